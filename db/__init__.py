@@ -1,0 +1,1 @@
+"""The database: connections, migrations, the embedded server and the named queries."""

