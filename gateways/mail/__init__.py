@@ -2,9 +2,9 @@
 
 import settings
 from domain.mail import Mail
-from gateways.mail import outbox
+from gateways.mail import outbox, sendgrid, smtp
 
-PROVIDERS = {"file": outbox.send}
+PROVIDERS = {"file": outbox.send, "smtp": smtp.send, "sendgrid": sendgrid.send}
 
 
 def send(mail: Mail) -> str:
