@@ -177,7 +177,7 @@ def _patience(template: str) -> timedelta | None:
 
 
 def _again(why: str, seconds: float) -> Retry:
-    return Retry(why, delay=int(seconds * 1000))  # type: ignore[no-untyped-call]
+    return Retry(why, delay=int(seconds * 1000))
 
 
 def _shown(value: Any) -> str:
