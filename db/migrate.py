@@ -24,8 +24,8 @@ def migrate(url: str) -> list[str]:
         DatabaseError: the server cannot be reached, is too old, or refuses a privilege.
     """
     with _one_at_a_time(url):
+        backend = yoyo.get_backend(_yoyo_url(url), migration_table="migration")
         try:
-            backend = yoyo.get_backend(_yoyo_url(url), migration_table="migration")
             pending = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
             backend.apply_migrations(pending)
         except psycopg2.errors.InsufficientPrivilege as error:
@@ -34,6 +34,8 @@ def migrate(url: str) -> list[str]:
                 f"Role {user} lacks a privilege at {shown(url)}: {str(error).strip()}. "
                 "Migrate as the database's owner (on Supabase: the role postgres)."
             ) from error
+        finally:
+            backend.connection.close()
     names = [migration.id for migration in pending]
     for name in names:
         events.info("migration_applied", migration=name)
