@@ -1,7 +1,7 @@
 """Brings a database to the newest schema; safe to run from several processes at once."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -26,8 +26,9 @@ def migrate(url: str) -> list[str]:
     with _one_at_a_time(url):
         try:
             backend = yoyo.get_backend(_yoyo_url(url), migration_table="migration")
-            pending = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
-            backend.apply_migrations(pending)
+            with closing(backend.connection):
+                pending = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
+                backend.apply_migrations(pending)
         except psycopg2.errors.InsufficientPrivilege as error:
             user = urlsplit(url).username
             raise DatabaseError(
