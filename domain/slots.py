@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.cron import CronTrigger
 
 INSTANT = timedelta(microseconds=1)  # the smallest step of a timestamptz
+LONGEST_REST = timedelta(days=5 * 366)  # 29 February comes at least so often, but for once a century
 ON_TIME = timedelta(seconds=60)  # a slot this young was not missed
 
 
@@ -55,6 +56,11 @@ def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: da
         if every_hour or at.fold == 0:
             yield at.astimezone(UTC)
         at = trigger.get_next_fire_time(None, (at.astimezone(UTC) + INSTANT).astimezone(time_zone))
+
+
+def next_slot(schedule: str, time_zone: ZoneInfo, moment: datetime) -> datetime:
+    """The first planned time from `moment` on, in UTC."""
+    return next(slots_between(schedule, time_zone, moment - INSTANT, moment + LONGEST_REST))
 
 
 def decide(due: Sequence[datetime], now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:

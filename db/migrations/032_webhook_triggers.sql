@@ -140,8 +140,9 @@ CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now t
 LANGUAGE sql
 SET search_path = ''
 AS $$
-    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
-    ON CONFLICT DO NOTHING
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
 $$;
 
 -- Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.

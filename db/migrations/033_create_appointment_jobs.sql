@@ -26,6 +26,22 @@ AS $$
     SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
 $$;
 
+-- What update_appointment_statuses is going to do by a given time, each change from the moment it is due.
+CREATE FUNCTION balansity.status_changes_until(p_until timestamptz)
+RETURNS TABLE (appointment_id uuid, status text, due_at timestamptz)
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT a.id, 'in_progress', a.scheduled_at
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_until
+    UNION ALL
+    SELECT a.id, 'completed', balansity.over_at(a)
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
+      AND balansity.over_at(a) <= p_until
+$$;
+
 CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamptz) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
@@ -37,6 +53,17 @@ AS $$
         RETURNING id
     )
     SELECT count(*) FROM changed
+$$;
+
+-- What abandon_old_assessments is going to do by a given time.
+CREATE FUNCTION balansity.abandonments_until(p_until timestamptz)
+RETURNS TABLE (assessment_id uuid, due_at timestamptz)
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT id, coalesce(started_at, created_at) + interval '30 days'
+    FROM public.assessments
+    WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_until - interval '30 days'
 $$;
 
 -- A reminder that was sent, or is about to be; written in the transaction that sends it, so each exists once.

@@ -2,6 +2,16 @@
 -- Every job as the schedule knows it now.
 SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job ORDER BY id;
 
+-- name: list_jobs_with_latest
+SELECT j.name, j.schedule, j.time_zone, j.paused, latest.slot, latest.state, latest.outcome
+FROM balansity.job j
+LEFT JOIN LATERAL (
+    SELECT s.slot, s.state, s.outcome FROM balansity.slot s
+    WHERE s.job = j.name AND s.state <> 'skipped'
+    ORDER BY s.slot DESC LIMIT 1
+) AS latest ON true
+ORDER BY j.id;
+
 -- name: limit_idling!
 -- A process frozen in the middle of its transaction must not keep a job to itself: the server ends that transaction.
 SET LOCAL idle_in_transaction_session_timeout = '10s';
