@@ -1,0 +1,3 @@
+"""The registry of actors: `dramatiq actors` imports this module and runs what it finds."""
+
+import broker  # noqa: F401 - first, so that actors are declared on it and not on Dramatiq's default

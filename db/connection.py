@@ -1,10 +1,10 @@
 """Connections to PostgreSQL: one pool a process, opened when first needed."""
 
 import re
-from collections.abc import Iterator
+import select
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import psycopg2
@@ -29,32 +29,52 @@ KEEPALIVE = {
 }
 
 
-class Pool(ThreadedConnectionPool):
-    """A pool whose getconn waits for a free connection, opens lazily and drops broken ones.
+class Pool:
+    """A pool that opens connections when first needed, waits for a free one and replaces broken ones.
 
-    psycopg2's own raises as soon as every connection is taken and keeps dead ones.
+    psycopg2's own, which it wraps, raises as soon as every connection is taken, and hands out dead ones.
     """
 
-    def __init__(self, size: int, dsn: str) -> None:
-        super().__init__(0, size, dsn)
-        self.minconn = size  # of the connections handed back, keep as many
-        self.free = BoundedSemaphore(size)
+    def __init__(self, url: Callable[[], str], size: Callable[[], int]) -> None:
+        self.url = url
+        self.size = size
+        self.lock = Lock()
+        self.connections: ThreadedConnectionPool | None = None
+        self.free = BoundedSemaphore(0)
 
-    def getconn(self, key: Any = None) -> connection:
+    def getconn(self) -> connection:
+        pool = self._opened()
         if not self.free.acquire(timeout=WAIT_SECONDS):
             raise PoolError(f"No connection became free in {WAIT_SECONDS} s: raise DATABASE_POOL_SIZE")
         try:
-            return super().getconn(key)
+            while not _alive(conn := pool.getconn()):
+                pool.putconn(conn, close=True)
         except BaseException:
             self.free.release()
             raise
+        return conn
 
-    def putconn(self, conn: Any = None, key: Any = None, close: bool = False) -> None:
+    def putconn(self, conn: connection) -> None:
         try:
             idle = not conn.closed and conn.info.transaction_status == TRANSACTION_STATUS_IDLE
-            super().putconn(conn, key, close or not idle)
+            self._opened().putconn(conn, close=not idle)
         finally:
             self.free.release()
+
+    def closeall(self) -> None:
+        with self.lock:
+            if self.connections:
+                self.connections.closeall()
+            self.connections = None
+
+    def _opened(self) -> ThreadedConnectionPool:
+        with self.lock:
+            if self.connections is None:
+                size = self.size()
+                self.connections = ThreadedConnectionPool(0, size, dsn(self.url()))
+                self.connections.minconn = size  # of the connections handed back, keep as many
+                self.free = BoundedSemaphore(size)
+            return self.connections
 
     @contextmanager
     def transaction(self) -> Iterator[connection]:
@@ -67,9 +87,14 @@ class Pool(ThreadedConnectionPool):
             self.putconn(conn)
 
 
-def make_pool(url: str, size: int) -> Pool:
-    """A pool for `url`; nothing is opened yet."""
-    return Pool(size, dsn(url))
+def _alive(conn: connection) -> bool:
+    """Whether an idle connection still has its server: one that ended has left its goodbye in the socket."""
+    try:
+        if select.select([conn], [], [], 0)[0]:
+            conn.poll()
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        return False
+    return not conn.closed
 
 
 def connect(url: str) -> connection:
@@ -109,14 +134,12 @@ def url() -> str:
     return settings.current().database_url or embedded.running_url(settings.current().database_folder)
 
 
-@cache
-def pool() -> Pool:
-    """This process's pool, shared by actors and broker."""
-    return make_pool(url(), settings.current().database_pool_size)
+# This process's pool, shared by actors and broker; it opens nothing before it is used.
+pool = Pool(url, lambda: settings.current().database_pool_size)
 
 
 @contextmanager
 def transaction() -> Iterator[connection]:
     """A pooled connection whose changes commit together when the block ends, or not at all."""
-    with pool().transaction() as conn:
+    with pool.transaction() as conn:
         yield conn

@@ -1,7 +1,7 @@
 """Brings a database to the newest schema; safe to run from several processes at once."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -24,17 +24,18 @@ def migrate(url: str) -> list[str]:
         DatabaseError: the server cannot be reached, is too old, or refuses a privilege.
     """
     with _one_at_a_time(url):
+        backend = yoyo.get_backend(_yoyo_url(url), migration_table="migration")
         try:
-            backend = yoyo.get_backend(_yoyo_url(url), migration_table="migration")
-            with closing(backend.connection):
-                pending = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
-                backend.apply_migrations(pending)
+            pending = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
+            backend.apply_migrations(pending)
         except psycopg2.errors.InsufficientPrivilege as error:
             user = urlsplit(url).username
             raise DatabaseError(
                 f"Role {user} lacks a privilege at {shown(url)}: {str(error).strip()}. "
                 "Migrate as the database's owner (on Supabase: the role postgres)."
             ) from error
+        finally:
+            backend.connection.close()
     names = [migration.id for migration in pending]
     for name in names:
         events.info("migration_applied", migration=name)

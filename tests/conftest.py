@@ -87,10 +87,8 @@ def environment(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "outbox"))
     settings.current.cache_clear()
-    db.connection.pool.cache_clear()
     yield monkeypatch
-    db.connection.pool().closeall()
-    db.connection.pool.cache_clear()
+    db.connection.pool.closeall()
     settings.current.cache_clear()
 
 

@@ -14,6 +14,8 @@ LAYERS = [
     {"web", "scheduler"},
     {"actors"},
     {"gateways", "broker"},
+    {"consumer"},
+    {"claims", "pulse"},
     {"db"},
     {"domain"},
     {"settings"},

@@ -1,0 +1,237 @@
+"""The broker: Dramatiq messages in PostgreSQL, claimed in batches, acked under a fence, bridged from pgmq.
+
+A message is claimed by one worker under an attempt number; whatever the worker later says of it (ack, retry, nack)
+counts only while that attempt is the current one. So a worker that was given up for dead can change nothing.
+Queue semantics live in SQL (db/migrations/010_create_broker.sql); here they meet Dramatiq's interfaces.
+"""
+
+import inspect
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+import dramatiq
+import dramatiq_pg
+import psycopg2
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+from dramatiq.middleware import (
+    AgeLimit,
+    Callbacks,
+    CurrentMessage,
+    Pipelines,
+    Retries,
+    ShutdownNotifications,
+    TimeLimit,
+)
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from psycopg2.pool import PoolError
+
+import db.connection
+from claims import Claim, Claims, ClaimsMiddleware
+from consumer import PostgresConsumer
+from db import queries
+from errors import InvalidMessage, SettingsError
+from log import EventLogger
+from pulse import Pulse
+
+LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
+LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
+LONGEST_PGMQ_NAME = 47  # bytes; pgmq's own limit
+SEND_ATTEMPTS = 3
+JOIN_POLL_SECONDS = 0.05
+
+LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
+events = EventLogger(__name__)
+
+
+class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramatiq-pg publishes no types
+    """A Dramatiq broker on the tables of schema `dramatiq`; it opens no connection before it is used."""
+
+    def __init__(self, pool: db.connection.Pool) -> None:
+        middleware = [
+            AgeLimit(),
+            TimeLimit(),
+            ShutdownNotifications(),
+            Callbacks(),
+            Pipelines(),
+            Retries(),
+            CurrentMessage(),
+        ]
+        super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware)
+        self.routes: dict[str, Route] = {}  # by queue
+        self.add_middleware(Routes())
+        self.add_middleware(ClaimsMiddleware())
+        self.claims: dict[str, Claims] = {}
+        self.pulse = Pulse(self)
+        self.caller = threading.local()  # the transaction that sends of this thread join
+        self.sql = queries.load("broker")
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue; there are no delay queues, delays live in the table."""
+        if queue_name in self.queues:
+            return
+        if len(queue_name.encode()) > LONGEST_QUEUE_NAME:
+            raise ValueError(f"Queue name {queue_name!r} is too long: {LONGEST_QUEUE_NAME} bytes at most.")
+        self.emit_before("declare_queue", queue_name)
+        self.queues[queue_name] = True
+        self.claims[queue_name] = Claims()
+        self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> PostgresConsumer:
+        """Start consuming; `prefetch` is Dramatiq's two messages a thread, `timeout` is in milliseconds."""
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)
+        self.pulse.start_once()
+        return PostgresConsumer(self, queue_name, threads=max(1, prefetch // 2), timeout_seconds=timeout / 1000)
+
+    def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
+        """Enqueue a message, due in `delay` milliseconds, in the caller's transaction where there is one.
+
+        A retry of a message that this process runs is only noted here: it is written, under the claim's fence, in
+        place of the ack. Dramatiq re-enqueues in a hook whose errors it swallows, and acks regardless.
+        """
+        if isinstance(message, Claim):
+            message.retry_delay = delay or 0
+            return message
+        self.enqueue_many([message], delay=delay)
+        return message
+
+    def enqueue_many(self, messages: Iterable[Any], *, delay: int | None = None) -> None:
+        """Enqueue messages in one statement: all of them or none.
+
+        Raises:
+            InvalidMessage: one of them cannot be stored; it is named.
+            dramatiq.errors.ConnectionError: the database cannot be reached.
+        """
+        batch = list(messages)
+        for message in batch:
+            self.emit_before("enqueue", message, delay)
+        self._store("[" + ",".join(self._envelope(message, delay or 0) for message in batch) + "]")
+        for message in batch:
+            self.emit_after("enqueue", message, delay)
+
+    @contextmanager
+    def transaction(self, connection: Connection) -> Iterator[None]:
+        """What this thread sends in the block exists if and only if the transaction of `connection` commits."""
+        outer = getattr(self.caller, "connection", None)
+        self.caller.connection = connection
+        try:
+            yield
+        finally:
+            self.caller.connection = outer
+
+    def publish_actors(self, connection: Connection, *, retire: bool = False) -> None:
+        """Tell SQL which actors exist and what they accept; with `retire`, that there are no others."""
+        for actor in self.actors.values():
+            self.sql.publish_actor(connection, **self._described(actor))
+        if retire:
+            self.sql.retire_actors(connection, names=list(self.actors))
+
+    def join(self, queue_name: str, *, timeout: int | None = None) -> None:
+        """Wait, `timeout` milliseconds at most, until a queue has no message left to run."""
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)
+        while self.call("unfinished", queue=queue_name):
+            if deadline and time.monotonic() > deadline:
+                raise QueueJoinTimeout(queue_name)
+            time.sleep(JOIN_POLL_SECONDS)
+
+    def flush(self, queue_name: str) -> None:
+        """Drop the messages of a queue that nobody has claimed."""
+        self.call("flush", queue=queue_name)
+
+    def flush_all(self) -> None:
+        for queue_name in self.queues:
+            self.flush(queue_name)
+
+    def close(self) -> None:
+        self.pulse.stop()
+        self.pool.closeall()
+
+    def call(self, name: str, **arguments: Any) -> Any:
+        """Run one of the named queries in a transaction of its own."""
+        try:
+            with self.pool.transaction() as conn:
+                return getattr(self.sql, name)(conn, **arguments)
+        except LOST_CONNECTION as error:
+            raise BrokerConnectionError(str(error)) from error
+
+    def _store(self, envelopes: str) -> None:
+        caller = getattr(self.caller, "connection", None)
+        for attempt in range(1 if caller else SEND_ATTEMPTS):
+            try:
+                with nullcontext(caller) if caller else self.pool.transaction() as conn:
+                    self.sql.enqueue(conn, envelopes=envelopes, again=attempt > 0)
+                    return
+            except psycopg2.DataError as error:
+                raise InvalidMessage(
+                    f"PostgreSQL cannot store this message: {error.diag.message_detail or error}"
+                ) from None
+            except LOST_CONNECTION as error:
+                lost = error
+        raise BrokerConnectionError(str(lost)) from lost
+
+    def _envelope(self, message: Any, delay: int) -> str:
+        try:
+            encoded = message.encode().decode()
+        except (TypeError, ValueError) as error:
+            raise InvalidMessage(f"Message for {message.actor_name} holds what JSON cannot carry: {error}") from None
+        if len(encoded) > LARGEST_MESSAGE:
+            raise InvalidMessage(
+                f"Message for {message.actor_name} has {len(encoded)} bytes, more than {LARGEST_MESSAGE}: send an id."
+            )
+        return f'{{"message":{encoded},"priority":{self._priority(message)},"delay":{delay}}}'
+
+    def _priority(self, message: Any) -> int:
+        """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""
+        actor = self.actors.get(message.actor_name)
+        return int(message.options.get("broker_priority", -actor.priority if actor else 0))
+
+    def _described(self, actor: Any) -> dict[str, Any]:
+        parameters = inspect.signature(actor.fn).parameters.values()
+        named = [each for each in parameters if each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}]
+        return {
+            "name": actor.actor_name,
+            "queue_name": actor.queue_name,
+            "priority": -actor.priority,
+            "required": [each.name for each in named if each.default is each.empty],
+            "accepted": None
+            if any(each.kind is each.VAR_KEYWORD for each in parameters)
+            else [each.name for each in named],
+            "pgmq_queue": actor.options.get("pgmq_queue"),
+        }
+
+
+class Route(NamedTuple):
+    """Which pgmq queue feeds which actor."""
+
+    pgmq_queue: str
+    actor_name: str
+
+
+class Routes(dramatiq.Middleware):
+    """Routes: the actor option `pgmq_queue` names the pgmq queue whose messages the bridge hands to the actor."""
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"pgmq_queue"}
+
+    def after_declare_actor(self, broker: Any, actor: Any) -> None:
+        pgmq_queue = actor.options.get("pgmq_queue")
+        if pgmq_queue is None:
+            return
+        if len(pgmq_queue.encode()) > LONGEST_PGMQ_NAME:
+            raise SettingsError(f"pgmq queue name {pgmq_queue!r} is too long: {LONGEST_PGMQ_NAME} bytes at most.")
+        route = broker.routes.setdefault(actor.queue_name, Route(pgmq_queue, actor.actor_name))
+        if route != (pgmq_queue, actor.actor_name):
+            raise SettingsError(
+                f"Queue {actor.queue_name!r} has a route already ({route}): give {actor.actor_name} another."
+            )
+
+
+broker = PostgresBroker(db.connection.pool)
+dramatiq.set_broker(broker)

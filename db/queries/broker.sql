@@ -1,0 +1,62 @@
+-- The broker's calls; what each does is told at the functions, in 010_create_broker.sql.
+
+-- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor)
+-- Ack what is finished, claim what is due: the hot path.
+SELECT message_id::text, attempt, priority, message
+FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor);
+
+-- name: enqueue(envelopes, again)$
+-- Enqueue a JSON array of envelopes; `again` where the answer to a first try was lost.
+SELECT dramatiq.enqueue(:envelopes::jsonb, :again);
+
+-- name: retry(id, attempt, message, delay, error)$
+-- Put a claimed message back, due in `delay` milliseconds.
+SELECT dramatiq.retry(:id::uuid, :attempt, :message::jsonb, :delay, :error);
+
+-- name: reject(id, attempt, message, error)$
+-- Make a claimed message a dead letter.
+SELECT dramatiq.reject(:id::uuid, :attempt, :message::jsonb, :error);
+
+-- name: requeue(ids, attempts)$
+-- Hand claimed but unstarted messages back.
+SELECT dramatiq.requeue(:ids::uuid[], :attempts::integer[]);
+
+-- name: register(host, pid)$
+-- Announce a worker process; its id marks its claims.
+INSERT INTO dramatiq.worker (host, pid) VALUES (:host, :pid) RETURNING id;
+
+-- name: unregister(worker)!
+-- Say that a worker process has ended in good order.
+DELETE FROM dramatiq.worker WHERE id = :worker;
+
+-- name: heartbeat(worker, host, pid)$
+-- Say that a worker lives; false where it had been given up.
+SELECT dramatiq.heartbeat(:worker, :host, :pid);
+
+-- name: rescue(silence_seconds, most_rescues)$
+-- Take over the claims of silent workers.
+SELECT dramatiq.rescue(make_interval(secs => :silence_seconds), :most_rescues);
+
+-- name: publish_actor(name, queue_name, priority, required, accepted, pgmq_queue)!
+-- Tell SQL that an actor exists.
+INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, pgmq_queue)
+VALUES (:name, :queue_name, :priority, :required, :accepted, :pgmq_queue)
+ON CONFLICT (name) DO UPDATE
+SET queue_name = excluded.queue_name, priority = excluded.priority, required = excluded.required,
+    accepted = excluded.accepted, pgmq_queue = excluded.pgmq_queue;
+
+-- name: retire_actors(names)!
+-- Forget the actors that the code no longer declares.
+DELETE FROM dramatiq.actor WHERE name <> ALL (:names);
+
+-- name: unfinished(queue)$
+-- How many messages of a queue are due, delayed or running.
+SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed');
+
+-- name: flush(queue)!
+-- Drop the messages of a queue that nobody has claimed.
+DELETE FROM dramatiq.queue WHERE queue_name = :queue AND state = 'queued';
+
+-- name: redrive(ids)$
+-- Send dead letters back to work.
+SELECT dramatiq.redrive(:ids::uuid[]);

@@ -1,0 +1,343 @@
+"""The broker's promises to one process: order, delays, transactions, fences, dead letters and the bridge."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dramatiq
+import psycopg2
+import pytest
+from dramatiq.errors import Retry
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import db.connection
+from broker import PostgresBroker
+from errors import InvalidMessage, PermanentError
+
+PATIENCE = 20_000  # milliseconds
+
+
+@pytest.fixture
+def broker(environment: pytest.MonkeyPatch) -> Iterator[PostgresBroker]:
+    broker = PostgresBroker(db.connection.pool)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def work(broker: PostgresBroker) -> Iterator[Callable[[], dramatiq.Worker]]:
+    """Starts a worker in this process and stops it after the test."""
+    workers: list[dramatiq.Worker] = []
+
+    def start(threads: int = 4) -> dramatiq.Worker:
+        worker = dramatiq.Worker(broker, worker_timeout=100, worker_threads=threads)
+        worker.start()
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.stop()
+
+
+def states(connection: Connection) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state::text, count(*) FROM dramatiq.queue GROUP BY state")
+        return dict(cursor.fetchall())
+
+
+def run(connection: Connection, statement: str, *arguments: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        return cursor.fetchall() if cursor.description else None
+
+
+def test_a_sent_message_runs_once_and_is_done(broker: PostgresBroker, work: Any, connection: Connection) -> None:
+    seen: list[str] = []
+
+    @dramatiq.actor(broker=broker)
+    def greet(name: str) -> None:
+        seen.append(name)
+
+    greet.send("Анна")
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert seen == ["Анна"]
+    assert states(connection) == {"done": 1}
+
+
+def test_messages_of_one_priority_run_in_the_order_of_sending(broker: PostgresBroker, work: Any) -> None:
+    seen: list[int] = []
+    actor = dramatiq.actor(broker=broker, actor_name="note")(seen.append)
+    for number in range(300):
+        actor.send(number)
+    work(threads=1)
+    broker.join("default", timeout=PATIENCE)
+    assert seen == list(range(300))
+
+
+def test_a_higher_priority_runs_first(broker: PostgresBroker, work: Any) -> None:
+    seen: list[str] = []
+    calm = dramatiq.actor(broker=broker, actor_name="calm")(seen.append)
+    urgent = dramatiq.actor(broker=broker, actor_name="urgent", priority=-5)(seen.append)
+    calm.send("actor of priority 0")
+    urgent.send("actor of priority -5, Dramatiq's way round")
+    calm.send_with_options(args=("message of broker_priority 9",), broker_priority=9)
+    work(threads=1)
+    broker.join("default", timeout=PATIENCE)
+    assert seen == [
+        "message of broker_priority 9",
+        "actor of priority -5, Dramatiq's way round",
+        "actor of priority 0",
+    ]
+
+
+def test_a_delayed_message_waits_in_the_table(broker: PostgresBroker, work: Any) -> None:
+    ran_at: list[float] = []
+
+    @dramatiq.actor(broker=broker)
+    def note() -> None:
+        ran_at.append(time.time())
+
+    sent_at = time.time()
+    note.send_with_options(delay=700)
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert ran_at[0] - sent_at >= 0.7
+
+
+def test_a_failure_is_retried_under_the_same_id_and_then_becomes_a_dead_letter(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    seen: list[int] = []
+
+    @dramatiq.actor(broker=broker, max_retries=2, min_backoff=10, max_backoff=20)
+    def fail() -> None:
+        seen.append(1)
+        raise ValueError("no such luck")
+
+    message = fail.send()
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert len(seen) == 3
+    [(message_id, error, attempt)] = run(
+        connection, "SELECT message_id::text, error, attempt FROM dramatiq.dead_letter"
+    )
+    assert message_id == message.message_id
+    assert "ValueError: no such luck" in error
+    assert attempt == 3
+
+
+def test_a_permanent_error_is_not_retried(broker: PostgresBroker, work: Any, connection: Connection) -> None:
+    @dramatiq.actor(broker=broker, throws=(PermanentError,))
+    def fail() -> None:
+        raise PermanentError("Assessment 7 does not exist.")
+
+    fail.send()
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert run(connection, "SELECT attempt, error FROM dramatiq.dead_letter") == [
+        (1, "PermanentError: Assessment 7 does not exist.")
+    ]
+
+
+def test_a_retry_without_delay_runs_again_at_once(broker: PostgresBroker, work: Any, connection: Connection) -> None:
+    seen: list[int] = []
+
+    @dramatiq.actor(broker=broker)
+    def again() -> None:
+        seen.append(1)
+        if len(seen) < 3:
+            raise Retry(delay=0)
+
+    again.send()
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert len(seen) == 3
+    assert states(connection) == {"done": 1}
+
+
+def test_a_dead_letter_that_is_redriven_runs_with_a_clean_record(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    broken = [True]
+
+    @dramatiq.actor(broker=broker, max_retries=0)
+    def mend() -> None:
+        if broken:
+            raise ValueError("still broken")
+
+    message = mend.send()
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert states(connection) == {"rejected": 1}
+    broken.clear()
+    assert broker.call("redrive", ids=[message.message_id]) == 1
+    broker.join("default", timeout=PATIENCE)
+    assert states(connection) == {"done": 1}
+
+
+def test_a_message_for_an_unknown_actor_becomes_a_dead_letter(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    gone = dramatiq.actor(broker=broker, actor_name="gone")(print)
+    gone.send()
+    del broker.actors["gone"]
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert run(connection, "SELECT error FROM dramatiq.dead_letter") == [("No actor is called 'gone' in this worker.",)]
+
+
+def test_a_row_that_is_no_message_becomes_a_dead_letter(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    broker.declare_queue("default")
+    run(
+        connection,
+        "INSERT INTO dramatiq.queue (message_id, state, message) VALUES (gen_random_uuid(), 'queued', '{\"a\": 1}')",
+    )
+    work()
+    broker.join("default", timeout=PATIENCE)
+    [(error,)] = run(connection, "SELECT error FROM dramatiq.dead_letter")
+    assert "is not a Dramatiq message" in error
+
+
+def test_what_is_sent_in_a_transaction_exists_only_if_it_commits(
+    broker: PostgresBroker, connect: Callable[[], Connection]
+) -> None:
+    actor = dramatiq.actor(broker=broker, actor_name="note")(print)
+    caller, other = connect(), connect()
+    caller.autocommit = False
+    with broker.transaction(caller):
+        actor.send("lost")
+    caller.rollback()
+    assert states(other) == {}
+    with broker.transaction(caller):
+        actor.send("kept")
+    assert states(other) == {}
+    caller.commit()
+    assert states(other) == {"queued": 1}
+
+
+@pytest.mark.parametrize("value", [float("nan"), "\x00", "\ud800", object(), "x" * 2_000_000])
+def test_what_cannot_be_stored_is_refused_at_send(broker: PostgresBroker, connection: Connection, value: Any) -> None:
+    actor = dramatiq.actor(broker=broker, actor_name="note")(print)
+    with pytest.raises(InvalidMessage):
+        actor.send(value)
+    assert states(connection) == {}
+
+
+def test_a_name_too_long_for_a_channel_is_refused(broker: PostgresBroker) -> None:
+    with pytest.raises(ValueError, match="46 bytes at most"):
+        broker.declare_queue("q" * 47)
+
+
+def test_an_ack_under_an_old_attempt_changes_nothing(broker: PostgresBroker, connection: Connection) -> None:
+    actor = dramatiq.actor(broker=broker, actor_name="note")(print)
+    message_id = actor.send().message_id
+    [(worker,)] = run(connection, "INSERT INTO dramatiq.worker (host, pid) VALUES ('here', 1) RETURNING id")
+    claim = "SELECT attempt FROM dramatiq.exchange(%s, 'default', '{}', '{}', 1)"
+    assert run(connection, claim, worker) == [(1,)]
+    run(connection, "SELECT dramatiq.requeue(ARRAY[%s]::uuid[], '{1}')", message_id)
+    assert run(connection, claim, worker) == [(2,)]
+    for settle in (
+        "SELECT * FROM dramatiq.exchange(%s, 'default', ARRAY[%s]::uuid[], '{1}', 0)",
+        "SELECT dramatiq.retry(%s, 1, NULL, 0, 'late')",
+        "SELECT dramatiq.reject(%s, 1, NULL, 'late')",
+    ):
+        run(connection, settle, *((worker, message_id) if "exchange" in settle else (message_id,)))
+        assert states(connection) == {"consumed": 1}
+
+
+def test_a_pgmq_message_reaches_its_actor_and_is_archived(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
+    def record(**payload: Any) -> None:
+        seen.append(payload)
+
+    work()
+    run(connection, 'SELECT pgmq.send(\'analytics_queue\', \'{"type": "visit", "page": "дом"}\')')
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"done": 1}:
+        assert time.monotonic() < deadline
+    assert seen == [{"type": "visit", "page": "дом"}]
+    assert run(connection, "SELECT count(*) FROM pgmq.q_analytics_queue") == [(0,)]
+    assert run(connection, "SELECT count(*) FROM pgmq.a_analytics_queue") == [(1,)]
+
+
+@pytest.mark.parametrize("body", ["[1]", "7", "null", '"text"'])
+def test_a_pgmq_message_that_is_no_object_becomes_a_dead_letter_and_the_queue_flows_on(
+    broker: PostgresBroker, work: Any, connection: Connection, body: str
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
+    def record(**payload: Any) -> None:
+        seen.append(payload)
+
+    run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", body)
+    run(connection, "SELECT pgmq.send('analytics_queue', '{\"type\": \"visit\"}')")
+    work()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"done": 1, "rejected": 1}:
+        assert time.monotonic() < deadline
+    [(error, pgmq_queue)] = run(connection, "SELECT error, pgmq_queue FROM dramatiq.dead_letter")
+    assert "not a JSON object" in error
+    assert pgmq_queue == "analytics_queue"
+    assert seen == [{"type": "visit"}]
+
+
+def test_a_pgmq_message_that_another_reader_holds_is_left_alone(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
+    def record(**payload: Any) -> None:
+        seen.append(payload)
+
+    run(connection, "SELECT pgmq.send('analytics_queue', '{\"held\": true}')")
+    run(connection, "SELECT pgmq_read('analytics_queue', 600)")
+    run(connection, "SELECT pgmq.send('analytics_queue', '{\"held\": false}')")
+    work()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"done": 1}:
+        assert time.monotonic() < deadline
+    assert seen == [{"held": False}]
+
+
+class TestSendFromSql:
+    @pytest.fixture(autouse=True)
+    def actors(self, broker: PostgresBroker, connection: Connection) -> None:
+        @dramatiq.actor(broker=broker, queue_name="letters")
+        def write(to: str, copies: int = 1) -> None: ...
+
+        broker.publish_actors(connection, retire=True)
+
+    def test_it_reaches_the_actors_queue(self, connection: Connection) -> None:
+        run(connection, """SELECT dramatiq.send('write', '{"to": "all"}', delay => '1 hour', priority => 5)""")
+        assert run(connection, "SELECT queue_name, priority, delayed FROM dramatiq.queue") == [("letters", 5, True)]
+
+    def test_a_unique_key_makes_the_second_send_return_the_first_id(self, connection: Connection) -> None:
+        send = """SELECT dramatiq.send('write', '{"to": "all"}', unique_key => 'letter 1')"""
+        assert run(connection, send) == run(connection, send)
+        assert states(connection) == {"queued": 1}
+
+    @pytest.mark.parametrize(
+        ("call", "hint"),
+        [
+            ("'wriite', '{}'", "There are: write."),
+            ("'write', '[]'", "For example"),
+            ("'write', '{}'", "Missing: to."),
+            ("""'write', '{"to": "a", "cc": "b"}'""", "Unknown: cc. It accepts: to, copies."),
+        ],
+    )
+    def test_what_no_actor_could_run_is_refused_with_what_exists(
+        self, connection: Connection, call: str, hint: str
+    ) -> None:
+        with pytest.raises(psycopg2.errors.InvalidParameterValue) as refused:
+            run(connection, f"SELECT dramatiq.send({call})")
+        assert hint in str(refused.value.diag.message_hint)
