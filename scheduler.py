@@ -22,6 +22,7 @@ import db.queries
 import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
+from actors.payments import verify_open_payments
 from broker import broker
 from db.connection import transaction
 from domain.slots import Missed, Slot, cron_trigger, decide, slots_between
@@ -53,6 +54,7 @@ JOBS = (
     Job("update-appointment-statuses", "*/5 * * * *", Missed.ONCE, timedelta(hours=1), update_appointment_statuses),
     Job("cleanup-old-assessments", "0 3 * * *", Missed.ONCE, timedelta(hours=23), cleanup_old_assessments),
     Job("send-appointment-reminders", "* * * * *", Missed.ONCE, timedelta(hours=1), send_appointment_reminders),
+    Job("verify-open-payments", "*/5 * * * *", Missed.ONCE, timedelta(hours=1), verify_open_payments),
 )
 
 

@@ -18,7 +18,10 @@ class Event:
 
 
 def at_slots(events: Iterable[Event], start: datetime, schedule: str, time_zone: ZoneInfo) -> list[Event]:
-    """Each event at the first slot from its moment, or from `start`, on; of several to one subject in one slot, the last counts."""
+    """Each event at the first slot from its moment on, and not before `start`.
+
+    Of several to one subject in one slot, the last counts: a run does them in one go.
+    """
     happening = {}
     for event in sorted(events):
         moved = replace(event, at=next_slot(schedule, time_zone, max(event.at, start)))

@@ -151,7 +151,7 @@ def test_a_run_by_hand_is_a_slot_of_its_own(clinic: Clinic) -> None:
 
 @pytest.mark.parametrize("order", [scheduler.run_now, scheduler.pause, scheduler.resume])
 def test_an_unknown_job_is_refused_with_the_known_ones(clinic: Clinic, order: Callable[..., Any]) -> None:
-    with pytest.raises(BalansityError, match="no job 'backup'.*update-appointment-statuses"):
+    with pytest.raises(BalansityError, match=r"no job 'backup'.*update-appointment-statuses"):
         order("backup", START)
 
 
