@@ -11,7 +11,7 @@ from pydantic import BaseModel
 import settings
 from actors import letters
 from db import connection, queries
-from domain.mail import Mail, Unsendable
+from domain.mail import Mail
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder
 from domain.mail_template import TEMPLATES
@@ -116,8 +116,12 @@ def _begin(conn: Connection, order: MailOrder, delivery: Delivery, message_id: s
     except Superseded as why:
         _settle(conn, delivery, "superseded", str(why), at)
         return None
-    except Unsendable as why:
+    except PermanentError as why:
         _settle(conn, delivery, "failed", str(why), at)
+        return None
+    suppressed = deliveries.suppression(conn, address=mail.recipient)
+    if suppressed and not TEMPLATES[mail.template].essential:
+        _settle(conn, delivery, "suppressed", f"the address has {suppressed}: `balansity suppressions` can lift it", at)
         return None
     provider = settings.current().email_provider
     number = deliveries.begin_attempt(conn, delivery_id=delivery.id, message_id=message_id, provider=provider, at=at)

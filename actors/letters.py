@@ -19,6 +19,7 @@ from domain.mail import Attachment, Mail, Unsendable, check_size, checked_addres
 from domain.mail_facts import Appointment, Assessment, Payment
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder, Variables
+from domain.mail_samples import SAMPLE_FILES, SAMPLES
 from domain.mail_template import TEMPLATES, Template
 
 letters = queries.load("letters")
@@ -75,6 +76,11 @@ def render(
     html = ENVIRONMENT.get_template(f"{template}.html").render(context)
     text = ENVIRONMENT.get_template(f"{template}.txt").render(context)
     return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def sample(template: str) -> tuple[str, str]:
+    """The HTML and the plain text of a mail with made-up words."""
+    return render(template, TEMPLATES[template].subject, SAMPLES[template], SAMPLE_FILES.get(template, ()))
 
 
 def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
