@@ -69,6 +69,12 @@ def time_zone(value: str) -> ZoneInfo:
         raise ValueError("must be an IANA time zone such as Europe/Moscow") from None
 
 
+def storage_url(value: str) -> str:
+    if "://" not in value:
+        raise ValueError("must be an address such as s3://bucket/reports or file:///srv/reports")
+    return value.rstrip("/")
+
+
 def folder(value: str) -> Path:
     return Path(value) if Path(value).is_absolute() else ROOT / value
 
@@ -98,7 +104,8 @@ class Settings:
     smtp_username: str = setting("", text, "login; empty: none")
     smtp_password: str = setting("", text, "password of that login", secret=True)
     smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
-    report_storage_url: str = setting("", text, "empty: reports are kept in PostgreSQL")
+    report_storage_url: str = setting("", storage_url, "s3://… or file://…; empty: reports are kept in PostgreSQL")
+    report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")
     site_url: str = setting("https://balansity.example", web_address, "where links in mails lead")
     yookassa_shop_id: str = setting("", text, "YooKassa shop")
     yookassa_secret_key: str = setting("", text, "YooKassa key", secret=True)

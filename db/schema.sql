@@ -1,0 +1,2596 @@
+--
+-- PostgreSQL database dump
+--
+
+--
+-- Name: balansity; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA balansity;
+
+--
+-- Name: cron; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA cron;
+
+--
+-- Name: dramatiq; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA dramatiq;
+
+--
+-- Name: public; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA public;
+
+--
+-- Name: SCHEMA public; Type: COMMENT; Schema: -; Owner: -
+--
+
+COMMENT ON SCHEMA public IS 'standard public schema';
+
+--
+-- Name: state; Type: TYPE; Schema: dramatiq; Owner: -
+--
+
+CREATE TYPE dramatiq.state AS ENUM (
+    'queued',
+    'consumed',
+    'rejected',
+    'done'
+);
+
+--
+-- Name: abandon_old_assessments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH changed AS (
+        UPDATE public.assessments
+        SET status = 'abandoned', updated_at = p_now
+        WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
+        RETURNING id
+    )
+    SELECT count(*) FROM changed
+$$;
+
+--
+-- Name: abandonments_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) RETURNS TABLE(assessment_id uuid, due_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT id, coalesce(started_at, created_at) + interval '30 days'
+    FROM public.assessments
+    WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_until - interval '30 days'
+$$;
+
+--
+-- Name: payments; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.payments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    amount numeric(10,2) NOT NULL,
+    currency text DEFAULT 'RUB'::text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    payment_method text,
+    external_payment_id text,
+    metadata jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT payments_amount_check CHECK ((amount > (0)::numeric)),
+    CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'refunded'::text])))
+);
+
+--
+-- Name: announce_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    key text := 'payment:' || p_payment.id || ':' || p_payment.status;
+    facts jsonb := jsonb_build_object(
+        'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
+    );
+BEGIN
+    PERFORM balansity.send_mail(p_payment.user_id, key, mail.template, mail.subject,
+        facts || jsonb_build_object('payment_method', p_payment.payment_method))
+    FROM (VALUES
+        ('completed', 'payment_confirmation', 'Подтверждение оплаты'),
+        ('failed', 'payment_failed', 'Ошибка оплаты'),
+        ('refunded', 'payment_refunded', 'Возврат оплаты')
+    ) AS mail (status, template, subject)
+    WHERE mail.status = p_payment.status;
+
+    PERFORM pgmq.send('analytics_queue', facts || jsonb_build_object(
+        'type', 'payment_' || p_payment.status,
+        'user_id', p_payment.user_id,
+        'appointment_type', (
+            SELECT t.name FROM public.appointments a JOIN public.appointment_types t ON t.id = a.appointment_type_id
+            WHERE a.payment_id = p_payment.id
+        ),
+        'created_at', balansity.iso_utc(p_now),
+        'key', key
+    ));
+END $$;
+
+--
+-- Name: uuid_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
+
+--
+-- Name: appointments; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.appointments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    profile_id uuid,
+    appointment_type_id uuid NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    status text DEFAULT 'scheduled'::text NOT NULL,
+    payment_id uuid,
+    notes text,
+    duration_minutes integer,
+    timezone text DEFAULT 'Europe/Moscow'::text,
+    video_room_url text,
+    specialist_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
+);
+
+--
+-- Name: appointment_of(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
+
+--
+-- Name: begin_attempt(uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH delivery AS (
+        UPDATE balansity.delivery d
+        SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
+        WHERE d.id = p_delivery_id
+        RETURNING d.id, d.attempts
+    )
+    INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
+    SELECT id, attempts, p_provider, p_at FROM delivery
+    RETURNING number;
+$$;
+
+--
+-- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
+    type_id uuid := balansity.uuid_in(p_payment.metadata, 'appointment_type_id');
+BEGIN
+    IF planned_at IS NULL OR type_id IS NULL THEN
+        RAISE EXCEPTION 'metadata describes no appointment: '
+            'appointment_type_id must be a uuid and scheduled_at a time with its zone';
+    END IF;
+    IF planned_at <= p_now THEN
+        RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
+    END IF;
+    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
+    VALUES (
+        p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
+        p_payment.id
+    );
+END $$;
+
+--
+-- Name: change_payment_status(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    old text;
+BEGIN
+    SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
+        RETURN 'unchanged';
+    END IF;
+    IF NOT EXISTS (SELECT FROM balansity.payment_transition WHERE (old_status, new_status) = (old, p_status)) THEN
+        PERFORM balansity.flag_payment(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
+        RETURN 'refused';
+    END IF;
+    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
+    RETURN 'changed';
+END $$;
+
+--
+-- Name: claim_payment_checks(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
+    SELECT id, 1, p_now + interval '5 minutes'
+    FROM balansity.open_payments(p_now) AS open (id)
+    ON CONFLICT (payment_id) DO UPDATE
+    SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
+    WHERE c.next_at <= p_now
+    RETURNING payment_id
+$$;
+
+--
+-- Name: claim_reminders(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH claimed AS (
+        INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
+        SELECT due.appointment_id, due.kind, due.scheduled_at, p_now
+        FROM balansity.reminders_between(p_now, p_until) due
+        ON CONFLICT DO NOTHING
+        RETURNING reminder.appointment_id, reminder.kind, reminder.scheduled_at
+    )
+    SELECT due.*
+    FROM balansity.reminders_between(p_now, p_until) due
+    JOIN claimed USING (appointment_id, kind, scheduled_at)
+    ORDER BY due.due_at, due.appointment_id
+$$;
+
+--
+-- Name: confirm_appointment(public.payments, uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    old_status text;
+BEGIN
+    SELECT a.status INTO old_status FROM public.appointments a
+    WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
+      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+    FOR UPDATE;
+    IF old_status IS NULL THEN
+        RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
+    END IF;
+    UPDATE public.appointments a
+    SET payment_id = p_payment.id,
+        status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
+        updated_at = p_now
+    WHERE a.id = p_appointment_id AND (a.payment_id IS NULL OR a.status = 'pending');
+    IF old_status IN ('cancelled', 'no_show') THEN
+        PERFORM balansity.flag_payment(
+            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, old_status), p_now
+        );
+    END IF;
+END $$;
+
+--
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text,
+    phone text,
+    region text,
+    marketing_consent boolean DEFAULT false NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: email_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
+
+--
+-- Name: finish_attempt(uuid, integer, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE balansity.delivery_attempt
+    SET outcome = p_outcome, answer = p_answer, finished_at = p_at
+    WHERE delivery_id = p_delivery_id AND number = p_number;
+
+    UPDATE balansity.delivery
+    SET state = p_outcome,
+        reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
+        provider_message_id = coalesce(p_provider_message_id, provider_message_id),
+        sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
+        changed_at = p_at
+    WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
+$$;
+
+--
+-- Name: flag_payment(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
+$$;
+
+--
+-- Name: flag_stuck_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH flagged AS (
+        INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
+        SELECT p.id, 'open for 3 days', p_now
+        FROM public.payments p
+        JOIN balansity.payment_check c ON c.payment_id = p.id
+        WHERE p.status IN ('pending', 'processing') AND p.created_at <= p_now - interval '3 days'
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) FROM flagged
+$$;
+
+--
+-- Name: fulfil_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    appointment_id uuid := balansity.appointment_of(p_payment);
+BEGIN
+    IF appointment_id IS NOT NULL THEN
+        PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
+        RAISE EXCEPTION 'metadata.appointment_id is no uuid';
+    ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
+        PERFORM balansity.grant_package(p_payment);
+    ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
+        PERFORM balansity.book_appointment(p_payment, p_now);
+    END IF;
+EXCEPTION WHEN raise_exception OR data_exception OR integrity_constraint_violation THEN
+    PERFORM balansity.flag_payment(p_payment.id, SQLERRM, p_now);
+END $$;
+
+--
+-- Name: grant_package(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    bought uuid := balansity.uuid_in(p_payment.metadata, 'package_id');
+BEGIN
+    IF EXISTS (SELECT FROM public.package_purchases WHERE payment_id = p_payment.id) THEN
+        RETURN;
+    END IF;
+    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
+    SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
+    FROM public.packages p
+    WHERE p.id = bought;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'metadata.package_id % is no package', p_payment.metadata ->> 'package_id';
+    END IF;
+END $$;
+
+--
+-- Name: iso_utc(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
+
+--
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+--
+-- Name: open_delivery(text, text, text, text, text, uuid, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) RETURNS balansity.delivery
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery;
+BEGIN
+    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    ON CONFLICT (key) DO NOTHING;
+
+    UPDATE balansity.delivery d
+    SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+    WHERE d.key = p_key AND d.state = 'sending'
+      AND (d.message_id = p_message_id OR d.changed_at < p_at - p_stale);
+
+    SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+    RETURN opened;
+END $$;
+
+--
+-- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.open_payments(p_now timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT id
+    FROM public.payments
+    WHERE status IN ('pending', 'processing')
+      AND external_payment_id <> '' AND coalesce(payment_method, 'yookassa') = 'yookassa'
+      AND created_at <= p_now - interval '5 minutes' AND created_at > p_now - interval '3 days'
+$$;
+
+--
+-- Name: appointment_types; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.appointment_types (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    duration_minutes integer NOT NULL,
+    price numeric(10,2) DEFAULT 0 NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: over_at(public.appointments); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+
+--
+-- Name: reader_name(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT first_name FROM public.profiles
+    WHERE user_id = p_user_id AND type = 'parent'
+    ORDER BY created_at, id
+    LIMIT 1;
+$$;
+
+--
+-- Name: record_events(jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH added AS (
+        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
+        SELECT DISTINCT ON (e.key)
+            e.key, e.type, e.occurred_at, (e.occurred_at AT TIME ZONE p_zone)::date, e.user_id, e.facts, p_at
+        FROM jsonb_to_recordset(p_events)
+            AS e (key text, type text, occurred_at timestamptz, user_id uuid, facts jsonb)
+        ORDER BY e.key
+        ON CONFLICT (key) DO NOTHING
+        RETURNING day, type
+    ), counted AS (
+        INSERT INTO balansity.analytics_daily AS daily (day, type, events)
+        SELECT day, type, count(*) FROM added GROUP BY day, type ORDER BY day, type
+        ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
+    )
+    SELECT count(*) FROM added
+$$;
+
+--
+-- Name: recount_events(text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    LOCK TABLE balansity.analytics_daily IN ACCESS EXCLUSIVE MODE;
+    UPDATE balansity.analytics_event SET day = (occurred_at AT TIME ZONE p_zone)::date
+    WHERE day <> (occurred_at AT TIME ZONE p_zone)::date;
+    DELETE FROM balansity.analytics_daily;
+    INSERT INTO balansity.analytics_daily (day, type, events)
+    SELECT day, type, count(*) FROM balansity.analytics_event GROUP BY day, type
+$$;
+
+--
+-- Name: release_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE public.appointments a
+    SET status = 'cancelled', updated_at = p_now
+    WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
+      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+      AND NOT EXISTS ( -- another try at paying for it
+          SELECT FROM public.payments o
+          WHERE o.user_id = p_payment.user_id AND o.id <> p_payment.id
+            AND o.status IN ('pending', 'processing', 'completed')
+            AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
+      )
+$$;
+
+--
+-- Name: reminders_between(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT a.id, r.kind, a.scheduled_at, greatest(a.scheduled_at - r.before, p_from), a.user_id, u.email
+    FROM public.appointments a
+    JOIN public.users u ON u.id = a.user_id
+    CROSS JOIN (VALUES ('24h', interval '24 hours', interval '1 hour'), ('1h', interval '1 hour', interval '0'))
+        AS r (kind, before, until)
+    WHERE a.status IN ('scheduled', 'confirmed')
+      AND a.scheduled_at > p_from AND a.scheduled_at < p_until + interval '24 hours'
+      AND a.scheduled_at - r.before < p_until AND a.scheduled_at - r.until > p_from
+      AND NOT EXISTS (
+          SELECT FROM balansity.reminder sent
+          WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
+      )
+$$;
+
+--
+-- Name: revoke_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE public.appointments
+    SET status = 'cancelled', updated_at = p_now
+    WHERE payment_id = p_payment.id AND status IN ('pending', 'scheduled', 'confirmed');
+    UPDATE public.package_purchases SET sessions_remaining = 0
+    WHERE payment_id = p_payment.id AND sessions_remaining > 0
+$$;
+
+--
+-- Name: send_mail(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', balansity.email_of(p_user_id),
+        'subject', p_subject,
+        'template', p_template,
+        'variables', p_variables,
+        'priority', 0,
+        'created_at', balansity.iso_utc(now()),
+        'key', p_key,
+        'user_id', p_user_id
+    ))
+$$;
+
+--
+-- Name: settle_payment(uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    payment public.payments;
+BEGIN
+    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+        ELSE RETURN;
+    END CASE;
+    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
+    VALUES (payment.id, payment.status, p_now)
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        PERFORM balansity.announce_payment(payment, p_now);
+    END IF;
+END $$;
+
+--
+-- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT a.id, 'in_progress', a.scheduled_at
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_until
+    UNION ALL
+    SELECT a.id, 'completed', balansity.over_at(a)
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
+      AND balansity.over_at(a) <= p_until
+$$;
+
+--
+-- Name: time_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+BEGIN
+    IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
+        RETURN (p_metadata ->> p_key)::timestamptz;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END $_$;
+
+--
+-- Name: update_appointment_statuses(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) RETURNS record
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH changed AS (
+        UPDATE public.appointments a
+        SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
+            updated_at = p_now
+        WHERE (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now)
+           OR (a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
+        RETURNING a.status
+    )
+    SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
+$$;
+
+--
+-- Name: bridge(bigint, text, text, text, integer, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    ids bigint[];
+    messages jsonb[];
+    times timestamptz[];
+BEGIN
+    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
+    -- to another reader, or is delayed.
+    EXECUTE format(
+        'SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at) FROM (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%I
+             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ) AS visible', 'q_' || p_pgmq_queue)
+    INTO ids, messages, times USING p_limit;
+    IF ids IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pgmq.archive(p_pgmq_queue, ids);
+
+    RETURN QUERY
+    WITH arrived AS (
+        SELECT gen_random_uuid() AS id, a.msg_id, a.body, a.sent_at, dramatiq.priority_of(a.body) AS urgency,
+               jsonb_typeof(a.body) = 'object' AS sound,
+               row_number() OVER (
+                   ORDER BY jsonb_typeof(a.body) = 'object' DESC, dramatiq.priority_of(a.body) DESC, a.msg_id
+               ) AS rank
+        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at)
+    ), moved AS (
+        INSERT INTO dramatiq.queue AS q
+            (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
+             pgmq_queue, pgmq_msg_id, error)
+        SELECT a.id, p_queue,
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
+               END::dramatiq.state,
+               jsonb_build_object(
+                   'queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb,
+                   'kwargs', CASE WHEN a.sound THEN a.body ELSE jsonb_build_object('payload', a.body) END,
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)),
+               a.urgency, a.sent_at,
+               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
+               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
+               p_pgmq_queue, a.msg_id,
+               CASE WHEN NOT a.sound THEN
+                   format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
+                          a.msg_id, p_pgmq_queue, coalesce(jsonb_typeof(a.body), 'NULL'))
+               END
+        FROM arrived a
+        ORDER BY a.rank
+        RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
+    )
+    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
+END $_$;
+
+--
+-- Name: check_pgmq_queue(text); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pgmq.meta m WHERE m.queue_name = $1) THEN
+        RAISE EXCEPTION 'No pgmq queue is called %.', coalesce(quote_literal($1), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'There are: ' || (SELECT string_agg(m.queue_name, ', ' ORDER BY m.queue_name) FROM pgmq.meta m);
+    END IF;
+END $_$;
+
+--
+-- Name: enqueue(jsonb, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT false) RETURNS void
+    LANGUAGE sql
+    AS $$
+    WITH enqueued AS (
+        INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
+        SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
+               now() + delay * interval '1 millisecond', delay > 0
+        FROM jsonb_to_recordset(p_envelopes) AS envelope (message jsonb, priority integer, delay bigint)
+        ON CONFLICT (message_id) DO UPDATE
+        SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
+            priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
+            attempt = q.attempt + 1, claimed_by = NULL
+        WHERE NOT p_again
+        RETURNING q.queue_name
+    )
+    SELECT dramatiq.ring(array_agg(queue_name)) FROM enqueued;
+$$;
+
+--
+-- Name: exchange(bigint, text, uuid[], integer[], integer, text, text); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    claimed integer := 0;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+    FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
+    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state = 'consumed';
+
+    -- A worker that was given up for dead must say that it lives before it claims again.
+    IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
+        RETURN;
+    END IF;
+
+    UPDATE dramatiq.queue AS q SET delayed = false
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+        ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
+
+    RETURN QUERY
+    WITH due AS MATERIALIZED (
+        SELECT message_id FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        ORDER BY priority DESC, available_at, position
+        LIMIT p_limit
+        FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+        FROM due WHERE q.message_id = due.message_id
+        RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+    )
+    SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+    GET DIAGNOSTICS claimed = ROW_COUNT;
+
+    IF p_pgmq_queue IS NOT NULL THEN
+        RETURN QUERY
+        SELECT message_id, attempt, priority, message
+        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, p_limit - claimed);
+    END IF;
+END $$;
+
+--
+-- Name: heartbeat(bigint, text, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE dramatiq.worker SET heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    INSERT INTO dramatiq.worker (id, host, pid) VALUES (p_worker, p_host, p_pid);
+    RETURN false;
+END $$;
+
+--
+-- Name: priority_of(jsonb); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
+                THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
+                ELSE 0 END;
+$$;
+
+--
+-- Name: purge(timestamp with time zone, timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH purged AS (
+        DELETE FROM dramatiq.queue WHERE message_id IN (
+            (SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before LIMIT p_batch)
+            UNION ALL
+            (SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before LIMIT p_batch))
+        RETURNING 1
+    )
+    SELECT count(*) FROM purged;
+$$;
+
+--
+-- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH redriven AS (
+        UPDATE dramatiq.queue
+        SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
+            message = message #- '{options,retries}' #- '{options,traceback}'
+        WHERE message_id = ANY (p_ids) AND state = 'rejected'
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+
+--
+-- Name: reject(uuid, integer, jsonb, text); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH rejected AS (
+        UPDATE dramatiq.queue
+        SET state = 'rejected', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error
+        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM rejected;
+$$;
+
+--
+-- Name: requeue(uuid[], integer[]); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH requeued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'queued', claimed_by = NULL, mtime = now()
+        FROM unnest(p_ids, p_attempts) AS unstarted (message_id, attempt)
+        WHERE q.message_id = unstarted.message_id AND q.attempt = unstarted.attempt AND q.state = 'consumed'
+        RETURNING q.queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM requeued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+
+--
+-- Name: rescue(interval, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH dead AS (
+        DELETE FROM dramatiq.worker WHERE heartbeat_at < clock_timestamp() - p_silence RETURNING id
+    ), rescued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
+            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
+        WHERE state = 'consumed' AND (
+            claimed_by IN (SELECT id FROM dead)
+            OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+
+--
+-- Name: retry(uuid, integer, jsonb, bigint, text); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queue text;
+BEGIN
+    UPDATE dramatiq.queue
+    SET state = 'queued', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error,
+        available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    RETURNING queue_name INTO queue;
+    IF p_delay <= 0 THEN
+        PERFORM dramatiq.ring(ARRAY[queue]);
+    END IF;
+    RETURN queue IS NOT NULL;
+END $$;
+
+--
+-- Name: ring(text[]); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    SELECT pg_notify('dramatiq.' || queue_name || '.enqueue', '')
+    FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
+    WHERE queue_name IS NOT NULL;
+$$;
+
+--
+-- Name: ring_for_pgmq(); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+    PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
+    RETURN NULL;
+END $$;
+
+--
+-- Name: send(text, jsonb, interval, integer, text); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    known dramatiq.actor;
+    missing text[];
+    unknown text[];
+    id uuid := gen_random_uuid();
+    first uuid;
+BEGIN
+    SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'No actor is called %.', coalesce(quote_literal(actor), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: '
+                || coalesce((SELECT string_agg(a.name, ', ' ORDER BY a.name) FROM dramatiq.actor a),
+                            'none yet; run balansity migrate') || '.';
+    END IF;
+    IF jsonb_typeof(kwargs) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'The arguments of % must be a JSON object, not %.', actor,
+            coalesce(jsonb_typeof(kwargs), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"name": "value"}.';
+    END IF;
+    SELECT array_agg(r) INTO missing FROM unnest(known.required) AS r WHERE NOT kwargs ? r;
+    SELECT array_agg(k) INTO unknown FROM jsonb_object_keys(kwargs) AS k WHERE k <> ALL (known.accepted);
+    IF missing IS NOT NULL OR unknown IS NOT NULL THEN
+        -- Names only: the values may be a person's.
+        RAISE EXCEPTION 'Actor % cannot be called with these arguments.', actor
+            USING ERRCODE = 'invalid_parameter_value', HINT = concat_ws(' ',
+                'Missing: ' || array_to_string(missing, ', ') || '.',
+                'Unknown: ' || array_to_string(unknown, ', ') || '.',
+                'It accepts: ' || array_to_string(known.accepted, ', ') || '.');
+    END IF;
+
+    INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
+    VALUES (
+        id, known.queue_name, 'queued',
+        jsonb_build_object(
+            'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
+            'options', '{}'::jsonb, 'message_id', id,
+            'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)),
+        coalesce(priority, known.priority), now() + delay, delay > interval '0', unique_key)
+    ON CONFLICT DO NOTHING
+    RETURNING q.message_id INTO first;
+    IF first IS NULL THEN
+        SELECT q.message_id INTO first FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        RETURN first;
+    END IF;
+    PERFORM dramatiq.ring(ARRAY[known.queue_name]);
+    RETURN id;
+END $$;
+
+--
+-- Name: handle_checkup_completed(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+DECLARE
+    owner_id uuid;
+    profile_name text;
+    completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, now()));
+BEGIN
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
+    FROM public.profiles p
+    WHERE p.id = NEW.profile_id;
+
+    PERFORM pgmq.send('report_generation_queue', jsonb_build_object(
+        'assessment_id', NEW.id,
+        'user_id', owner_id,
+        'report_type', 'pdf',
+        'created_at', balansity.iso_utc(now())
+    ));
+    PERFORM balansity.send_mail(
+        owner_id, 'checkup:' || NEW.id || ':completed', 'checkup_completed', 'Ваш чекап завершен',
+        jsonb_build_object('assessment_id', NEW.id, 'profile_name', profile_name, 'completed_at', completed_at)
+    );
+    PERFORM pgmq.send('analytics_queue', jsonb_build_object(
+        'type', 'assessment_completed',
+        'assessment_id', NEW.id,
+        'assessment_type', NEW.assessment_type,
+        'user_id', owner_id,
+        'completed_at', completed_at,
+        'created_at', balansity.iso_utc(now()),
+        'key', 'checkup:' || NEW.id || ':completed'
+    ));
+    RETURN NULL;
+END $$;
+
+--
+-- Name: handle_new_appointment(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+BEGIN
+    PERFORM balansity.send_mail(
+        NEW.user_id, 'appointment:' || NEW.id || ':booked', 'appointment_confirmation',
+        'Подтверждение записи на консультацию',
+        jsonb_build_object(
+            'appointment_id', NEW.id,
+            'appointment_type',
+            (SELECT t.name FROM public.appointment_types t WHERE t.id = NEW.appointment_type_id),
+            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
+            'status', NEW.status
+        )
+    );
+    RETURN NULL;
+END $$;
+
+--
+-- Name: handle_payment_status_change(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM balansity.payment_transition
+        WHERE (old_status, new_status) = (OLD.status, NEW.status)
+    ) THEN
+        PERFORM balansity.settle_payment(NEW.id, now());
+    ELSE
+        PERFORM balansity.flag_payment(NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now());
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: pgmq_archive(text, bigint); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN coalesce(pgmq.archive($1, $2), false);
+END $_$;
+
+--
+-- Name: pgmq_metrics(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE(queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN QUERY
+    SELECT $1, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    FROM pgmq.metrics($1) AS m, (
+        SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
+               count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
+               count(*) FILTER (WHERE q.state = 'consumed'),
+               count(*) FILTER (WHERE q.state = 'done'),
+               count(*) FILTER (WHERE q.state = 'rejected')
+        FROM dramatiq.queue q WHERE q.pgmq_queue = $1
+    ) AS b;
+END $_$;
+
+--
+-- Name: pgmq_nack(text, bigint); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN EXISTS (SELECT FROM pgmq.set_vt($1, $2, 0));
+END $_$;
+
+--
+-- Name: pgmq_read(text, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN (SELECT jsonb_build_object(
+                'msg_id', r.msg_id, 'read_ct', r.read_ct, 'enqueued_at', r.enqueued_at, 'vt', r.vt,
+                'message', r.message, 'msg', r.message)
+            FROM pgmq.read($1, $2, 1) AS r);
+END $_$;
+
+--
+-- Name: queue_email_task(text, text, text, jsonb, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}'::jsonb, p_priority integer DEFAULT 0) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', p_to, 'subject', p_subject, 'template', p_template, 'variables', coalesce(p_variables, '{}'),
+        'priority', coalesce(p_priority, 0), 'created_at', now()));
+$$;
+
+--
+-- Name: queue_payment_processing(uuid, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+    IF p_action IS NULL OR p_action NOT IN ('verify', 'refund', 'update_status') THEN
+        RAISE EXCEPTION 'No payment action is called %.', coalesce(quote_literal(p_action), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: verify, refund, update_status.';
+    END IF;
+    RETURN pgmq.send('payment_processing_queue', jsonb_build_object(
+        'payment_id', p_payment_id, 'action', p_action, 'created_at', now()));
+END $$;
+
+--
+-- Name: queue_report_generation(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf'::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+    IF p_report_type IS NULL OR p_report_type NOT IN ('pdf', 'csv', 'json') THEN
+        RAISE EXCEPTION 'No report type is called %.', coalesce(quote_literal(p_report_type), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: pdf, csv, json.';
+    END IF;
+    RETURN pgmq.send('report_generation_queue', jsonb_build_object(
+        'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
+END $$;
+
+--
+-- Name: _yoyo_log; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity._yoyo_log (
+    id character varying(36) NOT NULL,
+    migration_hash character varying(64),
+    migration_id character varying(255),
+    operation character varying(10),
+    username character varying(255),
+    hostname character varying(255),
+    comment character varying(255),
+    created_at_utc timestamp without time zone
+);
+
+--
+-- Name: _yoyo_version; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity._yoyo_version (
+    version integer NOT NULL,
+    installed_at_utc timestamp without time zone
+);
+
+--
+-- Name: analytics_daily; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.analytics_daily (
+    day date NOT NULL,
+    type text NOT NULL,
+    events bigint NOT NULL
+);
+
+--
+-- Name: analytics_event; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.analytics_event (
+    key text NOT NULL,
+    type text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    day date NOT NULL,
+    user_id uuid,
+    facts jsonb NOT NULL,
+    received_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: job; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.job (
+    name text NOT NULL,
+    id bigint NOT NULL,
+    schedule text NOT NULL,
+    time_zone text NOT NULL,
+    paused boolean DEFAULT false NOT NULL,
+    planned_until timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: cron_job; Type: VIEW; Schema: balansity; Owner: -
+--
+
+CREATE VIEW balansity.cron_job AS
+ SELECT id AS jobid,
+    schedule,
+    ('balansity jobs run '::text || name) AS command,
+    COALESCE(host(inet_server_addr()), 'localhost'::text) AS nodename,
+    COALESCE(inet_server_port(), (current_setting('port'::text))::integer) AS nodeport,
+    (current_database())::text AS database,
+    (CURRENT_USER)::text AS username,
+    (NOT paused) AS active,
+    name AS jobname
+   FROM balansity.job;
+
+--
+-- Name: slot; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.slot (
+    job text NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    id bigint NOT NULL,
+    state text DEFAULT 'planned'::text NOT NULL,
+    enqueued_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    outcome text,
+    CONSTRAINT slot_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
+);
+
+--
+-- Name: cron_job_run_details; Type: VIEW; Schema: balansity; Owner: -
+--
+
+CREATE VIEW balansity.cron_job_run_details AS
+ SELECT j.jobid,
+    s.id AS runid,
+    NULL::integer AS job_pid,
+    j.database,
+    j.username,
+    j.command,
+        CASE s.state
+            WHEN 'planned'::text THEN 'starting'::text
+            WHEN 'started'::text THEN 'running'::text
+            ELSE s.state
+        END AS status,
+    s.outcome AS return_message,
+    COALESCE(s.started_at, s.slot) AS start_time,
+    s.finished_at AS end_time
+   FROM (balansity.slot s
+     JOIN balansity.cron_job j ON ((j.jobname = s.job)));
+
+--
+-- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery_attempt (
+    delivery_id uuid NOT NULL,
+    number integer NOT NULL,
+    provider text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    outcome text,
+    answer text,
+    CONSTRAINT delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'planned'::text, 'unknown'::text, 'failed'::text])))
+);
+
+--
+-- Name: job_id_seq; Type: SEQUENCE; Schema: balansity; Owner: -
+--
+
+ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: migration; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.migration (
+    migration_hash character varying(64) NOT NULL,
+    migration_id character varying(255),
+    applied_at_utc timestamp without time zone
+);
+
+--
+-- Name: payment_check; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_check (
+    payment_id uuid NOT NULL,
+    checks integer NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: payment_flag; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_flag (
+    payment_id uuid NOT NULL,
+    reason text NOT NULL,
+    flagged_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone
+);
+
+--
+-- Name: payment_settlement; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_settlement (
+    payment_id uuid NOT NULL,
+    status text NOT NULL,
+    settled_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: payment_transition; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_transition (
+    old_status text NOT NULL,
+    new_status text NOT NULL
+);
+
+--
+-- Name: reminder; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.reminder (
+    appointment_id uuid NOT NULL,
+    kind text NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
+);
+
+--
+-- Name: report; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.report (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    assessment_id uuid NOT NULL,
+    user_id uuid,
+    format text NOT NULL,
+    digest text NOT NULL,
+    filename text NOT NULL,
+    media_type text NOT NULL,
+    size_bytes integer NOT NULL,
+    content bytea,
+    location text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT report_check CHECK ((num_nonnulls(content, location) = 1)),
+    CONSTRAINT report_format_check CHECK ((format = ANY (ARRAY['pdf'::text, 'csv'::text, 'json'::text])))
+);
+ALTER TABLE ONLY balansity.report ALTER COLUMN content SET STORAGE EXTERNAL;
+
+--
+-- Name: slot_id_seq; Type: SEQUENCE; Schema: balansity; Owner: -
+--
+
+ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.slot_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: yoyo_lock; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.yoyo_lock (
+    locked integer DEFAULT 1 NOT NULL,
+    ctime timestamp without time zone,
+    pid integer NOT NULL
+);
+
+--
+-- Name: job; Type: VIEW; Schema: cron; Owner: -
+--
+
+CREATE VIEW cron.job AS
+ SELECT jobid,
+    schedule,
+    command,
+    nodename,
+    nodeport,
+    database,
+    username,
+    active,
+    jobname
+   FROM balansity.cron_job;
+
+--
+-- Name: job_run_details; Type: VIEW; Schema: cron; Owner: -
+--
+
+CREATE VIEW cron.job_run_details AS
+ SELECT jobid,
+    runid,
+    job_pid,
+    database,
+    username,
+    command,
+    status,
+    return_message,
+    start_time,
+    end_time
+   FROM balansity.cron_job_run_details;
+
+--
+-- Name: actor; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.actor (
+    name text NOT NULL,
+    queue_name text NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    required text[] DEFAULT '{}'::text[] NOT NULL,
+    accepted text[],
+    pgmq_queue text
+);
+
+--
+-- Name: queue; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.queue (
+    message_id uuid NOT NULL,
+    queue_name text DEFAULT 'default'::text NOT NULL,
+    state dramatiq.state,
+    mtime timestamp with time zone DEFAULT now(),
+    message jsonb,
+    result jsonb,
+    result_ttl timestamp with time zone,
+    "position" bigint NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    available_at timestamp with time zone DEFAULT now() NOT NULL,
+    delayed boolean DEFAULT false NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    claimed_by bigint,
+    rescues integer DEFAULT 0 NOT NULL,
+    pgmq_queue text,
+    pgmq_msg_id bigint,
+    unique_key text,
+    error text
+)
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: dead_letter; Type: VIEW; Schema: dramatiq; Owner: -
+--
+
+CREATE VIEW dramatiq.dead_letter AS
+ SELECT message_id,
+    queue_name,
+    (message ->> 'actor_name'::text) AS actor_name,
+    error,
+    mtime AS died_at,
+    attempt,
+    pgmq_queue,
+    pgmq_msg_id,
+    message
+   FROM dramatiq.queue
+  WHERE (state = 'rejected'::dramatiq.state);
+
+--
+-- Name: queue_position_seq; Type: SEQUENCE; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME dramatiq.queue_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: worker; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.worker (
+    id bigint NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: worker_id_seq; Type: SEQUENCE; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE dramatiq.worker ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME dramatiq.worker_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: answers; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.answers (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    assessment_id uuid NOT NULL,
+    question_id integer NOT NULL,
+    question_code text,
+    category text,
+    value integer NOT NULL,
+    answer_type text DEFAULT 'default'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT answers_answer_type_check CHECK ((answer_type = ANY (ARRAY['default'::text, 'impact'::text, 'frequency'::text, 'wellbeing'::text, 'relationship'::text])))
+);
+
+--
+-- Name: assessments; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.assessments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    profile_id uuid,
+    assessment_type text NOT NULL,
+    status text DEFAULT 'in_progress'::text NOT NULL,
+    current_step integer DEFAULT 1 NOT NULL,
+    total_steps integer,
+    is_paid boolean DEFAULT false NOT NULL,
+    payment_id text,
+    results_summary jsonb,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    completed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT assessments_assessment_type_check CHECK ((assessment_type = ANY (ARRAY['checkup'::text, 'parent'::text, 'family'::text]))),
+    CONSTRAINT assessments_status_check CHECK ((status = ANY (ARRAY['in_progress'::text, 'completed'::text, 'abandoned'::text])))
+);
+
+--
+-- Name: package_purchases; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.package_purchases (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    package_id uuid NOT NULL,
+    sessions_remaining integer NOT NULL,
+    payment_id uuid,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: packages; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.packages (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    session_count integer NOT NULL,
+    appointment_type_id uuid,
+    price numeric(10,2) NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: profiles; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.profiles (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    type text NOT NULL,
+    first_name text NOT NULL,
+    last_name text,
+    dob date,
+    gender text,
+    pronouns text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT profiles_gender_check CHECK ((gender = ANY (ARRAY['male'::text, 'female'::text, 'other'::text]))),
+    CONSTRAINT profiles_type_check CHECK ((type = ANY (ARRAY['parent'::text, 'child'::text, 'partner'::text, 'sibling'::text, 'caregiver'::text, 'other'::text])))
+);
+
+--
+-- Name: _yoyo_log _yoyo_log_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity._yoyo_log
+    ADD CONSTRAINT _yoyo_log_pkey PRIMARY KEY (id);
+
+--
+-- Name: _yoyo_version _yoyo_version_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity._yoyo_version
+    ADD CONSTRAINT _yoyo_version_pkey PRIMARY KEY (version);
+
+--
+-- Name: analytics_daily analytics_daily_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.analytics_daily
+    ADD CONSTRAINT analytics_daily_pkey PRIMARY KEY (day, type);
+
+--
+-- Name: analytics_event analytics_event_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.analytics_event
+    ADD CONSTRAINT analytics_event_pkey PRIMARY KEY (key);
+
+--
+-- Name: delivery_attempt delivery_attempt_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery_attempt
+    ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, number);
+
+--
+-- Name: delivery delivery_key_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery
+    ADD CONSTRAINT delivery_key_key UNIQUE (key);
+
+--
+-- Name: delivery delivery_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
+
+--
+-- Name: job job_id_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.job
+    ADD CONSTRAINT job_id_key UNIQUE (id);
+
+--
+-- Name: job job_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (name);
+
+--
+-- Name: migration migration_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (migration_hash);
+
+--
+-- Name: payment_check payment_check_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_check
+    ADD CONSTRAINT payment_check_pkey PRIMARY KEY (payment_id);
+
+--
+-- Name: payment_flag payment_flag_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_flag
+    ADD CONSTRAINT payment_flag_pkey PRIMARY KEY (payment_id, reason);
+
+--
+-- Name: payment_settlement payment_settlement_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_settlement
+    ADD CONSTRAINT payment_settlement_pkey PRIMARY KEY (payment_id, status);
+
+--
+-- Name: payment_transition payment_transition_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_transition
+    ADD CONSTRAINT payment_transition_pkey PRIMARY KEY (old_status, new_status);
+
+--
+-- Name: reminder reminder_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.reminder
+    ADD CONSTRAINT reminder_pkey PRIMARY KEY (appointment_id, kind, scheduled_at);
+
+--
+-- Name: report report_assessment_id_format_digest_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.report
+    ADD CONSTRAINT report_assessment_id_format_digest_key UNIQUE (assessment_id, format, digest);
+
+--
+-- Name: report report_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.report
+    ADD CONSTRAINT report_pkey PRIMARY KEY (id);
+
+--
+-- Name: slot slot_id_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.slot
+    ADD CONSTRAINT slot_id_key UNIQUE (id);
+
+--
+-- Name: slot slot_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.slot
+    ADD CONSTRAINT slot_pkey PRIMARY KEY (job, slot);
+
+--
+-- Name: yoyo_lock yoyo_lock_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.yoyo_lock
+    ADD CONSTRAINT yoyo_lock_pkey PRIMARY KEY (locked);
+
+--
+-- Name: actor actor_pgmq_queue_key; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.actor
+    ADD CONSTRAINT actor_pgmq_queue_key UNIQUE (pgmq_queue);
+
+--
+-- Name: actor actor_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.actor
+    ADD CONSTRAINT actor_pkey PRIMARY KEY (name);
+
+--
+-- Name: queue queue_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.queue
+    ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
+
+--
+-- Name: worker worker_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.worker
+    ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
+
+--
+-- Name: answers answers_assessment_id_question_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.answers
+    ADD CONSTRAINT answers_assessment_id_question_id_key UNIQUE (assessment_id, question_id);
+
+--
+-- Name: answers answers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.answers
+    ADD CONSTRAINT answers_pkey PRIMARY KEY (id);
+
+--
+-- Name: appointment_types appointment_types_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.appointment_types
+    ADD CONSTRAINT appointment_types_pkey PRIMARY KEY (id);
+
+--
+-- Name: appointments appointments_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.appointments
+    ADD CONSTRAINT appointments_pkey PRIMARY KEY (id);
+
+--
+-- Name: assessments assessments_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.assessments
+    ADD CONSTRAINT assessments_pkey PRIMARY KEY (id);
+
+--
+-- Name: package_purchases package_purchases_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.package_purchases
+    ADD CONSTRAINT package_purchases_pkey PRIMARY KEY (id);
+
+--
+-- Name: packages packages_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.packages
+    ADD CONSTRAINT packages_pkey PRIMARY KEY (id);
+
+--
+-- Name: payments payments_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
+
+--
+-- Name: profiles profiles_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.profiles
+    ADD CONSTRAINT profiles_pkey PRIMARY KEY (id);
+
+--
+-- Name: users users_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+--
+-- Name: analytics_event_by_user; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+--
+-- Name: delivery_by_change; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
+
+--
+-- Name: delivery_by_user; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+--
+-- Name: delivery_not_out; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
+
+--
+-- Name: payment_flag_open; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
+
+--
+-- Name: report_by_age; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX report_by_age ON balansity.report USING btree (created_at);
+
+--
+-- Name: report_by_user; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+--
+-- Name: slot_by_time; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
+
+--
+-- Name: queue_claimed; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
+
+--
+-- Name: queue_dead; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime) WHERE (state = 'rejected'::dramatiq.state);
+
+--
+-- Name: queue_delayed; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
+
+--
+-- Name: queue_due; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
+
+--
+-- Name: queue_finished; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime) WHERE (state = 'done'::dramatiq.state);
+
+--
+-- Name: queue_unique_key; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
+
+--
+-- Name: appointments_payment_id_unique; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
+
+--
+-- Name: assessments on_checkup_completed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW WHEN (((new.status = 'completed'::text) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION public.handle_checkup_completed();
+
+--
+-- Name: appointments on_new_appointment; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH ROW WHEN ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text]))) EXECUTE FUNCTION public.handle_new_appointment();
+
+--
+-- Name: payments on_payment_status_change; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION public.handle_payment_status_change();
+
+--
+-- Name: delivery_attempt delivery_attempt_delivery_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery_attempt
+    ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
+
+--
+-- Name: payment_check payment_check_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_check
+    ADD CONSTRAINT payment_check_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
+
+--
+-- Name: payment_flag payment_flag_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_flag
+    ADD CONSTRAINT payment_flag_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
+
+--
+-- Name: payment_settlement payment_settlement_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_settlement
+    ADD CONSTRAINT payment_settlement_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
+
+--
+-- Name: reminder reminder_appointment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.reminder
+    ADD CONSTRAINT reminder_appointment_id_fkey FOREIGN KEY (appointment_id) REFERENCES public.appointments(id) ON DELETE CASCADE;
+
+--
+-- Name: slot slot_job_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.slot
+    ADD CONSTRAINT slot_job_fkey FOREIGN KEY (job) REFERENCES balansity.job(name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+--
+-- Name: answers answers_assessment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.answers
+    ADD CONSTRAINT answers_assessment_id_fkey FOREIGN KEY (assessment_id) REFERENCES public.assessments(id) ON DELETE CASCADE;
+
+--
+-- Name: appointments appointments_appointment_type_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.appointments
+    ADD CONSTRAINT appointments_appointment_type_id_fkey FOREIGN KEY (appointment_type_id) REFERENCES public.appointment_types(id);
+
+--
+-- Name: appointments appointments_payment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.appointments
+    ADD CONSTRAINT appointments_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE SET NULL;
+
+--
+-- Name: appointments appointments_profile_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.appointments
+    ADD CONSTRAINT appointments_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES public.profiles(id) ON DELETE SET NULL;
+
+--
+-- Name: appointments appointments_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.appointments
+    ADD CONSTRAINT appointments_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
+-- Name: assessments assessments_profile_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.assessments
+    ADD CONSTRAINT assessments_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES public.profiles(id) ON DELETE CASCADE;
+
+--
+-- Name: package_purchases package_purchases_package_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.package_purchases
+    ADD CONSTRAINT package_purchases_package_id_fkey FOREIGN KEY (package_id) REFERENCES public.packages(id);
+
+--
+-- Name: package_purchases package_purchases_payment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.package_purchases
+    ADD CONSTRAINT package_purchases_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE SET NULL;
+
+--
+-- Name: package_purchases package_purchases_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.package_purchases
+    ADD CONSTRAINT package_purchases_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
+-- Name: packages packages_appointment_type_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.packages
+    ADD CONSTRAINT packages_appointment_type_id_fkey FOREIGN KEY (appointment_type_id) REFERENCES public.appointment_types(id);
+
+--
+-- Name: payments payments_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
+-- Name: profiles profiles_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.profiles
+    ADD CONSTRAINT profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
+-- Name: FUNCTION abandon_old_assessments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION abandonments_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION announce_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION uuid_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION appointment_of(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION claim_payment_checks(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION email_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
+
+--
+-- Name: FUNCTION finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION flag_stuck_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION fulfil_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.open_payments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION over_at(p_appointment public.appointments); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION reader_name(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
+
+--
+-- Name: FUNCTION record_events(p_events jsonb, p_zone text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION recount_events(p_zone text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION release_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION reminders_between(p_from timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION revoke_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION settle_payment(p_payment_id uuid, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_pgmq_queue(queue_name text); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION enqueue(p_envelopes jsonb, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION heartbeat(p_worker bigint, p_host text, p_pid integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION priority_of(message jsonb); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION redrive(p_ids uuid[]); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION requeue(p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION rescue(p_silence interval, p_most_rescues integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION ring(queue_names text[]); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION ring_for_pgmq(); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
+
+--
+-- Name: FUNCTION send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION handle_checkup_completed(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.handle_checkup_completed() FROM PUBLIC;
+
+--
+-- Name: FUNCTION handle_new_appointment(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.handle_new_appointment() FROM PUBLIC;
+
+--
+-- Name: FUNCTION handle_payment_status_change(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.handle_payment_status_change() FROM PUBLIC;
+
+--
+-- Name: FUNCTION pgmq_archive(queue_name text, msg_id bigint); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION pgmq_metrics(queue_name text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.pgmq_metrics(queue_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION pgmq_nack(queue_name text, msg_id bigint); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION pgmq_read(queue_name text, vt integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.pgmq_read(queue_name text, vt integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION queue_payment_processing(p_payment_id uuid, p_action text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) FROM PUBLIC;
+
+--
+-- PostgreSQL database dump complete
+--
+
