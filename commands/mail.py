@@ -74,36 +74,23 @@ def preview(template: str | None, html: bool) -> None:
         click.echo(letters.sample(template)[0 if html else 1], nl=False)
 
 
-@click.group(invoke_without_command=True)
+@click.command()
+@click.option("--lift", metavar="ADDRESS", help="Let all mail go to this address again.")
 @json_option
-@click.pass_context
-def suppressions(context: click.Context, as_json: bool) -> None:
-    """List the addresses that bounced or complained; only essential mail still goes there."""
-    if context.invoked_subcommand:
-        return
+def suppressions(lift: str | None, as_json: bool) -> None:
+    """List the addresses that bounced or complained; only essential mail still goes there.
+
+    SendGrid keeps a list of its own: take a lifted address off there too, or it drops the mail.
+    """
     with connection.transaction() as conn:
+        lifted = lift and deliveries_sql.lift(conn, address=lift)
         rows = deliveries_sql.suppressions(conn)
+    if lift and not lifted:
+        raise click.ClickException(f"{lift} is not suppressed.")
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        table = Table("Address", "Reason", "Since", title=f"{len(rows)} suppressed")
-        for row in rows:
-            table.add_row(escape(row["address"]), row["reason"], _moment(row["since"]))
-        Console().print(table)
-
-
-@suppressions.command()
-@click.argument("address")
-def lift(address: str) -> None:
-    """Let all mail go to ADDRESS again.
-
-    SendGrid keeps a list of its own: take the address off there too, or it drops the mail.
-    """
-    with connection.transaction() as conn:
-        lifted = deliveries_sql.lift(conn, address=address)
-    if not lifted:
-        raise click.ClickException(f"{address} is not suppressed.")
-    click.echo("Lifted.")
+        Console().print(_suppressed(rows))
 
 
 def _list(rows: list[dict[str, Any]]) -> Table:
@@ -117,6 +104,13 @@ def _list(rows: list[dict[str, Any]]) -> Table:
             escape(row["reason"] or ""),
             row["id"][:8],
         )
+    return table
+
+
+def _suppressed(rows: list[dict[str, Any]]) -> Table:
+    table = Table("Address", "Reason", "Since", title=f"{len(rows)} suppressed")
+    for row in rows:
+        table.add_row(escape(row["address"]), row["reason"], _moment(row["since"]))
     return table
 
 

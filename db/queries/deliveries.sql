@@ -62,3 +62,11 @@ LIMIT 1;
 -- name: counts()
 -- How many deliveries are in each state.
 SELECT state, count(*) FROM balansity.delivery GROUP BY state ORDER BY state;
+
+-- name: take_place(provider, spacing, patience, at)$
+-- Take the next free place in the provider's line; gives how long to wait for it, more than `patience` if none was taken.
+SELECT balansity.take_place(:provider, :spacing, :patience, :at);
+
+-- name: hold_mail(provider, until)$
+-- Let nobody send before `until`.
+SELECT balansity.hold_mail(:provider, :until);
