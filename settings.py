@@ -97,6 +97,7 @@ class Settings:
     email_outbox_dir: Path = setting("var/outbox", folder, "where EMAIL_PROVIDER=file writes .eml files")
     sendgrid_api_key: str = setting("", text, "needed by EMAIL_PROVIDER=sendgrid", secret=True)
     sendgrid_api_url: str = setting("https://api.sendgrid.com", web_address, "SendGrid, or a stand-in for tests")
+    sendgrid_sandbox: bool = setting("off", switch, "on: SendGrid checks mails and delivers none")
     sendgrid_webhook_public_key: str = setting("", text, "verifies SendGrid's event webhook")
     smtp_host: str = setting("", text, "needed by EMAIL_PROVIDER=smtp")
     smtp_port: int = setting("587", whole_number(1, 65535), "port of the SMTP server")

@@ -1,0 +1,105 @@
+"""What the schedule does: consultations' statuses, their reminders, and check-ups nobody finished."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import dramatiq
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import db.queries
+from actors.emails import send_email
+from actors.runs import run_slot
+from broker import broker
+from errors import PermanentError
+
+LOOK_AHEAD = timedelta(seconds=90)  # the job runs every 60 s: each reminder is on its way before its moment comes
+HISTORY = timedelta(days=90)  # how long slots are kept
+REMINDER_PRIORITY = 10  # ahead of mail that has no hour to keep
+
+queries = db.queries.load("appointments")
+jobs = db.queries.load("jobs")
+
+
+class Reminder(NamedTuple):
+    """A reminder to send: its kind is 24h or 1h, its times are of the consultation and of the mail."""
+
+    appointment_id: str
+    kind: str
+    scheduled_at: str
+    due_at: datetime
+    user_id: str
+    email: str | None
+
+
+@dramatiq.actor(
+    queue_name="appointments",
+    max_retries=5,
+    min_backoff=1_000,
+    max_backoff=60_000,
+    time_limit=60_000,
+    throws=(PermanentError,),
+)
+def update_appointment_statuses(slot: str) -> None:
+    """Begin the consultations whose time has come and complete those that are over."""
+    run_slot("update-appointment-statuses", slot, update_statuses)
+
+
+@dramatiq.actor(
+    queue_name="appointments",
+    max_retries=5,
+    min_backoff=1_000,
+    max_backoff=60_000,
+    time_limit=60_000,
+    throws=(PermanentError,),
+)
+def send_appointment_reminders(slot: str) -> None:
+    """Send the reminders whose moment has come, and put those of the next minute on their way."""
+    run_slot("send-appointment-reminders", slot, send_reminders)
+
+
+@dramatiq.actor(
+    queue_name="appointments",
+    max_retries=8,
+    min_backoff=1_000,
+    max_backoff=600_000,
+    time_limit=60_000,
+    throws=(PermanentError,),
+)
+def cleanup_old_assessments(slot: str) -> None:
+    """Abandon check-ups left unfinished for 30 days, and forget slots older than 90."""
+    run_slot("cleanup-old-assessments", slot, clean_up)
+
+
+def update_statuses(conn: Connection, now: datetime) -> str:
+    started, completed = queries.update_appointment_statuses(conn, now=now)
+    return f"{started} started, {completed} completed"
+
+
+def send_reminders(conn: Connection, now: datetime) -> str:
+    due = [Reminder(*row) for row in queries.claim_reminders(conn, now=now, until=now + LOOK_AHEAD)]
+    with broker.transaction(conn):
+        for reminder in due:
+            delay = max(reminder.due_at - now, timedelta())
+            send_email.send_with_options(
+                kwargs=mail(reminder), delay=delay // timedelta(milliseconds=1), broker_priority=REMINDER_PRIORITY
+            )
+    return f"{len(due)} reminders sent"
+
+
+def mail(reminder: Reminder) -> dict[str, Any]:
+    """The message that send_email gets for a reminder."""
+    return {
+        "to": reminder.email,
+        "subject": "Напоминание о консультации",
+        "template": f"appointment_reminder_{reminder.kind}",
+        "variables": {"appointment_id": reminder.appointment_id, "scheduled_at": reminder.scheduled_at},
+        "priority": REMINDER_PRIORITY,
+        "key": f"reminder:{reminder.kind}:{reminder.appointment_id}:{reminder.scheduled_at}",
+        "user_id": reminder.user_id,
+    }
+
+
+def clean_up(conn: Connection, now: datetime) -> str:
+    abandoned = queries.abandon_old_assessments(conn, now=now)
+    purged = jobs.purge_slots(conn, before=now - HISTORY)
+    return f"{abandoned} check-ups abandoned, {purged} slots purged"

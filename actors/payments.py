@@ -1,0 +1,146 @@
+"""Payments: asked about, refunded and settled; each change takes effect once, by the trigger on the table itself."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import dramatiq
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from pydantic import BaseModel, ValidationError
+
+import db.queries
+from actors.runs import run_slot
+from broker import broker
+from db.connection import transaction
+from domain.payments import Sum, judge
+from errors import InvalidMessage, PermanentError, RetryableError
+from gateways import yookassa
+from log import EventLogger
+
+queries = db.queries.load("payments")
+events = EventLogger(__name__)
+
+
+class Task(BaseModel):
+    """The message of payment_processing_queue."""
+
+    payment_id: UUID
+    action: Literal["verify", "refund", "update_status"]
+
+
+class Payment(NamedTuple):
+    """A payment as our table has it."""
+
+    id: str
+    status: str
+    amount: Decimal
+    currency: str
+    payment_method: str | None
+    external_id: str | None
+
+    @property
+    def sum(self) -> Sum:
+        return Sum(self.amount, self.currency)
+
+
+@dramatiq.actor(
+    queue_name="payments",
+    pgmq_queue="payment_processing_queue",
+    max_retries=10,
+    min_backoff=2_000,
+    max_backoff=3_600_000,
+    time_limit=120_000,
+    throws=(PermanentError,),
+)
+def process_payment(**payload: Any) -> None:
+    """Do what the message asks for: verify, refund or update_status."""
+    try:
+        task = Task.model_validate(payload)
+    except ValidationError as error:
+        raise InvalidMessage(f"A payment message needs payment_id (uuid) and action: {error}") from error
+    payment = _find(task.payment_id)
+    ACTIONS[task.action](payment)
+    events.info("payment_processed", payment=payment.id, action=task.action)
+
+
+@dramatiq.actor(
+    queue_name="payments",
+    max_retries=5,
+    min_backoff=1_000,
+    max_backoff=60_000,
+    time_limit=60_000,
+    throws=(PermanentError,),
+)
+def verify_open_payments(slot: str) -> None:
+    """Ask again about payments that stay open, at growing intervals for 3 days; then a person decides."""
+    run_slot("verify-open-payments", slot, check_open_payments)
+
+
+def verify(payment: Payment) -> None:
+    """Take on what the provider says, unless it speaks of other money."""
+    answer = yookassa.find_payment(_external_id(payment))
+    refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
+    verdict = judge(payment.sum, answer.status, answer.amount, refunded)
+    with transaction() as conn:
+        for status in verdict.statuses:
+            queries.change_status(conn, payment_id=payment.id, status=status, now=datetime.now(UTC))
+        if verdict.doubt:
+            queries.flag(conn, payment_id=payment.id, reason=verdict.doubt, now=datetime.now(UTC))
+
+
+def refund(payment: Payment) -> None:
+    """Give the money back, once however often this runs.
+
+    Raises:
+        PermanentError: there is no money to give back, or the provider will not.
+        RetryableError: the provider has not decided yet.
+    """
+    if payment.status == "refunded":
+        return
+    if payment.status != "completed":
+        raise PermanentError(f"Payment {payment.id} is {payment.status}: only a completed one can be refunded")
+    answer = yookassa.refund(payment.id, _external_id(payment), payment.sum)
+    if answer.status == "pending":
+        raise RetryableError(f"The refund of payment {payment.id} is still pending")
+    with transaction() as conn:
+        if answer.status == "succeeded":
+            queries.change_status(conn, payment_id=payment.id, status="refunded", now=datetime.now(UTC))
+        else:
+            why = answer.cancellation_details.get("reason", "no reason given")
+            queries.flag(conn, payment_id=payment.id, reason=f"refund canceled: {why}", now=datetime.now(UTC))
+
+
+def update_status(payment: Payment) -> None:
+    """Bring about what the payment's present status requires, as far as that has not happened."""
+    with transaction() as conn:
+        queries.settle(conn, payment_id=payment.id, now=datetime.now(UTC))
+
+
+ACTIONS = {"verify": verify, "refund": refund, "update_status": update_status}
+
+
+def check_open_payments(conn: Connection, now: datetime) -> str:
+    if not yookassa.configured():
+        return "YooKassa is not configured"
+    due = [payment_id for (payment_id,) in queries.claim_checks(conn, now=now)]
+    with broker.transaction(conn):
+        for payment_id in due:
+            process_payment.send(payment_id=payment_id, action="verify")
+    return f"{len(due)} asked about, {queries.flag_stuck(conn, now=now)} given up"
+
+
+def _find(payment_id: UUID) -> Payment:
+    with transaction() as conn:
+        row = queries.find_payment(conn, payment_id=str(payment_id))
+    if row is None:
+        raise PermanentError(f"There is no payment {payment_id}")
+    return Payment(*row)
+
+
+def _external_id(payment: Payment) -> str:
+    if payment.payment_method not in {None, "yookassa"}:
+        raise PermanentError(f"Payment {payment.id} was made by {payment.payment_method!r}: only yookassa can be asked")
+    if not payment.external_id:
+        raise PermanentError(f"Payment {payment.id} has no external_payment_id: the provider does not know it")
+    return payment.external_id

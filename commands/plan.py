@@ -1,0 +1,90 @@
+"""`balansity plan`: what the schedule is going to do, without doing it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from rich.console import Console
+from rich.table import Table
+
+import db.queries
+import settings
+from db.connection import transaction
+from domain.plan import Event, at_slots
+from domain.slots import next_slot
+
+appointments = db.queries.load("appointments")
+jobs = db.queries.load("jobs")
+
+
+@click.command()
+@click.option("--from", "since", type=click.DateTime(), help="In the clinic's time zone; default: now.")
+@click.option("--to", "until", type=click.DateTime(), help="In the clinic's time zone; default: a day later.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+def plan(since: datetime | None, until: datetime | None, as_json: bool) -> None:
+    """Show which reminders, status changes and clean-ups would happen when; nothing is written.
+
+    Example: balansity plan --from 2026-11-25 --to 2026-11-26T12:00
+    """
+    start = _moment(since) or datetime.now(UTC)
+    end = _moment(until) or start + timedelta(days=1)
+    if end <= start:
+        raise click.UsageError(f"--to {end:%Y-%m-%d %H:%M} must be after --from {start:%Y-%m-%d %H:%M} (UTC)")
+    with transaction() as conn:
+        appointments.read_only(conn)
+        events = events_between(conn, start, end)
+    _print(events, as_json)
+
+
+def events_between(conn: Connection, start: datetime, end: datetime) -> list[Event]:
+    """Everything that the jobs that are not paused would do."""
+    planners = {
+        "send-appointment-reminders": _reminders,
+        "update-appointment-statuses": _status_changes,
+        "cleanup-old-assessments": _clean_ups,
+    }
+    events: list[Event] = []
+    for name, schedule, time_zone, paused, _ in jobs.list_jobs(conn):
+        if name in planners and not paused:
+            events += planners[name](conn, start, end, schedule, ZoneInfo(time_zone))
+    return sorted(event for event in events if event.at <= end)
+
+
+def _reminders(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
+    """Each leaves at its own moment; one whose moment has passed leaves with the next run."""
+    soonest = next_slot(schedule, zone, start)
+    return [
+        Event(soonest if due_at <= start else due_at, f"reminder {kind}", f"appointment {appointment_id}")
+        for due_at, appointment_id, kind in appointments.reminders_between(conn, now=start, until=end)
+    ]
+
+
+def _status_changes(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
+    due = appointments.status_changes_until(conn, until=end)
+    return at_slots([Event(at, status, f"appointment {row_id}") for at, row_id, status in due], start, schedule, zone)
+
+
+def _clean_ups(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
+    due = appointments.abandonments_until(conn, until=end)
+    return at_slots([Event(at, "abandoned", f"assessment {row_id}") for at, row_id in due], start, schedule, zone)
+
+
+def _moment(given: datetime | None) -> datetime | None:
+    return given and given.replace(tzinfo=settings.current().time_zone).astimezone(UTC)
+
+
+def _print(events: list[Event], as_json: bool) -> None:
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {"at": event.at.isoformat(), "what": event.what, "subject": event.subject} for event in events
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    zone = settings.current().time_zone
+    table = Table("when", "what", "to", title=f"{len(events)} events, times in {zone}")
+    for event in events:
+        table.add_row(f"{event.at.astimezone(zone):%d.%m.%Y %H:%M:%S}", event.what, event.subject)
+    Console().print(table)

@@ -1,0 +1,71 @@
+-- The schedule in the database: jobs, one row for every slot of theirs, and the views that answer pg_cron's queries.
+
+CREATE TABLE balansity.job (
+    name text PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    schedule text NOT NULL,                           -- a cron expression with named weekdays
+    time_zone text NOT NULL,
+    paused boolean NOT NULL DEFAULT false,
+    planned_until timestamptz NOT NULL DEFAULT now()  -- every slot up to here has its row
+);
+
+-- scheduler.py keeps these rows as it says; they stand here so that the jobs are known from the first migration on.
+INSERT INTO balansity.job (name, schedule, time_zone) VALUES
+    ('update-appointment-statuses', '*/5 * * * *', 'Europe/Moscow'),
+    ('cleanup-old-assessments', '0 3 * * *', 'Europe/Moscow'),
+    ('send-appointment-reminders', '* * * * *', 'Europe/Moscow');
+
+-- planned → started → succeeded | failed (→ started again, on a retry); or skipped: missed, and not to be made up for.
+CREATE TABLE balansity.slot (
+    job text NOT NULL REFERENCES balansity.job (name) ON UPDATE CASCADE ON DELETE CASCADE,
+    slot timestamptz NOT NULL,                        -- the time it was planned for
+    id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    state text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'started', 'succeeded', 'failed', 'skipped')),
+    enqueued_at timestamptz,
+    started_at timestamptz,
+    finished_at timestamptz,
+    attempts integer NOT NULL DEFAULT 0,
+    outcome text,                                     -- what the run did, why it failed, or why it was skipped
+    PRIMARY KEY (job, slot)
+);
+CREATE INDEX slot_by_time ON balansity.slot (slot);
+
+CREATE VIEW balansity.cron_job AS
+SELECT id AS jobid,
+       schedule,
+       'balansity jobs run ' || name AS command,
+       coalesce(host(inet_server_addr()), 'localhost') AS nodename,
+       coalesce(inet_server_port(), current_setting('port')::integer) AS nodeport,
+       current_database()::text AS database,
+       current_user::text AS username,
+       NOT paused AS active,
+       name AS jobname
+FROM balansity.job;
+
+CREATE VIEW balansity.cron_job_run_details AS
+SELECT j.jobid,
+       s.id AS runid,
+       NULL::integer AS job_pid,
+       j.database,
+       j.username,
+       j.command,
+       CASE s.state WHEN 'planned' THEN 'starting' WHEN 'started' THEN 'running' ELSE s.state END AS status,
+       s.outcome AS return_message,
+       coalesce(s.started_at, s.slot) AS start_time,
+       s.finished_at AS end_time
+FROM balansity.slot s
+JOIN balansity.cron_job j ON j.jobname = s.job;
+
+-- With pg_cron its tables stay its own, and the three jobs that ours replace must not run beside them.
+DO $$
+BEGIN
+    IF to_regclass('cron.job') IS NOT NULL THEN
+        PERFORM cron.unschedule(jobid)
+        FROM cron.job
+        WHERE jobname IN ('update-appointment-statuses', 'cleanup-old-assessments', 'send-appointment-reminders');
+    ELSE
+        CREATE SCHEMA IF NOT EXISTS cron;
+        CREATE VIEW cron.job AS SELECT * FROM balansity.cron_job;
+        CREATE VIEW cron.job_run_details AS SELECT * FROM balansity.cron_job_run_details;
+    END IF;
+END $$;

@@ -1,0 +1,392 @@
+-- The three triggers that turn the site's changes into messages, in the transaction that makes the change.
+-- Odd mail data never fails that transaction: what cannot be done is flagged for a person instead.
+
+-- ISO 8601 in UTC, exact to the microsecond, whatever the session's time zone.
+CREATE FUNCTION balansity.iso_utc(p_at timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = ''
+RETURN replace(to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || 'Z';
+
+-- The address that mail for this user goes to: null where there is none, and the delivery then says so.
+CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = ''
+RETURN (SELECT u.email FROM public.users u WHERE u.id = p_user_id);
+
+-- A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.
+CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb)
+RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', balansity.email_of(p_user_id),
+        'subject', p_subject,
+        'template', p_template,
+        'variables', p_variables,
+        'priority', 0,
+        'created_at', balansity.iso_utc(now()),
+        'key', p_key,
+        'user_id', p_user_id
+    ))
+$$;
+
+-- 1. Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all
+-- the same, and its mail, having no address, ends in the ledger.
+DROP FUNCTION IF EXISTS public.handle_checkup_completed() CASCADE; -- with every trigger that called it
+DROP TRIGGER IF EXISTS on_checkup_completed ON public.assessments;
+
+CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    owner_id uuid;
+    profile_name text;
+    completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, now()));
+BEGIN
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
+    FROM public.profiles p
+    WHERE p.id = NEW.profile_id;
+
+    PERFORM pgmq.send('report_generation_queue', jsonb_build_object(
+        'assessment_id', NEW.id,
+        'user_id', owner_id,
+        'report_type', 'pdf',
+        'created_at', balansity.iso_utc(now())
+    ));
+    PERFORM balansity.send_mail(
+        owner_id, 'checkup:' || NEW.id || ':completed', 'checkup_completed', 'Ваш чекап завершен',
+        jsonb_build_object('assessment_id', NEW.id, 'profile_name', profile_name, 'completed_at', completed_at)
+    );
+    PERFORM pgmq.send('analytics_queue', jsonb_build_object(
+        'type', 'assessment_completed',
+        'assessment_id', NEW.id,
+        'assessment_type', NEW.assessment_type,
+        'user_id', owner_id,
+        'completed_at', completed_at,
+        'created_at', balansity.iso_utc(now()),
+        'key', 'checkup:' || NEW.id || ':completed'
+    ));
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER on_checkup_completed
+AFTER UPDATE ON public.assessments
+FOR EACH ROW WHEN (NEW.status = 'completed' AND OLD.status IS DISTINCT FROM NEW.status)
+EXECUTE FUNCTION public.handle_checkup_completed();
+
+-- 2. Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.
+DROP FUNCTION IF EXISTS public.handle_new_appointment() CASCADE;
+DROP TRIGGER IF EXISTS on_new_appointment ON public.appointments;
+
+CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ''
+AS $$
+BEGIN
+    PERFORM balansity.send_mail(
+        NEW.user_id, 'appointment:' || NEW.id || ':booked', 'appointment_confirmation',
+        'Подтверждение записи на консультацию',
+        jsonb_build_object(
+            'appointment_id', NEW.id,
+            'appointment_type',
+            (SELECT t.name FROM public.appointment_types t WHERE t.id = NEW.appointment_type_id),
+            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
+            'status', NEW.status
+        )
+    );
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER on_new_appointment
+AFTER INSERT ON public.appointments
+FOR EACH ROW WHEN (NEW.status IN ('pending', 'scheduled', 'confirmed'))
+EXECUTE FUNCTION public.handle_new_appointment();
+
+-- 3. Payment status changed → what that status requires, each once.
+
+-- Which status may follow which. Any other change is flagged for a person and has no effect of ours.
+CREATE TABLE balansity.payment_transition (
+    old_status text,
+    new_status text,
+    PRIMARY KEY (old_status, new_status)
+);
+INSERT INTO balansity.payment_transition VALUES
+    ('pending', 'processing'), ('pending', 'completed'), ('pending', 'failed'), ('pending', 'cancelled'),
+    ('processing', 'completed'), ('processing', 'failed'), ('processing', 'cancelled'), ('processing', 'pending'),
+    ('failed', 'pending'), ('failed', 'processing'), ('failed', 'completed'),  -- paid at another try
+    ('completed', 'refunded');
+
+-- The statuses whose effects a payment has had: a replay finds its row and sends nothing again.
+CREATE TABLE balansity.payment_settlement (
+    payment_id uuid NOT NULL REFERENCES public.payments (id) ON DELETE CASCADE,
+    status text NOT NULL,
+    settled_at timestamptz NOT NULL,
+    PRIMARY KEY (payment_id, status)
+);
+
+-- What a person has to decide about a payment.
+CREATE TABLE balansity.payment_flag (
+    payment_id uuid NOT NULL REFERENCES public.payments (id) ON DELETE CASCADE,
+    reason text NOT NULL,
+    flagged_at timestamptz NOT NULL,
+    resolved_at timestamptz,
+    PRIMARY KEY (payment_id, reason)
+);
+CREATE INDEX payment_flag_open ON balansity.payment_flag (flagged_at) WHERE resolved_at IS NULL;
+
+CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
+$$;
+
+-- Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.
+CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
+LANGUAGE sql IMMUTABLE
+SET search_path = ''
+RETURN CASE
+    WHEN p_metadata ->> p_key ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (p_metadata ->> p_key)::uuid
+END;
+
+CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamptz
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = ''
+AS $$
+BEGIN
+    IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
+        RETURN (p_metadata ->> p_key)::timestamptz;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END $$;
+
+-- The consultation that a payment pays for: the linked one, else the one its metadata names.
+CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
+LANGUAGE sql STABLE
+SET search_path = ''
+RETURN coalesce(
+    (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
+    balansity.uuid_in(p_payment.metadata, 'appointment_id')
+);
+
+-- Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.
+CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    old_status text;
+BEGIN
+    SELECT a.status INTO old_status FROM public.appointments a
+    WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
+      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+    FOR UPDATE;
+    IF old_status IS NULL THEN
+        RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
+    END IF;
+    UPDATE public.appointments a
+    SET payment_id = p_payment.id,
+        status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
+        updated_at = p_now
+    WHERE a.id = p_appointment_id AND (a.payment_id IS NULL OR a.status = 'pending');
+    IF old_status IN ('cancelled', 'no_show') THEN
+        PERFORM balansity.flag_payment(
+            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, old_status), p_now
+        );
+    END IF;
+END $$;
+
+-- Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.
+CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
+    type_id uuid := balansity.uuid_in(p_payment.metadata, 'appointment_type_id');
+BEGIN
+    IF planned_at IS NULL OR type_id IS NULL THEN
+        RAISE EXCEPTION 'metadata describes no appointment: '
+            'appointment_type_id must be a uuid and scheduled_at a time with its zone';
+    END IF;
+    IF planned_at <= p_now THEN
+        RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
+    END IF;
+    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
+    VALUES (
+        p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
+        p_payment.id
+    );
+END $$;
+
+CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    bought uuid := balansity.uuid_in(p_payment.metadata, 'package_id');
+BEGIN
+    IF EXISTS (SELECT FROM public.package_purchases WHERE payment_id = p_payment.id) THEN
+        RETURN;
+    END IF;
+    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
+    SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
+    FROM public.packages p
+    WHERE p.id = bought;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'metadata.package_id % is no package', p_payment.metadata ->> 'package_id';
+    END IF;
+END $$;
+
+-- Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    appointment_id uuid := balansity.appointment_of(p_payment);
+BEGIN
+    IF appointment_id IS NOT NULL THEN
+        PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
+        RAISE EXCEPTION 'metadata.appointment_id is no uuid';
+    ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
+        PERFORM balansity.grant_package(p_payment);
+    ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
+        PERFORM balansity.book_appointment(p_payment, p_now);
+    END IF;
+EXCEPTION WHEN raise_exception OR data_exception OR integrity_constraint_violation THEN
+    PERFORM balansity.flag_payment(p_payment.id, SQLERRM, p_now);
+END $$;
+
+-- Takes back what a payment gave: its consultation if that is still to come, its unused sessions.
+CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    UPDATE public.appointments
+    SET status = 'cancelled', updated_at = p_now
+    WHERE payment_id = p_payment.id AND status IN ('pending', 'scheduled', 'confirmed');
+    UPDATE public.package_purchases SET sessions_remaining = 0
+    WHERE payment_id = p_payment.id AND sessions_remaining > 0
+$$;
+
+-- A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.
+CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    UPDATE public.appointments a
+    SET status = 'cancelled', updated_at = p_now
+    WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
+      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+      AND NOT EXISTS ( -- another try at paying for it
+          SELECT FROM public.payments o
+          WHERE o.user_id = p_payment.user_id AND o.id <> p_payment.id
+            AND o.status IN ('pending', 'processing', 'completed')
+            AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
+      )
+$$;
+
+-- The mail and the analytics event of a status.
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    key text := 'payment:' || p_payment.id || ':' || p_payment.status;
+    facts jsonb := jsonb_build_object(
+        'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
+    );
+BEGIN
+    PERFORM balansity.send_mail(p_payment.user_id, key, mail.template, mail.subject,
+        facts || jsonb_build_object('payment_method', p_payment.payment_method))
+    FROM (VALUES
+        ('completed', 'payment_confirmation', 'Подтверждение оплаты'),
+        ('failed', 'payment_failed', 'Ошибка оплаты'),
+        ('refunded', 'payment_refunded', 'Возврат оплаты')
+    ) AS mail (status, template, subject)
+    WHERE mail.status = p_payment.status;
+
+    PERFORM pgmq.send('analytics_queue', facts || jsonb_build_object(
+        'type', 'payment_' || p_payment.status,
+        'user_id', p_payment.user_id,
+        'appointment_type', (
+            SELECT t.name FROM public.appointments a JOIN public.appointment_types t ON t.id = a.appointment_type_id
+            WHERE a.payment_id = p_payment.id
+        ),
+        'created_at', balansity.iso_utc(p_now),
+        'key', key
+    ));
+END $$;
+
+-- What the payment's present status requires. Safe to repeat: mail and event go out once per status.
+CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    payment public.payments;
+BEGIN
+    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+        ELSE RETURN;
+    END CASE;
+    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
+    VALUES (payment.id, payment.status, p_now)
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        PERFORM balansity.announce_payment(payment, p_now);
+    END IF;
+END $$;
+
+DROP FUNCTION IF EXISTS public.handle_payment_status_change() CASCADE;
+DROP TRIGGER IF EXISTS on_payment_status_change ON public.payments;
+
+CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ''
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM balansity.payment_transition
+        WHERE (old_status, new_status) = (OLD.status, NEW.status)
+    ) THEN
+        PERFORM balansity.settle_payment(NEW.id, now());
+    ELSE
+        PERFORM balansity.flag_payment(NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now());
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER on_payment_status_change
+AFTER UPDATE ON public.payments
+FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+EXECUTE FUNCTION public.handle_payment_status_change();
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION
+    public.handle_checkup_completed(), public.handle_new_appointment(), public.handle_payment_status_change()
+FROM PUBLIC;
+DO $$
+DECLARE
+    visitor name;
+BEGIN -- Supabase grants its own roles every new function of public
+    FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format(
+            'REVOKE EXECUTE ON FUNCTION public.handle_checkup_completed(), public.handle_new_appointment(), '
+            'public.handle_payment_status_change() FROM %I', visitor
+        );
+    END LOOP;
+END $$;

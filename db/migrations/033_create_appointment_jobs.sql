@@ -1,0 +1,118 @@
+-- What the jobs do to appointments and check-ups: each a function of the present, so that plan and tests can move time.
+
+-- When an appointment counts as over: its own duration where the deployment has that column, else its type's,
+-- and 15 minutes of grace.
+CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = ''
+RETURN p_appointment.scheduled_at + make_interval(mins => 15 + coalesce(
+    (to_jsonb(p_appointment) ->> 'duration_minutes')::integer,
+    (SELECT t.duration_minutes FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
+));
+
+-- One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.
+CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamptz, OUT started bigint, OUT completed bigint)
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    WITH changed AS (
+        UPDATE public.appointments a
+        SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
+            updated_at = p_now
+        WHERE (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now)
+           OR (a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
+        RETURNING a.status
+    )
+    SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
+$$;
+
+-- What update_appointment_statuses is going to do by a given time, each change from the moment it is due.
+CREATE FUNCTION balansity.status_changes_until(p_until timestamptz)
+RETURNS TABLE (appointment_id uuid, status text, due_at timestamptz)
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT a.id, 'in_progress', a.scheduled_at
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_until
+    UNION ALL
+    SELECT a.id, 'completed', balansity.over_at(a)
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
+      AND balansity.over_at(a) <= p_until
+$$;
+
+CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamptz) RETURNS bigint
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    WITH changed AS (
+        UPDATE public.assessments
+        SET status = 'abandoned', updated_at = p_now
+        WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
+        RETURNING id
+    )
+    SELECT count(*) FROM changed
+$$;
+
+-- What abandon_old_assessments is going to do by a given time.
+CREATE FUNCTION balansity.abandonments_until(p_until timestamptz)
+RETURNS TABLE (assessment_id uuid, due_at timestamptz)
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT id, coalesce(started_at, created_at) + interval '30 days'
+    FROM public.assessments
+    WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_until - interval '30 days'
+$$;
+
+-- A reminder that was sent, or is about to be; written in the transaction that sends it, so each exists once.
+CREATE TABLE balansity.reminder (
+    appointment_id uuid NOT NULL REFERENCES public.appointments (id) ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('24h', '1h')),
+    scheduled_at timestamptz NOT NULL,
+    planned_at timestamptz NOT NULL,
+    PRIMARY KEY (appointment_id, kind, scheduled_at)
+);
+
+-- The reminders due in a window of time and not sent yet. One is due from its moment until the next one's, so an
+-- appointment booked or moved late is reminded at once, and an outage is made up for.
+CREATE FUNCTION balansity.reminders_between(p_from timestamptz, p_until timestamptz)
+RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, due_at timestamptz, user_id uuid, email text)
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT a.id, r.kind, a.scheduled_at, greatest(a.scheduled_at - r.before, p_from), a.user_id, u.email
+    FROM public.appointments a
+    JOIN public.users u ON u.id = a.user_id
+    CROSS JOIN (VALUES ('24h', interval '24 hours', interval '1 hour'), ('1h', interval '1 hour', interval '0'))
+        AS r (kind, before, until)
+    WHERE a.status IN ('scheduled', 'confirmed')
+      AND a.scheduled_at > p_from AND a.scheduled_at < p_until + interval '24 hours'
+      AND a.scheduled_at - r.before < p_until AND a.scheduled_at - r.until > p_from
+      AND NOT EXISTS (
+          SELECT FROM balansity.reminder sent
+          WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
+      )
+$$;
+
+-- Claims what is due before p_until: who inserts the row sends the mail.
+CREATE FUNCTION balansity.claim_reminders(p_now timestamptz, p_until timestamptz)
+RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, due_at timestamptz, user_id uuid, email text)
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    WITH claimed AS (
+        INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
+        SELECT due.appointment_id, due.kind, due.scheduled_at, p_now
+        FROM balansity.reminders_between(p_now, p_until) due
+        ON CONFLICT DO NOTHING
+        RETURNING reminder.appointment_id, reminder.kind, reminder.scheduled_at
+    )
+    SELECT due.*
+    FROM balansity.reminders_between(p_now, p_until) due
+    JOIN claimed USING (appointment_id, kind, scheduled_at)
+    ORDER BY due.due_at, due.appointment_id
+$$;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;

@@ -1,0 +1,39 @@
+"""What a payment provider's answer means for a payment of ours."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+STATUS_OF = {
+    "pending": "processing",
+    "waiting_for_capture": "processing",
+    "succeeded": "completed",
+    "canceled": "failed",
+}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """An amount in a currency (`RUB`)."""
+
+    value: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} {self.currency}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The statuses to take on, one after the other, or the reason why a person must decide."""
+
+    statuses: tuple[str, ...] = ()
+    doubt: str | None = None
+
+
+def judge(ours: Sum, status: str, theirs: Sum, refunded: Decimal = Decimal(0)) -> Verdict:
+    """What to do about a payment of `ours` that the provider says has `status` and is worth `theirs`."""
+    if (ours.value, ours.currency) != (theirs.value, theirs.currency):
+        return Verdict(doubt=f"the provider says {theirs}, we have {ours}")
+    if status == "succeeded" and refunded >= theirs.value:
+        return Verdict(("completed", "refunded"))
+    return Verdict((STATUS_OF[status],))

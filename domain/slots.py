@@ -1,0 +1,80 @@
+"""A job's slots: the planned times of its cron expression, and what becomes of those that are due."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+INSTANT = timedelta(microseconds=1)  # the smallest step of a timestamptz
+LONGEST_REST = timedelta(days=5 * 366)  # 29 February comes at least so often, but for once a century
+ON_TIME = timedelta(seconds=60)  # a slot this young was not missed
+
+
+class Missed(StrEnum):
+    """What happens to slots that passed while no scheduler ran."""
+
+    SKIP = "skip"  # none is made up for
+    ONCE = "once"  # the latest stands for all of them
+    ALL = "all"  # each one runs
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A planned time, and why it does not run if it does not."""
+
+    at: datetime
+    skipped: str | None = None
+
+
+def cron_trigger(schedule: str, time_zone: ZoneInfo) -> CronTrigger:
+    """APScheduler's trigger for a five-field cron expression.
+
+    Raises:
+        ValueError: it is malformed, or numbers its weekdays (cron counts from Sunday, APScheduler from Monday).
+    """
+    fields = schedule.split()
+    if len(fields) == 5 and any(character.isdigit() for character in fields[4]):
+        raise ValueError(
+            f"{schedule!r}: weekdays must be named (mon, tue, …), numbers mean different days to different crons"
+        )
+    return CronTrigger.from_crontab(schedule, time_zone)
+
+
+def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[datetime]:
+    """The planned times in (after, until], in UTC.
+
+    Where clocks go forward, a time that does not exist comes as much later; where they go back, an hour that exists
+    twice counts once for a job of fixed hours and twice for one of every hour.
+    """
+    trigger = cron_trigger(schedule, time_zone)
+    every_hour = schedule.split()[1].startswith("*")
+    at = trigger.get_next_fire_time(None, (after + INSTANT).astimezone(time_zone))
+    while at is not None and at.astimezone(UTC) <= until:
+        if every_hour or at.fold == 0:
+            yield at.astimezone(UTC)
+        at = trigger.get_next_fire_time(None, (at.astimezone(UTC) + INSTANT).astimezone(time_zone))
+
+
+def next_slot(schedule: str, time_zone: ZoneInfo, moment: datetime) -> datetime:
+    """The first planned time from `moment` on, in UTC."""
+    return next(slots_between(schedule, time_zone, moment - INSTANT, moment + LONGEST_REST))
+
+
+def decide(due: Sequence[datetime], now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:
+    """What becomes of each due slot, oldest first."""
+    return [Slot(at, _reason_to_skip(at, due[-1], now, missed, most_lateness)) for at in due]
+
+
+def _reason_to_skip(
+    at: datetime, latest: datetime, now: datetime, missed: Missed, most_lateness: timedelta
+) -> str | None:
+    if missed is Missed.SKIP and now - at > ON_TIME:
+        return "missed"
+    if missed is Missed.ONCE and at < latest:
+        return f"missed, made up for by {latest:%Y-%m-%d %H:%M} UTC"
+    if now - at > most_lateness:
+        return f"missed by more than {most_lateness}"
+    return None

@@ -1,0 +1,116 @@
+"""YooKassa through its SDK: what became of a payment, and money back.
+
+The SDK signs and addresses the requests. Its network layer has no time-outs and its models pass amounts through float,
+so requests are made and answers are read here.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import requests
+from pydantic import BaseModel, Field, ValidationError
+from yookassa import Configuration
+from yookassa.client import ApiClient
+from yookassa.domain.request import RefundRequest
+
+import settings
+from domain.payments import Sum
+from errors import PermanentError, RetryableError
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 20
+LATER = {202, 408, 429, 500, 502, 503, 504}  # statuses of answers that may be better another time
+
+
+class ProviderPayment(BaseModel):
+    """A payment as YooKassa knows it."""
+
+    status: Literal["pending", "waiting_for_capture", "succeeded", "canceled"]
+    amount: Sum
+    refunded_amount: Sum | None = None
+
+
+class ProviderRefund(BaseModel):
+    """A refund as YooKassa knows it; `cancellation_details` says why it was canceled."""
+
+    status: Literal["pending", "succeeded", "canceled"]
+    cancellation_details: dict[str, Any] = Field(default_factory=dict)
+
+
+def configured() -> bool:
+    """Whether there is a shop to ask about."""
+    return bool(settings.current().yookassa_shop_id)
+
+
+def find_payment(external_id: str) -> ProviderPayment:
+    """Ask what became of a payment.
+
+    Raises:
+        RetryableError: YooKassa is away, over its limit, or answers nonsense.
+        PermanentError: it refuses the question, or knows no such payment.
+    """
+    return _read(ProviderPayment, _ask("GET", f"/payments/{quote(external_id, safe='')}"))
+
+
+def refund(payment_id: str, external_id: str, money: Sum) -> ProviderRefund:
+    """Give money back; asking again with the same `payment_id` gives it back no second time.
+
+    Raises:
+        RetryableError, PermanentError: as `find_payment`.
+    """
+    amount = {"value": f"{money.value:.2f}", "currency": money.currency}
+    try:
+        body = RefundRequest({"payment_id": external_id, "amount": amount})
+    except ValueError as error:
+        raise PermanentError(f"YooKassa cannot refund payment {external_id!r}: {error}") from error
+    return _read(ProviderRefund, _ask("POST", "/refunds", {"Idempotence-Key": payment_id}, body))
+
+
+class _Session(requests.Session):
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().request(*args, **{"timeout": (CONNECT_SECONDS, ANSWER_SECONDS), **kwargs})
+
+
+class _Client(ApiClient):  # type: ignore[misc]  # the SDK publishes no types
+    def get_session(self) -> requests.Session:
+        return _Session()
+
+
+def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body: RefundRequest | None = None) -> Any:
+    client = _client()
+    content = dict(body) if body else None
+    try:
+        response = client.execute(content, method, path, None, client.prepare_request_headers(headers))
+        if response.status_code == 200:
+            return response.json()
+    except requests.HTTPError as error:
+        response = error.response
+    except requests.RequestException as error:
+        raise RetryableError(f"YooKassa gave no answer to {method} {path}: {type(error).__name__}") from error
+    refusal = f"YooKassa answered {response.status_code} to {method} {path}: {_description(response)}"
+    raise RetryableError(refusal) if response.status_code in LATER else PermanentError(refusal)
+
+
+def _client() -> ApiClient:
+    ours = settings.current()
+    if not configured():
+        raise PermanentError("YOOKASSA_SHOP_ID is empty: set it and YOOKASSA_SECRET_KEY, then redrive the message")
+    Configuration.configure(ours.yookassa_shop_id, ours.yookassa_secret_key, api_url=ours.yookassa_api_url)
+    return _Client()
+
+
+def _description(response: requests.Response) -> str:
+    try:
+        return str(response.json()["description"])
+    except (requests.JSONDecodeError, KeyError, TypeError):
+        return "no description"
+
+
+def _read(shape: type[Answer], content: Any) -> Answer:
+    try:
+        return shape.model_validate(content)
+    except ValidationError as error:
+        raise RetryableError(f"YooKassa answered what its API does not describe: {error}") from error

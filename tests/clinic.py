@@ -1,0 +1,105 @@
+"""The site as tests see it: it writes rows the way the live one does."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+
+class Clinic:
+    """Writes and reads the service's tables through one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, *values: Any) -> Any:
+        [(found,)] = self.rows(statement, *values)
+        return found
+
+    def add_user(self, email: str | None = "anna@example.com") -> str:
+        return str(self.value("INSERT INTO public.users (email) VALUES (%s) RETURNING id", email))
+
+    def add_checkup(self, user_id: str | None) -> str:
+        profile_id = user_id and self.value(
+            "INSERT INTO public.profiles (user_id, type, first_name, last_name) "
+            "VALUES (%s, 'child', 'Мария', 'Ёлкина') RETURNING id",
+            user_id,
+        )
+        return str(
+            self.value(
+                "INSERT INTO public.assessments (profile_id, assessment_type) VALUES (%s, 'checkup') RETURNING id",
+                profile_id,
+            )
+        )
+
+    def type_id(self, name: str = "Детский психолог") -> str:
+        return str(self.value("SELECT id FROM public.appointment_types WHERE name = %s", name))
+
+    def book(
+        self,
+        user_id: str,
+        scheduled_at: datetime,
+        status: str = "scheduled",
+        duration_minutes: int | None = None,
+        payment_id: str | None = None,
+    ) -> str:
+        return str(
+            self.value(
+                "INSERT INTO public.appointments "
+                "(user_id, appointment_type_id, scheduled_at, status, duration_minutes, payment_id) "
+                "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+                *(user_id, self.type_id(), scheduled_at, status, duration_minutes, payment_id),
+            )
+        )
+
+    def add_payment(
+        self,
+        user_id: str,
+        metadata: Any = None,
+        *,
+        status: str = "pending",
+        amount: str = "5000.00",
+        external_payment_id: str | None = None,
+        payment_method: str | None = "yookassa",
+    ) -> str:
+        return str(
+            self.value(
+                "INSERT INTO public.payments (user_id, metadata, status, amount, external_payment_id, payment_method) "
+                "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+                *(user_id, json.dumps(metadata), status, amount, external_payment_id, payment_method),
+            )
+        )
+
+    def set_payment(self, payment_id: str, *statuses: str) -> None:
+        for status in statuses:
+            self.rows("UPDATE public.payments SET status = %s WHERE id = %s", status, payment_id)
+
+    def appointment(self, appointment_id: str) -> tuple[str, str | None]:
+        """Its status and the payment it is linked to."""
+        [found] = self.rows("SELECT status, payment_id::text FROM public.appointments WHERE id = %s", appointment_id)
+        return found[0], found[1]
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """What has been sent to a pgmq queue and nobody has read."""
+        statement = {
+            "email_queue": "SELECT message FROM pgmq.q_email_queue ORDER BY msg_id",
+            "report_generation_queue": "SELECT message FROM pgmq.q_report_generation_queue ORDER BY msg_id",
+            "payment_processing_queue": "SELECT message FROM pgmq.q_payment_processing_queue ORDER BY msg_id",
+            "analytics_queue": "SELECT message FROM pgmq.q_analytics_queue ORDER BY msg_id",
+        }[queue]
+        return [message for (message,) in self.rows(statement)]
+
+    def templates(self) -> list[str]:
+        """Of the mails that have been sent, in order."""
+        return [mail["template"] for mail in self.messages("email_queue")]
+
+    def flags(self, payment_id: str) -> list[str]:
+        """Why a person has to look at this payment."""
+        statement = "SELECT reason FROM balansity.payment_flag WHERE payment_id = %s ORDER BY flagged_at, reason"
+        return [reason for (reason,) in self.rows(statement, payment_id)]

@@ -1,0 +1,199 @@
+"""A payment's status takes effect once: its mail, its event, and what was paid for."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+from tests.clinic import Clinic
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+@pytest.fixture
+def clinic(connection: Connection) -> Clinic:
+    return Clinic(connection)
+
+
+@pytest.fixture
+def user(clinic: Clinic) -> str:
+    return clinic.add_user()
+
+
+def payment_mails(clinic: Clinic) -> list[str]:
+    return [template for template in clinic.templates() if template.startswith("payment")]
+
+
+def events(clinic: Clinic) -> list[str]:
+    return [event["type"] for event in clinic.messages("analytics_queue")]
+
+
+def test_a_completed_payment_confirms_the_consultation_its_metadata_names(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(payment, "completed")
+    assert clinic.appointment(appointment) == ("confirmed", payment)
+    mail = clinic.messages("email_queue")[-1]
+    assert (mail["template"], mail["subject"]) == ("payment_confirmation", "Подтверждение оплаты")
+    assert mail["variables"] == {
+        "payment_id": payment,
+        "amount": 5000.0,
+        "currency": "RUB",
+        "payment_method": "yookassa",
+    }
+    assert mail["key"] == f"payment:{payment}:completed"
+    assert events(clinic) == ["payment_completed"]
+
+
+def test_a_completed_payment_confirms_the_consultation_linked_to_it(clinic: Clinic, user: str) -> None:
+    payment = clinic.add_payment(user)
+    appointment = clinic.book(user, TOMORROW, "pending", payment_id=payment)
+    clinic.set_payment(payment, "processing", "completed")
+    assert clinic.appointment(appointment) == ("confirmed", payment)
+
+
+def test_a_scheduled_consultation_stays_scheduled_and_is_linked(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "scheduled")
+    payment = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(payment, "completed")
+    assert clinic.appointment(appointment) == ("scheduled", payment)
+
+
+def test_replays_change_nothing(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(payment, "completed", "completed")
+    clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+    clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+    assert payment_mails(clinic) == ["payment_confirmation"]
+    assert events(clinic) == ["payment_completed"]
+
+
+def test_a_failed_payment_is_told_and_the_consultation_waits_for_another_try(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(payment, "failed")
+    assert clinic.appointment(appointment) == ("pending", None)
+    assert payment_mails(clinic) == ["payment_failed"]
+    clinic.set_payment(payment, "pending", "failed", "processing", "completed")
+    assert payment_mails(clinic) == ["payment_failed", "payment_confirmation"]
+    assert clinic.appointment(appointment) == ("confirmed", payment)
+
+
+def test_a_cancelled_payment_frees_the_consultation_that_waited_for_it(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    clinic.set_payment(clinic.add_payment(user, {"appointment_id": appointment}), "cancelled")
+    assert clinic.appointment(appointment) == ("cancelled", None)
+    assert payment_mails(clinic) == []
+    assert events(clinic) == ["payment_cancelled"]
+
+
+def test_a_cancelled_payment_frees_nothing_while_another_one_is_under_way(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    first, second = (clinic.add_payment(user, {"appointment_id": appointment}) for _ in range(2))
+    clinic.set_payment(first, "cancelled")
+    clinic.set_payment(second, "completed")
+    assert clinic.appointment(appointment) == ("confirmed", second)
+
+
+def test_a_refund_is_told_and_takes_back_what_was_bought(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(payment, "completed", "refunded", "refunded")
+    assert clinic.appointment(appointment) == ("cancelled", payment)
+    assert payment_mails(clinic) == ["payment_confirmation", "payment_refunded"]
+    assert events(clinic) == ["payment_completed", "payment_refunded"]
+
+
+def test_a_refund_leaves_a_consultation_that_took_place(clinic: Clinic, user: str) -> None:
+    payment = clinic.add_payment(user, status="completed")
+    appointment = clinic.book(user, TOMORROW, "completed", payment_id=payment)
+    clinic.set_payment(payment, "refunded")
+    assert clinic.appointment(appointment) == ("completed", payment)
+
+
+def test_metadata_that_describes_a_consultation_books_it_once(clinic: Clinic, user: str) -> None:
+    described = {"appointment_type_id": clinic.type_id("Логопед"), "scheduled_at": TOMORROW.isoformat()}
+    payment = clinic.add_payment(user, described)
+    clinic.set_payment(payment, "completed")
+    clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+    booked = clinic.rows("SELECT user_id::text, scheduled_at, status, payment_id::text FROM public.appointments")
+    assert booked == [(user, TOMORROW, "scheduled", payment)]
+    assert sorted(clinic.templates()) == ["appointment_confirmation", "payment_confirmation"]
+
+
+def test_a_package_is_granted_once_with_its_sessions(clinic: Clinic, user: str) -> None:
+    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 20000) RETURNING id"))
+    payment = clinic.add_payment(user, {"package_id": package})
+    clinic.set_payment(payment, "completed")
+    clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+    assert clinic.rows("SELECT sessions_remaining, payment_id::text FROM package_purchases") == [(5, payment)]
+    clinic.set_payment(payment, "refunded")
+    assert clinic.rows("SELECT sessions_remaining FROM package_purchases") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"appointment_id": "not a uuid"}, "is no uuid"),
+        ({"appointment_id": {"nested": 1}}, "is no uuid"),
+        ({"appointment_id": str(uuid4())}, "is missing"),
+        ({"package_id": "gold"}, "is no package"),
+        ({"appointment_type_id": "x", "scheduled_at": "2030-01-01T10:00:00Z"}, "describes no appointment"),
+        ({"appointment_type_id": str(uuid4()), "scheduled_at": "2030-01-01T10:00:00Z"}, "foreign key"),
+        ({"appointment_type_id": str(uuid4()), "scheduled_at": "2030-01-01T10:00:00"}, "describes no appointment"),
+        ({"appointment_type_id": str(uuid4()), "scheduled_at": "2030-02-31T10:00:00Z"}, "describes no appointment"),
+        ({"appointment_type_id": str(uuid4()), "scheduled_at": "infinity"}, "describes no appointment"),
+        ({"appointment_type_id": str(uuid4()), "scheduled_at": "2020-01-01T10:00:00Z"}, "had passed"),
+    ],
+)
+def test_what_cannot_be_given_is_flagged_and_the_payment_stands(
+    clinic: Clinic, user: str, metadata: Any, reason: str
+) -> None:
+    payment = clinic.add_payment(user, metadata)
+    clinic.set_payment(payment, "completed")
+    [flag] = clinic.flags(payment)
+    assert reason in flag
+    assert payment_mails(clinic) == ["payment_confirmation"]
+
+
+@pytest.mark.parametrize("metadata", [None, [], "text", 7, {}, {"appointment_id": None}])
+def test_metadata_that_names_nothing_is_nothing_to_flag(clinic: Clinic, user: str, metadata: Any) -> None:
+    payment = clinic.add_payment(user, metadata)
+    clinic.set_payment(payment, "completed")
+    assert clinic.flags(payment) == []
+    assert payment_mails(clinic) == ["payment_confirmation"]
+
+
+def test_another_users_consultation_is_not_confirmed(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(clinic.add_user("boris@example.com"), TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(payment, "completed")
+    assert clinic.appointment(appointment) == ("pending", None)
+    assert "belongs to another user" in clinic.flags(payment)[0]
+
+
+def test_paying_for_a_cancelled_consultation_is_flagged(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "cancelled")
+    payment = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(payment, "completed")
+    assert clinic.appointment(appointment) == ("cancelled", payment)
+    assert "is cancelled" in clinic.flags(payment)[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("refunded", "completed"), ("cancelled", "completed"), ("completed", "failed")]
+)
+def test_a_change_that_cannot_be_is_flagged_and_has_no_effect(clinic: Clinic, user: str, old: str, new: str) -> None:
+    payment = clinic.add_payment(user, status=old)
+    clinic.set_payment(payment, new)
+    assert clinic.flags(payment) == [f"unexpected change: {old} → {new}"]
+    assert payment_mails(clinic) == []
+
+
+def test_a_user_without_address_can_pay(clinic: Clinic) -> None:
+    payment = clinic.add_payment(clinic.add_user(None))
+    clinic.set_payment(payment, "completed")
+    assert [mail["to"] for mail in clinic.messages("email_queue")] == [None]

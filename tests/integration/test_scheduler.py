@@ -1,0 +1,183 @@
+"""Every slot has exactly one row and at most one message, whoever schedules, whatever happens to the clock."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import scheduler
+from domain.slots import Missed
+from errors import BalansityError
+from scheduler import JOBS, enqueue_due, synchronise
+from tests.clinic import Clinic
+
+STATUSES, CLEAN_UP, REMINDERS, *_ = JOBS
+START = datetime(2026, 11, 25, 10, 2, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
+    """Whose schedule has been planned until START."""
+    clinic = Clinic(connection)
+    set_cursor(clinic, START)
+    return clinic
+
+
+def set_cursor(clinic: Clinic, moment: datetime) -> None:
+    clinic.rows("UPDATE balansity.job SET planned_until = %s", moment)
+
+
+def slots(clinic: Clinic, job: str) -> list[tuple[str, str]]:
+    """Time and state of each of a job's slots."""
+    found = clinic.rows("SELECT slot, state FROM balansity.slot WHERE job = %s ORDER BY slot", job)
+    return [(f"{slot.astimezone(UTC):%H:%M}", state) for slot, state in found]
+
+
+def sent(clinic: Clinic, actor: str) -> list[str]:
+    """The slots that messages for an actor speak of."""
+    found = clinic.rows(
+        "SELECT message -> 'kwargs' ->> 'slot' FROM dramatiq.queue WHERE message ->> 'actor_name' = %s ORDER BY 1",
+        actor,
+    )
+    return [f"{datetime.fromisoformat(slot):%H:%M}" for (slot,) in found]
+
+
+def test_the_jobs_are_known_from_the_first_migration_on(connection: Connection) -> None:
+    known = Clinic(connection).rows("SELECT jobname, schedule, active FROM cron.job ORDER BY jobid")
+    assert known == [(job.name, job.schedule, True) for job in JOBS]
+
+
+def test_a_slot_is_enqueued_once_with_its_time(clinic: Clinic) -> None:
+    for seconds in (0, 179, 180, 181, 240):
+        enqueue_due(START + timedelta(seconds=seconds), [STATUSES])
+    assert slots(clinic, STATUSES.name) == [("10:05", "planned")]
+    assert sent(clinic, "update_appointment_statuses") == ["10:05"]
+
+
+def test_the_clean_up_comes_at_three_by_the_clinics_clock(clinic: Clinic) -> None:
+    enqueue_due(START + timedelta(days=1), [CLEAN_UP])
+    assert sent(clinic, "cleanup_old_assessments") == ["00:00"]
+
+
+def test_schedulers_at_the_same_moment_enqueue_each_slot_once(clinic: Clinic) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for minute in range(1, 31):
+            now = START + minute * MINUTE
+            list(threads.map(enqueue_due, [now] * 8))
+    expected = [f"10:{minute:02}" for minute in range(3, 33)]
+    assert sent(clinic, "send_appointment_reminders") == expected
+    assert slots(clinic, REMINDERS.name) == [(time, "planned") for time in expected]
+
+
+def test_a_slot_held_by_another_scheduler_is_left_to_it(clinic: Clinic, connect: Callable[[], Connection]) -> None:
+    other = Clinic(connect())
+    other.rows("BEGIN")
+    other.rows("SELECT FROM balansity.job FOR UPDATE")
+    assert enqueue_due(START + 10 * MINUTE) == 0
+    other.rows("ROLLBACK")
+    assert enqueue_due(START + 10 * MINUTE) > 0
+
+
+@pytest.mark.parametrize(
+    ("missed", "states"),
+    [
+        (Missed.SKIP, ["skipped", "skipped", "planned"]),
+        (Missed.ONCE, ["skipped", "skipped", "planned"]),
+        (Missed.ALL, ["planned", "planned", "planned"]),
+    ],
+)
+def test_after_an_outage_every_slot_has_its_row(clinic: Clinic, missed: Missed, states: list[str]) -> None:
+    enqueue_due(START + 13 * MINUTE, [replace(STATUSES, missed=missed)])
+    assert slots(clinic, STATUSES.name) == list(zip(["10:05", "10:10", "10:15"], states, strict=True))
+    assert len(sent(clinic, "update_appointment_statuses")) == states.count("planned")
+
+
+def test_a_clock_set_back_runs_nothing_twice(clinic: Clinic) -> None:
+    for minutes in (3, 8, -55, -50, 9, 13):
+        enqueue_due(START + minutes * MINUTE, [STATUSES])
+    assert sent(clinic, "update_appointment_statuses") == ["10:05", "10:10", "10:15"]
+
+
+def test_a_clock_set_forward_leaves_no_slot_out(clinic: Clinic) -> None:
+    enqueue_due(START + 3 * MINUTE, [STATUSES])
+    enqueue_due(START + 63 * MINUTE, [STATUSES])
+    assert len(slots(clinic, STATUSES.name)) == 13
+    assert sent(clinic, "update_appointment_statuses") == ["10:05", "11:05"]
+
+
+def test_a_paused_job_does_nothing_and_says_so_when_it_goes_on(clinic: Clinic) -> None:
+    scheduler.pause(STATUSES.name, START + 4 * MINUTE)
+    assert enqueue_due(START + 9 * MINUTE, [STATUSES]) == 0
+    scheduler.resume(STATUSES.name, START + 9 * MINUTE)
+    enqueue_due(START + 14 * MINUTE, [STATUSES])
+    assert slots(clinic, STATUSES.name) == [("10:05", "planned"), ("10:10", "skipped"), ("10:15", "planned")]
+    [(active,)] = clinic.rows("SELECT active FROM cron.job WHERE jobname = %s", STATUSES.name)
+    assert active
+
+
+def test_a_changed_schedule_keeps_what_the_old_one_owed(clinic: Clinic) -> None:
+    changed = replace(STATUSES, schedule="7 * * * *")
+    synchronise(START + 4 * MINUTE, [changed])
+    enqueue_due(START + 6 * MINUTE, [changed])
+    assert sent(clinic, "update_appointment_statuses") == ["10:05", "10:07"]
+    assert clinic.value("SELECT schedule FROM cron.job WHERE jobname = %s", STATUSES.name) == "7 * * * *"
+
+
+def test_a_new_job_begins_now(clinic: Clinic) -> None:
+    new = replace(STATUSES, name="greet-everyone")
+    synchronise(START, [new])
+    assert enqueue_due(START + 3 * MINUTE, [new]) == 1
+
+
+def test_a_slot_whose_message_cannot_be_written_stays_due(clinic: Clinic) -> None:
+    clinic.rows("ALTER TABLE dramatiq.queue ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
+    with pytest.raises(Exception, match="full_disk"):
+        enqueue_due(START + 3 * MINUTE, [STATUSES])
+    clinic.rows("ALTER TABLE dramatiq.queue DROP CONSTRAINT full_disk")
+    assert slots(clinic, STATUSES.name) == []
+    assert enqueue_due(START + 4 * MINUTE, [STATUSES]) == 1
+
+
+def test_a_run_by_hand_is_a_slot_of_its_own(clinic: Clinic) -> None:
+    scheduler.run_now(STATUSES.name, START)
+    assert slots(clinic, STATUSES.name) == [("10:02", "planned")]
+    assert enqueue_due(START + 3 * MINUTE, [STATUSES]) == 1
+
+
+@pytest.mark.parametrize("order", [scheduler.run_now, scheduler.pause, scheduler.resume])
+def test_an_unknown_job_is_refused_with_the_known_ones(clinic: Clinic, order: Callable[..., Any]) -> None:
+    with pytest.raises(BalansityError, match=r"no job 'backup'.*update-appointment-statuses"):
+        order("backup", START)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Europe/Moscow"])
+def test_three_schedulers_with_outages_leave_no_slot_out_in_a_month(clinic: Clinic, zone: str) -> None:
+    job = replace(STATUSES, time_zone=zone, schedule="*/15 * * * *")
+    clean_up = replace(CLEAN_UP, time_zone=zone)
+    begin = datetime(2026, 10, 1, tzinfo=UTC)
+    set_cursor(clinic, begin)
+    synchronise(begin, [job, clean_up])
+    now = begin
+    with ThreadPoolExecutor(3) as threads:
+        while now < begin + timedelta(days=31):
+            now += timedelta(hours=9) if now.day % 7 == 0 and now.hour == 4 else timedelta(minutes=15, seconds=7)
+            list(
+                threads.map(
+                    lambda offset, at=now: enqueue_due(at + offset, [job, clean_up]), [MINUTE * n for n in (0, 0, -1)]
+                )
+            )
+    found = [slot for (slot,) in clinic.rows("SELECT slot FROM balansity.slot WHERE job = %s ORDER BY 1", job.name)]
+    assert found == [begin + timedelta(minutes=15) * n for n in range(1, len(found) + 1)]
+    nights = clinic.rows(
+        "SELECT DISTINCT (slot AT TIME ZONE %s)::time::text FROM balansity.slot WHERE job = %s", zone, clean_up.name
+    )
+    assert nights == [("03:00:00",)]
+    [(messages, planned)] = clinic.rows(
+        "SELECT (SELECT count(*) FROM dramatiq.queue), (SELECT count(*) FROM balansity.slot WHERE state = 'planned')"
+    )
+    assert messages == planned > 2000

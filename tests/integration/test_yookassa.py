@@ -1,0 +1,104 @@
+"""The gateway asks YooKassa as its reference says, waits for it no longer than it must, and sorts its refusals."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+import settings
+from domain.payments import Sum
+from errors import PermanentError, RetryableError
+from gateways import yookassa as gateway
+from tests.servers import yookassa
+from tests.servers.yookassa import YooKassa
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[YooKassa]:
+    with yookassa.running() as provider:
+        monkeypatch.setenv("YOOKASSA_API_URL", provider.url)
+        monkeypatch.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
+        monkeypatch.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
+        settings.current.cache_clear()
+        yield provider
+    settings.current.cache_clear()
+
+
+def test_a_payment_is_read_exactly(provider: YooKassa) -> None:
+    found = gateway.find_payment(provider.add_payment("succeeded", "90071992547409.91"))
+    assert found.status == "succeeded"
+    assert found.amount == Sum(Decimal("90071992547409.91"), "RUB")
+
+
+def test_a_refund_asked_for_twice_is_one_refund(provider: YooKassa) -> None:
+    external_id, payment_id = provider.add_payment(), str(uuid4())
+    for _ in range(2):
+        assert gateway.refund(payment_id, external_id, Sum(Decimal(5000), "RUB")).status == "succeeded"
+    [made] = provider.refunds.values()
+    assert made["amount"] == {"value": "5000.00", "currency": "RUB"}
+
+
+@pytest.mark.parametrize("status", [202, 429, 500, 503])
+def test_a_provider_in_trouble_is_asked_again_later(provider: YooKassa, status: int) -> None:
+    provider.answers.append(status)
+    with pytest.raises(RetryableError, match=f"answered {status}"):
+        gateway.find_payment(provider.add_payment())
+
+
+@pytest.mark.parametrize("answer", ["no json", "[]", json.dumps({"status": "mood", "amount": {}})])
+def test_nonsense_is_asked_again_later(provider: YooKassa, answer: str) -> None:
+    provider.answers.append(answer)
+    with pytest.raises(RetryableError):
+        gateway.find_payment(provider.add_payment())
+
+
+def test_silence_ends_in_time(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "ANSWER_SECONDS", 0.2)
+    provider.answers.append("silence")
+    with pytest.raises(RetryableError, match="ReadTimeout"):
+        gateway.find_payment(provider.add_payment())
+
+
+def test_a_provider_that_is_away_is_asked_again_later(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOOKASSA_API_URL", "http://127.0.0.1:9")
+    settings.current.cache_clear()
+    with pytest.raises(RetryableError, match="ConnectionError"):
+        gateway.find_payment("x")
+
+
+def test_what_the_provider_does_not_know_stays_unknown(provider: YooKassa) -> None:
+    with pytest.raises(PermanentError, match=r"404.*doesn't exist"):
+        gateway.find_payment(str(uuid4()))
+
+
+def test_an_id_cannot_lead_elsewhere(provider: YooKassa) -> None:
+    with pytest.raises(PermanentError):
+        gateway.find_payment("../refunds?limit=1")
+    assert provider.requests == [("GET", "/v3/payments/..%2Frefunds%3Flimit%3D1")]
+
+
+def test_a_wrong_key_is_refused_and_not_shown(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOOKASSA_SECRET_KEY", "wrong_secret")
+    settings.current.cache_clear()
+    with pytest.raises(PermanentError, match="401") as refusal:
+        gateway.find_payment(provider.add_payment())
+    assert "wrong_secret" not in str(refusal.value)
+
+
+def test_a_refund_that_cannot_be_is_permanent(provider: YooKassa) -> None:
+    with pytest.raises(PermanentError, match="can't be refunded"):
+        gateway.refund(str(uuid4()), provider.add_payment("pending"), Sum(Decimal(5000), "RUB"))
+    with pytest.raises(PermanentError, match="Invalid payment id"):
+        gateway.refund(str(uuid4()), "too short", Sum(Decimal(5000), "RUB"))
+
+
+def test_without_a_shop_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOOKASSA_SHOP_ID", "")
+    monkeypatch.setenv("YOOKASSA_SECRET_KEY", "")
+    settings.current.cache_clear()
+    assert not gateway.configured()
+    with pytest.raises(PermanentError, match="YOOKASSA_SHOP_ID is empty"):
+        gateway.find_payment("x")
+    settings.current.cache_clear()

@@ -1,0 +1,119 @@
+"""YooKassa as its API reference describes it: payments by id, refunds once per Idempotence-Key, Basic auth, errors."""
+
+import json
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import uuid4
+
+SHOP_ID = "100500"
+SECRET_KEY = "test_secret"
+AUTHORIZATION = "Basic " + b64encode(f"{SHOP_ID}:{SECRET_KEY}".encode()).decode()
+CODES = {400: "invalid_request", 401: "invalid_credentials", 404: "not_found", 429: "too_many_requests"}
+
+
+@dataclass
+class YooKassa:
+    """What the provider knows, and how it behaves next."""
+
+    url: str = ""
+    payments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refunds: dict[str, dict[str, Any]] = field(default_factory=dict)  # by Idempotence-Key
+    refund_status: str = "succeeded"
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[int | str] = field(default_factory=list)  # instead of the next real ones: a status, or a raw body
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def add_payment(self, status: str = "succeeded", value: str = "5000.00", currency: str = "RUB") -> str:
+        payment_id = str(uuid4())
+        self.payments[payment_id] = {
+            "id": payment_id,
+            "status": status,
+            "paid": status in {"succeeded", "waiting_for_capture"},
+            "amount": {"value": value, "currency": currency},
+            "refunded_amount": {"value": "0.00", "currency": currency},
+            "created_at": "2026-11-25T07:35:00.000Z",
+            "refundable": status == "succeeded",
+            "test": True,
+        }
+        return payment_id
+
+    def create_refund(self, key: str, wanted: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        payment = self.payments.get(wanted["payment_id"])
+        if payment is None:
+            return problem(404, "Payment doesn't exist or access denied")
+        if key not in self.refunds:
+            if payment["status"] != "succeeded":
+                return problem(400, "Payment can't be refunded")
+            self.refunds[key] = {"id": str(uuid4()), "status": self.refund_status, **wanted}
+            if self.refund_status == "canceled":
+                self.refunds[key]["cancellation_details"] = {"party": "yoo_money", "reason": "insufficient_funds"}
+            if self.refund_status == "succeeded":
+                payment["refunded_amount"] = wanted["amount"]
+        return 200, self.refunds[key]
+
+
+def problem(status: int, description: str) -> tuple[int, dict[str, Any]]:
+    code = CODES.get(status, "internal_server_error")
+    return status, {"type": "error", "id": str(uuid4()), "code": code, "description": description}
+
+
+@contextmanager
+def running() -> Iterator[YooKassa]:
+    """Serve on a free port until the block ends."""
+    provider = YooKassa()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": provider}))
+    provider.url = f"http://127.0.0.1:{server.server_port}/v3"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield provider
+    finally:
+        provider.let_go.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    provider: YooKassa
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name for it
+        pass
+
+    def _answer(self, body: bytes) -> None:
+        self.provider.requests.append((self.command, self.path))
+        unusual = self.provider.answers.pop(0) if self.provider.answers else None
+        if unusual == "silence":
+            self.provider.let_go.wait()
+            self.close_connection = True
+        elif isinstance(unusual, str):
+            self._write(200, unusual.encode())
+        else:
+            status, content = problem(unusual, "As the test wanted") if unusual else self._serve(body)
+            self._write(status, json.dumps(content).encode())
+
+    def _serve(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        if self.headers["Authorization"] != AUTHORIZATION:
+            return problem(401, "Login has illegal format")
+        if self.command == "POST":
+            return self.provider.create_refund(self.headers["Idempotence-Key"], json.loads(body))
+        payment = self.provider.payments.get(self.path.removeprefix("/v3/payments/"))
+        return (200, payment) if payment else problem(404, "Payment doesn't exist or access denied")
+
+    def _write(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,33 @@
+"""What a provider's answer means is plain arithmetic and one small table."""
+
+from decimal import Decimal
+
+import pytest
+
+from domain.payments import Sum, Verdict, judge
+
+OURS = Sum(Decimal("5000.00"), "RUB")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("succeeded", "completed"),
+        ("canceled", "failed"),
+        ("pending", "processing"),
+        ("waiting_for_capture", "processing"),
+    ],
+)
+def test_the_providers_status_has_one_of_ours(theirs: str, ours: str) -> None:
+    assert judge(OURS, theirs, Sum(Decimal(5000), "RUB")) == Verdict((ours,))
+
+
+@pytest.mark.parametrize("theirs", [Sum(Decimal("4999.99"), "RUB"), Sum(Decimal("5000.00"), "USD")])
+@pytest.mark.parametrize("status", ["succeeded", "canceled", "pending"])
+def test_other_money_is_for_a_person_to_judge(theirs: Sum, status: str) -> None:
+    assert judge(OURS, status, theirs) == Verdict(doubt=f"the provider says {theirs}, we have 5000.00 RUB")
+
+
+def test_money_given_back_was_taken_first() -> None:
+    assert judge(OURS, "succeeded", OURS, refunded=Decimal(5000)) == Verdict(("completed", "refunded"))
+    assert judge(OURS, "succeeded", OURS, refunded=Decimal(100)) == Verdict(("completed",))
