@@ -70,7 +70,7 @@ def remove_of_user(conn: Connection, user_id: UUID) -> int:
 
 
 def remove_old(conn: Connection, before: datetime) -> int:
-    """Remove up to a thousand reports that are older or whose check-up is gone; returns how many."""
+    """Remove reports that are older or whose check-up is gone; returns how many."""
     return _remove_files([location for (location,) in reports.remove_old(conn, before=before)])
 
 

@@ -19,8 +19,8 @@ def read(payload: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_event_happened_when_it_says_so_and_else_when_it_was_sent() -> None:
     times = {"occurred_at": "2026-11-01T00:00Z", "completed_at": "2026-11-02T00:00Z", "created_at": "2026-11-03T00:00Z"}
-    for name in times:
-        assert read({"type": "t", name: times[name]})["occurred_at"] == datetime.fromisoformat(times[name]).isoformat()
+    for name, value in times.items():
+        assert read({"type": "t", name: value})["occurred_at"] == datetime.fromisoformat(value).isoformat()
     assert read({"type": "t", **times})["occurred_at"].startswith("2026-11-01")
     assert read({"type": "t", "completed_at": None})["occurred_at"] == SENT_AT.isoformat()
 
