@@ -205,9 +205,6 @@ def test_old_reports_and_those_of_removed_checkups_are_removed(clinic: Clinic) -
     clinic.rows("UPDATE balansity.report SET created_at = now() - interval '366 days' WHERE assessment_id = %s", old)
     clinic.rows("DELETE FROM public.assessments WHERE id = %s", removed)
     slot = datetime.now(UTC).replace(microsecond=0)
-    clinic.rows(
-        "INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('remove-old-reports', '30 3 * * *', 'UTC')"
-    )
     remove_old_reports(slot=slot.isoformat())
     assert [len(kept(clinic, each)) for each in (old, removed, fresh)] == [0, 0, 1]
 
