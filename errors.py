@@ -4,6 +4,8 @@ BalansityError
 ├── SettingsError      the environment is wrong: nothing starts
 ├── DatabaseError      the server cannot be used: unreachable, too old, a missing privilege
 ├── RetryableError     it may work later: a provider that is down or over its limit
+│   └── ProviderBusy   and the provider said when
+├── OutcomeUnknown     the request went out and no answer came: nobody knows whether it had its effect
 └── PermanentError     it never will: the message becomes a dead letter or a failed record at once
     └── InvalidMessage the payload has the wrong shape
 """
@@ -26,6 +28,18 @@ class DatabaseError(BalansityError):
 
 class RetryableError(BalansityError):
     """It failed this time and may work later."""
+
+
+class ProviderBusy(RetryableError):  # noqa: N818 - says what is the case, the base says that it is an error
+    """The provider asked to come back after `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class OutcomeUnknown(BalansityError):  # noqa: N818 - the point is that it may not be an error
+    """The request went out, and no answer came back."""
 
 
 class PermanentError(BalansityError):

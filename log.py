@@ -10,8 +10,13 @@ QUIET = ("fontTools", "apscheduler", "python_http_client", "yoyo", "pixeltable_p
 
 
 def set_up(level: str = "INFO") -> None:
-    """Log to stderr, one event a line; chatty libraries only from WARNING up."""
+    """Log to stderr, one event a line."""
     logging.basicConfig(level=level, format=FORMAT)
+    quieten()
+
+
+def quieten() -> None:
+    """Let chatty libraries speak only from WARNING up."""
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -69,6 +69,12 @@ def time_zone(value: str) -> ZoneInfo:
         raise ValueError("must be an IANA time zone such as Europe/Moscow") from None
 
 
+def storage_url(value: str) -> str:
+    if "://" not in value:
+        raise ValueError("must be an address such as s3://bucket/reports or file:///srv/reports")
+    return value.rstrip("/")
+
+
 def folder(value: str) -> Path:
     return Path(value) if Path(value).is_absolute() else ROOT / value
 
@@ -91,13 +97,15 @@ class Settings:
     email_outbox_dir: Path = setting("var/outbox", folder, "where EMAIL_PROVIDER=file writes .eml files")
     sendgrid_api_key: str = setting("", text, "needed by EMAIL_PROVIDER=sendgrid", secret=True)
     sendgrid_api_url: str = setting("https://api.sendgrid.com", web_address, "SendGrid, or a stand-in for tests")
+    sendgrid_sandbox: bool = setting("off", switch, "on: SendGrid checks mails and delivers none")
     sendgrid_webhook_public_key: str = setting("", text, "verifies SendGrid's event webhook")
     smtp_host: str = setting("", text, "needed by EMAIL_PROVIDER=smtp")
     smtp_port: int = setting("587", whole_number(1, 65535), "port of the SMTP server")
     smtp_username: str = setting("", text, "login; empty: none")
     smtp_password: str = setting("", text, "password of that login", secret=True)
     smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
-    report_storage_url: str = setting("", text, "empty: reports are kept in PostgreSQL")
+    report_storage_url: str = setting("", storage_url, "s3://… or file://…; empty: reports are kept in PostgreSQL")
+    report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")
     site_url: str = setting("https://balansity.example", web_address, "where links in mails lead")
     yookassa_shop_id: str = setting("", text, "YooKassa shop")
     yookassa_secret_key: str = setting("", text, "YooKassa key", secret=True)

@@ -3,6 +3,7 @@
 import fcntl
 import importlib
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +25,29 @@ def running(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     with _ownership(folder):
         server = _library().PostgresServer(folder, cleanup_mode=None)
-        server.start()
         try:
+            with _uninterrupted():
+                server.start()
             yield server.get_uri()
         finally:
-            server.stop()
+            with _uninterrupted():
+                server.stop()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back, here and in children, until a server is wholly up or wholly down."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def binaries() -> Path:
+    """Where the programs of the embedded server are, such as pg_dump and psql."""
+    return Path(_library().utils.POSTGRES_VERSIONS[_library().TARGET_POSTGRES_VERSION])
 
 
 def running_url(folder: Path) -> str:

@@ -1,0 +1,26 @@
+"""The e-mail actor: one message, one mail."""
+
+from typing import Any
+
+import dramatiq
+from dramatiq.middleware import CurrentMessage
+
+from actors.delivery import deliver
+from domain.mail_order import read_order
+from errors import PermanentError
+
+
+@dramatiq.actor(
+    queue_name="emails",
+    pgmq_queue="email_queue",
+    max_retries=20,
+    min_backoff=2_000,
+    max_backoff=1_800_000,
+    time_limit=60_000,
+    throws=(PermanentError,),
+)
+def send_email(**payload: Any) -> None:
+    """Send the mail that `payload` describes (docs: the e-mail queue's message), once for its business key."""
+    message = CurrentMessage.get_current_message()
+    assert message, "dramatiq.middleware.CurrentMessage is active wherever actors run"  # noqa: S101
+    deliver(read_order(payload), message.message_id)

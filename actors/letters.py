@@ -1,0 +1,196 @@
+"""Writes the mail that a message asks for: checks it, looks up what it speaks of, renders it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from db import queries
+from domain import mail_guard, russian
+from domain.calendar_file import calendar_file
+from domain.mail import Attachment, Mail, Unsendable, check_size, checked_address, checked_subject
+from domain.mail_facts import Appointment, Assessment, Payment
+from domain.mail_guard import Superseded
+from domain.mail_order import MailOrder, Variables
+from domain.mail_template import TEMPLATES, Template
+
+letters = queries.load("letters")
+
+
+@dataclass
+class Letter:
+    """What a template is rendered with, and the files that go along."""
+
+    words: dict[str, Any]
+    attachments: list[Attachment] = field(default_factory=list)
+
+
+def write(conn: Connection, order: MailOrder, delivery_id: str, at: datetime) -> Mail:
+    """The finished mail.
+
+    Raises:
+        Unsendable: it can never be sent as ordered.
+        Superseded: the reason for it is gone.
+    """
+    template = known_template(order.template)
+    recipient, subject = checked_address(order.to), checked_subject(order.subject)
+    variables = order.read_variables()
+    letter = WRITERS[template.name](conn, template, variables, at)
+    letter.words["reader"] = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
+    attachments = tuple(letter.attachments)
+    check_size(attachments)
+    html, text = render(template.name, subject, letter.words, attachments)
+    return Mail(delivery_id, template.name, recipient, subject, html, text, attachments)
+
+
+def known_template(name: Any) -> Template:
+    """The template of this name.
+
+    Raises:
+        Unsendable: there is none; lists those that exist.
+    """
+    if not isinstance(name, str) or name not in TEMPLATES:
+        raise Unsendable(f"unknown template {name!r}; there are {', '.join(sorted(TEMPLATES))}")
+    return TEMPLATES[name]
+
+
+def render(
+    template: str, subject: str, words: dict[str, Any], attachments: tuple[Attachment, ...] = ()
+) -> tuple[str, str]:
+    """The HTML and the plain text of a mail."""
+    context = {
+        "zone": settings.current().time_zone,
+        "site_url": settings.current().site_url,
+        "subject": subject,
+        "files": {attachment.media_type.partition(";")[0] for attachment in attachments},
+        **words,
+    }
+    html = ENVIRONMENT.get_template(f"{template}.html").render(context)
+    text = ENVIRONMENT.get_template(f"{template}.txt").render(context)
+    return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
+    if variables.appointment_id is None:
+        return _appointment_from_variables(variables)
+    row = letters.appointment(conn, id=str(variables.appointment_id))
+    if row is None:
+        raise Superseded("the appointment no longer exists")
+    appointment = Appointment.model_validate(row)
+    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at)
+    words = {
+        "reader": appointment.reader,
+        "type_name": appointment.type_name,
+        "patient": appointment.patient if appointment.patient != appointment.reader else None,
+        "scheduled_at": appointment.scheduled_at,
+        "previous_scheduled_at": variables.previous_scheduled_at,
+        "duration_minutes": appointment.duration_minutes,
+        "zone": appointment.zone(settings.current().time_zone),
+        "link": appointment.link,
+        "unpaid": appointment.status == "pending",
+    }
+    return Letter(words, [calendar_file(appointment, settings.current().email_from, at)])
+
+
+def _appointment_from_variables(variables: Variables) -> Letter:
+    """A caller that names no appointment gets a simpler mail, as long as it says when."""
+    if variables.scheduled_at is None:
+        raise Unsendable("variables.appointment_id and variables.scheduled_at are missing: the mail could not say when")
+    words = {
+        "type_name": variables.appointment_type,
+        "patient": None,
+        "scheduled_at": variables.scheduled_at,
+        "previous_scheduled_at": variables.previous_scheduled_at,
+        "duration_minutes": None,
+        "link": None,
+        "unpaid": variables.status == "pending",
+    }
+    return Letter(words)
+
+
+def _payment_letter(conn: Connection, template: Template, variables: Variables, _at: datetime) -> Letter:
+    if variables.payment_id is None:
+        return _payment_from_variables(variables)
+    row = letters.payment(conn, id=str(variables.payment_id))
+    if row is None:
+        raise Superseded("the payment no longer exists")
+    payment = Payment.model_validate(row)
+    mail_guard.check_payment(template.name, payment)
+    return Letter(payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")})
+
+
+def _payment_from_variables(variables: Variables) -> Letter:
+    if variables.amount is None:
+        raise Unsendable("variables.payment_id and variables.amount are missing: the mail could not say what was paid")
+    words = {
+        "id": None,
+        "amount": variables.amount,
+        "currency": variables.currency or "RUB",
+        "method": METHODS.get(variables.payment_method or ""),
+        "appointment_type": variables.appointment_type,
+        "scheduled_at": variables.scheduled_at,
+        "package": None,
+    }
+    return Letter(words)
+
+
+def _assessment_letter(conn: Connection, _template: Template, variables: Variables, _at: datetime) -> Letter:
+    """Check-up and report: everything but the words of the template itself is a courtesy, and may be missing."""
+    row = letters.assessment(conn, id=str(variables.assessment_id)) if variables.assessment_id else None
+    assessment = Assessment.model_validate(row) if row else None
+    words = {
+        "reader": assessment and assessment.reader,
+        "patient": variables.profile_name or (assessment and assessment.patient),
+        "kind": assessment and ASSESSMENTS.get(assessment.assessment_type),
+        "completed_at": variables.completed_at or (assessment and assessment.completed_at),
+    }
+    return Letter(words)
+
+
+def _reader(conn: Connection, user_id: UUID | None) -> str | None:
+    name: str | None = letters.reader_name(conn, user_id=str(user_id)) if user_id else None
+    return name
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "day_and_time": russian.day_and_time,
+        "weekday_and_time": russian.weekday_and_time,
+        "time_of_day": russian.time_of_day,
+        "money": russian.money,
+        "minutes": russian.minutes,
+    }
+    return environment
+
+
+Writer = Callable[[Connection, Template, Variables, datetime], Letter]
+
+ENVIRONMENT = _environment()
+METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
+ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
+WRITERS: dict[str, Writer] = {
+    "checkup_completed": _assessment_letter,
+    "report_ready": _assessment_letter,
+    "appointment_confirmation": _appointment_letter,
+    "appointment_moved": _appointment_letter,
+    "appointment_cancelled": _appointment_letter,
+    "appointment_reminder_24h": _appointment_letter,
+    "appointment_reminder_1h": _appointment_letter,
+    "payment_confirmation": _payment_letter,
+    "payment_failed": _payment_letter,
+    "payment_refunded": _payment_letter,
+}

@@ -1,0 +1,117 @@
+"""The report actor: one check-up, one kept report, one mail that brings it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import dramatiq
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from pydantic import BaseModel, ValidationError
+
+import settings
+from actors.emails import send_email
+from broker import broker
+from db import connection, queries
+from domain.check_up import CheckUp
+from domain.report import Report
+from domain.report_formats import digest, render
+from errors import InvalidMessage, PermanentError, RetryableError
+from gateways import report_storage
+from gateways.report_storage import ReportKey
+from log import EventLogger
+
+ANSWERS_ARRIVE_WITHIN = timedelta(minutes=10)  # of the check-up's last change
+
+reports = queries.load("reports")
+events = EventLogger(__name__)
+
+
+class ReportRequest(BaseModel):
+    """A message of the report queue."""
+
+    assessment_id: UUID
+    user_id: UUID | None = None
+    report_type: Literal["pdf", "csv", "json"] = "pdf"
+
+
+@dramatiq.actor(
+    queue_name="reports",
+    pgmq_queue="report_generation_queue",
+    max_retries=12,
+    min_backoff=2_000,
+    max_backoff=300_000,
+    time_limit=120_000,
+    throws=(PermanentError,),
+)
+def generate_report(**payload: Any) -> None:
+    """Make the report of a check-up, keep it and mail it; the same report is kept and mailed once."""
+    request = _read_request(payload)
+    at = datetime.now(UTC)
+    with connection.transaction() as conn:
+        check_up = _load(conn, request)
+        report = _report(check_up, at)
+        key = ReportKey(check_up.id, request.report_type, digest(report))
+        owner_id = check_up.owner_id or request.user_id
+        report_id = report_storage.save(conn, key, owner_id, render(report, request.report_type), at)
+        if report_id:
+            _send(conn, check_up, report_id, owner_id)
+    events.info("report_kept" if report_id else "report_known", assessment=check_up.id, format=request.report_type)
+
+
+@dramatiq.actor(queue_name="reports", max_retries=3, min_backoff=60_000, time_limit=600_000)
+def remove_old_reports(slot: str) -> None:
+    """Remove what is past REPORT_RETENTION_DAYS at the job's planned time, and reports of check-ups that are gone."""
+    before = datetime.fromisoformat(slot) - timedelta(days=settings.current().report_retention_days)
+    removed = 1
+    while removed:
+        with connection.transaction() as conn:
+            removed = report_storage.remove_old(conn, before)
+        events.info("reports_removed", count=removed)
+
+
+def _read_request(payload: dict[str, Any]) -> ReportRequest:
+    try:
+        return ReportRequest.model_validate({key: value for key, value in payload.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(f"{each['loc'][0]}={each['input']!r}: {each['msg']}" for each in error.errors())
+        raise InvalidMessage(f"Not a report message: {problems}") from None
+
+
+def _load(conn: Connection, request: ReportRequest) -> CheckUp:
+    row = reports.assessment(conn, id=str(request.assessment_id), user_id=request.user_id and str(request.user_id))
+    if row is None:
+        raise PermanentError(f"There is no assessment {request.assessment_id}: no report can be made of it")
+    check_up = CheckUp.model_validate(row)
+    if check_up.owner_id and request.user_id not in {None, check_up.owner_id}:
+        raise PermanentError(
+            f"Assessment {check_up.id} belongs to another user than {request.user_id}: its report is not sent to them"
+        )
+    return check_up
+
+
+def _report(check_up: CheckUp, at: datetime) -> Report:
+    """The report, unless there is nothing to report: the site may still be writing, but not for long."""
+    report = check_up.report(settings.current().time_zone)
+    if not report.is_empty:
+        return report
+    message = f"Assessment {check_up.id} has no results and no answers that count: there is nothing to report"
+    if at - check_up.changed_at < ANSWERS_ARRIVE_WITHIN:
+        raise RetryableError(message + " yet")
+    raise PermanentError(message)
+
+
+def _send(conn: Connection, check_up: CheckUp, report_id: UUID, owner_id: UUID | None) -> None:
+    with broker.transaction(conn):
+        send_email.send(
+            to=check_up.email,
+            subject="Ваш отчет готов",
+            template="report_ready",
+            variables={
+                "name": check_up.reader_name,
+                "assessment_id": str(check_up.id),
+                "profile_name": check_up.first_name,
+            },
+            report_id=str(report_id),
+            user_id=owner_id and str(owner_id),
+            key=f"report_ready:{report_id}",
+        )

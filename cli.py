@@ -1,0 +1,56 @@
+"""The `balansity` command: everything a person does with the system from a terminal."""
+
+import importlib
+import pkgutil
+import sys
+
+import click
+
+import commands
+import log
+import settings
+from errors import BalansityError
+
+
+class Balansity(click.Group):
+    """Finds its commands in the package `commands` and reports our own errors as one readable line."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(_commands())
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _commands().get(cmd_name)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            log.set_up(settings.current().log_level)
+            return super().invoke(ctx)
+        except BalansityError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _commands() -> dict[str, click.Command]:
+    """Every click command that a module of `commands` defines."""
+    found: dict[str, click.Command] = {}
+    for module in pkgutil.iter_modules(commands.__path__):
+        members = vars(importlib.import_module(f"commands.{module.name}")).values()
+        found |= {member.name: member for member in members if isinstance(member, click.Command) and member.name}
+    return found
+
+
+@click.group(cls=Balansity, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="balansity")
+def main() -> None:
+    """Balansity's background work: mails, reports, payments and analytics on one PostgreSQL.
+
+    \b
+    New here?        balansity demo      watch the whole job once
+    Running it?      balansity up        every process, until Ctrl-C
+    Something odd?   balansity doctor    what is wrong and how to mend it
+                     balansity status    what waits, runs and failed
+    Settings come from the environment; .env.example lists them all.
+    """  # noqa: D301 - click reads the \b as "keep these lines"
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog_name="balansity"))

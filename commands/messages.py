@@ -1,0 +1,104 @@
+"""See what the broker holds, and decide about dead letters."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from db import queries
+from db.connection import transaction
+from errors import BalansityError
+
+sql = queries.load("messages")
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")
+
+
+@click.command()
+@as_json
+def status(*, json_: bool) -> None:
+    """Show what waits, runs and failed, queue by queue, and which workers live."""
+    with transaction() as conn:
+        queues = [
+            dict(zip(("queue", "waiting", "delayed", "running", "done", "dead", "oldest_seconds"), row, strict=True))
+            for row in sql.count_messages(conn)
+        ]
+        pgmq = [{"queue": name, "waiting": length} for name, length in sql.count_pgmq(conn)]
+        workers = [
+            dict(zip(("worker", "host", "pid", "silent_seconds"), row, strict=True)) for row in sql.list_workers(conn)
+        ]
+    if json_:
+        click.echo(json.dumps({"queues": queues, "pgmq": pgmq, "workers": workers}))
+        return
+    show("Broker", queues)
+    show("pgmq, not yet bridged", pgmq)
+    show("Workers", workers)
+
+
+@click.command()
+@click.argument("message_id", required=False)
+@click.option("--actor", help="Only those of this actor.")
+@click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@as_json
+def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) -> None:
+    """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
+    keys = ("message_id", "actor", "queue", "died_at", "attempts", "pgmq_queue", "pgmq_msg_id", "error", "message")
+    with transaction() as conn:
+        rows = (
+            [sql.show_dead(conn, id=_uuid(message_id))] if message_id else sql.list_dead(conn, actor=actor, limit=limit)
+        )
+        letters = [dict(zip(keys, row, strict=False)) for row in rows if row]
+    if message_id and not letters:
+        raise BalansityError(f"No dead letter has the id {message_id}: `balansity dead` lists those there are.")
+    if json_ or message_id:
+        click.echo(json.dumps(letters, default=str, ensure_ascii=False, indent=None if json_ else 2))
+        return
+    for letter in letters:
+        letter["error"] = letter["error"].strip().splitlines()[-1]
+    show("Dead letters", letters, hidden={"pgmq_queue", "pgmq_msg_id", "queue"})
+    click.echo("Whole: balansity dead MESSAGE_ID    Send back to work: balansity redrive MESSAGE_ID …")
+
+
+@click.command()
+@click.argument("message_ids", nargs=-1)
+@click.option("--actor", help="All dead letters of this actor.")
+@click.option("--all", "all_", is_flag=True, help="All dead letters.")
+def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> None:
+    """Send dead letters back to work with a clean record of retries."""
+    if (bool(message_ids), bool(actor), all_).count(True) != 1:
+        raise click.UsageError("Name message ids, or --actor NAME, or --all.")
+    with transaction() as conn:
+        if message_ids:
+            count = sql.redrive(conn, ids=[_uuid(each) for each in message_ids])
+        else:
+            count = sql.redrive_actor(conn, actor=actor)
+    click.echo(f"{count} sent back to work.")
+
+
+def show(title: str, rows: list[dict[str, Any]], hidden: set[str] | None = None) -> None:
+    """Print rows as a table for people."""
+    table = Table(title=title, title_justify="left")
+    columns = [key for key in (rows[0] if rows else {"(none)": None}) if key not in (hidden or set())]
+    for column in columns:
+        table.add_column(
+            column.replace("_", " "), justify="right" if rows and isinstance(rows[0][column], int) else "left"
+        )
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return "" if value is None else str(value)
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise BalansityError(f"{text!r} is no message id: it looks like 3f2b6c1e-….") from None

@@ -1,0 +1,81 @@
+"""Bring the database to the newest schema, and show or check what that schema is."""
+
+import difflib
+import subprocess
+
+import click
+
+import actors  # noqa: F401 - declares the actors that migrate publishes
+import db.connection
+import settings
+from broker import broker
+from db import embedded
+from db.migrate import migrate as apply_migrations
+from errors import BalansityError
+
+SNAPSHOT = settings.ROOT / "db" / "schema.sql"
+SNAPSHOT_FOLDER = settings.ROOT / "var" / "schema-postgres"
+
+
+@click.command()
+def migrate() -> None:
+    """Apply the migrations that are missing; safe to run from several processes at once."""
+    names = migrate_and_publish(db.connection.url())
+    click.echo("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
+
+
+def migrate_and_publish(url: str) -> list[str]:
+    """Migrate, and tell SQL which actors this version has; returns the migrations applied."""
+    names = apply_migrations(url)
+    conn = db.connection.connect(url)
+    try:
+        with conn:
+            broker.publish_actors(conn, retire=True)
+    finally:
+        conn.close()
+    return names
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Fail where db/schema.sql differs from what the migrations make.")
+def schema(*, check: bool) -> None:
+    """Write db/schema.sql, the whole schema that the migrations make, for people to read."""
+    made = _dump()
+    if not check:
+        SNAPSHOT.write_text(made, encoding="utf-8")
+        click.echo(f"wrote {SNAPSHOT.relative_to(settings.ROOT)}")
+        return
+    stored = SNAPSHOT.read_text(encoding="utf-8") if SNAPSHOT.exists() else ""
+    if difference := list(difflib.unified_diff(stored.splitlines(), made.splitlines(), "db/schema.sql", "migrations")):
+        raise BalansityError(
+            "\n".join([*difference[:60], "db/schema.sql is old: run `balansity schema` and commit it."])
+        )
+    click.echo("db/schema.sql is what the migrations make.")
+
+
+def _dump() -> str:
+    """The schemas of ours and the service's, from a fresh database of the embedded server."""
+    with embedded.running(SNAPSHOT_FOLDER) as server:
+        fresh = server.replace("/postgres?", "/schema?")
+        conn = db.connection.connect(server)
+        conn.autocommit = True
+        with conn.cursor() as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS schema WITH (FORCE)")
+            cursor.execute("CREATE DATABASE schema TEMPLATE template0")
+        conn.close()
+        apply_migrations(fresh)
+        wanted = [f"--schema={name}" for name in ("balansity", "cron", "dramatiq", "public")]
+        dumped = subprocess.run(  # noqa: S603 - our own binary with fixed arguments
+            [embedded.binaries() / "pg_dump", "--schema-only", "--no-owner", *wanted, fresh],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    return _tidy(dumped)
+
+
+def _tidy(dumped: str) -> str:
+    """A dump without what differs between two runs or two servers of the same schema."""
+    unsteady = ("-- Dumped", "\\restrict", "\\unrestrict", "SET ", "SELECT pg_catalog.set_config")
+    lines = [line for line in dumped.splitlines() if not line.startswith(unsteady)]
+    return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before) + "\n"

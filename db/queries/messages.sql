@@ -1,0 +1,49 @@
+-- What a person asks of the broker's table.
+
+-- name: count_messages()
+-- How many messages of each queue are in which state, and how long the first due one waits.
+SELECT queue_name,
+       count(*) FILTER (WHERE state = 'queued' AND NOT delayed) AS waiting,
+       count(*) FILTER (WHERE state = 'queued' AND delayed) AS delayed,
+       count(*) FILTER (WHERE state = 'consumed') AS running,
+       count(*) FILTER (WHERE state = 'done') AS done,
+       count(*) FILTER (WHERE state = 'rejected') AS dead,
+       coalesce(extract(epoch FROM now() - min(available_at) FILTER (WHERE state = 'queued' AND NOT delayed)), 0)::int
+           AS oldest_seconds
+FROM dramatiq.queue
+GROUP BY queue_name
+ORDER BY queue_name;
+
+-- name: count_pgmq()
+-- How many messages wait in pgmq for the bridge.
+SELECT queue_name, queue_length FROM pgmq.metrics_all() ORDER BY queue_name;
+
+-- name: list_workers()
+-- The worker processes that say they live.
+SELECT id, host, pid, extract(epoch FROM now() - heartbeat_at)::int AS silent_seconds
+FROM dramatiq.worker
+ORDER BY id;
+
+-- name: list_dead(actor, limit)
+-- Dead letters, the newest first.
+SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error
+FROM dramatiq.dead_letter
+WHERE :actor::text IS NULL OR actor_name = :actor
+ORDER BY died_at DESC
+LIMIT :limit;
+
+-- name: show_dead(id)^
+-- One dead letter with its payload.
+SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error, message
+FROM dramatiq.dead_letter
+WHERE message_id = :id::uuid;
+
+-- name: redrive(ids)$
+-- Send these dead letters back to work.
+SELECT dramatiq.redrive(:ids::uuid[]);
+
+-- name: redrive_actor(actor)$
+-- Send all dead letters of an actor back to work; all there are where it is null.
+SELECT dramatiq.redrive(coalesce(array_agg(message_id), '{}'))
+FROM dramatiq.dead_letter
+WHERE :actor::text IS NULL OR actor_name = :actor;

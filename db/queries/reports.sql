@@ -1,0 +1,64 @@
+-- The check-ups that reports are made of, and the reports that are kept.
+
+-- name: assessment(id, user_id)$
+-- One check-up with whom it is about, its answers, and where mail about it goes, as JSON; NULL if there is none.
+-- Without a profile the check-up has no owner: then `user_id`, whom the message names, is taken at its word.
+SELECT jsonb_build_object(
+    'id', s.id,
+    'assessment_type', s.assessment_type,
+    'results_summary', s.results_summary,
+    'answered_at', coalesce(s.completed_at, s.started_at),
+    'changed_at', greatest(s.completed_at, s.updated_at),
+    'first_name', p.first_name,
+    'last_name', p.last_name,
+    'birthday', p.dob,
+    'owner_id', p.user_id,
+    'email', (SELECT u.email FROM public.users u WHERE u.id = coalesce(p.user_id, :user_id::uuid)),
+    'reader_name', balansity.reader_name(coalesce(p.user_id, :user_id::uuid)),
+    'answers', (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'question_id', a.question_id, 'answer_type', a.answer_type, 'value', a.value
+        ) ORDER BY a.question_id), '[]')
+        FROM public.answers a
+        WHERE a.assessment_id = s.id
+    )
+)
+FROM public.assessments s
+LEFT JOIN public.profiles p ON p.id = s.profile_id
+WHERE s.id = :id::uuid;
+
+-- name: add(assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, location, at)$
+-- The new report's id, or NULL if this very report is kept already.
+INSERT INTO balansity.report (
+    assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, location, created_at
+)
+VALUES (
+    :assessment_id::uuid, :user_id::uuid, :format, :digest, :filename, :media_type, :size_bytes, :content, :location, :at
+)
+ON CONFLICT (assessment_id, format, digest) DO NOTHING
+RETURNING id::text;
+
+-- name: find(id)^
+SELECT filename, media_type, content, location FROM balansity.report WHERE id = :id::uuid;
+
+-- name: remove_of_user(user_id)
+-- Where the removed reports' files lie, NULL for those that were kept in the database.
+DELETE FROM balansity.report r
+WHERE r.user_id = :user_id::uuid
+   OR r.assessment_id IN (
+       SELECT s.id FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
+       WHERE p.user_id = :user_id::uuid
+   )
+RETURNING r.location;
+
+-- name: remove_old(before)
+-- Reports past their retention, and those whose check-up is gone, a thousand at most.
+DELETE FROM balansity.report r
+WHERE r.id IN (
+    SELECT o.id FROM balansity.report o
+    WHERE o.created_at < :before OR NOT EXISTS (SELECT FROM public.assessments s WHERE s.id = o.assessment_id)
+    ORDER BY o.created_at
+    LIMIT 1000
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING r.location;

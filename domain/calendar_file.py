@@ -1,0 +1,51 @@
+"""The calendar file of a consultation: one entry a consultation, which every later mail updates."""
+
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+from icalendar import Alarm, Calendar, Event, vCalAddress
+
+from domain.mail import Attachment
+from domain.mail_facts import Appointment
+
+
+def calendar_file(appointment: Appointment, organizer: str, at: datetime) -> Attachment:
+    """The entry as it stands at `at`; a cancelled consultation takes its entry away again.
+
+    Calendars keep the version with the highest SEQUENCE of a UID: the seconds since the booking always grow.
+    """
+    cancelled = appointment.status == "cancelled"
+    method = "CANCEL" if cancelled else "PUBLISH"
+    calendar = Calendar()
+    calendar.add("prodid", "-//Balansity//Consultations//RU")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    calendar.add_component(_event(appointment, organizer, at, cancelled=cancelled))
+    return Attachment("consultation.ics", f"text/calendar; charset=utf-8; method={method}", calendar.to_ical())
+
+
+def _event(appointment: Appointment, organizer: str, at: datetime, *, cancelled: bool) -> Event:
+    name, address = parseaddr(organizer)
+    event = Event()
+    event.add("uid", f"{appointment.id}@{address.rpartition('@')[2]}")
+    event.add("sequence", max(0, int((at - appointment.created_at).total_seconds())))
+    event.add("dtstamp", at)
+    event.add("dtstart", appointment.scheduled_at)
+    event.add("dtend", appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes))
+    event.add("summary", f"Balansity: {appointment.type_name}")
+    event.add("status", "CANCELLED" if cancelled else "CONFIRMED" if appointment.status != "pending" else "TENTATIVE")
+    event.add("organizer", vCalAddress(f"mailto:{address}", params={"CN": name or "Balansity"}))
+    if appointment.link:
+        event.add("url", appointment.link)
+        event.add("location", appointment.link)
+    if not cancelled:
+        event.add_component(_alarm())
+    return event
+
+
+def _alarm() -> Alarm:
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("description", "Консультация начинается через 15 минут")
+    alarm.add("trigger", timedelta(minutes=-15))
+    return alarm

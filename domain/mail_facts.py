@@ -1,0 +1,63 @@
+"""The rows that mails speak of, as db/queries/letters.sql delivers them."""
+
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import urlsplit
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel
+
+
+class Appointment(BaseModel):
+    """A consultation; `reader` is the first name of the parent who booked it, `patient` of whom it is for."""
+
+    id: UUID
+    user_id: UUID
+    status: str
+    scheduled_at: datetime
+    created_at: datetime
+    type_name: str
+    duration_minutes: int
+    time_zone: str | None
+    video_room_url: str | None
+    reader: str | None
+    patient: str | None
+
+    def zone(self, default: ZoneInfo) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.time_zone) if self.time_zone else default
+        except (ZoneInfoNotFoundError, ValueError):
+            return default
+
+    @property
+    def link(self) -> str | None:
+        """The video room's address, if it is one that a browser may open."""
+        url = self.video_room_url or ""
+        return url if urlsplit(url).scheme == "https" else None
+
+
+class Payment(BaseModel):
+    """A payment, and in words what it was for."""
+
+    id: UUID
+    user_id: UUID
+    status: str
+    amount: Decimal
+    currency: str
+    payment_method: str | None
+    reader: str | None
+    appointment_type: str | None
+    scheduled_at: datetime | None
+    package: str | None
+
+
+class Assessment(BaseModel):
+    """A check-up."""
+
+    id: UUID
+    user_id: UUID | None
+    assessment_type: str
+    completed_at: datetime | None
+    reader: str | None
+    patient: str | None

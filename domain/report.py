@@ -1,0 +1,70 @@
+"""What a report says: the facts of one assessment, ready for any format."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from domain.scoring import IMPACT, Score, Status
+
+
+@dataclass(frozen=True)
+class Report:
+    """One assessment's results; `person` and `birthday` are None where nobody gave them."""
+
+    assessment_id: UUID
+    assessment_type: str  # checkup, parent or family
+    person: str | None
+    birthday: date | None
+    answered_on: date
+    scores: tuple[Score, ...]
+
+    @property
+    def main_scores(self) -> tuple[Score, ...]:
+        return tuple(score for score in self.scores if score.scale not in IMPACT)
+
+    @property
+    def impact_scores(self) -> tuple[Score, ...]:
+        return tuple(score for score in self.scores if score.scale in IMPACT)
+
+    @property
+    def is_empty(self) -> bool:
+        return all(score.points is None for score in self.scores)
+
+    @property
+    def is_incomplete(self) -> bool:
+        return any(score.points is None or score.is_partial for score in self.scores)
+
+    def with_status(self, status: Status) -> tuple[Score, ...]:
+        return tuple(score for score in self.scores if score.status is status)
+
+    @property
+    def age(self) -> int | None:
+        """Whole years on the day of the answers."""
+        if self.birthday is None or self.birthday > self.answered_on:
+            return None
+        had_birthday = (self.answered_on.month, self.answered_on.day) >= (self.birthday.month, self.birthday.day)
+        return self.answered_on.year - self.birthday.year - (not had_birthday)
+
+
+def full_name(first: str | None, last: str | None) -> str | None:
+    """Both names in one line, as people write them; None where there is nothing to show."""
+    words = unicodedata.normalize("NFC", f"{first or ''} {last or ''}").split()
+    return " ".join(words) or None
+
+
+def years_ru(age: int) -> str:
+    """`age` with the Russian word for years: 1 год, 3 года, 11 лет."""
+    if age % 10 == 1 and age % 100 != 11:
+        return f"{age} год"
+    if age % 10 in {2, 3, 4} and age % 100 not in {12, 13, 14}:
+        return f"{age} года"
+    return f"{age} лет"
+
+
+MONTHS = ("января", "февраля", "марта", "апреля", "мая", "июня",
+          "июля", "августа", "сентября", "октября", "ноября", "декабря")  # fmt: skip
+
+
+def day_ru(day: date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year} года"

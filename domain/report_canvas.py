@@ -1,0 +1,163 @@
+"""The paper that a report is drawn on: A4, our colours and letters, and the few shapes it is made of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+
+from fpdf import FPDF
+from fpdf.enums import ResourceAccessPolicy
+
+from domain.report_font import FAMILY, SharedFontOutput, shared_fonts
+from domain.scoring import Status
+
+WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here but letter sizes
+INNER = WIDTH - 2 * MARGIN
+BOTTOM = HEIGHT - 22
+POINT = 25.4 / 72
+
+Colour = tuple[int, int, int]
+INK: Colour = (30, 45, 54)
+GREY: Colour = (92, 108, 117)
+TEAL: Colour = (24, 94, 92)
+PALE: Colour = (234, 242, 240)
+TRACK: Colour = (223, 229, 231)
+WHITE: Colour = (255, 255, 255)
+# Told apart by their lightness too, so that they differ on a black-and-white print.
+COLOURS: dict[Status | None, Colour] = {
+    Status.TYPICAL: (76, 160, 132),
+    Status.BORDERLINE: (214, 160, 48),
+    Status.CONCERNING: (172, 58, 44),
+    None: (150, 162, 168),
+}
+TICK = [(0.27, 0.52), (0.44, 0.69), (0.74, 0.34)]  # in parts of the symbol's size
+
+
+@dataclass(frozen=True)
+class Style:
+    """How letters look."""
+
+    points: float
+    colour: Colour = INK
+    emphasis: str = ""  # "B" for bold
+
+    @property
+    def leading(self) -> float:
+        """From one baseline to the next."""
+        return self.points * POINT * 1.42
+
+    def width(self, text: str) -> float:
+        widths = shared_fonts()[FAMILY + self.emphasis].cw
+        return sum(widths[ord(letter)] for letter in text) * self.points * POINT / 1000
+
+
+class Canvas(FPDF):
+    """A document whose bytes depend on what is drawn and on nothing else."""
+
+    def __init__(self, title: str, day: date) -> None:
+        super().__init__(unit="mm", format="A4")
+        self.resource_access_policy = ResourceAccessPolicy.NONE
+        self.fonts.update(shared_fonts())
+        self.set_auto_page_break(False)
+        self.set_creation_date(datetime.combine(day, time(), UTC))
+        self.set_title(title)
+        self.set_author("Balansity")
+        self.set_lang("ru-RU")
+        self.add_page()
+
+    def bookmark(self, name: str, y: float) -> None:
+        self.set_y(y)
+        self.start_section(name)
+
+    def line_of(self, style: Style, x: float, y: float, text: str) -> None:
+        """One line of text, its baseline at `y`."""
+        self.set_font(FAMILY, style.emphasis, style.points)
+        self.set_text_color(*style.colour)
+        self.text(x, y, text)
+
+    def line_before(self, style: Style, right: float, y: float, text: str) -> None:
+        """One line of text that ends at `right`."""
+        self.line_of(style, right - style.width(text), y, text)
+
+    def line_around(self, style: Style, middle: float, y: float, text: str) -> None:
+        self.line_of(style, middle - style.width(text) / 2, y, text)
+
+    def paragraph(self, style: Style, x: float, y: float, width: float, text: str) -> float:
+        """Text broken into lines of at most `width`, the first baseline at `y`; returns where the next would stand."""
+        for line in wrapped(text, style, width):
+            self.line_of(style, x, y, line)
+            y += style.leading
+        return y
+
+    def box(self, colour: Colour, x: float, y: float, width: float, height: float) -> None:
+        self.set_fill_color(*colour)
+        self.rect(x, y, width, height, style="F")
+
+    def card(self, colour: Colour, x: float, y: float, width: float, height: float) -> None:
+        """A box with rounded corners."""
+        self.set_fill_color(*colour)
+        self.rect(x, y, width, height, style="F", round_corners=True, corner_radius=min(3, height / 2))
+
+    def symbol(self, status: Status | None, x: float, y: float, size: float) -> None:
+        """The status as a shape of its own: a tick, a half-full ring, a warning triangle, an empty ring."""
+        self.set_fill_color(*COLOURS[status])
+        self.set_draw_color(*COLOURS[status])
+        self.set_line_width(size * 0.12)
+        if status is Status.TYPICAL:
+            self.ellipse(x, y, size, size, style="F")
+            self.set_draw_color(*WHITE)
+            self.polyline([(x + size * right, y + size * down) for right, down in TICK])
+        elif status is Status.CONCERNING:
+            self.polygon([(x + size / 2, y), (x + size, y + size * 0.92), (x, y + size * 0.92)], style="F")
+            self.box(WHITE, x + size * 0.45, y + size * 0.34, size * 0.1, size * 0.28)
+            self.box(WHITE, x + size * 0.45, y + size * 0.7, size * 0.1, size * 0.1)
+        else:
+            self.ellipse(x + size * 0.06, y + size * 0.06, size * 0.88, size * 0.88, style="D")
+            if status is Status.BORDERLINE:
+                self.solid_arc(x, y, size, 180, 360, style="F")
+
+    def number(self, number: int, x: float, y: float) -> None:
+        """A step's number in a disc, 8 mm across."""
+        self.set_fill_color(*TEAL)
+        self.ellipse(x, y, 8, 8, style="F")
+        self.line_around(Style(11, WHITE, "B"), x + 4, y + 5.4, str(number))
+
+    def number_pages(self, style: Style, y: float, name: str) -> None:
+        """The foot of every page, once it is known how many there are."""
+        for number in range(1, self.pages_count + 1):
+            self.page = number
+            self.current_font_is_set_on_page = False  # fpdf2 remembers the font of the page that it left
+            self.line_of(style, MARGIN, y, name)
+            self.line_before(style, WIDTH - MARGIN, y, f"{number} из {self.pages_count}")
+
+    def contents(self) -> bytes:
+        return bytes(self.output(output_producer_class=SharedFontOutput))
+
+
+@lru_cache(maxsize=512)
+def wrapped(text: str, style: Style, width: float) -> tuple[str, ...]:
+    """`text` in lines of at most `width`; kept, since most sentences stand in every report."""
+    return tuple(_lines(text, style, width))
+
+
+def _lines(text: str, style: Style, width: float) -> Iterator[str]:
+    line = ""
+    for word in _words(text, style, width):
+        longer = f"{line} {word}" if line else word
+        if line and style.width(longer) > width:
+            yield line
+            longer = word
+        line = longer
+    if line:
+        yield line
+
+
+def _words(text: str, style: Style, width: float) -> Iterator[str]:
+    """The words of `text`, one that is wider than a line cut into pieces; a dash stays with the word before it."""
+    for word in text.replace(" — ", "\N{NO-BREAK SPACE}— ").split(" "):
+        rest = word
+        while style.width(rest) > width:
+            fitting = next(end for end in range(len(rest), 0, -1) if end == 1 or style.width(rest[:end]) <= width)
+            yield rest[:fitting]
+            rest = rest[fitting:]
+        yield rest

@@ -1,0 +1,125 @@
+"""Roboto cut down to the letters that reports use: prepared once a process, shared by all its documents.
+
+fpdf2 parses and subsets every font for every document, which takes longer than drawing it. Here a character's
+code is its glyph number in one fixed subset, so that widths, maps and the compressed font are the same everywhere.
+"""
+
+from copy import copy
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+import font_roboto
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from fpdf import FPDF
+from fpdf.fonts import TTFFont
+from fpdf.output import CIDSystemInfo, OutputProducer, PDFFont, PDFFontStream
+from fpdf.syntax import Name, PDFArray, PDFContentStream
+
+FAMILY = "roboto"
+FILES = {"": font_roboto.Roboto, "B": font_roboto.RobotoBold}
+
+# Latin with accents, Cyrillic of every language of the region, and the punctuation of Russian typography.
+ALPHABET = (
+    set(range(0x20, 0x7F))
+    | set(range(0xA0, 0x180))
+    | set(range(0x400, 0x530))
+    | {ord(mark) for mark in "‐‑‒–—‘’‚“”„•…′″‹›₽№−≈≤≥"}
+)
+
+
+class SharedFont(TTFFont):
+    """One face; nothing in it changes while documents are made."""
+
+    def __init__(self, document: FPDF, path: str, style: str) -> None:
+        contents = _cut_down(path)
+        file: Any = BytesIO(contents)  # fpdf2 asks for a path and hands it to fontTools, which reads both
+        super().__init__(document, file, FAMILY + style, style)
+        self.subset: Any = GlyphCodes(self.glyph_ids)
+        self.base_name = f"BALNST+{self.name}"
+        self.widths = _widths(self)
+        self.stream = PDFFontStream(contents)
+        self.to_unicode = PDFContentStream(_to_unicode(self.glyph_ids), compress=True)
+        self.close()
+
+    def encode_text(self, text: str) -> str:
+        return f"({self.escape_text(text.translate(self.glyph_ids))}) Tj"
+
+
+class GlyphCodes:
+    """Takes the place of fpdf2's SubsetMap, which numbers glyphs anew in each document."""
+
+    def __init__(self, codes: dict[int, int]) -> None:
+        self.codes = codes
+
+    def pick(self, unicode: int) -> int | None:
+        return self.codes.get(unicode)
+
+
+class SharedFontOutput(OutputProducer):
+    """Writes documents whose fonts are all shared ones."""
+
+    def _add_fonts(self, *_args: Any, **_kwargs: Any) -> Any:
+        return {font.i: self._add_shared(font) for font in self.fpdf.fonts.values()}
+
+    def _add_shared(self, font: Any) -> PDFFont:
+        """The six PDF objects of a face; copies, since each document numbers its own."""
+        face = PDFFont("Type0", font.base_name, "Identity-H")
+        glyphs: Any = PDFFont("CIDFontType2", font.base_name, d_w=font.desc.missing_width, w=font.widths)
+        descriptor, stream, to_unicode = copy(font.desc), copy(font.stream), copy(font.to_unicode)
+        system = CIDSystemInfo()
+        for each in (face, glyphs, to_unicode, system, descriptor, stream):
+            self._add_pdf_obj(each, "fonts")
+        face.descendant_fonts, face.to_unicode = PDFArray([glyphs]), to_unicode
+        glyphs.c_i_d_system_info, glyphs.font_descriptor = system, descriptor
+        glyphs.c_i_d_to_g_i_d_map = Name("Identity")
+        descriptor.font_name, descriptor.font_file2 = Name(font.base_name), stream
+        return face
+
+
+@cache
+def shared_fonts() -> dict[str, SharedFont]:
+    """Every face by fpdf2's key for it."""
+    document, faces = FPDF(), {}
+    for style, path in FILES.items():
+        document.fonts[FAMILY + style] = faces[FAMILY + style] = SharedFont(document, path, style)
+    return faces
+
+
+def printable(text: str) -> str:
+    """`text` without what the font cannot show, such as emoji."""
+    return " ".join("".join(letter for letter in text if ord(letter) in ALPHABET).split())
+
+
+def _cut_down(path: str) -> bytes:
+    layout_tables = ["DSIG", "GDEF", "GPOS", "GSUB"]  # fpdf2 places letters by their widths alone
+    options = subset.Options(hinting=False, notdef_outline=True, drop_tables=layout_tables)
+    with TTFont(path, recalcTimestamp=False) as font:
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=ALPHABET)
+        cutter.subset(font)
+        contents = BytesIO()
+        font.save(contents)
+    return contents.getvalue()
+
+
+def _widths(font: TTFFont) -> str:
+    """PDF's W array: each glyph number with its width in thousandths of the font's size."""
+    width_of = {glyph: int(font.cw[unicode]) for unicode, glyph in font.glyph_ids.items()}
+    return "[" + " ".join(f"{glyph} [{width}]" for glyph, width in sorted(width_of.items())) + "]"
+
+
+def _to_unicode(codes: dict[int, int]) -> bytes:
+    """PDF's ToUnicode map, in blocks of at most 100, so that text can be searched and copied."""
+    pairs = [f"<{glyph:04X}> <{unicode:04X}>" for unicode, glyph in sorted(codes.items(), reverse=True)]
+    blocks = [pairs[start : start + 100] for start in range(0, len(pairs), 100)]
+    lines = [
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap",
+        "/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def",
+        "/CMapName /Adobe-Identity-UCS def /CMapType 2 def",
+        "1 begincodespacerange <0000> <FFFF> endcodespacerange",
+        *("\n".join([f"{len(block)} beginbfchar", *block, "endbfchar"]) for block in blocks),
+        "endcmap CMapName currentdict /CMap defineresource pop end end",
+    ]
+    return "\n".join(lines).encode("ascii")

@@ -1,0 +1,90 @@
+"""A report in each format it can be asked for; all of them carry the same numbers."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from domain.report import Report
+from domain.report_pdf import render_pdf
+from domain.report_text import STATUSES, TITLES, title
+from domain.scoring import Score
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a report becomes a file."""
+
+    media_type: str
+    render: Callable[[Report], bytes]
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """A finished report, ready to be attached or downloaded."""
+
+    filename: str
+    media_type: str
+    content: bytes
+
+
+def render(report: Report, format_name: str) -> ReportFile:
+    """`report` as `pdf`, `csv` or `json`; the same report always gives the same bytes."""
+    chosen = FORMATS[format_name]
+    filename = f"balansity-{report.assessment_type}-{report.answered_on}.{format_name}"
+    return ReportFile(filename, chosen.media_type, chosen.render(report))
+
+
+def digest(report: Report) -> str:
+    """Names what a report says: two reports are the same when their digests are."""
+    return hashlib.sha256(_json(report)).hexdigest()
+
+
+def _json(report: Report) -> bytes:
+    facts = {
+        "assessment_id": str(report.assessment_id),
+        "assessment_type": report.assessment_type,
+        "title": TITLES[report.assessment_type],
+        "person": report.person,
+        "birthday": report.birthday and report.birthday.isoformat(),
+        "answered_on": report.answered_on.isoformat(),
+        "scales": [_scale(score) for score in report.scores],
+    }
+    return json.dumps(facts, ensure_ascii=False, indent=2).encode()
+
+
+def _csv(report: Report) -> bytes:
+    """One row a scale; with a byte-order mark, without which Excel garbles Cyrillic."""
+    rows = [
+        {"assessment_id": report.assessment_id, "answered_on": report.answered_on, **_scale(score)}
+        for score in report.scores
+    ]
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode("utf-8-sig")
+
+
+def _scale(score: Score) -> dict[str, Any]:
+    return {
+        "scale": score.scale.name,
+        "title": title(score),
+        "score": score.points,
+        "maximum": score.scale.maximum,
+        "threshold": score.scale.threshold,
+        "status": score.status,
+        "status_text": STATUSES[score.status],
+        "answered": score.answered,
+        "questions": len(score.scale.questions),
+    }
+
+
+FORMATS = {
+    "pdf": Format("application/pdf", render_pdf),
+    "csv": Format("text/csv; charset=utf-8", _csv),
+    "json": Format("application/json", _json),
+}

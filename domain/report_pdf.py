@@ -1,0 +1,177 @@
+"""The report as a PDF: a cover with the main thing, every scale as a bar, and what to do next."""
+
+from domain import report_text as text
+from domain.report import Report, day_ru, years_ru
+from domain.report_canvas import (
+    BOTTOM,
+    COLOURS,
+    GREY,
+    HEIGHT,
+    INK,
+    INNER,
+    MARGIN,
+    PALE,
+    TEAL,
+    TRACK,
+    WIDTH,
+    Canvas,
+    Style,
+    wrapped,
+)
+from domain.report_font import printable
+from domain.scoring import Score, Status
+
+BRAND = Style(15, TEAL, "B")
+TITLE = Style(30, INK, "B")
+SUBTITLE = Style(13, GREY)
+NAMES = (Style(22, INK, "B"), Style(15, INK, "B"))  # the first that fits in one line, else the last
+HEADING = Style(18, TEAL, "B")
+LEAD = Style(11.5)
+COUNT = Style(17, INK, "B")
+STRONG = Style(12, INK, "B")
+LABEL = Style(11, INK, "B")
+TEXT = Style(10.5, GREY)
+SMALL = Style(9.5)
+ASIDE = Style(9.5, GREY)
+TINY = Style(8.5, GREY)
+
+RIGHT = WIDTH - MARGIN
+COVER_BAND = 128.0  # height of the cover's coloured part
+BAR = 3.4  # height of a scale's bar
+ROW = 25.5  # height of a scale
+STEP = 13.0  # what a step's text is moved in by
+NOTE_LINE = 10.0
+
+
+def render_pdf(report: Report) -> bytes:
+    """The same report always gives the same bytes."""
+    title = text.TITLES[report.assessment_type]
+    canvas = Canvas(title, report.answered_on)
+    _cover(canvas, report)
+    y = _scales(canvas, report)
+    _next_steps(canvas, report, y)
+    canvas.number_pages(TINY, HEIGHT - 12, f"Balansity · {title}")
+    return canvas.contents()
+
+
+def _cover(canvas: Canvas, report: Report) -> None:
+    canvas.bookmark("Главное", 0)
+    canvas.box(PALE, 0, 0, WIDTH, COVER_BAND)
+    canvas.box(TEAL, 0, COVER_BAND, WIDTH, 1.2)
+    canvas.line_of(BRAND, MARGIN, 27, "Balansity")
+    y = canvas.paragraph(TITLE, MARGIN, 58, INNER, text.TITLES[report.assessment_type])
+    canvas.line_of(SUBTITLE, MARGIN, y - 2, text.SUBJECTS[report.assessment_type])
+    _person(canvas, report)
+    y = _main_thing(canvas, report, COVER_BAND + 18)
+    _tally(canvas, report, y + 6)
+    canvas.paragraph(ASIDE, MARGIN, HEIGHT - 35, INNER, text.SCREENING)
+
+
+def _person(canvas: Canvas, report: Report) -> None:
+    """Whom it is about and when, standing on the lower edge of the cover's band."""
+    facts = [years_ru(report.age)] if report.age is not None else []
+    canvas.line_of(SUBTITLE, MARGIN, COVER_BAND - 10, " · ".join([*facts, day_ru(report.answered_on)]))
+    name = printable(report.person or "")
+    style = next((style for style in NAMES if style.width(name) <= INNER), NAMES[-1])
+    lines = wrapped(name, style, INNER)[:3]
+    top = COVER_BAND - 19 - style.leading * (len(lines) - 1)
+    for place, line in enumerate(lines):
+        canvas.line_of(style, MARGIN, top + place * style.leading, line)
+
+
+def _main_thing(canvas: Canvas, report: Report, y: float) -> float:
+    headline, meaning = text.summary(report)
+    y = canvas.paragraph(HEADING, MARGIN, y, INNER, headline) + 1
+    y = canvas.paragraph(LEAD, MARGIN, y, INNER, meaning)
+    if report.is_incomplete:
+        y = canvas.paragraph(LEAD, MARGIN, y + 2, INNER, text.INCOMPLETE)
+    return y
+
+
+def _tally(canvas: Canvas, report: Report, y: float) -> None:
+    """How many scales came out how, as tiles."""
+    counts = {status: sum(score.status is status for score in report.scores) for status in text.STATUSES}
+    shown = [status for status, count in counts.items() if count or isinstance(status, Status)]
+    width = (INNER - 4 * (len(shown) - 1)) / len(shown)
+    for place, status in enumerate(shown):
+        x = MARGIN + place * (width + 4)
+        canvas.card(PALE, x, y, width, 25)
+        canvas.symbol(status, x + 5, y + 5.4, 5.5)
+        canvas.line_of(COUNT, x + 13, y + 10.6, str(counts[status]))
+        canvas.line_of(SMALL, x + 5, y + 19.5, text.STATUSES[status])
+
+
+def _scales(canvas: Canvas, report: Report) -> float:
+    canvas.add_page()
+    y = _heading(canvas, "Результаты по шкалам", 28)
+    y = canvas.paragraph(ASIDE, MARGIN, y, INNER, text.HOW_TO_READ) + 4
+    for score in report.main_scores:
+        y = _scale(canvas, score, y)
+    if report.impact_scores:
+        y = _heading(canvas, "Влияние на жизнь", y + 9)
+        y = canvas.paragraph(ASIDE, MARGIN, y, INNER, text.IMPACT_INTRO) + 4
+        for score in report.impact_scores:
+            y = _scale(canvas, score, y)
+    return y
+
+
+def _heading(canvas: Canvas, name: str, y: float) -> float:
+    canvas.bookmark(name, y - 10)
+    canvas.line_of(HEADING, MARGIN, y, name)
+    return y + 8
+
+
+def _scale(canvas: Canvas, score: Score, y: float) -> float:
+    """One scale: its name and status, what it is about, the points, the bar; returns where the next one starts."""
+    status = text.STATUSES[score.status]
+    canvas.line_of(STRONG, MARGIN, y + 3, text.title(score))
+    canvas.line_before(LABEL, RIGHT, y + 3, status)
+    canvas.symbol(score.status, RIGHT - LABEL.width(status) - 6, y - 0.8, 4.4)
+    canvas.line_of(ASIDE, MARGIN, y + 8, text.note(score) or text.about(score))
+    canvas.line_before(SMALL, RIGHT, y + 8, text.points(score))
+    _bar(canvas, score, y + 11)
+    return y + ROW
+
+
+def _bar(canvas: Canvas, score: Score, y: float) -> None:
+    canvas.card(TRACK, MARGIN, y, INNER, BAR)
+    if score.points:
+        canvas.card(COLOURS[score.status], MARGIN, y, max(INNER * score.points / score.scale.maximum, BAR), BAR)
+    threshold = MARGIN + INNER * score.scale.threshold / score.scale.maximum
+    canvas.box(INK, threshold - 0.25, y - 1, 0.5, BAR + 2)
+    canvas.line_around(TINY, threshold, y + BAR + 4, f"порог {score.scale.threshold}")
+
+
+def _next_steps(canvas: Canvas, report: Report, y: float) -> None:
+    steps = text.next_steps(report)
+    if y + _height(steps) > BOTTOM:
+        canvas.add_page()
+        y = 19
+    y = _heading(canvas, "Что дальше", y + 9) + 2
+    for number, (action, reason) in enumerate(steps, start=1):
+        canvas.number(number, MARGIN, y - 5)
+        y = canvas.paragraph(STRONG, MARGIN + STEP, y, INNER - STEP, action)
+        y = canvas.paragraph(TEXT, MARGIN + STEP, y, INNER - STEP, reason) + 4
+    _urgent(canvas, y)
+    _notes(canvas, y + 43)
+
+
+def _height(steps: tuple[text.Step, ...]) -> float:
+    """Room for the heading, the steps and the notice below them."""
+    reasons = sum(len(wrapped(reason, TEXT, INNER - STEP)) for _, reason in steps)
+    return 19 + len(steps) * (STRONG.leading + 4) + reasons * TEXT.leading + 25
+
+
+def _urgent(canvas: Canvas, y: float) -> None:
+    canvas.card(PALE, MARGIN, y, INNER, 25)
+    canvas.line_of(LABEL, MARGIN + 6, y + 8, "Если помощь нужна сейчас")
+    canvas.paragraph(SMALL, MARGIN + 6, y + 14, INNER - 12, text.URGENT)
+
+
+def _notes(canvas: Canvas, y: float) -> None:
+    """Ruled lines down to the foot of the page, where at least three fit."""
+    if y + 3 * NOTE_LINE > BOTTOM:
+        return
+    canvas.line_of(LABEL, MARGIN, y, text.NOTES)
+    while (y := y + NOTE_LINE) < BOTTOM:
+        canvas.box(TRACK, MARGIN, y, INNER, 0.2)

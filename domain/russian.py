@@ -1,0 +1,62 @@
+"""Times, money and counts as a Russian reader expects them."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from babel.numbers import format_currency
+
+MOSCOW = ZoneInfo("Europe/Moscow")
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def day_and_time(moment: datetime, zone: ZoneInfo) -> str:
+    """For example `25 ноября в 10:35 (МСК)`."""
+    return _formatted(moment, zone, "d MMMM 'в' HH:mm")
+
+
+def weekday_and_time(moment: datetime, zone: ZoneInfo) -> str:
+    """For example `среда, 25 ноября в 10:35 (МСК)`."""
+    return _formatted(moment, zone, "EEEE, d MMMM 'в' HH:mm")
+
+
+def time_of_day(moment: datetime, zone: ZoneInfo) -> str:
+    """For example `10:35 (МСК)`."""
+    return _formatted(moment, zone, "HH:mm")
+
+
+def zone_name(moment: datetime, zone: ZoneInfo) -> str:
+    """The zone as Russians count it, from Moscow: `МСК`, `МСК+2`, `МСК−1:30`."""
+    ahead = (moment.astimezone(zone).utcoffset() or timedelta()) - (
+        moment.astimezone(MOSCOW).utcoffset() or timedelta()
+    )
+    if not ahead:
+        return "МСК"
+    hours, minutes = divmod(abs(ahead) // timedelta(minutes=1), 60)
+    sign = "+" if ahead > timedelta() else "\N{MINUS SIGN}"
+    return f"МСК{sign}{hours}" + (f":{minutes:02}" if minutes else "")
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """For example `5 000 ₽`, and `5 000,50 ₽` where there are kopecks."""
+    digits = "#,##0" if amount == amount.to_integral_value() else "#,##0.00"
+    return format_currency(amount, currency, f"{digits}{NO_BREAK}¤", locale="ru", currency_digits=False)
+
+
+def minutes(count: int) -> str:
+    """For example `45 минут`."""
+    return f"{count}{NO_BREAK}{plural(count, 'минута', 'минуты', 'минут')}"
+
+
+def plural(count: int, one: str, few: str, many: str) -> str:
+    """The form of a noun that goes with `count`: 1 минута, 2 минуты, 5 минут."""
+    if count % 10 == 1 and count % 100 != 11:
+        return one
+    if count % 10 in {2, 3, 4} and count % 100 not in {12, 13, 14}:
+        return few
+    return many
+
+
+def _formatted(moment: datetime, zone: ZoneInfo, pattern: str) -> str:
+    return f"{format_datetime(moment, pattern, tzinfo=zone, locale='ru')} ({zone_name(moment, zone)})"

@@ -1,0 +1,18 @@
+"""The way out for e-mail: a folder, an SMTP server or SendGrid, whichever EMAIL_PROVIDER names."""
+
+import settings
+from domain.mail import Mail
+from gateways.mail import outbox, sendgrid, smtp
+
+PROVIDERS = {"file": outbox.send, "smtp": smtp.send, "sendgrid": sendgrid.send}
+
+
+def send(mail: Mail) -> str:
+    """Hand `mail` over; gives the provider's name for it.
+
+    Raises:
+        RetryableError: it was certainly not accepted, and may be later.
+        PermanentError: it was certainly not accepted, and never will be.
+        OutcomeUnknown: the request went out, and no answer came back.
+    """
+    return PROVIDERS[settings.current().email_provider](mail)

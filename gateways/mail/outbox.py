@@ -1,0 +1,28 @@
+"""The outbox folder: every mail as an .eml file that any mail program opens."""
+
+import os
+from pathlib import Path
+
+import settings
+from domain.mail import Mail
+from errors import RetryableError
+from gateways.mail import mime
+
+
+def send(mail: Mail) -> str:
+    """Write `mail`; the file's name is the delivery's, so that writing it twice leaves one file."""
+    folder = settings.current().email_outbox_dir
+    path = folder / f"{mail.template}-{mail.delivery_id}.eml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(path, mime.build(mail, settings.current().email_from).as_bytes())
+    except OSError as error:
+        raise RetryableError(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
+    return path.name
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing: a reader never sees half a mail."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)

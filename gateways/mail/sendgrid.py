@@ -1,0 +1,161 @@
+"""SendGrid's v3 API, through its library, over connections that stay open."""
+
+import base64
+import json
+import time
+from email.utils import parseaddr
+from functools import cache
+from typing import Any
+
+import urllib3
+from python_http_client.client import Client
+from python_http_client.exceptions import HTTPError, handle_error
+from sendgrid import SendGridAPIClient
+
+import settings
+from domain.mail import Attachment, Mail
+from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
+from gateways.mail.mime import message_id
+
+TIMEOUT = urllib3.Timeout(connect=5, read=20)  # seconds; together below the actor's time limit
+CONNECTIONS = 32  # kept open per process; more threads than that open their own for a moment
+LONGEST_PAUSE_SECONDS = 3600
+DEFAULT_PAUSE_SECONDS = 30
+
+# Raised before a request was written: nothing can have happened yet.
+NOT_SENT = (
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.SSLError,
+    urllib3.exceptions.ProxyError,
+)
+
+
+def send(mail: Mail) -> str:
+    """Queue `mail` at SendGrid; gives its X-Message-Id.
+
+    Raises:
+        RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
+    """
+    try:
+        response = _client().client.mail.send.post(request_body=_body(mail))
+    except HTTPError as error:
+        raise _refusal(error) from None
+    except NOT_SENT as error:
+        raise RetryableError(f"SendGrid cannot be reached: {type(error).__name__}") from None
+    except urllib3.exceptions.HTTPError as error:
+        raise OutcomeUnknown(f"SendGrid did not answer: {type(error).__name__}") from None
+    return str(response.headers.get("X-Message-Id", ""))
+
+
+class KeepAliveClient(Client):  # type: ignore[misc] # python_http_client publishes no types
+    """The library's client on a pool of kept connections; its own opens one for every call."""
+
+    def _build_client(self, name: str | None = None) -> "KeepAliveClient":
+        path = [*self._url_path, name] if name else self._url_path
+        return KeepAliveClient(self.host, self.request_headers, self._version, path, timeout=self.timeout)
+
+    def _make_request(self, _opener: Any, request: Any, **_: Any) -> "Answer":
+        response = _connections().request(
+            request.get_method(),
+            request.full_url,
+            body=request.data,
+            headers=dict(request.header_items()),
+            timeout=TIMEOUT,
+            retries=False,
+            redirect=False,
+        )
+        answer = Answer(response)
+        if answer.code >= 300:
+            raise handle_error(answer)
+        return answer
+
+
+class Answer:
+    """urllib3's response under the names by which the library asks."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self.code, self.reason, self.hdrs = response.status, response.reason, response.headers
+        self.body = response.data
+
+    def getcode(self) -> int:
+        return self.code
+
+    def info(self) -> Any:
+        return self.hdrs
+
+    def read(self) -> bytes:
+        return self.body
+
+
+@cache
+def _connections() -> urllib3.PoolManager:
+    return urllib3.PoolManager(num_pools=2, maxsize=CONNECTIONS)
+
+
+def _client() -> SendGridAPIClient:
+    current = settings.current()
+    client = SendGridAPIClient(current.sendgrid_api_key, host=current.sendgrid_api_url)
+    client.client = KeepAliveClient(client.host, client.client.request_headers, version=3)
+    return client
+
+
+def _body(mail: Mail) -> dict[str, Any]:
+    """The request, by https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send."""
+    sender = settings.current().email_from
+    name, address = parseaddr(sender)
+    body: dict[str, Any] = {
+        "personalizations": [{"to": [{"email": mail.recipient}]}],
+        "from": {"email": address, "name": name or "Balansity"},
+        "subject": mail.subject,
+        "content": [{"type": "text/plain", "value": mail.text}, {"type": "text/html", "value": mail.html}],
+        "headers": {"Message-ID": message_id(mail, sender), "Auto-Submitted": "auto-generated"},
+        "categories": [mail.template],
+        "custom_args": {"delivery": mail.delivery_id},
+        # Nobody watches who opens a letter about their child's health, and links lead where they say.
+        "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
+        "mail_settings": {"sandbox_mode": {"enable": settings.current().sendgrid_sandbox}},
+    }
+    if mail.attachments:
+        body["attachments"] = [_attached(attachment) for attachment in mail.attachments]
+    return body
+
+
+def _attached(attachment: Attachment) -> dict[str, str]:
+    return {
+        "content": base64.b64encode(attachment.content).decode(),
+        "type": attachment.media_type.partition(";")[0],  # SendGrid refuses parameters here
+        "filename": attachment.filename,
+        "disposition": "attachment",
+    }
+
+
+def _refusal(error: HTTPError) -> BalansityError:
+    """What an error status means for this mail."""
+    status, words = error.status_code, f"SendGrid answered {error.status_code}: {_words(error.body)}"
+    if status == 429:
+        return ProviderBusy(words, _pause_seconds(error.headers))
+    if status in {401, 403}:  # a key or a sender that a person must put right; the mails wait for that
+        return RetryableError(f"{words}. Check SENDGRID_API_KEY and that EMAIL_FROM is a verified sender.")
+    if status in {502, 504}:  # something between SendGrid and us gave up waiting
+        return OutcomeUnknown(words)
+    if status == 408 or status >= 500:
+        return RetryableError(words)
+    return PermanentError(words)
+
+
+def _words(body: bytes) -> str:
+    """SendGrid's explanation: `{"errors": [{"message": …, "field": …}]}`, or whatever else came."""
+    try:
+        problems = json.loads(body)["errors"]
+        return "; ".join(f"{each['message']} ({each.get('field')})" for each in problems)
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace")
+
+
+def _pause_seconds(headers: Any) -> float:
+    """Until the limit's reset, which SendGrid gives as a Unix time."""
+    reset = str(headers.get("X-RateLimit-Reset", ""))
+    if not reset.isdecimal():
+        return DEFAULT_PAUSE_SECONDS
+    return min(max(int(reset) - time.time(), 1), LONGEST_PAUSE_SECONDS)

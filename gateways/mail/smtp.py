@@ -1,0 +1,114 @@
+"""An SMTP server, over one kept connection a thread."""
+
+import contextlib
+import smtplib
+import ssl
+import threading
+from email.utils import parseaddr
+
+import settings
+from domain.mail import Mail
+from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
+from gateways.mail import mime
+
+TIMEOUT_SECONDS = 20
+kept = threading.local()
+
+
+def send(mail: Mail) -> str:
+    """Hand `mail` to the server; gives the Message-ID.
+
+    Raises:
+        RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
+    """
+    sender = settings.current().email_from
+    content = mime.build(mail, sender).as_bytes()
+    server = _connection()
+    try:
+        _envelope(server, parseaddr(sender)[1], mail.recipient)
+        _content(server, content)
+    except OutcomeUnknown:
+        _drop(server)
+        raise
+    return mime.message_id(mail, sender)
+
+
+def _connection() -> smtplib.SMTP:
+    """The thread's connection if the server still answers on it, else a new one."""
+    server: smtplib.SMTP | None = getattr(kept, "server", None)
+    if server is not None:
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            if server.rset()[0] == 250:
+                return server
+        _drop(server)
+    kept.server = server = _open()
+    return server
+
+
+def _open() -> smtplib.SMTP:
+    current = settings.current()
+    address = f"{current.smtp_host}:{current.smtp_port}"
+    try:
+        server = _greet()
+        try:
+            _secure_and_log_in(server)
+        except BaseException:
+            server.close()
+            raise
+    except smtplib.SMTPAuthenticationError as error:
+        raise RetryableError(
+            f"{address} refused the login ({error.smtp_code}): check SMTP_USERNAME, SMTP_PASSWORD"
+        ) from None
+    except (smtplib.SMTPException, OSError) as error:
+        raise RetryableError(f"{address} cannot be used: {type(error).__name__}: {error}") from None
+    return server
+
+
+def _greet() -> smtplib.SMTP:
+    current = settings.current()
+    address = current.smtp_host, current.smtp_port
+    if current.smtp_tls == "tls":
+        return smtplib.SMTP_SSL(*address, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+    return smtplib.SMTP(*address, timeout=TIMEOUT_SECONDS)
+
+
+def _secure_and_log_in(server: smtplib.SMTP) -> None:
+    current = settings.current()
+    if current.smtp_tls == "starttls":
+        server.starttls(context=ssl.create_default_context())
+    if current.smtp_username:
+        server.login(current.smtp_username, current.smtp_password)
+
+
+def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
+    """Sender and recipient; up to here nothing can have gone out."""
+    try:
+        server.ehlo_or_helo_if_needed()
+        for code, words in (server.mail(sender), server.rcpt(recipient)):
+            if code >= 400:
+                raise _refusal(code, words)
+    except (smtplib.SMTPException, OSError) as error:
+        raise RetryableError(f"The SMTP server hung up before the mail: {type(error).__name__}") from None
+
+
+def _content(server: smtplib.SMTP, content: bytes) -> None:
+    """The mail itself; who loses the connection here cannot know whether it was taken."""
+    try:
+        code, words = server.data(content)
+    except smtplib.SMTPDataError as error:
+        raise _refusal(error.smtp_code, error.smtp_error) from None
+    except (smtplib.SMTPException, OSError) as error:
+        raise OutcomeUnknown(f"The SMTP server did not answer: {type(error).__name__}") from None
+    if code >= 400:
+        raise _refusal(code, words)
+
+
+def _refusal(code: int, words: bytes | str) -> BalansityError:
+    """By the first digit: 4 is for now, 5 for good."""
+    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    return (RetryableError if code < 500 else PermanentError)(f"The SMTP server answered {code}: {text[:200]}")
+
+
+def _drop(server: smtplib.SMTP) -> None:
+    kept.server = None
+    server.close()

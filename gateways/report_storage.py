@@ -1,0 +1,94 @@
+"""Where finished reports are kept: in PostgreSQL, or as files wherever REPORT_STORAGE_URL leads."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import fsspec
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from db import queries
+from domain.report_formats import ReportFile
+from errors import PermanentError
+
+reports = queries.load("reports")
+
+
+@dataclass(frozen=True)
+class ReportKey:
+    """What makes a report this one and no other."""
+
+    assessment_id: UUID
+    format: str
+    digest: str
+
+    def location(self, storage_url: str) -> str | None:
+        return f"{storage_url.rstrip('/')}/{self.assessment_id}/{self.digest}.{self.format}" if storage_url else None
+
+
+def save(conn: Connection, key: ReportKey, user_id: UUID | None, file: ReportFile, at: datetime) -> UUID | None:
+    """Keep a report once; returns its id, or None if this very report is kept already.
+
+    The file is written before the row commits: a row never points at nothing, and a repetition writes the same file.
+    """
+    location = key.location(settings.current().report_storage_url)
+    report_id = reports.add(
+        conn,
+        assessment_id=str(key.assessment_id),
+        user_id=user_id and str(user_id),
+        format=key.format,
+        digest=key.digest,
+        filename=file.filename,
+        media_type=file.media_type,
+        size_bytes=len(file.content),
+        content=None if location else file.content,
+        location=location,
+        at=at,
+    )
+    if report_id and location:
+        _write(location, file.content)
+    return UUID(report_id) if report_id else None
+
+
+def load(conn: Connection, report_id: UUID) -> ReportFile:
+    """The report's file.
+
+    Raises:
+        PermanentError: no report has this id (any more).
+    """
+    row = reports.find(conn, id=str(report_id))
+    if row is None:
+        raise PermanentError(f"There is no report {report_id}: it was removed, or never made")
+    filename, media_type, content, location = row
+    return ReportFile(filename, media_type, _read(location) if location else bytes(content))
+
+
+def remove_of_user(conn: Connection, user_id: UUID) -> int:
+    """Remove all reports about a user's family; returns how many."""
+    return _remove_files([location for (location,) in reports.remove_of_user(conn, user_id=str(user_id))])
+
+
+def remove_old(conn: Connection, before: datetime) -> int:
+    """Remove up to a thousand reports that are older or whose check-up is gone; returns how many."""
+    return _remove_files([location for (location,) in reports.remove_old(conn, before=before)])
+
+
+def _write(location: str, content: bytes) -> None:
+    filesystem, path = fsspec.url_to_fs(location)
+    filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+    filesystem.pipe_file(path, content)
+
+
+def _read(location: str) -> bytes:
+    filesystem, path = fsspec.url_to_fs(location)
+    return bytes(filesystem.cat_file(path))
+
+
+def _remove_files(locations: list[str | None]) -> int:
+    """Remove the files of rows that are being removed: first the files, so that a failure keeps the rows."""
+    for location in filter(None, locations):
+        filesystem, path = fsspec.url_to_fs(location)
+        if filesystem.exists(path):
+            filesystem.rm_file(path)
+    return len(locations)

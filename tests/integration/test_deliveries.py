@@ -1,0 +1,243 @@
+"""A mail goes out once, and the ledger says why it did or did not."""
+
+import email
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from dramatiq.errors import Retry
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from actors.delivery import deliver
+from db import queries
+from domain.mail_order import read_order
+from errors import InvalidMessage, RetryableError
+from tests.integration import mail_cases as cases
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+
+def outbox() -> list[EmailMessage]:
+    files = sorted(settings.current().email_outbox_dir.glob("*.eml"))
+    return [email.message_from_bytes(file.read_bytes(), policy=default) for file in files]
+
+
+def order(template: str = "report_ready", **more: Any) -> dict[str, Any]:
+    return {"to": "anna@example.com", "subject": "Ваш отчет готов", "template": template, "variables": {}, **more}
+
+
+def send(payload: dict[str, Any], message_id: str = "m1") -> None:
+    deliver(read_order(payload), message_id)
+
+
+def ledger(conn: Connection) -> dict[str, Any]:
+    return cases.row(conn, "SELECT * FROM balansity.delivery")
+
+
+def test_a_mail_reaches_the_outbox_and_the_ledger(connection: Connection) -> None:
+    send(order(variables={"name": "Иван"}, key="report:1"))
+    (mail,) = outbox()
+    assert (mail["To"], mail["Subject"]) == ("anna@example.com", "Ваш отчет готов")
+    assert "Здравствуйте, Иван!" in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    row = ledger(connection)
+    assert (row["key"], row["state"], row["attempts"], row["reason"]) == ("report:1", "sent", 1, None)
+    attempt = cases.row(connection, "SELECT * FROM balansity.delivery_attempt")
+    assert (attempt["outcome"], attempt["provider"]) == ("sent", "file")
+    assert attempt["started_at"] <= attempt["finished_at"]
+
+
+def test_the_same_message_again_sends_nothing(connection: Connection) -> None:
+    send(order())
+    send(order())
+    assert len(outbox()) == 1
+    assert ledger(connection)["attempts"] == 1
+
+
+def test_another_message_with_the_same_key_sends_nothing() -> None:
+    send(order(key="reminder:1"), "m1")
+    send(order(key="reminder:1"), "m2")
+    assert len(outbox()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"to": None}, "no recipient"),
+        ({"to": "   "}, "no recipient"),
+        ({"to": 5}, "no recipient"),
+        ({"to": "anna"}, "malformed"),
+        ({"to": "anna@example.com\r\nBcc: eve@example.com"}, "malformed"),
+        ({"to": "анна@example.com"}, "malformed"),
+        ({"subject": ""}, "subject is empty"),
+        ({"subject": None}, "subject is empty"),
+        ({"subject": "Отчет\r\nBcc: eve@example.com"}, "line break"),
+        ({"subject": "x" * 251}, "251 characters"),
+        ({"template": "newsletter"}, "unknown template 'newsletter'; there are appointment_cancelled"),
+        ({"template": None}, "unknown template None"),
+        ({"template": "../layout"}, "unknown template"),
+        ({"template": "appointment_reminder_1h"}, "could not say when"),
+        ({"template": "payment_confirmation"}, "could not say what was paid"),
+        ({"template": "payment_failed", "variables": {"amount": "много"}}, "variables.amount"),
+        ({"template": "payment_failed", "variables": {"payment_id": "7"}}, "variables.payment_id"),
+        ({"template": "appointment_reminder_1h", "variables": {"scheduled_at": "завтра"}}, "variables.scheduled_at"),
+    ],
+)
+def test_what_cannot_be_sent_is_failed_with_its_reason(
+    connection: Connection, change: dict[str, Any], reason: str
+) -> None:
+    send({**order(), **change})
+    row = ledger(connection)
+    assert (row["state"], row["attempts"]) == ("failed", 0)
+    assert reason in row["reason"]
+    assert outbox() == []
+
+
+@pytest.mark.parametrize("payload", [{"variables": []}, {"variables": "x"}, {"key": 5}, {"report_id": "five"}])
+def test_a_message_of_the_wrong_shape_is_refused_naming_the_key(payload: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessage, match=next(iter(payload))):
+        send({**order(), **payload})
+
+
+def test_nothing_is_sent_while_another_message_is_sending_it(connection: Connection) -> None:
+    _begin_sending(connection, "m1", datetime.now(UTC))
+    with pytest.raises(Retry):
+        send(order(key="k"), "m2")
+    assert outbox() == []
+    assert ledger(connection)["state"] == "sending"
+
+
+def test_a_lost_answer_is_unknown_and_sent_again_after_the_quiet_period(connection: Connection) -> None:
+    _begin_sending(connection, "m1", datetime.now(UTC))
+    with pytest.raises(Retry) as waiting:
+        send(order(key="k"), "m1")
+    assert waiting.value.delay == pytest.approx(30 * 60_000, abs=5_000)
+    assert ledger(connection)["state"] == "unknown"
+    _pass_time(connection, timedelta(minutes=31))
+    send(order(key="k"), "m1")
+    assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sent", 2)
+
+
+def test_a_lost_answer_about_a_payment_is_left_to_a_person(connection: Connection) -> None:
+    family = cases.add_family(connection)
+    payment = order("payment_confirmation", key="k", variables={"payment_id": cases.add_payment(connection, family)})
+    _begin_sending(connection, "m1", datetime.now(UTC), "payment_confirmation")
+    send(payment, "m1")
+    _pass_time(connection, timedelta(days=1))
+    send(payment, "m1")
+    assert ledger(connection)["state"] == "unknown"
+    assert outbox() == []
+
+
+def test_a_stale_attempt_of_a_message_that_never_came_back_is_unknown(connection: Connection) -> None:
+    _begin_sending(connection, "m1", datetime.now(UTC) - timedelta(minutes=6))
+    with pytest.raises(Retry):
+        send(order(key="k"), "m2")
+    assert ledger(connection)["state"] == "unknown"
+
+
+def test_a_late_answer_to_an_earlier_attempt_moves_nothing(connection: Connection) -> None:
+    delivery = _begin_sending(connection, "m1", datetime.now(UTC))
+    deliveries = queries.load("deliveries")
+    at = datetime.now(UTC)
+    deliveries.begin_attempt(connection, delivery_id=delivery, message_id="m2", provider="smtp", at=at)
+    deliveries.finish_attempt(
+        connection, delivery_id=delivery, number=1, outcome="planned", answer="busy", provider_message_id=None, at=at
+    )
+    assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sending", 2)
+
+
+def test_an_outbox_that_cannot_be_written_is_tried_again(
+    connection: Connection, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    environment.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "file" / "outbox"))
+    settings.current.cache_clear()
+    with pytest.raises(RetryableError, match="EMAIL_OUTBOX_DIR"):
+        send(order())
+    assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("planned", 1)
+
+
+def _begin_sending(conn: Connection, message_id: str, at: datetime, template: str = "report_ready") -> str:
+    """What a worker that dies in the middle of its call leaves behind."""
+    deliveries = queries.load("deliveries")
+    row = deliveries.open(
+        conn,
+        key="k",
+        message_id=message_id,
+        template=template,
+        recipient="anna@example.com",
+        subject="Ваш отчет готов",
+        user_id=None,
+        stale_seconds=300,
+        at=at,
+    )
+    deliveries.begin_attempt(conn, delivery_id=row["id"], message_id=message_id, provider="smtp", at=at)
+    return str(row["id"])
+
+
+def _pass_time(conn: Connection, span: timedelta) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE balansity.delivery SET changed_at = changed_at - %s", (span,))
+
+
+class TestGuards:
+    """A mail whose reason is gone when it fires is recorded, not sent."""
+
+    at = datetime.now(UTC).replace(microsecond=0)
+
+    def reminder(self, conn: Connection, kind: str, begins_in: timedelta, status: str = "scheduled") -> dict[str, Any]:
+        appointment = cases.add_appointment(conn, cases.add_family(conn), self.at + begins_in, status)
+        variables = {"appointment_id": appointment, "scheduled_at": (self.at + begins_in).isoformat()}
+        return order(f"appointment_reminder_{kind}", variables=variables)
+
+    @pytest.mark.parametrize("status", ["scheduled", "confirmed"])
+    @pytest.mark.parametrize(("kind", "hours"), [("24h", 24), ("24h", 2), ("1h", 1)])
+    def test_a_reminder_of_a_booked_appointment_goes_out(
+        self, connection: Connection, kind: str, hours: int, status: str
+    ) -> None:
+        send(self.reminder(connection, kind, timedelta(hours=hours, minutes=-1), status))
+        assert ledger(connection)["state"] == "sent"
+
+    @pytest.mark.parametrize("status", ["pending", "cancelled", "completed", "in_progress", "no_show"])
+    def test_a_reminder_of_any_other_appointment_does_not(self, connection: Connection, status: str) -> None:
+        send(self.reminder(connection, "24h", timedelta(hours=24), status))
+        assert (ledger(connection)["state"], outbox()) == ("superseded", [])
+        assert status in ledger(connection)["reason"]
+
+    @pytest.mark.parametrize(("kind", "minutes"), [("24h", 59), ("1h", -1)])
+    def test_a_reminder_that_comes_too_late_does_not(self, connection: Connection, kind: str, minutes: int) -> None:
+        send(self.reminder(connection, kind, timedelta(minutes=minutes)))
+        assert ledger(connection)["state"] == "superseded"
+
+    def test_a_reminder_of_a_moved_appointment_does_not(self, connection: Connection) -> None:
+        payload = self.reminder(connection, "24h", timedelta(hours=24))
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + interval '1 day'")
+        send(payload)
+        assert (ledger(connection)["state"], outbox()) == ("superseded", [])
+
+    def test_a_mail_about_an_appointment_that_is_gone_does_not(self, connection: Connection) -> None:
+        send(order("appointment_confirmation", variables={"appointment_id": str(uuid4())}))
+        assert ledger(connection)["state"] == "superseded"
+
+    @pytest.mark.parametrize(
+        ("kind", "status", "state"),
+        [
+            ("payment_confirmation", "completed", "sent"),
+            ("payment_confirmation", "refunded", "superseded"),
+            ("payment_failed", "failed", "sent"),
+            ("payment_failed", "completed", "superseded"),
+            ("payment_refunded", "refunded", "sent"),
+        ],
+    )
+    def test_a_payment_mail_goes_out_while_it_is_true(
+        self, connection: Connection, kind: str, status: str, state: str
+    ) -> None:
+        payment = cases.add_payment(connection, cases.add_family(connection), status)
+        send(order(kind, variables={"payment_id": payment, "amount": 5000}))
+        assert ledger(connection)["state"] == state

@@ -1,0 +1,156 @@
+"""SMTP: one kept connection a thread, encrypted, and every kind of answer understood."""
+
+import email
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from domain.mail import Attachment, Mail
+from errors import OutcomeUnknown, PermanentError, RetryableError
+from gateways.mail import send
+from gateways.mail import smtp as gateway
+from tests.servers import smtp as server
+from tests.servers.smtp import Mailbox
+
+ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b"BEGIN:VCALENDAR")
+
+
+def mail(number: int = 1) -> Mail:
+    text = "Привет\n.точка в начале строки\n"
+    return Mail(f"delivery-{number}", "report_ready", "anna@example.com", "Тема", f"<p>{text}</p>", text, (ICS,))
+
+
+def use(monkeypatch: pytest.MonkeyPatch, port: int, **more: str) -> None:
+    names = {"EMAIL_PROVIDER": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_TLS": "off", **more}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    settings.current.cache_clear()
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    with server.running() as mailbox:
+        use(monkeypatch, mailbox.port)
+        yield mailbox
+        _forget_connection()
+        settings.current.cache_clear()
+
+
+def _forget_connection() -> None:
+    if kept := getattr(gateway.kept, "server", None):
+        gateway._drop(kept)
+
+
+def received(mailbox: Mailbox, number: int = 0) -> Any:
+    content = mailbox.accepted[number].content
+    assert isinstance(content, bytes)
+    return email.message_from_bytes(content, _class=EmailMessage, policy=default)
+
+
+def test_a_mail_arrives_whole(provider: Mailbox) -> None:
+    assert send(mail()) == "<delivery-1@balansity.example>"
+    message = received(provider)
+    assert (message["To"], message["Subject"]) == ("anna@example.com", "Тема")
+    assert message["From"] == "Balansity <no-reply@balansity.example>"
+    assert message.get_body(("plain",)).get_content().splitlines()[1] == ".точка в начале строки"
+    (ics,) = message.iter_attachments()
+    assert (ics.get_content_type(), ics.get_param("method")) == ("text/calendar", "PUBLISH")
+
+
+def test_the_connection_is_kept(provider: Mailbox) -> None:
+    for number in range(5):
+        send(mail(number))
+    assert (len(provider.accepted), len(provider.sessions)) == (5, 1)
+
+
+def test_every_thread_has_its_own_connection(provider: Mailbox) -> None:
+    together = threading.Barrier(4)
+
+    def send_five(thread: int) -> None:
+        together.wait()
+        for number in range(5):
+            send(mail(thread * 5 + number))
+        _forget_connection()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(send_five, range(4)))
+    assert (len(provider.accepted), len(provider.sessions)) == (20, 4)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"), [("550 No such user", PermanentError), ("450 Mailbox busy", RetryableError)]
+)
+def test_a_refused_recipient_is_told_apart_by_its_first_digit(
+    provider: Mailbox, reply: str, error: type[Exception]
+) -> None:
+    provider.rcpt_replies.append(reply)
+    with pytest.raises(error, match=reply[:3]):
+        send(mail())
+    send(mail(2))
+    assert received(provider)["Message-ID"] == "<delivery-2@balansity.example>"
+
+
+@pytest.mark.parametrize(("reply", "error"), [("554 Spam", PermanentError), ("452 Too many", RetryableError)])
+def test_a_refused_mail_is_told_apart_by_its_first_digit(provider: Mailbox, reply: str, error: type[Exception]) -> None:
+    provider.data_replies.append(reply)
+    with pytest.raises(error, match=reply[:3]):
+        send(mail())
+
+
+def test_a_connection_lost_after_the_mail_is_unknown(provider: Mailbox) -> None:
+    provider.data_replies.append(None)
+    with pytest.raises(OutcomeUnknown):
+        send(mail())
+    send(mail(2))
+    assert len(provider.accepted) == 1
+
+
+def test_a_restarted_server_gets_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        with server.running() as mailbox:
+            use(monkeypatch, mailbox.port)
+            send(mail(number))
+            assert len(mailbox.accepted) == 1
+    _forget_connection()
+    settings.current.cache_clear()
+
+
+def test_a_server_that_is_not_there_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    use(monkeypatch, port)
+    with pytest.raises(RetryableError, match=f"127.0.0.1:{port}"):
+        send(mail())
+    settings.current.cache_clear()
+
+
+def test_login_happens_over_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    certificate = server.make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with server.running(login=True, certificate=certificate) as mailbox:
+        use(monkeypatch, mailbox.port, SMTP_TLS="starttls", SMTP_USERNAME="clinic", SMTP_PASSWORD="secret")
+        send(mail())
+        assert len(mailbox.accepted) == 1
+        _forget_connection()
+        use(monkeypatch, mailbox.port, SMTP_TLS="starttls", SMTP_USERNAME="clinic", SMTP_PASSWORD="wrong")
+        with pytest.raises(RetryableError, match="SMTP_PASSWORD") as refused:
+            send(mail())
+        assert "wrong" not in str(refused.value)
+    settings.current.cache_clear()
+
+
+def test_an_untrusted_certificate_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with server.running(certificate=server.make_certificate(tmp_path)) as mailbox:
+        use(monkeypatch, mailbox.port, SMTP_TLS="starttls")
+        with pytest.raises(RetryableError, match="SSLCertVerificationError"):
+            send(mail())
+        assert mailbox.accepted == []
+    settings.current.cache_clear()

@@ -1,0 +1,191 @@
+"""A local server that speaks SendGrid's v3 mail/send: its checks, its errors, its limits, and its silences."""
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+KEY = "SG.test-key"
+LARGEST_REQUEST = 30 * 1024 * 1024  # bytes
+
+Problem = tuple[str, str]  # message, field
+
+
+@dataclass
+class Answer:
+    """What the server says instead of accepting; `status` 0 hangs up without a word."""
+
+    status: int
+    body: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class SendGrid:
+    """The server's state: what it accepted, how it is told to behave, and the connections it saw."""
+
+    url: str
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    scripted: list[Answer] = field(default_factory=list)  # given out first, one a request
+    delay_seconds: float = 0
+    connections: int = 0
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a request read
+    hold: threading.Event | None = None  # when set, requests are accepted and answered only once it is
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def deliveries(self) -> list[str]:
+        """The delivery ids of everything accepted, in order."""
+        return [request["custom_args"]["delivery"] for request in self.accepted]
+
+
+@contextmanager
+def running() -> Iterator[SendGrid]:
+    """Serve on a free port until the block ends."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.state = SendGrid(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.state
+    finally:
+        if server.state.hold:
+            server.state.hold.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    state: SendGrid
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.state.lock:
+            self.server.state.connections += 1
+
+    def do_POST(self) -> None:
+        state = self.server.state
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        state.arrived.release()
+        with state.lock:
+            scripted = state.scripted.pop(0) if state.scripted else None
+        answer = scripted or self._judge(content)
+        if answer.status == 202:
+            with state.lock:
+                state.accepted.append(json.loads(content))
+        if state.hold:
+            state.hold.wait()
+        time.sleep(state.delay_seconds)
+        with contextlib.suppress(ConnectionError):  # the client gave up waiting
+            self._say(answer)
+
+    def _judge(self, content: bytes) -> Answer:
+        if self.path != "/v3/mail/send":
+            return _refusal(404, ("Not Found", ""))
+        if self.headers["Authorization"] != f"Bearer {KEY}":
+            return _refusal(401, ("The provided authorization grant is invalid, expired, or revoked", ""))
+        if len(content) > LARGEST_REQUEST:
+            return _refusal(413, ("Payload Too Large", ""))
+        request = json.loads(content)
+        if problems := [problem for check in CHECKS for problem in check(request)]:
+            return _refusal(400, *problems)
+        if request.get("mail_settings", {}).get("sandbox_mode", {}).get("enable"):
+            return Answer(200)
+        return Answer(202, headers={"X-Message-Id": uuid.uuid4().hex[:22]})
+
+    def _say(self, answer: Answer) -> None:
+        if answer.status == 0:
+            self.close_connection = True
+            return
+        body = json.dumps(answer.body).encode() if answer.body else b""
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: the tests' output is for the tests."""
+
+
+def _refusal(status: int, *problems: Problem) -> Answer:
+    return Answer(
+        status, {"errors": [{"message": message, "field": field, "help": None} for message, field in problems]}
+    )
+
+
+def _recipients(request: dict[str, Any]) -> Iterator[Problem]:
+    personalizations = request.get("personalizations")
+    if not personalizations:
+        yield "The personalizations field is required and must have at least one personalization.", "personalizations"
+        return
+    for number, each in enumerate(personalizations):
+        if not each.get("to"):
+            yield "The to array is required for all personalization objects.", f"personalizations.{number}.to"
+        for place, to in enumerate(each.get("to", [])):
+            if "@" not in to.get("email", ""):
+                yield "Does not contain a valid address.", f"personalizations.{number}.to.{place}.email"
+
+
+def _sender(request: dict[str, Any]) -> Iterator[Problem]:
+    if "@" not in request.get("from", {}).get("email", ""):
+        yield "The from object must be provided for every email send.", "from"
+
+
+def _subject(request: dict[str, Any]) -> Iterator[Problem]:
+    if not request.get("subject"):
+        yield "The subject is required.", "subject"
+
+
+def _content(request: dict[str, Any]) -> Iterator[Problem]:
+    types = [part.get("type") for part in request.get("content", [])]
+    if not types:
+        yield "Unless a valid template_id is provided, the content parameter is required.", "content"
+    if types != sorted(types, key=lambda kind: {"text/plain": 0, "text/html": 1}.get(kind, 2)):
+        yield "If present, text/plain and text/html may only be provided once, in that order.", "content"
+    for number, part in enumerate(request.get("content", [])):
+        if not part.get("value"):
+            yield "The content value must be a string at least one character in length.", f"content.{number}.value"
+
+
+def _attachments(request: dict[str, Any]) -> Iterator[Problem]:
+    for number, file in enumerate(request.get("attachments", [])):
+        for name in ("type", "filename"):
+            if any(character in file.get(name, "") for character in ";\r\n"):
+                yield f"The attachment {name} cannot contain ';', or CRLF characters.", f"attachments.{number}.{name}"
+        if not file.get("content"):
+            yield "The attachment content is required.", f"attachments.{number}.content"
+
+
+def _labels(request: dict[str, Any]) -> Iterator[Problem]:
+    if len(request.get("categories", [])) > 10:
+        yield "You cannot have more than 10 categories per request.", "categories"
+    if len(json.dumps(request.get("custom_args", {}))) > 10_000:
+        yield "The custom_args cannot exceed 10,000 bytes.", "custom_args"
+
+
+CHECKS: tuple[Callable[[dict[str, Any]], Iterator[Problem]], ...] = (
+    _recipients,
+    _sender,
+    _subject,
+    _content,
+    _attachments,
+    _labels,
+)

@@ -1,0 +1,60 @@
+"""The calendar file keeps one entry a consultation, through moves and cancellation."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from icalendar import Calendar
+
+from domain.calendar_file import calendar_file
+from domain.mail_facts import Appointment
+
+BOOKED = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+APPOINTMENT = Appointment(
+    id=UUID(int=7),
+    user_id=UUID(int=1),
+    status="scheduled",
+    scheduled_at=datetime(2026, 11, 25, 7, 35, tzinfo=UTC),
+    created_at=BOOKED,
+    type_name="Детский психолог",
+    duration_minutes=45,
+    time_zone="Europe/Moscow",
+    video_room_url="https://video.balansity.example/r",
+    reader="Анна",
+    patient="Миша",
+)
+
+
+def entry(at: datetime, **changes: Any) -> tuple[Any, Any]:
+    file = calendar_file(APPOINTMENT.model_copy(update=changes), "Balansity <no-reply@balansity.example>", at)
+    calendar = Calendar.from_ical(file.content)
+    (event,) = calendar.walk("VEVENT")
+    return calendar, event
+
+
+def test_the_entry_says_what_when_and_where() -> None:
+    calendar, event = entry(BOOKED)
+    assert calendar["method"] == "PUBLISH"
+    assert event.start == APPOINTMENT.scheduled_at
+    assert event.end - event.start == timedelta(minutes=45)
+    assert event["summary"] == "Balansity: Детский психолог"
+    assert event["url"] == "https://video.balansity.example/r"
+
+
+def test_a_moved_consultation_updates_the_same_entry() -> None:
+    _, first = entry(BOOKED)
+    _, moved = entry(BOOKED + timedelta(hours=1), scheduled_at=APPOINTMENT.scheduled_at + timedelta(days=1))
+    assert moved["uid"] == first["uid"]
+    assert moved["sequence"] > first["sequence"]
+    assert moved.start - first.start == timedelta(days=1)
+
+
+def test_a_cancelled_consultation_takes_its_entry_away() -> None:
+    calendar, event = entry(BOOKED + timedelta(hours=1), status="cancelled")
+    assert (calendar["method"], event["status"]) == ("CANCEL", "CANCELLED")
+    assert not event.walk("VALARM")
+
+
+def test_a_link_that_is_no_web_address_is_left_out() -> None:
+    _, event = entry(BOOKED, video_room_url="javascript:alert(1)")
+    assert "url" not in event

@@ -1,0 +1,130 @@
+"""Scores follow domain.md's table, whether the site computed them or we do."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.scoring import DIFFICULTIES, SCALES, Answer, Score, Status, score
+
+# domain.md's table once more, written out as the site's developers read it.
+TABLE = [
+    ("checkup", "emotional", [2, 3, 4, 5, 6], ["default"] * 5, 20, 12),
+    ("checkup", "conduct", [7, 8, 9, 10, 11], ["default"] * 5, 20, 12),
+    ("checkup", "hyperactivity", [12, 13, 14, 15, 16], ["default"] * 5, 20, 12),
+    ("checkup", "peer_problems", [17, 18, 19, 20, 21], ["default"] * 5, 20, 15),
+    ("checkup", "impact_child", [23], ["impact"], 4, 2),
+    ("checkup", "impact_parent", [30, 31], ["impact"] * 2, 8, 3),
+    ("checkup", "impact_family", [24, 25, 26, 27, 28, 29], ["impact"] * 6, 24, 6),
+    ("parent", "anxiety", [2, 3], ["frequency"] * 2, 6, 4),
+    ("parent", "depression", [4, 5], ["frequency"] * 2, 6, 4),
+    ("family", "family_stress", [1], ["wellbeing"], 4, 3),
+    ("family", "partner_relationship", [2, 3], ["relationship", "frequency"], 10, 6),
+    ("family", "coparenting", [4, 5], ["frequency"] * 2, 10, 6),
+]
+
+
+def by_name(scores: tuple[Score, ...]) -> dict[str, Score]:
+    return {each.scale.name: each for each in scores}
+
+
+def full_sheet(assessment_type: str, value: int) -> list[Answer]:
+    questions = {number: kind for scale in SCALES[assessment_type] for number, kind in scale.questions.items()}
+    return [Answer(number, kind, value) for number, kind in questions.items()]
+
+
+@st.composite
+def answer_sheets(draw: st.DrawFn) -> tuple[str, list[Answer]]:
+    """Any assessment with any of its questions answered, skipped, missing, of a wrong kind or out of range."""
+    assessment_type = draw(st.sampled_from(sorted(SCALES)))
+    kinds = st.sampled_from(["default", "impact", "frequency", "wellbeing", "relationship"])
+    right = {number: kind for scale in SCALES[assessment_type] for number, kind in scale.questions.items()}
+    numbers = draw(st.lists(st.integers(1, 33), unique=True))
+    kind_of = {number: draw(st.one_of(st.just(right.get(number, "default")), kinds)) for number in numbers}
+    return assessment_type, [Answer(number, kind, draw(st.integers(-1, 9))) for number, kind in kind_of.items()]
+
+
+def as_the_site_would(assessment_type: str, answers: list[Answer]) -> dict[str, Any]:
+    """results_summary, computed the long way round from the table above."""
+    given_answers = {(each.question_id, each.answer_type): each.value for each in answers if each.value >= 0}
+    summary: dict[str, Any] = {}
+    for kind, scale, numbers, answer_types, maximum, threshold in TABLE:
+        found = [given_answers.get(pair, 99) for pair in zip(numbers, answer_types, strict=True)]
+        values = [value for value in found if value <= maximum / len(numbers)]
+        if kind == assessment_type and values:
+            status = "concerning" if sum(values) >= threshold else "typical"
+            summary[scale] = {"score": sum(values), "status": status}
+    difficulties = [summary[scale.name]["score"] for scale in DIFFICULTIES if scale.name in summary]
+    if difficulties:
+        summary["total_difficulties"] = sum(difficulties)
+    return summary
+
+
+@given(answer_sheets())
+def test_scores_from_answers_equal_the_sites_results(sheet: tuple[str, list[Answer]]) -> None:
+    assessment_type, answers = sheet
+    assert score(assessment_type, None, answers) == score(
+        assessment_type, as_the_site_would(assessment_type, answers), answers
+    )
+
+
+@given(answer_sheets())
+def test_no_score_leaves_its_scale(sheet: tuple[str, list[Answer]]) -> None:
+    for each in score(sheet[0], None, sheet[1]):
+        assert each.points is None or 0 <= each.points <= each.scale.maximum
+        assert (each.points is None) == (each.status is None) == (not each.answered)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row[1])
+def test_a_full_sheet_reaches_the_maximum(row: tuple[str, str, list[int], list[str], int, int]) -> None:
+    kind, name, numbers, answer_types, maximum, threshold = row
+    highest = maximum // len(numbers)
+    answers = [Answer(number, each, highest) for number, each in zip(numbers, answer_types, strict=True)]
+    result = by_name(score(kind, {}, answers))[name]
+    assert (result.points, result.scale.threshold, result.status) == (maximum, threshold, Status.CONCERNING)
+
+
+def test_total_difficulties_add_up_the_four_scales() -> None:
+    result = by_name(score("checkup", None, full_sheet("checkup", 3)))
+    assert result["total_difficulties"].points == sum(result[scale.name].points or 0 for scale in DIFFICULTIES) == 60
+    assert result["total_difficulties"].status is Status.CONCERNING
+
+
+def test_a_missing_total_is_the_sum_of_the_sites_own_scales() -> None:
+    summary = {scale.name: {"score": 4, "status": "typical"} for scale in DIFFICULTIES}
+    assert by_name(score("checkup", summary, []))["total_difficulties"].points == 16
+
+
+@pytest.mark.parametrize(("points", "status"), [(50, Status.TYPICAL), (51, Status.CONCERNING)])
+def test_a_bare_total_gets_its_status_from_the_threshold(points: int, status: Status) -> None:
+    assert by_name(score("checkup", {"total_difficulties": points}, []))["total_difficulties"].status is status
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("high_impact", Status.CONCERNING),
+        ("medium_impact", Status.BORDERLINE),
+        ("low_impact", Status.TYPICAL),
+        ("borderline", Status.BORDERLINE),
+        ("a word of next year", Status.CONCERNING),
+    ],
+)
+def test_old_and_unknown_status_names_are_read(name: str, status: Status) -> None:
+    summary = {"impact_child": {"score": 2, "status": name}}
+    assert by_name(score("checkup", summary, []))["impact_child"].status is status
+
+
+@pytest.mark.parametrize(
+    "broken", [None, {}, {"score": 99}, {"score": -1}, {"score": "12"}, {"score": True}, [], 2.5, float("inf")]
+)
+def test_an_unusable_result_gives_way_to_the_answers(broken: object) -> None:
+    result = by_name(score("parent", {"anxiety": broken}, [Answer(2, "frequency", 3), Answer(3, "frequency", 1)]))
+    assert (result["anxiety"].points, result["anxiety"].status) == (4, Status.CONCERNING)
+
+
+def test_a_scale_without_answers_has_no_score() -> None:
+    result = by_name(score("parent", None, [Answer(2, "frequency", 1), Answer(4, "frequency", -1)]))
+    assert (result["depression"].points, result["depression"].status, result["depression"].answered) == (None, None, 0)
+    assert result["anxiety"].is_partial
