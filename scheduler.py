@@ -202,3 +202,7 @@ def _job(name: str) -> Job:
         if job.name == name:
             return job
     raise BalansityError(f"There is no job {name!r}; there are: {', '.join(job.name for job in JOBS)}")
+
+
+if __name__ == "__main__":
+    main()

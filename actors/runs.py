@@ -49,7 +49,7 @@ def _moment(slot: str) -> datetime:
 
 
 def _present(at: datetime, now: datetime) -> datetime:
-    """Now, or the slot itself where the scheduler's clock is a little ahead: a run at 10:05 acts on what is due then."""
+    """Now, or the slot where the scheduler's clock is a little ahead: a run at 10:05 acts on what is due then."""
     return min(max(at, now), now + MOST_AHEAD)
 
 
