@@ -9,6 +9,12 @@
 CREATE SCHEMA balansity;
 
 --
+-- Name: cron; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA cron;
+
+--
 -- Name: dramatiq; Type: SCHEMA; Schema: -; Owner: -
 --
 
@@ -36,6 +42,696 @@ CREATE TYPE dramatiq.state AS ENUM (
     'rejected',
     'done'
 );
+
+--
+-- Name: abandon_old_assessments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH changed AS (
+        UPDATE public.assessments
+        SET status = 'abandoned', updated_at = p_now
+        WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
+        RETURNING id
+    )
+    SELECT count(*) FROM changed
+$$;
+
+--
+-- Name: abandonments_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) RETURNS TABLE(assessment_id uuid, due_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT id, coalesce(started_at, created_at) + interval '30 days'
+    FROM public.assessments
+    WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_until - interval '30 days'
+$$;
+
+--
+-- Name: payments; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.payments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    amount numeric(10,2) NOT NULL,
+    currency text DEFAULT 'RUB'::text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    payment_method text,
+    external_payment_id text,
+    metadata jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT payments_amount_check CHECK ((amount > (0)::numeric)),
+    CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'refunded'::text])))
+);
+
+--
+-- Name: announce_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    key text := 'payment:' || p_payment.id || ':' || p_payment.status;
+    facts jsonb := jsonb_build_object(
+        'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
+    );
+BEGIN
+    PERFORM balansity.send_mail(p_payment.user_id, key, mail.template, mail.subject,
+        facts || jsonb_build_object('payment_method', p_payment.payment_method))
+    FROM (VALUES
+        ('completed', 'payment_confirmation', 'Подтверждение оплаты'),
+        ('failed', 'payment_failed', 'Ошибка оплаты'),
+        ('refunded', 'payment_refunded', 'Возврат оплаты')
+    ) AS mail (status, template, subject)
+    WHERE mail.status = p_payment.status;
+
+    PERFORM pgmq.send('analytics_queue', facts || jsonb_build_object(
+        'type', 'payment_' || p_payment.status,
+        'user_id', p_payment.user_id,
+        'appointment_type', (
+            SELECT t.name FROM public.appointments a JOIN public.appointment_types t ON t.id = a.appointment_type_id
+            WHERE a.payment_id = p_payment.id
+        ),
+        'created_at', balansity.iso_utc(p_now),
+        'key', key
+    ));
+END $$;
+
+--
+-- Name: uuid_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
+
+--
+-- Name: appointments; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.appointments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    profile_id uuid,
+    appointment_type_id uuid NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    status text DEFAULT 'scheduled'::text NOT NULL,
+    payment_id uuid,
+    notes text,
+    duration_minutes integer,
+    timezone text DEFAULT 'Europe/Moscow'::text,
+    video_room_url text,
+    specialist_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
+);
+
+--
+-- Name: appointment_of(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
+
+--
+-- Name: begin_attempt(uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH delivery AS (
+        UPDATE balansity.delivery d
+        SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
+        WHERE d.id = p_delivery_id
+        RETURNING d.id, d.attempts
+    )
+    INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
+    SELECT id, attempts, p_provider, p_at FROM delivery
+    RETURNING number;
+$$;
+
+--
+-- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
+    type_id uuid := balansity.uuid_in(p_payment.metadata, 'appointment_type_id');
+BEGIN
+    IF planned_at IS NULL OR type_id IS NULL THEN
+        RAISE EXCEPTION 'metadata describes no appointment: '
+            'appointment_type_id must be a uuid and scheduled_at a time with its zone';
+    END IF;
+    IF planned_at <= p_now THEN
+        RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
+    END IF;
+    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
+    VALUES (
+        p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
+        p_payment.id
+    );
+END $$;
+
+--
+-- Name: change_payment_status(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    old text;
+BEGIN
+    SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
+        RETURN 'unchanged';
+    END IF;
+    IF NOT EXISTS (SELECT FROM balansity.payment_transition WHERE (old_status, new_status) = (old, p_status)) THEN
+        PERFORM balansity.flag_payment(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
+        RETURN 'refused';
+    END IF;
+    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
+    RETURN 'changed';
+END $$;
+
+--
+-- Name: claim_payment_checks(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
+    SELECT id, 1, p_now + interval '5 minutes'
+    FROM balansity.open_payments(p_now) AS open (id)
+    ON CONFLICT (payment_id) DO UPDATE
+    SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
+    WHERE c.next_at <= p_now
+    RETURNING payment_id
+$$;
+
+--
+-- Name: claim_reminders(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH claimed AS (
+        INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
+        SELECT due.appointment_id, due.kind, due.scheduled_at, p_now
+        FROM balansity.reminders_between(p_now, p_until) due
+        ON CONFLICT DO NOTHING
+        RETURNING reminder.appointment_id, reminder.kind, reminder.scheduled_at
+    )
+    SELECT due.*
+    FROM balansity.reminders_between(p_now, p_until) due
+    JOIN claimed USING (appointment_id, kind, scheduled_at)
+    ORDER BY due.due_at, due.appointment_id
+$$;
+
+--
+-- Name: confirm_appointment(public.payments, uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    old_status text;
+BEGIN
+    SELECT a.status INTO old_status FROM public.appointments a
+    WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
+      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+    FOR UPDATE;
+    IF old_status IS NULL THEN
+        RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
+    END IF;
+    UPDATE public.appointments a
+    SET payment_id = p_payment.id,
+        status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
+        updated_at = p_now
+    WHERE a.id = p_appointment_id AND (a.payment_id IS NULL OR a.status = 'pending');
+    IF old_status IN ('cancelled', 'no_show') THEN
+        PERFORM balansity.flag_payment(
+            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, old_status), p_now
+        );
+    END IF;
+END $$;
+
+--
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text,
+    phone text,
+    region text,
+    marketing_consent boolean DEFAULT false NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: email_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
+
+--
+-- Name: finish_attempt(uuid, integer, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE balansity.delivery_attempt
+    SET outcome = p_outcome, answer = p_answer, finished_at = p_at
+    WHERE delivery_id = p_delivery_id AND number = p_number;
+
+    UPDATE balansity.delivery
+    SET state = p_outcome,
+        reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
+        provider_message_id = coalesce(p_provider_message_id, provider_message_id),
+        sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
+        changed_at = p_at
+    WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
+$$;
+
+--
+-- Name: flag_payment(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
+$$;
+
+--
+-- Name: flag_stuck_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH flagged AS (
+        INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
+        SELECT p.id, 'open for 3 days', p_now
+        FROM public.payments p
+        JOIN balansity.payment_check c ON c.payment_id = p.id
+        WHERE p.status IN ('pending', 'processing') AND p.created_at <= p_now - interval '3 days'
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) FROM flagged
+$$;
+
+--
+-- Name: fulfil_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    appointment_id uuid := balansity.appointment_of(p_payment);
+BEGIN
+    IF appointment_id IS NOT NULL THEN
+        PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
+        RAISE EXCEPTION 'metadata.appointment_id is no uuid';
+    ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
+        PERFORM balansity.grant_package(p_payment);
+    ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
+        PERFORM balansity.book_appointment(p_payment, p_now);
+    END IF;
+EXCEPTION WHEN raise_exception OR data_exception OR integrity_constraint_violation THEN
+    PERFORM balansity.flag_payment(p_payment.id, SQLERRM, p_now);
+END $$;
+
+--
+-- Name: grant_package(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    bought uuid := balansity.uuid_in(p_payment.metadata, 'package_id');
+BEGIN
+    IF EXISTS (SELECT FROM public.package_purchases WHERE payment_id = p_payment.id) THEN
+        RETURN;
+    END IF;
+    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
+    SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
+    FROM public.packages p
+    WHERE p.id = bought;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'metadata.package_id % is no package', p_payment.metadata ->> 'package_id';
+    END IF;
+END $$;
+
+--
+-- Name: iso_utc(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO ''
+    RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
+
+--
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+--
+-- Name: open_delivery(text, text, text, text, text, uuid, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) RETURNS balansity.delivery
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery;
+BEGIN
+    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    ON CONFLICT (key) DO NOTHING;
+
+    UPDATE balansity.delivery d
+    SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+    WHERE d.key = p_key AND d.state = 'sending'
+      AND (d.message_id = p_message_id OR d.changed_at < p_at - p_stale);
+
+    SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+    RETURN opened;
+END $$;
+
+--
+-- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.open_payments(p_now timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT id
+    FROM public.payments
+    WHERE status IN ('pending', 'processing')
+      AND external_payment_id <> '' AND coalesce(payment_method, 'yookassa') = 'yookassa'
+      AND created_at <= p_now - interval '5 minutes' AND created_at > p_now - interval '3 days'
+$$;
+
+--
+-- Name: appointment_types; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.appointment_types (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    duration_minutes integer NOT NULL,
+    price numeric(10,2) DEFAULT 0 NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: over_at(public.appointments); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+
+--
+-- Name: reader_name(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT first_name FROM public.profiles
+    WHERE user_id = p_user_id AND type = 'parent'
+    ORDER BY created_at, id
+    LIMIT 1;
+$$;
+
+--
+-- Name: record_events(jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH added AS (
+        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
+        SELECT DISTINCT ON (e.key)
+            e.key, e.type, e.occurred_at, (e.occurred_at AT TIME ZONE p_zone)::date, e.user_id, e.facts, p_at
+        FROM jsonb_to_recordset(p_events)
+            AS e (key text, type text, occurred_at timestamptz, user_id uuid, facts jsonb)
+        ORDER BY e.key
+        ON CONFLICT (key) DO NOTHING
+        RETURNING day, type
+    ), counted AS (
+        INSERT INTO balansity.analytics_daily AS daily (day, type, events)
+        SELECT day, type, count(*) FROM added GROUP BY day, type ORDER BY day, type
+        ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
+    )
+    SELECT count(*) FROM added
+$$;
+
+--
+-- Name: recount_events(text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    LOCK TABLE balansity.analytics_daily IN ACCESS EXCLUSIVE MODE;
+    UPDATE balansity.analytics_event SET day = (occurred_at AT TIME ZONE p_zone)::date
+    WHERE day <> (occurred_at AT TIME ZONE p_zone)::date;
+    DELETE FROM balansity.analytics_daily;
+    INSERT INTO balansity.analytics_daily (day, type, events)
+    SELECT day, type, count(*) FROM balansity.analytics_event GROUP BY day, type
+$$;
+
+--
+-- Name: release_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE public.appointments a
+    SET status = 'cancelled', updated_at = p_now
+    WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
+      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+      AND NOT EXISTS ( -- another try at paying for it
+          SELECT FROM public.payments o
+          WHERE o.user_id = p_payment.user_id AND o.id <> p_payment.id
+            AND o.status IN ('pending', 'processing', 'completed')
+            AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
+      )
+$$;
+
+--
+-- Name: reminders_between(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT a.id, r.kind, a.scheduled_at, greatest(a.scheduled_at - r.before, p_from), a.user_id, u.email
+    FROM public.appointments a
+    JOIN public.users u ON u.id = a.user_id
+    CROSS JOIN (VALUES ('24h', interval '24 hours', interval '1 hour'), ('1h', interval '1 hour', interval '0'))
+        AS r (kind, before, until)
+    WHERE a.status IN ('scheduled', 'confirmed')
+      AND a.scheduled_at > p_from AND a.scheduled_at < p_until + interval '24 hours'
+      AND a.scheduled_at - r.before < p_until AND a.scheduled_at - r.until > p_from
+      AND NOT EXISTS (
+          SELECT FROM balansity.reminder sent
+          WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
+      )
+$$;
+
+--
+-- Name: revoke_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE public.appointments
+    SET status = 'cancelled', updated_at = p_now
+    WHERE payment_id = p_payment.id AND status IN ('pending', 'scheduled', 'confirmed');
+    UPDATE public.package_purchases SET sessions_remaining = 0
+    WHERE payment_id = p_payment.id AND sessions_remaining > 0
+$$;
+
+--
+-- Name: send_mail(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', balansity.email_of(p_user_id),
+        'subject', p_subject,
+        'template', p_template,
+        'variables', p_variables,
+        'priority', 0,
+        'created_at', balansity.iso_utc(now()),
+        'key', p_key,
+        'user_id', p_user_id
+    ))
+$$;
+
+--
+-- Name: settle_payment(uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    payment public.payments;
+BEGIN
+    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+        ELSE RETURN;
+    END CASE;
+    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
+    VALUES (payment.id, payment.status, p_now)
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        PERFORM balansity.announce_payment(payment, p_now);
+    END IF;
+END $$;
+
+--
+-- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT a.id, 'in_progress', a.scheduled_at
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_until
+    UNION ALL
+    SELECT a.id, 'completed', balansity.over_at(a)
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
+      AND balansity.over_at(a) <= p_until
+$$;
+
+--
+-- Name: time_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+BEGIN
+    IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
+        RETURN (p_metadata ->> p_key)::timestamptz;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END $_$;
+
+--
+-- Name: update_appointment_statuses(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) RETURNS record
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH changed AS (
+        UPDATE public.appointments a
+        SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
+            updated_at = p_now
+        WHERE (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now)
+           OR (a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
+        RETURNING a.status
+    )
+    SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
+$$;
 
 --
 -- Name: bridge(bigint, text, text, text, integer, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -426,6 +1122,88 @@ BEGIN
 END $$;
 
 --
+-- Name: handle_checkup_completed(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+DECLARE
+    owner_id uuid;
+    profile_name text;
+    completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, now()));
+BEGIN
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
+    FROM public.profiles p
+    WHERE p.id = NEW.profile_id;
+
+    PERFORM pgmq.send('report_generation_queue', jsonb_build_object(
+        'assessment_id', NEW.id,
+        'user_id', owner_id,
+        'report_type', 'pdf',
+        'created_at', balansity.iso_utc(now())
+    ));
+    PERFORM balansity.send_mail(
+        owner_id, 'checkup:' || NEW.id || ':completed', 'checkup_completed', 'Ваш чекап завершен',
+        jsonb_build_object('assessment_id', NEW.id, 'profile_name', profile_name, 'completed_at', completed_at)
+    );
+    PERFORM pgmq.send('analytics_queue', jsonb_build_object(
+        'type', 'assessment_completed',
+        'assessment_id', NEW.id,
+        'assessment_type', NEW.assessment_type,
+        'user_id', owner_id,
+        'completed_at', completed_at,
+        'created_at', balansity.iso_utc(now()),
+        'key', 'checkup:' || NEW.id || ':completed'
+    ));
+    RETURN NULL;
+END $$;
+
+--
+-- Name: handle_new_appointment(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+BEGIN
+    PERFORM balansity.send_mail(
+        NEW.user_id, 'appointment:' || NEW.id || ':booked', 'appointment_confirmation',
+        'Подтверждение записи на консультацию',
+        jsonb_build_object(
+            'appointment_id', NEW.id,
+            'appointment_type',
+            (SELECT t.name FROM public.appointment_types t WHERE t.id = NEW.appointment_type_id),
+            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
+            'status', NEW.status
+        )
+    );
+    RETURN NULL;
+END $$;
+
+--
+-- Name: handle_payment_status_change(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM balansity.payment_transition
+        WHERE (old_status, new_status) = (OLD.status, NEW.status)
+    ) THEN
+        PERFORM balansity.settle_payment(NEW.id, now());
+    ELSE
+        PERFORM balansity.flag_payment(NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now());
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
 -- Name: pgmq_archive(text, bigint); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -561,6 +1339,126 @@ CREATE TABLE balansity._yoyo_version (
 );
 
 --
+-- Name: analytics_daily; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.analytics_daily (
+    day date NOT NULL,
+    type text NOT NULL,
+    events bigint NOT NULL
+);
+
+--
+-- Name: analytics_event; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.analytics_event (
+    key text NOT NULL,
+    type text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    day date NOT NULL,
+    user_id uuid,
+    facts jsonb NOT NULL,
+    received_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: job; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.job (
+    name text NOT NULL,
+    id bigint NOT NULL,
+    schedule text NOT NULL,
+    time_zone text NOT NULL,
+    paused boolean DEFAULT false NOT NULL,
+    planned_until timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: cron_job; Type: VIEW; Schema: balansity; Owner: -
+--
+
+CREATE VIEW balansity.cron_job AS
+ SELECT id AS jobid,
+    schedule,
+    ('balansity jobs run '::text || name) AS command,
+    COALESCE(host(inet_server_addr()), 'localhost'::text) AS nodename,
+    COALESCE(inet_server_port(), (current_setting('port'::text))::integer) AS nodeport,
+    (current_database())::text AS database,
+    (CURRENT_USER)::text AS username,
+    (NOT paused) AS active,
+    name AS jobname
+   FROM balansity.job;
+
+--
+-- Name: slot; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.slot (
+    job text NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    id bigint NOT NULL,
+    state text DEFAULT 'planned'::text NOT NULL,
+    enqueued_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    outcome text,
+    CONSTRAINT slot_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
+);
+
+--
+-- Name: cron_job_run_details; Type: VIEW; Schema: balansity; Owner: -
+--
+
+CREATE VIEW balansity.cron_job_run_details AS
+ SELECT j.jobid,
+    s.id AS runid,
+    NULL::integer AS job_pid,
+    j.database,
+    j.username,
+    j.command,
+        CASE s.state
+            WHEN 'planned'::text THEN 'starting'::text
+            WHEN 'started'::text THEN 'running'::text
+            ELSE s.state
+        END AS status,
+    s.outcome AS return_message,
+    COALESCE(s.started_at, s.slot) AS start_time,
+    s.finished_at AS end_time
+   FROM (balansity.slot s
+     JOIN balansity.cron_job j ON ((j.jobname = s.job)));
+
+--
+-- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery_attempt (
+    delivery_id uuid NOT NULL,
+    number integer NOT NULL,
+    provider text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    outcome text,
+    answer text,
+    CONSTRAINT delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'planned'::text, 'unknown'::text, 'failed'::text])))
+);
+
+--
+-- Name: job_id_seq; Type: SEQUENCE; Schema: balansity; Owner: -
+--
+
+ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: migration; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -568,6 +1466,92 @@ CREATE TABLE balansity.migration (
     migration_hash character varying(64) NOT NULL,
     migration_id character varying(255),
     applied_at_utc timestamp without time zone
+);
+
+--
+-- Name: payment_check; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_check (
+    payment_id uuid NOT NULL,
+    checks integer NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: payment_flag; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_flag (
+    payment_id uuid NOT NULL,
+    reason text NOT NULL,
+    flagged_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone
+);
+
+--
+-- Name: payment_settlement; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_settlement (
+    payment_id uuid NOT NULL,
+    status text NOT NULL,
+    settled_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: payment_transition; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_transition (
+    old_status text NOT NULL,
+    new_status text NOT NULL
+);
+
+--
+-- Name: reminder; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.reminder (
+    appointment_id uuid NOT NULL,
+    kind text NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
+);
+
+--
+-- Name: report; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.report (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    assessment_id uuid NOT NULL,
+    user_id uuid,
+    format text NOT NULL,
+    digest text NOT NULL,
+    filename text NOT NULL,
+    media_type text NOT NULL,
+    size_bytes integer NOT NULL,
+    content bytea,
+    location text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT report_check CHECK ((num_nonnulls(content, location) = 1)),
+    CONSTRAINT report_format_check CHECK ((format = ANY (ARRAY['pdf'::text, 'csv'::text, 'json'::text])))
+);
+ALTER TABLE ONLY balansity.report ALTER COLUMN content SET STORAGE EXTERNAL;
+
+--
+-- Name: slot_id_seq; Type: SEQUENCE; Schema: balansity; Owner: -
+--
+
+ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.slot_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 --
@@ -579,6 +1563,39 @@ CREATE TABLE balansity.yoyo_lock (
     ctime timestamp without time zone,
     pid integer NOT NULL
 );
+
+--
+-- Name: job; Type: VIEW; Schema: cron; Owner: -
+--
+
+CREATE VIEW cron.job AS
+ SELECT jobid,
+    schedule,
+    command,
+    nodename,
+    nodeport,
+    database,
+    username,
+    active,
+    jobname
+   FROM balansity.cron_job;
+
+--
+-- Name: job_run_details; Type: VIEW; Schema: cron; Owner: -
+--
+
+CREATE VIEW cron.job_run_details AS
+ SELECT jobid,
+    runid,
+    job_pid,
+    database,
+    username,
+    command,
+    status,
+    return_message,
+    start_time,
+    end_time
+   FROM balansity.cron_job_run_details;
 
 --
 -- Name: actor; Type: TABLE; Schema: dramatiq; Owner: -
@@ -691,41 +1708,6 @@ CREATE TABLE public.answers (
 );
 
 --
--- Name: appointment_types; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.appointment_types (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    name text NOT NULL,
-    duration_minutes integer NOT NULL,
-    price numeric(10,2) DEFAULT 0 NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
---
--- Name: appointments; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.appointments (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    user_id uuid NOT NULL,
-    profile_id uuid,
-    appointment_type_id uuid NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    status text DEFAULT 'scheduled'::text NOT NULL,
-    payment_id uuid,
-    notes text,
-    duration_minutes integer,
-    timezone text DEFAULT 'Europe/Moscow'::text,
-    video_room_url text,
-    specialist_id uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
-);
-
---
 -- Name: assessments; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -776,25 +1758,6 @@ CREATE TABLE public.packages (
 );
 
 --
--- Name: payments; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.payments (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    user_id uuid NOT NULL,
-    amount numeric(10,2) NOT NULL,
-    currency text DEFAULT 'RUB'::text NOT NULL,
-    status text DEFAULT 'pending'::text NOT NULL,
-    payment_method text,
-    external_payment_id text,
-    metadata jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT payments_amount_check CHECK ((amount > (0)::numeric)),
-    CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'refunded'::text])))
-);
-
---
 -- Name: profiles; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -814,21 +1777,6 @@ CREATE TABLE public.profiles (
 );
 
 --
--- Name: users; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.users (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    email text,
-    phone text,
-    region text,
-    marketing_consent boolean DEFAULT false NOT NULL,
-    role text DEFAULT 'user'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
---
 -- Name: _yoyo_log _yoyo_log_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
 --
 
@@ -843,11 +1791,123 @@ ALTER TABLE ONLY balansity._yoyo_version
     ADD CONSTRAINT _yoyo_version_pkey PRIMARY KEY (version);
 
 --
+-- Name: analytics_daily analytics_daily_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.analytics_daily
+    ADD CONSTRAINT analytics_daily_pkey PRIMARY KEY (day, type);
+
+--
+-- Name: analytics_event analytics_event_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.analytics_event
+    ADD CONSTRAINT analytics_event_pkey PRIMARY KEY (key);
+
+--
+-- Name: delivery_attempt delivery_attempt_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery_attempt
+    ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, number);
+
+--
+-- Name: delivery delivery_key_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery
+    ADD CONSTRAINT delivery_key_key UNIQUE (key);
+
+--
+-- Name: delivery delivery_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
+
+--
+-- Name: job job_id_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.job
+    ADD CONSTRAINT job_id_key UNIQUE (id);
+
+--
+-- Name: job job_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (name);
+
+--
 -- Name: migration migration_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
 --
 
 ALTER TABLE ONLY balansity.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (migration_hash);
+
+--
+-- Name: payment_check payment_check_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_check
+    ADD CONSTRAINT payment_check_pkey PRIMARY KEY (payment_id);
+
+--
+-- Name: payment_flag payment_flag_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_flag
+    ADD CONSTRAINT payment_flag_pkey PRIMARY KEY (payment_id, reason);
+
+--
+-- Name: payment_settlement payment_settlement_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_settlement
+    ADD CONSTRAINT payment_settlement_pkey PRIMARY KEY (payment_id, status);
+
+--
+-- Name: payment_transition payment_transition_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_transition
+    ADD CONSTRAINT payment_transition_pkey PRIMARY KEY (old_status, new_status);
+
+--
+-- Name: reminder reminder_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.reminder
+    ADD CONSTRAINT reminder_pkey PRIMARY KEY (appointment_id, kind, scheduled_at);
+
+--
+-- Name: report report_assessment_id_format_digest_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.report
+    ADD CONSTRAINT report_assessment_id_format_digest_key UNIQUE (assessment_id, format, digest);
+
+--
+-- Name: report report_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.report
+    ADD CONSTRAINT report_pkey PRIMARY KEY (id);
+
+--
+-- Name: slot slot_id_key; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.slot
+    ADD CONSTRAINT slot_id_key UNIQUE (id);
+
+--
+-- Name: slot slot_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.slot
+    ADD CONSTRAINT slot_pkey PRIMARY KEY (job, slot);
 
 --
 -- Name: yoyo_lock yoyo_lock_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
@@ -955,6 +2015,54 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
 --
+-- Name: analytics_event_by_user; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+--
+-- Name: delivery_by_change; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
+
+--
+-- Name: delivery_by_user; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+--
+-- Name: delivery_not_out; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
+
+--
+-- Name: payment_flag_open; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
+
+--
+-- Name: report_by_age; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX report_by_age ON balansity.report USING btree (created_at);
+
+--
+-- Name: report_by_user; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+--
+-- Name: slot_by_time; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
+
+--
 -- Name: queue_claimed; Type: INDEX; Schema: dramatiq; Owner: -
 --
 
@@ -995,6 +2103,66 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 --
 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
+
+--
+-- Name: assessments on_checkup_completed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW WHEN (((new.status = 'completed'::text) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION public.handle_checkup_completed();
+
+--
+-- Name: appointments on_new_appointment; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH ROW WHEN ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text]))) EXECUTE FUNCTION public.handle_new_appointment();
+
+--
+-- Name: payments on_payment_status_change; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION public.handle_payment_status_change();
+
+--
+-- Name: delivery_attempt delivery_attempt_delivery_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery_attempt
+    ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
+
+--
+-- Name: payment_check payment_check_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_check
+    ADD CONSTRAINT payment_check_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
+
+--
+-- Name: payment_flag payment_flag_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_flag
+    ADD CONSTRAINT payment_flag_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
+
+--
+-- Name: payment_settlement payment_settlement_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.payment_settlement
+    ADD CONSTRAINT payment_settlement_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
+
+--
+-- Name: reminder reminder_appointment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.reminder
+    ADD CONSTRAINT reminder_appointment_id_fkey FOREIGN KEY (appointment_id) REFERENCES public.appointments(id) ON DELETE CASCADE;
+
+--
+-- Name: slot slot_job_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.slot
+    ADD CONSTRAINT slot_job_fkey FOREIGN KEY (job) REFERENCES balansity.job(name) ON UPDATE CASCADE ON DELETE CASCADE;
 
 --
 -- Name: answers answers_assessment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -1079,6 +2247,198 @@ ALTER TABLE ONLY public.payments
 
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
+-- Name: FUNCTION abandon_old_assessments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION abandonments_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION announce_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION uuid_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION appointment_of(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION claim_payment_checks(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION email_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
+
+--
+-- Name: FUNCTION finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION flag_stuck_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION fulfil_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.open_payments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION over_at(p_appointment public.appointments); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION reader_name(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
+
+--
+-- Name: FUNCTION record_events(p_events jsonb, p_zone text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION recount_events(p_zone text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION release_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION reminders_between(p_from timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION revoke_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION settle_payment(p_payment_id uuid, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer); Type: ACL; Schema: dramatiq; Owner: -
@@ -1169,6 +2529,24 @@ REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION handle_checkup_completed(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.handle_checkup_completed() FROM PUBLIC;
+
+--
+-- Name: FUNCTION handle_new_appointment(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.handle_new_appointment() FROM PUBLIC;
+
+--
+-- Name: FUNCTION handle_payment_status_change(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.handle_payment_status_change() FROM PUBLIC;
 
 --
 -- Name: FUNCTION pgmq_archive(queue_name text, msg_id bigint); Type: ACL; Schema: public; Owner: -
