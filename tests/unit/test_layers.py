@@ -10,7 +10,7 @@ import settings
 # From the top; a module may import what stands in a lower row, and its own package.
 LAYERS = [
     {"cli"},
-    {"commands"},
+    {"commands", "demo"},
     {"web", "scheduler"},
     {"actors"},
     {"gateways", "broker"},

@@ -1,0 +1,127 @@
+"""Watch the whole job once."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from rich.console import Console
+from rich.rule import Rule
+
+import db.connection
+import settings
+from commands.up import raising_on_sigterm
+from db import queries
+from demo.account import Account
+from demo.acts import Act, program
+from demo.cast import assemble
+from demo.stage import Stage, set_up
+
+LONGEST_SECONDS = 85.0
+LOOK_SECONDS = 0.2
+START_SECONDS = 30.0
+
+sql = queries.load("demo")
+
+
+@click.command()
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object on stdout; the account goes to stderr.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=settings.ROOT / "var" / "demo",
+    help="Where the mails, the reports, the logs and the server's data go.  [default: var/demo]",
+)
+def demo(*, json_: bool, folder: Path) -> None:
+    """Watch the whole job once, on invented families and a real PostgreSQL.
+
+    Starts the server, the workers and the scheduler, changes rows the way the site does, and shows what follows:
+    mails as .eml files, the report as PDF, statuses, analytics. Nothing leaves this machine. Ends by itself within
+    90 seconds; the exit code is 0 only if every effect was seen exactly once.
+    """
+    logging.getLogger().setLevel(logging.WARNING)  # the account tells what happens
+    console = Console(stderr=json_, highlight=False, soft_wrap=True)
+    started_at = time.monotonic()
+    with raising_on_sigterm(), set_up(folder.absolute()) as stage:
+        account = _play(stage, console, started_at)
+        conn = db.connection.connect(stage.url)
+        try:
+            problems = account.problems(conn)
+        finally:
+            conn.close()
+        account.write_reports()
+    if json_:
+        click.echo(account.as_json(problems))
+    _conclude(account, problems)
+    sys.exit(1 if problems else 0)
+
+
+def _play(stage: Stage, console: Console, started_at: float) -> Account:
+    console.print(Rule("Balansity: the whole job, once"))
+    conn = db.connection.connect(stage.url)
+    conn.autocommit = True
+    try:
+        cast = assemble(conn)
+        account = Account(stage, program(cast), console, started_at)
+        stage.start()
+        _wait(stage, lambda: bool(sql.scheduler_is_ready(conn)), START_SECONDS)
+        console.print(
+            f"[dim]{account.seconds:5.1f} s[/]  PostgreSQL, workers and scheduler run; {len(cast.families)} families"
+        )
+        for act in account.acts:
+            _perform(act, account, conn)
+        with account.progress() as progress:
+            bar = progress.add_task("effects", total=len(account.effects))
+
+            def all_seen() -> bool:
+                account.look(conn)
+                progress.update(bar, completed=account.tell())
+                return account.complete() and not sql.unfinished(conn)
+
+            _wait(stage, all_seen, LONGEST_SECONDS - account.seconds)
+        return account
+    finally:
+        conn.close()
+
+
+def _perform(act: Act, account: Account, conn: Connection) -> None:
+    account.say(f"[bold]{act.title}[/]")
+    if act.play:
+        act.play(conn)
+    if act.job:
+        account.stage.command("jobs", "run", act.job)
+    account.look(conn)
+    account.tell()
+
+
+def _wait(stage: Stage, condition: Callable[[], bool], seconds: float) -> None:
+    """Look until the condition holds or the time is up; what is missing then is told at the end."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        stage.check()
+        time.sleep(LOOK_SECONDS)
+
+
+def _conclude(account: Account, problems: list[str]) -> None:
+    console = account.console
+    console.print(Rule())
+    for email in account.seen["emails"]:
+        console.print(
+            f"  {email['name'] or '':<22} {email['template']:<28} [dim]{_shown(account.stage.outbox / email['file'])}[/]"
+        )
+    for report in account.seen["reports"]:
+        console.print(f"  {'':<22} {'report':<28} [dim]{_shown(Path(report['file']))}[/]")
+    for problem in problems:
+        console.print(f"[red]✗ {problem}[/]")
+    if not problems:
+        console.print(
+            f"[green]Every one of {len(account.effects)} effects was seen exactly once, in {account.seconds} s.[/]"
+        )
+
+
+def _shown(path: Path) -> str:
+    """`path` as short as it can be typed from here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

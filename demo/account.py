@@ -1,0 +1,104 @@
+"""What was seen: the effects as they appear, counted, told to a person and summed up as JSON."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from db import queries
+from demo.acts import Act, Effect
+from demo.stage import Stage
+
+sql = queries.load("demo")
+
+COLUMNS = {
+    "emails": ("id", "key", "template", "state", "reason", "user_id", "file", "name"),
+    "reports": ("id", "assessment_id", "file", "content"),
+    "analytics": ("key", "type"),
+    "appointments": ("id", "status", "payment_id"),
+    "payments": ("id", "status"),
+    "assessments": ("id", "status"),
+}
+READERS = {**{name: name for name in COLUMNS}, "emails": "mails", "analytics": "events"}
+
+
+@dataclass
+class Account:
+    """The effects that are awaited, and those that were seen."""
+
+    stage: Stage
+    acts: list[Act]
+    console: Console
+    started_at: float
+    seen: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    told: set[Effect] = field(default_factory=set)
+
+    @property
+    def effects(self) -> list[Effect]:
+        return [effect for act in self.acts for effect in act.effects]
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self.started_at, 1)
+
+    def look(self, conn: Connection) -> None:
+        """Read everything that may have changed."""
+        for name, columns in COLUMNS.items():
+            rows = getattr(sql, READERS[name])(conn)
+            self.seen[name] = [dict(zip(columns, row, strict=True)) for row in rows]
+        self.seen["emails"] = [row for row in self.seen["emails"] if row["state"] != "planned"]
+
+    def count(self, effect: Effect) -> int:
+        return sum(effect.matches(row) for row in self.seen[effect.kind] if row.get("state", "sent") == "sent")
+
+    def complete(self) -> bool:
+        return all(self.count(effect) for effect in self.effects)
+
+    def progress(self) -> Progress:
+        columns = (TextColumn("effects seen"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        return Progress(*columns, console=self.console, transient=True)
+
+    def tell(self) -> int:
+        """Tell of the effects that are new; returns how many were seen so far."""
+        for act in self.acts:
+            for effect in act.effects:
+                if effect not in self.told and self.count(effect):
+                    self.told.add(effect)
+                    self.say(f"[green]✓[/] {effect.label:<34} [dim]{act.title}[/]")
+        return len(self.told)
+
+    def say(self, line: str) -> None:
+        self.console.print(f"[dim]{self.seconds:5.1f} s[/]  {line}")
+
+    def problems(self, conn: Connection) -> list[str]:
+        """Whatever is not as it must be: an effect missing or repeated, a mail that nobody expected, a dead letter."""
+        found = [
+            f"{effect.label}: seen {count} times instead of once"
+            for effect in self.effects
+            if (count := self.count(effect)) != 1
+        ]
+        expected = sum(effect.kind == "emails" for effect in self.effects)
+        files = len(list(self.stage.outbox.glob("*.eml")))
+        if (len(self.seen["emails"]), files) != (expected, expected):
+            found.append(f"{len(self.seen['emails'])} deliveries and {files} mails instead of {expected}")
+        found += [f"dead letter of {actor}: {error.strip().splitlines()[-1]}" for _, actor, error in sql.dead(conn)]
+        return found
+
+    def write_reports(self) -> None:
+        for report in self.seen["reports"]:
+            path = self.stage.reports / report["file"]
+            path.write_bytes(report.pop("content"))
+            report["file"] = str(path)
+
+    def as_json(self, problems: list[str]) -> str:
+        emails = [
+            {key: row[key] for key in ("id", "template", "state", "key")}
+            | {"file": str(self.stage.outbox / row["file"])}
+            for row in self.seen["emails"]
+        ]
+        summary = {**self.seen, "emails": emails, "seconds": self.seconds, "problems": problems}
+        return json.dumps(summary, ensure_ascii=False, default=str)

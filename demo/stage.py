@@ -1,0 +1,124 @@
+"""Where it plays: a server of its own, a fresh database, and the Procfile's worker and scheduler processes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import db.connection
+import settings
+from commands.migrate import migrate_and_publish
+from commands.up import environment, processes
+from db import embedded
+from errors import BalansityError
+
+STOP_SECONDS = 10
+PROCESSES = ("worker", "reports", "scheduler")
+
+
+@dataclass
+class Stage:
+    """A running system under `folder`."""
+
+    folder: Path
+    url: str
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def outbox(self) -> Path:
+        return self.folder / "outbox"
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    def start(self) -> None:
+        """Start the processes; each writes to its own log."""
+        for name, command in processes(PROCESSES).items():
+            log = (self.folder / "logs" / f"{name}.log").open("wb")
+            self.running[name] = subprocess.Popen(  # noqa: S602 - the Procfile's lines are shell commands
+                f"exec {command}",
+                shell=True,
+                cwd=settings.ROOT,
+                env=self._environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is ours to pass on
+            )
+            log.close()
+
+    def check(self) -> None:
+        """Raise where a process has died."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                raise BalansityError(f"The {name} process ended by itself: see {self.folder / 'logs' / name}.log")
+
+    def command(self, *arguments: str) -> None:
+        """Run a `balansity` command as an operator would."""
+        subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=settings.ROOT,
+            env=self._environment(),
+            check=True,
+            capture_output=True,
+        )
+
+    def stop(self) -> None:
+        for process in self.running.values():
+            process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in self.running.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def _environment(self) -> dict[str, str]:
+        """Nothing of the demonstration leaves this machine, whatever the settings say."""
+        return environment(
+            self.url,
+            EMAIL_PROVIDER="file",
+            EMAIL_OUTBOX_DIR=str(self.outbox),
+            REPORT_STORAGE_URL="",
+            BROKER_LISTEN="on",
+        )
+
+
+@contextmanager
+def set_up(folder: Path) -> Iterator[Stage]:
+    """A stage with a migrated, empty database; everything on it is stopped when the block ends."""
+    for name in ("outbox", "reports", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+    with embedded.running(folder / "postgres") as server:
+        stage = Stage(folder, _fresh_database(server))
+        migrate_and_publish(stage.url)
+        try:
+            yield stage
+        finally:
+            stage.stop()
+
+
+def _fresh_database(server: str) -> str:
+    """An empty database under a new name, so that no leftover of an earlier run reaches it; earlier ones go."""
+    name = f"demo_{time.time_ns()}"
+    conn = db.connection.connect(server)
+    try:
+        conn.autocommit = True
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database "
+                "WHERE starts_with(datname, 'demo_')"
+            )
+            for (drop,) in cursor.fetchall():
+                cursor.execute(drop)
+            cursor.execute(f"CREATE DATABASE {name}")
+    finally:
+        conn.close()
+    return server.replace("/postgres?", f"/{name}?")
