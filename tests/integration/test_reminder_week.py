@@ -62,7 +62,7 @@ def owed(states: list[State]) -> dict[tuple[str, datetime], datetime]:
             moment = scheduled_at - before
             look = bisect_left(TICKS, max(since, moment - LOOK_AHEAD + timedelta(microseconds=1)))
             leaves = TICKS[look] if look < len(TICKS) else END
-            if status in {"scheduled", "confirmed"} and leaves < min(scheduled_at - until, end):
+            if status in {"scheduled", "confirmed"} and leaves < min(scheduled_at - until, end, END):
                 found.setdefault((kind, scheduled_at), max(moment, leaves))
     return found
 
