@@ -81,12 +81,12 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
 
 def show(title: str, rows: list[dict[str, Any]]) -> None:
     """Print rows as a table for people."""
+    if not rows:
+        click.echo(f"{title}: none")
+        return
     table = Table(title=title, title_justify="left")
-    columns = [key for key in (rows[0] if rows else {"(none)": None}) if key not in (hidden or set())]
-    for column in columns:
-        table.add_column(
-            column.replace("_", " "), justify="right" if rows and isinstance(rows[0][column], int) else "left"
-        )
+    for column, value in rows[0].items():
+        table.add_column(column.replace("_", " "), justify="right" if isinstance(value, int) else "left")
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console().print(table)
