@@ -30,12 +30,11 @@ class Balansity(click.Group):
 
 
 def _commands() -> dict[str, click.Command]:
-    """Every click command that a module of `commands` defines."""
-    found: dict[str, click.Command] = {}
-    for module in pkgutil.iter_modules(commands.__path__):
-        members = vars(importlib.import_module(f"commands.{module.name}")).values()
-        found |= {member.name: member for member in members if isinstance(member, click.Command) and member.name}
-    return found
+    """Every click command that a module of `commands` defines, but for the parts of a group."""
+    modules = [importlib.import_module(f"commands.{module.name}") for module in pkgutil.iter_modules(commands.__path__)]
+    found = [member for module in modules for member in vars(module).values() if isinstance(member, click.Command)]
+    parts = [part for group in found if isinstance(group, click.Group) for part in group.commands.values()]
+    return {command.name: command for command in found if command.name and command not in parts}
 
 
 @click.group(cls=Balansity, context_settings={"help_option_names": ["-h", "--help"]})

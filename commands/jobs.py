@@ -6,12 +6,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 import db.queries
 import scheduler
 import settings
+from commands.messages import show
 from db.connection import transaction
 from domain.slots import next_slot
 
@@ -30,7 +29,7 @@ def list_jobs(as_json: bool) -> None:
     now = datetime.now(UTC)
     with transaction() as conn:
         rows = [_described(row, now) for row in queries.list_jobs_with_latest(conn)]
-    _print(rows, as_json)
+    _print("Jobs", rows, as_json)
 
 
 @jobs.command()
@@ -66,7 +65,7 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
     columns = ("job", "slot", "state", "enqueued_at", "started_at", "finished_at", "attempts", "outcome")
     with transaction() as conn:
         rows = [dict(zip(columns, row, strict=True)) for row in queries.history(conn, job=name, limit=limit)]
-    _print(rows, as_json)
+    _print("Runs", rows, as_json)
 
 
 def _described(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
@@ -82,21 +81,13 @@ def _described(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
     }
 
 
-def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _print(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(rows, default=_iso, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(rows, default=lambda time: time.astimezone(UTC).isoformat(), ensure_ascii=False))
         return
-    table = Table(*(rows[0] if rows else ["nothing yet"]))
-    for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
-    Console().print(table)
+    zone = settings.current().time_zone
+    show(f"{title}, times in {zone}", [{key: _local(value, zone) for key, value in row.items()} for row in rows])
 
 
-def _iso(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value.astimezone(settings.current().time_zone):%d.%m %H:%M:%S}"
-    return "" if value is None else str(value)
+def _local(value: Any, zone: ZoneInfo) -> Any:
+    return f"{value.astimezone(zone):%d.%m %H:%M:%S}" if isinstance(value, datetime) else value

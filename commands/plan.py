@@ -7,22 +7,23 @@ from zoneinfo import ZoneInfo
 
 import click
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from rich.console import Console
-from rich.table import Table
 
 import db.queries
 import settings
+from commands.messages import show
 from db.connection import transaction
 from domain.plan import Event, at_slots
 from domain.slots import next_slot
+
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
 
 appointments = db.queries.load("appointments")
 jobs = db.queries.load("jobs")
 
 
 @click.command()
-@click.option("--from", "since", type=click.DateTime(), help="In the clinic's time zone; default: now.")
-@click.option("--to", "until", type=click.DateTime(), help="In the clinic's time zone; default: a day later.")
+@click.option("--from", "since", type=MOMENT, help="In the clinic's time zone; default: now.")
+@click.option("--to", "until", type=MOMENT, help="In the clinic's time zone; default: a day later.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def plan(since: datetime | None, until: datetime | None, as_json: bool) -> None:
     """Show which reminders, status changes and clean-ups would happen when; nothing is written.
@@ -84,7 +85,10 @@ def _print(events: list[Event], as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     zone = settings.current().time_zone
-    table = Table("when", "what", "to", title=f"{len(events)} events, times in {zone}")
-    for event in events:
-        table.add_row(f"{event.at.astimezone(zone):%d.%m.%Y %H:%M:%S}", event.what, event.subject)
-    Console().print(table)
+    show(
+        f"{len(events)} events, times in {zone}",
+        [
+            {"at": f"{event.at.astimezone(zone):%d.%m.%Y %H:%M:%S}", "what": event.what, "subject": event.subject}
+            for event in events
+        ],
+    )

@@ -1,0 +1,136 @@
+"""Real scheduler processes: stopped, frozen, cut off and outnumbered, they leave no slot out and run none twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import scheduler
+import settings
+from tests.clinic import Clinic
+
+PATIENCE_SECONDS = 30
+REMINDERS = "send-appointment-reminders"
+
+
+@pytest.fixture
+def clinic(connection: Connection) -> Clinic:
+    return Clinic(connection)
+
+
+@contextmanager
+def running(database: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scheduler"], cwd=settings.ROOT, env={**os.environ, "DATABASE_URL": database}
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def set_back(clinic: Clinic, minutes: int) -> datetime:
+    """Let the schedule owe its slots since so many minutes ago."""
+    since = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
+    clinic.rows("UPDATE balansity.job SET planned_until = %s", since)
+    return since
+
+
+def slots(clinic: Clinic, since: datetime) -> list[datetime]:
+    found = clinic.rows("SELECT slot FROM balansity.slot WHERE job = %s AND slot > %s ORDER BY 1", REMINDERS, since)
+    return [slot for (slot,) in found]
+
+
+def assert_exact(clinic: Clinic, since: datetime) -> None:
+    """Every minute since has its one slot, and every slot that runs its one message."""
+    found = slots(clinic, since)
+    assert found == [since + timedelta(minutes=n) for n in range(1, len(found) + 1)]
+    [(messages, different, planned)] = clinic.rows(
+        "SELECT count(*), count(DISTINCT message -> 'kwargs' ->> 'slot'), "
+        "(SELECT count(*) FROM balansity.slot WHERE job = %s AND state = 'planned') "
+        "FROM dramatiq.queue WHERE message ->> 'actor_name' = 'send_appointment_reminders'",
+        REMINDERS,
+    )
+    assert messages == different == planned
+
+
+def test_sigterm_ends_it_cleanly(database: str, clinic: Clinic) -> None:
+    since = set_back(clinic, 3)
+    with running(database) as process:
+        wait_until(lambda: len(slots(clinic, since)) >= 3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+    assert_exact(clinic, since)
+
+
+def test_a_frozen_one_is_stood_in_for_and_changes_nothing_when_it_wakes(database: str, clinic: Clinic) -> None:
+    with running(database) as frozen, running(database):
+        wait_until(lambda: _connected(clinic) >= 2)
+        frozen.send_signal(signal.SIGSTOP)
+        since = set_back(clinic, 60)
+        wait_until(lambda: len(slots(clinic, since)) >= 60)
+        frozen.send_signal(signal.SIGCONT)
+        again = set_back(clinic, 60)  # both find an hour of slots owed that exist already
+        wait_until(
+            lambda: clinic.value("SELECT min(planned_until) FROM balansity.job WHERE name = %s", REMINDERS) > again
+        )
+    assert_exact(clinic, since)
+
+
+def test_a_cut_connection_costs_no_slot(database: str, clinic: Clinic) -> None:
+    with running(database):
+        wait_until(lambda: _connected(clinic) >= 1)
+        clinic.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        since = set_back(clinic, 5)
+        wait_until(lambda: len(slots(clinic, since)) >= 5)
+    assert_exact(clinic, since)
+
+
+def test_many_processes_share_the_schedule(database: str, clinic: Clinic) -> None:
+    since = set_back(clinic, 120)
+    with running(database), running(database), running(database):
+        wait_until(lambda: len(slots(clinic, since)) >= 120)
+    assert_exact(clinic, since)
+
+
+def test_one_frozen_with_a_job_in_its_hands_loses_it(clinic: Clinic, environment: pytest.MonkeyPatch) -> None:
+    since = set_back(clinic, 5)
+    with pytest.raises(psycopg2.Error, match=r"closed|terminated"):
+        freeze_holding_a_job(clinic, since)
+    assert_exact(clinic, since)
+
+
+def freeze_holding_a_job(clinic: Clinic, since: datetime) -> None:
+    with scheduler._held(REMINDERS) as (conn, _), conn.cursor() as cursor:
+        assert scheduler.enqueue_due(datetime.now(UTC)) > 0  # the other jobs
+        assert slots(clinic, since) == []
+        wait_until(lambda: scheduler.enqueue_due(datetime.now(UTC)) > 0)
+        cursor.execute("SELECT 1")
+
+
+def _connected(clinic: Clinic) -> int:
+    return int(
+        clinic.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    )

@@ -1,0 +1,88 @@
+"""A person sees the schedule and has a hand on it: `balansity jobs` and `balansity plan`."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import cli
+from actors.appointments import update_appointment_statuses
+from tests.clinic import Clinic
+
+START = datetime(2030, 11, 25, 10, 2, tzinfo=UTC)  # 13:02 in Moscow
+STATUSES = "update-appointment-statuses"
+
+
+@pytest.fixture
+def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
+    return Clinic(connection)
+
+
+def balansity(*words: str, code: int = 0) -> str:
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(cli.main, list(words))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def plan(since: str, until: str) -> list[tuple[str, str, str]]:
+    events: list[dict[str, Any]] = json.loads(balansity("plan", "--from", since, "--to", until, "--json"))
+    return [(event["at"][11:19], event["what"], event["subject"]) for event in events]
+
+
+def test_the_list_shows_each_jobs_next_run_and_latest_one(clinic: Clinic) -> None:
+    update_appointment_statuses("2026-11-20T10:05:00+00:00")
+    [first, *others] = json.loads(balansity("jobs", "list", "--json"))
+    assert (first["job"], first["state"], first["outcome"]) == (STATUSES, "succeeded", "0 started, 0 completed")
+    assert datetime.fromisoformat(first["next_run"]) > datetime.now(UTC)
+    assert [job["latest_run"] for job in others] == [None, None, None]
+    assert STATUSES in balansity("jobs", "list")
+
+
+def test_a_person_pauses_resumes_and_runs_a_job(clinic: Clinic) -> None:
+    balansity("jobs", "pause", STATUSES)
+    assert json.loads(balansity("jobs", "list", "--json"))[0]["next_run"] is None
+    balansity("jobs", "resume", STATUSES)
+    balansity("jobs", "run", STATUSES)
+    [run] = json.loads(balansity("jobs", "history", STATUSES, "--json"))
+    assert (run["job"], run["state"]) == (STATUSES, "planned")
+
+
+def test_an_unknown_job_is_refused(clinic: Clinic) -> None:
+    assert "There is no job 'backup'" in balansity("jobs", "run", "backup", code=1)
+
+
+def test_the_plan_shows_what_will_happen_when(clinic: Clinic) -> None:
+    appointment = clinic.book(clinic.add_user(), START + timedelta(hours=1, minutes=1, seconds=30))
+    subject = f"appointment {appointment}"
+    assert plan("2030-11-25 13:02", "2030-11-25 15:30") == [
+        ("10:02:00", "reminder 24h", subject),
+        ("10:03:30", "reminder 1h", subject),
+        ("11:05:00", "in_progress", subject),
+        ("12:05:00", "completed", subject),
+    ]
+
+
+def test_the_plan_counts_an_appointment_that_passed_as_completed_once(clinic: Clinic) -> None:
+    appointment = clinic.book(clinic.add_user(), START - timedelta(hours=5))
+    assert plan("2030-11-25 13:02", "2030-11-25 15:30") == [("10:05:00", "completed", f"appointment {appointment}")]
+
+
+def test_the_plan_leaves_out_paused_jobs_and_writes_nothing(clinic: Clinic) -> None:
+    checkup = clinic.add_checkup(clinic.add_user())
+    clinic.rows("UPDATE public.assessments SET started_at = '2030-10-26T10:00:00Z'")
+    assert plan("2030-11-25 13:02", "2030-11-27 00:00") == [("00:00:00", "abandoned", f"assessment {checkup}")]
+    clinic.rows("UPDATE balansity.job SET paused = true")
+    assert plan("2030-11-25 13:02", "2030-11-27 00:00") == []
+    assert clinic.value("SELECT status FROM public.assessments") == "in_progress"
+
+
+def test_a_plan_that_ends_before_it_begins_is_refused(clinic: Clinic) -> None:
+    assert "must be after" in balansity("plan", "--from", "2030-01-02", "--to", "2030-01-01", code=2)
+
+
+def test_parts_of_a_group_are_no_commands_of_their_own() -> None:
+    assert {"jobs", "plan"} <= set(cli._commands())
+    assert not {"run", "pause", "resume", "history", "list"} & set(cli._commands())

@@ -1,0 +1,54 @@
+"""Where pg_cron is installed, its three old jobs make way for ours and its tables stay its own."""
+
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from db.migrate import migrate
+from tests.clinic import Clinic
+from tests.conftest import at_database, create_database
+from tests.servers import debian_postgres
+
+OURS = ["update-appointment-statuses", "cleanup-old-assessments", "send-appointment-reminders"]
+
+pytestmark = pytest.mark.skipif(
+    not debian_postgres.offers(15, "pg_cron"),
+    reason="PostgreSQL 15 with pg_cron is not installed: apt-get install postgresql-15 postgresql-15-cron",
+)
+
+
+@pytest.fixture
+def supabase() -> Iterator[str]:
+    """The address of a database that has pg_cron and its old jobs."""
+    with debian_postgres.running(15, "shared_preload_libraries=pg_cron", "cron.database_name=clinic") as server:
+        create_database(server, "clinic")
+        yield at_database(server, "clinic")
+
+
+def test_the_old_jobs_are_unscheduled_and_others_stay(supabase: str) -> None:
+    conn = psycopg2.connect(supabase)
+    conn.autocommit = True
+    clinic = Clinic(conn)
+    clinic.rows("CREATE EXTENSION pg_cron")
+    for name in [*OURS, "somebody-elses"]:
+        clinic.rows("SELECT cron.schedule(%s, '*/5 * * * *', 'SELECT 1')", name)
+    migrate(supabase)
+    assert clinic.rows("SELECT jobname FROM cron.job") == [("somebody-elses",)]
+    known = {name for (name,) in clinic.rows("SELECT jobname FROM balansity.cron_job WHERE active")}
+    assert set(OURS) <= known
+    assert clinic.rows("SELECT * FROM balansity.cron_job_run_details ORDER BY start_time DESC LIMIT 10") == []
+    conn.close()
+
+
+def test_our_views_have_pg_crons_columns(supabase: str, connection: psycopg2.extensions.connection) -> None:
+    conn = psycopg2.connect(supabase)
+    conn.autocommit = True
+    Clinic(conn).rows("CREATE EXTENSION pg_cron")
+    columns = (
+        "SELECT table_name, column_name, CASE data_type WHEN 'name' THEN 'text' ELSE data_type END "
+        "FROM information_schema.columns "
+        "WHERE table_schema = 'cron' AND table_name IN ('job', 'job_run_details') ORDER BY 1, 2"
+    )
+    assert Clinic(connection).rows(columns) == Clinic(conn).rows(columns)
+    conn.close()

@@ -1,0 +1,218 @@
+"""A payment message asks the provider, believes it only about the same money, and takes effect once."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from actors.payments import process_payment, verify_open_payments
+from errors import InvalidMessage, PermanentError, RetryableError
+from tests.clinic import Clinic
+from tests.servers import yookassa
+from tests.servers.yookassa import YooKassa
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
+    with yookassa.running() as provider:
+        environment.setenv("YOOKASSA_API_URL", provider.url)
+        environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
+        environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
+        settings.current.cache_clear()
+        yield provider
+
+
+@pytest.fixture
+def clinic(connection: Connection, provider: YooKassa) -> Clinic:
+    return Clinic(connection)
+
+
+def status(clinic: Clinic, payment_id: str) -> str:
+    return str(clinic.value("SELECT status FROM public.payments WHERE id = %s", payment_id))
+
+
+def payment_mails(clinic: Clinic) -> list[str]:
+    return [template for template in clinic.templates() if template.startswith("payment")]
+
+
+def payment_of(clinic: Clinic, external_id: str | None, status: str = "pending", metadata: Any = None) -> str:
+    return clinic.add_payment(clinic.add_user(), metadata, status=status, external_payment_id=external_id)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "mails"),
+    [
+        ("succeeded", "completed", ["payment_confirmation"]),
+        ("canceled", "failed", ["payment_failed"]),
+        ("pending", "processing", []),
+        ("waiting_for_capture", "processing", []),
+    ],
+)
+def test_verify_takes_on_the_providers_word_once(
+    clinic: Clinic, provider: YooKassa, theirs: str, ours: str, mails: list[str]
+) -> None:
+    payment = payment_of(clinic, provider.add_payment(theirs))
+    for _ in range(3):
+        process_payment(payment_id=payment, action="verify")
+    assert status(clinic, payment) == ours
+    assert payment_mails(clinic) == mails
+
+
+def test_verify_confirms_the_consultation(clinic: Clinic, provider: YooKassa) -> None:
+    user = clinic.add_user()
+    appointment = clinic.book(user, TOMORROW, "pending")
+    metadata = {"appointment_id": appointment}
+    payment = clinic.add_payment(user, metadata, external_payment_id=provider.add_payment())
+    process_payment(payment_id=payment, action="verify", created_at="2026-11-25T10:00:00Z")
+    assert clinic.appointment(appointment) == ("confirmed", payment)
+
+
+@pytest.mark.parametrize(("value", "currency"), [("4999.99", "RUB"), ("5000.00", "USD")])
+def test_other_money_confirms_nothing_and_is_flagged(
+    clinic: Clinic, provider: YooKassa, value: str, currency: str
+) -> None:
+    payment = payment_of(clinic, provider.add_payment("succeeded", value, currency))
+    process_payment(payment_id=payment, action="verify")
+    assert status(clinic, payment) == "pending"
+    assert clinic.flags(payment) == [f"the provider says {value} {currency}, we have 5000.00 RUB"]
+    assert clinic.messages("email_queue") == []
+
+
+def test_a_cancelled_payment_stays_cancelled_when_the_provider_agrees(clinic: Clinic, provider: YooKassa) -> None:
+    payment = payment_of(clinic, provider.add_payment("canceled"), "cancelled")
+    process_payment(payment_id=payment, action="verify")
+    assert (status(clinic, payment), clinic.flags(payment)) == ("cancelled", [])
+
+
+def test_money_for_a_cancelled_payment_is_flagged(clinic: Clinic, provider: YooKassa) -> None:
+    payment = payment_of(clinic, provider.add_payment("succeeded"), "cancelled")
+    process_payment(payment_id=payment, action="verify")
+    assert status(clinic, payment) == "cancelled"
+    assert clinic.flags(payment) == ["the provider says completed, we have cancelled"]
+
+
+def test_a_refund_gives_money_back_once(clinic: Clinic, provider: YooKassa) -> None:
+    payment = payment_of(clinic, provider.add_payment(), "completed")
+    for _ in range(2):
+        process_payment(payment_id=payment, action="refund")
+    assert status(clinic, payment) == "refunded"
+    assert payment_mails(clinic) == ["payment_refunded"]
+    assert list(provider.refunds) == [payment]
+
+
+def test_a_refund_whose_answer_was_lost_is_one_refund(clinic: Clinic, provider: YooKassa) -> None:
+    external_id = provider.add_payment()
+    payment = payment_of(clinic, external_id, "completed")
+    provider.create_refund(payment, {"payment_id": external_id, "amount": {"value": "5000.00", "currency": "RUB"}})
+    process_payment(payment_id=payment, action="refund")
+    assert status(clinic, payment) == "refunded"
+    assert len(provider.refunds) == 1
+
+
+def test_a_refund_made_in_the_providers_cabinet_is_noticed(clinic: Clinic, provider: YooKassa) -> None:
+    external_id = provider.add_payment()
+    provider.payments[external_id]["refunded_amount"]["value"] = "5000.00"
+    payment = payment_of(clinic, external_id, "completed")
+    process_payment(payment_id=payment, action="verify")
+    assert status(clinic, payment) == "refunded"
+
+
+def test_a_pending_refund_is_asked_about_again(clinic: Clinic, provider: YooKassa) -> None:
+    provider.refund_status = "pending"
+    payment = payment_of(clinic, provider.add_payment(), "completed")
+    with pytest.raises(RetryableError, match="still pending"):
+        process_payment(payment_id=payment, action="refund")
+    assert status(clinic, payment) == "completed"
+
+
+def test_a_refund_that_the_provider_cancels_is_flagged(clinic: Clinic, provider: YooKassa) -> None:
+    provider.refund_status = "canceled"
+    payment = payment_of(clinic, provider.add_payment(), "completed")
+    process_payment(payment_id=payment, action="refund")
+    assert status(clinic, payment) == "completed"
+    assert clinic.flags(payment) == ["refund canceled: insufficient_funds"]
+
+
+def test_update_status_brings_about_what_is_missing(clinic: Clinic, provider: YooKassa) -> None:
+    user = clinic.add_user()
+    payment = clinic.add_payment(user, status="completed")
+    appointment = clinic.book(user, TOMORROW, "pending", payment_id=payment)
+    for _ in range(2):
+        process_payment(payment_id=payment, action="update_status")
+    assert clinic.appointment(appointment) == ("confirmed", payment)
+    assert payment_mails(clinic) == ["payment_confirmation"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"payment_id": "7", "action": "verify"},
+        {"payment_id": str(uuid4()), "action": "steal"},
+        {"action": "verify"},
+    ],
+)
+def test_a_malformed_message_is_refused(clinic: Clinic, payload: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessage, match="needs payment_id"):
+        process_payment(**payload)
+
+
+def test_a_message_that_nothing_can_be_done_about_says_why(clinic: Clinic, provider: YooKassa) -> None:
+    with pytest.raises(PermanentError, match="There is no payment"):
+        process_payment(payment_id=str(uuid4()), action="verify")
+    with pytest.raises(PermanentError, match="no external_payment_id"):
+        process_payment(payment_id=payment_of(clinic, None), action="verify")
+    with pytest.raises(PermanentError, match="only a completed one"):
+        process_payment(payment_id=payment_of(clinic, provider.add_payment()), action="refund")
+    by_card = clinic.add_payment(clinic.add_user(), external_payment_id="x", payment_method="stripe")
+    with pytest.raises(PermanentError, match="only yookassa"):
+        process_payment(payment_id=by_card, action="verify")
+    assert provider.requests == []
+
+
+def test_an_open_payment_is_asked_about_at_growing_intervals_and_then_given_up(
+    clinic: Clinic, provider: YooKassa
+) -> None:
+    payment = payment_of(clinic, provider.add_payment("pending"))
+    created = clinic.value("SELECT created_at FROM public.payments")
+    asked = []
+    for minutes in range(0, 4 * 24 * 60, 5):
+        now = created + minutes * MINUTE
+        if clinic.rows("SELECT balansity.claim_payment_checks(%s)", now):
+            asked.append(minutes)
+        clinic.rows("SELECT balansity.flag_stuck_payments(%s)", now)
+    assert asked == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
+    assert clinic.flags(payment) == ["open for 3 days"]
+
+
+def test_payments_that_the_provider_does_not_know_are_not_asked_about(clinic: Clinic) -> None:
+    payment_of(clinic, None)
+    payment_of(clinic, "", "processing")
+    payment_of(clinic, "x", "completed")
+    clinic.add_payment(clinic.add_user(), external_payment_id="x", payment_method="stripe")
+    soon = datetime.now(UTC) + 6 * MINUTE
+    assert clinic.rows("SELECT balansity.claim_payment_checks(%s)", soon) == []
+
+
+def test_the_job_sends_a_verify_for_each_open_payment(clinic: Clinic, provider: YooKassa) -> None:
+    payment = payment_of(clinic, provider.add_payment("pending"))
+    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
+    verify_open_payments("2026-11-20T10:05:00+00:00")
+    sent = clinic.rows("SELECT message -> 'kwargs' FROM dramatiq.queue WHERE queue_name = 'payments'")
+    assert sent == [({"payment_id": payment, "action": "verify"},)]
+    assert clinic.value("SELECT outcome FROM balansity.slot") == "1 asked about, 0 given up"
+
+
+def test_without_a_shop_the_job_asks_nobody(clinic: Clinic, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("YOOKASSA_SHOP_ID", "")
+    environment.setenv("YOOKASSA_SECRET_KEY", "")
+    settings.current.cache_clear()
+    verify_open_payments("2026-11-20T10:05:00+00:00")
+    assert clinic.value("SELECT outcome FROM balansity.slot") == "YooKassa is not configured"
