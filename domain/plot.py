@@ -29,7 +29,7 @@ def daily_bars(title: str, counts: Sequence[tuple[date, int]]) -> str:
 
 def round_up(value: int) -> int:
     """A top for the scale: the next of 2, 4, 6, 8, 10, 20, 40, …, so that its half is a whole number."""
-    step = 2 * 10 ** (len(str(value)) - 1)
+    step: int = 2 * 10 ** (len(str(value)) - 1)
     return max(2, ceil(value / step) * step)
 
 

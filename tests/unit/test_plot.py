@@ -1,7 +1,7 @@
 """Plots are well-formed SVG that says in words what it shows."""
 
 from datetime import date, timedelta
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ FIRST = date(2026, 11, 1)
 @given(st.lists(st.integers(0, 10**6), max_size=400))
 def test_every_day_has_a_bar_inside_the_plot(counts: list[int]) -> None:
     days = [(FIRST + timedelta(days=place), count) for place, count in enumerate(counts)]
-    plot = ElementTree.fromstring(daily_bars("Events", days))
+    plot = ET.fromstring(daily_bars("Events", days))
     bars = plot.findall(f"{SVG}rect")
     assert len(bars) == len(counts)
     for bar, count in zip(bars, counts, strict=True):
@@ -28,7 +28,7 @@ def test_every_day_has_a_bar_inside_the_plot(counts: list[int]) -> None:
 
 
 def test_a_plot_describes_itself_and_escapes_its_title() -> None:
-    plot = ElementTree.fromstring(daily_bars("<b>Mails & reports</b>", [(FIRST, 3), (FIRST + timedelta(days=1), 4)]))
+    plot = ET.fromstring(daily_bars("<b>Mails & reports</b>", [(FIRST, 3), (FIRST + timedelta(days=1), 4)]))
     assert plot.findtext(f"{SVG}title") == "<b>Mails & reports</b>"
     assert plot.findtext(f"{SVG}desc") == "7 from 2026-11-01 to 2026-11-02, at most 4 a day"
 
