@@ -8,7 +8,7 @@ from functools import lru_cache
 from fpdf import FPDF
 from fpdf.enums import ResourceAccessPolicy
 
-from domain.report_font import FAMILY, SharedFontOutput, shared_fonts
+from domain.report_font import FAMILY, SharedFontOutput, fonts_for, shared_fonts
 from domain.scoring import Status
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here but letter sizes
@@ -52,12 +52,15 @@ class Style:
 
 
 class Canvas(FPDF):
-    """A document whose bytes depend on what is drawn and on nothing else."""
+    """A document whose bytes depend on what is drawn and on nothing else.
 
-    def __init__(self, title: str, day: date) -> None:
+    `names` is all that may hold letters beyond Russian ones, which take a larger font.
+    """
+
+    def __init__(self, title: str, day: date, names: str = "") -> None:
         super().__init__(unit="mm", format="A4")
         self.resource_access_policy = ResourceAccessPolicy.NONE
-        self.fonts.update(shared_fonts())
+        self.fonts.update(fonts_for(names))
         self.set_auto_page_break(False)
         self.set_creation_date(datetime.combine(day, time(), UTC))
         self.set_title(title)
