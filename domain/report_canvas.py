@@ -1,5 +1,6 @@
 """The paper that a report is drawn on: A4, our colours and letters, and the few shapes it is made of."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -30,6 +31,7 @@ COLOURS: dict[Status | None, Colour] = {
     Status.CONCERNING: (172, 58, 44),
     None: (150, 162, 168),
 }
+SHORT_WORD = re.compile(r"(?<=\b\w) |(?<=\b\w\w) ")
 TICK = [(0.27, 0.52), (0.44, 0.69), (0.74, 0.34)]  # in parts of the symbol's size
 
 
@@ -140,7 +142,7 @@ class Canvas(FPDF):
 @lru_cache(maxsize=512)
 def wrapped(text: str, style: Style, width: float) -> tuple[str, ...]:
     """`text` in lines of at most `width`; kept, since most sentences stand in every report."""
-    return tuple(_lines(text, style, width))
+    return tuple(line.replace("\N{NO-BREAK SPACE}", " ") for line in _lines(text, style, width))
 
 
 def _lines(text: str, style: Style, width: float) -> Iterator[str]:
@@ -156,8 +158,11 @@ def _lines(text: str, style: Style, width: float) -> Iterator[str]:
 
 
 def _words(text: str, style: Style, width: float) -> Iterator[str]:
-    """The words of `text`, one that is wider than a line cut into pieces; a dash stays with the word before it."""
-    for word in text.replace(" — ", "\N{NO-BREAK SPACE}— ").split(" "):
+    """The words of `text`, one that is wider than a line cut into pieces.
+
+    As Russian typesetting wants it, a dash stays with the word before it and a short word with the one after it.
+    """
+    for word in SHORT_WORD.sub("\N{NO-BREAK SPACE}", text.replace(" — ", "\N{NO-BREAK SPACE}— ")).split(" "):
         rest = word
         while style.width(rest) > width:
             fitting = next(end for end in range(len(rest), 0, -1) if end == 1 or style.width(rest[:end]) <= width)
