@@ -23,6 +23,7 @@ import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
 from actors.payments import verify_open_payments
+from actors.reports import remove_old_reports
 from broker import broker
 from db.connection import transaction
 from domain.slots import Missed, Slot, cron_trigger, decide, slots_between
@@ -55,6 +56,7 @@ JOBS = (
     Job("cleanup-old-assessments", "0 3 * * *", Missed.ONCE, timedelta(hours=23), cleanup_old_assessments),
     Job("send-appointment-reminders", "* * * * *", Missed.ONCE, timedelta(hours=1), send_appointment_reminders),
     Job("verify-open-payments", "*/5 * * * *", Missed.ONCE, timedelta(hours=1), verify_open_payments),
+    Job("remove-old-reports", "30 3 * * *", Missed.ONCE, timedelta(hours=23), remove_old_reports),
 )
 
 

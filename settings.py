@@ -94,6 +94,7 @@ class Settings:
     broker_listen: bool = setting("on", switch, "off behind a transaction-mode pooler: workers poll instead of LISTEN")
     email_provider: str = setting("file", one_of("file", "smtp", "sendgrid"), "how mail leaves")
     email_from: str = setting("Balansity <no-reply@balansity.example>", mailbox, "sender of every mail")
+    email_rate_limit: int = setting("200", whole_number(1, 10_000), "mails a second at most, all workers together")
     email_outbox_dir: Path = setting("var/outbox", folder, "where EMAIL_PROVIDER=file writes .eml files")
     sendgrid_api_key: str = setting("", text, "needed by EMAIL_PROVIDER=sendgrid", secret=True)
     sendgrid_api_url: str = setting("https://api.sendgrid.com", web_address, "SendGrid, or a stand-in for tests")

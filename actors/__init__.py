@@ -1,9 +1,20 @@
 """The registry of actors: `dramatiq actors` imports this module and runs what it finds."""
 
-import broker  # noqa: F401 - first, so that actors are declared on it and not on Dramatiq's default
+import broker  # first, so that actors are declared on it and not on Dramatiq's default
 import log
 from actors import analytics, appointments, emails, payments, reports
+from db.connection import connect
 
 log.quieten()  # the dramatiq command sets logging up itself
 
-__all__ = ["analytics", "appointments", "emails", "payments", "reports"]
+__all__ = ["analytics", "appointments", "emails", "payments", "publish", "reports"]
+
+
+def publish(url: str) -> None:
+    """Tell SQL which actors this version has, so that `dramatiq.send` knows them and their routes."""
+    conn = connect(url)
+    try:
+        with conn:
+            broker.broker.publish_actors(conn, retire=True)
+    finally:
+        conn.close()

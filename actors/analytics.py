@@ -1,11 +1,12 @@
 """The analytics actor: keeps events once, and in batches when many wait."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import dramatiq
-import orjson
 from dramatiq.middleware import CurrentMessage
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
@@ -15,7 +16,7 @@ from domain.analytics import read_event
 from errors import InvalidMessage, PermanentError
 from log import EventLogger
 
-BATCH = 1000  # events that one message takes along from pgmq
+BATCH = 1000  # events that one message takes along from each queue
 
 analytics = queries.load("analytics")
 events = EventLogger(__name__)
@@ -31,27 +32,33 @@ events = EventLogger(__name__)
     throws=(PermanentError,),
 )
 def record_event(**payload: Any) -> None:
-    """Keep the event of this message and, in the same transaction, those that wait behind it in pgmq."""
+    """Keep the event of this message and, in the same transaction, those of the messages that wait behind it."""
     message = CurrentMessage.get_current_message()
     assert message, "dramatiq.middleware.CurrentMessage is active wherever actors run"  # noqa: S101
     sent_at = datetime.fromtimestamp(message.message_timestamp / 1000, UTC)
     own = read_event(payload, f"message:{message.message_id}", sent_at)
     with connection.transaction() as conn:
-        batch = [own, *_take_waiting(conn)]
+        batch = [own, *_take_from_broker(conn), *_take_from_pgmq(conn)]
         new = analytics.record(
-            conn, events=orjson.dumps(batch).decode(), zone=settings.current().time_zone.key, at=datetime.now(UTC)
+            conn, events=f"[{','.join(batch)}]", zone=settings.current().time_zone.key, at=datetime.now(UTC)
         )
     events.info("events_recorded", received=len(batch), new=new)
 
 
-def _take_waiting(conn: Connection) -> Iterator[dict[str, Any]]:
-    """Take events out of pgmq. One of a wrong shape stays there: the bridge brings it, and it becomes a dead letter."""
-    taken = []
-    for number, enqueued_at, payload in analytics.waiting(conn, count=BATCH):
-        try:
-            event = read_event(payload, f"pgmq:analytics_queue:{number}", enqueued_at)
-        except InvalidMessage:
-            continue
-        taken.append(number)
-        yield event
-    analytics.archive(conn, ids=taken)
+def _take_from_broker(conn: Connection) -> list[str]:
+    taken = dict(_readable(analytics.waiting_in_broker(conn, count=BATCH), "message"))
+    analytics.finish_in_broker(conn, ids=list(taken))
+    return list(taken.values())
+
+
+def _take_from_pgmq(conn: Connection) -> list[str]:
+    taken = dict(_readable(analytics.waiting_in_pgmq(conn, count=BATCH), "pgmq:analytics_queue"))
+    analytics.archive_in_pgmq(conn, ids=list(taken))
+    return list(taken.values())
+
+
+def _readable(rows: Iterable[tuple[Any, datetime, str]], source: str) -> Iterator[tuple[Any, str]]:
+    """Each message's id and event. One of a wrong shape is left to come by itself and end as a dead letter."""
+    for message_id, sent_at, payload in rows:
+        with suppress(InvalidMessage, ValueError):
+            yield message_id, read_event(json.loads(payload), f"{source}:{message_id}", sent_at)

@@ -1,26 +1,33 @@
 """One e-mail's life: planned in the ledger, handed to the provider, and recorded, so that it goes out once."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg2
 from dramatiq.errors import Retry
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from psycopg2.pool import PoolError
 from pydantic import BaseModel
 
 import settings
 from actors import letters
 from db import connection, queries
-from domain.mail import Mail, Unsendable
+from domain.mail import Mail
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder
 from domain.mail_template import TEMPLATES
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import mail as gateway
+from gateways.mail import pace
 from log import EventLogger
 
 STALE_SECONDS = 300  # an attempt that another message began so long ago has lost its worker
+RECORD_PAUSES_SECONDS = (0.2, 0.5, 1, 2, 4, 8)  # between tries to write an answer down; within the actor's time limit
 BUSY_SECONDS = 30  # how soon to look again at a delivery that another message is sending
+
+LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
 
 deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
@@ -58,6 +65,7 @@ def deliver(order: MailOrder, message_id: str) -> None:
         Retry: the provider is busy, or its answer is missing and the template's policy says to send again later.
         RetryableError: the provider did not take it this time.
     """
+    _take_turn()
     with connection.transaction() as conn:
         step = _next_step(conn, order, message_id, datetime.now(UTC))
     match step:
@@ -65,6 +73,14 @@ def deliver(order: MailOrder, message_id: str) -> None:
             _call(step)
         case Wait():
             raise _again("The delivery cannot be sent yet", step.seconds)
+
+
+def _take_turn() -> None:
+    """Wait before the decision, not after it: what is decided then is true when the provider is called."""
+    try:
+        pace.keep()
+    except ProviderBusy as busy:
+        raise _again(str(busy), busy.seconds) from None
 
 
 def _next_step(conn: Connection, order: MailOrder, message_id: str, at: datetime) -> Attempt | Wait | None:
@@ -116,8 +132,12 @@ def _begin(conn: Connection, order: MailOrder, delivery: Delivery, message_id: s
     except Superseded as why:
         _settle(conn, delivery, "superseded", str(why), at)
         return None
-    except Unsendable as why:
+    except PermanentError as why:
         _settle(conn, delivery, "failed", str(why), at)
+        return None
+    suppressed = deliveries.suppression(conn, address=mail.recipient)
+    if suppressed and not TEMPLATES[mail.template].essential:
+        _settle(conn, delivery, "suppressed", f"the address has {suppressed}: `balansity suppressions` can lift it", at)
         return None
     provider = settings.current().email_provider
     number = deliveries.begin_attempt(conn, delivery_id=delivery.id, message_id=message_id, provider=provider, at=at)
@@ -142,6 +162,7 @@ def _call(attempt: Attempt) -> None:
         _record(attempt, "failed", str(error))
     except ProviderBusy as error:
         _record(attempt, "planned", str(error))
+        pace.hold(error.seconds)
         raise _again(str(error), error.seconds) from None
     except RetryableError as error:
         _record(attempt, "planned", str(error))
@@ -151,16 +172,27 @@ def _call(attempt: Attempt) -> None:
 
 
 def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message_id: str | None = None) -> None:
-    with connection.transaction() as conn:
-        deliveries.finish_attempt(
-            conn,
-            delivery_id=attempt.delivery_id,
-            number=attempt.number,
-            outcome=outcome,
-            answer=answer,
-            provider_message_id=provider_message_id,
-            at=datetime.now(UTC),
-        )
+    """Write the answer down; a database that is away for a moment must not make a sent mail an unknown one."""
+    finished_at = datetime.now(UTC)
+    for pause in RECORD_PAUSES_SECONDS:
+        try:
+            with connection.transaction() as conn:
+                deliveries.finish_attempt(
+                    conn,
+                    delivery_id=attempt.delivery_id,
+                    number=attempt.number,
+                    outcome=outcome,
+                    answer=answer,
+                    provider_message_id=provider_message_id,
+                    at=finished_at,
+                )
+            break
+        except LOST_CONNECTION as error:
+            events.warning("delivery_answer_not_recorded", delivery=attempt.delivery_id, again_in_seconds=pause)
+            lost = error
+            time.sleep(pause)
+    else:
+        raise lost
     events.info(
         "delivery_answered",
         delivery=attempt.delivery_id,

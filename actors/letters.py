@@ -19,7 +19,9 @@ from domain.mail import Attachment, Mail, Unsendable, check_size, checked_addres
 from domain.mail_facts import Appointment, Assessment, Payment
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder, Variables
+from domain.mail_samples import SAMPLE_FILES, SAMPLES
 from domain.mail_template import TEMPLATES, Template
+from gateways import report_storage
 
 letters = queries.load("letters")
 
@@ -36,7 +38,7 @@ def write(conn: Connection, order: MailOrder, delivery_id: str, at: datetime) ->
     """The finished mail.
 
     Raises:
-        Unsendable: it can never be sent as ordered.
+        PermanentError: it can never be sent as ordered.
         Superseded: the reason for it is gone.
     """
     template = known_template(order.template)
@@ -44,7 +46,7 @@ def write(conn: Connection, order: MailOrder, delivery_id: str, at: datetime) ->
     variables = order.read_variables()
     letter = WRITERS[template.name](conn, template, variables, at)
     letter.words["reader"] = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
-    attachments = tuple(letter.attachments)
+    attachments = (*letter.attachments, *_report(conn, order.report_id))
     check_size(attachments)
     html, text = render(template.name, subject, letter.words, attachments)
     return Mail(delivery_id, template.name, recipient, subject, html, text, attachments)
@@ -75,6 +77,11 @@ def render(
     html = ENVIRONMENT.get_template(f"{template}.html").render(context)
     text = ENVIRONMENT.get_template(f"{template}.txt").render(context)
     return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def sample(template: str) -> tuple[str, str]:
+    """The HTML and the plain text of a mail with made-up words."""
+    return render(template, TEMPLATES[template].subject, SAMPLES[template], SAMPLE_FILES.get(template, ()))
 
 
 def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
@@ -152,6 +159,13 @@ def _assessment_letter(conn: Connection, _template: Template, variables: Variabl
         "completed_at": variables.completed_at or (assessment and assessment.completed_at),
     }
     return Letter(words)
+
+
+def _report(conn: Connection, report_id: UUID | None) -> list[Attachment]:
+    if report_id is None:
+        return []
+    file = report_storage.load(conn, report_id)
+    return [Attachment(file.filename, file.media_type, file.content)]
 
 
 def _reader(conn: Connection, user_id: UUID | None) -> str | None:

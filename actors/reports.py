@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 import settings
 from actors.emails import send_email
+from actors.runs import run_slot
 from broker import broker
 from db import connection, queries
 from domain.check_up import CheckUp
@@ -60,13 +61,13 @@ def generate_report(**payload: Any) -> None:
 
 @dramatiq.actor(queue_name="reports", max_retries=3, min_backoff=60_000, time_limit=600_000)
 def remove_old_reports(slot: str) -> None:
-    """Remove what is past REPORT_RETENTION_DAYS at the job's planned time, and reports of check-ups that are gone."""
-    before = datetime.fromisoformat(slot) - timedelta(days=settings.current().report_retention_days)
-    removed = 1
-    while removed:
-        with connection.transaction() as conn:
-            removed = report_storage.remove_old(conn, before)
-        events.info("reports_removed", count=removed)
+    """Remove reports that are past REPORT_RETENTION_DAYS, and those of check-ups that are gone."""
+    run_slot("remove-old-reports", slot, _remove_old)
+
+
+def _remove_old(conn: Connection, at: datetime) -> str:
+    retention = timedelta(days=settings.current().report_retention_days)
+    return f"{report_storage.remove_old(conn, at - retention)} removed"
 
 
 def _read_request(payload: dict[str, Any]) -> ReportRequest:

@@ -13,12 +13,12 @@ from rich.rule import Rule
 
 import db.connection
 import settings
-from commands.up import raising_on_sigterm
 from db import queries
 from demo.account import Account
 from demo.acts import Act, program
 from demo.cast import assemble
 from demo.stage import Stage, set_up
+from procfile import raising_on_sigterm
 
 LONGEST_SECONDS = 85.0
 LOOK_SECONDS = 0.2
@@ -109,9 +109,8 @@ def _conclude(account: Account, problems: list[str]) -> None:
     console = account.console
     console.print(Rule())
     for email in account.seen["emails"]:
-        console.print(
-            f"  {email['name'] or '':<22} {email['template']:<28} [dim]{_shown(account.stage.outbox / email['file'])}[/]"
-        )
+        path = _shown(account.stage.outbox / email["file"])
+        console.print(f"  {email['name'] or '':<22} {email['template']:<28} [dim]{path}[/]")
     for report in account.seen["reports"]:
         console.print(f"  {'':<22} {'report':<28} [dim]{_shown(Path(report['file']))}[/]")
     for problem in problems:

@@ -5,10 +5,9 @@ import subprocess
 
 import click
 
-import actors  # noqa: F401 - declares the actors that migrate publishes
+import actors
 import db.connection
 import settings
-from broker import broker
 from db import embedded
 from db.migrate import migrate as apply_migrations
 from errors import BalansityError
@@ -20,20 +19,10 @@ SNAPSHOT_FOLDER = settings.ROOT / "var" / "schema-postgres"
 @click.command()
 def migrate() -> None:
     """Apply the migrations that are missing; safe to run from several processes at once."""
-    names = migrate_and_publish(db.connection.url())
-    click.echo("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
-
-
-def migrate_and_publish(url: str) -> list[str]:
-    """Migrate, and tell SQL which actors this version has; returns the migrations applied."""
+    url = db.connection.url()
     names = apply_migrations(url)
-    conn = db.connection.connect(url)
-    try:
-        with conn:
-            broker.publish_actors(conn, retire=True)
-    finally:
-        conn.close()
-    return names
+    actors.publish(url)
+    click.echo("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
 
 
 @click.command()

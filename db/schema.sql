@@ -304,6 +304,25 @@ BEGIN
 END $$;
 
 --
+-- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+    SELECT CASE p_state
+        WHEN 'planned' THEN 0 WHEN 'sending' THEN 0 WHEN 'unknown' THEN 0
+        WHEN 'sent' THEN 1
+        WHEN 'delivered' THEN 2
+        WHEN 'dropped' THEN 3
+        WHEN 'bounced' THEN 4
+        WHEN 'complained' THEN 5
+        ELSE 9                              -- failed, superseded, suppressed: it never left, whatever anyone reports
+    END;
+$$;
+
+--
 -- Name: users; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -429,6 +448,18 @@ BEGIN
 END $$;
 
 --
+-- Name: hold_mail(text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, p_until)
+    ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, p_until);
+$$;
+
+--
 -- Name: iso_utc(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -533,6 +564,44 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     ORDER BY created_at, id
     LIMIT 1;
 $$;
+
+--
+-- Name: record_event(text, uuid, text, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone, p_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    next_state text := CASE p_kind
+        WHEN 'processed' THEN 'sent' WHEN 'deferred' THEN 'sent' WHEN 'blocked' THEN 'bounced' ELSE p_kind
+    END;
+BEGIN
+    INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
+    SELECT p_id, d.id, p_kind, p_detail, p_occurred_at, p_at
+    FROM balansity.delivery d WHERE d.id = p_delivery_id
+    ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+
+    UPDATE balansity.delivery d
+    SET state = next_state,
+        reason = CASE WHEN next_state IN ('dropped', 'bounced') THEN p_detail END,
+        sent_at = coalesce(d.sent_at, p_occurred_at),
+        changed_at = p_at
+    WHERE d.id = p_delivery_id
+      AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
+
+    -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.
+    INSERT INTO balansity.suppression (address, reason, delivery_id, since)
+    SELECT lower(d.recipient), p_kind, d.id, p_at
+    FROM balansity.delivery d
+    WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
+    ON CONFLICT (address) DO NOTHING;
+    RETURN true;
+END $$;
 
 --
 -- Name: record_events(jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -696,6 +765,25 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
     WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
       AND balansity.over_at(a) <= p_until
 $$;
+
+--
+-- Name: take_place(text, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    place timestamptz;
+BEGIN
+    INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
+    SELECT greatest(free_at, p_at) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
+    IF place <= p_at + p_patience THEN
+        UPDATE balansity.mail_pace SET free_at = place + p_spacing WHERE provider = p_provider;
+    END IF;
+    RETURN place - p_at;
+END $$;
 
 --
 -- Name: time_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1122,6 +1210,34 @@ BEGIN
 END $$;
 
 --
+-- Name: handle_appointment_change(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+DECLARE
+    cancelled boolean := NEW.status = 'cancelled';
+    change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
+BEGIN
+    PERFORM balansity.send_mail(
+        NEW.user_id,
+        -- The transaction's time tells a second move to the same hour from a replay of the first.
+        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(now())),
+        'appointment_' || change,
+        CASE WHEN cancelled THEN 'Консультация отменена' ELSE 'Консультация перенесена' END,
+        jsonb_build_object(
+            'appointment_id', NEW.id,
+            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
+            'previous_scheduled_at', balansity.iso_utc(OLD.scheduled_at),
+            'status', NEW.status
+        )
+    );
+    RETURN NULL;
+END $$;
+
+--
 -- Name: handle_checkup_completed(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1446,6 +1562,20 @@ CREATE TABLE balansity.delivery_attempt (
 );
 
 --
+-- Name: delivery_event; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery_event (
+    id text NOT NULL,
+    delivery_id uuid NOT NULL,
+    kind text NOT NULL,
+    detail text,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_event_kind_check CHECK ((kind = ANY (ARRAY['processed'::text, 'deferred'::text, 'delivered'::text, 'dropped'::text, 'bounced'::text, 'blocked'::text, 'complained'::text])))
+);
+
+--
 -- Name: job_id_seq; Type: SEQUENCE; Schema: balansity; Owner: -
 --
 
@@ -1456,6 +1586,15 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+--
+-- Name: mail_pace; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.mail_pace (
+    provider text NOT NULL,
+    free_at timestamp with time zone NOT NULL
 );
 
 --
@@ -1552,6 +1691,19 @@ ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+--
+-- Name: suppression; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.suppression (
+    address text NOT NULL,
+    reason text NOT NULL,
+    delivery_id uuid,
+    since timestamp with time zone NOT NULL,
+    CONSTRAINT suppression_address_check CHECK ((address = lower(address))),
+    CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['bounced'::text, 'complained'::text])))
 );
 
 --
@@ -1812,6 +1964,13 @@ ALTER TABLE ONLY balansity.delivery_attempt
     ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, number);
 
 --
+-- Name: delivery_event delivery_event_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery_event
+    ADD CONSTRAINT delivery_event_pkey PRIMARY KEY (id);
+
+--
 -- Name: delivery delivery_key_key; Type: CONSTRAINT; Schema: balansity; Owner: -
 --
 
@@ -1838,6 +1997,13 @@ ALTER TABLE ONLY balansity.job
 
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (name);
+
+--
+-- Name: mail_pace mail_pace_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.mail_pace
+    ADD CONSTRAINT mail_pace_pkey PRIMARY KEY (provider);
 
 --
 -- Name: migration migration_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
@@ -1908,6 +2074,13 @@ ALTER TABLE ONLY balansity.slot
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_pkey PRIMARY KEY (job, slot);
+
+--
+-- Name: suppression suppression_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.suppression
+    ADD CONSTRAINT suppression_pkey PRIMARY KEY (address);
 
 --
 -- Name: yoyo_lock yoyo_lock_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
@@ -2033,6 +2206,12 @@ CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DE
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 --
+-- Name: delivery_event_by_delivery; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
+
+--
 -- Name: delivery_not_out; Type: INDEX; Schema: balansity; Owner: -
 --
 
@@ -2105,6 +2284,12 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
 --
+-- Name: appointments on_appointment_change; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW WHEN (((old.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at > now()) AND ((new.status = 'cancelled'::text) OR ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at IS DISTINCT FROM old.scheduled_at))))) EXECUTE FUNCTION public.handle_appointment_change();
+
+--
 -- Name: assessments on_checkup_completed; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2128,6 +2313,13 @@ CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH
 
 ALTER TABLE ONLY balansity.delivery_attempt
     ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
+
+--
+-- Name: delivery_event delivery_event_delivery_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.delivery_event
+    ADD CONSTRAINT delivery_event_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
 
 --
 -- Name: payment_check payment_check_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
@@ -2163,6 +2355,13 @@ ALTER TABLE ONLY balansity.reminder
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_job_fkey FOREIGN KEY (job) REFERENCES balansity.job(name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+--
+-- Name: suppression suppression_delivery_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
+--
+
+ALTER TABLE ONLY balansity.suppression
+    ADD CONSTRAINT suppression_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
 
 --
 -- Name: answers answers_assessment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -2315,6 +2514,12 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION delivery_progress(p_state text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION email_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2351,6 +2556,12 @@ REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
 --
+-- Name: FUNCTION hold_mail(p_provider text, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2379,6 +2590,12 @@ REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM
 --
 
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
+
+--
+-- Name: FUNCTION record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION record_events(p_events jsonb, p_zone text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -2427,6 +2644,12 @@ REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timesta
 --
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
@@ -2529,6 +2752,12 @@ REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION handle_appointment_change(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM PUBLIC;
 
 --
 -- Name: FUNCTION handle_checkup_completed(); Type: ACL; Schema: public; Owner: -

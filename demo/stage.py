@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import actors
 import db.connection
 import settings
-from commands.migrate import migrate_and_publish
-from commands.up import environment, processes
 from db import embedded
+from db.migrate import migrate
 from errors import BalansityError
+from procfile import environment, processes
 
 STOP_SECONDS = 10
 PROCESSES = ("worker", "reports", "scheduler")
@@ -40,7 +41,7 @@ class Stage:
 
     def start(self) -> None:
         """Start the processes; each writes to its own log."""
-        for name, command in processes(PROCESSES).items():
+        for name, command in _played().items():
             log = (self.folder / "logs" / f"{name}.log").open("wb")
             self.running[name] = subprocess.Popen(  # noqa: S602 - the Procfile's lines are shell commands
                 f"exec {command}",
@@ -98,7 +99,8 @@ def set_up(folder: Path) -> Iterator[Stage]:
         (folder / name).mkdir(parents=True)
     with embedded.running(folder / "postgres") as server:
         stage = Stage(folder, _fresh_database(server))
-        migrate_and_publish(stage.url)
+        migrate(stage.url)
+        actors.publish(stage.url)
         try:
             yield stage
         finally:
@@ -122,3 +124,7 @@ def _fresh_database(server: str) -> str:
     finally:
         conn.close()
     return server.replace("/postgres?", f"/{name}?")
+
+
+def _played() -> dict[str, str]:
+    return {name: command for name, command in processes().items() if name in PROCESSES}

@@ -1,5 +1,6 @@
 """Analytics events: what a message tells, and when it happened."""
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -31,8 +32,8 @@ class EventMessage(BaseModel):
     created_at: Moment = None
 
 
-def read_event(payload: dict[str, Any], message_key: str, sent_at: datetime) -> dict[str, Any]:
-    """The event that `payload` tells, as balansity.record_events takes it.
+def read_event(payload: dict[str, Any], message_key: str, sent_at: datetime) -> str:
+    """The event that `payload` tells, in JSON, as balansity.record_events takes it.
 
     Its own `key` makes it one event however often it is sent; without one the message that brought it does.
 
@@ -45,10 +46,14 @@ def read_event(payload: dict[str, Any], message_key: str, sent_at: datetime) -> 
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise InvalidMessage(f"Not an analytics message: {problems}") from None
     occurred_at = event.occurred_at or event.completed_at or event.created_at or sent_at
-    return {
+    fields = {
         "key": event.key or message_key,
         "type": event.type,
         "occurred_at": occurred_at.isoformat(),
         "user_id": event.user_id and str(event.user_id),
         "facts": payload,
     }
+    try:
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # PostgreSQL's numbers reach further than Python's
+        raise InvalidMessage("Not an analytics message: it holds a number too large to read") from None

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from domain.mail import Attachment
+
 _MEETING = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
 
 _APPOINTMENT = {
@@ -44,4 +46,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "payment_confirmation": _PAYMENT,
     "payment_failed": _PAYMENT,
     "payment_refunded": _PAYMENT,
+}
+
+_ENTRY = (Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b""),)
+
+SAMPLE_FILES = {name: _ENTRY for name in SAMPLES if name.startswith("appointment_")} | {
+    "report_ready": (Attachment("report.pdf", "application/pdf", b""),)
 }

@@ -5,12 +5,14 @@ from datetime import datetime
 from uuid import UUID
 
 import fsspec
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from db import queries
 from domain.report_formats import ReportFile
-from errors import PermanentError
+from errors import PermanentError, SettingsError
 
 reports = queries.load("reports")
 
@@ -70,25 +72,34 @@ def remove_of_user(conn: Connection, user_id: UUID) -> int:
 
 
 def remove_old(conn: Connection, before: datetime) -> int:
-    """Remove up to a thousand reports that are older or whose check-up is gone; returns how many."""
+    """Remove reports that are older or whose check-up is gone; returns how many."""
     return _remove_files([location for (location,) in reports.remove_old(conn, before=before)])
 
 
 def _write(location: str, content: bytes) -> None:
-    filesystem, path = fsspec.url_to_fs(location)
-    filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+    filesystem, path = _open(location)
+    if isinstance(filesystem, LocalFileSystem):  # object stores have no folders to make
+        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
     filesystem.pipe_file(path, content)
 
 
 def _read(location: str) -> bytes:
-    filesystem, path = fsspec.url_to_fs(location)
+    filesystem, path = _open(location)
     return bytes(filesystem.cat_file(path))
 
 
 def _remove_files(locations: list[str | None]) -> int:
     """Remove the files of rows that are being removed: first the files, so that a failure keeps the rows."""
     for location in filter(None, locations):
-        filesystem, path = fsspec.url_to_fs(location)
+        filesystem, path = _open(location)
         if filesystem.exists(path):
             filesystem.rm_file(path)
     return len(locations)
+
+
+def _open(location: str) -> tuple[AbstractFileSystem, str]:
+    try:
+        filesystem, path = fsspec.url_to_fs(location)
+    except (ImportError, ValueError) as error:  # no such kind of storage, or its library is not installed
+        raise SettingsError(f"REPORT_STORAGE_URL={location.partition('://')[0]}://… cannot be used: {error}") from None
+    return filesystem, str(path)

@@ -4,16 +4,30 @@
 -- How many of these events were new.
 SELECT balansity.record_events(:events::jsonb, :zone, :at);
 
--- name: waiting(count)
--- Events that wait in pgmq and nobody else holds; they stay locked until the transaction ends.
-SELECT msg_id, enqueued_at, message
+-- name: waiting_in_broker(count)
+-- Events that no worker has claimed; they stay locked until the transaction ends.
+SELECT message_id::text, to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0), message ->> 'kwargs'
+FROM dramatiq.queue
+WHERE queue_name = 'analytics' AND state = 'queued' AND NOT delayed AND message ->> 'actor_name' = 'record_event'
+ORDER BY priority DESC, available_at, position
+LIMIT :count
+FOR UPDATE SKIP LOCKED;
+
+-- name: finish_in_broker(ids)!
+-- Mark messages done that this transaction has locked and worked on; nobody held a claim on them.
+UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
+WHERE message_id = ANY (:ids::uuid[]);
+
+-- name: waiting_in_pgmq(count)
+-- Events that wait in pgmq and no other reader holds; they stay locked until the transaction ends.
+SELECT msg_id, enqueued_at, message::text
 FROM pgmq.q_analytics_queue
 WHERE vt <= clock_timestamp()
 ORDER BY msg_id
 LIMIT :count
 FOR UPDATE SKIP LOCKED;
 
--- name: archive(ids)
+-- name: archive_in_pgmq(ids)!
 SELECT pgmq.archive('analytics_queue', :ids::bigint[]);
 
 -- name: daily(first, last)

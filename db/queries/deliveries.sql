@@ -19,3 +19,54 @@ SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, 
 UPDATE balansity.delivery
 SET state = :state, reason = :reason, changed_at = :at
 WHERE id = :delivery_id::uuid AND state IN ('planned', 'unknown');
+
+-- name: suppression(address)$
+-- Why this address gets only essential mail, or NULL.
+SELECT reason FROM balansity.suppression WHERE address = lower(:address);
+
+-- name: suppressions()$
+-- Every suppressed address, the newest first, as one JSON array.
+SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.since DESC), '[]') FROM balansity.suppression s;
+
+-- name: lift(address)!
+-- Let all mail go to this address again.
+DELETE FROM balansity.suppression WHERE address = lower(:address);
+
+-- name: record_event(id, delivery_id, kind, detail, occurred_at, at)$
+-- Take in what a provider reports; gives whether it was news.
+SELECT balansity.record_event(:id, :delivery_id::uuid, :kind, :detail, :occurred_at, :at);
+
+-- name: latest(states, count)$
+-- The deliveries in these states (NULL: in any), the last changed first, as one JSON array.
+SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.changed_at DESC, d.id), '[]')
+FROM (
+    SELECT * FROM balansity.delivery
+    WHERE :states::text[] IS NULL OR state = ANY (:states)
+    ORDER BY changed_at DESC, id
+    LIMIT :count
+) d;
+
+-- name: story(id)$
+-- One delivery with its attempts and events in order, as JSON; `id` may be the id's or the key's beginning.
+SELECT to_jsonb(d) || jsonb_build_object(
+    'attempt', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.number), '[]')
+                FROM balansity.delivery_attempt a WHERE a.delivery_id = d.id),
+    'event', (SELECT coalesce(jsonb_agg(to_jsonb(e) ORDER BY e.occurred_at, e.received_at), '[]')
+              FROM balansity.delivery_event e WHERE e.delivery_id = d.id)
+)
+FROM balansity.delivery d
+WHERE starts_with(d.id::text, :id) OR starts_with(d.key, :id)
+ORDER BY d.changed_at DESC
+LIMIT 1;
+
+-- name: counts()
+-- How many deliveries are in each state.
+SELECT state, count(*) FROM balansity.delivery GROUP BY state ORDER BY state;
+
+-- name: take_place(provider, spacing, patience, at)$
+-- Take the next free place in the provider's line; gives how long to wait for it, more than `patience` if none was taken.
+SELECT balansity.take_place(:provider, :spacing, :patience, :at);
+
+-- name: hold_mail(provider, until)$
+-- Let nobody send before `until`.
+SELECT balansity.hold_mail(:provider, :until);

@@ -52,13 +52,7 @@ WHERE r.user_id = :user_id::uuid
 RETURNING r.location;
 
 -- name: remove_old(before)
--- Reports past their retention, and those whose check-up is gone, a thousand at most.
+-- Reports past their retention, and those whose check-up is gone.
 DELETE FROM balansity.report r
-WHERE r.id IN (
-    SELECT o.id FROM balansity.report o
-    WHERE o.created_at < :before OR NOT EXISTS (SELECT FROM public.assessments s WHERE s.id = o.assessment_id)
-    ORDER BY o.created_at
-    LIMIT 1000
-    FOR UPDATE SKIP LOCKED
-)
+WHERE r.created_at < :before OR NOT EXISTS (SELECT FROM public.assessments s WHERE s.id = r.assessment_id)
 RETURNING r.location;

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
+from typing import Any
+from uuid import UUID
 
 import dramatiq
 import pytest
@@ -15,6 +17,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 import settings
 from actors.emails import send_email
 from broker import broker
+from domain.report_formats import ReportFile
+from gateways import report_storage
+from gateways.report_storage import ReportKey
 from tests.integration import mail_cases as cases
 
 PATIENCE_SECONDS = 20
@@ -85,17 +90,84 @@ def test_a_message_of_the_wrong_shape_becomes_a_dead_letter(worker: dramatiq.Wor
     assert "anna@example.com" not in dead["error"]
 
 
-def test_a_confirmation_carries_the_calendar_file(worker: dramatiq.Worker, connection: Connection) -> None:
-    family = cases.add_family(connection)
-    begins = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
-    appointment = cases.add_appointment(connection, family, begins)
-    queue(connection, "appointment_confirmation", f'{{"appointment_id": "{appointment}"}}')
+def calendar_entry(mail: EmailMessage) -> Any:
+    (file,) = (part for part in mail.iter_attachments() if part.get_content_type() == "text/calendar")
+    (event,) = Calendar.from_ical(file.get_content()).walk("VEVENT")
+    return event
+
+
+def in_days(days: int) -> datetime:
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+
+
+def test_a_booking_is_confirmed_with_a_calendar_file(worker: dramatiq.Worker, connection: Connection) -> None:
+    cases.add_appointment(connection, cases.add_family(connection), in_days(3))
     assert wait_for(connection, 1) == ["sent"]
     (mail,) = mails()
-    (file,) = mail.iter_attachments()
-    assert file.get_content_type() == "text/calendar"
-    (event,) = Calendar.from_ical(file.get_content()).walk("VEVENT")
-    assert event.decoded("dtstart") == begins
+    assert mail["Subject"] == "Подтверждение записи на консультацию"
+    assert calendar_entry(mail).decoded("dtstart") == in_days(3)
+
+
+def test_a_moved_and_a_cancelled_consultation_update_the_calendar(
+    worker: dramatiq.Worker, connection: Connection
+) -> None:
+    appointment = cases.add_appointment(connection, cases.add_family(connection), in_days(3))
+    wait_for(connection, 1)
+    for count, change in ((2, "scheduled_at = scheduled_at + interval '1 day'"), (3, "status = 'cancelled'")):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE public.appointments SET " + change)
+        wait_for(connection, count)
+    entries = {mail["X-Balansity-Template"]: calendar_entry(mail) for mail in mails()}
+    booked, moved, cancelled = (entries[f"appointment_{kind}"] for kind in ("confirmation", "moved", "cancelled"))
+    assert {event["uid"] for event in (booked, moved, cancelled)} == {f"{appointment}@balansity.example"}
+    assert moved.decoded("dtstart") - booked.decoded("dtstart") == timedelta(days=1)
+    assert cancelled["status"] == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    ("status", "days", "change"),
+    [
+        ("scheduled", 3, "notes = 'окно'"),
+        ("pending", 3, "status = 'confirmed'"),
+        ("scheduled", -3, "status = 'cancelled'"),
+        ("completed", 3, "scheduled_at = scheduled_at + interval '1 day'"),
+        ("cancelled", 3, "scheduled_at = scheduled_at + interval '1 day'"),
+    ],
+)
+def test_a_change_that_is_no_news_to_the_family_sends_nothing(
+    connection: Connection, status: str, days: int, change: str
+) -> None:
+    cases.add_appointment(connection, cases.add_family(connection), in_days(days), status)
+    before = cases.row(connection, "SELECT count(*) FROM pgmq.q_email_queue")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE public.appointments SET " + change)
+    assert cases.row(connection, "SELECT count(*) FROM pgmq.q_email_queue") == before
+
+
+def test_the_report_is_attached(worker: dramatiq.Worker, connection: Connection) -> None:
+    assessment = UUID(cases.add_assessment(connection, cases.add_family(connection)))
+    file = ReportFile("otchet.pdf", "application/pdf", b"%PDF-1.7")
+    report_id = report_storage.save(connection, ReportKey(assessment, "pdf", "d"), None, file, datetime.now(UTC))
+    send_email.send(to="anna@example.com", subject="Тема", template="report_ready", report_id=str(report_id))
+    assert wait_for(connection, 1) == ["sent"]
+    (mail,) = mails()
+    (attached,) = mail.iter_attachments()
+    assert (attached.get_filename(), attached.get_content()) == ("otchet.pdf", b"%PDF-1.7")
+    assert "во вложении" in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+
+
+def test_a_report_that_is_gone_fails_the_mail(worker: dramatiq.Worker, connection: Connection) -> None:
+    send_email.send(to="anna@example.com", subject="Тема", template="report_ready", report_id=str(UUID(int=1)))
+    assert wait_for(connection, 1) == ["failed"]
+
+
+def test_a_report_of_40_mb_fails_the_mail(worker: dramatiq.Worker, connection: Connection) -> None:
+    assessment = UUID(cases.add_assessment(connection, cases.add_family(connection)))
+    file = ReportFile("otchet.pdf", "application/pdf", bytes(40_000_000))
+    report_id = report_storage.save(connection, ReportKey(assessment, "pdf", "d"), None, file, datetime.now(UTC))
+    send_email.send(to="anna@example.com", subject="Тема", template="report_ready", report_id=str(report_id))
+    assert wait_for(connection, 1) == ["failed"]
+    assert "40,000,000 bytes" in cases.row(connection, "SELECT reason FROM balansity.delivery")["reason"]
 
 
 def test_an_older_deployment_without_the_newer_columns_gets_its_mails(
@@ -106,6 +178,5 @@ def test_an_older_deployment_without_the_newer_columns_gets_its_mails(
             "ALTER TABLE public.appointments DROP COLUMN duration_minutes, DROP COLUMN timezone, "
             "DROP COLUMN video_room_url, DROP COLUMN specialist_id"
         )
-    appointment = cases.add_appointment(connection, cases.add_family(connection), datetime.now(UTC) + timedelta(days=3))
-    queue(connection, "appointment_confirmation", f'{{"appointment_id": "{appointment}"}}')
+    cases.add_appointment(connection, cases.add_family(connection), in_days(3))
     assert wait_for(connection, 1) == ["sent"]

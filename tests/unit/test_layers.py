@@ -10,8 +10,9 @@ import settings
 # From the top; a module may import what stands in a lower row, and its own package.
 LAYERS = [
     {"cli"},
-    {"commands", "demo"},
-    {"web", "scheduler"},
+    {"commands"},
+    {"demo"},
+    {"procfile", "scheduler", "web"},
     {"actors"},
     {"gateways", "broker"},
     {"consumer"},

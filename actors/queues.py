@@ -1,0 +1,59 @@
+"""The request's queue helpers for Python code: the same names and meanings as in SQL and on the site."""
+
+from typing import Any
+from uuid import UUID
+
+from psycopg2.extras import Json
+
+from db import queries
+from db.connection import transaction
+
+sql = queries.load("queues")
+
+
+def queue_email_task(
+    to: str, subject: str, template: str, variables: dict[str, Any] | None = None, priority: int = 0
+) -> int:
+    """Queue a mail in `email_queue`; returns its pgmq message id.
+
+    `template` is one of `balansity preview`'s names, `variables` is what it says; higher `priority` goes first.
+    """
+    with transaction() as conn:
+        return int(
+            sql.queue_email_task(
+                conn, to=to, subject=subject, template=template, variables=Json(variables or {}), priority=priority
+            )
+        )
+
+
+def queue_report_generation(assessment_id: UUID | str, user_id: UUID | str | None, report_type: str = "pdf") -> int:
+    """Queue a report (`pdf`, `csv` or `json`) of a check-up; returns its pgmq message id."""
+    with transaction() as conn:
+        return int(
+            sql.queue_report_generation(
+                conn, assessment_id=str(assessment_id), user_id=user_id and str(user_id), report_type=report_type
+            )
+        )
+
+
+def queue_payment_processing(payment_id: UUID | str, action: str) -> int:
+    """Queue work on a payment (`verify`, `refund` or `update_status`); returns its pgmq message id."""
+    with transaction() as conn:
+        return int(sql.queue_payment_processing(conn, payment_id=str(payment_id), action=action))
+
+
+def read_email_task(vt: int = 30) -> dict[str, Any] | None:
+    """Take the next mail from `email_queue`, hidden from other readers for `vt` seconds; None where there is none.
+
+    Only for a queue that no worker serves: workers take what waits within a second. The task has msg_id, read_ct,
+    enqueued_at, vt, message and msg, the same as message.
+    """
+    with transaction() as conn:
+        task: dict[str, Any] | None = sql.read_task(conn, queue="email_queue", vt=vt)
+        return task
+
+
+def archive_task(queue: str, msg_id: int) -> bool:
+    """Mark a task as done; true where it was there."""
+    with transaction() as conn:
+        return bool(sql.archive_task(conn, queue=queue, msg_id=msg_id))

@@ -1,0 +1,152 @@
+"""Commands about e-mail: what went out and why, what mails look like, and which addresses get none."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import settings
+from actors import letters
+from db import connection, queries
+from domain.mail_template import TEMPLATES
+
+deliveries_sql = queries.load("deliveries")
+
+STATES = {
+    "planned": "cyan",
+    "sending": "cyan",
+    "sent": "green",
+    "delivered": "green",
+    "unknown": "yellow",
+    "failed": "red",
+    "bounced": "red",
+    "dropped": "red",
+    "complained": "red",
+    "superseded": "dim",
+    "suppressed": "dim",
+}
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+@click.command()
+@click.argument("which", required=False)
+@click.option("--failed", "wanted", flag_value="failed", help="Those that could not be sent, with the reason.")
+@click.option("--unknown", "wanted", flag_value="unknown", help="Those whose provider never answered.")
+@click.option("--state", "wanted", type=click.Choice(sorted(STATES)), help="Those in this state.")
+@click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
+@json_option
+def deliveries(which: str | None, wanted: str | None, limit: int, as_json: bool) -> None:
+    """Show the ledger of e-mails, the last changed first.
+
+    WHICH, the beginning of a delivery's id or key, tells one delivery's whole story.
+    """
+    with connection.transaction() as conn:
+        if which is None:
+            rows = deliveries_sql.latest(conn, states=[wanted] if wanted else None, count=limit)
+        else:
+            rows = deliveries_sql.story(conn, id=which)
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    elif which is None:
+        Console().print(_list(rows))
+    elif rows is None:
+        raise click.ClickException(f"No delivery's id or key begins with {which!r}.")
+    else:
+        _tell(rows)
+
+
+@click.command()
+@click.argument("template", required=False, type=click.Choice(sorted(TEMPLATES)))
+@click.option("--html", is_flag=True, help="Print the HTML instead of the plain text.")
+def preview(template: str | None, html: bool) -> None:
+    """Show TEMPLATE with sample data; without it, list the templates.
+
+    `balansity preview report_ready --html > report_ready.html` makes a file for the browser; the web
+    process shows all of them at /mails.
+    """
+    if template is None:
+        Console().print(_templates())
+    else:
+        click.echo(letters.sample(template)[0 if html else 1], nl=False)
+
+
+@click.command()
+@click.option("--lift", metavar="ADDRESS", help="Let all mail go to this address again.")
+@json_option
+def suppressions(lift: str | None, as_json: bool) -> None:
+    """List the addresses that bounced or complained; only essential mail still goes there.
+
+    SendGrid keeps a list of its own: take a lifted address off there too, or it drops the mail.
+    """
+    with connection.transaction() as conn:
+        lifted = lift and deliveries_sql.lift(conn, address=lift)
+        rows = deliveries_sql.suppressions(conn)
+    if lift and not lifted:
+        raise click.ClickException(f"{lift} is not suppressed.")
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        Console().print(_suppressed(rows))
+
+
+def _list(rows: list[dict[str, Any]]) -> Table:
+    table = Table("Changed", "State", "Template", "Tries", "Reason", "Id")
+    for row in rows:
+        table.add_row(
+            _moment(row["changed_at"]),
+            _coloured(row["state"]),
+            escape(row["template"]),
+            str(row["attempts"]),
+            escape(row["reason"] or ""),
+            row["id"][:8],
+        )
+    return table
+
+
+def _suppressed(rows: list[dict[str, Any]]) -> Table:
+    table = Table("Address", "Reason", "Since", title=f"{len(rows)} suppressed")
+    for row in rows:
+        table.add_row(escape(row["address"]), row["reason"], _moment(row["since"]))
+    return table
+
+
+def _tell(story: dict[str, Any]) -> None:
+    console = Console()
+    facts = Table.grid(padding=(0, 2))
+    for name in ("id", "key", "template", "recipient", "subject", "user_id", "reason", "provider_message_id"):
+        facts.add_row(name, escape(str(story[name] or "")))
+    console.print(_coloured(story["state"]), facts)
+    table = Table("When", "What", "Words")
+    table.add_row(_moment(story["planned_at"]), "planned", "")
+    for attempt in story["attempt"]:
+        outcome = attempt["outcome"] or "no answer recorded"
+        what = f"attempt {attempt['number']} by {attempt['provider']}: {outcome}"
+        table.add_row(_moment(attempt["started_at"]), what, escape(attempt["answer"] or ""))
+    for event in story["event"]:
+        table.add_row(_moment(event["occurred_at"]), event["kind"], escape(event["detail"] or ""))
+    console.print(table)
+
+
+def _templates() -> Table:
+    table = Table("Template", "Subject", "Essential", "Unanswered")
+    for template in TEMPLATES.values():
+        again = template.resend_after_minutes
+        table.add_row(
+            template.name,
+            template.subject,
+            "yes" if template.essential else "no",
+            f"sent again after {again} min" if again else "left to a person",
+        )
+    return table
+
+
+def _coloured(state: str) -> str:
+    return f"[{STATES[state]}]{state}[/]"
+
+
+def _moment(value: str) -> str:
+    return datetime.fromisoformat(value).astimezone(settings.current().time_zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,73 @@
+-- Keeps what providers report after a mail has left, and the addresses that want or take no more mail.
+
+CREATE TABLE balansity.delivery_event (
+    id text PRIMARY KEY,                    -- the provider's: events come repeatedly and count once
+    delivery_id uuid NOT NULL REFERENCES balansity.delivery (id) ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('processed', 'deferred', 'delivered', 'dropped', 'bounced', 'blocked', 'complained')),
+    detail text,                            -- the provider's words
+    occurred_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL
+);
+
+CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event (delivery_id);
+
+CREATE TABLE balansity.suppression (
+    address text PRIMARY KEY CHECK (address = lower(address)),
+    reason text NOT NULL CHECK (reason IN ('bounced', 'complained')),
+    delivery_id uuid REFERENCES balansity.delivery (id) ON DELETE SET NULL,
+    since timestamptz NOT NULL
+);
+
+-- How far along a delivery is; events arrive in any order and only ever move it forward.
+CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT CASE p_state
+        WHEN 'planned' THEN 0 WHEN 'sending' THEN 0 WHEN 'unknown' THEN 0
+        WHEN 'sent' THEN 1
+        WHEN 'delivered' THEN 2
+        WHEN 'dropped' THEN 3
+        WHEN 'bounced' THEN 4
+        WHEN 'complained' THEN 5
+        ELSE 9                              -- failed, superseded, suppressed: it never left, whatever anyone reports
+    END;
+$$;
+
+-- Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows.
+CREATE FUNCTION balansity.record_event(
+    p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamptz, p_at timestamptz
+) RETURNS boolean LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    next_state text := CASE p_kind
+        WHEN 'processed' THEN 'sent' WHEN 'deferred' THEN 'sent' WHEN 'blocked' THEN 'bounced' ELSE p_kind
+    END;
+BEGIN
+    INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
+    SELECT p_id, d.id, p_kind, p_detail, p_occurred_at, p_at
+    FROM balansity.delivery d WHERE d.id = p_delivery_id
+    ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+
+    UPDATE balansity.delivery d
+    SET state = next_state,
+        reason = CASE WHEN next_state IN ('dropped', 'bounced') THEN p_detail END,
+        sent_at = coalesce(d.sent_at, p_occurred_at),
+        changed_at = p_at
+    WHERE d.id = p_delivery_id
+      AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
+
+    -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.
+    INSERT INTO balansity.suppression (address, reason, delivery_id, since)
+    SELECT lower(d.recipient), p_kind, d.id, p_at
+    FROM balansity.delivery d
+    WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
+    ON CONFLICT (address) DO NOTHING;
+    RETURN true;
+END $$;
+
+REVOKE ALL ON balansity.delivery_event, balansity.suppression FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+    balansity.delivery_progress(text),
+    balansity.record_event(text, uuid, text, text, timestamptz, timestamptz)
+FROM PUBLIC;

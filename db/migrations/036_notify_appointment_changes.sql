@@ -1,0 +1,40 @@
+-- Tells the family, and their calendar, when a booked consultation is moved or cancelled.
+
+CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    cancelled boolean := NEW.status = 'cancelled';
+    change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
+BEGIN
+    PERFORM balansity.send_mail(
+        NEW.user_id,
+        -- The transaction's time tells a second move to the same hour from a replay of the first.
+        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(now())),
+        'appointment_' || change,
+        CASE WHEN cancelled THEN 'Консультация отменена' ELSE 'Консультация перенесена' END,
+        jsonb_build_object(
+            'appointment_id', NEW.id,
+            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
+            'previous_scheduled_at', balansity.iso_utc(OLD.scheduled_at),
+            'status', NEW.status
+        )
+    );
+    RETURN NULL;
+END $$;
+
+REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM PUBLIC;
+
+-- What has begun or is over is history: a change of it is no news.
+CREATE TRIGGER on_appointment_change
+AFTER UPDATE ON public.appointments
+FOR EACH ROW WHEN (
+    OLD.status IN ('pending', 'scheduled', 'confirmed')
+    AND NEW.scheduled_at > now()
+    AND (
+        NEW.status = 'cancelled'
+        OR NEW.status IN ('pending', 'scheduled', 'confirmed') AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at
+    )
+)
+EXECUTE FUNCTION public.handle_appointment_change();

@@ -1,0 +1,37 @@
+"""The Procfile's processes, and what they need to run as children of one of our commands."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import honcho.environ
+
+import settings
+
+PROCFILE = settings.ROOT / "Procfile"
+
+
+def processes() -> dict[str, str]:
+    """The long-running processes, name to shell command."""
+    found: dict[str, str] = dict(honcho.environ.parse_procfile(PROCFILE.read_text(encoding="utf-8")).processes)
+    del found["release"]
+    return found
+
+
+def environment(url: str, **changes: str) -> dict[str, str]:
+    """This process's environment for a child: our programs first on the path, and one database for all."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DATABASE_URL": url, **changes}
+
+
+@contextmanager
+def raising_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C does, so that whatever was started is stopped."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

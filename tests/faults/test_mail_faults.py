@@ -1,0 +1,154 @@
+"""Mail when workers and connections die at the worst moment: between the call to the provider and its answer."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from tests.integration import mail_cases as cases
+from tests.servers import sendgrid as server
+from tests.servers.sendgrid import SendGrid
+
+PATIENCE_SECONDS = 40  # a dead worker's messages are rescued within 20 s
+
+
+@pytest.fixture
+def provider(database: str) -> Iterator[SendGrid]:
+    """A SendGrid that takes requests and answers only once `hold` is set."""
+    with server.running() as running:
+        running.hold = threading.Event()
+        yield running
+
+
+@pytest.fixture
+def worker(database: str, provider: SendGrid) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts worker processes that send through the provider, and kills them after the test."""
+    environment = os.environ | {
+        "DATABASE_URL": database,
+        "EMAIL_PROVIDER": "sendgrid",
+        "SENDGRID_API_KEY": server.KEY,
+        "SENDGRID_API_URL": provider.url,
+    }
+    command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "2", "--queues", "emails"]
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, env=environment, cwd=settings.ROOT, start_new_session=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        end(process, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """Signal a worker and its children; wait for the dead."""
+    if process.poll() is None:
+        os.killpg(process.pid, how)
+    if how == signal.SIGKILL:
+        process.wait()
+
+
+def send(conn: Connection, template: str, variables: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT public.queue_email_task('anna@example.com', 'Тема', %s, %s)", (template, variables))
+
+
+def send_receipt(conn: Connection) -> None:
+    send(conn, "payment_confirmation", '{"amount": 5000}')
+
+
+def wait_until(conn: Connection, query: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not next(iter(cases.row(conn, query).values())):
+        assert time.monotonic() < deadline, f"never came true: {query}"
+        time.sleep(0.05)
+
+
+def delivery(conn: Connection) -> dict[str, Any]:
+    return cases.row(conn, "SELECT id::text, state, attempts FROM balansity.delivery")
+
+
+DONE = "SELECT coalesce(bool_and(state = 'done'), false) FROM dramatiq.queue"
+
+
+@contextmanager
+def answers_held(provider: SendGrid) -> Iterator[threading.Event]:
+    """The provider has a request in hand and has not answered it."""
+    assert provider.hold
+    assert provider.arrived.acquire(timeout=PATIENCE_SECONDS)
+    yield provider.hold
+
+
+def test_a_receipt_whose_worker_was_killed_before_the_answer_is_never_sent_twice(
+    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+) -> None:
+    send_receipt(connection)
+    first = worker()
+    with answers_held(provider) as hold:
+        end(first, signal.SIGKILL)
+        hold.set()  # the answer goes to nobody
+    worker()
+    wait_until(connection, DONE)
+    assert provider.deliveries() == [delivery(connection)["id"]]
+    assert (delivery(connection)["state"], delivery(connection)["attempts"]) == ("unknown", 1)
+
+
+def test_a_report_mail_whose_worker_was_killed_waits_for_news_before_it_is_sent_again(
+    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+) -> None:
+    send(connection, "report_ready", "{}")
+    first = worker()
+    with answers_held(provider):
+        end(first, signal.SIGKILL)
+    worker()
+    wait_until(connection, "SELECT state = 'unknown' FROM balansity.delivery")
+    wait_until(
+        connection,
+        "SELECT state = 'queued' AND available_at BETWEEN now() + interval '25 min' AND now() + interval '31 min' "
+        "FROM dramatiq.queue",
+    )
+    assert len(provider.accepted) == 1
+
+
+def test_a_worker_that_was_frozen_during_the_call_still_delivers_the_answer(
+    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+) -> None:
+    send_receipt(connection)
+    first = worker()
+    with answers_held(provider) as hold:
+        end(first, signal.SIGSTOP)
+        worker()
+        wait_until(connection, "SELECT state = 'unknown' FROM balansity.delivery")
+        hold.set()
+        end(first, signal.SIGCONT)
+    wait_until(connection, "SELECT state = 'sent' FROM balansity.delivery")
+    assert provider.deliveries() == [delivery(connection)["id"]]
+    assert delivery(connection)["attempts"] == 1
+
+
+def test_an_answer_is_recorded_although_every_connection_was_cut_meanwhile(
+    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+) -> None:
+    send_receipt(connection)
+    worker()
+    with answers_held(provider) as hold:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        hold.set()
+    wait_until(connection, DONE)
+    assert provider.deliveries() == [delivery(connection)["id"]]
+    assert (delivery(connection)["state"], delivery(connection)["attempts"]) == ("sent", 1)

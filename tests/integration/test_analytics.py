@@ -1,0 +1,193 @@
+"""Analytics events are kept once, counted on the right day, and taken in batches."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dramatiq
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+from actors.analytics import record_event
+from broker import broker
+from db import queries
+
+PATIENCE_SECONDS = 20
+MOSCOW = ZoneInfo("Europe/Moscow")
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+analytics = queries.load("analytics")
+
+
+@pytest.fixture
+def drain(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Callable[[], None]]:
+    """Starts a worker on the analytics queue when first called, and waits until nothing is left to do."""
+    worker = dramatiq.Worker(broker, queues={"analytics"}, worker_timeout=100, worker_threads=4)
+
+    def wait() -> None:
+        if not worker.consumers:
+            worker.start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while rows(connection, "SELECT 1 FROM pgmq.q_analytics_queue LIMIT 1"):
+            assert time.monotonic() < deadline, "the bridge left messages in pgmq"
+            time.sleep(0.02)
+        broker.join("analytics", timeout=PATIENCE_SECONDS * 1000)
+
+    yield wait
+    worker.stop()
+    broker.close()
+
+
+def rows(connection: Connection, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        return cursor.fetchall()
+
+
+def queue(connection: Connection, *messages: Any) -> None:
+    """Put messages into pgmq, as the triggers do; a string is JSON already."""
+    for message in messages:
+        text = message if isinstance(message, str) else json.dumps(message)
+        rows(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", text)
+
+
+def daily(connection: Connection) -> dict[tuple[date, str], int]:
+    return {(day, kind): count for day, kind, count in analytics.daily(connection, first=date.min, last=date.max)}
+
+
+def recounted(connection: Connection) -> dict[tuple[date, str], int]:
+    """The same numbers, counted from the kept events and their times."""
+    found = rows(
+        connection,
+        "SELECT (occurred_at AT TIME ZONE 'Europe/Moscow')::date, type, count(*) "
+        "FROM balansity.analytics_event GROUP BY 1, 2",
+    )
+    return {(day, kind): count for day, kind, count in found}
+
+
+def test_an_event_is_counted_on_the_clinics_day(drain: Callable[[], None], connection: Connection) -> None:
+    late_evening = {"type": "assessment_completed", "completed_at": "2026-11-23T20:59:59Z"}
+    after_midnight = {"type": "assessment_completed", "completed_at": "2026-11-23 21:00:00+00"}
+    queue(connection, late_evening, after_midnight)
+    drain()
+    assert daily(connection) == {
+        (date(2026, 11, 23), "assessment_completed"): 1,
+        (date(2026, 11, 24), "assessment_completed"): 1,
+    }
+
+
+def test_an_event_with_a_key_is_kept_once_however_often_it_is_sent(
+    drain: Callable[[], None], connection: Connection
+) -> None:
+    event = {"type": "payment_completed", "key": "payment:7:completed", "created_at": NOON.isoformat()}
+    queue(connection, event, event)
+    record_event.send(**event)
+    drain()
+    record_event.send(**event)
+    drain()
+    assert daily(connection) == {(date(2026, 11, 23), "payment_completed"): 1}
+
+
+def test_equal_events_without_a_key_are_two(drain: Callable[[], None], connection: Connection) -> None:
+    event = {"type": "page_seen", "occurred_at": NOON.isoformat()}
+    queue(connection, event, event)
+    drain()
+    assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 2}
+
+
+def test_a_redelivered_message_changes_nothing(drain: Callable[[], None], connection: Connection) -> None:
+    record_event.send(type="page_seen", occurred_at=NOON.isoformat())
+    drain()
+    rows(connection, "UPDATE dramatiq.queue SET state = 'queued', claimed_by = NULL RETURNING 1")
+    drain()
+    assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 1}
+
+
+def test_many_waiting_events_are_taken_in_a_few_batches(drain: Callable[[], None], connection: Connection) -> None:
+    many = [{"type": "page_seen", "number": number, "occurred_at": NOON.isoformat()} for number in range(3000)]
+    rows(connection, "SELECT pgmq.send_batch('analytics_queue', %s::jsonb[])", [json.dumps(each) for each in many])
+    drain()
+    numbers = rows(connection, "SELECT (facts ->> 'number')::int FROM balansity.analytics_event ORDER BY 1")
+    assert [number for (number,) in numbers] == list(range(3000))
+    [(transactions,)] = rows(connection, "SELECT count(DISTINCT received_at) FROM balansity.analytics_event")
+    assert transactions < 1500
+    assert rows(connection, "SELECT count(*) FROM pgmq.a_analytics_queue") == [(3000,)]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"kind": "no type"}, "type: Field required"),
+        ({"type": " "}, "type: String should have at least 1 character"),
+        ({"type": "page_seen", "user_id": "somebody"}, "user_id: Input should be a valid UUID"),
+        ({"type": "page_seen", "occurred_at": "yesterday"}, "occurred_at: Value error"),
+        (["page_seen"], "not a JSON object"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_message_of_a_wrong_shape_becomes_a_dead_letter_and_the_queue_flows_on(
+    drain: Callable[[], None], connection: Connection, message: Any, reason: str
+) -> None:
+    queue(connection, message, {"type": "page_seen", "occurred_at": NOON.isoformat()})
+    drain()
+    [(error,)] = rows(connection, "SELECT error FROM dramatiq.dead_letter")
+    assert reason in error
+    assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 1}
+
+
+def event_lists() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Events of any few types, late and out of order, some of them sent twice."""
+    moments = st.integers(-(60 * 72), 60 * 72).map(lambda minutes: (NOON + timedelta(minutes=minutes)).isoformat())
+    keys = st.integers(0, 30).map(lambda number: f"event:{number}")
+    kinds = st.sampled_from(["assessment_completed", "payment_completed", "page_seen"])
+    event = st.fixed_dictionaries({"key": keys, "type": kinds, "occurred_at": moments, "facts": st.just({})})
+    return st.lists(event, max_size=40)
+
+
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(event_lists(), max_size=4))
+def test_daily_numbers_equal_a_recount(connection: Connection, batches: list[list[dict[str, Any]]]) -> None:
+    rows(connection, "TRUNCATE balansity.analytics_event, balansity.analytics_daily; SELECT 1")
+    for batch in batches:
+        analytics.record(connection, events=json.dumps(batch), zone=MOSCOW.key, at=NOON)
+    assert daily(connection) == recounted(connection)
+    keys = {event["key"] for batch in batches for event in batch}
+    assert sum(daily(connection).values()) == len(keys)
+
+
+def test_workers_that_record_the_same_events_at_once_neither_deadlock_nor_count_twice(
+    connect: Callable[[], Connection], connection: Connection
+) -> None:
+    batch = [
+        {"key": f"event:{number}", "type": f"type {number % 7}", "occurred_at": NOON.isoformat(), "facts": {}}
+        for number in range(500)
+    ]
+    start = Barrier(4)
+    added: list[int] = []
+
+    def work(conn: Connection, events: list[dict[str, Any]]) -> None:
+        start.wait()
+        added.append(analytics.record(conn, events=json.dumps(events), zone=MOSCOW.key, at=NOON))
+
+    orders = [batch, batch[::-1], batch[250:] + batch[:250], batch[::2] + batch[1::2]]
+    threads = [Thread(target=work, args=(connect(), order)) for order in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(added) == 500
+    assert daily(connection) == recounted(connection)
+
+
+def test_a_recount_moves_days_to_another_time_zone(connection: Connection) -> None:
+    event = {"key": "a", "type": "page_seen", "occurred_at": "2026-11-23T20:30:00Z", "facts": {}}
+    analytics.record(connection, events=json.dumps([event]), zone=MOSCOW.key, at=NOON)
+    rows(connection, "SELECT balansity.recount_events('Asia/Yekaterinburg')")
+    assert daily(connection) == {(date(2026, 11, 24), "page_seen"): 1}

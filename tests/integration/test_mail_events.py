@@ -1,0 +1,192 @@
+"""SendGrid's events settle deliveries: signed, fresh, once, in any order; bounces and complaints suppress."""
+
+import base64
+import itertools
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask.testing import FlaskClient
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from actors.delivery import deliver
+from db import queries
+from domain.mail_order import read_order
+from tests.integration import mail_cases as cases
+from web.app import create_app
+from web.sendgrid_events import SIGNATURE, TIMESTAMP
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+PUBLIC_KEY = base64.b64encode(
+    KEY.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+).decode()
+
+
+@pytest.fixture
+def client(environment: pytest.MonkeyPatch) -> FlaskClient:
+    environment.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", PUBLIC_KEY)
+    settings.current.cache_clear()
+    return create_app().test_client()
+
+
+@pytest.fixture
+def delivery(client: FlaskClient, connection: Connection) -> str:
+    """A mail that left."""
+    send("m1")
+    return str(cases.row(connection, "SELECT id FROM balansity.delivery")["id"])
+
+
+def send(message_id: str, template: str = "report_ready", **variables: Any) -> None:
+    order = {"to": "Anna@example.com", "subject": "Тема", "template": template, "variables": variables}
+    deliver(read_order(order), message_id)
+
+
+def event(delivery: str, kind: str, number: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "sg_event_id": f"event-{kind}-{number}",
+        "event": kind,
+        "email": "anna@example.com",
+        "timestamp": int(time.time()),
+        "delivery": delivery,
+        **more,
+    }
+
+
+def post(client: FlaskClient, body: bytes, *, age: int = 0, signed: bytes | None = None) -> int:
+    timestamp = str(int(time.time()) - age)
+    signature = KEY.sign(timestamp.encode() + (body if signed is None else signed), ec.ECDSA(hashes.SHA256()))
+    headers = {SIGNATURE: base64.b64encode(signature).decode(), TIMESTAMP: timestamp}
+    return client.post("/webhooks/sendgrid", data=body, headers=headers).status_code
+
+
+def report(client: FlaskClient, *batch: dict[str, Any]) -> int:
+    return post(client, json.dumps(batch).encode())
+
+
+def state(conn: Connection) -> str:
+    return str(cases.row(conn, "SELECT state FROM balansity.delivery WHERE message_id = 'm1'")["state"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("processed", "sent"),
+        ("deferred", "sent"),
+        ("delivered", "delivered"),
+        ("bounce", "bounced"),
+        ("dropped", "dropped"),
+        ("spamreport", "complained"),
+        ("open", "sent"),
+    ],
+)
+def test_each_event_moves_the_delivery(
+    client: FlaskClient, connection: Connection, delivery: str, kind: str, expected: str
+) -> None:
+    assert report(client, event(delivery, kind, reason="550 unknown")) == 204
+    assert state(connection) == expected
+
+
+def test_any_order_of_events_ends_in_the_same_state(client: FlaskClient, connection: Connection, delivery: str) -> None:
+    story = ["processed", "deferred", "delivered", "spamreport"]
+    for number, order in enumerate(itertools.permutations(story)):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE balansity.delivery SET state = 'sent'")
+        for kind in order:
+            report(client, event(delivery, kind, number))
+        assert state(connection) == "complained", order
+
+
+def test_an_event_that_comes_again_counts_once(client: FlaskClient, connection: Connection, delivery: str) -> None:
+    for _ in range(3):
+        assert report(client, event(delivery, "delivered"), event(delivery, "delivered")) == 204
+    assert cases.row(connection, "SELECT count(*) FROM balansity.delivery_event") == {"count": 1}
+
+
+def test_an_event_settles_what_the_provider_never_answered(
+    client: FlaskClient, connection: Connection, delivery: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE balansity.delivery SET state = 'unknown'")
+    report(client, event(delivery, "processed"))
+    send("m1")
+    assert (state(connection), len(list(settings.current().email_outbox_dir.iterdir()))) == ("sent", 1)
+
+
+def test_an_event_that_overtakes_the_answer_is_not_undone(
+    client: FlaskClient, connection: Connection, delivery: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE balansity.delivery SET state = 'sending'")
+    report(client, event(delivery, "delivered"))
+    queries.load("deliveries").finish_attempt(
+        connection,
+        delivery_id=delivery,
+        number=1,
+        outcome="sent",
+        answer=None,
+        provider_message_id="x",
+        at=datetime.now(UTC),
+    )
+    assert state(connection) == "delivered"
+
+
+@pytest.mark.parametrize(("kind", "more"), [("bounce", {"type": "bounce"}), ("spamreport", {})])
+def test_a_bounce_or_complaint_stops_all_but_essential_mail_until_it_is_lifted(
+    client: FlaskClient, connection: Connection, delivery: str, kind: str, more: dict[str, Any]
+) -> None:
+    report(client, event(delivery, kind, **more))
+    send("m2")
+    assert (
+        cases.row(connection, "SELECT state FROM balansity.delivery WHERE message_id = 'm2'")["state"] == "suppressed"
+    )
+    send("m3", "appointment_confirmation", scheduled_at="2030-01-01T10:00:00Z")
+    assert cases.row(connection, "SELECT state FROM balansity.delivery WHERE message_id = 'm3'")["state"] == "sent"
+    assert queries.load("deliveries").lift(connection, address="ANNA@example.com") == 1
+    send("m4")
+    assert cases.row(connection, "SELECT state FROM balansity.delivery WHERE message_id = 'm4'")["state"] == "sent"
+
+
+@pytest.mark.parametrize(("kind", "more"), [("bounce", {"type": "blocked"}), ("dropped", {}), ("deferred", {})])
+def test_a_passing_trouble_suppresses_nobody(
+    client: FlaskClient, connection: Connection, delivery: str, kind: str, more: dict[str, Any]
+) -> None:
+    report(client, event(delivery, kind, **more))
+    assert cases.row(connection, "SELECT count(*) FROM balansity.suppression") == {"count": 0}
+
+
+@pytest.mark.parametrize("stranger", [None, "", "campaign-7", 7, "00000000-0000-0000-0000-000000000000"])
+def test_events_of_other_senders_are_left_alone(
+    client: FlaskClient, connection: Connection, delivery: str, stranger: Any
+) -> None:
+    assert report(client, event(delivery, "bounce") | {"delivery": stranger}) == 204
+    assert state(connection) == "sent"
+
+
+def test_a_forged_body_is_refused(client: FlaskClient, connection: Connection, delivery: str) -> None:
+    body = json.dumps([event(delivery, "bounce")]).encode()
+    assert post(client, body, signed=b"[]") == 403
+    assert state(connection) == "sent"
+
+
+@pytest.mark.parametrize(("age", "status"), [(590, 204), (610, 403), (-610, 403)])
+def test_an_old_signature_is_refused(client: FlaskClient, delivery: str, age: int, status: int) -> None:
+    assert post(client, json.dumps([event(delivery, "delivered")]).encode(), age=age) == status
+
+
+@pytest.mark.parametrize("headers", [{}, {SIGNATURE: "?", TIMESTAMP: "1"}, {SIGNATURE: "MEUCIQ", TIMESTAMP: "now"}])
+def test_a_request_without_a_usable_signature_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
+    assert client.post("/webhooks/sendgrid", data=b"[]", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'[{"event": "bounce"}]', b"[1]"])
+def test_a_signed_body_that_is_no_batch_is_refused(client: FlaskClient, body: bytes) -> None:
+    assert post(client, body) == 400
+
+
+def test_without_a_key_the_door_does_not_exist(environment: pytest.MonkeyPatch) -> None:
+    assert create_app().test_client().post("/webhooks/sendgrid", data=b"[]").status_code == 404

@@ -1,0 +1,214 @@
+"""A check-up's report is made once, kept, and mailed in the same transaction."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import db.connection
+from actors.reports import generate_report, remove_old_reports
+from broker import broker
+from domain.scoring import SCALES
+from errors import InvalidMessage, PermanentError, RetryableError
+from gateways import report_storage
+from tests.clinic import Clinic
+
+
+@pytest.fixture
+def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Clinic]:
+    yield Clinic(connection)
+    broker.close()
+
+
+def answer(clinic: Clinic, assessment_id: str, value: int = 1, kind: str = "checkup") -> None:
+    """Answer every question of a check-up with `value`."""
+    for scale in SCALES[kind]:
+        for number, answer_type in scale.questions.items():
+            clinic.rows(
+                "INSERT INTO public.answers (assessment_id, question_id, answer_type, value) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (assessment_id, question_id) DO UPDATE SET value = excluded.value",
+                *(assessment_id, number, answer_type, value),
+            )
+
+
+def completed_checkup(clinic: Clinic, user_id: str | None, value: int = 1) -> str:
+    assessment_id = clinic.add_checkup(user_id)
+    answer(clinic, assessment_id, value)
+    clinic.rows("UPDATE public.assessments SET status = 'completed', completed_at = now() WHERE id = %s", assessment_id)
+    return assessment_id
+
+
+def mails(clinic: Clinic) -> list[dict[str, Any]]:
+    """What has been sent to the e-mail actor."""
+    found = clinic.rows("SELECT message -> 'kwargs' FROM dramatiq.queue WHERE queue_name = 'emails' ORDER BY position")
+    return [kwargs for (kwargs,) in found]
+
+
+def kept(clinic: Clinic, assessment_id: str) -> list[tuple[Any, ...]]:
+    return clinic.rows(
+        "SELECT id, format, user_id, size_bytes FROM balansity.report WHERE assessment_id = %s ORDER BY created_at",
+        assessment_id,
+    )
+
+
+def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:
+    user_id = clinic.add_user()
+    assessment_id = completed_checkup(clinic, user_id)
+    generate_report(assessment_id=assessment_id, user_id=user_id, report_type="pdf", created_at="whenever")
+    [(report_id, report_format, owner_id, size)] = kept(clinic, assessment_id)
+    assert (report_format, owner_id) == ("pdf", user_id)
+    assert mails(clinic) == [
+        {
+            "to": "anna@example.com",
+            "subject": "Ваш отчет готов",
+            "template": "report_ready",
+            "variables": {"name": None, "assessment_id": assessment_id, "profile_name": "Мария"},
+            "report_id": report_id,
+            "user_id": user_id,
+            "key": f"report_ready:{report_id}",
+        }
+    ]
+    with db.connection.transaction() as conn:
+        file = report_storage.load(conn, UUID(report_id))
+    assert file.content.startswith(b"%PDF-")
+    assert (len(file.content), file.media_type) == (size, "application/pdf")
+    assert file.filename.endswith(".pdf")
+
+
+def test_a_repeated_request_makes_no_second_report_and_no_second_mail(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    for _ in range(3):
+        generate_report(assessment_id=assessment_id)
+    assert len(kept(clinic, assessment_id)) == 1
+    assert len(mails(clinic)) == 1
+
+
+def test_results_that_the_site_writes_later_are_the_same_report(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    generate_report(assessment_id=assessment_id)
+    summary = {"emotional": {"score": 5, "status": "typical"}, "total_difficulties": 20, "calculated_at": "2026-11-23"}
+    clinic.rows(
+        "UPDATE public.assessments SET results_summary = %s, updated_at = now() WHERE id = %s",
+        *(json.dumps(summary), assessment_id),
+    )
+    generate_report(assessment_id=assessment_id)
+    assert len(kept(clinic, assessment_id)) == 1
+
+
+def test_changed_answers_make_a_new_version(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user(), 1)
+    generate_report(assessment_id=assessment_id)
+    answer(clinic, assessment_id, 3)
+    generate_report(assessment_id=assessment_id)
+    assert len(kept(clinic, assessment_id)) == 2
+    assert len(mails(clinic)) == 2
+
+
+@pytest.mark.parametrize("report_type", ["csv", "json"])
+def test_other_formats_are_kept_beside_the_pdf(clinic: Clinic, report_type: str) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    generate_report(assessment_id=assessment_id)
+    generate_report(assessment_id=assessment_id, report_type=report_type)
+    assert [report_format for _, report_format, _, _ in kept(clinic, assessment_id)] == ["pdf", report_type]
+
+
+def test_a_failure_after_the_report_leaves_neither_report_nor_mail(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    clinic.rows("ALTER TABLE dramatiq.queue ADD CONSTRAINT broken CHECK (queue_name <> 'emails')")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        generate_report(assessment_id=assessment_id)
+    assert kept(clinic, assessment_id) == []
+    clinic.rows("ALTER TABLE dramatiq.queue DROP CONSTRAINT broken")
+    generate_report(assessment_id=assessment_id)
+    assert len(kept(clinic, assessment_id)) == len(mails(clinic)) == 1
+
+
+def test_a_checkup_without_a_profile_has_a_report_whose_mail_has_no_address(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, None)
+    generate_report(assessment_id=assessment_id, user_id=None)
+    assert len(kept(clinic, assessment_id)) == 1
+    assert [mail["to"] for mail in mails(clinic)] == [None]
+
+
+def test_a_user_without_an_address_has_a_report_all_the_same(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user(None))
+    generate_report(assessment_id=assessment_id)
+    assert len(kept(clinic, assessment_id)) == 1
+    assert [mail["to"] for mail in mails(clinic)] == [None]
+
+
+def test_an_unknown_assessment_is_named(clinic: Clinic) -> None:
+    missing = str(uuid4())
+    with pytest.raises(PermanentError, match=f"no assessment {missing}"):
+        generate_report(assessment_id=missing)
+
+
+def test_a_report_is_never_sent_to_somebody_elses_user(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user("anna@example.com"))
+    stranger = clinic.add_user("stranger@example.com")
+    with pytest.raises(PermanentError, match=stranger):
+        generate_report(assessment_id=assessment_id, user_id=stranger)
+    assert mails(clinic) == []
+
+
+def test_answers_that_are_still_missing_are_waited_for_but_not_for_ever(clinic: Clinic) -> None:
+    assessment_id = clinic.add_checkup(clinic.add_user())
+    clinic.rows("UPDATE public.assessments SET status = 'completed', completed_at = now() WHERE id = %s", assessment_id)
+    with pytest.raises(RetryableError, match=assessment_id):
+        generate_report(assessment_id=assessment_id)
+    clinic.rows(
+        "UPDATE public.assessments SET completed_at = now() - interval '11 minutes', "
+        "updated_at = now() - interval '1 day' WHERE id = %s",
+        assessment_id,
+    )
+    with pytest.raises(PermanentError, match="nothing to report"):
+        generate_report(assessment_id=assessment_id)
+    assert kept(clinic, assessment_id) == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "named"),
+    [
+        ({}, "assessment_id"),
+        ({"assessment_id": "seven"}, "assessment_id='seven'"),
+        ({"assessment_id": str(uuid4()), "report_type": "docx"}, "report_type='docx'"),
+        ({"assessment_id": str(uuid4()), "user_id": 5}, "user_id=5"),
+    ],
+)
+def test_a_message_of_a_wrong_shape_is_refused_by_name(payload: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidMessage, match=named):
+        generate_report(**payload)
+
+
+def test_results_of_an_odd_shape_give_way_to_the_answers(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    clinic.rows("UPDATE public.assessments SET results_summary = '[1, 2]' WHERE id = %s", assessment_id)
+    generate_report(assessment_id=assessment_id, report_type="json")
+    [(report_id, *_)] = kept(clinic, assessment_id)
+    with db.connection.transaction() as conn:
+        facts = json.loads(report_storage.load(conn, UUID(report_id)).content)
+    assert facts["scales"][0] | {"title": ""} == {
+        "scale": "emotional", "title": "", "score": 5, "maximum": 20, "threshold": 12, "status": "typical",
+        "status_text": "Все в порядке", "answered": 5, "questions": 5,
+    }  # fmt: skip
+
+
+def test_old_reports_and_those_of_removed_checkups_are_removed(clinic: Clinic) -> None:
+    old, removed, fresh = (completed_checkup(clinic, clinic.add_user()) for _ in range(3))
+    for assessment_id in (old, removed, fresh):
+        generate_report(assessment_id=assessment_id)
+    clinic.rows("UPDATE balansity.report SET created_at = now() - interval '366 days' WHERE assessment_id = %s", old)
+    clinic.rows("DELETE FROM public.assessments WHERE id = %s", removed)
+    slot = datetime.now(UTC).replace(microsecond=0)
+    remove_old_reports(slot=slot.isoformat())
+    assert [len(kept(clinic, each)) for each in (old, removed, fresh)] == [0, 0, 1]
+
+
+def test_a_report_that_was_removed_is_named(clinic: Clinic) -> None:
+    with db.connection.transaction() as conn, pytest.raises(PermanentError, match="no report"):
+        report_storage.load(conn, uuid4())

@@ -1,0 +1,17 @@
+"""The web process: provider webhooks and pages for the clinic's staff."""
+
+from flask import Flask
+
+from web import access, mails, sendgrid_events
+
+LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
+
+
+def create_app() -> Flask:
+    """The application, for gunicorn: `gunicorn "web.app:create_app()"`."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    access.close(app)
+    app.register_blueprint(sendgrid_events.pages)
+    app.register_blueprint(mails.pages)
+    return app

@@ -1,0 +1,25 @@
+"""A page that shows every mail with sample data, as a phone or a desktop shows it, by day and by night."""
+
+from flask import Blueprint, Response, abort, render_template, request
+
+from actors import letters
+from domain.mail_template import TEMPLATES
+
+pages = Blueprint("mails", __name__, template_folder="templates")
+
+
+@pages.get("/mails")
+def overview() -> str:
+    """Every template, framed."""
+    return render_template("mails.html", templates=list(TEMPLATES.values()), dark=request.args.get("scheme") == "dark")
+
+
+@pages.get("/mails/<name>.<kind>")
+def mail(name: str, kind: str) -> Response:
+    """One mail as the recipient's program gets it: html or txt."""
+    if name not in TEMPLATES or kind not in {"html", "txt"}:
+        abort(404)
+    html, text = letters.sample(name)
+    if kind == "txt":
+        return Response(text, mimetype="text/plain")
+    return Response(html, mimetype="text/html")
