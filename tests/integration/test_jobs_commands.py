@@ -37,7 +37,7 @@ def test_the_list_shows_each_jobs_next_run_and_latest_one(clinic: Clinic) -> Non
     [first, *others] = json.loads(balansity("jobs", "list", "--json"))
     assert (first["job"], first["state"], first["outcome"]) == (STATUSES, "succeeded", "0 started, 0 completed")
     assert datetime.fromisoformat(first["next_run"]) > datetime.now(UTC)
-    assert [job["latest_run"] for job in others] == [None, None, None]
+    assert {job["latest_run"] for job in others} == {None}
     assert STATUSES in balansity("jobs", "list")
 
 
