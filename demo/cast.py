@@ -59,8 +59,9 @@ def assemble(conn: Connection) -> Cast:
     paying, failing = families["payment"], families["failure"]
     payment_id = sql.add_payment(conn, user_id=paying.user_id, amount=5000, status="pending")
     odd = now.replace(minute=35, second=0, microsecond=0) + timedelta(days=3)  # half past something, as people book
-    for part, before in (("tomorrow", timedelta(hours=24)), ("soon", timedelta(hours=1))):
-        _book(conn, families[part], now + before + MOMENTS_AHEAD, "Детский психолог")
+    _book(conn, families["tomorrow"], now + timedelta(hours=24) + MOMENTS_AHEAD, "Детский психолог")
+    soon = _book(conn, families["soon"], now + timedelta(hours=1) + MOMENTS_AHEAD, "Семейный психолог")
+    sql.add_reminder(conn, appointment_id=soon, kind="24h")
     cast = Cast(
         families=families,
         assessment_id=_answered(conn, families["check-up"], now - timedelta(minutes=25)),

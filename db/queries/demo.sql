@@ -43,6 +43,12 @@ SELECT :user_id::uuid, :profile_id::uuid, t.id, :scheduled_at, :status, :payment
 FROM public.appointment_types t WHERE t.name = :type_name
 RETURNING id::text;
 
+-- name: add_reminder(appointment_id, kind)!
+-- A reminder that went out earlier.
+INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
+SELECT id, :kind, scheduled_at, scheduled_at - interval '24 hours' FROM public.appointments
+WHERE id = :appointment_id::uuid;
+
 -- name: complete_assessment(id)!
 -- The site, when the last question is answered; it computes results_summary moments later.
 UPDATE public.assessments SET status = 'completed', completed_at = now(), updated_at = now() WHERE id = :id::uuid;
