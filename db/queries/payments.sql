@@ -19,6 +19,9 @@ SELECT payment_id::text FROM balansity.claim_payment_checks(:now) AS due (paymen
 -- name: flag_stuck(now)$
 SELECT balansity.flag_stuck_payments(:now);
 
+-- name: confirm_paid_appointments(now)$
+SELECT balansity.confirm_paid_appointments(:now);
+
 -- name: list_flags()
 -- What a person has to decide, oldest first.
 SELECT f.payment_id::text, p.status, p.amount, coalesce(p.currency, 'RUB'), f.reason, f.flagged_at
