@@ -172,19 +172,21 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 --
 
 CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH delivery AS (
-        UPDATE balansity.delivery d
-        SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-        WHERE d.id = p_delivery_id
-        RETURNING d.id, d.attempts
-    )
+DECLARE
+    new_number integer;
+BEGIN
+    UPDATE balansity.delivery
+    SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
+    WHERE id = p_delivery_id
+    RETURNING attempts INTO STRICT new_number;
+
     INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    SELECT id, attempts, p_provider, p_at FROM delivery
-    RETURNING number;
-$$;
+    VALUES (p_delivery_id, new_number, p_provider, p_at);
+    RETURN new_number;
+END $$;
 
 --
 -- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -351,9 +353,10 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 --
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = p_answer, finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
@@ -365,7 +368,7 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
         sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
         changed_at = p_at
     WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
-$$;
+END $$;
 
 --
 -- Name: flag_payment(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -503,7 +506,11 @@ DECLARE
 BEGIN
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
     VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING;
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF FOUND THEN
+        RETURN opened;
+    END IF;
 
     UPDATE balansity.delivery d
     SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
@@ -767,20 +774,23 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
 $$;
 
 --
--- Name: take_place(text, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: take_places(text, integer, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
+CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
     place timestamptz;
 BEGIN
-    INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
     SELECT greatest(free_at, p_at) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
+        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience, p_at);
+    END IF;
     IF place <= p_at + p_patience THEN
-        UPDATE balansity.mail_pace SET free_at = place + p_spacing WHERE provider = p_provider;
+        UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider;
     END IF;
     RETURN place - p_at;
 END $$;
@@ -1592,7 +1602,7 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 -- Name: mail_pace; Type: TABLE; Schema: balansity; Owner: -
 --
 
-CREATE TABLE balansity.mail_pace (
+CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text NOT NULL,
     free_at timestamp with time zone NOT NULL
 );
@@ -2646,10 +2656,10 @@ REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timesta
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
