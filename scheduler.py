@@ -93,9 +93,9 @@ def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
         bells.add_job(_worked, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
     bells.start()
     events.info("scheduler_started", jobs=len(jobs))
-    _worked(enqueue_due, jobs)
+    _look(jobs)
     while not _stopped(stop):
-        _worked(enqueue_due, jobs)
+        _look(jobs)
     bells.shutdown()
     events.info("scheduler_stopped")
 
@@ -106,6 +106,12 @@ def _stopped(stop: SimpleQueue[int]) -> bool:
     except Empty:
         return False
     return True
+
+
+def _look(jobs: Sequence[Job]) -> None:
+    """Enqueue what is due; a job that cannot be enqueued does not hold up the others."""
+    for job in jobs:
+        _worked(enqueue_due, [job])
 
 
 def _worked(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[Job]) -> bool:

@@ -138,7 +138,7 @@ def dsn(url: str) -> str:
 
 def shown(url: str) -> str:
     """`url` without its password, for people and logs."""
-    return re.sub(r"(//[^:/@]*):[^@]*@", r"\1:***@", url)
+    return re.sub(r"(//[^:/@]*):[^@]+@", r"\1:***@", url).replace(":@", "@")
 
 
 def url() -> str:

@@ -306,6 +306,24 @@ BEGIN
 END $$;
 
 --
+-- Name: confirm_paid_appointments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH confirmed AS (
+        UPDATE public.appointments a
+        SET status = 'confirmed', updated_at = p_now
+        FROM public.payments p
+        WHERE p.id = a.payment_id AND p.user_id = a.user_id AND p.status = 'completed' AND a.status = 'pending'
+        RETURNING 1
+    )
+    SELECT count(*) FROM confirmed
+$$;
+
+--
 -- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -402,6 +420,77 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
     )
     SELECT count(*) FROM flagged
 $$;
+
+--
+-- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+DECLARE
+    addresses text[] := ARRAY(
+        SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
+        UNION
+        SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
+    );
+    assessments text[] := ARRAY(
+        SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
+        WHERE p.user_id = p_user_id
+    );
+    queue text;
+    count_live bigint;
+    count_archived bigint;
+BEGIN
+    UPDATE balansity.delivery_attempt SET answer = NULL
+    WHERE delivery_id IN (
+        SELECT d.id FROM balansity.delivery d
+        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
+    );
+    UPDATE balansity.delivery_event SET detail = NULL
+    WHERE delivery_id IN (
+        SELECT d.id FROM balansity.delivery d
+        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
+    );
+    UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
+    WHERE user_id = p_user_id OR lower(recipient) = ANY (addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'addresses in the mail ledger';
+    RETURN NEXT;
+
+    DELETE FROM balansity.suppression WHERE address = ANY (addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'addresses in the list of suppressed ones';
+    RETURN NEXT;
+
+    UPDATE balansity.analytics_event
+    SET key = 'forgotten:' || gen_random_uuid(), user_id = NULL, facts = '{}'
+    WHERE user_id = p_user_id OR facts ->> 'assessment_id' = ANY (assessments);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'links in analytics events';
+    RETURN NEXT;
+
+    DELETE FROM dramatiq.queue q
+    WHERE q.state <> 'consumed'
+      AND balansity.speaks_of(q.message -> 'kwargs', p_user_id, addresses, assessments);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'messages of the broker';
+    RETURN NEXT;
+
+    removed := 0;
+    FOREACH queue IN ARRAY ARRAY['email_queue', 'report_generation_queue', 'analytics_queue'] LOOP
+        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'q_' || queue)
+        USING p_user_id, addresses, assessments;
+        GET DIAGNOSTICS count_live = ROW_COUNT;
+        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'a_' || queue)
+        USING p_user_id, addresses, assessments;
+        GET DIAGNOSTICS count_archived = ROW_COUNT;
+        removed := removed + count_live + count_archived;
+    END LOOP;
+    what := 'messages of pgmq, archived ones too';
+    RETURN NEXT;
+END $_$;
 
 --
 -- Name: fulfil_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -754,6 +843,15 @@ BEGIN
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
+
+--
+-- Name: speaks_of(jsonb, uuid, text[], text[]); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN COALESCE((((p_message ->> 'user_id'::text) = (p_user_id)::text) OR (lower((p_message ->> 'to'::text)) = ANY (p_addresses)) OR ((p_message ->> 'assessment_id'::text) = ANY (p_assessments))), false);
 
 --
 -- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -2524,6 +2622,12 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION confirm_paid_appointments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION delivery_progress(p_state text); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2552,6 +2656,12 @@ REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, 
 --
 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION forget_person(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION fulfil_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -2648,6 +2758,12 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 --
 
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -

@@ -87,6 +87,7 @@ def environment(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "outbox"))
     settings.current.cache_clear()
+    db.connection.pool.closeall()
     yield monkeypatch
     db.connection.pool.closeall()
     settings.current.cache_clear()
