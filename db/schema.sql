@@ -172,19 +172,21 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 --
 
 CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH delivery AS (
-        UPDATE balansity.delivery d
-        SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-        WHERE d.id = p_delivery_id
-        RETURNING d.id, d.attempts
-    )
+DECLARE
+    new_number integer;
+BEGIN
+    UPDATE balansity.delivery
+    SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
+    WHERE id = p_delivery_id
+    RETURNING attempts INTO STRICT new_number;
+
     INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    SELECT id, attempts, p_provider, p_at FROM delivery
-    RETURNING number;
-$$;
+    VALUES (p_delivery_id, new_number, p_provider, p_at);
+    RETURN new_number;
+END $$;
 
 --
 -- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -304,6 +306,24 @@ BEGIN
 END $$;
 
 --
+-- Name: confirm_paid_appointments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH confirmed AS (
+        UPDATE public.appointments a
+        SET status = 'confirmed', updated_at = p_now
+        FROM public.payments p
+        WHERE p.id = a.payment_id AND p.user_id = a.user_id AND p.status = 'completed' AND a.status = 'pending'
+        RETURNING 1
+    )
+    SELECT count(*) FROM confirmed
+$$;
+
+--
 -- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -351,9 +371,10 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 --
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = p_answer, finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
@@ -365,7 +386,7 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
         sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
         changed_at = p_at
     WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
-$$;
+END $$;
 
 --
 -- Name: flag_payment(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -574,7 +595,11 @@ DECLARE
 BEGIN
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
     VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING;
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF FOUND THEN
+        RETURN opened;
+    END IF;
 
     UPDATE balansity.delivery d
     SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
@@ -847,20 +872,23 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
 $$;
 
 --
--- Name: take_place(text, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: take_places(text, integer, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
+CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
     place timestamptz;
 BEGIN
-    INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
     SELECT greatest(free_at, p_at) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
+        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience, p_at);
+    END IF;
     IF place <= p_at + p_patience THEN
-        UPDATE balansity.mail_pace SET free_at = place + p_spacing WHERE provider = p_provider;
+        UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider;
     END IF;
     RETURN place - p_at;
 END $$;
@@ -1098,6 +1126,29 @@ CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_be
     )
     SELECT count(*) FROM purged;
 $$;
+
+--
+-- Name: purge_archives(timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+DECLARE
+    queue text;
+    purged bigint;
+    total bigint := 0;
+BEGIN
+    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
+        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
+                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
+        USING p_before, p_batch;
+        GET DIAGNOSTICS purged = ROW_COUNT;
+        total := total + purged;
+    END LOOP;
+    RETURN total;
+END $_$;
 
 --
 -- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1672,7 +1723,7 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 -- Name: mail_pace; Type: TABLE; Schema: balansity; Owner: -
 --
 
-CREATE TABLE balansity.mail_pace (
+CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text NOT NULL,
     free_at timestamp with time zone NOT NULL
 );
@@ -2594,6 +2645,12 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION confirm_paid_appointments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION delivery_progress(p_state text); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2738,10 +2795,10 @@ REVOKE ALL ON FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_ad
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
@@ -2796,6 +2853,12 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION redrive(p_ids uuid[]); Type: ACL; Schema: dramatiq; Owner: -

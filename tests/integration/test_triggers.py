@@ -123,12 +123,8 @@ def test_the_triggers_and_functions_are_found_as_the_setup_note_looks_for_them(c
         ("on_new_appointment", "appointments", "INSERT"),
         ("on_payment_status_change", "payments", "UPDATE"),
     ]
-    functions = clinic.rows("SELECT proname FROM pg_proc WHERE proname LIKE 'handle_%%' ORDER BY 1")
-    assert functions == [
-        ("handle_checkup_completed",),
-        ("handle_new_appointment",),
-        ("handle_payment_status_change",),
-    ]
+    functions = {name for (name,) in clinic.rows("SELECT proname FROM pg_proc WHERE proname LIKE 'handle_%%'")}
+    assert functions >= {"handle_checkup_completed", "handle_new_appointment", "handle_payment_status_change"}
 
 
 def test_a_visitor_may_book_but_not_call_what_the_booking_calls(clinic: Clinic) -> None:
