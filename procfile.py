@@ -24,7 +24,8 @@ def processes() -> dict[str, str]:
 def environment(url: str, **changes: str) -> dict[str, str]:
     """This process's environment for a child: our programs first on the path, and one database for all."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DATABASE_URL": url, **changes}
+    port = str(settings.current().port)
+    return {**os.environ, "PATH": path, "PORT": port, "PYTHONUNBUFFERED": "1", "DATABASE_URL": url, **changes}
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class Delivery(BaseModel):
     template: str
     state: str
     changed_at: datetime
+    suppression: str | None  # why its address gets only essential mail
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _open(conn: Connection, order: MailOrder, message_id: str, at: datetime) -> 
         key=order.key or f"message:{message_id}",
         message_id=message_id,
         template=_shown(order.template),
-        recipient=_shown(order.to) or None,
+        recipient=_shown(order.to).strip() or None,
         subject=_shown(order.subject) or None,
         user_id=order.user_id and str(order.user_id),
         stale_seconds=STALE_SECONDS,
@@ -135,9 +136,9 @@ def _begin(conn: Connection, order: MailOrder, delivery: Delivery, message_id: s
     except PermanentError as why:
         _settle(conn, delivery, "failed", str(why), at)
         return None
-    suppressed = deliveries.suppression(conn, address=mail.recipient)
-    if suppressed and not TEMPLATES[mail.template].essential:
-        _settle(conn, delivery, "suppressed", f"the address has {suppressed}: `balansity suppressions` can lift it", at)
+    if delivery.suppression and not TEMPLATES[mail.template].essential:
+        reason = f"the address has {delivery.suppression}: `balansity suppressions --lift` lets mail through again"
+        _settle(conn, delivery, "suppressed", reason, at)
         return None
     provider = settings.current().email_provider
     number = deliveries.begin_attempt(conn, delivery_id=delivery.id, message_id=message_id, provider=provider, at=at)
@@ -176,7 +177,7 @@ def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message
     finished_at = datetime.now(UTC)
     for pause in RECORD_PAUSES_SECONDS:
         try:
-            with connection.transaction() as conn:
+            with connection.single_statements() as conn:
                 deliveries.finish_attempt(
                     conn,
                     delivery_id=attempt.delivery_id,

@@ -172,19 +172,21 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 --
 
 CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH delivery AS (
-        UPDATE balansity.delivery d
-        SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-        WHERE d.id = p_delivery_id
-        RETURNING d.id, d.attempts
-    )
+DECLARE
+    new_number integer;
+BEGIN
+    UPDATE balansity.delivery
+    SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
+    WHERE id = p_delivery_id
+    RETURNING attempts INTO STRICT new_number;
+
     INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    SELECT id, attempts, p_provider, p_at FROM delivery
-    RETURNING number;
-$$;
+    VALUES (p_delivery_id, new_number, p_provider, p_at);
+    RETURN new_number;
+END $$;
 
 --
 -- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -374,9 +376,10 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 --
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = p_answer, finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
@@ -388,7 +391,7 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
         sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
         changed_at = p_at
     WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
-$$;
+END $$;
 
 --
 -- Name: flag_payment(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -422,6 +425,77 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
     )
     SELECT count(*) FROM flagged
 $$;
+
+--
+-- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+DECLARE
+    addresses text[] := ARRAY(
+        SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
+        UNION
+        SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
+    );
+    assessments text[] := ARRAY(
+        SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
+        WHERE p.user_id = p_user_id
+    );
+    queue text;
+    count_live bigint;
+    count_archived bigint;
+BEGIN
+    UPDATE balansity.delivery_attempt SET answer = NULL
+    WHERE delivery_id IN (
+        SELECT d.id FROM balansity.delivery d
+        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
+    );
+    UPDATE balansity.delivery_event SET detail = NULL
+    WHERE delivery_id IN (
+        SELECT d.id FROM balansity.delivery d
+        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
+    );
+    UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
+    WHERE user_id = p_user_id OR lower(recipient) = ANY (addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'addresses in the mail ledger';
+    RETURN NEXT;
+
+    DELETE FROM balansity.suppression WHERE address = ANY (addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'addresses in the list of suppressed ones';
+    RETURN NEXT;
+
+    UPDATE balansity.analytics_event
+    SET key = 'forgotten:' || gen_random_uuid(), user_id = NULL, facts = '{}'
+    WHERE user_id = p_user_id OR facts ->> 'assessment_id' = ANY (assessments);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'links in analytics events';
+    RETURN NEXT;
+
+    DELETE FROM dramatiq.queue q
+    WHERE q.state <> 'consumed'
+      AND balansity.speaks_of(q.message -> 'kwargs', p_user_id, addresses, assessments);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'messages of the broker';
+    RETURN NEXT;
+
+    removed := 0;
+    FOREACH queue IN ARRAY ARRAY['email_queue', 'report_generation_queue', 'analytics_queue'] LOOP
+        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'q_' || queue)
+        USING p_user_id, addresses, assessments;
+        GET DIAGNOSTICS count_live = ROW_COUNT;
+        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'a_' || queue)
+        USING p_user_id, addresses, assessments;
+        GET DIAGNOSTICS count_archived = ROW_COUNT;
+        removed := removed + count_live + count_archived;
+    END LOOP;
+    what := 'messages of pgmq, archived ones too';
+    RETURN NEXT;
+END $_$;
 
 --
 -- Name: fulfil_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -526,7 +600,11 @@ DECLARE
 BEGIN
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
     VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING;
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF FOUND THEN
+        RETURN opened;
+    END IF;
 
     UPDATE balansity.delivery d
     SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
@@ -773,6 +851,15 @@ BEGIN
 END $$;
 
 --
+-- Name: speaks_of(jsonb, uuid, text[], text[]); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN COALESCE((((p_message ->> 'user_id'::text) = (p_user_id)::text) OR (lower((p_message ->> 'to'::text)) = ANY (p_addresses)) OR ((p_message ->> 'assessment_id'::text) = ANY (p_assessments))), false);
+
+--
 -- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -791,20 +878,23 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
 $$;
 
 --
--- Name: take_place(text, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: take_places(text, integer, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
+CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
     place timestamptz;
 BEGIN
-    INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
     SELECT greatest(free_at, p_at) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
+        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience, p_at);
+    END IF;
     IF place <= p_at + p_patience THEN
-        UPDATE balansity.mail_pace SET free_at = place + p_spacing WHERE provider = p_provider;
+        UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider;
     END IF;
     RETURN place - p_at;
 END $$;
@@ -1616,7 +1706,7 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 -- Name: mail_pace; Type: TABLE; Schema: balansity; Owner: -
 --
 
-CREATE TABLE balansity.mail_pace (
+CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text NOT NULL,
     free_at timestamp with time zone NOT NULL
 );
@@ -2574,6 +2664,12 @@ REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION forget_person(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION fulfil_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2670,16 +2766,22 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -

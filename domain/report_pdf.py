@@ -45,13 +45,16 @@ NOTE_LINE = 10.0
 
 def render_pdf(report: Report) -> bytes:
     """The same report always gives the same bytes."""
-    title = text.TITLES[report.assessment_type]
-    canvas = Canvas(title, report.answered_on)
+    canvas = Canvas(text.TITLES[report.assessment_type], report.answered_on, printable(report.person or ""))
+    draw(canvas, report)
+    return canvas.contents()
+
+
+def draw(canvas: Canvas, report: Report) -> None:
     _cover(canvas, report)
     y = _scales(canvas, report)
     _next_steps(canvas, report, y)
-    canvas.number_pages(TINY, HEIGHT - 12, f"Balansity · {title}")
-    return canvas.contents()
+    canvas.number_pages(TINY, HEIGHT - 12, f"Balansity · {text.TITLES[report.assessment_type]}")
 
 
 def _cover(canvas: Canvas, report: Report) -> None:

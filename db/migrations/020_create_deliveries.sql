@@ -52,7 +52,11 @@ DECLARE
 BEGIN
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
     VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING;
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF FOUND THEN
+        RETURN opened;
+    END IF;
 
     UPDATE balansity.delivery d
     SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
@@ -66,23 +70,26 @@ END $$;
 -- Notes that the provider is about to be called; commit this before calling. Returns the attempt's number.
 CREATE FUNCTION balansity.begin_attempt(
     p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamptz
-) RETURNS integer LANGUAGE sql SET search_path = '' AS $$
-    WITH delivery AS (
-        UPDATE balansity.delivery d
-        SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-        WHERE d.id = p_delivery_id
-        RETURNING d.id, d.attempts
-    )
+) RETURNS integer LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    new_number integer;
+BEGIN
+    UPDATE balansity.delivery
+    SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
+    WHERE id = p_delivery_id
+    RETURNING attempts INTO STRICT new_number;
+
     INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    SELECT id, attempts, p_provider, p_at FROM delivery
-    RETURNING number;
-$$;
+    VALUES (p_delivery_id, new_number, p_provider, p_at);
+    RETURN new_number;
+END $$;
 
 -- Notes what the provider answered. A late answer to an earlier attempt is kept with that attempt and moves nothing,
 -- and an event that was faster than the answer is not undone.
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamptz
-) RETURNS void LANGUAGE sql SET search_path = '' AS $$
+) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = p_answer, finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
@@ -94,7 +101,7 @@ CREATE FUNCTION balansity.finish_attempt(
         sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
         changed_at = p_at
     WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
-$$;
+END $$;
 
 REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
 REVOKE ALL ON FUNCTION

@@ -1,10 +1,14 @@
 -- The ledger of e-mails: balansity.delivery and its attempts.
 
 -- name: open(key, message_id, template, recipient, subject, user_id, stale_seconds, at)$
--- Find or plan the delivery of a business key, as JSON; locked until the transaction ends.
-SELECT to_jsonb(balansity.open_delivery(
+-- Find or plan the delivery of a business key, as JSON with `suppression`, why its address gets only essential mail;
+-- the row is locked until the transaction ends.
+SELECT to_jsonb(opened) || jsonb_build_object(
+    'suppression', (SELECT s.reason FROM balansity.suppression s WHERE s.address = lower(opened.recipient))
+)
+FROM balansity.open_delivery(
     :key, :message_id, :template, :recipient, :subject, :user_id::uuid, make_interval(secs => :stale_seconds), :at
-));
+) AS opened;
 
 -- name: begin_attempt(delivery_id, message_id, provider, at)$
 -- Note that the provider is about to be called; gives the attempt's number.
@@ -19,10 +23,6 @@ SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, 
 UPDATE balansity.delivery
 SET state = :state, reason = :reason, changed_at = :at
 WHERE id = :delivery_id::uuid AND state IN ('planned', 'unknown');
-
--- name: suppression(address)$
--- Why this address gets only essential mail, or NULL.
-SELECT reason FROM balansity.suppression WHERE address = lower(:address);
 
 -- name: suppressions()$
 -- Every suppressed address, the newest first, as one JSON array.
@@ -63,9 +63,9 @@ LIMIT 1;
 -- How many deliveries are in each state.
 SELECT state, count(*) FROM balansity.delivery GROUP BY state ORDER BY state;
 
--- name: take_place(provider, spacing, patience, at)$
--- Take the next free place in the provider's line; gives how long to wait for it, more than `patience` if none was taken.
-SELECT balansity.take_place(:provider, :spacing, :patience, :at);
+-- name: take_places(provider, places, spacing, patience, at)$
+-- Take the next places in the provider's line; gives how long to wait for the first, more than `patience` if none was taken.
+SELECT balansity.take_places(:provider, :places, :spacing, :patience, :at);
 
 -- name: hold_mail(provider, until)$
 -- Let nobody send before `until`.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -86,6 +87,22 @@ def test_a_repeated_request_makes_no_second_report_and_no_second_mail(clinic: Cl
         generate_report(assessment_id=assessment_id)
     assert len(kept(clinic, assessment_id)) == 1
     assert len(mails(clinic)) == 1
+
+
+def test_workers_that_make_the_same_report_at_once_keep_and_mail_it_once(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    start = Barrier(4)
+
+    def work() -> None:
+        start.wait()
+        generate_report(assessment_id=assessment_id)
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept(clinic, assessment_id)) == len(mails(clinic)) == 1
 
 
 def test_results_that_the_site_writes_later_are_the_same_report(clinic: Clinic) -> None:

@@ -9,10 +9,12 @@ from uuid import UUID
 import pypdf
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from domain import report_text
 from domain.report import Report, day_ru, full_name, years_ru
-from domain.report_font import printable
+from domain.report_font import RUSSIAN, printable
 from domain.report_formats import digest, render
 from domain.report_text import SCALES as SCALE_WORDS
 from domain.report_text import next_steps, summary
@@ -88,6 +90,7 @@ def test_csv_and_json_carry_the_same_numbers(kind: str) -> None:
     assert [each["score"] for each in scales] == [each.points for each in report.scores]
 
 
+@hypothesis_settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_name_fits_on_the_cover(name: str) -> None:
     report = make_report("parent", person=full_name(name, None))
@@ -95,6 +98,15 @@ def test_any_name_fits_on_the_cover(name: str) -> None:
     assert len(pdf.pages) == 2
     first_words = printable(report.person or "").split(" ")[0][:20]
     assert first_words in pdf.pages[0].extract_text().replace("\xa0", " ")
+
+
+def test_every_sentence_of_ours_is_in_the_small_font() -> None:
+    texts = [value for name, value in vars(report_text).items() if name.isupper()]
+    assert {letter for letter in repr(texts) if ord(letter) not in RUSSIAN} == set()
+
+
+def test_a_name_of_another_alphabet_is_shown_by_the_wide_font() -> None:
+    assert "Әлия Çelik" in text_of(render(make_report(person="Әлия Çelik"), "pdf").content)
 
 
 def test_missing_answers_are_said_and_not_shown_as_fine() -> None:

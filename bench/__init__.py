@@ -1,0 +1,1 @@
+"""How fast it is; each module runs by itself: `python -m bench.<name>`."""
