@@ -16,8 +16,8 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 @pytest.fixture
-def clinic(connection: Connection) -> Clinic:
-    return Clinic(connection)
+def clinic(undone: Connection) -> Clinic:
+    return Clinic(undone)
 
 
 @pytest.fixture
@@ -203,8 +203,10 @@ def test_a_user_without_address_can_pay(clinic: Clinic) -> None:
 
 
 def test_two_payments_for_one_consultation_at_once_link_one_and_flag_the_other(
-    clinic: Clinic, user: str, connect: Callable[[], Connection]
+    connect: Callable[[], Connection],
 ) -> None:
+    clinic = Clinic(connect())
+    user = clinic.add_user()
     appointment = clinic.book(user, TOMORROW, "pending")
     payments = [clinic.add_payment(user, {"appointment_id": appointment}) for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
@@ -217,9 +219,11 @@ def test_two_payments_for_one_consultation_at_once_link_one_and_flag_the_other(
 
 
 def test_the_site_booking_at_the_same_moment_gets_one_consultation(
-    clinic: Clinic, user: str, connect: Callable[[], Connection]
+    connect: Callable[[], Connection],
 ) -> None:
     """The site may insert the consultation that a payment's metadata describes itself: payment_id is unique."""
+    clinic = Clinic(connect())
+    user = clinic.add_user()
     described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
     for _ in range(10):
         payment = clinic.add_payment(user, described)
