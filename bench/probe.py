@@ -69,14 +69,20 @@ def waits(folder: Path) -> list[float]:
 def _new_slot() -> memoryview:
     with lock:
         if os.getpid() not in memory:
-            path = _folder() / f"{os.getpid()}.slots"
-            path.write_bytes(bytes(SIZE))
-            with path.open("r+b") as file:
-                memory[os.getpid()] = memoryview(mmap.mmap(file.fileno(), SIZE)).cast("Q"), count()
+            memory[os.getpid()] = _shared(_folder() / f"{os.getpid()}.slots"), count()
         slots, numbers = memory[os.getpid()]
         at = next(numbers) % SLOTS * FIELDS
         own.slot = slots[at : at + FIELDS]
         return own.slot  # type: ignore[no-any-return]
+
+
+def _shared(path: Path) -> memoryview:
+    """Zeroes that other processes can read at `path`, which is complete from the moment it exists."""
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(bytes(SIZE))
+    draft.rename(path)
+    with path.open("r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), SIZE)).cast("Q")
 
 
 def _folder() -> Path:

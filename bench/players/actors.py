@@ -1,12 +1,12 @@
 """What every contestant on Dramatiq shares: two actors that do nothing, and how to send to them."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import dramatiq
 
 from bench import probe
+from bench.players.pace import at_pace
 
 
 class Actors:
@@ -32,14 +32,6 @@ def noop(number: int) -> None:
 
 def note(sent_at: int) -> None:
     probe.note(sent_at)
-
-
-def at_pace(count: int, per_second: int, send: Callable[[], Any]) -> None:
-    """Send at fixed times, so that a slow send does not thin the others out."""
-    began = time.monotonic()
-    for number in range(count):
-        time.sleep(max(0.0, began + number / per_second - time.monotonic()))
-        send()
 
 
 def lean_middleware() -> list[Any]:

@@ -6,7 +6,7 @@ import time
 import procrastinate
 
 from bench import probe
-from bench.players.actors import at_pace
+from bench.players.pace import at_pace
 
 BATCH = 5_000
 THREADS = 8
