@@ -168,24 +168,58 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
 --
--- Name: begin_attempt(uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: begin_delivery(text, text, text, text, text, uuid, text, text, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
+CREATE FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    new_number integer;
+    stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
+    busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
+    opened balansity.delivery;
 BEGIN
-    UPDATE balansity.delivery
-    SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-    WHERE id = p_delivery_id
-    RETURNING attempts INTO STRICT new_number;
+    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF NOT FOUND THEN
+        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+    END IF;
 
-    INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    VALUES (p_delivery_id, new_number, p_provider, p_at);
-    RETURN new_number;
+    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
+    -- nobody knows whether the mail went out.
+    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
+        UPDATE balansity.delivery d
+        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+        WHERE d.id = opened.id
+        RETURNING * INTO opened;
+    END IF;
+
+    delivery_id := opened.id;
+    state := opened.state;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
+    IF opened.state NOT IN ('planned', 'unknown') OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
+        RETURN;
+    END IF;
+    wait := NULL;
+
+    IF p_refusal IS NULL AND NOT p_essential THEN
+        SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
+        INTO p_refusal, p_reason
+        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
+    END IF;
+    state := coalesce(p_refusal, 'sending');
+    UPDATE balansity.delivery d
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
+    WHERE d.id = opened.id;
+    IF p_refusal IS NULL THEN
+        number := opened.attempts + 1;
+        INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
+        VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+    END IF;
 END $$;
 
 --
@@ -564,56 +598,6 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
-
---
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
-
---
--- Name: open_delivery(text, text, text, text, text, uuid, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
-
-CREATE FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) RETURNS balansity.delivery
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-DECLARE
-    opened balansity.delivery;
-BEGIN
-    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING
-    RETURNING * INTO opened;
-    IF FOUND THEN
-        RETURN opened;
-    END IF;
-
-    UPDATE balansity.delivery d
-    SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
-    WHERE d.key = p_key AND d.state = 'sending'
-      AND (d.message_id = p_message_id OR d.changed_at < p_at - p_stale);
-
-    SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
-    RETURN opened;
-END $$;
 
 --
 -- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1706,6 +1690,28 @@ CREATE VIEW balansity.cron_job_run_details AS
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
 
 --
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+--
 -- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -2637,10 +2643,10 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -2737,12 +2743,6 @@ REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp wi
 --
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
