@@ -22,6 +22,7 @@ import db.queries
 import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
+from actors.messages import purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
 from broker import broker
@@ -57,6 +58,7 @@ JOBS = (
     Job("send-appointment-reminders", "* * * * *", Missed.ONCE, timedelta(hours=1), send_appointment_reminders),
     Job("verify-open-payments", "*/5 * * * *", Missed.ONCE, timedelta(hours=1), verify_open_payments),
     Job("remove-old-reports", "30 3 * * *", Missed.ONCE, timedelta(hours=23), remove_old_reports),
+    Job("purge-messages", "15 * * * *", Missed.ONCE, timedelta(hours=1), purge_messages),
 )
 
 

@@ -214,5 +214,5 @@ def _again(why: str, seconds: float) -> Retry:
 
 
 def _shown(value: Any) -> str:
-    """What the ledger keeps of a value of unknown kind; PostgreSQL takes no NUL."""
-    return "" if value is None else str(value).replace("\0", "")[:500]
+    """What the ledger keeps of a value of unknown kind; PostgreSQL takes no NUL and no half of a surrogate pair."""
+    return "" if value is None else str(value).replace("\0", "").encode(errors="replace").decode()[:500]

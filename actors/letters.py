@@ -59,7 +59,7 @@ def known_template(name: Any) -> Template:
         Unsendable: there is none; lists those that exist.
     """
     if not isinstance(name, str) or name not in TEMPLATES:
-        raise Unsendable(f"unknown template {name!r}; there are {', '.join(sorted(TEMPLATES))}")
+        raise Unsendable(f"unknown template {name!a:.80}; there are {', '.join(sorted(TEMPLATES))}")
     return TEMPLATES[name]
 
 

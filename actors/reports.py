@@ -6,7 +6,7 @@ from uuid import UUID
 
 import dramatiq
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 import settings
 from actors.emails import send_email
@@ -14,9 +14,10 @@ from actors.runs import run_slot
 from broker import broker
 from db import connection, queries
 from domain.check_up import CheckUp
+from domain.payload import read_payload
 from domain.report import Report
 from domain.report_formats import digest, render
-from errors import InvalidMessage, PermanentError, RetryableError
+from errors import PermanentError, RetryableError
 from gateways import report_storage
 from gateways.report_storage import ReportKey
 from log import EventLogger
@@ -46,7 +47,7 @@ class ReportRequest(BaseModel):
 )
 def generate_report(**payload: Any) -> None:
     """Make the report of a check-up, keep it and mail it; the same report is kept and mailed once."""
-    request = _read_request(payload)
+    request = read_payload(ReportRequest, payload, "a report")
     at = datetime.now(UTC)
     with connection.transaction() as conn:
         check_up = _load(conn, request)
@@ -68,14 +69,6 @@ def remove_old_reports(slot: str) -> None:
 def _remove_old(conn: Connection, at: datetime) -> str:
     retention = timedelta(days=settings.current().report_retention_days)
     return f"{report_storage.remove_old(conn, at - retention)} removed"
-
-
-def _read_request(payload: dict[str, Any]) -> ReportRequest:
-    try:
-        return ReportRequest.model_validate({key: value for key, value in payload.items() if value is not None})
-    except ValidationError as error:
-        problems = "; ".join(f"{each['loc'][0]}={each['input']!r}: {each['msg']}" for each in error.errors())
-        raise InvalidMessage(f"Not a report message: {problems}") from None
 
 
 def _load(conn: Connection, request: ReportRequest) -> CheckUp:

@@ -1134,6 +1134,29 @@ CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_be
 $$;
 
 --
+-- Name: purge_archives(timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+DECLARE
+    queue text;
+    purged bigint;
+    total bigint := 0;
+BEGIN
+    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
+        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
+                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
+        USING p_before, p_batch;
+        GET DIAGNOSTICS purged = ROW_COUNT;
+        total := total + purged;
+    END LOOP;
+    RETURN total;
+END $_$;
+
+--
 -- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -2836,6 +2859,12 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION redrive(p_ids uuid[]); Type: ACL; Schema: dramatiq; Owner: -

@@ -1,7 +1,7 @@
 """The report as a PDF: a cover with the main thing, every scale as a bar, and what to do next."""
 
 from domain import report_text as text
-from domain.report import Report, day_ru, years_ru
+from domain.report import Report, day_in_words, years
 from domain.report_canvas import (
     BOTTOM,
     COLOURS,
@@ -72,8 +72,8 @@ def _cover(canvas: Canvas, report: Report) -> None:
 
 def _person(canvas: Canvas, report: Report) -> None:
     """Whom it is about and when, standing on the lower edge of the cover's band."""
-    facts = [years_ru(report.age)] if report.age is not None else []
-    canvas.line_of(SUBTITLE, MARGIN, COVER_BAND - 10, " · ".join([*facts, day_ru(report.answered_on)]))
+    facts = [years(report.age)] if report.age is not None else []
+    canvas.line_of(SUBTITLE, MARGIN, COVER_BAND - 10, " · ".join([*facts, day_in_words(report.answered_on)]))
     name = printable(report.person or "")
     style = next((style for style in NAMES if style.width(name) <= INNER), NAMES[-1])
     lines = wrapped(name, style, INNER)[:3]

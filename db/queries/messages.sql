@@ -47,3 +47,11 @@ SELECT dramatiq.redrive(:ids::uuid[]);
 SELECT dramatiq.redrive(coalesce(array_agg(message_id), '{}'))
 FROM dramatiq.dead_letter
 WHERE :actor::text IS NULL OR actor_name = :actor;
+
+-- name: purge(done_before, dead_before, batch)$
+-- Delete a batch of old messages.
+SELECT dramatiq.purge(:done_before, :dead_before, :batch);
+
+-- name: purge_archives(before, batch)$
+-- Delete a batch of what pgmq kept.
+SELECT dramatiq.purge_archives(:before, :batch);

@@ -137,10 +137,10 @@ def test_events_sent_by_application_code_are_taken_in_batches_too(
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        ({"kind": "no type"}, "type: Field required"),
-        ({"type": " "}, "type: String should have at least 1 character"),
-        ({"type": "page_seen", "user_id": "somebody"}, "user_id: Input should be a valid UUID"),
-        ({"type": "page_seen", "occurred_at": "yesterday"}, "occurred_at: Value error"),
+        ({"kind": "no type"}, "type is missing"),
+        ({"type": " "}, "type=' '"),
+        ({"type": "page_seen", "user_id": "somebody"}, "user_id='somebody'"),
+        ({"type": "page_seen", "occurred_at": "yesterday"}, "occurred_at='yesterday'"),
         (["page_seen"], "not a JSON object"),
     ],
     ids=lambda value: str(value)[:30],

@@ -191,10 +191,10 @@ def test_answers_that_are_still_missing_are_waited_for_but_not_for_ever(clinic: 
 @pytest.mark.parametrize(
     ("payload", "named"),
     [
-        ({}, "assessment_id"),
+        ({}, "assessment_id is missing"),
         ({"assessment_id": "seven"}, "assessment_id='seven'"),
         ({"assessment_id": str(uuid4()), "report_type": "docx"}, "report_type='docx'"),
-        ({"assessment_id": str(uuid4()), "user_id": 5}, "user_id=5"),
+        ({"assessment_id": str(uuid4()), "user_id": 5}, "user_id='5'"),
     ],
 )
 def test_a_message_of_a_wrong_shape_is_refused_by_name(payload: dict[str, Any], named: str) -> None:

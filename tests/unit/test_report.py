@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from domain import report_text
-from domain.report import Report, day_ru, full_name, years_ru
+from domain.report import Report, day_in_words, full_name, years
 from domain.report_font import RUSSIAN, printable
 from domain.report_formats import digest, render
 from domain.report_text import SCALES as SCALE_WORDS
@@ -130,11 +130,11 @@ def test_summary_names_what_needs_attention_and_what_is_near_it() -> None:
     ("age", "words"), [(1, "1 год"), (3, "3 года"), (11, "11 лет"), (12, "12 лет"), (21, "21 год")]
 )
 def test_years_are_written_as_russian_does(age: int, words: str) -> None:
-    assert years_ru(age) == words
+    assert years(age) == words
 
 
 def test_dates_are_written_as_russian_does() -> None:
-    assert day_ru(date(2026, 5, 9)) == "9 мая 2026 года"
+    assert day_in_words(date(2026, 5, 9)) == "9 мая 2026 года"
 
 
 @pytest.mark.parametrize(
