@@ -1,8 +1,11 @@
 """What a worker process holds: its claims, from the moment they are taken until they are settled."""
 
+import math
 import threading
+import time
 from collections import deque
-from itertools import count
+from collections.abc import Iterable
+from itertools import count, takewhile
 from typing import Any
 
 from dramatiq import Middleware
@@ -21,8 +24,13 @@ class Claim(MessageProxy):
         self.attempt = attempt
         self.rank = (-priority, next(claim_order))
         self.retry_delay: int | None = None  # milliseconds; set when Dramatiq asks for a retry
-        self.started = False
+        self.taken_at = time.monotonic()
         self.handed_back = False
+        self.written = False  # retried or rejected in the database already, so that no ack is due
+
+    # A claim is itself alone: the same message may be claimed again, under another attempt.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __lt__(self, other: Any) -> bool:
         # Dramatiq's own answer, always true, lets messages of equal priority starve.
@@ -55,38 +63,47 @@ class Claims:
     """The claims of one queue; worker threads settle them, the consumer's thread takes and releases them."""
 
     def __init__(self) -> None:
-        self.unstarted: dict[str, Claim] = {}
-        self.held = 0  # claimed and not yet released
-        self.settled: deque[Claim | None] = deque()  # to be acked; None: retried or rejected already
-        self.returned: deque[Claim] = deque()  # to be requeued
+        self.held: set[Claim] = set()  # taken and not yet released
+        self.unstarted: dict[Claim, None] = {}  # in the order of taking
+        self.settled: deque[Claim] = deque()  # to be acked and released
+        self.returned: deque[Claim] = deque()  # to be requeued and released
+        self.rate = 0.0  # messages finished a second, lately
+        self.more = False  # whether the last look left some waiting
         self.lock = threading.Lock()
         self.wake = threading.Event()
 
     def take(self, claims: list[Claim]) -> None:
+        self.held.update(claims)
         with self.lock:
-            self.unstarted |= {claim.message_id: claim for claim in claims}
-        self.held += len(claims)
+            self.unstarted |= dict.fromkeys(claims)
 
     def start(self, claim: Claim) -> bool:
         """Whether the claim may run: it was not handed back meanwhile."""
         with self.lock:
-            claim.started = self.unstarted.pop(claim.message_id, None) is claim
-            return claim.started
+            if claim not in self.unstarted:
+                return False
+            del self.unstarted[claim]
+            return True
 
-    def hand_back(self) -> None:
-        """Give up every claim that has not started; the consumer requeues them."""
+    def hand_back(self, taken_before: float = math.inf) -> bool:
+        """Give up the claims taken before then that have not started; the consumer requeues them."""
         with self.lock:
-            claims = list(self.unstarted.values())
-            self.unstarted.clear()
-        for claim in claims:
-            claim.handed_back = True
-        self.returned.extend(claims)
-        self.wake.set()
+            claims = list(takewhile(lambda claim: claim.taken_at < taken_before, self.unstarted))
+            for claim in claims:
+                del self.unstarted[claim]
+                claim.handed_back = True
+        if claims:
+            self.returned.extend(claims)
+            self.wake.set()
+        return bool(claims)
 
-    def settle(self, claim: Claim | None) -> None:
+    def settle(self, claim: Claim) -> None:
         self.settled.append(claim)
-        if len(self.settled) >= self.held:
+        if len(self.settled) >= len(self.held):
             self.wake.set()  # nothing else runs: do not wait for more to ack together
+
+    def release(self, claims: Iterable[Claim]) -> None:
+        self.held.difference_update(claims)
 
 
 class ClaimsMiddleware(Middleware):

@@ -4,12 +4,14 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.message import Message
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.pool import PoolError
 
 from claims import Claim
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH = 128  # messages claimed at once
 AHEAD_SECONDS = 0.05  # a worker holds what it will start within this time, and leaves the rest to others
+IDLE_SECONDS = 1.0  # what did not start within this time goes back: it was short work once, and is long now
+AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
 LINGER_SECONDS = 0.005  # an ack waits at most this long for others to share its round trip
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
@@ -43,15 +47,16 @@ class PostgresConsumer(Consumer):
         self.route = broker.routes.get(queue_name)
         self.claims = broker.claims[queue_name]
         self.ready: deque[Claim] = deque()
-        self.rate = 0.0  # messages finished a second, lately
-        self.more = True  # whether the last claim left some waiting
         self.lost = False
         self.exchanged_at = time.monotonic()
         self.poll_at = 0.0
+        self.audit_at = 0.0
+        self.modest_until = 0.0
 
     def __next__(self) -> Claim | None:
         deadline = time.monotonic() + self.timeout_seconds
         while not self.ready:
+            self._give_idle_back()
             if self._exchange_is_due():
                 self._exchange(self._room())
             elif time.monotonic() >= deadline:
@@ -71,8 +76,7 @@ class PostgresConsumer(Consumer):
 
     def nack(self, message: Any) -> None:
         """Make a message a dead letter; called by worker threads."""
-        if not message.started:
-            self.claims.start(message)
+        self.claims.start(message)  # one for an unknown actor comes here without having started
         self._settle_now("reject", message)
 
     def requeue(self, messages: Any) -> None:
@@ -83,6 +87,13 @@ class PostgresConsumer(Consumer):
 
     def close(self) -> None:
         self._flush()
+
+    def _give_idle_back(self) -> None:
+        """Hand back what waits for a thread too long, and leave it to idle workers for a moment."""
+        now = time.monotonic()
+        if self.claims.hand_back(now if self.broker.pulse.closing else now - IDLE_SECONDS):
+            self.claims.rate = 0.0
+            self.modest_until = now + random.uniform(*POLL_SECONDS)  # noqa: S311 - jitter
 
     def _exchange_is_due(self) -> bool:
         claims, now = self.claims, time.monotonic()
@@ -96,25 +107,35 @@ class PostgresConsumer(Consumer):
         if finished and (rung or finished >= LARGEST_BATCH // 2 or now >= self.exchanged_at + LINGER_SECONDS):
             return True
         room = self._room()
-        return room > 0 and (rung or now >= self.poll_at or (self.more and room >= self._wanted() // 4))
-
-    def _wanted(self) -> int:
-        """How many messages to hold: what all threads will start soon."""
-        return self.threads + int(self.rate * AHEAD_SECONDS)
+        return room > 0 and (rung or now >= self.poll_at or (claims.more and room >= self._share(self.threads) // 4))
 
     def _room(self) -> int:
-        """How many more to claim. All queues share what is wanted, and each may hold at least one."""
+        """How many more to claim: what is wanted and not held, or what is missing to this queue's share of it."""
         if self.broker.pulse.closing or not self.broker.pulse.worker_id:
             return 0
-        finished = len(self.claims.settled)
-        held = sum(claims.held for claims in self.broker.claims.values()) - finished
-        return max(min(LARGEST_BATCH, self._wanted() - held), 1 if self.claims.held <= finished else 0)
+        everyone = list(self.broker.claims.values())
+        held = sum(len(claims.held) - len(claims.settled) for claims in everyone)
+        room = self.threads + self._ahead() - held
+        if time.monotonic() >= self.modest_until:
+            room = max(room, self._share(0) - len(self.claims.held) + len(self.claims.settled))
+        return max(0, min(LARGEST_BATCH, room))
+
+    def _ahead(self) -> int:
+        """How many messages of all queues will start soon, beyond those that the threads run."""
+        return int(sum(claims.rate for claims in list(self.broker.claims.values())) * AHEAD_SECONDS)
+
+    def _share(self, threads: int) -> int:
+        """This queue's part of what is wanted for so many threads; queues that have work get equal parts."""
+        rivals = sum(1 for claims in list(self.broker.claims.values()) if claims.held or claims.more)
+        return max(1, (threads + self._ahead()) // max(1, rivals))
 
     def _wait(self, deadline: float) -> None:
         now = time.monotonic()
         until = min(deadline, self.poll_at if self.lost or self._room() > 0 else deadline)
         if self.claims.settled and not self.lost:
             until = min(until, now + LINGER_SECONDS)
+        if self.claims.unstarted:
+            until = min(until, now + IDLE_SECONDS)
         self.claims.wake.wait(max(0.0, until - now))
 
     def _exchange(self, limit: int) -> None:
@@ -122,22 +143,24 @@ class PostgresConsumer(Consumer):
         returned = _drained(self.claims.returned)
         try:
             rows = self._call(settled, returned, limit)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError) as error:
+        except (psycopg2.Error, PoolError) as error:
             self.claims.settled.extendleft(reversed(settled))
             self.claims.returned.extendleft(reversed(returned))
             self._wait_out(error)
             return
-        self.claims.held -= len(settled) + len(returned)
+        self.claims.release([*settled, *returned])
         claimed = [claim for row in rows if (claim := self._claim(*row))]
         self.claims.take(claimed)
         self.ready.extend(claimed)
         self._note(len(settled), more=0 < limit <= len(rows))
 
-    def _call(self, settled: list[Claim | None], returned: list[Claim], limit: int) -> list[Any]:
+    def _call(self, settled: list[Claim], returned: list[Claim], limit: int) -> list[Any]:
         with self.broker.pool.transaction() as conn:
+            if time.monotonic() >= self.audit_at:
+                self._audit(conn)
             if returned:
                 self.broker.sql.requeue(conn, **_fences(returned))
-            done = _fences(claim for claim in settled if claim)
+            done = _fences(claim for claim in settled if not claim.written)
             return list(
                 self.broker.sql.exchange(
                     conn,
@@ -151,13 +174,21 @@ class PostgresConsumer(Consumer):
                 )
             )
 
+    def _audit(self, conn: Connection) -> None:
+        """Free what the database holds as ours and we never heard of: an exchange committed, its answer was lost."""
+        held = _fences(self.claims.held)
+        freed = self.broker.sql.free_unknown(conn, worker=self.broker.pulse.worker_id, queue=self.queue_name, **held)
+        if freed:
+            events.warning("unknown_claims_freed", queue=self.queue_name, count=freed)
+        self.audit_at = time.monotonic() + AUDIT_SECONDS
+
     def _note(self, finished: int, *, more: bool) -> None:
         """Remember how fast messages finish, whether more wait, and when to look again."""
         now = time.monotonic()
         elapsed = max(now - self.exchanged_at, 0.001)
-        self.rate += min(1.0, elapsed / MEMORY_SECONDS) * (finished / elapsed - self.rate)
+        self.claims.rate += min(1.0, elapsed / MEMORY_SECONDS) * (finished / elapsed - self.claims.rate)
         self.exchanged_at = now
-        self.more = more
+        self.claims.more = more
         self.poll_at = now + random.uniform(*POLL_SECONDS)  # noqa: S311 - jitter
         if self.lost:
             events.info("database_regained", queue=self.queue_name)
@@ -169,23 +200,28 @@ class PostgresConsumer(Consumer):
             return Claim(Message(**fields), attempt, priority)
         except (AttributeError, KeyError, TypeError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
-            self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)
+            with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
+                self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)
             events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")
             return None
 
     def _settle_now(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject under the fence; a lost connection is raised, so that Dramatiq tries again."""
-        self.broker.call(
-            how, id=claim.message_id, attempt=claim.attempt, message=claim.encoded(), error=claim.failure(), **arguments
-        )
-        self.claims.settle(None)
-        event = "message_retried" if how == "retry" else "message_dead_lettered"
-        events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id, **arguments)
+        arguments |= {"id": claim.message_id, "attempt": claim.attempt, "error": claim.failure()}
+        try:
+            ours = self.broker.call(how, message=claim.encoded(), **arguments)
+        except psycopg2.DataError:  # the actor changed its arguments to what cannot be stored: leave them as they were
+            ours = self.broker.call(how, message=None, **arguments)
+        claim.written = True
+        self.claims.settle(claim)
+        event = {"retry": "message_retried", "reject": "message_dead_lettered"}[how] if ours else "claim_was_taken_over"
+        events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id)
 
     def _wait_out(self, error: Exception) -> None:
         if not self.lost:
             events.warning("database_lost", queue=self.queue_name, error=str(error).strip())
         self.lost = True
+        self.audit_at = 0.0
         self.poll_at = time.monotonic() + random.uniform(*LOST_SECONDS)  # noqa: S311 - jitter
 
     def _flush(self) -> None:

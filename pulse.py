@@ -74,7 +74,7 @@ class Pulse:
                 continue
             try:
                 self._live(conn)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            except psycopg2.Error as error:
                 events.warning("heartbeat_failed", error=str(error).strip())
                 self.ended.wait(LISTEN_SECONDS)
             finally:

@@ -1089,6 +1089,28 @@ BEGIN
 END $$;
 
 --
+-- Name: free_unknown(bigint, text, uuid[], integer[]); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    freed bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'queued', claimed_by = NULL, mtime = now()
+    WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
+        SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
+        WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
+    GET DIAGNOSTICS freed = ROW_COUNT;
+    IF freed > 0 THEN
+        PERFORM dramatiq.ring(ARRAY[p_queue]);
+    END IF;
+    RETURN freed;
+END $$;
+
+--
 -- Name: heartbeat(bigint, text, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -2841,6 +2863,12 @@ REVOKE ALL ON FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean) FROM
 --
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION heartbeat(p_worker bigint, p_host text, p_pid integer); Type: ACL; Schema: dramatiq; Owner: -

@@ -12,7 +12,7 @@ from db import queries
 statistics = queries.load("statistics")
 
 COLUMNS = {
-    "check_ups": ("type", "started", "completed", "abandoned", "in_progress"),
+    "checkups": ("type", "started", "completed", "abandoned", "in_progress"),
     "consultations": ("type", "booked", "completed", "cancelled", "no_show", "open"),
     "revenue": ("type", "currency", "payments", "revenue", "refunds", "kept"),
     "mails": ("template", "planned", "sent", "delivered", "bounced", "failed"),
@@ -41,7 +41,7 @@ class Period:
 def collect(conn: Connection, period: Period) -> dict[str, list[dict[str, Any]]]:
     """Every section of COLUMNS, each row by its columns' names."""
     rows = {
-        "check_ups": statistics.check_ups(conn, start=period.start, end=period.end),
+        "checkups": statistics.checkups(conn, start=period.start, end=period.end),
         "consultations": statistics.consultations(conn, start=period.start, end=period.end),
         "revenue": statistics.revenue(conn, start=period.start, end=period.end),
         "mails": statistics.mails(conn, start=period.start, end=period.end),

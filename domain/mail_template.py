@@ -1,6 +1,7 @@
 """The mails that Balansity sends: what each is for, and how the delivery system treats it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,9 @@ TEMPLATES = {
         Template("payment_refunded", "Возврат оплаты", essential=True, resend_after_minutes=None),
     )
 }
+
+
+def patience(template: str) -> timedelta | None:
+    """How long to wait for news of an unanswered mail before it is sent again; None: it is not."""
+    minutes = TEMPLATES[template].resend_after_minutes if template in TEMPLATES else None
+    return None if minutes is None else timedelta(minutes=minutes)

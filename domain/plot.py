@@ -5,10 +5,10 @@ from datetime import date
 from html import escape
 from math import ceil
 
-WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 48, 8, 14, 28  # margins inside
+WIDTH, HEIGHT = 420, 170
+LEFT, RIGHT, TOP, BOTTOM = 40, 4, 12, 24  # margins inside
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-MOST_DATES = 8  # labels under the bars
+MOST_DATES = 6  # labels under the bars
 
 
 def daily_bars(title: str, counts: Sequence[tuple[date, int]]) -> str:
@@ -65,7 +65,7 @@ def _dates(counts: Sequence[tuple[date, int]]) -> list[str]:
     """The first day and every so many after it, so that the labels do not touch."""
     step, every = PLOT_WIDTH / max(len(counts), 1), ceil(len(counts) / MOST_DATES)
     return [
-        f'<text x="{LEFT + (place + 0.5) * step:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{day:%d.%m}</text>'
+        f'<text x="{LEFT + (place + 0.5) * step:.1f}" y="{HEIGHT - 6}" text-anchor="middle">{day:%d.%m}</text>'
         for place, (day, _) in enumerate(counts)
         if place % every == 0
     ]

@@ -1,4 +1,8 @@
-"""Where finished reports are kept: in PostgreSQL, or as files wherever REPORT_STORAGE_URL leads."""
+"""Where finished reports are kept: in PostgreSQL, or as files wherever REPORT_STORAGE_URL leads.
+
+For s3://bucket/folder install `balansity[s3]`; its library reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for
+Supabase Storage and other servers than Amazon's, FSSPEC_S3_ENDPOINT_URL.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from web import access, health, mails, numbers, sendgrid_events, yookassa_notices
+from web import access, health, mails, numbers, sendgrid_events, state, yookassa_notices
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 
@@ -16,5 +16,6 @@ def create_app() -> Flask:
     app.register_blueprint(sendgrid_events.pages)
     app.register_blueprint(yookassa_notices.pages)
     app.register_blueprint(mails.pages)
+    app.register_blueprint(state.pages)
     app.register_blueprint(numbers.pages)
     return app

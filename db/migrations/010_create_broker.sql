@@ -261,6 +261,24 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 
+-- Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.
+CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    freed bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'queued', claimed_by = NULL, mtime = now()
+    WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
+        SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
+        WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
+    GET DIAGNOSTICS freed = ROW_COUNT;
+    IF freed > 0 THEN
+        PERFORM dramatiq.ring(ARRAY[p_queue]);
+    END IF;
+    RETURN freed;
+END $$;
+
 -- Says that a worker lives; false where others had given it up, so that its claims may be running elsewhere.
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) RETURNS boolean
 LANGUAGE plpgsql AS $$

@@ -21,6 +21,10 @@ SELECT dramatiq.reject(:id::uuid, :attempt, :message::jsonb, :error);
 -- Hand claimed but unstarted messages back.
 SELECT dramatiq.requeue(:ids::uuid[], :attempts::integer[]);
 
+-- name: free_unknown(worker, queue, ids, attempts)$
+-- Hand back what a worker holds of a queue besides these claims.
+SELECT dramatiq.free_unknown(:worker, :queue, :ids::uuid[], :attempts::integer[]);
+
 -- name: register(host, pid)$
 -- Announce a worker process; its id marks its claims.
 INSERT INTO dramatiq.worker (host, pid) VALUES (:host, :pid) RETURNING id;

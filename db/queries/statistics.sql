@@ -1,7 +1,7 @@
 -- What the clinic asks about a period. Everything is counted for the moment it began (a check-up started, a consultation
 -- was booked, a payment was made, a mail was planned), with what has become of it by now.
 
--- name: check_ups(start, end)
+-- name: checkups(start, end)
 SELECT assessment_type,
        count(*) AS started,
        count(*) FILTER (WHERE status = 'completed') AS completed,
@@ -32,8 +32,8 @@ SELECT coalesce(t.name, 'other') AS name,
        y.currency,
        count(*) AS payments,
        sum(y.amount) AS revenue,
-       coalesce(sum(y.amount) FILTER (WHERE y.status = 'refunded'), 0) AS refunds,
-       coalesce(sum(y.amount) FILTER (WHERE y.status = 'completed'), 0) AS kept
+       coalesce(sum(y.amount) FILTER (WHERE y.status = 'refunded'), 0.00) AS refunds,
+       coalesce(sum(y.amount) FILTER (WHERE y.status = 'completed'), 0.00) AS kept
 FROM public.payments y
 LEFT JOIN public.appointments a ON a.id = balansity.appointment_of(y)
 LEFT JOIN public.packages k ON k.id = balansity.uuid_in(y.metadata, 'package_id')

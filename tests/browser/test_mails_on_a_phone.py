@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors import letters
+from actors import rendering
 from domain.mail_samples import SAMPLES
 from domain.mail_template import TEMPLATES
 
@@ -55,14 +55,14 @@ def look(folder: Path, mail: str, scheme: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize("name", sorted(TEMPLATES))
 def test_a_mail_fits_a_phone_even_with_long_names(name: str, tmp_path: Path) -> None:
     words = SAMPLES[name] | {"reader": LONG, "patient": LONG}
-    mail, _ = letters.render(name, TEMPLATES[name].subject, words)
+    mail, _ = rendering.render(name, TEMPLATES[name].subject, words)
     width, _, _ = look(tmp_path, mail, "light")
     assert width == PHONE_WIDTH
 
 
 @pytest.mark.parametrize(("scheme", "card"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(28, 39, 36)")])
 def test_a_mail_follows_the_readers_colours_and_stays_readable(scheme: str, card: str, tmp_path: Path) -> None:
-    _, background, text = look(tmp_path, letters.sample("report_ready")[0], scheme)
+    _, background, text = look(tmp_path, rendering.sample("report_ready")[0], scheme)
     assert background == card
     assert contrast(background, text) >= 7
 

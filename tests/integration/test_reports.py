@@ -1,23 +1,31 @@
 """A check-up's report is made once, kept, and mailed in the same transaction."""
 
+import email
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import default
 from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
+import dramatiq
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
+import settings
 from actors.reports import generate_report, remove_old_reports
 from broker import broker
 from domain.scoring import SCALES
 from errors import InvalidMessage, PermanentError, RetryableError
 from gateways import report_storage
 from tests.clinic import Clinic
+
+PATIENCE_SECONDS = 20
 
 
 @pytest.fixture
@@ -79,6 +87,29 @@ def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:
     assert file.content.startswith(b"%PDF-")
     assert (len(file.content), file.media_type) == (size, "application/pdf")
     assert file.filename.endswith(".pdf")
+
+
+def test_a_completed_checkup_ends_as_one_mail_with_its_report(clinic: Clinic) -> None:
+    assessment_id = clinic.add_checkup(clinic.add_user())
+    answer(clinic, assessment_id)
+    worker = dramatiq.Worker(broker, queues={"reports", "emails"}, worker_timeout=100, worker_threads=2)
+    worker.start()
+    try:
+        clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", assessment_id)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        sent = "SELECT count(*) FROM balansity.delivery WHERE template = 'report_ready' AND state = 'sent'"
+        while not clinic.value(sent):
+            assert time.monotonic() < deadline, "no report_ready mail left"
+            time.sleep(0.02)
+    finally:
+        worker.stop()
+    outbox = [
+        email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default)
+        for file in settings.current().email_outbox_dir.glob("*.eml")
+    ]
+    [attachment] = [part for mail in outbox for part in mail.iter_attachments()]
+    content = clinic.value("SELECT content FROM balansity.report WHERE assessment_id = %s", assessment_id)
+    assert (attachment.get_content_type(), attachment.get_content()) == ("application/pdf", bytes(content))
 
 
 def test_a_repeated_request_makes_no_second_report_and_no_second_mail(clinic: Clinic) -> None:

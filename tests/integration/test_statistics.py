@@ -45,7 +45,7 @@ def test_check_ups_count_by_the_day_they_started_and_what_became_of_them(clinic:
             "UPDATE public.assessments SET status = %s, started_at = %s WHERE id = %s",
             *(status, started_at, clinic.add_checkup(user_id)),
         )
-    assert numbers(clinic)["check_ups"] == [
+    assert numbers(clinic)["checkups"] == [
         {"type": "checkup", "started": 4, "completed": 2, "abandoned": 1, "in_progress": 1}
     ]
 
@@ -81,9 +81,9 @@ def test_revenue_finds_the_consultation_type_of_every_kind_of_payment(clinic: Cl
     clinic.rows("UPDATE public.payments SET created_at = %s", INSIDE)
     assert appointment_id
     assert [tuple(map(str, row.values())) for row in numbers(clinic)["revenue"]] == [
-        ("other", "RUB", "1", "1.00", "0", "1.00"),
+        ("other", "RUB", "1", "1.00", "0.00", "1.00"),
         ("Детский психолог", "RUB", "2", "6500.50", "1500.50", "5000.00"),
-        ("Логопед", "RUB", "2", "27000.00", "0", "27000.00"),
+        ("Логопед", "RUB", "2", "27000.00", "0.00", "27000.00"),
     ]
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from uuid import UUID
 
@@ -73,6 +74,13 @@ def test_pdf_has_a_title_a_language_bookmarks_and_page_numbers() -> None:
 @pytest.mark.parametrize("format_name", ["pdf", "csv", "json"])
 def test_same_report_gives_the_same_bytes(format_name: str) -> None:
     assert render(make_report(), format_name) == render(make_report(), format_name)
+
+
+def test_reports_made_in_many_threads_are_the_same() -> None:
+    reports = [make_report(value=number % 5, person=f"Маша {number}") for number in range(20)]
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda report: render(report, "pdf"), reports))
+    assert made == [render(report, "pdf") for report in reports]
 
 
 def test_digest_changes_with_the_answers_and_with_nothing_else() -> None:

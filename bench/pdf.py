@@ -1,6 +1,6 @@
 """Reports per second on one core beside fpdf2 used naively, and memory over ten thousand of them.
 
-python -m bench.reports [--json]
+python -m bench.pdf [--json]
 """
 
 import json

@@ -1,0 +1,160 @@
+"""Real worker processes for the fault tests: hired, killed, frozen, resumed and told to stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from dramatiq import Message
+
+import settings
+from broker import PostgresBroker
+from db.connection import Pool
+
+PATIENCE_SECONDS = 60.0
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> float:
+    """Wait until `condition` holds; returns how many seconds that took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + seconds, f"{what}: not so after {seconds} s"
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+class Office:
+    """The database that workers share, and the file in which they note what they did."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.effects_file = folder / "effects"
+        self.gate_file = folder / "gate"
+        self.effects_file.touch()
+        os.mkfifo(self.gate_file)
+        self.log = folder / "workers.log"
+        self.broker = PostgresBroker(Pool(lambda: url, lambda: 2))
+
+    def send(self, actor: str, *arguments: Any, queue: str = "quick", **options: Any) -> str:
+        """Send one message to an actor of the workload; returns its id."""
+        [message] = self.send_many(actor, [arguments], queue=queue, **options)
+        return message.message_id
+
+    def send_many(
+        self, actor: str, calls: Iterable[tuple[Any, ...]], *, queue: str = "quick", **options: Any
+    ) -> list[Message[Any]]:
+        messages: list[Message[Any]] = [
+            Message(queue_name=queue, actor_name=actor, args=call, kwargs={}, options=dict(options)) for call in calls
+        ]
+        self.broker.enqueue_many(messages)
+        return messages
+
+    def query(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Rows of one statement, on a connection of its own: servers may restart between calls."""
+        conn = psycopg2.connect(self.url)
+        try:
+            conn.autocommit = True
+            with conn.cursor() as cursor:
+                cursor.execute(statement, arguments)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            conn.close()
+
+    def states(self) -> dict[str, int]:
+        return dict(self.query("SELECT state::text, count(*) FROM dramatiq.queue GROUP BY state"))
+
+    def effects(self) -> list[tuple[str, int, float]]:
+        """What workers did: the deed, the process, and the time on the monotonic clock."""
+        lines = self.effects_file.read_text(encoding="utf-8").splitlines()
+        return [(deed, int(pid), float(at)) for deed, pid, at in (line.split(" ") for line in lines)]
+
+    def deeds(self) -> Counter[str]:
+        return Counter(deed for deed, _, _ in self.effects())
+
+    def open_gate(self) -> int:
+        """Let every actor pass that waits at the gate, now and later, until the descriptor is closed."""
+        return os.open(self.gate_file, os.O_RDWR)
+
+    def logged(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+
+class Worker:
+    """One `dramatiq` command with one worker process."""
+
+    def __init__(self, office: Office, *, threads: int, queues: tuple[str, ...], **environment: str) -> None:
+        self.office = office
+        command = [sys.executable, "-m", "dramatiq", "tests.faults.workload", "--processes", "1"]
+        command += ["--threads", str(threads)] + (["--queues", *queues] if queues else [])
+        paths = {
+            "DATABASE_URL": office.url,
+            "EFFECTS_FILE": str(office.effects_file),
+            "GATE_FILE": str(office.gate_file),
+        }
+        with office.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=os.environ | paths | environment,
+                cwd=settings.ROOT,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def ids(self) -> list[int]:
+        """The worker rows of this process, one once it has registered."""
+        rows = self.office.query("SELECT id, pid FROM dramatiq.worker")
+        return [worker for worker, pid in rows if _group(pid) == self.process.pid]
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Ask it to stop, as a platform does: the parent is told and tells its child."""
+        self.process.terminate()
+
+    def did(self) -> list[str]:
+        """The deeds of this worker alone."""
+        return [deed for deed, pid, _ in self.office.effects() if _group(pid) == self.process.pid]
+
+    def _signal(self, which: signal.Signals) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, which)
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
+class Crew:
+    """Hires workers and sees to it that none outlives its test."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.workers: list[Worker] = []
+
+    def hire(self, *, threads: int = 8, queues: tuple[str, ...] = (), **environment: str) -> Worker:
+        """Start a worker process and wait until it says that it lives."""
+        worker = Worker(self.office, threads=threads, queues=queues, **environment)
+        self.workers.append(worker)
+        until(worker.ids, "the worker registers")
+        return worker
+
+    def dismiss(self) -> None:
+        for worker in self.workers:
+            worker.kill()

@@ -1,0 +1,39 @@
+"""An embedded PostgreSQL of one test's own, which the test may crash and restart."""
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import settings
+from db import embedded
+
+
+class OwnServer:
+    """A running server; `url` is its database postgres."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+
+    def restart(self, how: str) -> None:
+        """Stop and start it: `fast` ends every session in good order, `immediate` is a crash."""
+        as_owner = ["runuser", "-u", "pgserver", "--"] if os.geteuid() == 0 else []
+        control = [*as_owner, str(embedded.binaries() / "pg_ctl"), "-D", str(self.folder), "--wait", "--silent"]
+        log = str(self.folder / "log")
+        subprocess.run([*control, "--log", log, "--mode", how, "restart"], check=True, cwd="/")
+
+
+@contextmanager
+def running() -> Iterator[OwnServer]:
+    """Run a server in a new folder under var/ until the block ends, then delete the folder."""
+    folder = settings.ROOT / "var" / f"own-postgres-{uuid.uuid4().hex[:8]}"
+    try:
+        with embedded.running(folder) as url:
+            yield OwnServer(folder, url)
+    finally:
+        shutil.rmtree(folder)
+        folder.with_name(folder.name + ".owner").unlink()
