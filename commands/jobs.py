@@ -88,9 +88,8 @@ def history(name: str | None, limit: int, *, json_: bool) -> None:
             {
                 "job": row["job"],
                 "slot": _shown(row["slot"], "%d.%m %H:%M:%S"),
-                "enqueued": _shown(row["enqueued_at"], "%H:%M:%S"),
                 "started": _shown(row["started_at"], "%H:%M:%S"),
-                "finished": _shown(row["finished_at"], "%H:%M:%S"),
+                "seconds": _seconds(row["started_at"], row["finished_at"]),
                 "outcome": _outcome(row),
             }
             for row in rows
@@ -117,6 +116,10 @@ def _json(rows: list[dict[str, Any]]) -> str:
 
 def _shown(time: datetime | None, form: str) -> str:
     return time.astimezone(settings.current().time_zone).strftime(form) if time else ""
+
+
+def _seconds(started: datetime | None, finished: datetime | None) -> str:
+    return f"{(finished - started).total_seconds():.1f}" if started and finished else ""
 
 
 def _outcome(row: dict[str, Any]) -> str:
