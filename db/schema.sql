@@ -920,6 +920,22 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
 $$;
 
 --
+-- Name: add_counter(text, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH added AS (
+        INSERT INTO dramatiq.counter AS c (key, value, expires_at) VALUES (p_key, p_value, clock_timestamp() + p_ttl)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+        WHERE c.expires_at <= clock_timestamp()
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM added;
+$$;
+
+--
 -- Name: bridge(bigint, text, text, text, integer, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -932,6 +948,9 @@ DECLARE
     messages jsonb[];
     times timestamptz[];
 BEGIN
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
+        RETURN;  -- a route to a queue that nobody has created yet
+    END IF;
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     EXECUTE format(
@@ -995,6 +1014,51 @@ BEGIN
                   HINT = 'There are: ' || (SELECT string_agg(m.queue_name, ', ' ORDER BY m.queue_name) FROM pgmq.meta m);
     END IF;
 END $_$;
+
+--
+-- Name: count(text, bigint, bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH counted AS (
+        INSERT INTO dramatiq.counter AS c (key, value, expires_at)
+        SELECT p_key, p_amount, clock_timestamp() + p_ttl
+        WHERE EXISTS (SELECT FROM dramatiq.counter WHERE key = p_key)
+           OR p_amount BETWEEN coalesce(p_low, p_amount) AND coalesce(p_high, p_amount)
+        ON CONFLICT (key) DO UPDATE
+        SET value = dramatiq.counted(c.value, c.expires_at) + p_amount, expires_at = excluded.expires_at
+        WHERE coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount >= p_low, true)
+          AND coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount <= p_high, true)
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM counted;
+$$;
+
+--
+-- Name: count_and_sum(text, text[], bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
+    RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter WHERE key = ANY (p_keys)), 0)
+               + p_amount <= p_high
+       AND dramatiq.count(p_key, p_amount, NULL, p_high, p_ttl);
+END $_$;
+
+--
+-- Name: counted(bigint, timestamp with time zone); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
+$$;
 
 --
 -- Name: enqueue(jsonb, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1140,6 +1204,7 @@ CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_be
 $$;
 
 --
+<<<<<<< HEAD
 -- Name: purge_archives(timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1161,6 +1226,25 @@ BEGIN
     END LOOP;
     RETURN total;
 END $_$;
+=======
+-- Name: purge_expired(integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH results AS (
+        DELETE FROM dramatiq.result WHERE message_id IN (
+            SELECT message_id FROM dramatiq.result WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    ), counters AS (
+        DELETE FROM dramatiq.counter WHERE key IN (
+            SELECT key FROM dramatiq.counter WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
+$$;
+>>>>>>> faults
 
 --
 -- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1928,6 +2012,17 @@ CREATE TABLE dramatiq.actor (
 );
 
 --
+-- Name: counter; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.counter (
+    key text NOT NULL,
+    value bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+--
 -- Name: queue; Type: TABLE; Schema: dramatiq; Owner: -
 --
 
@@ -1981,6 +2076,16 @@ ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENT
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+--
+-- Name: result; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.result (
+    message_id uuid NOT NULL,
+    result bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 --
@@ -2269,11 +2374,25 @@ ALTER TABLE ONLY dramatiq.actor
     ADD CONSTRAINT actor_pkey PRIMARY KEY (name);
 
 --
+-- Name: counter counter_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.counter
+    ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
+
+--
 -- Name: queue queue_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
 --
 
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
+
+--
+-- Name: result result_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.result
+    ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
 
 --
 -- Name: worker worker_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
@@ -2407,6 +2526,12 @@ CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (use
 CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
 
 --
+-- Name: counter_expires; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
+
+--
 -- Name: queue_claimed; Type: INDEX; Schema: dramatiq; Owner: -
 --
 
@@ -2441,6 +2566,12 @@ CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime) WHERE (state =
 --
 
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
+
+--
+-- Name: result_expires; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
 --
 -- Name: appointments_payment_id_unique; Type: INDEX; Schema: public; Owner: -
@@ -2841,6 +2972,12 @@ REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION add_counter(p_key text, p_value bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
+
+--
 -- Name: FUNCTION bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer); Type: ACL; Schema: dramatiq; Owner: -
 --
 
@@ -2851,6 +2988,24 @@ REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_que
 --
 
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
+
+--
+-- Name: FUNCTION count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
+
+--
+-- Name: FUNCTION counted(p_value bigint, p_expires_at timestamp with time zone); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION enqueue(p_envelopes jsonb, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
@@ -2889,10 +3044,17 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 --
+<<<<<<< HEAD
 -- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
 --
 
 REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+=======
+-- Name: FUNCTION purge_expired(p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
+>>>>>>> faults
 
 --
 -- Name: FUNCTION redrive(p_ids uuid[]); Type: ACL; Schema: dramatiq; Owner: -
