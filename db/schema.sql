@@ -1204,7 +1204,6 @@ CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_be
 $$;
 
 --
-<<<<<<< HEAD
 -- Name: purge_archives(timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1226,7 +1225,8 @@ BEGIN
     END LOOP;
     RETURN total;
 END $_$;
-=======
+
+--
 -- Name: purge_expired(integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1244,7 +1244,6 @@ CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
     )
     SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
 $$;
->>>>>>> faults
 
 --
 -- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -3044,17 +3043,16 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 --
-<<<<<<< HEAD
 -- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
 --
 
 REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
-=======
+
+--
 -- Name: FUNCTION purge_expired(p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
 --
 
 REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
->>>>>>> faults
 
 --
 -- Name: FUNCTION redrive(p_ids uuid[]); Type: ACL; Schema: dramatiq; Owner: -
