@@ -106,10 +106,10 @@ class Worker:
                 start_new_session=True,
             )
 
-    def ids(self) -> list[int]:
-        """The worker rows of this process, one once it has registered."""
+    def rows(self) -> dict[int, int]:
+        """Its row of dramatiq.worker, id to process, once it has registered."""
         rows = self.office.query("SELECT id, pid FROM dramatiq.worker")
-        return [worker for worker, pid in rows if _group(pid) == self.process.pid]
+        return {worker: pid for worker, pid in rows if _group(pid) == self.process.pid}
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -152,7 +152,7 @@ class Crew:
         """Start a worker process and wait until it says that it lives."""
         worker = Worker(self.office, threads=threads, queues=queues, **environment)
         self.workers.append(worker)
-        until(worker.ids, "the worker registers")
+        until(worker.rows, "the worker registers")
         return worker
 
     def dismiss(self) -> None:
