@@ -32,4 +32,7 @@ check: install ## Lint, types, layers, schema snapshot
 	$(BIN)/pytest -q tests/unit/test_layers.py
 	$(BIN)/balansity schema --check
 
-.PHONY: help install demo up test check
+bench: install ## Measure the broker beside its peers (balansity bench --help)
+	$(BIN)/balansity bench
+
+.PHONY: help install demo up test check bench

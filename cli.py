@@ -5,6 +5,8 @@ import pkgutil
 import sys
 
 import click
+import psycopg2
+import psycopg2.errors
 
 import commands
 import log
@@ -27,6 +29,18 @@ class Balansity(click.Group):
             return super().invoke(ctx)
         except BalansityError as error:
             raise click.ClickException(str(error)) from error
+        except psycopg2.Error as error:
+            raise click.ClickException(_explained(error)) from error
+
+
+def _explained(error: psycopg2.Error) -> str:
+    """A database's complaint with the remedy."""
+    reason = str(error).strip()
+    if isinstance(error, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedFunction):
+        return f"The database is not migrated: {reason}\nRun `balansity migrate`."
+    if isinstance(error, psycopg2.errors.InsufficientPrivilege):
+        return f"{reason}\nGrant it to this role, or connect as the database's owner."
+    return f"{reason}\n`balansity doctor` says more."
 
 
 def _commands() -> dict[str, click.Command]:

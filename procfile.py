@@ -24,14 +24,19 @@ def processes() -> dict[str, str]:
 def environment(url: str, **changes: str) -> dict[str, str]:
     """This process's environment for a child: our programs first on the path, and one database for all."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DATABASE_URL": url, **changes}
+    port = str(settings.current().port)
+    return {**os.environ, "PATH": path, "PORT": port, "PYTHONUNBUFFERED": "1", "DATABASE_URL": url, **changes}
 
 
 @contextmanager
-def raising_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C does, so that whatever was started is stopped."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C unwind the block, so that whatever it started is stopped.
+
+    Ctrl-C too: a shell starts background jobs with SIGINT ignored, and Python then leaves it so.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

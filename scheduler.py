@@ -22,6 +22,7 @@ import db.queries
 import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
+from actors.messages import purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
 from broker import broker
@@ -57,6 +58,7 @@ JOBS = (
     Job("send-appointment-reminders", "* * * * *", Missed.ONCE, timedelta(hours=1), send_appointment_reminders),
     Job("verify-open-payments", "*/5 * * * *", Missed.ONCE, timedelta(hours=1), verify_open_payments),
     Job("remove-old-reports", "30 3 * * *", Missed.ONCE, timedelta(hours=23), remove_old_reports),
+    Job("purge-messages", "15 * * * *", Missed.ONCE, timedelta(hours=1), purge_messages),
 )
 
 
@@ -93,9 +95,9 @@ def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
         bells.add_job(_worked, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
     bells.start()
     events.info("scheduler_started", jobs=len(jobs))
-    _worked(enqueue_due, jobs)
+    _look(jobs)
     while not _stopped(stop):
-        _worked(enqueue_due, jobs)
+        _look(jobs)
     bells.shutdown()
     events.info("scheduler_stopped")
 
@@ -106,6 +108,12 @@ def _stopped(stop: SimpleQueue[int]) -> bool:
     except Empty:
         return False
     return True
+
+
+def _look(jobs: Sequence[Job]) -> None:
+    """Enqueue what is due; a job that cannot be enqueued does not hold up the others."""
+    for job in jobs:
+        _worked(enqueue_due, [job])
 
 
 def _worked(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[Job]) -> bool:

@@ -164,3 +164,11 @@ def _misspelt_names(environment: Mapping[str, str]) -> Iterator[str]:
 def current() -> Settings:
     """The settings of this process, read on first use."""
     return load(os.environ)
+
+
+def example() -> str:
+    """The text of .env.example: every setting with what it is for and its default."""
+    lines = (
+        f"# {each.metadata['about']}\n{each.name.upper()}={each.metadata['default']}\n" for each in fields(Settings)
+    )
+    return "# Every setting with its default; copy to .env and change what you need.\n\n" + "\n".join(lines)

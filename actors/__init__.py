@@ -2,12 +2,12 @@
 
 import broker  # first, so that actors are declared on it and not on Dramatiq's default
 import log
-from actors import analytics, appointments, emails, payments, reports
+from actors import analytics, appointments, emails, messages, payments, reports
 from db.connection import connect
 
 log.quieten()  # the dramatiq command sets logging up itself
 
-__all__ = ["analytics", "appointments", "emails", "payments", "publish", "reports"]
+__all__ = ["analytics", "appointments", "emails", "messages", "payments", "publish", "reports"]
 
 
 def publish(url: str) -> None:

@@ -1,87 +1,61 @@
-"""Writes the mail that a message asks for: checks it, looks up what it speaks of, renders it."""
+"""Writes the mail that a message asks for: checks it, looks up the rows it speaks of, renders it."""
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
+from actors.rendering import render
 from db import queries
-from domain import mail_guard, russian
+from domain import mail_guard
 from domain.calendar_file import calendar_file
 from domain.mail import Attachment, Mail, Unsendable, check_size, checked_address, checked_subject
 from domain.mail_facts import Appointment, Assessment, Payment
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder, Variables
-from domain.mail_samples import SAMPLE_FILES, SAMPLES
 from domain.mail_template import TEMPLATES, Template
 from gateways import report_storage
+
+METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
+ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
 
 letters = queries.load("letters")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Letter:
     """What a template is rendered with, and the files that go along."""
 
     words: dict[str, Any]
-    attachments: list[Attachment] = field(default_factory=list)
+    attachments: tuple[Attachment, ...] = ()
 
 
-def write(conn: Connection, order: MailOrder, delivery_id: str, at: datetime) -> Mail:
+def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
     """The finished mail.
 
     Raises:
         PermanentError: it can never be sent as ordered.
         Superseded: the reason for it is gone.
     """
-    template = known_template(order.template)
+    template = _known_template(order.template)
     recipient, subject = checked_address(order.to), checked_subject(order.subject)
     variables = order.read_variables()
     letter = WRITERS[template.name](conn, template, variables, at)
-    letter.words["reader"] = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
-    attachments = (*letter.attachments, *_report(conn, order.report_id))
+    reader = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
+    attachments = letter.attachments + _report(conn, order.report_id)
     check_size(attachments)
-    html, text = render(template.name, subject, letter.words, attachments)
-    return Mail(delivery_id, template.name, recipient, subject, html, text, attachments)
+    html, text = render(template.name, subject, letter.words | {"reader": reader}, attachments)
+    return Mail(template.name, recipient, subject, html, text, attachments)
 
 
-def known_template(name: Any) -> Template:
-    """The template of this name.
-
-    Raises:
-        Unsendable: there is none; lists those that exist.
-    """
+def _known_template(name: Any) -> Template:
     if not isinstance(name, str) or name not in TEMPLATES:
-        raise Unsendable(f"unknown template {name!r}; there are {', '.join(sorted(TEMPLATES))}")
+        raise Unsendable(f"unknown template {name!a:.80}; there are {', '.join(sorted(TEMPLATES))}")
     return TEMPLATES[name]
-
-
-def render(
-    template: str, subject: str, words: dict[str, Any], attachments: tuple[Attachment, ...] = ()
-) -> tuple[str, str]:
-    """The HTML and the plain text of a mail."""
-    context = {
-        "zone": settings.current().time_zone,
-        "site_url": settings.current().site_url,
-        "subject": subject,
-        "files": {attachment.media_type.partition(";")[0] for attachment in attachments},
-        **words,
-    }
-    html = ENVIRONMENT.get_template(f"{template}.html").render(context)
-    text = ENVIRONMENT.get_template(f"{template}.txt").render(context)
-    return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def sample(template: str) -> tuple[str, str]:
-    """The HTML and the plain text of a mail with made-up words."""
-    return render(template, TEMPLATES[template].subject, SAMPLES[template], SAMPLE_FILES.get(template, ()))
 
 
 def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
@@ -103,7 +77,7 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "link": appointment.link,
         "unpaid": appointment.status == "pending",
     }
-    return Letter(words, [calendar_file(appointment, settings.current().email_from, at)])
+    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),))
 
 
 def _appointment_from_variables(variables: Variables) -> Letter:
@@ -149,7 +123,7 @@ def _payment_from_variables(variables: Variables) -> Letter:
 
 
 def _assessment_letter(conn: Connection, _template: Template, variables: Variables, _at: datetime) -> Letter:
-    """Check-up and report: everything but the words of the template itself is a courtesy, and may be missing."""
+    """Check-up and report: everything but the template's own text is a courtesy, and may be missing."""
     row = letters.assessment(conn, id=str(variables.assessment_id)) if variables.assessment_id else None
     assessment = Assessment.model_validate(row) if row else None
     words = {
@@ -161,11 +135,11 @@ def _assessment_letter(conn: Connection, _template: Template, variables: Variabl
     return Letter(words)
 
 
-def _report(conn: Connection, report_id: UUID | None) -> list[Attachment]:
+def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:
     if report_id is None:
-        return []
+        return ()
     file = report_storage.load(conn, report_id)
-    return [Attachment(file.filename, file.media_type, file.content)]
+    return (Attachment(file.filename, file.media_type, file.content),)
 
 
 def _reader(conn: Connection, user_id: UUID | None) -> str | None:
@@ -173,29 +147,8 @@ def _reader(conn: Connection, user_id: UUID | None) -> str | None:
     return name
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "day_and_time": russian.day_and_time,
-        "weekday_and_time": russian.weekday_and_time,
-        "time_of_day": russian.time_of_day,
-        "money": russian.money,
-        "minutes": russian.minutes,
-    }
-    return environment
-
-
 Writer = Callable[[Connection, Template, Variables, datetime], Letter]
 
-ENVIRONMENT = _environment()
-METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
-ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
 WRITERS: dict[str, Writer] = {
     "checkup_completed": _assessment_letter,
     "report_ready": _assessment_letter,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import dramatiq
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 import settings
 from actors.emails import send_email
@@ -14,9 +14,11 @@ from actors.runs import run_slot
 from broker import broker
 from db import connection, queries
 from domain.check_up import CheckUp
+from domain.payload import read_payload
 from domain.report import Report
 from domain.report_formats import digest, render
-from errors import InvalidMessage, PermanentError, RetryableError
+from domain.scoring import SCALES
+from errors import PermanentError, RetryableError
 from gateways import report_storage
 from gateways.report_storage import ReportKey
 from log import EventLogger
@@ -46,7 +48,7 @@ class ReportRequest(BaseModel):
 )
 def generate_report(**payload: Any) -> None:
     """Make the report of a check-up, keep it and mail it; the same report is kept and mailed once."""
-    request = _read_request(payload)
+    request = read_payload(ReportRequest, payload, "a report")
     at = datetime.now(UTC)
     with connection.transaction() as conn:
         check_up = _load(conn, request)
@@ -70,19 +72,15 @@ def _remove_old(conn: Connection, at: datetime) -> str:
     return f"{report_storage.remove_old(conn, at - retention)} removed"
 
 
-def _read_request(payload: dict[str, Any]) -> ReportRequest:
-    try:
-        return ReportRequest.model_validate({key: value for key, value in payload.items() if value is not None})
-    except ValidationError as error:
-        problems = "; ".join(f"{each['loc'][0]}={each['input']!r}: {each['msg']}" for each in error.errors())
-        raise InvalidMessage(f"Not a report message: {problems}") from None
-
-
 def _load(conn: Connection, request: ReportRequest) -> CheckUp:
     row = reports.assessment(conn, id=str(request.assessment_id), user_id=request.user_id and str(request.user_id))
     if row is None:
         raise PermanentError(f"There is no assessment {request.assessment_id}: no report can be made of it")
     check_up = CheckUp.model_validate(row)
+    if check_up.assessment_type not in SCALES:
+        raise PermanentError(
+            f"Assessment {check_up.id} is a {check_up.assessment_type!r}: only {', '.join(SCALES)} score"
+        )
     if check_up.owner_id and request.user_id not in {None, check_up.owner_id}:
         raise PermanentError(
             f"Assessment {check_up.id} belongs to another user than {request.user_id}: its report is not sent to them"

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import settings
-from actors import letters
+from actors import rendering
 from db import connection, queries
 from domain.mail_template import TEMPLATES
 
@@ -71,7 +71,7 @@ def preview(template: str | None, html: bool) -> None:
     if template is None:
         Console().print(_templates())
     else:
-        click.echo(letters.sample(template)[0 if html else 1], nl=False)
+        click.echo(rendering.sample(template)[0 if html else 1], nl=False)
 
 
 @click.command()

@@ -1,12 +1,11 @@
 """See what the broker holds, and decide about dead letters."""
 
 import json
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from db import queries
@@ -57,9 +56,11 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) 
         click.echo(json.dumps(letters, default=str, ensure_ascii=False, indent=None if json_ else 2))
         return
     for letter in letters:
-        letter["error"] = letter["error"].strip().splitlines()[-1]
-    show("Dead letters", letters, hidden={"pgmq_queue", "pgmq_msg_id", "queue"})
-    click.echo("Whole: balansity dead MESSAGE_ID    Send back to work: balansity redrive MESSAGE_ID …")
+        click.echo(f"{letter['message_id']}  {letter['died_at']:%Y-%m-%d %H:%M:%S}  {letter['actor']}")
+        click.echo(f"    after {letter['attempts']} attempts: {letter['error'].strip().splitlines()[-1]}")
+    click.echo(
+        f"{len(letters)} dead letters. Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID"
+    )
 
 
 @click.command()
@@ -78,23 +79,18 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
     click.echo(f"{count} sent back to work.")
 
 
-def show(title: str, rows: list[dict[str, Any]], hidden: set[str] | None = None) -> None:
-    """Print rows as a table for people."""
+def show(title: str, rows: list[dict[str, Any]]) -> None:
+    """Print rows as a table for people; what tells them apart, in the first column, is shown whole."""
+    if not rows:
+        click.echo(f"{title}: none")
+        return
     table = Table(title=title, title_justify="left")
-    columns = [key for key in (rows[0] if rows else {"(none)": None}) if key not in (hidden or set())]
-    for column in columns:
-        table.add_column(
-            column.replace("_", " "), justify="right" if rows and isinstance(rows[0][column], int) else "left"
-        )
+    for number, (column, value) in enumerate(rows[0].items()):
+        justify: JustifyMethod = "right" if isinstance(value, int) else "left"
+        table.add_column(column.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
+        table.add_row(*map(str, row.values()))
     Console().print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
-    return "" if value is None else str(value)
 
 
 def _uuid(text: str) -> str:

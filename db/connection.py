@@ -87,6 +87,18 @@ class Pool:
         finally:
             self.putconn(conn)
 
+    @contextmanager
+    def single_statements(self) -> Iterator[connection]:
+        """A connection on which every statement commits by itself: one round trip instead of three."""
+        conn = self.getconn()
+        try:
+            conn.autocommit = True
+            yield conn
+        finally:
+            if not conn.closed:
+                conn.autocommit = False
+            self.putconn(conn)
+
 
 def _alive(conn: connection) -> bool:
     """Whether an idle connection still has its server: one that ended has left its goodbye in the socket."""
@@ -127,7 +139,7 @@ def dsn(url: str) -> str:
 
 def shown(url: str) -> str:
     """`url` without its password, for people and logs."""
-    return re.sub(r"(//[^:/@]*):[^@]*@", r"\1:***@", url)
+    return re.sub(r"(//[^:/@]*):[^@]+@", r"\1:***@", url).replace(":@", "@")
 
 
 def url() -> str:
@@ -143,4 +155,11 @@ pool = Pool(url, lambda: settings.current().database_pool_size)
 def transaction() -> Iterator[connection]:
     """A pooled connection whose changes commit together when the block ends, or not at all."""
     with pool.transaction() as conn:
+        yield conn
+
+
+@contextmanager
+def single_statements() -> Iterator[connection]:
+    """A pooled connection on which every statement commits by itself: one round trip instead of three."""
+    with pool.single_statements() as conn:
         yield conn

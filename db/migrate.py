@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg2
@@ -24,10 +25,10 @@ def migrate(url: str) -> list[str]:
         DatabaseError: the server cannot be reached, is too old, or refuses a privilege.
     """
     with _one_at_a_time(url):
-        backend = yoyo.get_backend(_yoyo_url(url), migration_table="migration")
+        backend = _backend(url)
         try:
-            pending = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
-            backend.apply_migrations(pending)
+            missing = backend.to_apply(_known())
+            backend.apply_migrations(missing)
         except psycopg2.errors.InsufficientPrivilege as error:
             user = urlsplit(url).username
             raise DatabaseError(
@@ -36,10 +37,19 @@ def migrate(url: str) -> list[str]:
             ) from error
         finally:
             backend.connection.close()
-    names = [migration.id for migration in pending]
+    names = [migration.id for migration in missing]
     for name in names:
         events.info("migration_applied", migration=name)
     return names
+
+
+def pending(url: str) -> list[str]:
+    """The names of the migrations that `url` lacks; nothing is changed."""
+    backend = _backend(url)
+    try:
+        return [migration.id for migration in backend.to_apply(_known())]
+    finally:
+        backend.connection.close()
 
 
 @contextmanager
@@ -76,7 +86,12 @@ def _create_schema(url: str) -> None:
         conn.close()
 
 
-def _yoyo_url(url: str) -> str:
+def _known() -> Any:
+    return yoyo.read_migrations(str(MIGRATIONS))
+
+
+def _backend(url: str) -> Any:
     parts = urlsplit(url)
     query = {**dict(parse_qsl(parts.query)), "schema": "balansity"}
-    return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
+    ours = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
+    return yoyo.get_backend(ours, migration_table="migration")

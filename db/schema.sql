@@ -168,23 +168,59 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
 --
--- Name: begin_attempt(uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: begin_delivery(text, text, text, text, text, uuid, text, text, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
-    LANGUAGE sql
+CREATE FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH delivery AS (
+DECLARE
+    stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
+    busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
+    opened balansity.delivery;
+BEGIN
+    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF NOT FOUND THEN
+        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+    END IF;
+
+    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
+    -- nobody knows whether the mail went out.
+    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
         UPDATE balansity.delivery d
-        SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-        WHERE d.id = p_delivery_id
-        RETURNING d.id, d.attempts
-    )
-    INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    SELECT id, attempts, p_provider, p_at FROM delivery
-    RETURNING number;
-$$;
+        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+        WHERE d.id = opened.id
+        RETURNING * INTO opened;
+    END IF;
+
+    delivery_id := opened.id;
+    state := opened.state;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
+    IF opened.state NOT IN ('planned', 'unknown') OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
+        RETURN;
+    END IF;
+    wait := NULL;
+
+    IF p_refusal IS NULL AND NOT p_essential THEN
+        SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
+        INTO p_refusal, p_reason
+        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
+    END IF;
+    state := coalesce(p_refusal, 'sending');
+    UPDATE balansity.delivery d
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
+    WHERE d.id = opened.id;
+    IF p_refusal IS NULL THEN
+        number := opened.attempts + 1;
+        INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
+        VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+    END IF;
+END $$;
 
 --
 -- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -209,7 +245,12 @@ BEGIN
     VALUES (
         p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
         p_payment.id
-    );
+    )
+    ON CONFLICT DO NOTHING;
+    -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
+    IF NOT FOUND AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+        RAISE EXCEPTION 'the time that metadata describes is taken';
+    END IF;
 END $$;
 
 --
@@ -223,7 +264,7 @@ CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text
 DECLARE
     old text;
 BEGIN
-    SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
         RETURN 'unchanged';
     END IF;
@@ -287,7 +328,7 @@ BEGIN
     SELECT a.status INTO old_status FROM public.appointments a
     WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
       AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
-    FOR UPDATE;
+    FOR NO KEY UPDATE;
     IF old_status IS NULL THEN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
@@ -302,6 +343,24 @@ BEGIN
         );
     END IF;
 END $$;
+
+--
+-- Name: confirm_paid_appointments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH confirmed AS (
+        UPDATE public.appointments a
+        SET status = 'confirmed', updated_at = p_now
+        FROM public.payments p
+        WHERE p.id = a.payment_id AND p.user_id = a.user_id AND p.status = 'completed' AND a.status = 'pending'
+        RETURNING 1
+    )
+    SELECT count(*) FROM confirmed
+$$;
 
 --
 -- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
@@ -351,9 +410,10 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 --
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = p_answer, finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
@@ -365,7 +425,7 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
         sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
         changed_at = p_at
     WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
-$$;
+END $$;
 
 --
 -- Name: flag_payment(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -399,6 +459,77 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
     )
     SELECT count(*) FROM flagged
 $$;
+
+--
+-- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+DECLARE
+    addresses text[] := ARRAY(
+        SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
+        UNION
+        SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
+    );
+    assessments text[] := ARRAY(
+        SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
+        WHERE p.user_id = p_user_id
+    );
+    queue text;
+    count_live bigint;
+    count_archived bigint;
+BEGIN
+    UPDATE balansity.delivery_attempt SET answer = NULL
+    WHERE delivery_id IN (
+        SELECT d.id FROM balansity.delivery d
+        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
+    );
+    UPDATE balansity.delivery_event SET detail = NULL
+    WHERE delivery_id IN (
+        SELECT d.id FROM balansity.delivery d
+        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
+    );
+    UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
+    WHERE user_id = p_user_id OR lower(recipient) = ANY (addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'addresses in the mail ledger';
+    RETURN NEXT;
+
+    DELETE FROM balansity.suppression WHERE address = ANY (addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'addresses in the list of suppressed ones';
+    RETURN NEXT;
+
+    UPDATE balansity.analytics_event
+    SET key = 'forgotten:' || gen_random_uuid(), user_id = NULL, facts = '{}'
+    WHERE user_id = p_user_id OR facts ->> 'assessment_id' = ANY (assessments);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'links in analytics events';
+    RETURN NEXT;
+
+    DELETE FROM dramatiq.queue q
+    WHERE q.state <> 'consumed'
+      AND balansity.speaks_of(q.message -> 'kwargs', p_user_id, addresses, assessments);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    what := 'messages of the broker';
+    RETURN NEXT;
+
+    removed := 0;
+    FOREACH queue IN ARRAY ARRAY['email_queue', 'report_generation_queue', 'analytics_queue'] LOOP
+        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'q_' || queue)
+        USING p_user_id, addresses, assessments;
+        GET DIAGNOSTICS count_live = ROW_COUNT;
+        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'a_' || queue)
+        USING p_user_id, addresses, assessments;
+        GET DIAGNOSTICS count_archived = ROW_COUNT;
+        removed := removed + count_live + count_archived;
+    END LOOP;
+    what := 'messages of pgmq, archived ones too';
+    RETURN NEXT;
+END $_$;
 
 --
 -- Name: fulfil_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -467,52 +598,6 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO ''
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
-
---
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
-
---
--- Name: open_delivery(text, text, text, text, text, uuid, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
-
-CREATE FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) RETURNS balansity.delivery
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-DECLARE
-    opened balansity.delivery;
-BEGIN
-    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING;
-
-    UPDATE balansity.delivery d
-    SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
-    WHERE d.key = p_key AND d.state = 'sending'
-      AND (d.message_id = p_message_id OR d.changed_at < p_at - p_stale);
-
-    SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
-    RETURN opened;
-END $$;
 
 --
 -- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -732,7 +817,8 @@ CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with
 DECLARE
     payment public.payments;
 BEGIN
-    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
+    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     CASE payment.status
         WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
         WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
@@ -747,6 +833,15 @@ BEGIN
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
+
+--
+-- Name: speaks_of(jsonb, uuid, text[], text[]); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN COALESCE((((p_message ->> 'user_id'::text) = (p_user_id)::text) OR (lower((p_message ->> 'to'::text)) = ANY (p_addresses)) OR ((p_message ->> 'assessment_id'::text) = ANY (p_assessments))), false);
 
 --
 -- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -767,20 +862,23 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
 $$;
 
 --
--- Name: take_place(text, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: take_places(text, integer, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
+CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
     place timestamptz;
 BEGIN
-    INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
     SELECT greatest(free_at, p_at) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
+        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience, p_at);
+    END IF;
     IF place <= p_at + p_patience THEN
-        UPDATE balansity.mail_pace SET free_at = place + p_spacing WHERE provider = p_provider;
+        UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider;
     END IF;
     RETURN place - p_at;
 END $$;
@@ -1104,6 +1202,29 @@ CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_be
     )
     SELECT count(*) FROM purged;
 $$;
+
+--
+-- Name: purge_archives(timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+DECLARE
+    queue text;
+    purged bigint;
+    total bigint := 0;
+BEGIN
+    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
+        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
+                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
+        USING p_before, p_batch;
+        GET DIAGNOSTICS purged = ROW_COUNT;
+        total := total + purged;
+    END LOOP;
+    RETURN total;
+END $_$;
 
 --
 -- Name: purge_expired(integer); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1652,6 +1773,28 @@ CREATE VIEW balansity.cron_job_run_details AS
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
 
 --
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+--
 -- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -1697,7 +1840,7 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 -- Name: mail_pace; Type: TABLE; Schema: balansity; Owner: -
 --
 
-CREATE TABLE balansity.mail_pace (
+CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text NOT NULL,
     free_at timestamp with time zone NOT NULL
 );
@@ -2630,10 +2773,10 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -2666,6 +2809,12 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION confirm_paid_appointments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION delivery_progress(p_state text); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2696,6 +2845,12 @@ REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION forget_person(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION fulfil_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2718,12 +2873,6 @@ REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp wi
 --
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -2792,16 +2941,22 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.take_place(p_provider text, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
@@ -2886,6 +3041,12 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION purge_expired(p_batch integer); Type: ACL; Schema: dramatiq; Owner: -

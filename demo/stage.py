@@ -94,10 +94,10 @@ class Stage:
 @contextmanager
 def set_up(folder: Path) -> Iterator[Stage]:
     """A stage with a migrated, empty database; everything on it is stopped when the block ends."""
-    for name in ("outbox", "reports", "logs"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True)
     with embedded.running(folder / "postgres") as server:
+        for name in ("outbox", "reports", "logs"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).mkdir()
         stage = Stage(folder, _fresh_database(server))
         migrate(stage.url)
         actors.publish(stage.url)

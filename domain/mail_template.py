@@ -1,6 +1,8 @@
 """The mails that Balansity sends: what each is for, and how the delivery system treats it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,3 +37,14 @@ TEMPLATES = {
         Template("payment_refunded", "Возврат оплаты", essential=True, resend_after_minutes=None),
     )
 }
+
+
+def is_essential(name: Any) -> bool:
+    """Whether a mail of this template goes out even to a suppressed address."""
+    return isinstance(name, str) and name in TEMPLATES and TEMPLATES[name].essential
+
+
+def patience(name: Any) -> timedelta | None:
+    """How long to wait for news of an unanswered mail before it is sent again; None: it is not."""
+    minutes = TEMPLATES[name].resend_after_minutes if isinstance(name, str) and name in TEMPLATES else None
+    return None if minutes is None else timedelta(minutes=minutes)

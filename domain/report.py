@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from babel.dates import format_date
+
+from domain.russian import plural
 from domain.scoring import IMPACT, Score, Status
 
 
@@ -53,18 +56,10 @@ def full_name(first: str | None, last: str | None) -> str | None:
     return " ".join(words) or None
 
 
-def years_ru(age: int) -> str:
-    """`age` with the Russian word for years: 1 год, 3 года, 11 лет."""
-    if age % 10 == 1 and age % 100 != 11:
-        return f"{age} год"
-    if age % 10 in {2, 3, 4} and age % 100 not in {12, 13, 14}:
-        return f"{age} года"
-    return f"{age} лет"
+def years(age: int) -> str:
+    """`age` in words that go with the number: 1 год, 3 года, 11 лет."""
+    return f"{age} {plural(age, 'год', 'года', 'лет')}"
 
 
-MONTHS = ("января", "февраля", "марта", "апреля", "мая", "июня",
-          "июля", "августа", "сентября", "октября", "ноября", "декабря")  # fmt: skip
-
-
-def day_ru(day: date) -> str:
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year} года"
+def day_in_words(day: date) -> str:
+    return format_date(day, "d MMMM y 'года'", locale="ru")

@@ -1,5 +1,6 @@
 """The paper that a report is drawn on: A4, our colours and letters, and the few shapes it is made of."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -8,7 +9,7 @@ from functools import lru_cache
 from fpdf import FPDF
 from fpdf.enums import ResourceAccessPolicy
 
-from domain.report_font import FAMILY, SharedFontOutput, shared_fonts
+from domain.report_font import FAMILY, SharedFontOutput, fonts_for, shared_fonts
 from domain.scoring import Status
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here but letter sizes
@@ -30,6 +31,7 @@ COLOURS: dict[Status | None, Colour] = {
     Status.CONCERNING: (172, 58, 44),
     None: (150, 162, 168),
 }
+SHORT_WORD = re.compile(r"(?<=\b\w) |(?<=\b\w\w) ")
 TICK = [(0.27, 0.52), (0.44, 0.69), (0.74, 0.34)]  # in parts of the symbol's size
 
 
@@ -52,12 +54,15 @@ class Style:
 
 
 class Canvas(FPDF):
-    """A document whose bytes depend on what is drawn and on nothing else."""
+    """A document whose bytes depend on what is drawn and on nothing else.
 
-    def __init__(self, title: str, day: date) -> None:
+    `names` is all that may hold letters beyond Russian ones, which take a larger font.
+    """
+
+    def __init__(self, title: str, day: date, names: str = "") -> None:
         super().__init__(unit="mm", format="A4")
         self.resource_access_policy = ResourceAccessPolicy.NONE
-        self.fonts.update(shared_fonts())
+        self.fonts.update(fonts_for(names))
         self.set_auto_page_break(False)
         self.set_creation_date(datetime.combine(day, time(), UTC))
         self.set_title(title)
@@ -137,7 +142,7 @@ class Canvas(FPDF):
 @lru_cache(maxsize=512)
 def wrapped(text: str, style: Style, width: float) -> tuple[str, ...]:
     """`text` in lines of at most `width`; kept, since most sentences stand in every report."""
-    return tuple(_lines(text, style, width))
+    return tuple(line.replace("\N{NO-BREAK SPACE}", " ") for line in _lines(text, style, width))
 
 
 def _lines(text: str, style: Style, width: float) -> Iterator[str]:
@@ -153,8 +158,11 @@ def _lines(text: str, style: Style, width: float) -> Iterator[str]:
 
 
 def _words(text: str, style: Style, width: float) -> Iterator[str]:
-    """The words of `text`, one that is wider than a line cut into pieces; a dash stays with the word before it."""
-    for word in text.replace(" — ", "\N{NO-BREAK SPACE}— ").split(" "):
+    """The words of `text`, one that is wider than a line cut into pieces.
+
+    As Russian typesetting wants it, a dash stays with the word before it and a short word with the one after it.
+    """
+    for word in SHORT_WORD.sub("\N{NO-BREAK SPACE}", text.replace(" — ", "\N{NO-BREAK SPACE}— ")).split(" "):
         rest = word
         while style.width(rest) > width:
             fitting = next(end for end in range(len(rest), 0, -1) if end == 1 or style.width(rest[:end]) <= width)

@@ -20,20 +20,17 @@ from fpdf.syntax import Name, PDFArray, PDFContentStream
 FAMILY = "roboto"
 FILES = {"": font_roboto.Roboto, "B": font_roboto.RobotoBold}
 
-# Latin with accents, Cyrillic of every language of the region, and the punctuation of Russian typography.
-ALPHABET = (
-    set(range(0x20, 0x7F))
-    | set(range(0xA0, 0x180))
-    | set(range(0x400, 0x530))
-    | {ord(mark) for mark in "‐‑‒–—‘’‚“”„•…′″‹›₽№−≈≤≥"}
-)
+MARKS = {ord(mark) for mark in "\N{NO-BREAK SPACE}«»·‐‑‒–—‘’‚“”„•…′″‹›₽№−×≈≤≥"}
+# What nearly every report needs, and what names of the region may need beyond it: accents, other Cyrillic alphabets.
+RUSSIAN = frozenset(set(range(0x20, 0x7F)) | set(range(0x410, 0x450)) | {ord("Ё"), ord("ё")} | MARKS)
+EVERYTHING = frozenset(RUSSIAN | set(range(0xA0, 0x180)) | set(range(0x400, 0x530)))
 
 
 class SharedFont(TTFFont):
     """One face; nothing in it changes while documents are made."""
 
-    def __init__(self, document: FPDF, path: str, style: str) -> None:
-        contents = _cut_down(path)
+    def __init__(self, document: FPDF, style: str, alphabet: frozenset[int]) -> None:
+        contents = _cut_down(FILES[style], alphabet)
         file: Any = BytesIO(contents)  # fpdf2 asks for a path and hands it to fontTools, which reads both
         super().__init__(document, file, FAMILY + style, style)
         self.subset: Any = GlyphCodes(self.glyph_ids)
@@ -78,26 +75,31 @@ class SharedFontOutput(OutputProducer):
         return face
 
 
+def fonts_for(text: str) -> dict[str, SharedFont]:
+    """The smallest faces that can show `text`, by fpdf2's key for each."""
+    return shared_fonts(RUSSIAN if RUSSIAN.issuperset(map(ord, text)) else EVERYTHING)
+
+
 @cache
-def shared_fonts() -> dict[str, SharedFont]:
-    """Every face by fpdf2's key for it."""
+def shared_fonts(alphabet: frozenset[int] = EVERYTHING) -> dict[str, SharedFont]:
+    """Every face with the letters of `alphabet`."""
     document, faces = FPDF(), {}
-    for style, path in FILES.items():
-        document.fonts[FAMILY + style] = faces[FAMILY + style] = SharedFont(document, path, style)
+    for style in FILES:
+        document.fonts[FAMILY + style] = faces[FAMILY + style] = SharedFont(document, style, alphabet)
     return faces
 
 
 def printable(text: str) -> str:
     """`text` without what the font cannot show, such as emoji."""
-    return " ".join("".join(letter for letter in text if ord(letter) in ALPHABET).split())
+    return " ".join("".join(letter for letter in text if ord(letter) in EVERYTHING).split())
 
 
-def _cut_down(path: str) -> bytes:
+def _cut_down(path: str, alphabet: frozenset[int]) -> bytes:
     layout_tables = ["DSIG", "GDEF", "GPOS", "GSUB"]  # fpdf2 places letters by their widths alone
     options = subset.Options(hinting=False, notdef_outline=True, drop_tables=layout_tables)
     with TTFont(path, recalcTimestamp=False) as font:
         cutter = subset.Subsetter(options)
-        cutter.populate(unicodes=ALPHABET)
+        cutter.populate(unicodes=alphabet)
         cutter.subset(font)
         contents = BytesIO()
         font.save(contents)

@@ -1,7 +1,7 @@
 """The report as a PDF: a cover with the main thing, every scale as a bar, and what to do next."""
 
 from domain import report_text as text
-from domain.report import Report, day_ru, years_ru
+from domain.report import Report, day_in_words, years
 from domain.report_canvas import (
     BOTTOM,
     COLOURS,
@@ -45,13 +45,16 @@ NOTE_LINE = 10.0
 
 def render_pdf(report: Report) -> bytes:
     """The same report always gives the same bytes."""
-    title = text.TITLES[report.assessment_type]
-    canvas = Canvas(title, report.answered_on)
+    canvas = Canvas(text.TITLES[report.assessment_type], report.answered_on, printable(report.person or ""))
+    draw(canvas, report)
+    return canvas.contents()
+
+
+def draw(canvas: Canvas, report: Report) -> None:
     _cover(canvas, report)
     y = _scales(canvas, report)
     _next_steps(canvas, report, y)
-    canvas.number_pages(TINY, HEIGHT - 12, f"Balansity · {title}")
-    return canvas.contents()
+    canvas.number_pages(TINY, HEIGHT - 12, f"Balansity · {text.TITLES[report.assessment_type]}")
 
 
 def _cover(canvas: Canvas, report: Report) -> None:
@@ -69,8 +72,8 @@ def _cover(canvas: Canvas, report: Report) -> None:
 
 def _person(canvas: Canvas, report: Report) -> None:
     """Whom it is about and when, standing on the lower edge of the cover's band."""
-    facts = [years_ru(report.age)] if report.age is not None else []
-    canvas.line_of(SUBTITLE, MARGIN, COVER_BAND - 10, " · ".join([*facts, day_ru(report.answered_on)]))
+    facts = [years(report.age)] if report.age is not None else []
+    canvas.line_of(SUBTITLE, MARGIN, COVER_BAND - 10, " · ".join([*facts, day_in_words(report.answered_on)]))
     name = printable(report.person or "")
     style = next((style for style in NAMES if style.width(name) <= INNER), NAMES[-1])
     lines = wrapped(name, style, INNER)[:3]

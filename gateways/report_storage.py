@@ -1,4 +1,8 @@
-"""Where finished reports are kept: in PostgreSQL, or as files wherever REPORT_STORAGE_URL leads."""
+"""Where finished reports are kept: in PostgreSQL, or as files wherever REPORT_STORAGE_URL leads.
+
+For s3://bucket/folder install `balansity[s3]`; its library reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for
+Supabase Storage and other servers than Amazon's, FSSPEC_S3_ENDPOINT_URL.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,7 +61,7 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
     """The report's file.
 
     Raises:
-        PermanentError: no report has this id (any more).
+        PermanentError: no report has this id (any more), or its file is gone.
     """
     row = reports.find(conn, id=str(report_id))
     if row is None:
@@ -85,7 +89,10 @@ def _write(location: str, content: bytes) -> None:
 
 def _read(location: str) -> bytes:
     filesystem, path = _open(location)
-    return bytes(filesystem.cat_file(path))
+    try:
+        return bytes(filesystem.cat_file(path))
+    except FileNotFoundError:
+        raise PermanentError(f"The report at {location} is gone from its storage: put it back there") from None
 
 
 def _remove_files(locations: list[str | None]) -> int:

@@ -81,12 +81,31 @@ def connection(connect: Callable[[], Connection]) -> Connection:
     return connect()
 
 
+@pytest.fixture(scope="session")
+def shared_database(server: str, template: str) -> Iterator[str]:
+    """The address of a migrated database in which every test undoes what it did."""
+    name = CLONE + "shared"
+    create_database(server, name, template)
+    yield at_database(server, name)
+    drop_database(server, name)
+
+
+@pytest.fixture
+def undone(shared_database: str) -> Iterator[Connection]:
+    """A transaction that is rolled back after the test: no copy of a database needed, for tests of plain SQL."""
+    conn = psycopg2.connect(shared_database)
+    yield conn
+    conn.rollback()
+    conn.close()
+
+
 @pytest.fixture
 def environment(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Settings of this process point at the test's database and a fresh outbox; set more with `.setenv` before use."""
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "outbox"))
     settings.current.cache_clear()
+    db.connection.pool.closeall()
     yield monkeypatch
     db.connection.pool.closeall()
     settings.current.cache_clear()

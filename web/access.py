@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 import settings
 
 # Views that check their callers themselves, or have nothing to hide.
-OPEN_ENDPOINTS = {"sendgrid_events.receive"}
+OPEN_ENDPOINTS = {"health.check", "sendgrid_events.receive", "yookassa_notices.receive"}
 
 
 def close(app: Flask) -> None:

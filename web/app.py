@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from web import access, mails, sendgrid_events
+from web import access, health, mails, numbers, sendgrid_events, state, yookassa_notices
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 
@@ -12,6 +12,10 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     access.close(app)
+    app.register_blueprint(health.pages)
     app.register_blueprint(sendgrid_events.pages)
+    app.register_blueprint(yookassa_notices.pages)
     app.register_blueprint(mails.pages)
+    app.register_blueprint(state.pages)
+    app.register_blueprint(numbers.pages)
     return app

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from actors import letters
+from actors import rendering
 from domain.mail_template import TEMPLATES
 
 pages = Blueprint("mails", __name__, template_folder="templates")
@@ -19,7 +19,7 @@ def mail(name: str, kind: str) -> Response:
     """One mail as the recipient's program gets it: html or txt."""
     if name not in TEMPLATES or kind not in {"html", "txt"}:
         abort(404)
-    html, text = letters.sample(name)
+    html, text = rendering.sample(name)
     if kind == "txt":
         return Response(text, mimetype="text/plain")
     return Response(html, mimetype="text/html")

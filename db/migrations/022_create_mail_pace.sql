@@ -1,23 +1,26 @@
 -- Spaces mails out over all workers together, so that a burst never earns a provider's "too many requests".
 
-CREATE TABLE balansity.mail_pace (
+-- Unlogged: after a crash everyone starts afresh, and handing out a place never waits for the disk.
+CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text PRIMARY KEY,
     free_at timestamptz NOT NULL            -- when the next mail may leave
 );
 
--- Takes the next free place in the provider's line; returns how long to wait for it. A place that is further away
--- than p_patience is not taken: the caller comes back later.
--- The row's lock lasts for one short transaction, and the places are handed out in the order of asking.
-CREATE FUNCTION balansity.take_place(
-    p_provider text, p_spacing interval, p_patience interval, p_at timestamptz
+-- Takes the next p_places places in the provider's line; returns how long it is until the first of them. A place that
+-- is further away than p_patience is not taken: the caller comes back later.
+CREATE FUNCTION balansity.take_places(
+    p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamptz
 ) RETURNS interval LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     place timestamptz;
 BEGIN
-    INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
     SELECT greatest(free_at, p_at) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
+        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience, p_at);
+    END IF;
     IF place <= p_at + p_patience THEN
-        UPDATE balansity.mail_pace SET free_at = place + p_spacing WHERE provider = p_provider;
+        UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider;
     END IF;
     RETURN place - p_at;
 END $$;
@@ -31,5 +34,5 @@ $$;
 
 REVOKE ALL ON balansity.mail_pace FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    balansity.take_place(text, interval, interval, timestamptz), balansity.hold_mail(text, timestamptz)
+    balansity.take_places(text, integer, interval, interval, timestamptz), balansity.hold_mail(text, timestamptz)
 FROM PUBLIC;

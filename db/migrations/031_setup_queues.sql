@@ -153,6 +153,26 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq FROM PUBLIC;
 
+-- Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.
+CREATE FUNCTION dramatiq.purge_archives(p_before timestamptz, p_batch integer) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog
+AS $$
+DECLARE
+    queue text;
+    purged bigint;
+    total bigint := 0;
+BEGIN
+    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
+        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
+                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
+        USING p_before, p_batch;
+        GET DIAGNOSTICS purged = ROW_COUNT;
+        total := total + purged;
+    END LOOP;
+    RETURN total;
+END $$;
+REVOKE ALL ON FUNCTION dramatiq.purge_archives FROM PUBLIC;
+
 -- Two comforts that need rights on pgmq's own schema and tables. Without the first, workers notice by polling (at most
 -- a second later); without the second, the views stand in schema balansity.
 DO $$

@@ -187,7 +187,7 @@ BEGIN
     SELECT a.status INTO old_status FROM public.appointments a
     WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
       AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
-    FOR UPDATE;
+    FOR NO KEY UPDATE;
     IF old_status IS NULL THEN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
@@ -223,7 +223,12 @@ BEGIN
     VALUES (
         p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
         p_payment.id
-    );
+    )
+    ON CONFLICT DO NOTHING;
+    -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
+    IF NOT FOUND AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+        RAISE EXCEPTION 'the time that metadata describes is taken';
+    END IF;
 END $$;
 
 CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
@@ -335,7 +340,8 @@ AS $$
 DECLARE
     payment public.payments;
 BEGIN
-    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
+    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     CASE payment.status
         WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
         WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);

@@ -9,7 +9,7 @@ AS $$
 DECLARE
     old text;
 BEGIN
-    SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR UPDATE;
+    SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
         RETURN 'unchanged';
     END IF;

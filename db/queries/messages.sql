@@ -24,6 +24,13 @@ SELECT id, host, pid, extract(epoch FROM now() - heartbeat_at)::int AS silent_se
 FROM dramatiq.worker
 ORDER BY id;
 
+-- name: count_mails()
+-- How many deliveries of each template are in which state, of those planned in the last week.
+SELECT template, state, count(*) FROM balansity.delivery
+WHERE planned_at > now() - interval '7 days'
+GROUP BY template, state
+ORDER BY template, state;
+
 -- name: list_dead(actor, limit)
 -- Dead letters, the newest first.
 SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error
@@ -47,3 +54,11 @@ SELECT dramatiq.redrive(:ids::uuid[]);
 SELECT dramatiq.redrive(coalesce(array_agg(message_id), '{}'))
 FROM dramatiq.dead_letter
 WHERE :actor::text IS NULL OR actor_name = :actor;
+
+-- name: purge(done_before, dead_before, batch)$
+-- Delete a batch of old messages.
+SELECT dramatiq.purge(:done_before, :dead_before, :batch);
+
+-- name: purge_archives(before, batch)$
+-- Delete a batch of what pgmq kept.
+SELECT dramatiq.purge_archives(:before, :batch);

@@ -19,13 +19,19 @@ SELECT payment_id::text FROM balansity.claim_payment_checks(:now) AS due (paymen
 -- name: flag_stuck(now)$
 SELECT balansity.flag_stuck_payments(:now);
 
+-- name: confirm_paid_appointments(now)$
+SELECT balansity.confirm_paid_appointments(:now);
+
 -- name: list_flags()
 -- What a person has to decide, oldest first.
-SELECT f.payment_id::text, p.status, p.amount, p.currency, f.reason, f.flagged_at
+SELECT f.payment_id::text, p.status, p.amount, coalesce(p.currency, 'RUB'), f.reason, f.flagged_at
 FROM balansity.payment_flag f
 JOIN public.payments p ON p.id = f.payment_id
 WHERE f.resolved_at IS NULL
-ORDER BY f.flagged_at;
+ORDER BY f.flagged_at, f.reason;
 
 -- name: resolve_flags(now, payment_id)!
 UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment_id AND resolved_at IS NULL;
+
+-- name: find_by_external_id(external_id)
+SELECT id::text FROM public.payments WHERE external_payment_id = :external_id;

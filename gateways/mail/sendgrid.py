@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import urllib3
-from python_http_client.client import Client
+from python_http_client.client import Client, Response
 from python_http_client.exceptions import HTTPError, handle_error
 from sendgrid import SendGridAPIClient
 
@@ -37,8 +37,10 @@ def send(mail: Mail) -> str:
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
     """
+    current = settings.current()
+    client = _client(current.sendgrid_api_key, current.sendgrid_api_url)
     try:
-        response = _client().client.mail.send.post(request_body=_body(mail))
+        response = client.client.mail.send.post(request_body=_body(mail))
     except HTTPError as error:
         raise _refusal(error) from None
     except NOT_SENT as error:
@@ -49,26 +51,22 @@ def send(mail: Mail) -> str:
 
 
 class KeepAliveClient(Client):  # type: ignore[misc] # python_http_client publishes no types
-    """The library's client on a pool of kept connections; its own opens one for every call."""
+    """The library's client on a pool of kept connections; its own opens one for every call, and logs the key."""
 
     def _build_client(self, name: str | None = None) -> "KeepAliveClient":
         path = [*self._url_path, name] if name else self._url_path
         return KeepAliveClient(self.host, self.request_headers, self._version, path, timeout=self.timeout)
 
-    def _make_request(self, _opener: Any, request: Any, **_: Any) -> "Answer":
+    def post(self, request_body: Any) -> Response:
+        headers = self.request_headers | {"Content-Type": "application/json"}
+        body = json.dumps(request_body).encode()
         response = _connections().request(
-            request.get_method(),
-            request.full_url,
-            body=request.data,
-            headers=dict(request.header_items()),
-            timeout=TIMEOUT,
-            retries=False,
-            redirect=False,
+            "POST", self._build_url(None), body=body, headers=headers, timeout=TIMEOUT, retries=False, redirect=False
         )
         answer = Answer(response)
         if answer.code >= 300:
             raise handle_error(answer)
-        return answer
+        return Response(answer)
 
 
 class Answer:
@@ -93,9 +91,9 @@ def _connections() -> urllib3.PoolManager:
     return urllib3.PoolManager(num_pools=2, maxsize=CONNECTIONS)
 
 
-def _client() -> SendGridAPIClient:
-    current = settings.current()
-    client = SendGridAPIClient(current.sendgrid_api_key, host=current.sendgrid_api_url)
+@cache
+def _client(key: str, url: str) -> SendGridAPIClient:
+    client = SendGridAPIClient(key, host=url)
     client.client = KeepAliveClient(client.host, client.client.request_headers, version=3)
     return client
 

@@ -121,13 +121,26 @@ def test_many_waiting_events_are_taken_in_a_few_batches(drain: Callable[[], None
     assert rows(connection, "SELECT count(*) FROM pgmq.a_analytics_queue") == [(3000,)]
 
 
+def test_events_sent_by_application_code_are_taken_in_batches_too(
+    drain: Callable[[], None], connection: Connection
+) -> None:
+    broker.enqueue_many(
+        record_event.message(type="page_seen", number=number, occurred_at=NOON.isoformat()) for number in range(2000)
+    )
+    drain()
+    assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 2000}
+    [(transactions,)] = rows(connection, "SELECT count(DISTINCT received_at) FROM balansity.analytics_event")
+    assert transactions < 1000
+    assert rows(connection, "SELECT state::text, count(*) FROM dramatiq.queue GROUP BY 1") == [("done", 2000)]
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        ({"kind": "no type"}, "type: Field required"),
-        ({"type": " "}, "type: String should have at least 1 character"),
-        ({"type": "page_seen", "user_id": "somebody"}, "user_id: Input should be a valid UUID"),
-        ({"type": "page_seen", "occurred_at": "yesterday"}, "occurred_at: Value error"),
+        ({"kind": "no type"}, "type is missing"),
+        ({"type": " "}, "type=' '"),
+        ({"type": "page_seen", "user_id": "somebody"}, "user_id='somebody'"),
+        ({"type": "page_seen", "occurred_at": "yesterday"}, "occurred_at='yesterday'"),
         (["page_seen"], "not a JSON object"),
     ],
     ids=lambda value: str(value)[:30],

@@ -14,8 +14,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def clinic(connection: Connection) -> Clinic:
-    return Clinic(connection)
+def clinic(undone: Connection) -> Clinic:
+    return Clinic(undone)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_an_unpaid_consultation_is_reminded_once_it_is_paid(clinic: Clinic, user
 
 def test_a_reminder_is_not_claimed_when_its_sending_rolls_back(clinic: Clinic, user: str) -> None:
     clinic.book(user, START)
-    clinic.rows("BEGIN")
+    clinic.rows("SAVEPOINT before")
     assert len(reminders(clinic, START - HOUR)) == 1
-    clinic.rows("ROLLBACK")
+    clinic.rows("ROLLBACK TO before")
     assert len(reminders(clinic, START - HOUR)) == 1

@@ -1,6 +1,9 @@
 """A mail goes out once, and the ledger says why it did or did not."""
 
+import contextlib
 import email
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
@@ -8,14 +11,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from dramatiq.errors import Retry
+from hypothesis import given, strategies
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from actors.delivery import deliver
 from db import queries
-from domain.mail_order import read_order
+from domain.mail_order import Variables, read_order
+from domain.mail_template import TEMPLATES
 from errors import InvalidMessage, RetryableError
 from tests.integration import mail_cases as cases
 
@@ -103,6 +109,56 @@ def test_a_message_of_the_wrong_shape_is_refused_naming_the_key(payload: dict[st
         send({**order(), **payload})
 
 
+def test_many_messages_with_one_key_at_once_send_one_mail(connection: Connection) -> None:
+    together = threading.Barrier(8)
+
+    def one_of_eight(number: int) -> None:
+        together.wait()
+        with contextlib.suppress(Retry):  # another one is sending it
+            send(order(key="k"), f"m{number}")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(one_of_eight, range(8)))
+    assert len(outbox()) == 1
+    assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sent", 1)
+
+
+JSON = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers()
+    | strategies.floats(allow_nan=False)
+    | strategies.text(),
+    lambda inner: (
+        strategies.lists(inner, max_size=3) | strategies.dictionaries(strategies.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+NAMES = strategies.sampled_from(sorted(Variables.model_fields))
+
+
+@hypothesis.settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+@given(
+    to=JSON | strategies.just("anna@example.com"),
+    subject=JSON | strategies.just("Тема"),
+    kind=JSON | strategies.sampled_from(sorted(TEMPLATES)),
+    variables=strategies.dictionaries(NAMES, JSON | strategies.just("2030-01-01T10:00:00Z"), max_size=6),
+)
+def test_whatever_is_ordered_ends_in_the_ledger(
+    connection: Connection, to: Any, subject: Any, kind: Any, variables: dict[str, Any]
+) -> None:
+    message_id = str(uuid4())
+    send({"to": to, "subject": subject, "template": kind, "variables": variables}, message_id)
+    row = cases.row(connection, "SELECT * FROM balansity.delivery WHERE message_id = %s", message_id)
+    assert row["state"] in {"sent", "failed", "superseded"}
+    assert (row["reason"] is None) == (row["state"] == "sent")
+
+
 def test_nothing_is_sent_while_another_message_is_sending_it(connection: Connection) -> None:
     _begin_sending(connection, "m1", datetime.now(UTC))
     with pytest.raises(Retry):
@@ -141,11 +197,10 @@ def test_a_stale_attempt_of_a_message_that_never_came_back_is_unknown(connection
 
 
 def test_a_late_answer_to_an_earlier_attempt_moves_nothing(connection: Connection) -> None:
-    delivery = _begin_sending(connection, "m1", datetime.now(UTC))
-    deliveries = queries.load("deliveries")
     at = datetime.now(UTC)
-    deliveries.begin_attempt(connection, delivery_id=delivery, message_id="m2", provider="smtp", at=at)
-    deliveries.finish_attempt(
+    delivery = _begin_sending(connection, "m1", at - timedelta(minutes=6))
+    _begin_sending(connection, "m2", at)
+    queries.load("deliveries").finish_attempt(
         connection, delivery_id=delivery, number=1, outcome="planned", answer="busy", provider_message_id=None, at=at
     )
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sending", 2)
@@ -162,22 +217,25 @@ def test_an_outbox_that_cannot_be_written_is_tried_again(
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("planned", 1)
 
 
-def _begin_sending(conn: Connection, message_id: str, at: datetime, template: str = "report_ready") -> str:
+def _begin_sending(conn: Connection, message_id: str, at: datetime, kind: str = "report_ready") -> str:
     """What a worker that dies in the middle of its call leaves behind."""
-    deliveries = queries.load("deliveries")
-    row = deliveries.open(
+    delivery_id, state, number, _ = queries.load("deliveries").begin(
         conn,
         key="k",
         message_id=message_id,
-        template=template,
+        template=kind,
         recipient="anna@example.com",
         subject="Ваш отчет готов",
         user_id=None,
-        stale_seconds=300,
+        refusal=None,
+        reason=None,
+        essential=False,
+        patience=timedelta(),
+        provider="smtp",
         at=at,
     )
-    deliveries.begin_attempt(conn, delivery_id=row["id"], message_id=message_id, provider="smtp", at=at)
-    return str(row["id"])
+    assert (state, number is None) == ("sending", False)
+    return str(delivery_id)
 
 
 def _pass_time(conn: Connection, span: timedelta) -> None:

@@ -1,6 +1,7 @@
 """A person sees the schedule and has a hand on it: `balansity jobs` and `balansity plan`."""
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,11 @@ from click.testing import CliRunner
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import cli
-from actors.appointments import update_appointment_statuses
+from actors.appointments import LOOK_AHEAD, update_appointment_statuses
 from tests.clinic import Clinic
 
 START = datetime(2030, 11, 25, 10, 2, tzinfo=UTC)  # 13:02 in Moscow
+PLAN_OF_A_DAY = ["plan", "--from", "2030-11-25 13:02", "--to", "2030-11-26 13:02", "--json"]
 STATUSES = "update-appointment-statuses"
 
 
@@ -37,7 +39,7 @@ def test_the_list_shows_each_jobs_next_run_and_latest_one(clinic: Clinic) -> Non
     [first, *others] = json.loads(balansity("jobs", "list", "--json"))
     assert (first["job"], first["state"], first["outcome"]) == (STATUSES, "succeeded", "0 started, 0 completed")
     assert datetime.fromisoformat(first["next_run"]) > datetime.now(UTC)
-    assert [job["latest_run"] for job in others] == [None, None, None]
+    assert {job["latest_run"] for job in others} == {None}
     assert STATUSES in balansity("jobs", "list")
 
 
@@ -86,3 +88,32 @@ def test_a_plan_that_ends_before_it_begins_is_refused(clinic: Clinic) -> None:
 def test_parts_of_a_group_are_no_commands_of_their_own() -> None:
     assert {"jobs", "plan"} <= set(cli._commands())
     assert not {"run", "pause", "resume", "history", "list"} & set(cli._commands())
+
+
+def test_what_the_plan_says_is_what_happens(clinic: Clinic) -> None:
+    """A day is planned, then lived slot by slot."""
+    chance, user, end = random.Random(7), clinic.add_user(), START + timedelta(days=1)
+    for _ in range(40):
+        booked_for = START + timedelta(minutes=chance.randrange(-90, 1500))
+        clinic.book(user, booked_for, chance.choice(["scheduled", "confirmed", "pending", "cancelled", "in_progress"]))
+    planned = {tuple(event.values()) for event in json.loads(balansity(*PLAN_OF_A_DAY))}
+
+    lived = set()
+    for minute in range(int((end - START) / timedelta(minutes=1)) + 1):
+        now = START + timedelta(minutes=minute)
+        for appointment, kind, due_at in clinic.rows(
+            "SELECT appointment_id, kind, due_at FROM balansity.claim_reminders(%s, %s)", now, now + LOOK_AHEAD
+        ):
+            lived.add((due_at.astimezone(UTC).isoformat(), f"reminder {kind}", f"appointment {appointment}"))
+        if now.minute % 5 == 0:
+            before = statuses(clinic)
+            clinic.rows("SELECT balansity.update_appointment_statuses(%s)", now)
+            lived |= {
+                (now.isoformat(), status, f"appointment {row_id}") for row_id, status in statuses(clinic) - before
+            }
+    assert len(planned) > 60
+    assert planned == {event for event in lived if event[0] <= end.isoformat()}
+
+
+def statuses(clinic: Clinic) -> set[tuple[Any, ...]]:
+    return set(clinic.rows("SELECT id, status FROM public.appointments"))

@@ -1,9 +1,12 @@
 """A payment's status takes effect once: its mail, its event, and what was paid for."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
@@ -13,8 +16,8 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 @pytest.fixture
-def clinic(connection: Connection) -> Clinic:
-    return Clinic(connection)
+def clinic(undone: Connection) -> Clinic:
+    return Clinic(undone)
 
 
 @pytest.fixture
@@ -197,3 +200,45 @@ def test_a_user_without_address_can_pay(clinic: Clinic) -> None:
     payment = clinic.add_payment(clinic.add_user(None))
     clinic.set_payment(payment, "completed")
     assert [mail["to"] for mail in clinic.messages("email_queue")] == [None]
+
+
+def test_two_payments_for_one_consultation_at_once_link_one_and_flag_the_other(
+    connect: Callable[[], Connection],
+) -> None:
+    clinic = Clinic(connect())
+    user = clinic.add_user()
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payments = [clinic.add_payment(user, {"appointment_id": appointment}) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda payment: Clinic(connect()).set_payment(payment, "completed"), payments))
+    status, linked = clinic.appointment(appointment)
+    assert (status, linked in payments) == ("confirmed", True)
+    [other] = [payment for payment in payments if payment != linked]
+    assert (clinic.flags(str(linked)), len(clinic.flags(other))) == ([], 1)
+    assert payment_mails(clinic) == ["payment_confirmation"] * 2
+
+
+def test_the_site_booking_at_the_same_moment_gets_one_consultation(
+    connect: Callable[[], Connection],
+) -> None:
+    """The site may insert the consultation that a payment's metadata describes itself: payment_id is unique."""
+    clinic = Clinic(connect())
+    user = clinic.add_user()
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    for _ in range(10):
+        payment = clinic.add_payment(user, described)
+        with ThreadPoolExecutor(2) as threads:
+            completes = threads.submit(Clinic(connect()).set_payment, payment, "completed")
+            books = threads.submit(Clinic(connect()).book, user, TOMORROW, "scheduled", None, payment)
+            completes.result()
+            assert isinstance(books.exception(), psycopg2.errors.UniqueViolation | None)
+        assert clinic.value("SELECT count(*) FROM public.appointments WHERE payment_id = %s", payment) == 1
+        assert clinic.flags(payment) == []
+
+
+def test_a_described_time_that_is_taken_is_flagged(clinic: Clinic, user: str) -> None:
+    clinic.rows("CREATE UNIQUE INDEX one_at_a_time ON public.appointments (appointment_type_id, scheduled_at)")
+    clinic.book(user, TOMORROW)
+    payment = clinic.add_payment(user, {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()})
+    clinic.set_payment(payment, "completed")
+    assert clinic.flags(payment) == ["the time that metadata describes is taken"]

@@ -41,6 +41,25 @@ def test_the_old_jobs_are_unscheduled_and_others_stay(supabase: str) -> None:
     conn.close()
 
 
+def test_visitors_of_the_site_can_call_and_read_nothing_of_ours(supabase: str) -> None:
+    """Supabase grants its visitors' roles whatever appears in public; ours must not be among it."""
+    conn = psycopg2.connect(supabase)
+    conn.autocommit = True
+    clinic = Clinic(conn)
+    clinic.rows("CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role")
+    clinic.rows("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO anon, authenticated")
+    migrate(supabase)
+    callable_ = clinic.rows(
+        "SELECT role, p.oid::regprocedure::text FROM pg_proc p, unnest(ARRAY['anon', 'authenticated']) AS role "
+        "WHERE p.pronamespace = ANY (ARRAY['public', 'balansity', 'dramatiq']::regnamespace[]) "
+        "AND has_function_privilege(role, p.oid, 'EXECUTE')"
+    )
+    assert callable_ == []
+    schemas = clinic.rows("SELECT nspname FROM pg_namespace WHERE has_schema_privilege('anon', oid, 'USAGE')")
+    assert {"balansity", "dramatiq", "pgmq", "cron"}.isdisjoint(name for (name,) in schemas)
+    conn.close()
+
+
 def test_our_views_have_pg_crons_columns(supabase: str, connection: psycopg2.extensions.connection) -> None:
     conn = psycopg2.connect(supabase)
     conn.autocommit = True

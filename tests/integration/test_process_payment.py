@@ -207,12 +207,25 @@ def test_the_job_sends_a_verify_for_each_open_payment(clinic: Clinic, provider: 
     verify_open_payments("2026-11-20T10:05:00+00:00")
     sent = clinic.rows("SELECT message -> 'kwargs' FROM dramatiq.queue WHERE queue_name = 'payments'")
     assert sent == [({"payment_id": payment, "action": "verify"},)]
-    assert clinic.value("SELECT outcome FROM balansity.slot") == "1 asked about, 0 given up"
+    assert clinic.value("SELECT outcome FROM balansity.slot") == "1 asked about, 0 given up, 0 appointments confirmed"
 
 
-def test_without_a_shop_the_job_asks_nobody(clinic: Clinic, environment: pytest.MonkeyPatch) -> None:
+def test_without_a_shop_the_job_asks_nobody(
+    clinic: Clinic, provider: YooKassa, environment: pytest.MonkeyPatch
+) -> None:
     environment.setenv("YOOKASSA_SHOP_ID", "")
     environment.setenv("YOOKASSA_SECRET_KEY", "")
     settings.current.cache_clear()
+    payment_of(clinic, provider.add_payment("pending"))
+    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
     verify_open_payments("2026-11-20T10:05:00+00:00")
-    assert clinic.value("SELECT outcome FROM balansity.slot") == "YooKassa is not configured"
+    assert clinic.rows("SELECT FROM dramatiq.queue") == []
+
+
+def test_a_consultation_linked_after_its_payment_completed_is_confirmed(clinic: Clinic) -> None:
+    user = clinic.add_user()
+    paid, open_ = clinic.add_payment(user), clinic.add_payment(user)
+    clinic.set_payment(paid, "completed")
+    appointments = [clinic.book(user, TOMORROW, "pending", payment_id=payment) for payment in (paid, open_)]
+    verify_open_payments("2026-11-20T10:05:00+00:00")
+    assert [clinic.appointment(each)[0] for each in appointments] == ["confirmed", "pending"]

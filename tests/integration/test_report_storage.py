@@ -11,7 +11,7 @@ import pytest
 import db.connection
 import settings
 from domain.report_formats import ReportFile
-from errors import SettingsError
+from errors import PermanentError, SettingsError
 from gateways import report_storage
 from gateways.report_storage import ReportKey
 from tests.servers import s3
@@ -94,6 +94,15 @@ def test_a_file_that_is_gone_already_does_not_stop_the_removal(storage_url: str)
     filesystem.rm(folder, recursive=True)
     with db.connection.transaction() as conn:
         assert report_storage.remove_of_user(conn, user_id) == 1
+
+
+def test_a_report_whose_file_is_gone_is_named(storage_url: str) -> None:
+    report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
+    filesystem, folder = fsspec.url_to_fs(storage_url)
+    filesystem.rm(folder, recursive=True)
+    assert report_id is not None
+    with db.connection.transaction() as conn, pytest.raises(PermanentError, match="gone from its storage"):
+        report_storage.load(conn, report_id)
 
 
 def test_an_unknown_kind_of_storage_is_named(environment: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,31 @@
 """A check-up's report is made once, kept, and mailed in the same transaction."""
 
+import email
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import default
+from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
+import dramatiq
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
+import settings
 from actors.reports import generate_report, remove_old_reports
 from broker import broker
 from domain.scoring import SCALES
 from errors import InvalidMessage, PermanentError, RetryableError
 from gateways import report_storage
 from tests.clinic import Clinic
+
+PATIENCE_SECONDS = 20
 
 
 @pytest.fixture
@@ -80,12 +89,51 @@ def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:
     assert file.filename.endswith(".pdf")
 
 
+def test_a_completed_checkup_ends_as_one_mail_with_its_report(clinic: Clinic) -> None:
+    assessment_id = clinic.add_checkup(clinic.add_user())
+    answer(clinic, assessment_id)
+    worker = dramatiq.Worker(broker, queues={"reports", "emails"}, worker_timeout=100, worker_threads=2)
+    worker.start()
+    try:
+        clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", assessment_id)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        sent = "SELECT count(*) FROM balansity.delivery WHERE template = 'report_ready' AND state = 'sent'"
+        while not clinic.value(sent):
+            assert time.monotonic() < deadline, "no report_ready mail left"
+            time.sleep(0.02)
+    finally:
+        worker.stop()
+    outbox = [
+        email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default)
+        for file in settings.current().email_outbox_dir.glob("*.eml")
+    ]
+    [attachment] = [part for mail in outbox for part in mail.iter_attachments()]
+    content = clinic.value("SELECT content FROM balansity.report WHERE assessment_id = %s", assessment_id)
+    assert (attachment.get_content_type(), attachment.get_content()) == ("application/pdf", bytes(content))
+
+
 def test_a_repeated_request_makes_no_second_report_and_no_second_mail(clinic: Clinic) -> None:
     assessment_id = completed_checkup(clinic, clinic.add_user())
     for _ in range(3):
         generate_report(assessment_id=assessment_id)
     assert len(kept(clinic, assessment_id)) == 1
     assert len(mails(clinic)) == 1
+
+
+def test_workers_that_make_the_same_report_at_once_keep_and_mail_it_once(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    start = Barrier(4)
+
+    def work() -> None:
+        start.wait()
+        generate_report(assessment_id=assessment_id)
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept(clinic, assessment_id)) == len(mails(clinic)) == 1
 
 
 def test_results_that_the_site_writes_later_are_the_same_report(clinic: Clinic) -> None:
@@ -148,6 +196,14 @@ def test_an_unknown_assessment_is_named(clinic: Clinic) -> None:
         generate_report(assessment_id=missing)
 
 
+def test_a_checkup_of_a_kind_that_nobody_can_score_is_named(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    clinic.rows("ALTER TABLE public.assessments DROP CONSTRAINT assessments_assessment_type_check")
+    clinic.rows("UPDATE public.assessments SET assessment_type = 'school' WHERE id = %s", assessment_id)
+    with pytest.raises(PermanentError, match=r"'school': only checkup, parent, family score"):
+        generate_report(assessment_id=assessment_id)
+
+
 def test_a_report_is_never_sent_to_somebody_elses_user(clinic: Clinic) -> None:
     assessment_id = completed_checkup(clinic, clinic.add_user("anna@example.com"))
     stranger = clinic.add_user("stranger@example.com")
@@ -174,10 +230,10 @@ def test_answers_that_are_still_missing_are_waited_for_but_not_for_ever(clinic: 
 @pytest.mark.parametrize(
     ("payload", "named"),
     [
-        ({}, "assessment_id"),
+        ({}, "assessment_id is missing"),
         ({"assessment_id": "seven"}, "assessment_id='seven'"),
         ({"assessment_id": str(uuid4()), "report_type": "docx"}, "report_type='docx'"),
-        ({"assessment_id": str(uuid4()), "user_id": 5}, "user_id=5"),
+        ({"assessment_id": str(uuid4()), "user_id": 5}, "user_id='5'"),
     ],
 )
 def test_a_message_of_a_wrong_shape_is_refused_by_name(payload: dict[str, Any], named: str) -> None:

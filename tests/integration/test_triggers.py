@@ -1,6 +1,5 @@
 """The site's changes become messages in the transaction that makes them, whatever its data looks like."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -15,8 +14,8 @@ ODD_NAMES = ["Ёж 'Ъ\" <b>\\{{ 7 }}", "名前🙂", " ", "x" * 10_000]
 
 
 @pytest.fixture
-def clinic(connection: Connection) -> Clinic:
-    return Clinic(connection)
+def clinic(undone: Connection) -> Clinic:
+    return Clinic(undone)
 
 
 def complete(clinic: Clinic, checkup_id: str) -> None:
@@ -64,12 +63,11 @@ def test_a_checkup_without_profile_still_gets_its_report(clinic: Clinic) -> None
     assert mail["to"] is None
 
 
-def test_nothing_is_sent_when_the_change_rolls_back(clinic: Clinic, connect: Callable[[], Connection]) -> None:
+def test_nothing_is_sent_when_the_change_rolls_back(clinic: Clinic) -> None:
     checkup = clinic.add_checkup(clinic.add_user())
-    undone = connect()
-    undone.autocommit = False
-    complete(Clinic(undone), checkup)
-    undone.rollback()
+    clinic.rows("SAVEPOINT before")
+    complete(clinic, checkup)
+    clinic.rows("ROLLBACK TO before")
     assert clinic.messages("email_queue") == []
 
 
@@ -123,30 +121,22 @@ def test_the_triggers_and_functions_are_found_as_the_setup_note_looks_for_them(c
         ("on_new_appointment", "appointments", "INSERT"),
         ("on_payment_status_change", "payments", "UPDATE"),
     ]
-    functions = clinic.rows("SELECT proname FROM pg_proc WHERE proname LIKE 'handle_%%' ORDER BY 1")
-    assert functions == [
-        ("handle_checkup_completed",),
-        ("handle_new_appointment",),
-        ("handle_payment_status_change",),
-    ]
+    functions = {name for (name,) in clinic.rows("SELECT proname FROM pg_proc WHERE proname LIKE 'handle_%%'")}
+    assert functions >= {"handle_checkup_completed", "handle_new_appointment", "handle_payment_status_change"}
 
 
 def test_a_visitor_may_book_but_not_call_what_the_booking_calls(clinic: Clinic) -> None:
     user = clinic.add_user()
-    clinic.rows("DROP ROLE IF EXISTS visitor_of_a_test")
     clinic.rows("CREATE ROLE visitor_of_a_test")
-    try:
-        clinic.rows("GRANT SELECT ON public.appointment_types TO visitor_of_a_test")
-        clinic.rows("GRANT SELECT, INSERT ON public.appointments TO visitor_of_a_test")
-        clinic.rows("SET ROLE visitor_of_a_test")
-        clinic.book(user, TOMORROW)
-        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            clinic.rows("SELECT balansity.send_mail(NULL, 'key', 'template', 'subject', '{}')")
-        clinic.rows("RESET ROLE")
-        assert clinic.templates() == ["appointment_confirmation"]
-    finally:
-        clinic.rows("RESET ROLE")
-        clinic.rows("DROP OWNED BY visitor_of_a_test; DROP ROLE visitor_of_a_test")
+    clinic.rows("GRANT SELECT ON public.appointment_types TO visitor_of_a_test")
+    clinic.rows("GRANT SELECT, INSERT ON public.appointments TO visitor_of_a_test")
+    clinic.rows("SET ROLE visitor_of_a_test")
+    clinic.book(user, TOMORROW)
+    clinic.rows("SAVEPOINT before")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        clinic.rows("SELECT balansity.send_mail(NULL, 'key', 'template', 'subject', '{}')")
+    clinic.rows("ROLLBACK TO before; RESET ROLE")
+    assert clinic.templates() == ["appointment_confirmation"]
 
 
 def test_triggers_that_a_live_database_has_are_replaced(empty_database: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import settings
-from actors import letters
+from actors import letters, rendering
 from domain.mail import Attachment
 from domain.mail_samples import SAMPLES
 from domain.mail_template import TEMPLATES
@@ -21,7 +21,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def rendered(name: str, words: dict[str, Any], files: tuple[Attachment, ...] = ()) -> tuple[str, str]:
-    return letters.render(name, TEMPLATES[name].subject, words, files)
+    return rendering.render(name, TEMPLATES[name].subject, words, files)
 
 
 def test_every_template_has_samples_a_writer_and_both_texts() -> None:
@@ -48,7 +48,7 @@ def test_words_from_outside_cannot_become_html(name: str) -> None:
     evil = {
         word: "<script>alert(1)</script>" if isinstance(value, str) else value for word, value in SAMPLES[name].items()
     }
-    html, _ = letters.render(name, "<b>Тема</b>", evil)
+    html, _ = rendering.render(name, "<b>Тема</b>", evil)
     assert "<script" not in html
     assert "<b>Тема" not in html
     assert "&lt;script&gt;" in html

@@ -3,16 +3,19 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from uuid import UUID
 
 import pypdf
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from domain.report import Report, day_ru, full_name, years_ru
-from domain.report_font import printable
+from domain import report_text
+from domain.report import Report, day_in_words, full_name, years
+from domain.report_font import RUSSIAN, printable
 from domain.report_formats import digest, render
 from domain.report_text import SCALES as SCALE_WORDS
 from domain.report_text import next_steps, summary
@@ -73,6 +76,13 @@ def test_same_report_gives_the_same_bytes(format_name: str) -> None:
     assert render(make_report(), format_name) == render(make_report(), format_name)
 
 
+def test_reports_made_in_many_threads_are_the_same() -> None:
+    reports = [make_report(value=number % 5, person=f"Маша {number}") for number in range(20)]
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda report: render(report, "pdf"), reports))
+    assert made == [render(report, "pdf") for report in reports]
+
+
 def test_digest_changes_with_the_answers_and_with_nothing_else() -> None:
     assert digest(make_report(value=1)) == digest(make_report(value=1)) != digest(make_report(value=2))
 
@@ -88,6 +98,7 @@ def test_csv_and_json_carry_the_same_numbers(kind: str) -> None:
     assert [each["score"] for each in scales] == [each.points for each in report.scores]
 
 
+@hypothesis_settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_name_fits_on_the_cover(name: str) -> None:
     report = make_report("parent", person=full_name(name, None))
@@ -95,6 +106,15 @@ def test_any_name_fits_on_the_cover(name: str) -> None:
     assert len(pdf.pages) == 2
     first_words = printable(report.person or "").split(" ")[0][:20]
     assert first_words in pdf.pages[0].extract_text().replace("\xa0", " ")
+
+
+def test_every_sentence_of_ours_is_in_the_small_font() -> None:
+    texts = [value for name, value in vars(report_text).items() if name.isupper()]
+    assert {letter for letter in repr(texts) if ord(letter) not in RUSSIAN} == set()
+
+
+def test_a_name_of_another_alphabet_is_shown_by_the_wide_font() -> None:
+    assert "Әлия Çelik" in text_of(render(make_report(person="Әлия Çelik"), "pdf").content)
 
 
 def test_missing_answers_are_said_and_not_shown_as_fine() -> None:
@@ -118,11 +138,11 @@ def test_summary_names_what_needs_attention_and_what_is_near_it() -> None:
     ("age", "words"), [(1, "1 год"), (3, "3 года"), (11, "11 лет"), (12, "12 лет"), (21, "21 год")]
 )
 def test_years_are_written_as_russian_does(age: int, words: str) -> None:
-    assert years_ru(age) == words
+    assert years(age) == words
 
 
 def test_dates_are_written_as_russian_does() -> None:
-    assert day_ru(date(2026, 5, 9)) == "9 мая 2026 года"
+    assert day_in_words(date(2026, 5, 9)) == "9 мая 2026 года"
 
 
 @pytest.mark.parametrize(

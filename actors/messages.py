@@ -1,0 +1,43 @@
+"""The broker's own housekeeping: messages leave when nobody will ask for them any more."""
+
+from datetime import datetime, timedelta
+
+import dramatiq
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+from actors.runs import run_slot
+from db import queries
+from db.connection import transaction
+from errors import PermanentError
+
+DONE = timedelta(days=7)
+DEAD = timedelta(days=90)  # a dead letter waits for a person as long as that
+ARCHIVED = timedelta(days=30)  # pgmq's kept copies
+BATCH = 5_000  # rows; short transactions keep workers and vacuum going
+
+sql = queries.load("messages")
+
+
+@dramatiq.actor(
+    queue_name="appointments", max_retries=5, min_backoff=60_000, time_limit=600_000, throws=(PermanentError,)
+)
+def purge_messages(slot: str) -> None:
+    """Delete finished messages, old dead letters and pgmq's old archive, batch by batch."""
+    run_slot("purge-messages", slot, purge)
+
+
+def purge(conn: Connection, now: datetime) -> str:
+    """Purge in transactions of its own, so that no batch waits for another; `conn` is the run's."""
+    del conn
+    total = 0
+    while purged := _purge_batch(now):
+        total += purged
+    return f"{total} messages purged"
+
+
+def _purge_batch(now: datetime) -> int:
+    with transaction() as conn:
+        return int(
+            sql.purge(conn, done_before=now - DONE, dead_before=now - DEAD, batch=BATCH)
+            + sql.purge_archives(conn, before=now - ARCHIVED, batch=BATCH)
+        )

@@ -1,0 +1,55 @@
+"""Renders mails: the HTML and the plain text of actors/templates."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+import settings
+from domain import russian
+from domain.mail import Attachment
+from domain.mail_samples import SAMPLE_FILES, SAMPLES
+from domain.mail_template import TEMPLATES
+
+
+def render(
+    template: str, subject: str, words: dict[str, Any], attachments: tuple[Attachment, ...] = ()
+) -> tuple[str, str]:
+    """The HTML and the plain text of a mail."""
+    context = {
+        "zone": settings.current().time_zone,
+        "site_url": settings.current().site_url,
+        "subject": subject,
+        "files": {attachment.media_type.partition(";")[0] for attachment in attachments},
+        **words,
+    }
+    html = ENVIRONMENT.get_template(f"{template}.html").render(context)
+    text = ENVIRONMENT.get_template(f"{template}.txt").render(context)
+    return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def sample(template: str) -> tuple[str, str]:
+    """The HTML and the plain text of a mail with made-up words."""
+    return render(template, TEMPLATES[template].subject, SAMPLES[template], SAMPLE_FILES.get(template, ()))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "day_and_time": russian.day_and_time,
+        "weekday_and_time": russian.weekday_and_time,
+        "time_of_day": russian.time_of_day,
+        "money": russian.money,
+        "minutes": russian.minutes,
+    }
+    return environment
+
+
+ENVIRONMENT = _environment()

@@ -1,0 +1,38 @@
+"""Measure how fast the broker is, beside its peers."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bench import measures, picture, race, report
+from bench.contestants import EVERYONE, FOLDER
+
+MEASURES = [measure.name for measure in measures.MEASURES]
+CONTESTANTS = [contestant.name for contestant in EVERYONE]
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(MEASURES), help="Measure only this; may be repeated.")
+@click.option("--contestant", multiple=True, type=click.Choice(CONTESTANTS), help="Only this one; may be repeated.")
+@click.option("--rounds", default=3, show_default=True, help="How often; the median counts.")
+@click.option("--quick", is_flag=True, help="One short round, to see that it works.")
+@click.option("--long", "long_", is_flag=True, help="A snapshot held for 5 minutes, 5 million finished messages.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@click.option("--folder", default=FOLDER / "results", type=click.Path(path_type=Path), help="Where results are kept.")
+def bench(only: tuple[str, ...], contestant: tuple[str, ...], rounds: int, folder: Path, **switches: bool) -> None:
+    """Measure the broker beside its peers: speed, latency, memory, and what slows it down."""
+    scale = measures.QUICK if switches["quick"] else measures.LONG if switches["long_"] else measures.Scale()
+    rounds = 1 if switches["quick"] else rounds
+    result = race.run(only or MEASURES, contestant or CONTESTANTS, rounds, scale)
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = json.dumps(result.as_json(), ensure_ascii=False, indent=2)
+    (folder / "bench.json").write_text(figures, encoding="utf-8")
+    (folder / "bench.svg").write_text(picture.draw(result), encoding="utf-8")
+    if switches["as_json"]:
+        click.echo(figures)
+        return
+    console = Console()
+    report.show(result, console)
+    console.print(f"{folder / 'bench.json'}, {folder / 'bench.svg'}")

@@ -1,0 +1,137 @@
+"""Say what is wrong with an installation, and how to mend it."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import click
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from rich.console import Console
+
+import db.connection
+import settings
+from db import queries
+from db.migrate import pending
+from errors import BalansityError
+
+sql = queries.load("doctor")
+SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `good`, a `note` that needs no action now, or `bad` with its remedy."""
+
+    verdict: str
+    what: str
+    remedy: str = ""
+
+
+@click.command()
+@click.option("--json", "json_", is_flag=True, help="Print JSON instead of lines.")
+def doctor(*, json_: bool) -> None:
+    """Look at settings, database, workers and what waits for a person; exits with 1 where something is bad."""
+    findings = list(_findings())
+    if json_:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in findings:
+            console.print(
+                f"{SIGNS[finding.verdict]} {finding.what}" + (f"\n    → {finding.remedy}" * bool(finding.remedy))
+            )
+    sys.exit(any(finding.verdict == "bad" for finding in findings))
+
+
+def _findings() -> Iterator[Finding]:
+    yield from _settings()
+    try:
+        url = db.connection.url()
+        conn = db.connection.connect(url)
+    except BalansityError as error:
+        yield Finding("bad", str(error), "Start the server, or correct DATABASE_URL.")
+        return
+    conn.autocommit = True
+    yield Finding("good", f"PostgreSQL {sql.server_version(conn)} at {db.connection.shown(url)}")
+    try:
+        yield from _database(conn, url)
+    finally:
+        conn.close()
+
+
+def _settings() -> Iterator[Finding]:
+    current = settings.current()
+    if current.email_provider == "file":
+        yield Finding("note", f"Mail goes to files in {current.email_outbox_dir}.", "Set EMAIL_PROVIDER to send it.")
+    else:
+        yield Finding("good", f"Mail leaves through {current.email_provider}.")
+    if not current.yookassa_shop_id:
+        yield Finding("note", "YooKassa is not configured: payments cannot be verified.", "Set YOOKASSA_SHOP_ID.")
+    if not current.broker_listen:
+        yield Finding("note", "BROKER_LISTEN is off: workers notice new messages within a second.")
+
+
+def _database(conn: Connection, url: str) -> Iterator[Finding]:
+    missing = pending(url) if not sql.missing_schemas(conn) else ["all"]
+    if missing:
+        yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
+        return
+    yield Finding("good", "Every migration is applied.")
+    for look in LOOKS:
+        try:
+            yield look(conn)
+        except psycopg2.Error as error:
+            yield Finding("bad", str(error).strip(), "Grant this role what is named, or use the database's owner.")
+
+
+def _rights(conn: Connection) -> Finding:
+    missing = sql.missing_rights(conn)
+    if missing:
+        return Finding(
+            "bad", f"This role lacks: {missing}", "Grant it, or connect as the owner (on Supabase: postgres)."
+        )
+    if sql.row_security_hides(conn):
+        return Finding("bad", "Row-level security hides rows from this role.", "Use a role with BYPASSRLS.")
+    return Finding("good", "This role may do all it must.")
+
+
+def _pgmq(conn: Connection) -> Finding:
+    origin, silent = sql.pgmq_origin(conn), sql.doorless_queues(conn)
+    if silent:
+        return Finding("note", f"pgmq: {origin}; no bell rings for {silent}: workers notice within a second.")
+    return Finding("good", f"pgmq: {origin}")
+
+
+def _views(conn: Connection) -> Finding:
+    queues, cron = sql.queue_views_schema(conn), sql.cron_views_schema(conn)
+    return Finding("good", f"Waiting messages: {queues}.email_queue and its sisters; the schedule: {cron}")
+
+
+def _workers(conn: Connection) -> Finding:
+    if count := sql.living_workers(conn):
+        return Finding("good", f"{count} worker processes live.")
+    return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
+
+
+def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
+    def look(conn: Connection) -> Finding:
+        count: Any = getattr(sql, name)(conn)
+        return Finding("note", f"{what}: {count}", remedy) if count else Finding("good", f"{what}: none")
+
+    return look
+
+
+LOOKS = (
+    _rights,
+    _pgmq,
+    _views,
+    _workers,
+    _counted("late_jobs", "Jobs that nobody plans", "Start the Procfile's scheduler, or `balansity up`."),
+    _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
+    _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
+    _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),
+    _counted("flagged_payments", "Payments that wait for a person", "SELECT * FROM balansity.payment_flag."),
+)

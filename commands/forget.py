@@ -1,0 +1,34 @@
+"""`balansity forget`: remove what is held about one person."""
+
+import json
+from uuid import UUID
+
+import click
+
+from db import queries
+from db.connection import transaction
+from gateways import report_storage
+
+people = queries.load("people")
+
+
+@click.command()
+@click.argument("user_id", type=click.UUID)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines; asks nothing.")
+def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
+    """Remove the reports, mail addresses and analytics links of the user USER_ID, and say what was removed.
+
+    The counts of mails and events stay, without the person. The service's own rows (users, profiles, answers,
+    payments) are the site's to remove; this works before and after that.
+    """
+    if not yes and not as_json:
+        click.confirm(f"Remove what is held about user {user_id}? It cannot be undone.", abort=True)
+    with transaction() as conn:
+        removed = {"reports": report_storage.remove_of_user(conn, user_id)}
+        removed |= dict(people.forget(conn, user_id=str(user_id)))
+    if as_json:
+        click.echo(json.dumps({"user_id": str(user_id), "removed": removed}))
+        return
+    for what, count in removed.items():
+        click.echo(f"{count:>6}  {what}")

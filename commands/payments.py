@@ -1,0 +1,62 @@
+"""`balansity payments`: those that a person has to decide about."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import click
+
+import settings
+from actors.payments import process_payment
+from commands.messages import as_json, show
+from db import queries
+from db.connection import transaction
+from domain.payments import Sum
+from errors import BalansityError
+
+sql = queries.load("payments")
+
+
+@click.group()
+def payments() -> None:
+    """Payments that a person has to decide about, and what can be done with one."""
+
+
+@payments.command()
+@as_json
+def flagged(*, json_: bool) -> None:
+    """Payments that do not add up, with the reason, the oldest first."""
+    with transaction() as conn:
+        rows = [
+            {"payment": row_id, "status": status, "sum": str(Sum(amount, currency)), "reason": reason, "since": since}
+            for row_id, status, amount, currency, reason, since in sql.list_flags(conn)
+        ]
+    if json_:
+        click.echo(json.dumps(rows, default=datetime.isoformat, ensure_ascii=False))
+        return
+    zone = settings.current().time_zone
+    show("Payments to decide about", [{**row, "since": f"{row['since'].astimezone(zone):%d.%m %H:%M}"} for row in rows])
+    click.echo("Ask the provider again: balansity payments process ID verify    Done: balansity payments resolve ID")
+
+
+@payments.command()
+@click.argument("payment_id", type=UUID)
+@click.argument("action", type=click.Choice(["verify", "refund", "update_status"]))
+@click.option("--yes", is_flag=True, help="Refund without asking back.")
+def process(payment_id: UUID, action: str, *, yes: bool) -> None:
+    """Have a worker verify or refund the payment, or bring about what its status requires."""
+    if action == "refund" and not yes:
+        click.confirm(f"Give the money of payment {payment_id} back?", abort=True)
+    process_payment.send(payment_id=str(payment_id), action=action)
+    click.echo(f"{payment_id}: {action} is on its way")
+
+
+@payments.command()
+@click.argument("payment_id", type=UUID)
+def resolve(payment_id: UUID) -> None:
+    """Say that a person has decided: the payment is no longer flagged."""
+    with transaction() as conn:
+        count = sql.resolve_flags(conn, payment_id=str(payment_id), now=datetime.now(UTC))
+    if not count:
+        raise BalansityError(f"Payment {payment_id} is not flagged; `balansity payments flagged` lists those that are.")
+    click.echo(f"{payment_id}: resolved")

@@ -1,0 +1,71 @@
+-- What `balansity doctor` looks at.
+
+-- name: server_version()$
+-- As people write it.
+SHOW server_version;
+
+-- name: missing_schemas()$
+-- Schemas of ours that do not exist yet.
+SELECT string_agg(wanted, ', ') FROM unnest(ARRAY['balansity', 'dramatiq', 'pgmq']) AS wanted
+WHERE to_regnamespace(wanted) IS NULL;
+
+-- name: missing_rights()$
+-- What this role may not do, and must.
+SELECT string_agg(missing, ', ') FROM (VALUES
+    (has_table_privilege('public.appointments', 'SELECT, UPDATE'), 'update of public.appointments'),
+    (has_table_privilege('public.assessments', 'SELECT, UPDATE'), 'update of public.assessments'),
+    (has_table_privilege('public.payments', 'SELECT, UPDATE'), 'update of public.payments'),
+    (has_table_privilege('public.users', 'SELECT'), 'select of public.users'),
+    (has_table_privilege('pgmq.q_email_queue', 'SELECT, UPDATE, DELETE'), 'taking from pgmq.q_email_queue'),
+    (has_schema_privilege('dramatiq', 'USAGE'), 'usage of schema dramatiq')
+) AS rights (granted, missing)
+WHERE NOT granted;
+
+-- name: row_security_hides()$
+-- Whether row-level security would hide rows from this role.
+SELECT row_security_active('public.appointments');
+
+-- name: pgmq_origin()$
+-- How pgmq came here.
+SELECT coalesce('extension ' || (SELECT extversion FROM pg_extension WHERE extname = 'pgmq'), 'SQL of the pgmq package');
+
+-- name: doorless_queues()$
+-- pgmq queues of ours whose messages ring no bell.
+SELECT string_agg(q, ', ')
+FROM unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue']) AS q
+WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('pgmq.q_' || q) AND tgname = 'ring');
+
+-- name: queue_views_schema()$
+-- Where the views of waiting messages stand.
+SELECT CASE WHEN to_regclass('pgmq.email_queue') IS NULL THEN 'balansity' ELSE 'pgmq' END;
+
+-- name: cron_views_schema()$
+-- Where the views of jobs and their runs stand.
+SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+            THEN 'balansity.cron_job, balansity.cron_job_run_details' ELSE 'cron.job, cron.job_run_details' END;
+
+-- name: unserved_queues()$
+-- Queues with due messages older than a minute that no worker takes.
+SELECT string_agg(DISTINCT queue_name, ', ') FROM dramatiq.queue
+WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute';
+
+-- name: living_workers()$
+-- Worker processes whose heart beats.
+SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 seconds';
+
+-- name: late_jobs()$
+-- Jobs that nobody has planned for ten minutes although a slot must have come.
+SELECT string_agg(name, ', ') FROM balansity.job
+WHERE NOT paused AND right(schedule, 7) = '* * * *' AND planned_until < now() - interval '10 minutes';
+
+-- name: dead_letters()$
+-- How many wait for a person.
+SELECT count(*) FROM dramatiq.dead_letter;
+
+-- name: failed_mails()$
+-- Deliveries of the last week that never left.
+SELECT count(*) FROM balansity.delivery WHERE state IN ('failed', 'unknown') AND changed_at > now() - interval '7 days';
+
+-- name: flagged_payments()$
+-- Payments that wait for a person.
+SELECT count(*) FROM balansity.payment_flag WHERE resolved_at IS NULL;

@@ -1,0 +1,71 @@
+"""Plots as SVG for the web pages: no script, readable in dark mode, spoken by screen readers."""
+
+from collections.abc import Sequence
+from datetime import date
+from html import escape
+from math import ceil
+
+WIDTH, HEIGHT = 420, 170
+LEFT, RIGHT, TOP, BOTTOM = 40, 4, 12, 24  # margins inside
+PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+MOST_DATES = 6  # labels under the bars
+
+
+def daily_bars(title: str, counts: Sequence[tuple[date, int]]) -> str:
+    """One bar a day, with its date and count as a tooltip."""
+    top = round_up(max((count for _, count in counts), default=0))
+    total = sum(count for _, count in counts)
+    return "".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" class="plot"',
+        ' font-family="system-ui, sans-serif" font-size="11" fill="currentColor">',
+        f"<title>{escape(title)}</title>",
+        f"<desc>{_described(counts, total)}</desc>",
+        *(_grid_line(value, top) for value in sorted({0, top // 2, top})),
+        *(_bar(place, len(counts), each, top) for place, each in enumerate(counts)),
+        *_dates(counts),
+        "</svg>",
+    ])  # fmt: skip
+
+
+def round_up(value: int) -> int:
+    """A top for the scale: the next of 2, 4, 6, 8, 10, 20, 40, …, so that its half is a whole number."""
+    step: int = 2 * 10 ** (len(str(value)) - 1)
+    return max(2, ceil(value / step) * step)
+
+
+def _described(counts: Sequence[tuple[date, int]], total: int) -> str:
+    if not counts:
+        return "no days"
+    return f"{total} from {counts[0][0]} to {counts[-1][0]}, at most {max(count for _, count in counts)} a day"
+
+
+def _height_of(value: float, top: int) -> float:
+    return PLOT_HEIGHT * value / top
+
+
+def _grid_line(value: int, top: int) -> str:
+    y = TOP + PLOT_HEIGHT - _height_of(value, top)
+    return (
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity="0.2"/>'
+        f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value}</text>'
+    )
+
+
+def _bar(place: int, places: int, each: tuple[date, int], top: int) -> str:
+    day, count = each
+    step = PLOT_WIDTH / places
+    height = _height_of(count, top)
+    return (
+        f'<rect x="{LEFT + place * step + step * 0.15:.1f}" y="{TOP + PLOT_HEIGHT - height:.1f}"'
+        f' width="{step * 0.7:.1f}" height="{height:.1f}" fill="#2c8c7c"><title>{day}: {count}</title></rect>'
+    )
+
+
+def _dates(counts: Sequence[tuple[date, int]]) -> list[str]:
+    """The first day and every so many after it, so that the labels do not touch."""
+    step, every = PLOT_WIDTH / max(len(counts), 1), ceil(len(counts) / MOST_DATES)
+    return [
+        f'<text x="{LEFT + (place + 0.5) * step:.1f}" y="{HEIGHT - 6}" text-anchor="middle">{day:%d.%m}</text>'
+        for place, (day, _) in enumerate(counts)
+        if place % every == 0
+    ]

@@ -1,0 +1,103 @@
+"""The balansity command tells people what is wrong, with the value and the remedy."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import actors
+import cli
+import settings
+
+
+def balansity(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, arguments)
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:hunter2@127.0.0.1:9/clinic")
+    settings.current.cache_clear()
+    return monkeypatch
+
+
+def test_help_lists_every_command() -> None:
+    said = balansity("--help").output
+    for name in (
+        "dead",
+        "deliveries",
+        "demo",
+        "doctor",
+        "jobs",
+        "migrate",
+        "plan",
+        "preview",
+        "redrive",
+        "status",
+        "up",
+    ):
+        assert name in said
+
+
+def test_a_wrong_setting_stops_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAIL_PROVIDER", "pigeon")
+    settings.current.cache_clear()
+    said = balansity("status")
+    settings.current.cache_clear()
+    assert said.exit_code == 1
+    assert "EMAIL_PROVIDER: 'pigeon' must be one of file, smtp, sendgrid" in said.output
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "migrate"])
+def test_an_unreachable_server_is_named_without_its_password(unreachable: pytest.MonkeyPatch, command: str) -> None:
+    said = balansity(command)
+    settings.current.cache_clear()
+    assert said.exit_code == 1
+    assert "127.0.0.1" in said.output
+    assert "hunter2" not in said.output
+
+
+def test_an_unmigrated_database_is_sent_to_migrate(environment: pytest.MonkeyPatch, empty_database: str) -> None:
+    environment.setenv("DATABASE_URL", empty_database)
+    settings.current.cache_clear()
+    for command in ("status", "doctor"):
+        said = balansity(command)
+        assert said.exit_code == 1
+        assert "balansity migrate" in said.output
+
+
+def test_doctor_finds_a_sound_database_without_workers(environment: pytest.MonkeyPatch) -> None:
+    findings = json.loads(balansity("doctor", "--json").output)
+    bad = [finding["what"] for finding in findings if finding["verdict"] == "bad"]
+    assert bad == ["No worker process lives: messages wait."]
+
+
+def test_a_missing_privilege_is_named(environment: pytest.MonkeyPatch, connection: Connection, database: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP ROLE IF EXISTS newcomer")
+        cursor.execute("CREATE ROLE newcomer LOGIN")
+    environment.setenv("DATABASE_URL", database.replace("postgres:@", "newcomer:@"))
+    settings.current.cache_clear()
+    said = balansity("status")
+    assert said.exit_code == 1
+    assert "permission denied for schema dramatiq" in said.output
+    assert "Grant it to this role" in said.output
+
+
+def test_a_dead_letter_is_listed_shown_and_sent_back(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str
+) -> None:
+    actors.publish(database)
+    with connection.cursor() as cursor:
+        cursor.execute("""SELECT dramatiq.send('generate_report', '{"assessment_id": "x"}')""")
+        [(message_id,)] = cursor.fetchall()
+        cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = 'Not a report message'")
+    assert "Not a report message" in balansity("dead").output
+    assert '"assessment_id": "x"' in balansity("dead", message_id).output
+    assert "1 sent back" in balansity("redrive", message_id).output
+    assert json.loads(balansity("status", "--json").output)["queues"][0]["waiting"] == 1
+
+
+def test_an_id_that_is_none_is_refused_with_an_example(environment: pytest.MonkeyPatch) -> None:
+    assert "'seven' is no message id" in balansity("dead", "seven").output

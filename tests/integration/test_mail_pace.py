@@ -1,0 +1,96 @@
+"""All workers together keep to the provider's limit, and a provider that asks for a pause gets it from everyone."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from dramatiq.errors import Retry
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import db.connection
+import settings
+from actors.delivery import deliver
+from db import queries
+from domain.mail_order import read_order
+from errors import ProviderBusy
+from gateways.mail import pace
+from tests.integration import mail_cases as cases
+from tests.servers import sendgrid as server
+from tests.servers.sendgrid import Answer, SendGrid
+
+NOW = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
+    with server.running() as running:
+        environment.setenv("EMAIL_PROVIDER", "sendgrid")
+        environment.setenv("SENDGRID_API_KEY", server.KEY)
+        environment.setenv("SENDGRID_API_URL", running.url)
+        environment.setenv("EMAIL_RATE_LIMIT", "40")
+        settings.current.cache_clear()
+        pace.stock.clear()
+        yield running
+        pace.stock.clear()
+
+
+def take(conn: Connection, at: datetime, places: int = 1, patience: timedelta = 10 * SECOND) -> timedelta:
+    sql = queries.load("deliveries")
+    wait: timedelta = sql.take_places(
+        conn, provider="sendgrid", places=places, spacing=SECOND, patience=patience, at=at
+    )
+    return wait
+
+
+def test_places_follow_each_other_at_the_limits_distance(connection: Connection) -> None:
+    assert [take(connection, NOW) for _ in range(3)] == [0 * SECOND, 1 * SECOND, 2 * SECOND]
+    assert take(connection, NOW + 10 * SECOND) == 0 * SECOND
+
+
+def test_a_handful_of_places_is_a_handful_further_for_the_next(connection: Connection) -> None:
+    assert take(connection, NOW, places=5) == 0 * SECOND
+    assert take(connection, NOW) == 5 * SECOND
+
+
+def test_a_place_beyond_patience_is_not_taken(connection: Connection) -> None:
+    take(connection, NOW, places=20)
+    assert [take(connection, NOW) for _ in range(2)] == [20 * SECOND, 20 * SECOND]
+
+
+def test_two_workers_never_take_the_same_place(connection: Connection, database: str) -> None:
+    def take_ten(_: int) -> list[timedelta]:
+        with db.connection.single_statements() as conn:
+            return [take(conn, NOW, patience=100 * SECOND) for _ in range(10)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", database)
+        settings.current.cache_clear()
+        with ThreadPoolExecutor(4) as threads:
+            waits = [wait for waits in threads.map(take_ten, range(4)) for wait in waits]
+        db.connection.pool.closeall()
+        settings.current.cache_clear()
+    assert sorted(waits) == [number * SECOND for number in range(40)]
+
+
+def test_a_burst_leaves_at_the_limit(provider: SendGrid) -> None:
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: pace.keep(), range(21)))
+    assert time.monotonic() - started >= 20 / 40 - 0.05
+
+
+def test_a_provider_that_asks_for_a_pause_gets_it_from_everyone(provider: SendGrid, connection: Connection) -> None:
+    order = {"to": "anna@example.com", "subject": "Тема", "template": "report_ready"}
+    provider.scripted.append(Answer(429, headers={"X-RateLimit-Reset": str(int(time.time()) + 60)}))
+    for message_id in ("m1", "m2"):
+        with pytest.raises(Retry) as again:
+            deliver(read_order(order), message_id)
+        assert again.value.delay == pytest.approx(60_000, abs=2_000)
+    row = cases.row(connection, "SELECT state, attempts, reason FROM balansity.delivery")
+    assert (row["state"], row["attempts"]) == ("planned", 1)
+    assert "429" in row["reason"]
+    with pytest.raises(ProviderBusy):
+        pace.keep()

@@ -1,0 +1,101 @@
+"""A person decides about flagged payments, and YooKassa's notifications only make us ask."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner
+from flask.testing import FlaskClient
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import cli
+import settings
+from tests.clinic import Clinic
+from tests.servers import yookassa
+from web.app import create_app
+
+
+@pytest.fixture
+def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
+    environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
+    environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
+    settings.current.cache_clear()
+    return Clinic(connection)
+
+
+@pytest.fixture
+def web(clinic: Clinic) -> FlaskClient:
+    return create_app().test_client()
+
+
+def balansity(*words: str, code: int = 0) -> str:
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(cli.main, list(words))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def sent(clinic: Clinic) -> list[dict[str, Any]]:
+    found = clinic.rows("SELECT message -> 'kwargs' FROM dramatiq.queue WHERE queue_name = 'payments'")
+    return [kwargs for (kwargs,) in found]
+
+
+def notice(external_id: str, event: str = "payment.succeeded", **more: Any) -> dict[str, Any]:
+    return {"type": "notification", "event": event, "object": {"id": external_id, "status": "succeeded", **more}}
+
+
+def test_flagged_payments_are_listed_until_they_are_resolved(clinic: Clinic) -> None:
+    payment = clinic.add_payment(clinic.add_user(), status="cancelled")
+    clinic.set_payment(payment, "completed")
+    [flag] = json.loads(balansity("payments", "flagged", "--json"))
+    assert (flag["payment"], flag["status"], flag["sum"]) == (payment, "completed", "5000.00 RUB")
+    assert "unexpected change: cancelled → completed" in balansity("payments", "flagged")
+    balansity("payments", "resolve", payment)
+    assert json.loads(balansity("payments", "flagged", "--json")) == []
+    assert "is not flagged" in balansity("payments", "resolve", payment, code=1)
+
+
+def test_a_resolved_flag_comes_back_when_it_happens_again(clinic: Clinic) -> None:
+    payment = clinic.add_payment(clinic.add_user(), status="cancelled")
+    clinic.set_payment(payment, "completed")
+    balansity("payments", "resolve", payment)
+    clinic.rows("SELECT balansity.flag_payment(%s, 'unexpected change: cancelled → completed', now())", payment)
+    assert len(json.loads(balansity("payments", "flagged", "--json"))) == 1
+
+
+def test_a_person_has_a_payment_processed(clinic: Clinic) -> None:
+    payment = str(uuid4())
+    balansity("payments", "process", payment, "verify")
+    assert sent(clinic) == [{"payment_id": payment, "action": "verify"}]
+
+
+def test_a_refund_is_asked_back_about(clinic: Clinic) -> None:
+    balansity("payments", "process", str(uuid4()), "refund", code=1)
+    assert sent(clinic) == []
+    balansity("payments", "process", str(uuid4()), "refund", "--yes")
+    assert [kwargs["action"] for kwargs in sent(clinic)] == ["refund"]
+
+
+def test_a_notice_makes_us_ask_and_changes_nothing_itself(clinic: Clinic, web: FlaskClient) -> None:
+    payment = clinic.add_payment(clinic.add_user(), external_payment_id="2d-1")
+    assert web.post("/webhooks/yookassa", json=notice("2d-1")).status_code == 200
+    assert web.post("/webhooks/yookassa", json=notice("r-1", "refund.succeeded", payment_id="2d-1")).status_code == 200
+    assert sent(clinic) == [{"payment_id": payment, "action": "verify"}] * 2
+    assert clinic.value("SELECT status FROM public.payments") == "pending"
+
+
+def test_a_notice_about_somebody_elses_payment_is_taken_and_forgotten(clinic: Clinic, web: FlaskClient) -> None:
+    assert web.post("/webhooks/yookassa", json=notice("unknown")).status_code == 200
+    assert sent(clinic) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'{"type": "notification", "event": "x", "object": {}}'])
+def test_what_is_no_notice_is_refused(web: FlaskClient, body: bytes) -> None:
+    assert web.post("/webhooks/yookassa", data=body).status_code == 400
+
+
+def test_without_a_shop_there_is_no_endpoint(web: FlaskClient, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("YOOKASSA_SHOP_ID", "")
+    environment.setenv("YOOKASSA_SECRET_KEY", "")
+    settings.current.cache_clear()
+    assert web.post("/webhooks/yookassa", json=notice("2d-1")).status_code == 404

@@ -1,0 +1,46 @@
+"""Finished messages leave after their time, and nothing else does."""
+
+from datetime import UTC, datetime
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import actors
+from actors.messages import purge
+from db.connection import transaction
+from tests.clinic import Clinic
+
+
+@pytest.fixture
+def clinic(environment: pytest.MonkeyPatch, database: str, connection: Connection) -> Clinic:
+    actors.publish(database)
+    return Clinic(connection)
+
+
+def add(clinic: Clinic, state: str, days: int) -> None:
+    clinic.rows(
+        "INSERT INTO dramatiq.queue (message_id, state, mtime, message) "
+        "VALUES (gen_random_uuid(), %s, now() - make_interval(days => %s), '{}')",
+        state,
+        days,
+    )
+
+
+def test_only_what_is_old_enough_for_its_state_is_purged(clinic: Clinic) -> None:
+    kept = {("done", 6), ("rejected", 89), ("queued", 400), ("consumed", 400)}
+    for state, days in (*kept, ("done", 8), ("rejected", 91)):
+        add(clinic, state, days)
+    with transaction() as conn:
+        assert purge(conn, datetime.now(UTC)) == "2 messages purged"
+    left = clinic.rows("SELECT state::text, extract(day FROM now() - mtime)::int FROM dramatiq.queue")
+    assert set(left) == kept
+
+
+def test_pgmqs_archive_is_purged_after_a_month(clinic: Clinic) -> None:
+    for _ in range(2):
+        number = clinic.value("SELECT pgmq.send('analytics_queue', '{}')")
+        clinic.rows("SELECT pgmq.archive('analytics_queue', %s)", number)
+    clinic.rows("UPDATE pgmq.a_analytics_queue SET archived_at = now() - interval '31 days' WHERE msg_id = %s", number)
+    with transaction() as conn:
+        assert purge(conn, datetime.now(UTC)) == "1 messages purged"
+    assert clinic.value("SELECT count(*) FROM pgmq.a_analytics_queue") == 1

@@ -1,0 +1,51 @@
+"""Settings are checked all at once, by name, before anything starts."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+import settings
+from errors import SettingsError
+
+
+def problems(**environment: str) -> str:
+    with pytest.raises(SettingsError) as wrong:
+        settings.load(environment)
+    return str(wrong.value)
+
+
+def test_an_empty_environment_has_safe_defaults() -> None:
+    current = settings.load({})
+    assert current.email_provider == "file"
+    assert current.time_zone == ZoneInfo("Europe/Moscow")
+    assert not current.web_username
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    said = problems(PORT="http", TIME_ZONE="Mars/Base", EMAIL_PROVIDER="pigeon", SMTP_PORT="99999")
+    for name in ("PORT: 'http'", "TIME_ZONE: 'Mars/Base'", "EMAIL_PROVIDER: 'pigeon'", "SMTP_PORT: '99999'"):
+        assert name in said
+    assert "file, smtp, sendgrid" in said
+
+
+def test_a_secret_is_not_shown() -> None:
+    said = problems(DATABASE_URL="mysql://root:hunter2@host/db")
+    assert "DATABASE_URL" in said
+    assert "hunter2" not in said
+
+
+def test_a_setting_without_its_partner_is_named() -> None:
+    assert "SENDGRID_API_KEY: is empty and EMAIL_PROVIDER=sendgrid needs it" in problems(EMAIL_PROVIDER="sendgrid")
+    assert "WEB_PASSWORD" in problems(WEB_USERNAME="doctor")
+
+
+def test_a_misspelt_name_is_recognised() -> None:
+    assert "EMAIL_PROVDER: no such setting, did you mean EMAIL_PROVIDER?" in problems(EMAIL_PROVDER="smtp")
+
+
+def test_a_name_of_somebody_elses_is_left_alone() -> None:
+    settings.load({"WEB_CONCURRENCY": "4", "DATABASE_CONNECTION_POOL_URL": "x", "PORTAL": "y"})
+
+
+def test_the_example_lists_every_setting() -> None:
+    assert (settings.ROOT / ".env.example").read_text(encoding="utf-8") == settings.example()
