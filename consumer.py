@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from psycopg2.pool import PoolError
 
 from claims import Claim
-from log import EventLogger
+from log import EventLogger, first_line
 
 if TYPE_CHECKING:
     from broker import PostgresBroker
@@ -227,7 +227,7 @@ class PostgresConsumer(Consumer):
 
     def _wait_out(self, error: Exception) -> None:
         if not self.lost:
-            events.warning("database_lost", queue=self.queue_name, error=str(error).strip())
+            events.warning("database_lost", queue=self.queue_name, error=first_line(error))
         self.lost = True
         self.audit_at = 0.0
         self.poll_at = time.monotonic() + random.uniform(*LOST_SECONDS)  # noqa: S311 - jitter

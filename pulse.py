@@ -14,7 +14,7 @@ from psycopg2.extensions import quote_ident
 import db.connection
 import settings
 from errors import DatabaseError
-from log import EventLogger
+from log import EventLogger, first_line
 
 if TYPE_CHECKING:
     from broker import PostgresBroker
@@ -75,7 +75,7 @@ class Pulse:
             try:
                 self._live(conn)
             except psycopg2.Error as error:
-                events.warning("heartbeat_failed", error=str(error).strip())
+                events.warning("heartbeat_failed", error=first_line(error))
                 self.ended.wait(LISTEN_SECONDS)
             finally:
                 self.listening.clear()

@@ -88,10 +88,9 @@ class Office:
 class Worker:
     """One `dramatiq` command with one worker process."""
 
-    def __init__(self, office: Office, *, threads: int, queues: tuple[str, ...], **environment: str) -> None:
+    def __init__(self, office: Office, *options: str, **environment: str) -> None:
         self.office = office
-        command = [sys.executable, "-m", "dramatiq", "tests.faults.workload", "--processes", "1"]
-        command += ["--threads", str(threads)] + (["--queues", *queues] if queues else [])
+        command = [sys.executable, "-m", "dramatiq", "tests.faults.workload", "--processes", "1", *options]
         paths = {
             "DATABASE_URL": office.url,
             "EFFECTS_FILE": str(office.effects_file),
@@ -148,9 +147,9 @@ class Crew:
         self.office = office
         self.workers: list[Worker] = []
 
-    def hire(self, *, threads: int = 8, queues: tuple[str, ...] = (), **environment: str) -> Worker:
+    def hire(self, *, threads: int = 8, verbose: bool = False, **environment: str) -> Worker:
         """Start a worker process and wait until it says that it lives."""
-        worker = Worker(self.office, threads=threads, queues=queues, **environment)
+        worker = Worker(self.office, "--threads", str(threads), *["--verbose"] * verbose, **environment)
         self.workers.append(worker)
         until(worker.rows, "the worker registers")
         return worker
