@@ -49,11 +49,12 @@ class Office:
     def send_many(
         self, actor: str, calls: Iterable[tuple[Any, ...]], *, queue: str = "quick", **options: Any
     ) -> list[Message[Any]]:
-        messages: list[Message[Any]] = [
-            Message(queue_name=queue, actor_name=actor, args=call, kwargs={}, options=dict(options)) for call in calls
-        ]
+        messages = [self.message(actor, *call, queue=queue, **options) for call in calls]
         self.broker.enqueue_many(messages)
         return messages
+
+    def message(self, actor: str, *arguments: Any, queue: str = "quick", **options: Any) -> Message[Any]:
+        return Message(queue_name=queue, actor_name=actor, args=arguments, kwargs={}, options=options)
 
     def query(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Rows of one statement, on a connection of its own: servers may restart between calls."""
