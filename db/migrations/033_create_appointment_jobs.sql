@@ -4,7 +4,6 @@
 -- and 15 minutes of grace.
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
 LANGUAGE sql STABLE
-SET search_path = ''
 RETURN p_appointment.scheduled_at + make_interval(mins => 15 + coalesce(
     (to_jsonb(p_appointment) ->> 'duration_minutes')::integer,
     (SELECT t.duration_minutes FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
