@@ -61,6 +61,11 @@ class EventLogger:
         self.logger.error(_line(event, fields), exc_info=with_traceback)
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, without the details after it: PostgreSQL's may quote a row."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def _line(event: str, fields: dict[str, Any]) -> str:
     return " ".join([event, *(f"{key}={_value(value)}" for key, value in fields.items())])
 
