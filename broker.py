@@ -21,21 +21,26 @@ from dramatiq.middleware import (
     AgeLimit,
     Callbacks,
     CurrentMessage,
+    GroupCallbacks,
     Pipelines,
     Retries,
     ShutdownNotifications,
     TimeLimit,
 )
+from dramatiq.results import Results
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from psycopg2.pool import PoolError
 
 import db.connection
+import log
 from claims import Claim, Claims, ClaimsMiddleware
 from consumer import PostgresConsumer
 from db import queries
+from db.connection import LOST_CONNECTION
 from errors import InvalidMessage, SettingsError
+from limits import PostgresLimits
 from log import EventLogger
 from pulse import Pulse
+from results import PostgresResults
 
 LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
 LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
@@ -43,7 +48,6 @@ LONGEST_PGMQ_NAME = 47  # bytes; pgmq's own limit
 SEND_ATTEMPTS = 3
 JOIN_POLL_SECONDS = 0.05
 
-LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
 events = EventLogger(__name__)
 
 
@@ -59,8 +63,10 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             Pipelines(),
             Retries(),
             CurrentMessage(),
+            Results(backend=PostgresResults(pool)),
+            GroupCallbacks(PostgresLimits(pool)),
         ]
-        super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware)
+        super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes: dict[str, Route] = {}  # by queue
         self.add_middleware(Routes())
         self.add_middleware(ClaimsMiddleware())
@@ -68,6 +74,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.pulse = Pulse(self)
         self.caller = threading.local()  # the transaction that sends of this thread join
         self.sql = queries.load("broker")
+        log.hide_payloads()
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue; there are no delay queues, delays live in the table."""
@@ -98,6 +105,26 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             return message
         self.enqueue_many([message], delay=delay)
         return message
+
+    def emit_after(self, signal: str, *arguments: Any, **results: Any) -> None:
+        """Tell the middleware what happened, as Dramatiq does; but a message is not done before its hooks are.
+
+        Hooks send the next message of a pipeline and keep results. Where they could not, for want of the database, the
+        message runs again; where they never will, it becomes a dead letter.
+        """
+        if signal != "process_message" or not isinstance(claim := arguments[0], Claim):
+            super().emit_after(signal, *arguments, **results)
+            return
+        for middleware in reversed(self.middleware):
+            try:
+                middleware.after_process_message(self, claim, **results)
+            except (BrokerConnectionError, *LOST_CONNECTION):
+                claim.interrupted = True
+            except InvalidMessage as error:
+                claim.fail()  # type: ignore[no-untyped-call]
+                claim.stuff_exception(error)  # type: ignore[no-untyped-call]
+            except Exception:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
+                events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
 
     def enqueue_many(self, messages: Iterable[Any], *, delay: int | None = None) -> None:
         """Enqueue messages in one statement: all of them or none.

@@ -1,5 +1,7 @@
 """What a worker process holds: its claims, from the moment they are taken until they are settled."""
 
+import inspect
+import logging
 import math
 import threading
 import time
@@ -27,6 +29,7 @@ class Claim(MessageProxy):
         self.retry_delay: int | None = None  # milliseconds; set when Dramatiq asks for a retry
         self.taken_at = time.monotonic()
         self.handed_back = False
+        self.interrupted = False  # the database went away before the middleware had done its part
         self.written = False  # retried or rejected in the database already, so that no ack is due
 
     # A claim is itself alone: the same message may be claimed again, under another attempt.
@@ -55,9 +58,13 @@ class Claim(MessageProxy):
 
     def failure(self) -> str:
         """What went wrong, for a person."""
+        if self.interrupted:
+            return "The database went away before the message's results and successors were kept: it runs again."
         if self._exception is None:
             return f"No actor is called {self.actor_name!r} in this worker."
-        return _storable(self.options.get("traceback") or f"{type(self._exception).__name__}: {self._exception}")
+        summary = f"{type(self._exception).__name__}: {self._exception}"
+        traceback = self.options.get("traceback", "").rstrip()  # of this failure, or of an earlier one
+        return _storable(traceback if traceback.endswith(summary) else summary)
 
 
 class Claims:
@@ -110,6 +117,10 @@ class Claims:
 class ClaimsMiddleware(Middleware):
     """Lets a claim run only while it is surely ours, and hands unstarted ones back at shutdown."""
 
+    def after_declare_actor(self, broker: Any, actor: Any) -> None:
+        del broker
+        actor.logger.setLevel(logging.INFO)  # what it logs below are its arguments
+
     def before_process_message(self, broker: Any, message: Any) -> None:
         if isinstance(message, Claim):
             claims = broker.claims[message.queue_name]
@@ -118,10 +129,26 @@ class ClaimsMiddleware(Middleware):
             if not claims.start(message):
                 raise SkipMessage("It was handed back for another worker to run.")
 
+    def after_process_message(
+        self, broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Give up at once what its actor cannot be called with: that will not change."""
+        del result
+        if isinstance(message, Claim) and isinstance(exception, TypeError) and not _fits(broker, message):
+            message.fail()  # type: ignore[no-untyped-call]
+
     def before_worker_shutdown(self, broker: Any, _worker: Any) -> None:
         broker.pulse.closing = True
         for claims in broker.claims.values():
             claims.hand_back()
+
+
+def _fits(broker: Any, message: Claim) -> bool:
+    try:
+        inspect.signature(broker.get_actor(message.actor_name).fn).bind(*message.args, **message.kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _storable(text: str) -> str:

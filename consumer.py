@@ -1,5 +1,6 @@
 """The consumer: one queue's loop of exchanges, each acking what is finished and claiming what there is room for."""
 
+import json
 import random
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from psycopg2.pool import PoolError
 
 from claims import Claim
-from log import EventLogger
+from log import EventLogger, first_line
 
 if TYPE_CHECKING:
     from broker import PostgresBroker
@@ -24,6 +25,7 @@ LARGEST_BATCH = 512  # messages claimed at once
 AHEAD_SECONDS = 0.05  # a worker holds what it will start within this time, and leaves the rest to others
 IDLE_SECONDS = 1.0  # what did not start within this time goes back: it was short work once, and is long now
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
+INTERRUPTED_DELAY = 1_000  # milliseconds before a message runs again whose ending the database missed
 LINGER_SECONDS = 0.005  # an ack waits at most this long for others to share its round trip
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
@@ -69,15 +71,20 @@ class PostgresConsumer(Consumer):
         """Note that a message is done; called by worker threads, written with the next exchange."""
         if message.handed_back:
             return
-        if message.retry_delay is not None:
-            self._settle_now("retry", message, delay=message.retry_delay)
+        if message.interrupted:
+            self._settle_now("retry", message, message=None, delay=INTERRUPTED_DELAY)
+        elif message.retry_delay is not None:
+            self._settle_now("retry", message, message=message.encoded(), delay=message.retry_delay)
         else:
             self.claims.settle(message)
 
     def nack(self, message: Any) -> None:
         """Make a message a dead letter; called by worker threads."""
         self.claims.start(message)  # one for an unknown actor comes here without having started
-        self._settle_now("reject", message)
+        if message.interrupted:
+            self.ack(message)
+        else:
+            self._settle_now("reject", message, message=message.encoded())
 
     def requeue(self, messages: Any) -> None:
         """Hand back what has not started, as Dramatiq asks at shutdown."""
@@ -195,11 +202,12 @@ class PostgresConsumer(Consumer):
             events.info("database_regained", queue=self.queue_name)
             self.lost = False
 
-    def _claim(self, message_id: str, attempt: int, priority: int, fields: dict[str, Any]) -> Claim | None:
+    def _claim(self, message_id: str, attempt: int, priority: int, encoded: str) -> Claim | None:
         try:
+            fields = json.loads(encoded)  # here and not by psycopg2: one that cannot be decoded must not fail the batch
             fields["options"].pop("eta", None)  # due now, whatever an older producer wrote
             return Claim(Message(**fields), attempt, priority)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
             with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
                 self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)
@@ -210,9 +218,9 @@ class PostgresConsumer(Consumer):
         """Retry or reject under the fence; a lost connection is raised, so that Dramatiq tries again."""
         arguments |= {"id": claim.message_id, "attempt": claim.attempt, "error": claim.failure()}
         try:
-            ours = self.broker.call(how, message=claim.encoded(), **arguments)
+            ours = self.broker.call(how, **arguments)
         except psycopg2.DataError:  # the actor changed its arguments to what cannot be stored: leave them as they were
-            ours = self.broker.call(how, message=None, **arguments)
+            ours = self.broker.call(how, **arguments | {"message": None})
         claim.written = True
         self.claims.settle(claim)
         event = {"retry": "message_retried", "reject": "message_dead_lettered"}[how] if ours else "claim_was_taken_over"
@@ -220,7 +228,7 @@ class PostgresConsumer(Consumer):
 
     def _wait_out(self, error: Exception) -> None:
         if not self.lost:
-            events.warning("database_lost", queue=self.queue_name, error=str(error).strip())
+            events.warning("database_lost", queue=self.queue_name, error=first_line(error))
         self.lost = True
         self.audit_at = 0.0
         self.poll_at = time.monotonic() + random.uniform(*LOST_SECONDS)  # noqa: S311 - jitter

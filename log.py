@@ -1,6 +1,7 @@
 """Log events: a fixed name and key=value fields, never a person's name, address or answers."""
 
 import logging
+import traceback
 from typing import Any
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -21,6 +22,29 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class Discreet(logging.Filter):
+    """Keeps out of Dramatiq's log what an exception says, which may quote a message's arguments, but not where it rose.
+
+    A message's dead letter has all of it. Dropped wholly are the lines about messages that were handed back.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[0]:
+            kind, _, where = record.exc_info
+            record.exc_text = "".join(traceback.format_tb(where)) + kind.__qualname__
+            record.exc_info = None
+        return not any(getattr(argument, "handed_back", False) for argument in record.args or ())
+
+
+DISCREET = Discreet()
+
+
+def hide_payloads() -> None:
+    """Make the loggers discreet through which Dramatiq reports the failures of actors and middleware."""
+    for name in ("dramatiq.worker.WorkerThread", "dramatiq.broker.PostgresBroker", "broker"):
+        logging.getLogger(name).addFilter(DISCREET)
+
+
 class EventLogger:
     """Writes `name key=value …` lines: `events.info("message_claimed", queue="emails", count=3)`."""
 
@@ -35,6 +59,11 @@ class EventLogger:
 
     def error(self, event: str, *, with_traceback: bool = False, **fields: Any) -> None:
         self.logger.error(_line(event, fields), exc_info=with_traceback)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the details after it: PostgreSQL's may quote a row."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _line(event: str, fields: dict[str, Any]) -> str:

@@ -29,10 +29,14 @@ def environment(url: str, **changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def raising_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C does, so that whatever was started is stopped."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C unwind the block, so that whatever it started is stopped.
+
+    Ctrl-C too: a shell starts background jobs with SIGINT ignored, and Python then leaves it so.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

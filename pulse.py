@@ -14,7 +14,7 @@ from psycopg2.extensions import quote_ident
 import db.connection
 import settings
 from errors import DatabaseError
-from log import EventLogger
+from log import EventLogger, first_line
 
 if TYPE_CHECKING:
     from broker import PostgresBroker
@@ -75,7 +75,7 @@ class Pulse:
             try:
                 self._live(conn)
             except psycopg2.Error as error:
-                events.warning("heartbeat_failed", error=str(error).strip())
+                events.warning("heartbeat_failed", error=first_line(error))
                 self.ended.wait(LISTEN_SECONDS)
             finally:
                 self.listening.clear()
@@ -96,7 +96,7 @@ class Pulse:
         self.broker.publish_actors(conn)
         self.worker_id = self.broker.sql.register(conn, host=platform.node(), pid=os.getpid())
         self.beaten_at = self.beating_since = time.monotonic()
-        events.info("worker_registered", worker=self.worker_id, queues=",".join(sorted(self.broker.queues)))
+        events.info("worker_registered", worker=self.worker_id)
         self._ring(self.broker.queues)
 
     def _beat(self, conn: Connection) -> None:

@@ -27,7 +27,6 @@ events = EventLogger(__name__)
 class Attempt:
     """A call to the provider that the ledger knows about: its delivery is `sending`."""
 
-    delivery_id: str
     number: int
     mail: Mail
 
@@ -72,7 +71,7 @@ def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message
             with connection.single_statements() as conn:
                 deliveries.finish_attempt(
                     conn,
-                    delivery_id=attempt.delivery_id,
+                    delivery_id=attempt.mail.delivery_id,
                     number=attempt.number,
                     outcome=outcome,
                     answer=answer,
@@ -81,14 +80,14 @@ def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message
                 )
             break
         except LOST_CONNECTION as error:
-            events.warning("delivery_answer_not_recorded", delivery=attempt.delivery_id, again_in_seconds=pause)
+            events.warning("delivery_answer_not_recorded", delivery=attempt.mail.delivery_id, again_in_seconds=pause)
             lost = error
             time.sleep(pause)
     else:
         raise lost
     events.info(
         "delivery_answered",
-        delivery=attempt.delivery_id,
+        delivery=attempt.mail.delivery_id,
         template=attempt.mail.template,
         attempt=attempt.number,
         outcome=outcome,

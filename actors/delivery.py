@@ -1,46 +1,34 @@
-"""One e-mail's way out: the ledger decides under a lock whether it may go, so that it goes once."""
+"""One e-mail's way out: the letter is written, then the ledger decides under a lock whether it may go."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from pydantic import BaseModel
 
 import settings
 from actors import attempt, letters
 from actors.attempt import Attempt, again
 from db import connection, queries
+from domain.mail import Mail
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder
-from domain.mail_template import TEMPLATES, patience
+from domain.mail_template import is_essential, patience
 from errors import PermanentError, ProviderBusy
 from gateways.mail import pace
 from log import EventLogger
 
-STALE_SECONDS = 300  # an attempt that another message began so long ago has lost its worker
-BUSY_SECONDS = 30  # how soon to look again at a delivery that another message is sending
 LONGEST_SHOWN = 500  # characters that the ledger keeps of a value which may be anything
 
 deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
 
 
-class Delivery(BaseModel):
-    """The ledger's row, as far as it decides what happens next."""
+class Refusal(NamedTuple):
+    """Why there is no letter: the state in which the delivery ends, and the reason for a person."""
 
-    id: str
-    template: str
-    state: str
-    changed_at: datetime
-    suppression: str | None  # why its address gets only essential mail
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing can be done about a delivery before so many seconds have passed."""
-
-    seconds: float
+    state: str | None = None
+    reason: str | None = None
 
 
 def deliver(order: MailOrder, message_id: str) -> None:
@@ -51,13 +39,16 @@ def deliver(order: MailOrder, message_id: str) -> None:
         RetryableError: the provider did not take it this time.
     """
     _take_turn()
-    with connection.transaction() as conn:
-        step = _next_step(conn, order, message_id, datetime.now(UTC))
-    match step:
-        case Attempt():
-            attempt.call(step)
-        case Wait():
-            raise again("The delivery cannot be sent yet", step.seconds)
+    at = datetime.now(UTC)
+    with connection.single_statements() as conn:
+        letter = _letter(conn, order, at)
+        delivery_id, state, number, wait = _begin(conn, order, letter, message_id, at)
+    if number is not None and isinstance(letter, Mail):
+        attempt.call(Attempt(number, replace(letter, delivery_id=delivery_id)))
+    elif wait is not None:
+        raise again(f"The delivery is {state}", wait.total_seconds())
+    else:
+        events.info("delivery_not_sent", delivery=delivery_id, state=state)
 
 
 def _take_turn() -> None:
@@ -68,22 +59,19 @@ def _take_turn() -> None:
         raise again(str(busy), busy.seconds) from None
 
 
-def _next_step(conn: Connection, order: MailOrder, message_id: str, at: datetime) -> Attempt | Wait | None:
-    """Decide under the row's lock; with an Attempt the delivery is `sending` once the transaction commits."""
-    delivery = _open(conn, order, message_id, at)
-    match delivery.state:
-        case "planned":
-            return _begin(conn, order, delivery, message_id, at)
-        case "sending":
-            return Wait(BUSY_SECONDS)
-        case "unknown":
-            return _after_silence(conn, order, delivery, message_id, at)
-    events.info("delivery_repeated", delivery=delivery.id, state=delivery.state)
-    return None
+def _letter(conn: Connection, order: MailOrder, at: datetime) -> Mail | Refusal:
+    try:
+        return letters.write(conn, order, at)
+    except Superseded as why:
+        return Refusal("superseded", str(why))
+    except PermanentError as why:
+        return Refusal("failed", str(why))
 
 
-def _open(conn: Connection, order: MailOrder, message_id: str, at: datetime) -> Delivery:
-    row = deliveries.open(
+def _begin(conn: Connection, order: MailOrder, letter: Mail | Refusal, message_id: str, at: datetime) -> Any:
+    """The ledger's decision; with a number, the delivery is `sending`, committed, and this attempt is ours."""
+    refusal = letter if isinstance(letter, Refusal) else Refusal()
+    return deliveries.begin(
         conn,
         key=order.key or f"message:{message_id}",
         message_id=message_id,
@@ -91,46 +79,13 @@ def _open(conn: Connection, order: MailOrder, message_id: str, at: datetime) -> 
         recipient=_shown(order.to).strip() or None,
         subject=_shown(order.subject) or None,
         user_id=order.user_id and str(order.user_id),
-        stale_seconds=STALE_SECONDS,
+        refusal=refusal.state,
+        reason=refusal.reason,
+        essential=is_essential(order.template),
+        patience=patience(order.template),
+        provider=settings.current().email_provider,
         at=at,
     )
-    return Delivery.model_validate(row)
-
-
-def _after_silence(
-    conn: Connection, order: MailOrder, delivery: Delivery, message_id: str, at: datetime
-) -> Attempt | Wait | None:
-    """The provider never answered: wait for news, then send again, or leave it to a person, as the template says."""
-    wait = patience(delivery.template)
-    if wait is None:
-        events.warning("delivery_left_unknown", delivery=delivery.id, template=delivery.template)
-        return None
-    remaining = delivery.changed_at + wait - at
-    if remaining > timedelta():
-        return Wait(remaining.total_seconds())
-    return _begin(conn, order, delivery, message_id, at)
-
-
-def _begin(conn: Connection, order: MailOrder, delivery: Delivery, message_id: str, at: datetime) -> Attempt | None:
-    try:
-        mail = letters.write(conn, order, delivery.id, at)
-    except Superseded as why:
-        return _settle(conn, delivery, "superseded", str(why), at)
-    except PermanentError as why:
-        return _settle(conn, delivery, "failed", str(why), at)
-    if delivery.suppression and not TEMPLATES[mail.template].essential:
-        reason = f"the address has {delivery.suppression}: `balansity suppressions --lift` lets mail through again"
-        return _settle(conn, delivery, "suppressed", reason, at)
-    provider = settings.current().email_provider
-    number = deliveries.begin_attempt(conn, delivery_id=delivery.id, message_id=message_id, provider=provider, at=at)
-    return Attempt(delivery.id, number, mail)
-
-
-def _settle(conn: Connection, delivery: Delivery, state: str, reason: str, at: datetime) -> Attempt | None:
-    """End the delivery without an attempt."""
-    deliveries.settle(conn, delivery_id=delivery.id, state=state, reason=reason, at=at)
-    events.info("delivery_settled", delivery=delivery.id, template=delivery.template, state=state)
-    return None
 
 
 def _shown(value: Any) -> str:

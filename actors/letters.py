@@ -34,7 +34,7 @@ class Letter:
     attachments: tuple[Attachment, ...] = ()
 
 
-def write(conn: Connection, order: MailOrder, delivery_id: str, at: datetime) -> Mail:
+def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
     """The finished mail.
 
     Raises:
@@ -49,7 +49,7 @@ def write(conn: Connection, order: MailOrder, delivery_id: str, at: datetime) ->
     attachments = letter.attachments + _report(conn, order.report_id)
     check_size(attachments)
     html, text = render(template.name, subject, letter.words | {"reader": reader}, attachments)
-    return Mail(delivery_id, template.name, recipient, subject, html, text, attachments)
+    return Mail(template.name, recipient, subject, html, text, attachments)
 
 
 def _known_template(name: Any) -> Template:

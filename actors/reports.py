@@ -17,6 +17,7 @@ from domain.check_up import CheckUp
 from domain.payload import read_payload
 from domain.report import Report
 from domain.report_formats import digest, render
+from domain.scoring import SCALES
 from errors import PermanentError, RetryableError
 from gateways import report_storage
 from gateways.report_storage import ReportKey
@@ -76,6 +77,10 @@ def _load(conn: Connection, request: ReportRequest) -> CheckUp:
     if row is None:
         raise PermanentError(f"There is no assessment {request.assessment_id}: no report can be made of it")
     check_up = CheckUp.model_validate(row)
+    if check_up.assessment_type not in SCALES:
+        raise PermanentError(
+            f"Assessment {check_up.id} is a {check_up.assessment_type!r}: only {', '.join(SCALES)} score"
+        )
     if check_up.owner_id and request.user_id not in {None, check_up.owner_id}:
         raise PermanentError(
             f"Assessment {check_up.id} belongs to another user than {request.user_id}: its report is not sent to them"

@@ -18,7 +18,7 @@ from demo.account import Account
 from demo.acts import Act, program
 from demo.cast import assemble
 from demo.stage import Stage, set_up
-from procfile import raising_on_sigterm
+from procfile import interruptible
 
 LONGEST_SECONDS = 85.0
 LOOK_SECONDS = 0.2
@@ -45,7 +45,7 @@ def demo(*, json_: bool, folder: Path) -> None:
     logging.getLogger().setLevel(logging.WARNING)  # the account tells what happens
     console = Console(stderr=json_, highlight=False, soft_wrap=True)
     started_at = time.monotonic()
-    with raising_on_sigterm(), set_up(folder.absolute()) as stage:
+    with interruptible(), set_up(folder.absolute()) as stage:
         account = _play(stage, console, started_at)
         conn = db.connection.connect(stage.url)
         try:

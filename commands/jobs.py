@@ -10,7 +10,7 @@ import click
 import db.queries
 import scheduler
 import settings
-from commands.messages import show
+from commands.messages import as_json, show
 from db.connection import transaction
 from domain.slots import next_slot
 
@@ -23,13 +23,27 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
-def list_jobs(as_json: bool) -> None:
+@as_json
+def list_jobs(*, json_: bool) -> None:
     """Every job, its next run and its latest one."""
-    now = datetime.now(UTC)
     with transaction() as conn:
-        rows = [_described(row, now) for row in queries.list_jobs_with_latest(conn)]
-    _print("Jobs", rows, as_json)
+        rows = [_described(row, datetime.now(UTC)) for row in queries.list_jobs_with_latest(conn)]
+    if json_:
+        click.echo(_json(rows))
+        return
+    show(
+        f"Jobs, times in {settings.current().time_zone}",
+        [
+            {
+                "job": row["job"],
+                "schedule": row["schedule"],
+                "next run": "paused" if row["next_run"] is None else _shown(row["next_run"], "%d.%m %H:%M"),
+                "latest run": _shown(row["latest_run"], "%d.%m %H:%M"),
+                "outcome": _outcome(row),
+            }
+            for row in rows
+        ],
+    )
 
 
 @jobs.command()
@@ -59,13 +73,28 @@ def resume(name: str) -> None:
 @jobs.command()
 @click.argument("name", required=False)
 @click.option("--limit", default=20, show_default=True, help="How many runs.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
-def history(name: str | None, limit: int, as_json: bool) -> None:
+@as_json
+def history(name: str | None, limit: int, *, json_: bool) -> None:
     """The latest runs of the job NAME, or of all jobs: planned, enqueued, started, finished, and what they did."""
     columns = ("job", "slot", "state", "enqueued_at", "started_at", "finished_at", "attempts", "outcome")
     with transaction() as conn:
         rows = [dict(zip(columns, row, strict=True)) for row in queries.history(conn, job=name, limit=limit)]
-    _print("Runs", rows, as_json)
+    if json_:
+        click.echo(_json(rows))
+        return
+    show(
+        f"Runs, times in {settings.current().time_zone}",
+        [
+            {
+                "job": row["job"],
+                "slot": _shown(row["slot"], "%d.%m %H:%M:%S"),
+                "started": _shown(row["started_at"], "%H:%M:%S"),
+                "seconds": _seconds(row["started_at"], row["finished_at"]),
+                "outcome": _outcome(row),
+            }
+            for row in rows
+        ],
+    )
 
 
 def _described(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
@@ -81,13 +110,17 @@ def _described(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
     }
 
 
-def _print(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(rows, default=lambda time: time.astimezone(UTC).isoformat(), ensure_ascii=False))
-        return
-    zone = settings.current().time_zone
-    show(f"{title}, times in {zone}", [{key: _local(value, zone) for key, value in row.items()} for row in rows])
+def _json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, default=lambda time: time.astimezone(UTC).isoformat(), ensure_ascii=False)
 
 
-def _local(value: Any, zone: ZoneInfo) -> Any:
-    return f"{value.astimezone(zone):%d.%m %H:%M:%S}" if isinstance(value, datetime) else value
+def _shown(time: datetime | None, form: str) -> str:
+    return time.astimezone(settings.current().time_zone).strftime(form) if time else ""
+
+
+def _seconds(started: datetime | None, finished: datetime | None) -> str:
+    return f"{(finished - started).total_seconds():.1f}" if started and finished else ""
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    return ": ".join(filter(None, [row["state"], row["outcome"]]))

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from db import queries
@@ -80,13 +80,14 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
 
 
 def show(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table for people."""
+    """Print rows as a table for people; what tells them apart, in the first column, is shown whole."""
     if not rows:
         click.echo(f"{title}: none")
         return
     table = Table(title=title, title_justify="left")
-    for column, value in rows[0].items():
-        table.add_column(column.replace("_", " "), justify="right" if isinstance(value, int) else "left")
+    for number, (column, value) in enumerate(rows[0].items()):
+        justify: JustifyMethod = "right" if isinstance(value, int) else "left"
+        table.add_column(column.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console().print(table)

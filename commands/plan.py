@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 import db.queries
 import settings
-from commands.messages import show
+from commands.messages import as_json, show
 from db.connection import transaction
 from domain.plan import Event, at_slots
 from domain.slots import next_slot
@@ -24,8 +24,8 @@ jobs = db.queries.load("jobs")
 @click.command()
 @click.option("--from", "since", type=MOMENT, help="In the clinic's time zone; default: now.")
 @click.option("--to", "until", type=MOMENT, help="In the clinic's time zone; default: a day later.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
-def plan(since: datetime | None, until: datetime | None, as_json: bool) -> None:
+@as_json
+def plan(since: datetime | None, until: datetime | None, *, json_: bool) -> None:
     """Show which reminders, status changes and clean-ups would happen when; nothing is written.
 
     Example: balansity plan --from 2026-11-25 --to 2026-11-26T12:00
@@ -37,7 +37,7 @@ def plan(since: datetime | None, until: datetime | None, as_json: bool) -> None:
     with transaction() as conn:
         appointments.read_only(conn)
         events = events_between(conn, start, end)
-    _print(events, as_json)
+    _print(events, json_=json_)
 
 
 def events_between(conn: Connection, start: datetime, end: datetime) -> list[Event]:
@@ -77,8 +77,8 @@ def _moment(given: datetime | None) -> datetime | None:
     return given and given.replace(tzinfo=settings.current().time_zone).astimezone(UTC)
 
 
-def _print(events: list[Event], as_json: bool) -> None:
-    if as_json:
+def _print(events: list[Event], *, json_: bool) -> None:
+    if json_:
         rows: list[dict[str, Any]] = [
             {"at": event.at.isoformat(), "what": event.what, "subject": event.subject} for event in events
         ]

@@ -12,7 +12,7 @@ import settings
 from db import embedded
 from db.connection import shown
 from db.migrate import migrate
-from procfile import environment, processes, raising_on_sigterm
+from procfile import environment, interruptible, processes
 
 STOP_SECONDS = 30  # running messages may finish; what does not is rescued later
 
@@ -21,7 +21,7 @@ STOP_SECONDS = 30  # running messages may finish; what does not is rescued later
 @click.option("--only", multiple=True, metavar="NAME", help="Run only this process of the Procfile; may be repeated.")
 def up(*, only: tuple[str, ...]) -> None:
     """Run every process of the Procfile until Ctrl-C, on DATABASE_URL or on the embedded PostgreSQL."""
-    with raising_on_sigterm(), server() as url:
+    with interruptible(), server() as url:
         click.echo(f"PostgreSQL: {shown(url)}")
         migrate(url)
         actors.publish(url)

@@ -15,6 +15,7 @@ import settings
 from db import embedded
 from errors import DatabaseError
 
+LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
 OLDEST_SERVER = 140000  # PostgreSQL's own numbering: 14.0
 CONNECT_SECONDS = 10
 WAIT_SECONDS = 30  # for a free connection of the pool

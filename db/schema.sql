@@ -133,7 +133,6 @@ END $$;
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
     RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
 
 --
@@ -164,28 +163,61 @@ CREATE TABLE public.appointments (
 
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     LANGUAGE sql STABLE
-    SET search_path TO ''
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
 --
--- Name: begin_attempt(uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: begin_delivery(text, text, text, text, text, uuid, text, text, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) RETURNS integer
+CREATE FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    new_number integer;
+    stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
+    busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
+    opened balansity.delivery;
 BEGIN
-    UPDATE balansity.delivery
-    SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-    WHERE id = p_delivery_id
-    RETURNING attempts INTO STRICT new_number;
+    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF NOT FOUND THEN
+        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+    END IF;
 
-    INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    VALUES (p_delivery_id, new_number, p_provider, p_at);
-    RETURN new_number;
+    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
+    -- nobody knows whether the mail went out.
+    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
+        UPDATE balansity.delivery d
+        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+        WHERE d.id = opened.id
+        RETURNING * INTO opened;
+    END IF;
+
+    delivery_id := opened.id;
+    state := opened.state;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
+    IF opened.state NOT IN ('planned', 'unknown') OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
+        RETURN;
+    END IF;
+    wait := NULL;
+
+    IF p_refusal IS NULL AND NOT p_essential THEN
+        SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
+        INTO p_refusal, p_reason
+        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
+    END IF;
+    state := coalesce(p_refusal, 'sending');
+    UPDATE balansity.delivery d
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
+    WHERE d.id = opened.id;
+    IF p_refusal IS NULL THEN
+        number := opened.attempts + 1;
+        INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
+        VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+    END IF;
 END $$;
 
 --
@@ -368,7 +400,6 @@ CREATE TABLE public.users (
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
     RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
 
 --
@@ -562,58 +593,7 @@ $$;
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO ''
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
-
---
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
-
---
--- Name: open_delivery(text, text, text, text, text, uuid, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
-
-CREATE FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) RETURNS balansity.delivery
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-DECLARE
-    opened balansity.delivery;
-BEGIN
-    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING
-    RETURNING * INTO opened;
-    IF FOUND THEN
-        RETURN opened;
-    END IF;
-
-    UPDATE balansity.delivery d
-    SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
-    WHERE d.key = p_key AND d.state = 'sending'
-      AND (d.message_id = p_message_id OR d.changed_at < p_at - p_stale);
-
-    SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
-    RETURN opened;
-END $$;
 
 --
 -- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -649,7 +629,6 @@ CREATE TABLE public.appointment_types (
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
     RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
 
 --
@@ -662,7 +641,7 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
-    ORDER BY created_at, id
+    ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
 $$;
 
@@ -936,6 +915,22 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
 $$;
 
 --
+-- Name: add_counter(text, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH added AS (
+        INSERT INTO dramatiq.counter AS c (key, value, expires_at) VALUES (p_key, p_value, clock_timestamp() + p_ttl)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+        WHERE c.expires_at <= clock_timestamp()
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM added;
+$$;
+
+--
 -- Name: bridge(bigint, text, text, text, integer, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -948,6 +943,9 @@ DECLARE
     messages jsonb[];
     times timestamptz[];
 BEGIN
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
+        RETURN;  -- a route to a queue that nobody has created yet
+    END IF;
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     EXECUTE format(
@@ -1011,6 +1009,51 @@ BEGIN
                   HINT = 'There are: ' || (SELECT string_agg(m.queue_name, ', ' ORDER BY m.queue_name) FROM pgmq.meta m);
     END IF;
 END $_$;
+
+--
+-- Name: count(text, bigint, bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH counted AS (
+        INSERT INTO dramatiq.counter AS c (key, value, expires_at)
+        SELECT p_key, p_amount, clock_timestamp() + p_ttl
+        WHERE EXISTS (SELECT FROM dramatiq.counter WHERE key = p_key)
+           OR p_amount BETWEEN coalesce(p_low, p_amount) AND coalesce(p_high, p_amount)
+        ON CONFLICT (key) DO UPDATE
+        SET value = dramatiq.counted(c.value, c.expires_at) + p_amount, expires_at = excluded.expires_at
+        WHERE coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount >= p_low, true)
+          AND coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount <= p_high, true)
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM counted;
+$$;
+
+--
+-- Name: count_and_sum(text, text[], bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
+    RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter WHERE key = ANY (p_keys)), 0)
+               + p_amount <= p_high
+       AND dramatiq.count(p_key, p_amount, NULL, p_high, p_ttl);
+END $_$;
+
+--
+-- Name: counted(bigint, timestamp with time zone); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
+$$;
 
 --
 -- Name: enqueue(jsonb, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1179,6 +1222,25 @@ BEGIN
     END LOOP;
     RETURN total;
 END $_$;
+
+--
+-- Name: purge_expired(integer); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH results AS (
+        DELETE FROM dramatiq.result WHERE message_id IN (
+            SELECT message_id FROM dramatiq.result WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    ), counters AS (
+        DELETE FROM dramatiq.counter WHERE key IN (
+            SELECT key FROM dramatiq.counter WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
+$$;
 
 --
 -- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1708,6 +1770,28 @@ CREATE VIEW balansity.cron_job_run_details AS
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
 
 --
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+--
 -- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -1924,6 +2008,17 @@ CREATE TABLE dramatiq.actor (
 );
 
 --
+-- Name: counter; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.counter (
+    key text NOT NULL,
+    value bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+--
 -- Name: queue; Type: TABLE; Schema: dramatiq; Owner: -
 --
 
@@ -1977,6 +2072,16 @@ ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENT
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+--
+-- Name: result; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.result (
+    message_id uuid NOT NULL,
+    result bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 --
@@ -2265,11 +2370,25 @@ ALTER TABLE ONLY dramatiq.actor
     ADD CONSTRAINT actor_pkey PRIMARY KEY (name);
 
 --
+-- Name: counter counter_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.counter
+    ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
+
+--
 -- Name: queue queue_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
 --
 
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
+
+--
+-- Name: result result_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.result
+    ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
 
 --
 -- Name: worker worker_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
@@ -2403,6 +2522,12 @@ CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (use
 CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
 
 --
+-- Name: counter_expires; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
+
+--
 -- Name: queue_claimed; Type: INDEX; Schema: dramatiq; Owner: -
 --
 
@@ -2437,6 +2562,12 @@ CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime) WHERE (state =
 --
 
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
+
+--
+-- Name: result_expires; Type: INDEX; Schema: dramatiq; Owner: -
+--
+
+CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
 --
 -- Name: appointments_payment_id_unique; Type: INDEX; Schema: public; Owner: -
@@ -2639,10 +2770,10 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.begin_attempt(p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -2741,12 +2872,6 @@ REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp wi
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.open_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_stale interval, p_at timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2843,6 +2968,12 @@ REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION add_counter(p_key text, p_value bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
+
+--
 -- Name: FUNCTION bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer); Type: ACL; Schema: dramatiq; Owner: -
 --
 
@@ -2853,6 +2984,24 @@ REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_que
 --
 
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
+
+--
+-- Name: FUNCTION count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
+
+--
+-- Name: FUNCTION counted(p_value bigint, p_expires_at timestamp with time zone); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION enqueue(p_envelopes jsonb, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
@@ -2895,6 +3044,12 @@ REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_
 --
 
 REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION purge_expired(p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION redrive(p_ids uuid[]); Type: ACL; Schema: dramatiq; Owner: -

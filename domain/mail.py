@@ -28,15 +28,15 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Mail:
-    """A finished e-mail; `delivery_id` is its identity towards the provider, the same for every attempt."""
+    """A finished e-mail."""
 
-    delivery_id: str
     template: str
     recipient: str
     subject: str
     html: str
     text: str
     attachments: tuple[Attachment, ...] = ()
+    delivery_id: str = ""  # its identity towards the provider, the same for every attempt; the ledger gives it
 
 
 def checked_address(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,12 @@ TEMPLATES = {
 }
 
 
-def patience(template: str) -> timedelta | None:
+def is_essential(name: Any) -> bool:
+    """Whether a mail of this template goes out even to a suppressed address."""
+    return isinstance(name, str) and name in TEMPLATES and TEMPLATES[name].essential
+
+
+def patience(name: Any) -> timedelta | None:
     """How long to wait for news of an unanswered mail before it is sent again; None: it is not."""
-    minutes = TEMPLATES[template].resend_after_minutes if template in TEMPLATES else None
+    minutes = TEMPLATES[name].resend_after_minutes if isinstance(name, str) and name in TEMPLATES else None
     return None if minutes is None else timedelta(minutes=minutes)

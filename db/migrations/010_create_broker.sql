@@ -112,6 +112,9 @@ DECLARE
     messages jsonb[];
     times timestamptz[];
 BEGIN
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
+        RETURN;  -- a route to a queue that nobody has created yet
+    END IF;
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     EXECUTE format(

@@ -40,48 +40,60 @@ CREATE TABLE balansity.delivery_attempt (
     PRIMARY KEY (delivery_id, number)
 );
 
--- Finds the delivery of this business key, or plans it; the row stays locked until the transaction ends.
--- A delivery that is still `sending` although its own message is back, or its attempt is stale, lost its worker
--- between the call and the answer: nobody knows whether the mail went out.
-CREATE FUNCTION balansity.open_delivery(
+-- Decides, under the delivery's lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+-- committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
+-- Gives the delivery's state after that; with `sending`, the number of the attempt that the caller now owns; else how
+-- long to wait before asking again, NULL if there is nothing left to do.
+CREATE FUNCTION balansity.begin_delivery(
     p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid,
-    p_stale interval, p_at timestamptz
-) RETURNS balansity.delivery LANGUAGE plpgsql SET search_path = '' AS $$
+    p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamptz,
+    OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
+) LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
+    stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
+    busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
     opened balansity.delivery;
 BEGIN
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
     VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
     ON CONFLICT (key) DO NOTHING
     RETURNING * INTO opened;
-    IF FOUND THEN
-        RETURN opened;
+    IF NOT FOUND THEN
+        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
     END IF;
 
+    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
+    -- nobody knows whether the mail went out.
+    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
+        UPDATE balansity.delivery d
+        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+        WHERE d.id = opened.id
+        RETURNING * INTO opened;
+    END IF;
+
+    delivery_id := opened.id;
+    state := opened.state;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
+    IF opened.state NOT IN ('planned', 'unknown') OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
+        RETURN;
+    END IF;
+    wait := NULL;
+
+    IF p_refusal IS NULL AND NOT p_essential THEN
+        SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
+        INTO p_refusal, p_reason
+        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
+    END IF;
+    state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
-    SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
-    WHERE d.key = p_key AND d.state = 'sending'
-      AND (d.message_id = p_message_id OR d.changed_at < p_at - p_stale);
-
-    SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
-    RETURN opened;
-END $$;
-
--- Notes that the provider is about to be called; commit this before calling. Returns the attempt's number.
-CREATE FUNCTION balansity.begin_attempt(
-    p_delivery_id uuid, p_message_id text, p_provider text, p_at timestamptz
-) RETURNS integer LANGUAGE plpgsql SET search_path = '' AS $$
-DECLARE
-    new_number integer;
-BEGIN
-    UPDATE balansity.delivery
-    SET state = 'sending', reason = NULL, attempts = attempts + 1, message_id = p_message_id, changed_at = p_at
-    WHERE id = p_delivery_id
-    RETURNING attempts INTO STRICT new_number;
-
-    INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-    VALUES (p_delivery_id, new_number, p_provider, p_at);
-    RETURN new_number;
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
+    WHERE d.id = opened.id;
+    IF p_refusal IS NULL THEN
+        number := opened.attempts + 1;
+        INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
+        VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+    END IF;
 END $$;
 
 -- Notes what the provider answered. A late answer to an earlier attempt is kept with that attempt and moves nothing,
@@ -105,8 +117,9 @@ END $$;
 
 REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    balansity.open_delivery(text, text, text, text, text, uuid, interval, timestamptz),
-    balansity.begin_attempt(uuid, text, text, timestamptz),
+    balansity.begin_delivery(
+        text, text, text, text, text, uuid, text, text, boolean, interval, text, timestamptz
+    ),
     balansity.finish_attempt(uuid, integer, text, text, text, timestamptz)
 FROM PUBLIC;
 
@@ -114,7 +127,7 @@ FROM PUBLIC;
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
-    ORDER BY created_at, id
+    ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
 $$;
 

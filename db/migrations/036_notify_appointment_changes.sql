@@ -25,6 +25,14 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM PUBLIC;
+DO $$
+DECLARE
+    visitor name;
+BEGIN -- Supabase grants its own roles every new function of public
+    FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM %I', visitor);
+    END LOOP;
+END $$;
 
 -- What has begun or is over is history: a change of it is no news.
 CREATE TRIGGER on_appointment_change

@@ -1,28 +1,16 @@
 -- The ledger of e-mails: balansity.delivery and its attempts.
 
--- name: open(key, message_id, template, recipient, subject, user_id, stale_seconds, at)$
--- Find or plan the delivery of a business key, as JSON with `suppression`, why its address gets only essential mail;
--- the row is locked until the transaction ends.
-SELECT to_jsonb(opened) || jsonb_build_object(
-    'suppression', (SELECT s.reason FROM balansity.suppression s WHERE s.address = lower(opened.recipient))
-)
-FROM balansity.open_delivery(
-    :key, :message_id, :template, :recipient, :subject, :user_id::uuid, make_interval(secs => :stale_seconds), :at
-) AS opened;
-
--- name: begin_attempt(delivery_id, message_id, provider, at)$
--- Note that the provider is about to be called; gives the attempt's number.
-SELECT balansity.begin_attempt(:delivery_id::uuid, :message_id, :provider, :at);
+-- name: begin(key, message_id, template, recipient, subject, user_id, refusal, reason, essential, patience, provider, at)^
+-- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
+SELECT delivery_id::text, state, number, wait
+FROM balansity.begin_delivery(
+    :key, :message_id, :template, :recipient, :subject, :user_id::uuid, :refusal, :reason, :essential, :patience,
+    :provider, :at
+);
 
 -- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id, at)$
 -- Note what the provider answered.
 SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, :provider_message_id, :at);
-
--- name: settle(delivery_id, state, reason, at)!
--- End a delivery that never left.
-UPDATE balansity.delivery
-SET state = :state, reason = :reason, changed_at = :at
-WHERE id = :delivery_id::uuid AND state IN ('planned', 'unknown');
 
 -- name: suppressions()$
 -- Every suppressed address, the newest first, as one JSON array.

@@ -20,7 +20,7 @@ SELECT jsonb_build_object(
             'question_id', a.question_id, 'answer_type', a.answer_type, 'value', a.value
         ) ORDER BY a.question_id), '[]')
         FROM public.answers a
-        WHERE a.assessment_id = s.id
+        WHERE a.assessment_id = s.id AND a.value IS NOT NULL
     )
 )
 FROM public.assessments s

@@ -49,11 +49,12 @@ class Office:
     def send_many(
         self, actor: str, calls: Iterable[tuple[Any, ...]], *, queue: str = "quick", **options: Any
     ) -> list[Message[Any]]:
-        messages: list[Message[Any]] = [
-            Message(queue_name=queue, actor_name=actor, args=call, kwargs={}, options=dict(options)) for call in calls
-        ]
+        messages = [self.message(actor, *call, queue=queue, **options) for call in calls]
         self.broker.enqueue_many(messages)
         return messages
+
+    def message(self, actor: str, *arguments: Any, queue: str = "quick", **options: Any) -> Message[Any]:
+        return Message(queue_name=queue, actor_name=actor, args=arguments, kwargs={}, options=options)
 
     def query(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Rows of one statement, on a connection of its own: servers may restart between calls."""
@@ -88,10 +89,9 @@ class Office:
 class Worker:
     """One `dramatiq` command with one worker process."""
 
-    def __init__(self, office: Office, *, threads: int, queues: tuple[str, ...], **environment: str) -> None:
+    def __init__(self, office: Office, *options: str, **environment: str) -> None:
         self.office = office
-        command = [sys.executable, "-m", "dramatiq", "tests.faults.workload", "--processes", "1"]
-        command += ["--threads", str(threads)] + (["--queues", *queues] if queues else [])
+        command = [sys.executable, "-m", "dramatiq", "tests.faults.workload", "--processes", "1", *options]
         paths = {
             "DATABASE_URL": office.url,
             "EFFECTS_FILE": str(office.effects_file),
@@ -106,10 +106,10 @@ class Worker:
                 start_new_session=True,
             )
 
-    def ids(self) -> list[int]:
-        """The worker rows of this process, one once it has registered."""
+    def rows(self) -> dict[int, int]:
+        """Its row of dramatiq.worker, id to process, once it has registered."""
         rows = self.office.query("SELECT id, pid FROM dramatiq.worker")
-        return [worker for worker, pid in rows if _group(pid) == self.process.pid]
+        return {worker: pid for worker, pid in rows if _group(pid) == self.process.pid}
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -148,11 +148,11 @@ class Crew:
         self.office = office
         self.workers: list[Worker] = []
 
-    def hire(self, *, threads: int = 8, queues: tuple[str, ...] = (), **environment: str) -> Worker:
+    def hire(self, *, threads: int = 8, verbose: bool = False, **environment: str) -> Worker:
         """Start a worker process and wait until it says that it lives."""
-        worker = Worker(self.office, threads=threads, queues=queues, **environment)
+        worker = Worker(self.office, "--threads", str(threads), *["--verbose"] * verbose, **environment)
         self.workers.append(worker)
-        until(worker.ids, "the worker registers")
+        until(worker.rows, "the worker registers")
         return worker
 
     def dismiss(self) -> None:

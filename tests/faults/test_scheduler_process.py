@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -15,6 +15,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 import scheduler
 import settings
+from db import embedded
+from db.migrate import migrate
 from tests.clinic import Clinic
 
 PATIENCE_SECONDS = 30
@@ -104,6 +106,27 @@ def test_a_cut_connection_costs_no_slot(database: str, clinic: Clinic) -> None:
         since = set_back(clinic, 5)
         wait_until(lambda: len(slots(clinic, since)) >= 5)
     assert_exact(clinic, since)
+
+
+def test_a_restarted_server_costs_no_slot() -> None:
+    folder = settings.ROOT / "var" / "restart-postgres"
+    with ExitStack() as stack:
+        with embedded.running(folder) as url, connected(url) as clinic:
+            migrate(url)
+            clinic.rows("TRUNCATE balansity.slot, dramatiq.queue")  # of the last time
+            stack.enter_context(running(url))
+            wait_until(lambda: _connected(clinic) >= 1)
+        with embedded.running(folder) as url, connected(url) as clinic:
+            since = set_back(clinic, 5)
+            wait_until(lambda: len(slots(clinic, since)) >= 5)
+            assert_exact(clinic, since)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Clinic]:
+    with closing(psycopg2.connect(url)) as conn:
+        conn.autocommit = True
+        yield Clinic(conn)
 
 
 def test_many_processes_share_the_schedule(database: str, clinic: Clinic) -> None:

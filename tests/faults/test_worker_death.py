@@ -52,7 +52,7 @@ def test_a_worker_frozen_past_its_heartbeat_cannot_ack_retry_or_nack_what_was_re
     victim.freeze()
     other = crew.hire(threads=3)
     until(lambda: len(office.effects()) == 6, "the other runs all three again", RESCUE_SECONDS + 12)
-    [worker] = other.ids()
+    [worker] = other.rows()
     held = office.query(HELD, ids)
     assert held == [(each, worker, 2) for each in ids]
 

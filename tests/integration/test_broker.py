@@ -1,7 +1,7 @@
 """The broker's promises to one process: order, delays, transactions, fences, dead letters and the bridge."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq
@@ -10,46 +10,9 @@ import pytest
 from dramatiq.errors import Retry
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.connection
 from broker import PostgresBroker
 from errors import InvalidMessage, PermanentError
-
-PATIENCE = 20_000  # milliseconds
-
-
-@pytest.fixture
-def broker(environment: pytest.MonkeyPatch) -> Iterator[PostgresBroker]:
-    broker = PostgresBroker(db.connection.pool)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def work(broker: PostgresBroker) -> Iterator[Callable[[], dramatiq.Worker]]:
-    """Starts a worker in this process and stops it after the test."""
-    workers: list[dramatiq.Worker] = []
-
-    def start(threads: int = 4) -> dramatiq.Worker:
-        worker = dramatiq.Worker(broker, worker_timeout=100, worker_threads=threads)
-        worker.start()
-        workers.append(worker)
-        return worker
-
-    yield start
-    for worker in workers:
-        worker.stop()
-
-
-def states(connection: Connection) -> dict[str, int]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT state::text, count(*) FROM dramatiq.queue GROUP BY state")
-        return dict(cursor.fetchall())
-
-
-def run(connection: Connection, statement: str, *arguments: Any) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, arguments)
-        return cursor.fetchall() if cursor.description else None
+from tests.integration.broker_cases import PATIENCE, run, states, until
 
 
 def test_a_sent_message_runs_once_and_is_done(broker: PostgresBroker, work: Any, connection: Connection) -> None:
@@ -260,12 +223,27 @@ def test_a_pgmq_message_reaches_its_actor_and_is_archived(
 
     work()
     run(connection, 'SELECT pgmq.send(\'analytics_queue\', \'{"type": "visit", "page": "дом"}\')')
-    deadline = time.monotonic() + PATIENCE / 1000
-    while states(connection) != {"done": 1}:
-        assert time.monotonic() < deadline
+    until(lambda: states(connection) == {"done": 1})
     assert seen == [{"type": "visit", "page": "дом"}]
     assert run(connection, "SELECT count(*) FROM pgmq.q_analytics_queue") == [(0,)]
     assert run(connection, "SELECT count(*) FROM pgmq.a_analytics_queue") == [(1,)]
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "1" * 400 + ".5"], ids=["too long an integer", "infinity as a float"])
+def test_a_number_that_python_cannot_carry_ends_as_a_dead_letter_and_the_queue_flows_on(
+    broker: PostgresBroker, work: Any, connection: Connection, number: str
+) -> None:
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue", throws=(PermanentError,))
+    def record(value: float) -> None:
+        if value > 1:
+            raise PermanentError("Too much.")
+
+    run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"value": {number}}}')
+    run(connection, "SELECT pgmq.send('analytics_queue', '{\"value\": 1}')")
+    work()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"done": 1, "rejected": 1}:
+        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize("body", ["[1]", "7", "null", '"text"'])
@@ -281,9 +259,7 @@ def test_a_pgmq_message_that_is_no_object_becomes_a_dead_letter_and_the_queue_fl
     run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", body)
     run(connection, "SELECT pgmq.send('analytics_queue', '{\"type\": \"visit\"}')")
     work()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while states(connection) != {"done": 1, "rejected": 1}:
-        assert time.monotonic() < deadline
+    until(lambda: states(connection) == {"done": 1, "rejected": 1})
     [(error, pgmq_queue)] = run(connection, "SELECT error, pgmq_queue FROM dramatiq.dead_letter")
     assert "not a JSON object" in error
     assert pgmq_queue == "analytics_queue"
@@ -303,9 +279,7 @@ def test_a_pgmq_message_that_another_reader_holds_is_left_alone(
     run(connection, "SELECT pgmq_read('analytics_queue', 600)")
     run(connection, "SELECT pgmq.send('analytics_queue', '{\"held\": false}')")
     work()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while states(connection) != {"done": 1}:
-        assert time.monotonic() < deadline
+    until(lambda: states(connection) == {"done": 1})
     assert seen == [{"held": False}]
 
 

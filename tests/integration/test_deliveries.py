@@ -197,11 +197,10 @@ def test_a_stale_attempt_of_a_message_that_never_came_back_is_unknown(connection
 
 
 def test_a_late_answer_to_an_earlier_attempt_moves_nothing(connection: Connection) -> None:
-    delivery = _begin_sending(connection, "m1", datetime.now(UTC))
-    deliveries = queries.load("deliveries")
     at = datetime.now(UTC)
-    deliveries.begin_attempt(connection, delivery_id=delivery, message_id="m2", provider="smtp", at=at)
-    deliveries.finish_attempt(
+    delivery = _begin_sending(connection, "m1", at - timedelta(minutes=6))
+    _begin_sending(connection, "m2", at)
+    queries.load("deliveries").finish_attempt(
         connection, delivery_id=delivery, number=1, outcome="planned", answer="busy", provider_message_id=None, at=at
     )
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sending", 2)
@@ -218,22 +217,25 @@ def test_an_outbox_that_cannot_be_written_is_tried_again(
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("planned", 1)
 
 
-def _begin_sending(conn: Connection, message_id: str, at: datetime, template: str = "report_ready") -> str:
+def _begin_sending(conn: Connection, message_id: str, at: datetime, kind: str = "report_ready") -> str:
     """What a worker that dies in the middle of its call leaves behind."""
-    deliveries = queries.load("deliveries")
-    row = deliveries.open(
+    delivery_id, state, number, _ = queries.load("deliveries").begin(
         conn,
         key="k",
         message_id=message_id,
-        template=template,
+        template=kind,
         recipient="anna@example.com",
         subject="Ваш отчет готов",
         user_id=None,
-        stale_seconds=300,
+        refusal=None,
+        reason=None,
+        essential=False,
+        patience=timedelta(),
+        provider="smtp",
         at=at,
     )
-    deliveries.begin_attempt(conn, delivery_id=row["id"], message_id=message_id, provider="smtp", at=at)
-    return str(row["id"])
+    assert (state, number is None) == ("sending", False)
+    return str(delivery_id)
 
 
 def _pass_time(conn: Connection, span: timedelta) -> None:

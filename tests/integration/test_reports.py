@@ -196,6 +196,14 @@ def test_an_unknown_assessment_is_named(clinic: Clinic) -> None:
         generate_report(assessment_id=missing)
 
 
+def test_a_checkup_of_a_kind_that_nobody_can_score_is_named(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    clinic.rows("ALTER TABLE public.assessments DROP CONSTRAINT assessments_assessment_type_check")
+    clinic.rows("UPDATE public.assessments SET assessment_type = 'school' WHERE id = %s", assessment_id)
+    with pytest.raises(PermanentError, match=r"'school': only checkup, parent, family score"):
+        generate_report(assessment_id=assessment_id)
+
+
 def test_a_report_is_never_sent_to_somebody_elses_user(clinic: Clinic) -> None:
     assessment_id = completed_checkup(clinic, clinic.add_user("anna@example.com"))
     stranger = clinic.add_user("stranger@example.com")

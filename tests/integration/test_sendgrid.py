@@ -23,7 +23,7 @@ ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLI
 
 
 def mail(number: int = 1) -> Mail:
-    return Mail(f"delivery-{number}", "report_ready", "anna@example.com", "Тема", "<p>Привет</p>", "Привет", (PDF, ICS))
+    return Mail("report_ready", "anna@example.com", "Тема", "<p>Привет</p>", "Привет", (PDF, ICS), f"delivery-{number}")
 
 
 @pytest.fixture

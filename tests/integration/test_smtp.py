@@ -25,7 +25,7 @@ ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLI
 
 def mail(number: int = 1) -> Mail:
     text = "Привет\n.точка в начале строки\n"
-    return Mail(f"delivery-{number}", "report_ready", "anna@example.com", "Тема", f"<p>{text}</p>", text, (ICS,))
+    return Mail("report_ready", "anna@example.com", "Тема", f"<p>{text}</p>", text, (ICS,), f"delivery-{number}")
 
 
 def use(monkeypatch: pytest.MonkeyPatch, port: int, **more: str) -> None:

@@ -16,7 +16,7 @@ LAYERS = [
     {"actors"},
     {"gateways", "broker"},
     {"consumer"},
-    {"claims", "pulse"},
+    {"claims", "limits", "pulse", "results"},
     {"db"},
     {"domain"},
     {"settings"},

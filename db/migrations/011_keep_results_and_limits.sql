@@ -1,0 +1,80 @@
+-- Keeps what Dramatiq's results, rate limiters and barriers share between processes.
+
+CREATE TABLE dramatiq.result (
+    message_id uuid PRIMARY KEY,
+    result bytea NOT NULL,                   -- as Dramatiq's encoder wrote it
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX result_expires ON dramatiq.result (expires_at);
+
+CREATE TABLE dramatiq.counter (
+    key text PRIMARY KEY,
+    value bigint NOT NULL,
+    expires_at timestamptz NOT NULL          -- from then on it counts as absent
+) WITH (fillfactor = 50);                    -- counters change often: leave room to do so in place
+CREATE INDEX counter_expires ON dramatiq.counter (expires_at);
+
+-- The value of a counter, 0 where it is absent.
+CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamptz) RETURNS bigint
+LANGUAGE sql AS $$
+    SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
+$$;
+
+-- Creates a counter; false where it exists.
+CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
+LANGUAGE sql AS $$
+    WITH added AS (
+        INSERT INTO dramatiq.counter AS c (key, value, expires_at) VALUES (p_key, p_value, clock_timestamp() + p_ttl)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+        WHERE c.expires_at <= clock_timestamp()
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM added;
+$$;
+
+-- Adds to a counter, or takes from it; false, and no change, where it would leave its bounds (NULL: unbounded).
+CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval)
+RETURNS boolean
+LANGUAGE sql AS $$
+    WITH counted AS (
+        INSERT INTO dramatiq.counter AS c (key, value, expires_at)
+        SELECT p_key, p_amount, clock_timestamp() + p_ttl
+        WHERE EXISTS (SELECT FROM dramatiq.counter WHERE key = p_key)
+           OR p_amount BETWEEN coalesce(p_low, p_amount) AND coalesce(p_high, p_amount)
+        ON CONFLICT (key) DO UPDATE
+        SET value = dramatiq.counted(c.value, c.expires_at) + p_amount, expires_at = excluded.expires_at
+        WHERE coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount >= p_low, true)
+          AND coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount <= p_high, true)
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM counted;
+$$;
+
+-- Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq's windows name their counters key@second:
+-- who counts for one key waits for who does already, whichever second they stand at.
+CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
+    RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter WHERE key = ANY (p_keys)), 0)
+               + p_amount <= p_high
+       AND dramatiq.count(p_key, p_amount, NULL, p_high, p_ttl);
+END $$;
+
+-- Deletes at most p_batch results and as many counters that have expired; returns how many.
+CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
+LANGUAGE sql AS $$
+    WITH results AS (
+        DELETE FROM dramatiq.result WHERE message_id IN (
+            SELECT message_id FROM dramatiq.result WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    ), counters AS (
+        DELETE FROM dramatiq.counter WHERE key IN (
+            SELECT key FROM dramatiq.counter WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
+$$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dramatiq FROM PUBLIC;

@@ -1,0 +1,73 @@
+"""Results of messages in PostgreSQL, for actors with `store_results=True`, groups and pipelines."""
+
+import time
+from typing import Any
+
+from dramatiq.results import Missing, ResultBackend, ResultMissing, ResultTimeout
+from dramatiq.results.backend import DEFAULT_TIMEOUT
+from dramatiq.results.result import unwrap_result
+
+from db import queries
+from db.connection import LOST_CONNECTION, Pool
+from errors import InvalidMessage
+
+POLL_SECONDS = (0.005, 0.1)  # between looks for a result: twice as long each time
+STORE_ATTEMPTS = 60
+STORE_PAUSE_SECONDS = 0.5  # between them, while the database is away
+
+
+class PostgresResults(ResultBackend):
+    """Keeps results in `dramatiq.result`, whatever their size, until their time to live ends."""
+
+    def __init__(self, pool: Pool, **options: Any) -> None:
+        super().__init__(**options)
+        self.pool = pool
+        self.sql = queries.load("results")
+
+    def get_result(self, message: Any, *, block: bool = False, timeout: int | None = None) -> Any:
+        """The result of a message; with `block`, waits for it `timeout` milliseconds at most (10 s).
+
+        Raises:
+            ResultMissing: there is none, and `block` is off.
+            ResultTimeout: there was none in time.
+            ResultFailure: the actor failed.
+        """
+        deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
+        pause, longest_pause = POLL_SECONDS
+        while (result := self._get(self.build_message_key(message))) is Missing:
+            if not block:
+                raise ResultMissing(message)
+            if (left := deadline - time.monotonic()) <= 0:
+                raise ResultTimeout(message)
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, longest_pause)
+        return unwrap_result(result)
+
+    def store_result(self, message: Any, result: Any, ttl: int) -> None:
+        if getattr(message, "handed_back", False):
+            return  # Dramatiq calls it skipped, but another worker will run it
+        super().store_result(message, result, ttl)
+
+    def build_message_key(self, message: Any) -> str:
+        return str(message.message_id)
+
+    def _get(self, message_key: str) -> Any:
+        with self.pool.transaction() as conn:
+            stored = self.sql.find(conn, message_id=message_key)
+        return Missing if stored is None else self.encoder.decode(bytes(stored))
+
+    def _store(self, message_key: str, result: Any, ttl: int) -> None:
+        try:
+            encoded = self.encoder.encode(result)
+        except (TypeError, ValueError) as error:
+            raise InvalidMessage(f"The result of message {message_key} cannot be stored: {error}") from None
+        for attempt in range(STORE_ATTEMPTS):
+            try:
+                with self.pool.transaction() as conn:
+                    self.sql.store(conn, message_id=message_key, result=encoded, ttl=ttl)
+            except LOST_CONNECTION:
+                if attempt == STORE_ATTEMPTS - 1:
+                    raise
+                time.sleep(STORE_PAUSE_SECONDS)
+            else:
+                return

@@ -1,0 +1,86 @@
+"""Behind PgBouncer in transaction mode, as behind Supabase's port 6543: everything works with BROKER_LISTEN=off."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+import settings
+from tests.faults.crew import Crew, Office, until
+from tests.servers import pgbouncer
+
+CONNECTIONS = 4  # of PgBouncer to PostgreSQL, for all workers together
+MESSAGES = 3_000
+
+pytestmark = pytest.mark.skipif(not pgbouncer.PROGRAM.exists(), reason="needs Debian's package pgbouncer")
+
+
+@pytest.fixture
+def office(database: str, environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Office]:
+    with pgbouncer.running(database, connections=CONNECTIONS) as url:
+        environment.setenv("DATABASE_URL", url)
+        environment.setenv("BROKER_LISTEN", "off")
+        settings.current.cache_clear()
+        office = Office(url, tmp_path)
+        yield office
+        office.broker.close()
+
+
+def test_a_backlog_is_drained_through_few_connections_though_a_worker_is_killed(office: Office, crew: Crew) -> None:
+    victim = crew.hire(threads=2)
+    office.send_many("finish_after_gate", [("one",), ("two",)])
+    until(lambda: office.deeds().keys() == {"began:one", "began:two"}, "the victim is busy")
+    office.send_many("count", [(number,) for number in range(MESSAGES)])
+    survivors = [crew.hire(), crew.hire()]
+    victim.kill()
+    gate = office.open_gate()
+    until(lambda: office.states() == {"done": MESSAGES + 2}, "all is done")
+    os.close(gate)
+    deeds = office.deeds()
+    assert all(deeds[str(number)] == 1 for number in range(MESSAGES))
+    assert deeds["one"] == deeds["two"] == 1
+    for worker in survivors:
+        worker.terminate()
+        assert worker.process.wait(timeout=10) == 0
+
+
+def test_delays_retries_dead_letters_and_the_bridge_work(office: Office, crew: Crew) -> None:
+    crew.hire()
+    gate = office.open_gate()
+    office.send("retry_after_gate", "again", max_retries=3)
+    office.send("fail_after_gate", "never")
+    office.broker.enqueue(office.message("count", 1), delay=500)
+    office.query("SELECT pgmq.send('analytics_queue', '{\"number\": 2}')")
+    until(lambda: office.states() == {"done": 2, "rejected": 2}, "all is settled")
+    os.close(gate)
+    deeds = office.deeds()
+    assert (deeds["again"], deeds["never"], deeds["1"], deeds["2"]) == (4, 1, 1, 1)
+
+
+def test_what_is_sent_in_a_transaction_exists_only_if_it_commits(office: Office) -> None:
+    caller = psycopg2.connect(office.url)
+    with office.broker.transaction(caller):
+        office.send("count", 1)
+    caller.rollback()
+    with office.broker.transaction(caller):
+        office.send("count", 2)
+    caller.commit()
+    caller.close()
+    assert office.query("SELECT message -> 'args' FROM dramatiq.queue") == [([2],)]
+
+
+def test_a_cut_off_pooler_session_loses_nothing(office: Office, crew: Crew, database: str) -> None:
+    office.send_many("count", [(number,) for number in range(MESSAGES)])
+    crew.hire()
+    until(lambda: office.states().get("done", 0) > MESSAGES / 4, "the drain is under way")
+    conn = psycopg2.connect(database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    conn.close()
+    until(lambda: office.states() == {"done": MESSAGES}, "all is done")
+    assert office.deeds().keys() == {str(number) for number in range(MESSAGES)}

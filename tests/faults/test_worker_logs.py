@@ -1,0 +1,36 @@
+"""What workers write to their logs: what happened to which message, never what the message said."""
+
+from tests.faults.crew import Crew, Office, until
+
+ADDRESS = "anna.petrova@example.com"
+SEND = "SELECT pgmq.send('analytics_queue', %s::jsonb)"
+
+
+def test_the_log_of_a_worker_holds_no_payload_even_in_full_detail(office: Office, crew: Crew) -> None:
+    failing = office.send("break_on", ADDRESS)
+    office.send("break_on", ADDRESS, "and one argument too many")
+    office.send("no_such_actor", ADDRESS)
+    office.query(
+        "SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"number": "{ADDRESS}", "surprise": "{ADDRESS}"}}'
+    )
+    office.query(SEND, f'["{ADDRESS}"]')
+    crew.hire(verbose=True)
+    until(lambda: office.states() == {"rejected": 5}, "all are dead letters")
+    log = office.logged()
+    assert ADDRESS not in log
+    assert "DEBUG" in log
+    assert f"message_dead_lettered queue=quick actor=break_on message_id={failing}" in log
+    assert 'File "' in log, "where it failed"
+    assert "ValueError" in log, "and what kind of failure it was"
+    [(error,)] = office.query("SELECT error FROM dramatiq.dead_letter WHERE message_id = %s", failing)
+    assert error.endswith(f"ValueError: cannot use {ADDRESS}"), "the dead letter has it all"
+
+
+def test_arguments_that_an_actor_does_not_take_make_a_dead_letter_at_once(office: Office, crew: Crew) -> None:
+    office.query("SELECT pgmq.send('analytics_queue', '{\"number\": 1, \"surprise\": 2}')")
+    office.query("SELECT pgmq.send('analytics_queue', '{\"number\": 2}')")
+    crew.hire()
+    until(lambda: office.states() == {"done": 1, "rejected": 1}, "one ran, the other was given up")
+    [(error, attempt)] = office.query("SELECT error, attempt FROM dramatiq.dead_letter")
+    assert error.endswith("TypeError: receive() got an unexpected keyword argument 'surprise'")
+    assert attempt == 1

@@ -1,0 +1,68 @@
+"""PgBouncer from Debian's packages, in transaction mode before a PostgreSQL that listens on a Unix socket."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import parse_dsn
+
+PROGRAM = Path("/usr/sbin/pgbouncer")
+START_SECONDS = 10
+
+CONFIGURATION = """
+[databases]
+* = {server}
+
+[pgbouncer]
+listen_addr =
+unix_socket_dir = {home}
+auth_type = any
+pool_mode = transaction
+default_pool_size = {connections}
+max_client_conn = 200
+client_login_timeout = {patience}
+logfile = {home}/log
+"""
+
+
+@contextmanager
+def running(url: str, *, connections: int) -> Iterator[str]:
+    """Run one before the server of `url`, with so many server connections; gives the database's address through it."""
+    with tempfile.TemporaryDirectory() as home:
+        server = parse_dsn(url)
+        database = " ".join(f"{key}={server[key]}" for key in ("host", "port", "user", "password") if key in server)
+        configuration = Path(home, "pgbouncer.ini")
+        configuration.write_text(
+            CONFIGURATION.format(server=database, home=home, connections=connections, patience=START_SECONDS)
+        )
+        owner = None
+        if os.geteuid() == 0:  # PgBouncer refuses to run as root; the server's owner may open its socket
+            owner = Path(server["host"]).owner() if server["host"].startswith("/") else "postgres"
+            shutil.chown(home, owner)
+        process = subprocess.Popen([str(PROGRAM), "--quiet", str(configuration)], user=owner)
+        pooled = f"postgresql://{server['user']}@/{server['dbname']}?host={home}&port=6432"
+        try:
+            _wait_for(pooled)
+            yield pooled
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            psycopg2.connect(url).close()
+        except psycopg2.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
