@@ -191,7 +191,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         caller = getattr(self.caller, "connection", None)
         for attempt in range(1 if caller else SEND_ATTEMPTS):
             try:
-                with nullcontext(caller) if caller else self.pool.transaction() as conn:
+                with nullcontext(caller) if caller else self.pool.single_statements() as conn:
                     self.sql.enqueue(conn, envelopes=envelopes, again=attempt > 0)
                     return
             except psycopg2.DataError as error:
