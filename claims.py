@@ -23,6 +23,7 @@ class Claim(MessageProxy):
 
     def __init__(self, message: Message[Any], attempt: int, priority: int) -> None:
         super().__init__(message)  # type: ignore[no-untyped-call]
+        vars(self).update(vars(message))  # read many times a run; through the proxy each would cost a failed look-up
         self.attempt = attempt
         self.rank = (-priority, next(claim_order))
         self.retry_delay: int | None = None  # milliseconds; set when Dramatiq asks for a retry

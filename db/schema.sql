@@ -1092,10 +1092,12 @@ CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], 
 DECLARE
     claimed integer := 0;
 BEGIN
+    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
+    -- planner walks it once for every row of the batch.
     UPDATE dramatiq.queue AS q
     SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
     FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state = 'consumed';
+    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed';
 
     -- A worker that was given up for dead must say that it lives before it claims again.
     IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
