@@ -1,5 +1,6 @@
 """The consumer: one queue's loop of exchanges, each acking what is finished and claiming what there is room for."""
 
+import json
 import random
 import time
 from collections import deque
@@ -200,11 +201,12 @@ class PostgresConsumer(Consumer):
             events.info("database_regained", queue=self.queue_name)
             self.lost = False
 
-    def _claim(self, message_id: str, attempt: int, priority: int, fields: dict[str, Any]) -> Claim | None:
+    def _claim(self, message_id: str, attempt: int, priority: int, encoded: str) -> Claim | None:
         try:
+            fields = json.loads(encoded)  # here and not by psycopg2: one that cannot be decoded must not fail the batch
             fields["options"].pop("eta", None)  # due now, whatever an older producer wrote
             return Claim(Message(**fields), attempt, priority)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
             with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
                 self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)

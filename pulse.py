@@ -96,7 +96,7 @@ class Pulse:
         self.broker.publish_actors(conn)
         self.worker_id = self.broker.sql.register(conn, host=platform.node(), pid=os.getpid())
         self.beaten_at = self.beating_since = time.monotonic()
-        events.info("worker_registered", worker=self.worker_id, queues=",".join(sorted(self.broker.queues)))
+        events.info("worker_registered", worker=self.worker_id)
         self._ring(self.broker.queues)
 
     def _beat(self, conn: Connection) -> None:

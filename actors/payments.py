@@ -13,7 +13,7 @@ import db.queries
 from actors.runs import run_slot
 from broker import broker
 from db.connection import transaction
-from domain.payments import Sum, judge
+from domain.payments import Sum, Verdict, judge
 from errors import InvalidMessage, PermanentError, RetryableError
 from gateways import yookassa
 from log import EventLogger
@@ -47,7 +47,7 @@ class Payment(NamedTuple):
 @dramatiq.actor(
     queue_name="payments",
     pgmq_queue="payment_processing_queue",
-    max_retries=10,
+    max_retries=16,
     min_backoff=2_000,
     max_backoff=3_600_000,
     time_limit=120_000,
@@ -79,14 +79,7 @@ def verify_open_payments(slot: str) -> None:
 
 def verify(payment: Payment) -> None:
     """Take on what the provider says, unless it speaks of other money."""
-    answer = yookassa.find_payment(_external_id(payment))
-    refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
-    verdict = judge(payment.sum, answer.status, answer.amount, refunded)
-    with transaction() as conn:
-        for status in verdict.statuses:
-            queries.change_status(conn, payment_id=payment.id, status=status, now=datetime.now(UTC))
-        if verdict.doubt:
-            queries.flag(conn, payment_id=payment.id, reason=verdict.doubt, now=datetime.now(UTC))
+    _take_on(payment, _ask_about(payment))
 
 
 def refund(payment: Payment) -> None:
@@ -100,15 +93,9 @@ def refund(payment: Payment) -> None:
         return
     if payment.status != "completed":
         raise PermanentError(f"Payment {payment.id} is {payment.status}: only a completed one can be refunded")
-    answer = yookassa.refund(payment.id, _external_id(payment), payment.sum)
-    if answer.status == "pending":
-        raise RetryableError(f"The refund of payment {payment.id} is still pending")
-    with transaction() as conn:
-        if answer.status == "succeeded":
-            queries.change_status(conn, payment_id=payment.id, status="refunded", now=datetime.now(UTC))
-        else:
-            why = answer.cancellation_details.get("reason", "no reason given")
-            queries.flag(conn, payment_id=payment.id, reason=f"refund canceled: {why}", now=datetime.now(UTC))
+    # Asked first: the provider forgets Idempotence-Keys after a day, and a message may be redriven later than that.
+    verdict = _ask_about(payment)
+    _take_on(payment, _give_back(payment) if verdict == Verdict(("completed",)) else verdict)
 
 
 def update_status(payment: Payment) -> None:
@@ -128,6 +115,29 @@ def check_open_payments(conn: Connection, now: datetime) -> str:
     given_up = queries.flag_stuck(conn, now=now)
     confirmed = queries.confirm_paid_appointments(conn, now=now)
     return f"{len(due)} asked about, {given_up} given up, {confirmed} appointments confirmed"
+
+
+def _ask_about(payment: Payment) -> Verdict:
+    answer = yookassa.find_payment(_external_id(payment))
+    refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
+    return judge(payment.sum, answer.status, answer.amount, refunded)
+
+
+def _give_back(payment: Payment) -> Verdict:
+    answer = yookassa.refund(payment.id, _external_id(payment), payment.sum)
+    if answer.status == "pending":
+        raise RetryableError(f"The refund of payment {payment.id} is still pending")
+    if answer.status == "canceled":
+        return Verdict(doubt=f"refund canceled: {answer.cancellation_details.get('reason', 'no reason given')}")
+    return Verdict(("refunded",))
+
+
+def _take_on(payment: Payment, verdict: Verdict) -> None:
+    with transaction() as conn:
+        for status in verdict.statuses:
+            queries.change_status(conn, payment_id=payment.id, status=status, now=datetime.now(UTC))
+        if verdict.doubt:
+            queries.flag(conn, payment_id=payment.id, reason=verdict.doubt, now=datetime.now(UTC))
 
 
 def _find(payment_id: UUID) -> Payment:

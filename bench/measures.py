@@ -22,7 +22,7 @@ class Scale:
     """How much of everything a run does."""
 
     drain: int = 50_000
-    send: int = 5_000
+    send: int = 2_000
     pace: int = 300
     per_second: int = 20
     most_seconds: float = 15  # of a drain; the slow are stopped there

@@ -133,7 +133,6 @@ END $$;
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
     RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
 
 --
@@ -164,7 +163,6 @@ CREATE TABLE public.appointments (
 
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     LANGUAGE sql STABLE
-    SET search_path TO ''
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
 --
@@ -402,7 +400,6 @@ CREATE TABLE public.users (
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
     RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
 
 --
@@ -596,7 +593,6 @@ $$;
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO ''
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
 
 --
@@ -633,7 +629,6 @@ CREATE TABLE public.appointment_types (
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
     RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
 
 --
@@ -646,7 +641,7 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
-    ORDER BY created_at, id
+    ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
 $$;
 

@@ -32,7 +32,8 @@ def _event(appointment: Appointment, organizer: str, at: datetime, *, cancelled:
     event.add("dtstamp", at)
     event.add("dtstart", appointment.scheduled_at)
     event.add("dtend", appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes))
-    event.add("summary", f"Balansity: {appointment.type_name}")
+    event.add("summary", "Консультация Balansity")  # calendars are shared at work and at home: no more in the title
+    event.add("description", appointment.type_name)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED" if appointment.status != "pending" else "TENTATIVE")
     event.add("organizer", vCalAddress(f"mailto:{address}", params={"CN": name or "Balansity"}))
     if appointment.link:

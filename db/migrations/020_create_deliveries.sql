@@ -127,7 +127,7 @@ FROM PUBLIC;
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
-    ORDER BY created_at, id
+    ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
 $$;
 

@@ -4,7 +4,6 @@
 -- and 15 minutes of grace.
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
 LANGUAGE sql STABLE
-SET search_path = ''
 RETURN p_appointment.scheduled_at + make_interval(mins => 15 + coalesce(
     (to_jsonb(p_appointment) ->> 'duration_minutes')::integer,
     (SELECT t.duration_minutes FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
@@ -65,15 +64,6 @@ AS $$
     FROM public.assessments
     WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_until - interval '30 days'
 $$;
-
--- A reminder that was sent, or is about to be; written in the transaction that sends it, so each exists once.
-CREATE TABLE balansity.reminder (
-    appointment_id uuid NOT NULL REFERENCES public.appointments (id) ON DELETE CASCADE,
-    kind text NOT NULL CHECK (kind IN ('24h', '1h')),
-    scheduled_at timestamptz NOT NULL,
-    planned_at timestamptz NOT NULL,
-    PRIMARY KEY (appointment_id, kind, scheduled_at)
-);
 
 -- The reminders due in a window of time and not sent yet. One is due from its moment until the next one's, so an
 -- appointment booked or moved late is reminded at once, and an outage is made up for.

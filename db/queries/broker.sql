@@ -2,7 +2,7 @@
 
 -- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor)
 -- Ack what is finished, claim what is due: the hot path.
-SELECT message_id::text, attempt, priority, message
+SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor);
 
 -- name: enqueue(envelopes, again)$

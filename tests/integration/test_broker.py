@@ -229,6 +229,23 @@ def test_a_pgmq_message_reaches_its_actor_and_is_archived(
     assert run(connection, "SELECT count(*) FROM pgmq.a_analytics_queue") == [(1,)]
 
 
+@pytest.mark.parametrize("number", ["1" * 5000, "1" * 400 + ".5"], ids=["too long an integer", "infinity as a float"])
+def test_a_number_that_python_cannot_carry_ends_as_a_dead_letter_and_the_queue_flows_on(
+    broker: PostgresBroker, work: Any, connection: Connection, number: str
+) -> None:
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue", throws=(PermanentError,))
+    def record(value: float) -> None:
+        if value > 1:
+            raise PermanentError("Too much.")
+
+    run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"value": {number}}}')
+    run(connection, "SELECT pgmq.send('analytics_queue', '{\"value\": 1}')")
+    work()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"done": 1, "rejected": 1}:
+        assert time.monotonic() < deadline
+
+
 @pytest.mark.parametrize("body", ["[1]", "7", "null", '"text"'])
 def test_a_pgmq_message_that_is_no_object_becomes_a_dead_letter_and_the_queue_flows_on(
     broker: PostgresBroker, work: Any, connection: Connection, body: str

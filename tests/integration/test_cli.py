@@ -1,6 +1,7 @@
 """The balansity command tells people what is wrong, with the value and the remedy."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner, Result
@@ -8,6 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 import actors
 import cli
+import db.connection
 import settings
 
 
@@ -56,6 +58,13 @@ def test_an_unreachable_server_is_named_without_its_password(unreachable: pytest
     assert said.exit_code == 1
     assert "127.0.0.1" in said.output
     assert "hunter2" not in said.output
+
+
+def test_a_server_that_is_too_old_is_named_with_its_version(environment: pytest.MonkeyPatch) -> None:
+    environment.setattr(db.connection, "OLDEST_SERVER", 990_000)
+    said = balansity("migrate")
+    assert said.exit_code == 1
+    assert re.search(r"PostgreSQL \d+.* is too old: version 14 or newer is needed", said.output)
 
 
 def test_an_unmigrated_database_is_sent_to_migrate(environment: pytest.MonkeyPatch, empty_database: str) -> None:

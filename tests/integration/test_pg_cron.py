@@ -1,11 +1,12 @@
 """Where pg_cron is installed, its three old jobs make way for ours and its tables stay its own."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
 
-from db.migrate import migrate
+from db.migrate import MIGRATIONS, migrate
 from tests.clinic import Clinic
 from tests.conftest import at_database, create_database
 from tests.servers import debian_postgres
@@ -38,6 +39,26 @@ def test_the_old_jobs_are_unscheduled_and_others_stay(supabase: str) -> None:
     known = {name for (name,) in clinic.rows("SELECT jobname FROM balansity.cron_job WHERE active")}
     assert set(OURS) <= known
     assert clinic.rows("SELECT * FROM balansity.cron_job_run_details ORDER BY start_time DESC LIMIT 10") == []
+    conn.close()
+
+
+def test_nobody_is_reminded_again_of_what_the_old_job_wrote(supabase: str) -> None:
+    conn = psycopg2.connect(supabase)
+    conn.autocommit = True
+    clinic = Clinic(conn)
+    conn.cursor().execute((MIGRATIONS / "001_create_domain_tables.sql").read_text(encoding="utf-8"))
+    clinic.rows("CREATE EXTENSION pg_cron")
+    clinic.rows("SELECT cron.schedule('send-appointment-reminders', '0 * * * *', 'SELECT 1')")
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    user = clinic.add_user()
+    told, untold = (clinic.book(user, hour + timedelta(hours=hours)) for hours in (20, 23))
+    migrate(supabase)
+    found = clinic.rows("SELECT appointment_id::text, kind FROM balansity.reminder")
+    assert found == [(told, "24h")]
+    due = clinic.rows(
+        "SELECT appointment_id::text, kind FROM balansity.claim_reminders(%s, %s)", hour, hour + timedelta(hours=1)
+    )
+    assert due == [(untold, "24h")]
     conn.close()
 
 

@@ -1,15 +1,18 @@
 """A payment message asks the provider, believes it only about the same money, and takes effect once."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import dramatiq
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from actors.payments import process_payment, verify_open_payments
+from broker import broker
 from errors import InvalidMessage, PermanentError, RetryableError
 from tests.clinic import Clinic
 from tests.servers import yookassa
@@ -17,6 +20,7 @@ from tests.servers.yookassa import YooKassa
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -27,6 +31,15 @@ def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
         environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
         settings.current.cache_clear()
         yield provider
+
+
+@pytest.fixture
+def worker(provider: YooKassa) -> Iterator[dramatiq.Worker]:
+    worker = dramatiq.Worker(broker, queues={"payments"}, worker_timeout=100, worker_threads=2)
+    worker.start()
+    yield worker
+    worker.stop()
+    broker.close()
 
 
 @pytest.fixture
@@ -113,7 +126,14 @@ def test_a_refund_whose_answer_was_lost_is_one_refund(clinic: Clinic, provider: 
     provider.create_refund(payment, {"payment_id": external_id, "amount": {"value": "5000.00", "currency": "RUB"}})
     process_payment(payment_id=payment, action="refund")
     assert status(clinic, payment) == "refunded"
-    assert len(provider.refunds) == 1
+    assert [method for method, _ in provider.requests] == ["GET"]
+
+
+def test_other_money_is_not_given_back(clinic: Clinic, provider: YooKassa) -> None:
+    payment = payment_of(clinic, provider.add_payment("succeeded", "50000.00"), "completed")
+    process_payment(payment_id=payment, action="refund")
+    assert (status(clinic, payment), provider.refunds) == ("completed", {})
+    assert len(clinic.flags(payment)) == 1
 
 
 def test_a_refund_made_in_the_providers_cabinet_is_noticed(clinic: Clinic, provider: YooKassa) -> None:
@@ -175,6 +195,20 @@ def test_a_message_that_nothing_can_be_done_about_says_why(clinic: Clinic, provi
     with pytest.raises(PermanentError, match="only yookassa"):
         process_payment(payment_id=by_card, action="verify")
     assert provider.requests == []
+
+
+def test_a_message_from_sql_outlives_a_provider_in_trouble(
+    clinic: Clinic, provider: YooKassa, worker: dramatiq.Worker
+) -> None:
+    payment = payment_of(clinic, provider.add_payment())
+    provider.answers += [503, "no json"]
+    clinic.rows("SELECT public.queue_payment_processing(%s, 'verify')", payment)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while status(clinic, payment) != "completed":
+        assert time.monotonic() < deadline, "it was not verified in time"
+        time.sleep(0.05)
+    assert len(provider.requests) == 3
+    assert payment_mails(clinic) == ["payment_confirmation"]
 
 
 def test_an_open_payment_is_asked_about_at_growing_intervals_and_then_given_up(

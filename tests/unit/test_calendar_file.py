@@ -37,7 +37,7 @@ def test_the_entry_says_what_when_and_where() -> None:
     assert calendar["method"] == "PUBLISH"
     assert event.start == APPOINTMENT.scheduled_at
     assert event.end - event.start == timedelta(minutes=45)
-    assert event["summary"] == "Balansity: Детский психолог"
+    assert (event["summary"], event["description"]) == ("Консультация Balansity", "Детский психолог")
     assert event["url"] == "https://video.balansity.example/r"
 
 
