@@ -198,7 +198,9 @@ BEGIN
     delivery_id := opened.id;
     state := opened.state;
     wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
-    IF opened.state NOT IN ('planned', 'unknown') OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
+    -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
+    IF opened.state NOT IN ('planned', 'unknown', 'superseded')
+        OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
         RETURN;
     END IF;
     wait := NULL;
@@ -217,6 +219,8 @@ BEGIN
         number := opened.attempts + 1;
         INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
         VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+    ELSIF p_refusal = 'superseded' THEN
+        PERFORM balansity.release_reminder(p_key);
     END IF;
 END $$;
 
@@ -750,6 +754,22 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
             AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
       )
 $$;
+
+--
+-- Name: release_reminder(text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+BEGIN
+    IF p_key ~* '^reminder:(24h|1h):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' THEN
+        DELETE FROM balansity.reminder
+        WHERE appointment_id = split_part(p_key, ':', 3)::uuid
+          AND p_key = concat_ws(':', 'reminder', kind, appointment_id, balansity.iso_utc(scheduled_at));
+    END IF;
+END $$;
 
 --
 -- Name: reminders_between(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -2984,6 +3004,12 @@ REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION release_reminder(p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION reminders_between(p_from timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -

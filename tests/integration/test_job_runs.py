@@ -12,7 +12,9 @@ from actors.appointments import (
     send_reminders,
     update_appointment_statuses,
 )
+from actors.delivery import deliver
 from db.connection import transaction
+from domain.mail_order import read_order
 from errors import InvalidMessage
 from tests.clinic import Clinic
 
@@ -109,6 +111,23 @@ def test_a_reminder_is_not_sent_when_its_run_fails(clinic: Clinic) -> None:
         assert send_reminders(conn, now) == "1 reminders sent"
         conn.rollback()
     assert clinic.rows("SELECT FROM balansity.reminder") == clinic.rows("SELECT FROM dramatiq.queue") == []
+
+
+def test_a_superseded_reminder_leaves_after_all_when_its_reason_is_back(clinic: Clinic) -> None:
+    now = datetime.now(UTC)
+    appointment = clinic.book(clinic.add_user(), now + timedelta(minutes=30))
+    states = []
+    for status in ("cancelled", "scheduled"):
+        with transaction() as conn:
+            assert send_reminders(conn, now) == "1 reminders sent"
+        clinic.rows("UPDATE public.appointments SET status = %s WHERE id = %s", status, appointment)
+        [(order,)] = clinic.rows("DELETE FROM dramatiq.queue RETURNING message -> 'kwargs'")
+        deliver(read_order(order), "m1")
+        states.append(clinic.value("SELECT state FROM balansity.delivery"))
+        clinic.rows("UPDATE public.appointments SET status = 'scheduled' WHERE id = %s", appointment)
+    assert states == ["superseded", "sent"]
+    with transaction() as conn:
+        assert send_reminders(conn, now) == "0 reminders sent"
 
 
 def test_the_clean_up_abandons_and_forgets(clinic: Clinic) -> None:
