@@ -309,7 +309,8 @@ LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    key text := 'payment:' || p_payment.id || ':' || p_payment.status;
+    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status,
+        CASE p_payment.status WHEN 'failed' THEN balansity.iso_utc(p_now) END); -- the only one that may come again
     facts jsonb := jsonb_build_object(
         'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
     );
@@ -335,7 +336,7 @@ BEGIN
     ));
 END $$;
 
--- What the payment's present status requires. Safe to repeat: mail and event go out once per status.
+-- What the payment's present status requires. Safe to repeat: mail and event go out once, as long as it stays.
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
@@ -345,6 +346,9 @@ DECLARE
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
+    -- Tried again: if that fails too, it is told too.
+    DELETE FROM balansity.payment_settlement s
+    WHERE s.payment_id = payment.id AND s.status = 'failed' AND payment.status <> 'failed';
     CASE payment.status
         WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
         WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);

@@ -81,8 +81,20 @@ def test_a_failed_payment_is_told_and_the_consultation_waits_for_another_try(cli
     assert clinic.appointment(appointment) == ("pending", None)
     assert payment_mails(clinic) == ["payment_failed"]
     clinic.set_payment(payment, "pending", "failed", "processing", "completed")
-    assert payment_mails(clinic) == ["payment_failed", "payment_confirmation"]
+    assert payment_mails(clinic) == ["payment_failed", "payment_failed", "payment_confirmation"]
     assert clinic.appointment(appointment) == ("confirmed", payment)
+
+
+def test_each_failure_is_told_under_a_key_of_its_own_and_replays_of_it_are_not(
+    connect: Callable[[], Connection],
+) -> None:
+    clinic = Clinic(connect())
+    payment = clinic.add_payment(clinic.add_user())
+    clinic.set_payment(payment, "failed", "pending", "failed")
+    clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+    for queue in ("email_queue", "analytics_queue"):
+        keys = [message["key"] for message in clinic.messages(queue)]
+        assert (len(keys), len(set(keys))) == (2, 2)
 
 
 def test_a_cancelled_payment_frees_the_consultation_that_waited_for_it(clinic: Clinic, user: str) -> None:
