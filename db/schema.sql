@@ -533,10 +533,10 @@ BEGIN
 END $_$;
 
 --
--- Name: fulfil_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: fulfil_payment(public.payments, boolean, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -545,6 +545,8 @@ DECLARE
 BEGIN
     IF appointment_id IS NOT NULL THEN
         PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_replay THEN
+        RETURN;
     ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
         RAISE EXCEPTION 'metadata.appointment_id is no uuid';
     ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
@@ -839,23 +841,27 @@ CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with
     AS $$
 DECLARE
     payment public.payments;
+    replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     -- Tried again: if that fails too, it is told too.
     DELETE FROM balansity.payment_settlement s
     WHERE s.payment_id = payment.id AND s.status = 'failed' AND payment.status <> 'failed';
-    CASE payment.status
-        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
-        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
-        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
-        WHEN 'failed' THEN NULL; -- only told
-        ELSE RETURN;
-    END CASE;
+    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE THEN
+        RETURN;
+    END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
     VALUES (payment.id, payment.status, p_now)
     ON CONFLICT DO NOTHING;
-    IF FOUND THEN
+    replay := NOT FOUND;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+    END CASE;
+    IF NOT replay THEN
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
@@ -2938,10 +2944,10 @@ REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time z
 REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
 
 --
--- Name: FUNCTION fulfil_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -

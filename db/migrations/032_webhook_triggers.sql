@@ -254,7 +254,8 @@ BEGIN
 END $$;
 
 -- Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
-CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamptz) RETURNS void
+-- A replay books and grants nothing: what is missing by then, staff deleted.
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
@@ -263,6 +264,8 @@ DECLARE
 BEGIN
     IF appointment_id IS NOT NULL THEN
         PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_replay THEN
+        RETURN;
     ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
         RAISE EXCEPTION 'metadata.appointment_id is no uuid';
     ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
@@ -343,23 +346,27 @@ SET search_path = ''
 AS $$
 DECLARE
     payment public.payments;
+    replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     -- Tried again: if that fails too, it is told too.
     DELETE FROM balansity.payment_settlement s
     WHERE s.payment_id = payment.id AND s.status = 'failed' AND payment.status <> 'failed';
-    CASE payment.status
-        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
-        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
-        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
-        WHEN 'failed' THEN NULL; -- only told
-        ELSE RETURN;
-    END CASE;
+    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE THEN
+        RETURN;
+    END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
     VALUES (payment.id, payment.status, p_now)
     ON CONFLICT DO NOTHING;
-    IF FOUND THEN
+    replay := NOT FOUND;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+    END CASE;
+    IF NOT replay THEN
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;

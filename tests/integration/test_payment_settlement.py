@@ -179,6 +179,17 @@ def test_a_package_is_granted_once_with_its_sessions(clinic: Clinic, user: str) 
     assert clinic.rows("SELECT sessions_remaining FROM package_purchases") == [(0,)]
 
 
+def test_what_staff_deleted_is_not_made_again_by_a_replay(clinic: Clinic, user: str) -> None:
+    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 5000) RETURNING id"))
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    for metadata, table in ((described, "appointments"), ({"package_id": package}, "package_purchases")):
+        payment = clinic.add_payment(user, metadata)
+        clinic.set_payment(payment, "completed")
+        assert len(clinic.rows(f"DELETE FROM public.{table} RETURNING id")) == 1
+        clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+        assert clinic.rows(f"SELECT FROM public.{table}") == clinic.flags(payment) == []
+
+
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
