@@ -236,6 +236,7 @@ CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now time
 DECLARE
     planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
     type_id uuid := balansity.uuid_in(p_payment.metadata, 'appointment_type_id');
+    patient_id uuid := balansity.uuid_in(p_payment.metadata, 'profile_id');
 BEGIN
     IF planned_at IS NULL OR type_id IS NULL THEN
         RAISE EXCEPTION 'metadata describes no appointment: '
@@ -244,10 +245,14 @@ BEGIN
     IF planned_at <= p_now THEN
         RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
     END IF;
+    IF patient_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM public.profiles WHERE id = patient_id AND user_id = p_payment.user_id) THEN
+        RAISE EXCEPTION 'metadata.profile_id % is no profile of the payer', patient_id;
+    END IF;
+    PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
     INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
     VALUES (
-        p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
-        p_payment.id
+        p_payment.user_id, patient_id, type_id, planned_at, 'scheduled', p_payment.id
     )
     ON CONFLICT DO NOTHING;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
@@ -277,6 +282,20 @@ BEGIN
     END IF;
     UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
     RETURN 'changed';
+END $$;
+
+--
+-- Name: check_amount(public.payments, numeric); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+BEGIN
+    IF p_payment.amount < p_price THEN
+        RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
+    END IF;
 END $$;
 
 --
@@ -344,6 +363,13 @@ BEGIN
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
     END IF;
+    -- Confirmed all the same: somebody booked it, and may have agreed on less.
+    PERFORM balansity.flag_payment(
+        p_payment.id, format('paid %s, but appointment %s costs %s', p_payment.amount, paid.id, t.price), p_now
+    )
+    FROM public.appointment_types t
+    WHERE t.id = paid.appointment_type_id AND t.price > p_payment.amount
+      AND paid.payment_id IS DISTINCT FROM p_payment.id; -- linked by the site, it is the site's price
 END $$;
 
 --
@@ -572,6 +598,7 @@ BEGIN
     IF EXISTS (SELECT FROM public.package_purchases WHERE payment_id = p_payment.id) THEN
         RETURN;
     END IF;
+    PERFORM balansity.check_amount(p_payment, p.price) FROM public.packages p WHERE p.id = bought;
     INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
     SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
     FROM public.packages p
@@ -2882,6 +2909,12 @@ REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_n
 --
 
 REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_amount(p_payment public.payments, p_price numeric); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) FROM PUBLIC;
 
 --
 -- Name: FUNCTION claim_payment_checks(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -

@@ -170,7 +170,7 @@ def test_metadata_that_describes_a_consultation_books_it_once(clinic: Clinic, us
 
 
 def test_a_package_is_granted_once_with_its_sessions(clinic: Clinic, user: str) -> None:
-    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 20000) RETURNING id"))
+    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 5000) RETURNING id"))
     payment = clinic.add_payment(user, {"package_id": package})
     clinic.set_payment(payment, "completed")
     clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
@@ -213,6 +213,42 @@ def test_what_cannot_be_given_is_flagged_and_the_payment_stands(
     [flag] = clinic.flags(payment)
     assert reason in flag
     assert payment_mails(clinic) == ["payment_confirmation"]
+
+
+def test_less_than_the_price_buys_nothing_and_is_flagged(clinic: Clinic, user: str) -> None:
+    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 5000) RETURNING id"))
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    for metadata in (described, {"package_id": package}):
+        payment = clinic.add_payment(user, metadata, amount="4999.99")
+        clinic.set_payment(payment, "completed")
+        assert clinic.flags(payment) == ["paid 4999.99, but what metadata names costs 5000.00"]
+    assert clinic.rows("SELECT FROM appointments") == clinic.rows("SELECT FROM package_purchases") == []
+
+
+def test_less_than_the_price_confirms_what_somebody_booked_and_is_flagged(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"appointment_id": appointment}, amount="1")
+    clinic.set_payment(payment, "completed")
+    assert clinic.appointment(appointment) == ("confirmed", payment)
+    assert clinic.flags(payment) == [f"paid 1.00, but appointment {appointment} costs 5000.00"]
+
+
+def test_more_than_the_price_buys_what_is_described(clinic: Clinic, user: str) -> None:
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    payment = clinic.add_payment(user, described, amount="5000.01")
+    clinic.set_payment(payment, "completed")
+    assert (clinic.flags(payment), clinic.value("SELECT count(*) FROM appointments")) == ([], 1)
+
+
+def test_a_consultation_is_booked_for_the_payers_own_family_alone(clinic: Clinic, user: str) -> None:
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    insert = "INSERT INTO profiles (user_id, type, first_name) VALUES (%s, 'child', 'Миша') RETURNING id::text"
+    theirs, ours = (clinic.value(insert, owner) for owner in (clinic.add_user("boris@example.com"), user))
+    for profile, booked in ((theirs, []), (ours, [(ours,)])):
+        payment = clinic.add_payment(user, described | {"profile_id": profile})
+        clinic.set_payment(payment, "completed")
+        assert [flag.endswith("is no profile of the payer") for flag in clinic.flags(payment)] == [True] * (not booked)
+        assert clinic.rows("SELECT profile_id::text FROM appointments") == booked
 
 
 @pytest.mark.parametrize("metadata", [None, [], "text", 7, {}, {"appointment_id": None}])
