@@ -272,6 +272,10 @@ CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text
 DECLARE
     old text;
 BEGIN
+    -- The site writes a consultation before its payment: whoever takes both in this order never waits in a circle.
+    PERFORM FROM public.appointments
+    WHERE id = (SELECT balansity.appointment_of(p) FROM public.payments p WHERE p.id = p_payment_id)
+    FOR NO KEY UPDATE;
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
         RETURN 'unchanged';

@@ -1,7 +1,10 @@
 -- Creates the service's own tables where they are missing; a live database has them and keeps them as they are.
 
-SELECT set_config('balansity.tables_found', coalesce(string_agg(tablename, ','), ''), true)
-FROM pg_tables WHERE schemaname = 'public';
+DO $$
+BEGIN -- for this transaction
+    PERFORM set_config('balansity.tables_found', coalesce(string_agg(tablename, ','), ''), true)
+    FROM pg_tables WHERE schemaname = 'public';
+END $$;
 
 CREATE TABLE IF NOT EXISTS public.users (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -187,7 +187,8 @@ def test_what_staff_deleted_is_not_made_again_by_a_replay(clinic: Clinic, user: 
         clinic.set_payment(payment, "completed")
         assert len(clinic.rows(f"DELETE FROM public.{table} RETURNING id")) == 1
         clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
-        assert clinic.rows(f"SELECT FROM public.{table}") == clinic.flags(payment) == []
+        assert clinic.rows(f"SELECT FROM public.{table}") == []
+        assert clinic.flags(payment) == []
 
 
 @pytest.mark.parametrize(
@@ -323,6 +324,26 @@ def test_the_site_booking_at_the_same_moment_gets_one_consultation(
             assert isinstance(books.exception(), psycopg2.errors.UniqueViolation | None)
         assert clinic.value("SELECT count(*) FROM public.appointments WHERE payment_id = %s", payment) == 1
         assert clinic.flags(payment) == []
+
+
+def test_the_site_changing_a_consultation_and_then_its_payment_meets_no_deadlock(
+    connect: Callable[[], Connection],
+) -> None:
+    clinic, site, ours = (Clinic(connect()) for _ in range(3))
+    user = clinic.add_user()
+    payment = clinic.add_payment(user)
+    appointment = clinic.book(user, TOMORROW, "pending", payment_id=payment)
+    site.connection.autocommit = False
+    site.rows("UPDATE public.appointments SET notes = 'окно' WHERE id = %s", appointment)
+    with ThreadPoolExecutor(1) as thread:
+        change = thread.submit(ours.value, "SELECT balansity.change_payment_status(%s, 'completed', now())", payment)
+        blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        while not (clinic.value(blocked, ours.connection.info.backend_pid) or change.done()):
+            pass
+        site.set_payment(payment, "processing")
+        site.connection.commit()
+        assert change.result() == "changed"
+    assert clinic.appointment(appointment) == ("confirmed", payment)
 
 
 def test_a_described_time_that_is_taken_is_flagged(clinic: Clinic, user: str) -> None:
