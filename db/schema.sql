@@ -492,6 +492,35 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
 $$;
 
 --
+-- Name: forget_deleted(); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH reminder AS (
+        DELETE FROM balansity.reminder r
+        WHERE NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
+        RETURNING 1
+    ), settlement AS (
+        DELETE FROM balansity.payment_settlement s
+        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
+        RETURNING 1
+    ), flag AS (
+        DELETE FROM balansity.payment_flag f
+        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
+        RETURNING 1
+    ), payment_check AS (
+        DELETE FROM balansity.payment_check c
+        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
+        RETURNING 1
+    )
+    SELECT count(*)
+    FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
+$$;
+
+--
 -- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -2687,34 +2716,6 @@ ALTER TABLE ONLY balansity.delivery_event
     ADD CONSTRAINT delivery_event_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
 
 --
--- Name: payment_check payment_check_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.payment_check
-    ADD CONSTRAINT payment_check_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
-
---
--- Name: payment_flag payment_flag_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.payment_flag
-    ADD CONSTRAINT payment_flag_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
-
---
--- Name: payment_settlement payment_settlement_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.payment_settlement
-    ADD CONSTRAINT payment_settlement_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
-
---
--- Name: reminder reminder_appointment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.reminder
-    ADD CONSTRAINT reminder_appointment_id_fkey FOREIGN KEY (appointment_id) REFERENCES public.appointments(id) ON DELETE CASCADE;
-
---
 -- Name: slot slot_job_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
 --
 
@@ -2973,6 +2974,12 @@ REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, 
 --
 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION forget_deleted(); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
 
 --
 -- Name: FUNCTION forget_person(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -

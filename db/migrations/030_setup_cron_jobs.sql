@@ -32,7 +32,7 @@ CREATE INDEX slot_by_time ON balansity.slot (slot);
 
 -- A reminder that was sent, or is about to be; written in the transaction that sends it, so each exists once.
 CREATE TABLE balansity.reminder (
-    appointment_id uuid NOT NULL REFERENCES public.appointments (id) ON DELETE CASCADE,
+    appointment_id uuid NOT NULL,                     -- no foreign key: the service's tables carry nothing of ours
     kind text NOT NULL CHECK (kind IN ('24h', '1h')),
     scheduled_at timestamptz NOT NULL,
     planned_at timestamptz NOT NULL,

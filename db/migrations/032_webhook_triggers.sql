@@ -119,7 +119,7 @@ INSERT INTO balansity.payment_transition VALUES
 
 -- The statuses whose effects a payment has had: a replay finds its row and sends nothing again.
 CREATE TABLE balansity.payment_settlement (
-    payment_id uuid NOT NULL REFERENCES public.payments (id) ON DELETE CASCADE,
+    payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
     status text NOT NULL,
     settled_at timestamptz NOT NULL,
     PRIMARY KEY (payment_id, status)
@@ -127,7 +127,7 @@ CREATE TABLE balansity.payment_settlement (
 
 -- What a person has to decide about a payment.
 CREATE TABLE balansity.payment_flag (
-    payment_id uuid NOT NULL REFERENCES public.payments (id) ON DELETE CASCADE,
+    payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
     reason text NOT NULL,
     flagged_at timestamptz NOT NULL,
     resolved_at timestamptz,

@@ -26,7 +26,7 @@ BEGIN
 END $$;
 
 CREATE TABLE balansity.payment_check (
-    payment_id uuid PRIMARY KEY REFERENCES public.payments (id) ON DELETE CASCADE,
+    payment_id uuid PRIMARY KEY, -- no foreign key: the service's tables carry nothing of ours
     checks integer NOT NULL,
     next_at timestamptz NOT NULL
 );

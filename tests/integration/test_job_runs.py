@@ -138,4 +138,26 @@ def test_the_clean_up_abandons_and_forgets(clinic: Clinic) -> None:
         "VALUES ('cleanup-old-assessments', now() - interval '91 days', 'succeeded')"
     )
     cleanup_old_assessments(SLOT)
-    assert history(clinic) == [("cleanup-old-assessments", "succeeded", "1 check-ups abandoned, 1 slots purged")]
+    [(job, status, outcome)] = history(clinic)
+    assert (job, status) == ("cleanup-old-assessments", "succeeded")
+    assert outcome == "1 check-ups abandoned, 1 slots purged, 0 notes about deleted rows removed"
+
+
+def test_the_site_may_empty_its_tables_and_the_clean_up_follows(clinic: Clinic) -> None:
+    user, now = clinic.add_user(), datetime.now(UTC)
+    kept = clinic.add_payment(user)
+    clinic.set_payment(kept, "completed")
+    clinic.book(user, now + timedelta(minutes=30))
+    send_appointment_reminders(now.isoformat())
+    gone = clinic.add_payment(user, {"appointment_id": "nonsense"})
+    clinic.set_payment(gone, "completed")
+    clinic.rows("INSERT INTO balansity.payment_check VALUES (%s, 1, now())", gone)
+    clinic.rows("TRUNCATE public.appointments")
+    clinic.rows("DELETE FROM public.payments WHERE id = %s", gone)
+    cleanup_old_assessments(SLOT)
+    assert history(clinic)[-1][2].endswith("4 notes about deleted rows removed")
+    assert clinic.rows("SELECT payment_id::text FROM balansity.payment_settlement") == [(kept,)]
+
+
+def test_the_site_may_truncate_all_that_our_notes_speak_of(clinic: Clinic) -> None:
+    clinic.rows("TRUNCATE public.appointments, public.payments, public.package_purchases")
