@@ -21,7 +21,7 @@ from log import EventLogger, first_line
 if TYPE_CHECKING:
     from broker import PostgresBroker
 
-LARGEST_BATCH = 128  # messages claimed at once
+LARGEST_BATCH = 512  # messages claimed at once
 AHEAD_SECONDS = 0.05  # a worker holds what it will start within this time, and leaves the rest to others
 IDLE_SECONDS = 1.0  # what did not start within this time goes back: it was short work once, and is long now
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
@@ -104,17 +104,19 @@ class PostgresConsumer(Consumer):
 
     def _exchange_is_due(self) -> bool:
         claims, now = self.claims, time.monotonic()
-        rung = claims.wake.is_set()
         claims.wake.clear()
+        rung, claims.rung = claims.rung, False
         if self.lost:
             return now >= self.poll_at
         if claims.returned:
             return True
         finished = len(claims.settled)
-        if finished and (rung or finished >= LARGEST_BATCH // 2 or now >= self.exchanged_at + LINGER_SECONDS):
+        alone = finished >= len(claims.held)  # nothing else runs: none will come to share the round trip
+        lingered = now >= self.exchanged_at + (AHEAD_SECONDS / 2 if claims.more else LINGER_SECONDS)
+        if finished and (rung or alone or lingered or finished >= LARGEST_BATCH // 2):
             return True
         room = self._room()
-        return room > 0 and (rung or now >= self.poll_at or (claims.more and room >= self._share(self.threads) // 4))
+        return room > 0 and (rung or now >= self.poll_at or (claims.more and room >= self._share(self.threads) // 2))
 
     def _room(self) -> int:
         """How many more to claim: what is wanted and not held, or what is missing to this queue's share of it."""
@@ -162,7 +164,7 @@ class PostgresConsumer(Consumer):
         self._note(len(settled), more=0 < limit <= len(rows))
 
     def _call(self, settled: list[Claim], returned: list[Claim], limit: int) -> list[Any]:
-        with self.broker.pool.transaction() as conn:
+        with self.broker.pool.single_statements() as conn:
             if time.monotonic() >= self.audit_at:
                 self._audit(conn)
             if returned:

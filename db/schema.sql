@@ -1060,8 +1060,11 @@ $$;
 --
 
 CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT false) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+DECLARE
+    queues text[];
+BEGIN
     WITH enqueued AS (
         INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
         SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
@@ -1074,8 +1077,9 @@ CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT fals
         WHERE NOT p_again
         RETURNING q.queue_name
     )
-    SELECT dramatiq.ring(array_agg(queue_name)) FROM enqueued;
-$$;
+    SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
+    PERFORM dramatiq.ring(queues);
+END $$;
 
 --
 -- Name: exchange(bigint, text, uuid[], integer[], integer, text, text); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1092,10 +1096,12 @@ CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], 
 DECLARE
     claimed integer := 0;
 BEGIN
+    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
+    -- planner walks it once for every row of the batch.
     UPDATE dramatiq.queue AS q
     SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
     FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state = 'consumed';
+    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed';
 
     -- A worker that was given up for dead must say that it lives before it claims again.
     IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
@@ -1356,12 +1362,13 @@ END $$;
 --
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-    SELECT pg_notify('dramatiq.' || queue_name || '.enqueue', '')
+BEGIN
+    PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '')
     FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
     WHERE queue_name IS NOT NULL;
-$$;
+END $$;
 
 --
 -- Name: ring_for_pgmq(); Type: FUNCTION; Schema: dramatiq; Owner: -

@@ -65,17 +65,22 @@ CREATE TABLE dramatiq.actor (
 -- Wakes the workers that wait on these queues. The channel is dramatiq-pg's, the payload stays empty: PostgreSQL folds
 -- equal notifications of one transaction into one.
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
-LANGUAGE sql AS $$
-    SELECT pg_notify('dramatiq.' || queue_name || '.enqueue', '')
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '')
     FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
     WHERE queue_name IS NOT NULL;
-$$;
+END $$;
 
 -- Enqueues messages. p_envelopes: [{"message": {…as Dramatiq encodes it}, "priority": 0, "delay": milliseconds}, …].
 -- A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing; with
--- p_again (the answer to a first try was lost) it stays as it is, for that try may have worked.
+-- p_again (the answer to a first try was lost) it stays as it is, for that try may have worked. In plpgsql, which keeps
+-- its plans: planning costs more than inserting one message.
 CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT false) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+DECLARE
+    queues text[];
+BEGIN
     WITH enqueued AS (
         INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
         SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
@@ -88,8 +93,9 @@ LANGUAGE sql AS $$
         WHERE NOT p_again
         RETURNING q.queue_name
     )
-    SELECT dramatiq.ring(array_agg(queue_name)) FROM enqueued;
-$$;
+    SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
+    PERFORM dramatiq.ring(queues);
+END $$;
 
 -- The priority that a pgmq message carries, 0 where it carries none that is a number.
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
@@ -177,10 +183,12 @@ AS $$
 DECLARE
     claimed integer := 0;
 BEGIN
+    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
+    -- planner walks it once for every row of the batch.
     UPDATE dramatiq.queue AS q
     SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
     FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state = 'consumed';
+    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed';
 
     -- A worker that was given up for dead must say that it lives before it claims again.
     IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
