@@ -48,7 +48,7 @@ def test_stats_counts_every_state(
     broker.join("default", timeout=PATIENCE)
     worker.stop()
     note.send_with_options(args=(3,), delay=PATIENCE)
-    assert command("stats").splitlines()[-4:] == ["queued: 1", "consumed: 0", "done: 2", "rejected: 1"]
+    assert "queued: 1\nconsumed: 0\ndone: 2\nrejected: 1\n" in command("stats")
 
 
 def test_purge_deletes_what_ended_long_ago(
