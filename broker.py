@@ -37,6 +37,7 @@ from claims import Claim, Claims, ClaimsMiddleware
 from consumer import PostgresConsumer
 from db import queries
 from db.connection import LOST_CONNECTION
+from envelope import envelope, refused
 from errors import InvalidMessage
 from limits import PostgresLimits
 from log import EventLogger
@@ -44,7 +45,6 @@ from pulse import Pulse
 from results import PostgresResults
 from routes import RouteOption, Routes
 
-LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
 LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 SEND_ATTEMPTS = 3
@@ -161,7 +161,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         batch = list(messages)
         for message in batch:
             self.emit_before("enqueue", message, delay)
-        self._store("[" + ",".join(self._envelope(message, delay or 0) for message in batch) + "]")
+        self._store(batch, delay or 0)
         for message in batch:
             self.emit_after("enqueue", message, delay)
 
@@ -221,31 +221,19 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             self.listeners[hook] = [each for each in self.middleware if getattr(type(each), hook, None) is not idle]
         return self.listeners[hook]
 
-    def _store(self, envelopes: str) -> None:
+    def _store(self, batch: list[Any], delay: int) -> None:
+        envelopes = ",".join(envelope(each, priority=self._priority(each), delay=delay) for each in batch)
         caller = getattr(self.caller, "connection", None)
         for attempt in range(1 if caller else SEND_ATTEMPTS):
             try:
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
-                    self.sql.enqueue(conn, envelopes=envelopes, again=attempt > 0)
+                    self.sql.enqueue(conn, envelopes=f"[{envelopes}]", again=attempt > 0)
                     return
             except psycopg2.DataError as error:
-                raise InvalidMessage(
-                    f"PostgreSQL cannot store this message: {error.diag.message_detail or error}"
-                ) from None
+                raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
             except LOST_CONNECTION as error:
                 lost = error
         raise BrokerConnectionError(str(lost)) from lost
-
-    def _envelope(self, message: Any, delay: int) -> str:
-        try:
-            encoded = message.encode().decode()
-        except (TypeError, ValueError) as error:
-            raise InvalidMessage(f"Message for {message.actor_name} holds what JSON cannot carry: {error}") from None
-        if len(encoded) > LARGEST_MESSAGE:
-            raise InvalidMessage(
-                f"Message for {message.actor_name} has {len(encoded)} bytes, more than {LARGEST_MESSAGE}: send an id."
-            )
-        return f'{{"message":{encoded},"priority":{self._priority(message)},"delay":{delay}}}'
 
     def _priority(self, message: Any) -> int:
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""

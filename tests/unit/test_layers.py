@@ -16,7 +16,7 @@ LAYERS = [
     {"actors"},
     {"gateways", "broker"},
     {"consumer"},
-    {"claims", "limits", "pulse", "results", "routes"},
+    {"claims", "envelope", "limits", "pulse", "results", "routes"},
     {"db"},
     {"domain"},
     {"settings"},

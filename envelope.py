@@ -1,0 +1,63 @@
+"""What is wrapped around a message on its way into the database, and which argument keeps one out."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from errors import InvalidMessage
+
+LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
+ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+
+
+def envelope(message: Any, *, priority: int, delay: int) -> str:
+    """The JSON that dramatiq.enqueue takes; `delay` is in milliseconds.
+
+    Raises:
+        InvalidMessage: JSON cannot carry an argument, or the message is too large; it says which.
+    """
+    try:
+        encoded = message.encode().decode()
+    except (TypeError, ValueError) as error:
+        raise InvalidMessage(f"Message for {message.actor_name}: {_culprit(message)}: {error}.") from None
+    if len(encoded) > LARGEST_MESSAGE:
+        raise InvalidMessage(
+            f"Message for {message.actor_name} has {len(encoded)} bytes, more than {LARGEST_MESSAGE}, most of them in "
+            f"{_largest(message)}: send an id."
+        )
+    return f'{{"message":{encoded},"priority":{priority},"delay":{delay}}}'
+
+
+def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
+    """The error for messages that PostgreSQL did not take; it names the argument and not its value."""
+    for message in messages:
+        if name := _unfit(message):
+            return InvalidMessage(f"Message for {message.actor_name}: PostgreSQL cannot store {name}: {why}")
+    return InvalidMessage(f"PostgreSQL cannot store this message: {why}")
+
+
+def _culprit(message: Any) -> str:
+    return f"JSON cannot carry {_unfit(message) or 'it'}"
+
+
+def _unfit(message: Any) -> str | None:
+    return next((name for name, value in _arguments(message) if not _fits(value)), None)
+
+
+def _largest(message: Any) -> str:
+    return max(_arguments(message), key=lambda named: len(json.dumps(named[1], default=str)))[0]
+
+
+def _arguments(message: Any) -> list[tuple[str, Any]]:
+    numbered = [(f"argument {number}", value) for number, value in enumerate(message.args, start=1)]
+    return numbered + [(f"argument {name!r}", value) for name, value in message.kwargs.items()]
+
+
+def _fits(value: Any) -> bool:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError):
+        return False
+    return not ESCAPED_NUL.search(text)
