@@ -186,11 +186,13 @@ def test_what_is_sent_in_a_transaction_exists_only_if_it_commits(
 def test_what_cannot_be_stored_is_refused_at_send_with_its_name(
     broker: PostgresBroker, connection: Connection, value: Any
 ) -> None:
-    actor = dramatiq.actor(broker=broker, actor_name="note")(print)
+    @dramatiq.actor(broker=broker)
+    def note(*numbered: Any, **named: Any) -> None: ...
+
     with pytest.raises(InvalidMessage, match=r"Message for note.* argument 'text'"):
-        actor.send(1, sep=" ", text=value)
+        note.send(1, other=2, text=value)
     with pytest.raises(InvalidMessage, match=r"Message for note.* argument 2"):
-        actor.send("sound \\u0000", [{"deep": value}])
+        note.send("sound \\u0000", [{"deep": value}])
     assert states(connection) == {}
 
 
