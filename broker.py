@@ -37,7 +37,7 @@ from claims import Claim, Claims, ClaimsMiddleware
 from consumer import PostgresConsumer
 from db import queries
 from db.connection import LOST_CONNECTION
-from envelope import envelope, refused
+from encoding import encoded, refused
 from errors import InvalidMessage
 from limits import PostgresLimits
 from log import EventLogger
@@ -49,6 +49,7 @@ LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channe
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 SEND_ATTEMPTS = 3
 JOIN_POLL_SECONDS = 0.05
+BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 
 events = EventLogger(__name__)
 
@@ -161,7 +162,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         batch = list(messages)
         for message in batch:
             self.emit_before("enqueue", message, delay)
-        self._store(batch, delay or 0)
+        if batch:
+            self._store(batch, delay or 0)
         for message in batch:
             self.emit_after("enqueue", message, delay)
 
@@ -222,12 +224,16 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         return self.listeners[hook]
 
     def _store(self, batch: list[Any], delay: int) -> None:
-        envelopes = ",".join(envelope(each, priority=self._priority(each), delay=delay) for each in batch)
+        arguments = {
+            "messages": BETWEEN.join(encoded(message) for message in batch),
+            "priorities": [self._priority(message) for message in batch],
+            "delay": delay,
+        }
         caller = getattr(self.caller, "connection", None)
         for attempt in range(1 if caller else SEND_ATTEMPTS):
             try:
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
-                    self.sql.enqueue(conn, envelopes=f"[{envelopes}]", again=attempt > 0)
+                    self.sql.enqueue(conn, again=attempt > 0, **arguments)
                     return
             except psycopg2.DataError as error:
                 raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None

@@ -5,9 +5,9 @@
 SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor);
 
--- name: enqueue(envelopes, again)$
--- Enqueue a JSON array of envelopes; `again` where the answer to a first try was lost.
-SELECT dramatiq.enqueue(:envelopes::jsonb, :again);
+-- name: enqueue(messages, priorities, delay, again)$
+-- Enqueue messages; `again` where the answer to a first try was lost.
+SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :again);
 
 -- name: retry(id, attempt, message, delay, error)$
 -- Put a claimed message back, due in `delay` milliseconds.

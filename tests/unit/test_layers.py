@@ -16,7 +16,7 @@ LAYERS = [
     {"actors"},
     {"gateways", "broker"},
     {"consumer"},
-    {"claims", "envelope", "limits", "pulse", "results", "routes"},
+    {"claims", "encoding", "limits", "pulse", "results", "routes"},
     {"db"},
     {"domain"},
     {"settings"},

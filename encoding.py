@@ -1,4 +1,4 @@
-"""What is wrapped around a message on its way into the database, and which argument keeps one out."""
+"""How messages are written for the database, and which argument keeps one out of it."""
 
 import json
 import re
@@ -8,25 +8,27 @@ from typing import Any
 from errors import InvalidMessage
 
 LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
+ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
 ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
 
-def envelope(message: Any, *, priority: int, delay: int) -> str:
-    """The JSON that dramatiq.enqueue takes; `delay` is in milliseconds.
+def encoded(message: Any) -> str:
+    """A message as JSON.
 
     Raises:
         InvalidMessage: JSON cannot carry an argument, or the message is too large; it says which.
     """
     try:
-        encoded = message.encode().decode()
+        text = str(ENCODE(message.asdict()))
     except (TypeError, ValueError) as error:
-        raise InvalidMessage(f"Message for {message.actor_name}: {_culprit(message)}: {error}.") from None
-    if len(encoded) > LARGEST_MESSAGE:
+        name = _unfit(message) or "it"
+        raise InvalidMessage(f"Message for {message.actor_name}: JSON cannot carry {name}: {error}.") from None
+    if len(text) > LARGEST_MESSAGE:
         raise InvalidMessage(
-            f"Message for {message.actor_name} has {len(encoded)} bytes, more than {LARGEST_MESSAGE}, most of them in "
+            f"Message for {message.actor_name} has {len(text)} bytes, more than {LARGEST_MESSAGE}, most of them in "
             f"{_largest(message)}: send an id."
         )
-    return f'{{"message":{encoded},"priority":{priority},"delay":{delay}}}'
+    return text
 
 
 def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
@@ -35,10 +37,6 @@ def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
         if name := _unfit(message):
             return InvalidMessage(f"Message for {message.actor_name}: PostgreSQL cannot store {name}: {why}")
     return InvalidMessage(f"PostgreSQL cannot store this message: {why}")
-
-
-def _culprit(message: Any) -> str:
-    return f"JSON cannot carry {_unfit(message) or 'it'}"
 
 
 def _unfit(message: Any) -> str | None:
