@@ -72,9 +72,9 @@ class PostgresConsumer(Consumer):
         if message.handed_back:
             return
         if message.interrupted:
-            self._settle_now("retry", message, message=None, delay=INTERRUPTED_DELAY)
+            self._settle_now("retry", message, options=None, delay=INTERRUPTED_DELAY)
         elif message.retry_delay is not None:
-            self._settle_now("retry", message, message=message.encoded(), delay=message.retry_delay)
+            self._settle_now("retry", message, options=message.new_options(), delay=message.retry_delay)
         else:
             self.claims.settle(message)
 
@@ -84,7 +84,7 @@ class PostgresConsumer(Consumer):
         if message.interrupted:
             self.ack(message)
         else:
-            self._settle_now("reject", message, message=message.encoded())
+            self._settle_now("reject", message, options=message.new_options())
 
     def requeue(self, messages: Any) -> None:
         """Hand back what has not started, as Dramatiq asks at shutdown."""
@@ -211,17 +211,14 @@ class PostgresConsumer(Consumer):
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
             with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
-                self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)
+                self.broker.call("reject", id=message_id, attempt=attempt, options=None, error=reason)
             events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")
             return None
 
     def _settle_now(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject under the fence; a lost connection is raised, so that Dramatiq tries again."""
-        arguments |= {"id": claim.message_id, "attempt": claim.attempt, "error": claim.failure()}
-        try:
-            ours = self.broker.call(how, **arguments)
-        except psycopg2.DataError:  # the actor changed its arguments to what cannot be stored: leave them as they were
-            ours = self.broker.call(how, **arguments | {"message": None})
+        fence = {"id": claim.message_id, "attempt": claim.attempt}
+        ours = self.broker.call(how, **fence, error=claim.failure(), **arguments)
         claim.written = True
         self.claims.settle(claim)
         event = {"retry": "message_retried", "reject": "message_dead_lettered"}[how] if ours else "claim_was_taken_over"

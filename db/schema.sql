@@ -1275,12 +1275,13 @@ END $$;
 -- Name: reject(uuid, integer, jsonb, text); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) RETURNS boolean
+CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
     LANGUAGE sql
     AS $$
     WITH rejected AS (
         UPDATE dramatiq.queue
-        SET state = 'rejected', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error
+        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+            claimed_by = NULL, error = p_error
         WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
         RETURNING 1
     )
@@ -1340,14 +1341,15 @@ END $$;
 -- Name: retry(uuid, integer, jsonb, bigint, text); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text) RETURNS boolean
+CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 DECLARE
     queue text;
 BEGIN
     UPDATE dramatiq.queue
-    SET state = 'queued', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error,
+    SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error,
         available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
     RETURNING queue_name INTO queue;
@@ -3066,10 +3068,10 @@ REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION requeue(p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -
@@ -3084,10 +3086,10 @@ REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION ring(queue_names text[]); Type: ACL; Schema: dramatiq; Owner: -

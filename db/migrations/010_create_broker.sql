@@ -228,15 +228,17 @@ BEGIN
     END IF;
 END $$;
 
--- Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over.
-CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text)
+-- Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
+-- (NULL: as they are) replace the message's own.
+CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     queue text;
 BEGIN
     UPDATE dramatiq.queue
-    SET state = 'queued', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error,
+    SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error,
         available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
     RETURNING queue_name INTO queue;
@@ -247,11 +249,12 @@ BEGIN
 END $$;
 
 -- Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.
-CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) RETURNS boolean
+CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
 LANGUAGE sql AS $$
     WITH rejected AS (
         UPDATE dramatiq.queue
-        SET state = 'rejected', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error
+        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+            claimed_by = NULL, error = p_error
         WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
         RETURNING 1
     )

@@ -9,13 +9,13 @@ FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :li
 -- Enqueue messages; `again` where the answer to a first try was lost.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :again);
 
--- name: retry(id, attempt, message, delay, error)$
+-- name: retry(id, attempt, options, delay, error)$
 -- Put a claimed message back, due in `delay` milliseconds.
-SELECT dramatiq.retry(:id::uuid, :attempt, :message::jsonb, :delay, :error);
+SELECT dramatiq.retry(:id::uuid, :attempt, :options::jsonb, :delay, :error);
 
--- name: reject(id, attempt, message, error)$
+-- name: reject(id, attempt, options, error)$
 -- Make a claimed message a dead letter.
-SELECT dramatiq.reject(:id::uuid, :attempt, :message::jsonb, :error);
+SELECT dramatiq.reject(:id::uuid, :attempt, :options::jsonb, :error);
 
 -- name: requeue(ids, attempts)$
 -- Hand claimed but unstarted messages back.

@@ -62,3 +62,7 @@ SELECT dramatiq.purge(:done_before, :dead_before, :batch);
 -- name: purge_archives(before, batch)$
 -- Delete a batch of what pgmq kept.
 SELECT dramatiq.purge_archives(:before, :batch);
+
+-- name: purge_expired(batch)$
+-- Delete a batch of results and counters whose time has passed.
+SELECT dramatiq.purge_expired(:batch);

@@ -51,6 +51,33 @@ def test_a_worker_may_serve_some_queues_only(broker: PostgresBroker, connection:
     assert run(connection, "SELECT queue_name FROM dramatiq.queue WHERE state = 'queued'") == [("other",)]
 
 
+def test_a_broker_may_have_one_worker_after_another(broker: PostgresBroker, work: Work) -> None:
+    seen: list[int] = []
+    note = dramatiq.actor(broker=broker, actor_name="note")(seen.append)
+    for number in range(3):
+        worker = work()
+        note.send(number)
+        broker.join("default", timeout=PATIENCE)
+        worker.stop()
+    assert seen == [0, 1, 2]
+
+
+def test_arguments_that_an_actor_spoilt_do_not_keep_its_failure_from_being_stored(
+    broker: PostgresBroker, work: Work, connection: Connection
+) -> None:
+    @dramatiq.actor(broker=broker, max_retries=1, min_backoff=1, max_backoff=1)
+    def spoil(words: list[str]) -> None:
+        words.append("\x00")
+        raise ValueError("no such luck")
+
+    spoil.send(["sound"])
+    work()
+    broker.join("default", timeout=PATIENCE)
+    [(error, message)] = run(connection, "SELECT error, message FROM dramatiq.dead_letter")
+    assert error.endswith("ValueError: no such luck")
+    assert message["args"] == [["sound"]]
+
+
 def test_a_paused_worker_runs_nothing_until_it_resumes(
     broker: PostgresBroker, work: Work, connection: Connection
 ) -> None:
