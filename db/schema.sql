@@ -1056,10 +1056,10 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
 $$;
 
 --
--- Name: enqueue(jsonb, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
+-- Name: enqueue(text, integer[], bigint, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT false) RETURNS void
+CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -1068,8 +1068,8 @@ BEGIN
     WITH enqueued AS (
         INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
         SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
-               now() + delay * interval '1 millisecond', delay > 0
-        FROM jsonb_to_recordset(p_envelopes) AS envelope (message jsonb, priority integer, delay bigint)
+               now() + p_delay * interval '1 millisecond', p_delay > 0
+        FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities) AS sent (message, priority)
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
@@ -1130,10 +1130,13 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
+    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count; a fast one's
+    -- messages are claimed as they are moved, which saves each an update.
     IF p_pgmq_queue IS NOT NULL THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, p_limit - claimed);
+        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, CASE WHEN p_limit < 32 THEN 128 ELSE p_limit END,
+                             p_limit - claimed);
     END IF;
 END $$;
 
@@ -3009,10 +3012,10 @@ REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amoun
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION enqueue(p_envelopes jsonb, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text); Type: ACL; Schema: dramatiq; Owner: -

@@ -182,11 +182,17 @@ def test_what_is_sent_in_a_transaction_exists_only_if_it_commits(
     assert states(other) == {"queued": 1}
 
 
-@pytest.mark.parametrize("value", [float("nan"), "\x00", "\ud800", object(), "x" * 2_000_000])
-def test_what_cannot_be_stored_is_refused_at_send(broker: PostgresBroker, connection: Connection, value: Any) -> None:
-    actor = dramatiq.actor(broker=broker, actor_name="note")(print)
-    with pytest.raises(InvalidMessage):
-        actor.send(value)
+@pytest.mark.parametrize("value", [float("nan"), "\x00", "\ud800", object(), {1, 2}, b"bytes", "x" * 2_000_000])
+def test_what_cannot_be_stored_is_refused_at_send_with_its_name(
+    broker: PostgresBroker, connection: Connection, value: Any
+) -> None:
+    @dramatiq.actor(broker=broker)
+    def note(*numbered: Any, **named: Any) -> None: ...
+
+    with pytest.raises(InvalidMessage, match=r"Message for note.* argument 'text'"):
+        note.send(1, other=2, text=value)
+    with pytest.raises(InvalidMessage, match=r"Message for note.* argument 2"):
+        note.send("sound \\u0000", [{"deep": value}])
     assert states(connection) == {}
 
 
