@@ -249,7 +249,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             "name": actor.actor_name,
             "queue_name": actor.queue_name,
             "priority": -actor.priority,
-            "required": [each.name for each in named if each.default is each.empty],
+            "required": actor.options.get("required") or [each.name for each in named if each.default is each.empty],
             "accepted": None
             if any(each.kind is each.VAR_KEYWORD for each in parameters)
             else [each.name for each in named],

@@ -208,7 +208,7 @@ class PostgresConsumer(Consumer):
             fields = json.loads(encoded)  # here and not by psycopg2: one that cannot be decoded must not fail the batch
             fields["options"].pop("eta", None)  # due now, whatever an older producer wrote
             return Claim(Message(**fields), attempt, priority)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
             with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
                 self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)
