@@ -86,7 +86,7 @@ def run(measures: Iterable[str], names: Iterable[str], rounds: int, scale: Scale
     ]
     contestants.prepare({contestant for _, contestant in heats})
     race = Race(_machine(rounds), {})
-    with servers.fresh(contestants.FOLDER / "run") as running, _progress() as progress:
+    with servers.fresh(contestants.FOLDER / f"run-{os.getpid()}") as running, _progress() as progress:
         task = progress.add_task("", total=len(heats) * rounds)
         for _ in range(rounds):
             for measure, contestant in heats:
