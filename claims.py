@@ -78,6 +78,7 @@ class Claims:
         self.rate = 0.0  # messages finished a second, lately
         self.more = False  # whether the last look left some waiting
         self.lock = threading.Lock()
+        self.rung = False  # whether the doorbell rang since the last look
         self.wake = threading.Event()
 
     def take(self, claims: list[Claim]) -> None:
@@ -107,8 +108,13 @@ class Claims:
 
     def settle(self, claim: Claim) -> None:
         self.settled.append(claim)
-        if len(self.settled) >= len(self.held):
-            self.wake.set()  # nothing else runs: do not wait for more to ack together
+        if not self.unstarted:
+            self.wake.set()  # a thread is idle now: soon there is room for more
+
+    def ring(self) -> None:
+        """Say that there may be new messages."""
+        self.rung = True
+        self.wake.set()
 
     def release(self, claims: Iterable[Claim]) -> None:
         self.held.difference_update(claims)

@@ -104,15 +104,16 @@ class PostgresConsumer(Consumer):
 
     def _exchange_is_due(self) -> bool:
         claims, now = self.claims, time.monotonic()
-        rung = claims.wake.is_set()
         claims.wake.clear()
+        rung, claims.rung = claims.rung, False
         if self.lost:
             return now >= self.poll_at
         if claims.returned:
             return True
         finished = len(claims.settled)
-        linger_seconds = AHEAD_SECONDS / 2 if claims.more else LINGER_SECONDS
-        if finished and (rung or finished >= LARGEST_BATCH // 2 or now >= self.exchanged_at + linger_seconds):
+        alone = finished >= len(claims.held)  # nothing else runs: none will come to share the round trip
+        lingered = now >= self.exchanged_at + (AHEAD_SECONDS / 2 if claims.more else LINGER_SECONDS)
+        if finished and (rung or alone or lingered or finished >= LARGEST_BATCH // 2):
             return True
         room = self._room()
         return room > 0 and (rung or now >= self.poll_at or (claims.more and room >= self._share(self.threads) // 2))

@@ -137,7 +137,7 @@ class Pulse:
 
     def _ring(self, queue_names: Any) -> None:
         for queue_name in queue_names:
-            self.broker.claims[queue_name].wake.set()
+            self.broker.claims[queue_name].ring()
 
 
 def _channel(queue_name: str) -> str:

@@ -1060,8 +1060,11 @@ $$;
 --
 
 CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT false) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+DECLARE
+    queues text[];
+BEGIN
     WITH enqueued AS (
         INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
         SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
@@ -1074,8 +1077,9 @@ CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT fals
         WHERE NOT p_again
         RETURNING q.queue_name
     )
-    SELECT dramatiq.ring(array_agg(queue_name)) FROM enqueued;
-$$;
+    SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
+    PERFORM dramatiq.ring(queues);
+END $$;
 
 --
 -- Name: exchange(bigint, text, uuid[], integer[], integer, text, text); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1355,12 +1359,13 @@ END $$;
 --
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-    SELECT pg_notify('dramatiq.' || queue_name || '.enqueue', '')
+BEGIN
+    PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '')
     FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
     WHERE queue_name IS NOT NULL;
-$$;
+END $$;
 
 --
 -- Name: ring_for_pgmq(); Type: FUNCTION; Schema: dramatiq; Owner: -

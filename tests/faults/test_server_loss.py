@@ -1,11 +1,13 @@
 """PostgreSQL restarts, or its sessions are cut, in the middle of a drain: every message runs, and few run twice."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from dramatiq import pipeline
 
 from db.migrate import migrate
 from tests.faults.crew import Crew, Office, until
@@ -53,6 +55,26 @@ def test_a_drain_survives_its_server_being(how: str, server: OwnServer, office: 
     assert deeds.keys() == {str(number) for number in range(MESSAGES)}
     assert repeated.total() <= 3 * 2 * 8, "only what both workers' 8 threads ran at the three moments may run twice"
     assert office.states() == {"done": MESSAGES}
+    assert "bug in Dramatiq" not in office.logged()
+
+
+@pytest.mark.parametrize(("actor", "runs"), [("retry_after_gate", 2), ("finish_after_gate", 1), ("pipe_after_gate", 2)])
+def test_what_ends_while_the_server_is_away_is_settled_when_it_returns(
+    server: OwnServer, office: Office, crew: Crew, actor: str, runs: int
+) -> None:
+    """A retry or the next message of a pipeline that could not be stored must not pass as done."""
+    first, second = office.message(actor, "work", max_retries=1), office.message("count", 1)
+    office.broker.enqueue(pipeline([first, second], broker=office.broker).messages[0] if "pipe" in actor else first)
+    crew.hire()
+    until(lambda: office.deeds()["began:work"] == 1, "it runs")
+    with server.away():
+        gate = office.open_gate()
+        until(lambda: office.deeds()["work"] == 1, "it ends while nobody can hear of it")
+        until(lambda: "database_lost" in office.logged(), "the worker notices")
+    until(lambda: "queued" not in office.states() and "consumed" not in office.states(), "all is settled")
+    os.close(gate)
+    assert office.deeds()["work"] == runs
+    assert office.deeds()["1"] == ("pipe" in actor)
     assert "bug in Dramatiq" not in office.logged()
 
 

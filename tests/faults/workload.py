@@ -60,6 +60,12 @@ def retry_after_gate(name: str) -> None:
     raise Retry(delay=0)
 
 
+@dramatiq.actor(queue_name="quick", pipe_ignore=True)
+def pipe_after_gate(name: str) -> None:
+    wait_at_gate(name)
+    note(name)
+
+
 @dramatiq.actor(queue_name="quick", throws=(PermanentError,))
 def fail_after_gate(name: str) -> None:
     wait_at_gate(name)

@@ -28,7 +28,7 @@ def test_events_are_in_a_table_and_in_a_plot(client: FlaskClient, connection: Co
     queries.load("analytics").record(connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)
     page = client.get("/numbers?from=2026-11-01&to=2026-11-30", auth=LOGIN)
     assert page.status_code == 200
-    assert "<td>&lt;page &amp; seen&gt;</td><td>1</td>" in page.text
+    assert '<td>&lt;page &amp; seen&gt;</td><td class="figure">1</td>' in page.text
     assert "<title>2026-11-23: 1</title>" in page.text
     assert page.text.count("<rect ") == 30
     assert "<page & seen>" not in page.text

@@ -21,10 +21,20 @@ class OwnServer:
 
     def restart(self, how: str) -> None:
         """Stop and start it: `fast` ends every session in good order, `immediate` is a crash."""
-        as_owner = ["runuser", "-u", "pgserver", "--"] if os.geteuid() == 0 else []
-        control = [*as_owner, str(embedded.binaries() / "pg_ctl"), "-D", str(self.folder), "--wait", "--silent"]
-        log = str(self.folder / "log")
-        subprocess.run([*control, "--log", log, "--mode", how, "restart"], check=True, cwd="/")
+        self._control("restart", "--mode", how, "--log", str(self.folder / "log"))
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stop it, and start it again after the block."""
+        options = Path(self.folder, "postmaster.opts").read_text(encoding="utf-8").split(" ", 1)[1]
+        self._control("stop", "--mode", "fast")
+        yield
+        self._control("start", "--options", options.strip(), "--log", str(self.folder / "log"))
+
+    def _control(self, *command: str) -> None:
+        program = [str(embedded.binaries() / "pg_ctl"), "-D", str(self.folder), "--wait", "--silent"]
+        owner = "pgserver" if os.geteuid() == 0 else None
+        subprocess.run([*program, *command], check=True, cwd="/", user=owner)
 
 
 @contextmanager
