@@ -250,7 +250,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
 def _encoded(message: Any) -> str:
     try:
-        encoded: str = ENCODE(message.asdict())
+        encoded: str = ENCODE(vars(message))
     except (TypeError, ValueError) as error:
         raise InvalidMessage(f"Message for {message.actor_name} holds what JSON cannot carry: {error}") from None
     if len(encoded) > LARGEST_MESSAGE:
