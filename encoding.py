@@ -20,7 +20,7 @@ def encoded(message: Any) -> str:
         InvalidMessage: JSON cannot carry an argument, or the message is too large; it says which.
     """
     try:
-        written: str = ENCODE(message.asdict())
+        written: str = ENCODE(vars(message))
     except (TypeError, ValueError) as error:
         raise InvalidMessage(f"Message for {message.actor_name}: {_culprit(message)}: {error}.") from None
     if len(written) > LARGEST_MESSAGE:

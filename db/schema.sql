@@ -1090,10 +1090,10 @@ BEGIN
 END $$;
 
 --
--- Name: exchange(bigint, text, uuid[], integer[], integer, text, text); Type: FUNCTION; Schema: dramatiq; Owner: -
+-- Name: exchange(bigint, text, uuid[], integer[], integer, text, text, uuid); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -1103,6 +1103,10 @@ CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], 
 #variable_conflict use_column
 DECLARE
     claimed integer := 0;
+    lowest integer := -2147483648;
+    highest integer := 2147483647;
+    since timestamptz := '-infinity';
+    behind bigint := 0;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -1122,10 +1126,16 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
+    IF p_after IS NOT NULL THEN
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+    END IF;
+
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
         FOR UPDATE SKIP LOCKED
@@ -3037,10 +3047,10 @@ REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp w
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -

@@ -181,9 +181,12 @@ END $$;
 
 -- The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
 -- An ack counts only while the claim it belongs to (message and attempt) is the current one.
+-- With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
+-- another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
+-- queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
 CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
-    p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL
+    p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
 LANGUAGE plpgsql
 -- The plan is the same whatever the statistics say, which lag behind a queue that fills and drains in seconds.
@@ -192,6 +195,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
     claimed integer := 0;
+    lowest integer := -2147483648;
+    highest integer := 2147483647;
+    since timestamptz := '-infinity';
+    behind bigint := 0;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -211,10 +218,16 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
+    IF p_after IS NOT NULL THEN
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+    END IF;
+
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
         FOR UPDATE SKIP LOCKED
