@@ -39,10 +39,6 @@ def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
     return InvalidMessage(f"PostgreSQL cannot store this message: {why}")
 
 
-def _culprit(message: Any) -> str:
-    return f"JSON cannot carry {_unfit(message) or 'it'}"
-
-
 def _unfit(message: Any) -> str | None:
     return next((name for name, value in _arguments(message) if not _fits(value)), None)
 
