@@ -321,23 +321,22 @@ CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appoi
     SET search_path TO ''
     AS $$
 DECLARE
-    old_status text;
+    paid public.appointments;
 BEGIN
-    SELECT a.status INTO old_status FROM public.appointments a
-    WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
-      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
-    FOR NO KEY UPDATE;
-    IF old_status IS NULL THEN
+    SELECT * INTO paid FROM public.appointments WHERE id = p_appointment_id FOR NO KEY UPDATE;
+    -- Looked at under the lock, in a statement of its own: it sees what another try at paying has just committed.
+    IF paid.id IS NULL OR paid.user_id IS DISTINCT FROM p_payment.user_id
+        OR NOT (coalesce(paid.payment_id = p_payment.id, false) OR balansity.is_unpaid(paid.payment_id)) THEN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
     UPDATE public.appointments a
     SET payment_id = p_payment.id,
         status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
         updated_at = p_now
-    WHERE a.id = p_appointment_id AND (a.payment_id IS NULL OR a.status = 'pending');
-    IF old_status IN ('cancelled', 'no_show') THEN
+    WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
+    IF paid.status IN ('cancelled', 'no_show') THEN
         PERFORM balansity.flag_payment(
-            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, old_status), p_now
+            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
     END IF;
 END $$;
@@ -588,6 +587,14 @@ CREATE FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time
 $$;
 
 --
+-- Name: is_unpaid(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
+
+--
 -- Name: iso_utc(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -735,7 +742,7 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
     UPDATE public.appointments a
     SET status = 'cancelled', updated_at = p_now
     WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
-      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+      AND (a.payment_id = p_payment.id OR balansity.is_unpaid(a.payment_id))
       AND NOT EXISTS ( -- another try at paying for it
           SELECT FROM public.payments o
           WHERE o.user_id = p_payment.user_id AND o.id <> p_payment.id
@@ -2777,6 +2784,60 @@ ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 --
+-- Name: answers; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.answers ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: appointment_types; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.appointment_types ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: appointments; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.appointments ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: assessments; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.assessments ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: package_purchases; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.package_purchases ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: packages; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.packages ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: payments; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.payments ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: profiles; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: users; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: FUNCTION abandon_old_assessments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2901,6 +2962,12 @@ REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM P
 --
 
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION is_unpaid(p_linked_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
