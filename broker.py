@@ -37,7 +37,7 @@ from claims import Claim, Claims, ClaimsMiddleware
 from consumer import PostgresConsumer
 from db import queries
 from db.connection import LOST_CONNECTION
-from encoding import encoded, refused
+from encoding import BETWEEN, encoded, refused
 from errors import InvalidMessage
 from limits import PostgresLimits
 from log import EventLogger
@@ -49,7 +49,6 @@ LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channe
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 SEND_ATTEMPTS = 3
 JOIN_POLL_SECONDS = 0.05
-BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 
 events = EventLogger(__name__)
 
@@ -224,16 +223,13 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         return self.listeners[hook]
 
     def _store(self, batch: list[Any], delay: int) -> None:
-        arguments = {
-            "messages": BETWEEN.join(encoded(message) for message in batch),
-            "priorities": [self._priority(message) for message in batch],
-            "delay": delay,
-        }
+        messages = BETWEEN.join(encoded(each) for each in batch)
+        priorities = [self._priority(each) for each in batch]
         caller = getattr(self.caller, "connection", None)
         for attempt in range(1 if caller else SEND_ATTEMPTS):
             try:
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
-                    self.sql.enqueue(conn, again=attempt > 0, **arguments)
+                    self.sql.enqueue(conn, messages=messages, priorities=priorities, delay=delay, again=attempt > 0)
                     return
             except psycopg2.DataError as error:
                 raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
@@ -253,7 +249,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             "name": actor.actor_name,
             "queue_name": actor.queue_name,
             "priority": -actor.priority,
-            "required": [each.name for each in named if each.default is each.empty],
+            "required": actor.options.get("required") or [each.name for each in named if each.default is each.empty],
             "accepted": None
             if any(each.kind is each.VAR_KEYWORD for each in parameters)
             else [each.name for each in named],

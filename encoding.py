@@ -1,4 +1,4 @@
-"""How messages are written for the database, and which argument keeps one out of it."""
+"""How a message is written on its way into the database, and which argument keeps one out."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from errors import InvalidMessage
 
 LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
 ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
+BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
 
@@ -19,16 +20,15 @@ def encoded(message: Any) -> str:
         InvalidMessage: JSON cannot carry an argument, or the message is too large; it says which.
     """
     try:
-        text = str(ENCODE(message.asdict()))
+        written: str = ENCODE(vars(message))
     except (TypeError, ValueError) as error:
-        name = _unfit(message) or "it"
-        raise InvalidMessage(f"Message for {message.actor_name}: JSON cannot carry {name}: {error}.") from None
-    if len(text) > LARGEST_MESSAGE:
+        raise InvalidMessage(f"Message for {message.actor_name}: {_culprit(message)}: {error}.") from None
+    if len(written) > LARGEST_MESSAGE:
         raise InvalidMessage(
-            f"Message for {message.actor_name} has {len(text)} bytes, more than {LARGEST_MESSAGE}, most of them in "
+            f"Message for {message.actor_name} has {len(written)} bytes, more than {LARGEST_MESSAGE}, most of them in "
             f"{_largest(message)}: send an id."
         )
-    return text
+    return written
 
 
 def refused(messages: Iterable[Any], why: str) -> InvalidMessage:

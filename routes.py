@@ -34,8 +34,8 @@ class Routes(dict[str, Route]):
 
 
 class RouteOption(Middleware):
-    """Lets actors be declared with `pgmq_queue`."""
+    """Lets actors be declared with `pgmq_queue`, and say what a payload taken as `**payload` must hold (`required`)."""
 
     @property
     def actor_options(self) -> set[str]:
-        return {"pgmq_queue"}
+        return {"pgmq_queue", "required"}

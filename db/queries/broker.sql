@@ -1,9 +1,9 @@
 -- The broker's calls; what each does is told at the functions, in 010_create_broker.sql.
 
--- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor)
+-- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor, after)
 -- Ack what is finished, claim what is due: the hot path.
 SELECT message_id::text, attempt, priority, message::text
-FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor);
+FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
 -- name: enqueue(messages, priorities, delay, again)$
 -- Enqueue messages; `again` where the answer to a first try was lost.

@@ -138,9 +138,7 @@ def test_events_sent_by_application_code_are_taken_in_batches_too(
     ("message", "reason"),
     [
         ({"kind": "no type"}, "type is missing"),
-        ({"type": " "}, "type=' '"),
-        ({"type": "page_seen", "user_id": "somebody"}, "user_id='somebody'"),
-        ({"type": "page_seen", "occurred_at": "yesterday"}, "occurred_at='yesterday'"),
+        ({"type": " "}, "type is wrong"),
         (["page_seen"], "not a JSON object"),
     ],
     ids=lambda value: str(value)[:30],

@@ -1,5 +1,6 @@
 """Settings are checked all at once, by name, before anything starts."""
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -45,6 +46,29 @@ def test_a_misspelt_name_is_recognised() -> None:
 
 def test_a_name_of_somebody_elses_is_left_alone() -> None:
     settings.load({"WEB_CONCURRENCY": "4", "DATABASE_CONNECTION_POOL_URL": "x", "PORTAL": "y"})
+
+
+def test_settings_may_stand_in_a_file_and_the_environment_counts_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text('EMAIL_FROM=Клиника <no-reply@clinic.example>\nPORT=9000\nSMTP_PASSWORD="a#b $c"\n')
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / ".env"))
+    monkeypatch.setenv("PORT", "9001")
+    settings.current.cache_clear()
+    current = settings.current()
+    settings.current.cache_clear()
+    assert (current.email_from, current.port) == ("Клиника <no-reply@clinic.example>", 9001)
+    assert current.smtp_password == "a#b $c"
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        settings.read_env_file(tmp_path / ".env")
+
+
+def test_a_copy_of_the_example_changes_nothing() -> None:
+    assert settings.load(settings.read_env_file(settings.ROOT / ".env.example")) == settings.load({})
 
 
 def test_the_example_lists_every_setting() -> None:
