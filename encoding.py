@@ -22,7 +22,8 @@ def encoded(message: Any) -> str:
     try:
         written: str = ENCODE(vars(message))
     except (TypeError, ValueError) as error:
-        raise InvalidMessage(f"Message for {message.actor_name}: {_culprit(message)}: {error}.") from None
+        name = _unfit(message) or "it"
+        raise InvalidMessage(f"Message for {message.actor_name}: JSON cannot carry {name}: {error}.") from None
     if len(written) > LARGEST_MESSAGE:
         raise InvalidMessage(
             f"Message for {message.actor_name} has {len(written)} bytes, more than {LARGEST_MESSAGE}, most of them in "
