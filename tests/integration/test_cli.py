@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +12,7 @@ import actors
 import cli
 import db.connection
 import settings
+from commands.doctor import is_late
 
 
 def balansity(*arguments: str) -> Result:
@@ -80,6 +82,41 @@ def test_doctor_finds_a_sound_database_without_workers(environment: pytest.Monke
     findings = json.loads(balansity("doctor", "--json").output)
     bad = [finding["what"] for finding in findings if finding["verdict"] == "bad"]
     assert bad == ["No worker process lives: messages wait."]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "planned_until", "late"),
+    [
+        ("15 * * * *", "11:15", False),
+        ("15 * * * *", "10:15", True),
+        ("*/5 * * * *", "11:50", False),
+        ("*/5 * * * *", "11:45", True),
+        ("0 3 * * *", "03:00", False),
+        ("0 11 * * *", "10:00", True),
+    ],
+)
+def test_a_job_is_late_ten_minutes_after_a_slot_that_nobody_planned(
+    schedule: str, planned_until: str, late: bool
+) -> None:
+    now = datetime(2026, 11, 25, 12, 4, tzinfo=UTC)
+    assert is_late(schedule, "UTC", datetime.fromisoformat(f"2026-11-25T{planned_until}Z"), now) == late
+
+
+def test_doctor_names_late_jobs(environment: pytest.MonkeyPatch, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE balansity.job SET planned_until = now() - interval '2 days' WHERE schedule = '0 3 * * *'"
+        )
+    said = balansity("doctor").output
+    assert "Jobs that nobody plans: cleanup-old-assessments\n" in said
+
+
+def test_doctor_leads_to_the_flagged_payments(environment: pytest.MonkeyPatch, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO public.users (email) VALUES ('anna@example.com')")
+        cursor.execute("INSERT INTO public.payments (user_id, amount) SELECT id, 5000 FROM public.users")
+        cursor.execute("SELECT balansity.flag_payment(id, 'other money', now()) FROM public.payments")
+    assert "balansity payments flagged" in balansity("doctor").output
 
 
 def test_a_missing_privilege_is_named(environment: pytest.MonkeyPatch, connection: Connection, database: str) -> None:
