@@ -145,5 +145,48 @@ def test_a_dead_letter_is_listed_shown_and_sent_back(
     assert json.loads(balansity("status", "--json").output)["queues"][0]["waiting"] == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("Not a report message", "Not a report message"),
+        (
+            'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    go()\nerrors.InvalidMessage: no type',
+            "errors.InvalidMessage: no type",
+        ),
+        (
+            (
+                'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    go()\n'
+                "psycopg2.errors.CheckViolation: new row violates a check\nDETAIL:  Failing row contains (anna).\n"
+            ),
+            "psycopg2.errors.CheckViolation: new row violates a check",
+        ),
+    ],
+)
+def test_the_list_of_dead_letters_gives_each_ones_reason(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str, error: str, reason: str
+) -> None:
+    actors.publish(database)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT dramatiq.send('record_event', '{}')")
+        cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = %s", (error,))
+    assert f"attempts: {reason}\n" in balansity("dead").output
+
+
+def test_a_dead_letter_that_cannot_be_decoded_is_shown_as_it_is(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str
+) -> None:
+    actors.publish(database)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT dramatiq.send('record_event', '{}')")
+        [(message_id,)] = cursor.fetchall()
+        cursor.execute(
+            "UPDATE dramatiq.queue SET state = 'rejected', error = 'too deep', "
+            "message = (repeat('[', 5000) || repeat(']', 5000))::jsonb"
+        )
+    said = balansity("dead", message_id)
+    assert said.exit_code == 0
+    assert "[[[[" in said.output
+
+
 def test_an_id_that_is_none_is_refused_with_an_example(environment: pytest.MonkeyPatch) -> None:
     assert "'seven' is no message id" in balansity("dead", "seven").output
