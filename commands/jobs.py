@@ -17,9 +17,12 @@ from domain.slots import next_slot
 queries = db.queries.load("jobs")
 
 
-@click.group()
-def jobs() -> None:
-    """The schedule: list, run, pause, resume, history."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def jobs(ctx: click.Context) -> None:
+    """The schedule: list (what is done without a command), run, pause, resume, history."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_jobs, json_=False)
 
 
 @jobs.command("list")
