@@ -8,7 +8,7 @@ import click
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from db import queries
+from db import overview, queries
 from db.connection import transaction
 from errors import BalansityError
 
@@ -21,14 +21,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead
 def status(*, json_: bool) -> None:
     """Show what waits, runs and failed, queue by queue, and which workers live."""
     with transaction() as conn:
-        queues = [
-            dict(zip(("queue", "waiting", "delayed", "running", "done", "dead", "oldest_seconds"), row, strict=True))
-            for row in sql.count_messages(conn)
-        ]
-        pgmq = [{"queue": name, "waiting": length} for name, length in sql.count_pgmq(conn)]
-        workers = [
-            dict(zip(("worker", "host", "pid", "silent_seconds"), row, strict=True)) for row in sql.list_workers(conn)
-        ]
+        queues, pgmq, workers = overview.queues(conn), overview.pgmq(conn), overview.workers(conn)
     if json_:
         click.echo(json.dumps({"queues": queues, "pgmq": pgmq, "workers": workers}))
         return
