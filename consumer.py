@@ -29,6 +29,8 @@ INTERRUPTED_DELAY = 1_000  # milliseconds before a message runs again whose endi
 LINGER_SECONDS = 0.005  # an ack waits at most this long for others to share its round trip
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
+WHOLE_LOOK_SECONDS = 0.3  # at least, between claims that begin at the start of the queue
+WHOLE_LOOK_SHARE = 0.1  # of the time, at most, goes into those
 MEMORY_SECONDS = 0.25  # how far back the rate of finished messages looks
 
 events = EventLogger(__name__)
@@ -54,6 +56,8 @@ class PostgresConsumer(Consumer):
         self.poll_at = 0.0
         self.audit_at = 0.0
         self.modest_until = 0.0
+        self.last_claimed: str | None = None  # behind which more may wait
+        self.whole_look_at = 0.0
 
     def __next__(self) -> Claim | None:
         deadline = time.monotonic() + self.timeout_seconds
@@ -150,8 +154,10 @@ class PostgresConsumer(Consumer):
     def _exchange(self, limit: int) -> None:
         settled = _drained(self.claims.settled)
         returned = _drained(self.claims.returned)
+        began = time.monotonic()
+        after = self.last_claimed if began < self.whole_look_at else None
         try:
-            rows = self._call(settled, returned, limit)
+            rows = self._call(settled, returned, limit, after)
         except (psycopg2.Error, PoolError) as error:
             self.claims.settled.extendleft(reversed(settled))
             self.claims.returned.extendleft(reversed(returned))
@@ -161,9 +167,14 @@ class PostgresConsumer(Consumer):
         claimed = [claim for row in rows if (claim := self._claim(*row))]
         self.claims.take(claimed)
         self.ready.extend(claimed)
-        self._note(len(settled), more=0 < limit <= len(rows))
+        full = 0 < limit <= len(rows)
+        if limit:
+            self.last_claimed = rows[-1][0] if full else None
+        if after is None:
+            self.whole_look_at = began + max(WHOLE_LOOK_SECONDS, (time.monotonic() - began) / WHOLE_LOOK_SHARE)
+        self._note(len(settled), more=full or after is not None)
 
-    def _call(self, settled: list[Claim], returned: list[Claim], limit: int) -> list[Any]:
+    def _call(self, settled: list[Claim], returned: list[Claim], limit: int, after: str | None) -> list[Any]:
         with self.broker.pool.single_statements() as conn:
             if time.monotonic() >= self.audit_at:
                 self._audit(conn)
@@ -180,6 +191,7 @@ class PostgresConsumer(Consumer):
                     limit=limit,
                     pgmq_queue=self.route and self.route.pgmq_queue,
                     actor=self.route and self.route.actor_name,
+                    after=after,
                 )
             )
 
@@ -208,7 +220,7 @@ class PostgresConsumer(Consumer):
             fields = json.loads(encoded)  # here and not by psycopg2: one that cannot be decoded must not fail the batch
             fields["options"].pop("eta", None)  # due now, whatever an older producer wrote
             return Claim(Message(**fields), attempt, priority)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
             with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
                 self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)

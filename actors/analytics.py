@@ -25,6 +25,7 @@ events = EventLogger(__name__)
 @dramatiq.actor(
     queue_name="analytics",
     pgmq_queue="analytics_queue",
+    required=["type"],
     max_retries=20,
     min_backoff=1_000,
     max_backoff=300_000,

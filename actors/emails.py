@@ -13,6 +13,7 @@ from errors import PermanentError
 @dramatiq.actor(
     queue_name="emails",
     pgmq_queue="email_queue",
+    required=["to", "subject", "template"],
     max_retries=20,
     min_backoff=2_000,
     max_backoff=1_800_000,

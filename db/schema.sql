@@ -367,23 +367,22 @@ CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appoi
     SET search_path TO ''
     AS $$
 DECLARE
-    old_status text;
+    paid public.appointments;
 BEGIN
-    SELECT a.status INTO old_status FROM public.appointments a
-    WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
-      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
-    FOR NO KEY UPDATE;
-    IF old_status IS NULL THEN
+    SELECT * INTO paid FROM public.appointments WHERE id = p_appointment_id FOR NO KEY UPDATE;
+    -- Looked at under the lock, in a statement of its own: it sees what another try at paying has just committed.
+    IF paid.id IS NULL OR paid.user_id IS DISTINCT FROM p_payment.user_id
+        OR NOT (coalesce(paid.payment_id = p_payment.id, false) OR balansity.is_unpaid(paid.payment_id)) THEN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
     UPDATE public.appointments a
     SET payment_id = p_payment.id,
         status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
         updated_at = p_now
-    WHERE a.id = p_appointment_id AND (a.payment_id IS NULL OR a.status = 'pending');
-    IF old_status IN ('cancelled', 'no_show') THEN
+    WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
+    IF paid.status IN ('cancelled', 'no_show') THEN
         PERFORM balansity.flag_payment(
-            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, old_status), p_now
+            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
     END IF;
 END $$;
@@ -621,6 +620,14 @@ CREATE FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time
 $$;
 
 --
+-- Name: is_unpaid(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
+
+--
 -- Name: iso_utc(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -768,7 +775,7 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
     UPDATE public.appointments a
     SET status = 'cancelled', updated_at = p_now
     WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
-      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+      AND (a.payment_id = p_payment.id OR balansity.is_unpaid(a.payment_id))
       AND NOT EXISTS ( -- another try at paying for it
           SELECT FROM public.payments o
           WHERE o.user_id = p_payment.user_id AND o.id <> p_payment.id
@@ -982,10 +989,18 @@ BEGIN
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     EXECUTE format(
-        'SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at) FROM (
-             SELECT msg_id, message, enqueued_at FROM pgmq.%I
-             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ) AS visible', 'q_' || p_pgmq_queue)
+        'WITH urgent AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp()
+             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ), others AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp()
+             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at)
+         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
+        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL)
     INTO ids, messages, times USING p_limit;
     IF ids IS NULL THEN
         RETURN;
@@ -1007,11 +1022,11 @@ BEGIN
         SELECT a.id, p_queue,
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
-               jsonb_build_object(
+               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE jsonb_build_object(
                    'queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb,
-                   'kwargs', CASE WHEN a.sound THEN a.body ELSE jsonb_build_object('payload', a.body) END,
+                   'kwargs', a.body - 'self',  -- no Python function can be called with that one
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
-                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)),
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.sent_at,
                CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
                CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
@@ -1089,10 +1104,10 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
 $$;
 
 --
--- Name: enqueue(jsonb, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
+-- Name: enqueue(text, integer[], bigint, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean DEFAULT false) RETURNS void
+CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -1101,8 +1116,8 @@ BEGIN
     WITH enqueued AS (
         INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
         SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
-               now() + delay * interval '1 millisecond', delay > 0
-        FROM jsonb_to_recordset(p_envelopes) AS envelope (message jsonb, priority integer, delay bigint)
+               now() + p_delay * interval '1 millisecond', p_delay > 0
+        FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities) AS sent (message, priority)
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
@@ -1115,10 +1130,10 @@ BEGIN
 END $$;
 
 --
--- Name: exchange(bigint, text, uuid[], integer[], integer, text, text); Type: FUNCTION; Schema: dramatiq; Owner: -
+-- Name: exchange(bigint, text, uuid[], integer[], integer, text, text, uuid); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -1128,6 +1143,10 @@ CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], 
 #variable_conflict use_column
 DECLARE
     claimed integer := 0;
+    lowest integer := -2147483648;
+    highest integer := 2147483647;
+    since timestamptz := '-infinity';
+    behind bigint := 0;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -1147,10 +1166,16 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
+    IF p_after IS NOT NULL THEN
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+    END IF;
+
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
         FOR UPDATE SKIP LOCKED
@@ -1163,10 +1188,13 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
+    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count; a fast one's
+    -- messages are claimed as they are moved, which saves each an update.
     IF p_pgmq_queue IS NOT NULL THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, p_limit - claimed);
+        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, CASE WHEN p_limit < 32 THEN 128 ELSE p_limit END,
+                             p_limit - claimed);
     END IF;
 END $$;
 
@@ -1293,7 +1321,7 @@ BEGIN
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
             message = message #- '{options,retries}' #- '{options,traceback}'
-        WHERE message_id = ANY (p_ids) AND state = 'rejected'
+        WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
@@ -1428,6 +1456,7 @@ DECLARE
     unknown text[];
     id uuid := gen_random_uuid();
     first uuid;
+    holder text;
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -1441,6 +1470,10 @@ BEGIN
             coalesce(jsonb_typeof(kwargs), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"name": "value"}.';
     END IF;
+    IF octet_length(kwargs::text) > 1000000 THEN
+        RAISE EXCEPTION 'The arguments of % have % bytes, more than 1000000.', actor, octet_length(kwargs::text)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Send an id instead of what it stands for.';
+    END IF;
     SELECT array_agg(r) INTO missing FROM unnest(known.required) AS r WHERE NOT kwargs ? r;
     SELECT array_agg(k) INTO unknown FROM jsonb_object_keys(kwargs) AS k WHERE k <> ALL (known.accepted);
     IF missing IS NOT NULL OR unknown IS NOT NULL THEN
@@ -1449,7 +1482,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = concat_ws(' ',
                 'Missing: ' || array_to_string(missing, ', ') || '.',
                 'Unknown: ' || array_to_string(unknown, ', ') || '.',
-                'It accepts: ' || array_to_string(known.accepted, ', ') || '.');
+                'It accepts: ' || coalesce(array_to_string(known.accepted, ', '),
+                                           array_to_string(known.required, ', ') || ', and more') || '.');
     END IF;
 
     INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
@@ -1459,11 +1493,16 @@ BEGIN
             'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
             'options', '{}'::jsonb, 'message_id', id,
             'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)),
-        coalesce(priority, known.priority), now() + delay, delay > interval '0', unique_key)
+        coalesce(priority, known.priority), now() + greatest(delay, '0'), coalesce(delay > '0', false), unique_key)
     ON CONFLICT DO NOTHING
     RETURNING q.message_id INTO first;
     IF first IS NULL THEN
-        SELECT q.message_id INTO first FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        SELECT q.message_id, q.message ->> 'actor_name' INTO first, holder
+        FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        IF holder IS DISTINCT FROM actor THEN
+            RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
+                USING ERRCODE = 'unique_violation', HINT = 'Give the actors keys of their own.';
+        END IF;
         RETURN first;
     END IF;
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
@@ -2756,6 +2795,60 @@ ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 --
+-- Name: answers; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.answers ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: appointment_types; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.appointment_types ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: appointments; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.appointments ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: assessments; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.assessments ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: package_purchases; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.package_purchases ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: packages; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.packages ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: payments; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.payments ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: profiles; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: users; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: FUNCTION abandon_old_assessments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2892,6 +2985,12 @@ REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM P
 --
 
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION is_unpaid(p_linked_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3032,16 +3131,16 @@ REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amoun
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION enqueue(p_envelopes jsonb, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.enqueue(p_envelopes jsonb, p_again boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -

@@ -1,5 +1,8 @@
 -- Creates the service's own tables where they are missing; a live database has them and keeps them as they are.
 
+SELECT set_config('balansity.tables_found', coalesce(string_agg(tablename, ','), ''), true)
+FROM pg_tables WHERE schemaname = 'public';
+
 CREATE TABLE IF NOT EXISTS public.users (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     email text,
@@ -115,6 +118,19 @@ CREATE TABLE IF NOT EXISTS public.package_purchases (
     expires_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Supabase grants its visitors whatever tables appear in public: those made here stay closed until a policy opens them.
+DO $$
+DECLARE
+    made name;
+BEGIN
+    FOR made IN
+        SELECT tablename FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> ALL (string_to_array(current_setting('balansity.tables_found'), ','))
+    LOOP
+        EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', made);
+    END LOOP;
+END $$;
 
 -- The request needs a consultation that waits for its payment (pending) and one that is paid (confirmed):
 -- whatever the CHECK on status is called, it is replaced by one that allows both.

@@ -172,6 +172,13 @@ RETURN coalesce(
     balansity.uuid_in(p_payment.metadata, 'appointment_id')
 );
 
+-- Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.
+CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN p_linked_payment_id IS NULL OR EXISTS (
+    SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
+);
+
 -- Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamptz)
 RETURNS void
@@ -179,23 +186,22 @@ LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    old_status text;
+    paid public.appointments;
 BEGIN
-    SELECT a.status INTO old_status FROM public.appointments a
-    WHERE a.id = p_appointment_id AND a.user_id = p_payment.user_id
-      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
-    FOR NO KEY UPDATE;
-    IF old_status IS NULL THEN
+    SELECT * INTO paid FROM public.appointments WHERE id = p_appointment_id FOR NO KEY UPDATE;
+    -- Looked at under the lock, in a statement of its own: it sees what another try at paying has just committed.
+    IF paid.id IS NULL OR paid.user_id IS DISTINCT FROM p_payment.user_id
+        OR NOT (coalesce(paid.payment_id = p_payment.id, false) OR balansity.is_unpaid(paid.payment_id)) THEN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
     UPDATE public.appointments a
     SET payment_id = p_payment.id,
         status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
         updated_at = p_now
-    WHERE a.id = p_appointment_id AND (a.payment_id IS NULL OR a.status = 'pending');
-    IF old_status IN ('cancelled', 'no_show') THEN
+    WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
+    IF paid.status IN ('cancelled', 'no_show') THEN
         PERFORM balansity.flag_payment(
-            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, old_status), p_now
+            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
     END IF;
 END $$;
@@ -288,7 +294,7 @@ AS $$
     UPDATE public.appointments a
     SET status = 'cancelled', updated_at = p_now
     WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
-      AND (a.payment_id IS NULL OR a.payment_id = p_payment.id)
+      AND (a.payment_id = p_payment.id OR balansity.is_unpaid(a.payment_id))
       AND NOT EXISTS ( -- another try at paying for it
           SELECT FROM public.payments o
           WHERE o.user_id = p_payment.user_id AND o.id <> p_payment.id

@@ -1,13 +1,13 @@
 -- The broker's calls; what each does is told at the functions, in 010_create_broker.sql.
 
--- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor)
+-- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor, after)
 -- Ack what is finished, claim what is due: the hot path.
 SELECT message_id::text, attempt, priority, message::text
-FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor);
+FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
--- name: enqueue(envelopes, again)$
--- Enqueue a JSON array of envelopes; `again` where the answer to a first try was lost.
-SELECT dramatiq.enqueue(:envelopes::jsonb, :again);
+-- name: enqueue(messages, priorities, delay, again)$
+-- Enqueue messages; `again` where the answer to a first try was lost.
+SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :again);
 
 -- name: retry(id, attempt, message, delay, error)$
 -- Put a claimed message back, due in `delay` milliseconds.

@@ -101,6 +101,36 @@ def test_a_cancelled_payment_frees_nothing_while_another_one_is_under_way(clinic
     assert clinic.appointment(appointment) == ("confirmed", second)
 
 
+def test_another_payment_confirms_the_consultation_whose_first_one_failed(clinic: Clinic, user: str) -> None:
+    first = clinic.add_payment(user)
+    appointment = clinic.book(user, TOMORROW, "pending", payment_id=first)
+    clinic.set_payment(first, "failed")
+    second = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(second, "completed")
+    assert clinic.appointment(appointment) == ("confirmed", second)
+    assert clinic.flags(second) == []
+
+
+def test_another_payment_that_is_cancelled_frees_the_consultation_whose_first_one_failed(
+    clinic: Clinic, user: str
+) -> None:
+    first = clinic.add_payment(user)
+    appointment = clinic.book(user, TOMORROW, "pending", payment_id=first)
+    clinic.set_payment(first, "failed")
+    clinic.set_payment(clinic.add_payment(user, {"appointment_id": appointment}), "cancelled")
+    assert clinic.appointment(appointment) == ("cancelled", first)
+
+
+def test_a_consultation_that_is_paid_is_not_linked_to_another_payment(clinic: Clinic, user: str) -> None:
+    first = clinic.add_payment(user)
+    appointment = clinic.book(user, TOMORROW, "pending", payment_id=first)
+    second = clinic.add_payment(user, {"appointment_id": appointment})
+    clinic.set_payment(first, "completed")
+    clinic.set_payment(second, "completed")
+    assert clinic.appointment(appointment) == ("confirmed", first)
+    assert "was paid otherwise" in clinic.flags(second)[0]
+
+
 def test_a_refund_is_told_and_takes_back_what_was_bought(clinic: Clinic, user: str) -> None:
     appointment = clinic.book(user, TOMORROW, "pending")
     payment = clinic.add_payment(user, {"appointment_id": appointment})
