@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import psycopg2
 from dotenv import dotenv_values
+from psycopg2.extensions import parse_dsn
 
 from errors import SettingsError
 
@@ -54,8 +56,16 @@ def web_address(value: str) -> str:
 
 
 def postgres_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"postgres", "postgresql"}:
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    try:
+        host = parse_dsn(value).get("host", "")
+        understood = value.startswith(("postgres://", "postgresql://")) and "@" not in host
+    except psycopg2.ProgrammingError:  # its message may quote the password
+        understood = False
+    if not understood:
+        raise ValueError(
+            "must look like postgresql://user:password@host:5432/database; write @ : / ? # % of the password as %40 … "
+            "(percent-encoded), and leave out parameters that are not libpq's, such as ?pgbouncer=true"
+        )
     return value
 
 

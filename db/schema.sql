@@ -74,6 +74,52 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
 $$;
 
 --
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+--
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text,
+    phone text,
+    region text,
+    marketing_consent boolean DEFAULT false NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: addresses_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN ARRAY(SELECT lower(u.email) AS lower FROM public.users u WHERE ((u.id = addresses_of.p_user_id) AND (u.email IS NOT NULL)) UNION SELECT lower(d.recipient) AS lower FROM balansity.delivery d WHERE ((d.user_id = addresses_of.p_user_id) AND (d.recipient IS NOT NULL)));
+
+--
 -- Name: payments; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -360,6 +406,18 @@ CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zo
 $$;
 
 --
+-- Name: deliveries_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT d.id FROM balansity.delivery d
+    WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY ((SELECT balansity.addresses_of(p_user_id))::text[])
+$$;
+
+--
 -- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -377,21 +435,6 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
         ELSE 9                              -- failed, superseded, suppressed: it never left, whatever anyone reports
     END;
 $$;
-
---
--- Name: users; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.users (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    email text,
-    phone text,
-    region text,
-    marketing_consent boolean DEFAULT false NOT NULL,
-    role text DEFAULT 'user'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
 
 --
 -- Name: email_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -465,11 +508,7 @@ CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text,
     SET search_path TO ''
     AS $_$
 DECLARE
-    addresses text[] := ARRAY(
-        SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
-        UNION
-        SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
-    );
+    addresses text[] := balansity.addresses_of(p_user_id);
     assessments text[] := ARRAY(
         SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
         WHERE p.user_id = p_user_id
@@ -479,17 +518,11 @@ DECLARE
     count_archived bigint;
 BEGIN
     UPDATE balansity.delivery_attempt SET answer = NULL
-    WHERE delivery_id IN (
-        SELECT d.id FROM balansity.delivery d
-        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
-    );
+    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery_event SET detail = NULL
-    WHERE delivery_id IN (
-        SELECT d.id FROM balansity.delivery d
-        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
-    );
+    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
-    WHERE user_id = p_user_id OR lower(recipient) = ANY (addresses);
+    WHERE id IN (SELECT balansity.deliveries_of(p_user_id));
     GET DIAGNOSTICS removed = ROW_COUNT;
     what := 'addresses in the mail ledger';
     RETURN NEXT;
@@ -1816,28 +1849,6 @@ CREATE VIEW balansity.cron_job_run_details AS
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
 
 --
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
-
---
 -- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -2852,6 +2863,12 @@ REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with ti
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION addresses_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION announce_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2910,6 +2927,12 @@ REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, 
 --
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION deliveries_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION delivery_progress(p_state text); Type: ACL; Schema: balansity; Owner: -

@@ -40,8 +40,8 @@ ORDER BY died_at DESC
 LIMIT :limit;
 
 -- name: show_dead(id)^
--- One dead letter with its payload.
-SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error, message
+-- One dead letter with its payload, as text: not everything that PostgreSQL takes can be decoded here.
+SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error, message::text
 FROM dramatiq.dead_letter
 WHERE message_id = :id::uuid;
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import settings
+from db.connection import shown
 from errors import SettingsError
 
 
@@ -33,6 +34,36 @@ def test_a_secret_is_not_shown() -> None:
     said = problems(DATABASE_URL="mysql://root:hunter2@host/db")
     assert "DATABASE_URL" in said
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:hunter2@h:5432/db?pgbouncer=true",
+        "postgresql://u:hunter2%zz@h/db",
+        "postgresql://u:p@hunter2@h/db",
+        "host=h password=hunter2",
+    ],
+)
+def test_an_address_that_the_driver_cannot_read_is_refused_with_the_remedy(address: str) -> None:
+    said = problems(DATABASE_URL=address)
+    assert "DATABASE_URL: its value (not shown) must look like postgresql://" in said
+    assert "?pgbouncer=true" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("postgresql://u:secret@h:5432/db", "postgresql://u@h:5432/db"),
+        ("postgresql://h/db?user=u&password=secret", "postgresql://u@h/db"),
+        ("postgresql://u:p@secret@h/db", "postgresql://u@h/db"),
+        ("postgresql://u:@/db?host=/var/run&sslpassword=secret", "postgresql://u@/db?host=/var/run"),
+        ("mysql://u:secret@h/db", "an address that cannot be read"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address: str, words: str) -> None:
+    assert shown(address) == words
 
 
 def test_a_setting_without_its_partner_is_named() -> None:
