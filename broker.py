@@ -6,12 +6,12 @@ Queue semantics live in SQL (db/migrations/010_create_broker.sql); here they mee
 """
 
 import inspect
-import json
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import dramatiq
 import dramatiq_pg
@@ -37,19 +37,18 @@ from claims import Claim, Claims, ClaimsMiddleware
 from consumer import PostgresConsumer
 from db import queries
 from db.connection import LOST_CONNECTION
-from errors import InvalidMessage, SettingsError
+from encoding import BETWEEN, encoded, refused
+from errors import InvalidMessage
 from limits import PostgresLimits
 from log import EventLogger
 from pulse import Pulse
 from results import PostgresResults
+from routes import RouteOption, Routes
 
-LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
 LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
-LONGEST_PGMQ_NAME = 47  # bytes; pgmq's own limit
+QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 SEND_ATTEMPTS = 3
 JOIN_POLL_SECONDS = 0.05
-ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
-BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 
 events = EventLogger(__name__)
 
@@ -71,8 +70,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         ]
         self.listeners: dict[str, list[dramatiq.Middleware]] = {}  # by hook
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
-        self.routes: dict[str, Route] = {}  # by queue
-        self.add_middleware(Routes())
+        self.routes = Routes()
+        self.add_middleware(RouteOption())
         self.add_middleware(ClaimsMiddleware())
         self.claims: dict[str, Claims] = {}
         self.pulse = Pulse(self)
@@ -84,12 +83,24 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Declare a queue; there are no delay queues, delays live in the table."""
         if queue_name in self.queues:
             return
-        if len(queue_name.encode()) > LONGEST_QUEUE_NAME:
+        if not QUEUE_NAME.fullmatch(queue_name):
+            raise ValueError(f"Queue name {queue_name!r} must be letters, digits, dots, dashes and underscores.")
+        if len(queue_name) > LONGEST_QUEUE_NAME:
             raise ValueError(f"Queue name {queue_name!r} is too long: {LONGEST_QUEUE_NAME} bytes at most.")
         self.emit_before("declare_queue", queue_name)
         self.queues[queue_name] = True
         self.claims[queue_name] = Claims()
         self.emit_after("declare_queue", queue_name)
+
+    def declare_actor(self, actor: Any) -> None:
+        """Declare an actor, and its route where it has one.
+
+        Raises:
+            SettingsError: pgmq cannot carry that name, or the actor's queue has another route.
+        """
+        if pgmq_queue := actor.options.get("pgmq_queue"):
+            self.routes.add(actor.queue_name, pgmq_queue, actor.actor_name)
+        super().declare_actor(actor)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> PostgresConsumer:
         """Start consuming; `prefetch` is Dramatiq's two messages a thread, `timeout` is in milliseconds."""
@@ -151,11 +162,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         for message in batch:
             self.emit_before("enqueue", message, delay)
         if batch:
-            self._store(
-                messages=BETWEEN.join(_encoded(message) for message in batch),
-                priorities=[self._priority(message) for message in batch],
-                delay=delay or 0,
-            )
+            self._store(batch, delay or 0)
         for message in batch:
             self.emit_after("enqueue", message, delay)
 
@@ -188,6 +195,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
     def flush(self, queue_name: str) -> None:
         """Drop the messages of a queue that nobody has claimed."""
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)
         self.call("flush", queue=queue_name)
 
     def flush_all(self) -> None:
@@ -213,17 +222,17 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             self.listeners[hook] = [each for each in self.middleware if getattr(type(each), hook, None) is not idle]
         return self.listeners[hook]
 
-    def _store(self, **arguments: Any) -> None:
+    def _store(self, batch: list[Any], delay: int) -> None:
+        messages = BETWEEN.join(encoded(each) for each in batch)
+        priorities = [self._priority(each) for each in batch]
         caller = getattr(self.caller, "connection", None)
         for attempt in range(1 if caller else SEND_ATTEMPTS):
             try:
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
-                    self.sql.enqueue(conn, again=attempt > 0, **arguments)
+                    self.sql.enqueue(conn, messages=messages, priorities=priorities, delay=delay, again=attempt > 0)
                     return
             except psycopg2.DataError as error:
-                raise InvalidMessage(
-                    f"PostgreSQL cannot store this message: {error.diag.message_detail or error}"
-                ) from None
+                raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
             except LOST_CONNECTION as error:
                 lost = error
         raise BrokerConnectionError(str(lost)) from lost
@@ -240,51 +249,12 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             "name": actor.actor_name,
             "queue_name": actor.queue_name,
             "priority": -actor.priority,
-            "required": [each.name for each in named if each.default is each.empty],
+            "required": actor.options.get("required") or [each.name for each in named if each.default is each.empty],
             "accepted": None
             if any(each.kind is each.VAR_KEYWORD for each in parameters)
             else [each.name for each in named],
             "pgmq_queue": actor.options.get("pgmq_queue"),
         }
-
-
-def _encoded(message: Any) -> str:
-    try:
-        encoded: str = ENCODE(message.asdict())
-    except (TypeError, ValueError) as error:
-        raise InvalidMessage(f"Message for {message.actor_name} holds what JSON cannot carry: {error}") from None
-    if len(encoded) > LARGEST_MESSAGE:
-        raise InvalidMessage(
-            f"Message for {message.actor_name} has {len(encoded)} bytes, more than {LARGEST_MESSAGE}: send an id."
-        )
-    return encoded
-
-
-class Route(NamedTuple):
-    """Which pgmq queue feeds which actor."""
-
-    pgmq_queue: str
-    actor_name: str
-
-
-class Routes(dramatiq.Middleware):
-    """Routes: the actor option `pgmq_queue` names the pgmq queue whose messages the bridge hands to the actor."""
-
-    @property
-    def actor_options(self) -> set[str]:
-        return {"pgmq_queue"}
-
-    def after_declare_actor(self, broker: Any, actor: Any) -> None:
-        pgmq_queue = actor.options.get("pgmq_queue")
-        if pgmq_queue is None:
-            return
-        if len(pgmq_queue.encode()) > LONGEST_PGMQ_NAME:
-            raise SettingsError(f"pgmq queue name {pgmq_queue!r} is too long: {LONGEST_PGMQ_NAME} bytes at most.")
-        route = broker.routes.setdefault(actor.queue_name, Route(pgmq_queue, actor.actor_name))
-        if route != (pgmq_queue, actor.actor_name):
-            raise SettingsError(
-                f"Queue {actor.queue_name!r} has a route already ({route}): give {actor.actor_name} another."
-            )
 
 
 broker = PostgresBroker(db.connection.pool)

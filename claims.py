@@ -1,6 +1,7 @@
 """What a worker process holds: its claims, from the moment they are taken until they are settled."""
 
 import inspect
+import json
 import logging
 import math
 import threading
@@ -47,14 +48,11 @@ class Claim(MessageProxy):
     def __repr__(self) -> str:
         return f"<Claim {self} attempt={self.attempt}>"
 
-    def encoded(self) -> str | None:
-        """The message with its new options; None, to leave the stored one as it is, where they cannot be stored."""
+    def new_options(self) -> str:
+        """Its options as JSON: all that a retry changes. The arguments stay as sent, whatever the actor did to them."""
         if "traceback" in self.options:
             self.options["traceback"] = _storable(self.options["traceback"])
-        try:
-            return str(self.encode().decode())
-        except (TypeError, ValueError):
-            return None
+        return json.dumps(self.options, default=str)
 
     def failure(self) -> str:
         """What went wrong, for a person."""
@@ -142,6 +140,9 @@ class ClaimsMiddleware(Middleware):
         del result
         if isinstance(message, Claim) and isinstance(exception, TypeError) and not _fits(broker, message):
             message.fail()  # type: ignore[no-untyped-call]
+
+    def before_worker_boot(self, broker: Any, _worker: Any) -> None:
+        broker.pulse.closing = False
 
     def before_worker_shutdown(self, broker: Any, _worker: Any) -> None:
         broker.pulse.closing = True

@@ -29,6 +29,8 @@ INTERRUPTED_DELAY = 1_000  # milliseconds before a message runs again whose endi
 LINGER_SECONDS = 0.005  # an ack waits at most this long for others to share its round trip
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
+WHOLE_LOOK_SECONDS = 0.3  # at least, between claims that begin at the start of the queue
+WHOLE_LOOK_SHARE = 0.1  # of the time, at most, goes into those
 MEMORY_SECONDS = 0.25  # how far back the rate of finished messages looks
 
 events = EventLogger(__name__)
@@ -54,6 +56,8 @@ class PostgresConsumer(Consumer):
         self.poll_at = 0.0
         self.audit_at = 0.0
         self.modest_until = 0.0
+        self.last_claimed: str | None = None  # behind which more may wait
+        self.whole_look_at = 0.0
 
     def __next__(self) -> Claim | None:
         deadline = time.monotonic() + self.timeout_seconds
@@ -72,9 +76,9 @@ class PostgresConsumer(Consumer):
         if message.handed_back:
             return
         if message.interrupted:
-            self._settle_now("retry", message, message=None, delay=INTERRUPTED_DELAY)
+            self._settle_now("retry", message, options=None, delay=INTERRUPTED_DELAY)
         elif message.retry_delay is not None:
-            self._settle_now("retry", message, message=message.encoded(), delay=message.retry_delay)
+            self._settle_now("retry", message, options=message.new_options(), delay=message.retry_delay)
         else:
             self.claims.settle(message)
 
@@ -84,7 +88,7 @@ class PostgresConsumer(Consumer):
         if message.interrupted:
             self.ack(message)
         else:
-            self._settle_now("reject", message, message=message.encoded())
+            self._settle_now("reject", message, options=message.new_options())
 
     def requeue(self, messages: Any) -> None:
         """Hand back what has not started, as Dramatiq asks at shutdown."""
@@ -150,8 +154,10 @@ class PostgresConsumer(Consumer):
     def _exchange(self, limit: int) -> None:
         settled = _drained(self.claims.settled)
         returned = _drained(self.claims.returned)
+        began = time.monotonic()
+        after = self.last_claimed if began < self.whole_look_at else None
         try:
-            rows = self._call(settled, returned, limit)
+            rows = self._call(settled, returned, limit, after)
         except (psycopg2.Error, PoolError) as error:
             self.claims.settled.extendleft(reversed(settled))
             self.claims.returned.extendleft(reversed(returned))
@@ -161,9 +167,14 @@ class PostgresConsumer(Consumer):
         claimed = [claim for row in rows if (claim := self._claim(*row))]
         self.claims.take(claimed)
         self.ready.extend(claimed)
-        self._note(len(settled), more=0 < limit <= len(rows))
+        full = 0 < limit <= len(rows)
+        if limit:
+            self.last_claimed = rows[-1][0] if full else None
+        if after is None:
+            self.whole_look_at = began + max(WHOLE_LOOK_SECONDS, (time.monotonic() - began) / WHOLE_LOOK_SHARE)
+        self._note(len(settled), more=full or after is not None)
 
-    def _call(self, settled: list[Claim], returned: list[Claim], limit: int) -> list[Any]:
+    def _call(self, settled: list[Claim], returned: list[Claim], limit: int, after: str | None) -> list[Any]:
         with self.broker.pool.single_statements() as conn:
             if time.monotonic() >= self.audit_at:
                 self._audit(conn)
@@ -180,6 +191,7 @@ class PostgresConsumer(Consumer):
                     limit=limit,
                     pgmq_queue=self.route and self.route.pgmq_queue,
                     actor=self.route and self.route.actor_name,
+                    after=after,
                 )
             )
 
@@ -208,20 +220,17 @@ class PostgresConsumer(Consumer):
             fields = json.loads(encoded)  # here and not by psycopg2: one that cannot be decoded must not fail the batch
             fields["options"].pop("eta", None)  # due now, whatever an older producer wrote
             return Claim(Message(**fields), attempt, priority)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
             with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
-                self.broker.call("reject", id=message_id, attempt=attempt, message=None, error=reason)
+                self.broker.call("reject", id=message_id, attempt=attempt, options=None, error=reason)
             events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")
             return None
 
     def _settle_now(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject under the fence; a lost connection is raised, so that Dramatiq tries again."""
-        arguments |= {"id": claim.message_id, "attempt": claim.attempt, "error": claim.failure()}
-        try:
-            ours = self.broker.call(how, **arguments)
-        except psycopg2.DataError:  # the actor changed its arguments to what cannot be stored: leave them as they were
-            ours = self.broker.call(how, **arguments | {"message": None})
+        fence = {"id": claim.message_id, "attempt": claim.attempt}
+        ours = self.broker.call(how, **fence, error=claim.failure(), **arguments)
         claim.written = True
         self.claims.settle(claim)
         event = {"retry": "message_retried", "reject": "message_dead_lettered"}[how] if ours else "claim_was_taken_over"

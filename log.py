@@ -36,13 +36,29 @@ class Discreet(logging.Filter):
         return not any(getattr(argument, "handed_back", False) for argument in record.args or ())
 
 
+class Relay(logging.Handler):
+    """Passes on what loggers below `name` say: only a handler's filter sees the records of loggers yet to be made."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.logger = logging.getLogger(name)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.logger.parent:
+            self.logger.parent.handle(record)
+
+
 DISCREET = Discreet()
+WORKERS = Relay("dramatiq.worker")  # WorkerThread, and a ConsumerThread(…) for each queue
+WORKERS.addFilter(DISCREET)
 
 
 def hide_payloads() -> None:
-    """Make the loggers discreet through which Dramatiq reports the failures of actors and middleware."""
-    for name in ("dramatiq.worker.WorkerThread", "dramatiq.broker.PostgresBroker", "broker"):
+    """Make the loggers discreet through which Dramatiq reports the failures of actors, consumers and middleware."""
+    for name in ("dramatiq.broker.PostgresBroker", "broker"):
         logging.getLogger(name).addFilter(DISCREET)
+    WORKERS.logger.addHandler(WORKERS)
+    WORKERS.logger.propagate = False
 
 
 class EventLogger:

@@ -68,7 +68,7 @@ class Pulse:
         while not self.ended.is_set():
             try:
                 conn = db.connection.connect(db.connection.url())
-            except DatabaseError as error:
+            except (DatabaseError, psycopg2.Error) as error:
                 events.warning("heartbeat_failed", error=error)
                 self.ended.wait(LISTEN_SECONDS)
                 continue

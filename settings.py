@@ -1,14 +1,19 @@
-"""The settings: read from the environment once, checked all together, never changed afterwards."""
+"""The settings: read from the environment and .env once, checked all together, never changed afterwards."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import psycopg2
+from dotenv import dotenv_values
+from psycopg2.extensions import parse_dsn
 
 from errors import SettingsError
 
@@ -51,8 +56,16 @@ def web_address(value: str) -> str:
 
 
 def postgres_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"postgres", "postgresql"}:
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    try:
+        host = parse_dsn(value).get("host", "")
+        understood = value.startswith(("postgres://", "postgresql://")) and "@" not in host
+    except psycopg2.ProgrammingError:  # its message may quote the password
+        understood = False
+    if not understood:
+        raise ValueError(
+            "must look like postgresql://user:password@host:5432/database; write @ : / ? # % of the password as %40 … "
+            "(percent-encoded), and leave out parameters that are not libpq's, such as ?pgbouncer=true"
+        )
     return value
 
 
@@ -160,10 +173,28 @@ def _misspelt_names(environment: Mapping[str, str]) -> Iterator[str]:
                 yield f"{name}: no such setting, did you mean {close}?"
 
 
+def env_file() -> Path:
+    """Where settings may stand besides the environment; ENV_FILE names another file, an empty one none."""
+    return folder(os.environ.get("ENV_FILE", ".env"))
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The settings that a file sets; a file that is not there sets none.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    return {name: value or "" for name, value in dotenv_values(stream=StringIO(lines), interpolate=False).items()}
+
+
 @cache
 def current() -> Settings:
-    """The settings of this process, read on first use."""
-    return load(os.environ)
+    """The settings of this process, read on first use; what the environment says counts more than the file .env."""
+    return load({**read_env_file(env_file()), **os.environ})
 
 
 def example() -> str:

@@ -25,6 +25,7 @@ events = EventLogger(__name__)
 @dramatiq.actor(
     queue_name="analytics",
     pgmq_queue="analytics_queue",
+    required=["type"],
     max_retries=20,
     min_backoff=1_000,
     max_backoff=300_000,
@@ -60,5 +61,5 @@ def _take_from_pgmq(conn: Connection) -> list[str]:
 def _readable(rows: Iterable[tuple[Any, datetime, str]], source: str) -> Iterator[tuple[Any, str]]:
     """Each message's id and event. One of a wrong shape is left to come by itself and end as a dead letter."""
     for message_id, sent_at, payload in rows:
-        with suppress(InvalidMessage, ValueError):
+        with suppress(InvalidMessage, ValueError, RecursionError):
             yield message_id, read_event(json.loads(payload), f"{source}:{message_id}", sent_at)

@@ -4,9 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import psycopg2
 from dramatiq.errors import Retry
-from psycopg2.pool import PoolError
 
 from db import connection, queries
 from domain.mail import Mail
@@ -17,7 +15,6 @@ from gateways.mail import pace
 from log import EventLogger
 
 RECORD_PAUSES_SECONDS = (0.2, 0.5, 1, 2, 4, 8)  # between tries to write an answer down; within the actor's time limit
-LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
 
 deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
@@ -79,7 +76,7 @@ def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message
                     at=finished_at,
                 )
             break
-        except LOST_CONNECTION as error:
+        except connection.LOST_CONNECTION as error:
             events.warning("delivery_answer_not_recorded", delivery=attempt.mail.delivery_id, again_in_seconds=pause)
             lost = error
             time.sleep(pause)

@@ -16,7 +16,7 @@ from domain.mail_order import MailOrder
 from domain.mail_template import is_essential, patience
 from errors import PermanentError, ProviderBusy
 from gateways.mail import pace
-from log import EventLogger
+from log import EventLogger, first_line
 
 LONGEST_SHOWN = 500  # characters that the ledger keeps of a value which may be anything
 
@@ -66,6 +66,8 @@ def _letter(conn: Connection, order: MailOrder, at: datetime) -> Mail | Refusal:
         return Refusal("superseded", str(why))
     except PermanentError as why:
         return Refusal("failed", str(why))
+    except (ArithmeticError, ValueError) as why:  # a value that no check foresaw; it would be the same next time
+        return Refusal("failed", f"the letter cannot be written: {type(why).__name__}: {first_line(why)}")
 
 
 def _begin(conn: Connection, order: MailOrder, letter: Mail | Refusal, message_id: str, at: datetime) -> Any:

@@ -13,6 +13,7 @@ from errors import PermanentError
 @dramatiq.actor(
     queue_name="emails",
     pgmq_queue="email_queue",
+    required=["to", "subject", "template"],
     max_retries=20,
     min_backoff=2_000,
     max_backoff=1_800_000,
@@ -23,4 +24,12 @@ def send_email(**payload: Any) -> None:
     """Send the mail that `payload` describes (docs: the e-mail queue's message), once for its business key."""
     message = CurrentMessage.get_current_message()
     assert message, "dramatiq.middleware.CurrentMessage is active wherever actors run"  # noqa: S101
-    deliver(read_order(payload), message.message_id)
+    order = read_order(payload)
+    order.key = order.key or _key_in_pgmq(message)
+    deliver(order, message.message_id)
+
+
+def _key_in_pgmq(message: dramatiq.Message[Any]) -> str | None:
+    """The delivery's key, by which a message that came through pgmq is found from there; None for one that did not."""
+    origin = message.options.get("pgmq")
+    return origin and f"pgmq:{origin['queue']}:{origin['msg_id']}"

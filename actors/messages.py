@@ -22,7 +22,7 @@ sql = queries.load("messages")
     queue_name="appointments", max_retries=5, min_backoff=60_000, time_limit=600_000, throws=(PermanentError,)
 )
 def purge_messages(slot: str) -> None:
-    """Delete finished messages, old dead letters and pgmq's old archive, batch by batch."""
+    """Delete finished messages, old dead letters, pgmq's old archive and expired results, batch by batch."""
     run_slot("purge-messages", slot, purge)
 
 
@@ -40,4 +40,5 @@ def _purge_batch(now: datetime) -> int:
         return int(
             sql.purge(conn, done_before=now - DONE, dead_before=now - DEAD, batch=BATCH)
             + sql.purge_archives(conn, before=now - ARCHIVED, batch=BATCH)
+            + sql.purge_expired(conn, batch=BATCH)
         )

@@ -7,14 +7,15 @@ from uuid import UUID
 
 import dramatiq
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 import db.queries
 from actors.runs import run_slot
 from broker import broker
 from db.connection import transaction
+from domain.payload import read_payload
 from domain.payments import Sum, Verdict, judge
-from errors import InvalidMessage, PermanentError, RetryableError
+from errors import PermanentError, RetryableError
 from gateways import yookassa
 from log import EventLogger
 
@@ -47,6 +48,7 @@ class Payment(NamedTuple):
 @dramatiq.actor(
     queue_name="payments",
     pgmq_queue="payment_processing_queue",
+    required=["payment_id", "action"],
     max_retries=16,
     min_backoff=2_000,
     max_backoff=3_600_000,
@@ -55,10 +57,7 @@ class Payment(NamedTuple):
 )
 def process_payment(**payload: Any) -> None:
     """Do what the message asks for: verify, refund or update_status."""
-    try:
-        task = Task.model_validate(payload)
-    except ValidationError as error:
-        raise InvalidMessage(f"A payment message needs payment_id (uuid) and action: {error}") from error
+    task = read_payload(Task, payload, "a payment")
     payment = _find(task.payment_id)
     ACTIONS[task.action](payment)
     events.info("payment_processed", payment=payment.id, action=task.action)

@@ -40,6 +40,7 @@ class ReportRequest(BaseModel):
 @dramatiq.actor(
     queue_name="reports",
     pgmq_queue="report_generation_queue",
+    required=["assessment_id"],
     max_retries=12,
     min_backoff=2_000,
     max_backoff=300_000,

@@ -3,6 +3,8 @@
 import os
 import platform
 import statistics
+import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -15,6 +17,8 @@ from bench import contestants, servers
 from bench.contestants import Contestant
 from bench.course import course
 from bench.measures import MEASURES, Measure, Result, Scale
+
+SYNCS = 50
 
 
 @dataclass
@@ -86,7 +90,7 @@ def run(measures: Iterable[str], names: Iterable[str], rounds: int, scale: Scale
     ]
     contestants.prepare({contestant for _, contestant in heats})
     race = Race(_machine(rounds), {})
-    with servers.fresh(contestants.FOLDER / "run") as running, _progress() as progress:
+    with servers.fresh(contestants.FOLDER / f"run-{os.getpid()}") as running, _progress() as progress:
         task = progress.add_task("", total=len(heats) * rounds)
         for _ in range(rounds):
             for measure, contestant in heats:
@@ -113,10 +117,23 @@ def _machine(rounds: int) -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
+        "sync_ms": _sync_ms(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "rounds": rounds,
     }
+
+
+def _sync_ms() -> float:
+    """How long the disk takes to make one page durable: what every commit waits for."""
+    page, took = bytes(8192), []
+    with tempfile.TemporaryFile(dir=contestants.FOLDER) as file:
+        for _ in range(SYNCS):
+            began = time.perf_counter()
+            os.pwrite(file.fileno(), page, 0)
+            os.fdatasync(file.fileno())
+            took.append(1000 * (time.perf_counter() - began))
+    return round(statistics.median(took), 2)
 
 
 def _progress() -> Progress:

@@ -14,6 +14,8 @@ LABELS = {contestant.name: contestant.label for contestant in EVERYONE}
 
 def show(race: Race, console: Console) -> None:
     """Print everything that was measured."""
+    load, sync_ms = race.machine["load"][0], race.machine["sync_ms"]
+    console.print(f"{race.machine['cores']} cores, load {load:.1f} at the start, {sync_ms} ms to make a page durable\n")
     for measure in MEASURES:
         if standings := race.of(measure.name):
             console.print(_table(race, measure.name, measure.title, measure.baseline, standings))

@@ -104,8 +104,7 @@ class Servers:
 
 @contextmanager
 def fresh(folder: Path) -> Iterator[Servers]:
-    """Servers on a folder that is emptied first and removed afterwards."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Servers on a folder of their own, removed afterwards."""
     folder.mkdir(parents=True)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

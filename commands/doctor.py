@@ -4,7 +4,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import psycopg2
@@ -15,9 +17,11 @@ import db.connection
 import settings
 from db import queries
 from db.migrate import pending
+from domain.slots import INSTANT, next_slot
 from errors import BalansityError
 
 sql = queries.load("doctor")
+LATE = timedelta(minutes=10)
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
@@ -116,6 +120,27 @@ def _workers(conn: Connection) -> Finding:
     return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
 
 
+def _schedule(conn: Connection) -> Finding:
+    now = datetime.now(UTC)
+    late = [name for name, schedule, zone, until in sql.planned_jobs(conn) if is_late(schedule, zone, until, now)]
+    if late:
+        remedy = "Start the Procfile's scheduler, or `balansity up`."
+        return Finding("note", f"Jobs that nobody plans: {', '.join(late)}", remedy)
+    return Finding("good", "Jobs that nobody plans: none")
+
+
+def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetime) -> bool:
+    """Whether a slot after the last planned one passed a while ago."""
+    return next_slot(schedule, ZoneInfo(zone_name), planned_until + INSTANT) < now - LATE
+
+
+def _old_jobs(conn: Connection) -> Finding:
+    if sql.may_read_cron(conn) and (old := sql.old_cron_jobs(conn)):
+        remedy = "As that role, or as a superuser: SELECT cron.unschedule(jobid), with each number above."
+        return Finding("bad", f"Old pg_cron jobs run beside ours: {old}", remedy)
+    return Finding("good", "Old pg_cron jobs beside ours: none that this role can see")
+
+
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
     def look(conn: Connection) -> Finding:
         count: Any = getattr(sql, name)(conn)
@@ -129,9 +154,10 @@ LOOKS = (
     _pgmq,
     _views,
     _workers,
-    _counted("late_jobs", "Jobs that nobody plans", "Start the Procfile's scheduler, or `balansity up`."),
+    _schedule,
+    _old_jobs,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
     _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),
-    _counted("flagged_payments", "Payments that wait for a person", "SELECT * FROM balansity.payment_flag."),
+    _counted("flagged_payments", "Payments that wait for a person", "`balansity payments flagged` shows why."),
 )

@@ -8,6 +8,7 @@ import click
 from db import queries
 from db.connection import transaction
 from gateways import report_storage
+from gateways.mail import outbox
 
 people = queries.load("people")
 
@@ -17,7 +18,7 @@ people = queries.load("people")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines; asks nothing.")
 def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
-    """Remove the reports, mail addresses and analytics links of the user USER_ID, and say what was removed.
+    """Remove the reports, mail files, mail addresses and analytics links of the user USER_ID, and say what was removed.
 
     The counts of mails and events stay, without the person. The service's own rows (users, profiles, answers,
     payments) are the site's to remove; this works before and after that.
@@ -26,6 +27,8 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
         click.confirm(f"Remove what is held about user {user_id}? It cannot be undone.", abort=True)
     with transaction() as conn:
         removed = {"reports": report_storage.remove_of_user(conn, user_id)}
+        theirs = [delivery_id for (delivery_id,) in people.deliveries(conn, user_id=str(user_id))]
+        removed["mail files in the outbox folder"] = outbox.remove(theirs)
         removed |= dict(people.forget(conn, user_id=str(user_id)))
     if as_json:
         click.echo(json.dumps({"user_id": str(user_id), "removed": removed}))

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -11,15 +10,18 @@ import db.queries
 import scheduler
 import settings
 from commands.messages import as_json, show
+from db import overview
 from db.connection import transaction
-from domain.slots import next_slot
 
 queries = db.queries.load("jobs")
 
 
-@click.group()
-def jobs() -> None:
-    """The schedule: list, run, pause, resume, history."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def jobs(ctx: click.Context) -> None:
+    """The schedule: list (what is done without a command), run, pause, resume, history."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_jobs, json_=False)
 
 
 @jobs.command("list")
@@ -27,7 +29,7 @@ def jobs() -> None:
 def list_jobs(*, json_: bool) -> None:
     """Every job, its next run and its latest one."""
     with transaction() as conn:
-        rows = [_described(row, datetime.now(UTC)) for row in queries.list_jobs_with_latest(conn)]
+        rows = overview.jobs(conn, datetime.now(UTC))
     if json_:
         click.echo(_json(rows))
         return
@@ -95,19 +97,6 @@ def history(name: str | None, limit: int, *, json_: bool) -> None:
             for row in rows
         ],
     )
-
-
-def _described(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
-    name, schedule, time_zone, paused, latest_slot, latest_state, latest_outcome = row
-    return {
-        "job": name,
-        "schedule": schedule,
-        "time_zone": time_zone,
-        "next_run": None if paused else next_slot(schedule, ZoneInfo(time_zone), now),
-        "latest_run": latest_slot,
-        "state": latest_state,
-        "outcome": latest_outcome,
-    }
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

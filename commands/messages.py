@@ -8,7 +8,7 @@ import click
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from db import queries
+from db import overview, queries
 from db.connection import transaction
 from errors import BalansityError
 
@@ -21,14 +21,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead
 def status(*, json_: bool) -> None:
     """Show what waits, runs and failed, queue by queue, and which workers live."""
     with transaction() as conn:
-        queues = [
-            dict(zip(("queue", "waiting", "delayed", "running", "done", "dead", "oldest_seconds"), row, strict=True))
-            for row in sql.count_messages(conn)
-        ]
-        pgmq = [{"queue": name, "waiting": length} for name, length in sql.count_pgmq(conn)]
-        workers = [
-            dict(zip(("worker", "host", "pid", "silent_seconds"), row, strict=True)) for row in sql.list_workers(conn)
-        ]
+        queues, pgmq, workers = overview.queues(conn), overview.pgmq(conn), overview.workers(conn)
     if json_:
         click.echo(json.dumps({"queues": queues, "pgmq": pgmq, "workers": workers}))
         return
@@ -50,6 +43,9 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) 
             [sql.show_dead(conn, id=_uuid(message_id))] if message_id else sql.list_dead(conn, actor=actor, limit=limit)
         )
         letters = [dict(zip(keys, row, strict=False)) for row in rows if row]
+    for letter in letters:
+        if "message" in letter:
+            letter["message"] = _decoded(letter["message"])
     if message_id and not letters:
         raise BalansityError(f"No dead letter has the id {message_id}: `balansity dead` lists those there are.")
     if json_ or message_id:
@@ -57,7 +53,7 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) 
         return
     for letter in letters:
         click.echo(f"{letter['message_id']}  {letter['died_at']:%Y-%m-%d %H:%M:%S}  {letter['actor']}")
-        click.echo(f"    after {letter['attempts']} attempts: {letter['error'].strip().splitlines()[-1]}")
+        click.echo(f"    after {letter['attempts']} attempts: {_reason(letter['error'])}")
     click.echo(
         f"{len(letters)} dead letters. Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID"
     )
@@ -91,6 +87,20 @@ def show(title: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console().print(table)
+
+
+def _decoded(message: str) -> Any:
+    """The message, or its text as it is where it is nested too deeply or holds too large a number."""
+    try:
+        return json.loads(message)
+    except (RecursionError, ValueError):
+        return message
+
+
+def _reason(error: str) -> str:
+    """The line that says what was wrong: the first one after a traceback's frames, which are indented."""
+    after = error[error.rfind('\n  File "') + 1 :].splitlines()
+    return next((line for line in after if line.strip() and not line.startswith(" ")), "no reason given")
 
 
 def _uuid(text: str) -> str:

@@ -17,9 +17,12 @@ from errors import BalansityError
 sql = queries.load("payments")
 
 
-@click.group()
-def payments() -> None:
-    """Payments that a person has to decide about, and what can be done with one."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def payments(ctx: click.Context) -> None:
+    """Payments that a person has to decide about (shown without a command), and what can be done with one."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(flagged, json_=False)
 
 
 @payments.command()

@@ -1,6 +1,5 @@
 """Connections to PostgreSQL: one pool a process, opened when first needed."""
 
-import re
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -138,8 +137,18 @@ def dsn(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """`url` without its password, for people and logs."""
-    return re.sub(r"(//[^:/@]*):[^@]+@", r"\1:***@", url).replace(":@", "@")
+    """Which database `url` names and as whom, for people and logs: nothing of it that could be a secret."""
+    try:
+        parts = parse_dsn(url)
+    except psycopg2.Error:  # its message would quote what it could not read
+        return "an address that cannot be read"
+    user, host, port = (parts.get(name, "") for name in ("user", "host", "port"))
+    socket = host.startswith("/")
+    place = "" if socket else host.rpartition("@")[2]  # before it stands the rest of a password that has an @
+    return (
+        f"postgresql://{user and f'{user}@'}{place}{port and f':{port}'}/{parts.get('dbname', '')}"
+        f"{f'?host={host}' if socket else ''}"
+    )
 
 
 def url() -> str:

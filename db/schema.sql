@@ -74,6 +74,52 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
 $$;
 
 --
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+--
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text,
+    phone text,
+    region text,
+    marketing_consent boolean DEFAULT false NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: addresses_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN ARRAY(SELECT lower(u.email) AS lower FROM public.users u WHERE ((u.id = addresses_of.p_user_id) AND (u.email IS NOT NULL)) UNION SELECT lower(d.recipient) AS lower FROM balansity.delivery d WHERE ((d.user_id = addresses_of.p_user_id) AND (d.recipient IS NOT NULL)));
+
+--
 -- Name: payments; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -395,6 +441,18 @@ CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zo
 $$;
 
 --
+-- Name: deliveries_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT d.id FROM balansity.delivery d
+    WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY ((SELECT balansity.addresses_of(p_user_id))::text[])
+$$;
+
+--
 -- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -412,21 +470,6 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
         ELSE 9                              -- failed, superseded, suppressed: it never left, whatever anyone reports
     END;
 $$;
-
---
--- Name: users; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.users (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    email text,
-    phone text,
-    region text,
-    marketing_consent boolean DEFAULT false NOT NULL,
-    role text DEFAULT 'user'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
 
 --
 -- Name: email_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -529,11 +572,7 @@ CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text,
     SET search_path TO ''
     AS $_$
 DECLARE
-    addresses text[] := ARRAY(
-        SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
-        UNION
-        SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
-    );
+    addresses text[] := balansity.addresses_of(p_user_id);
     assessments text[] := ARRAY(
         SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
         WHERE p.user_id = p_user_id
@@ -543,17 +582,11 @@ DECLARE
     count_archived bigint;
 BEGIN
     UPDATE balansity.delivery_attempt SET answer = NULL
-    WHERE delivery_id IN (
-        SELECT d.id FROM balansity.delivery d
-        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
-    );
+    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery_event SET detail = NULL
-    WHERE delivery_id IN (
-        SELECT d.id FROM balansity.delivery d
-        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
-    );
+    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
-    WHERE user_id = p_user_id OR lower(recipient) = ANY (addresses);
+    WHERE id IN (SELECT balansity.deliveries_of(p_user_id));
     GET DIAGNOSTICS removed = ROW_COUNT;
     what := 'addresses in the mail ledger';
     RETURN NEXT;
@@ -1046,10 +1079,18 @@ BEGIN
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     EXECUTE format(
-        'SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at) FROM (
-             SELECT msg_id, message, enqueued_at FROM pgmq.%I
-             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ) AS visible', 'q_' || p_pgmq_queue)
+        'WITH urgent AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp()
+             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ), others AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp()
+             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at)
+         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
+        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL)
     INTO ids, messages, times USING p_limit;
     IF ids IS NULL THEN
         RETURN;
@@ -1071,11 +1112,11 @@ BEGIN
         SELECT a.id, p_queue,
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
-               jsonb_build_object(
+               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE jsonb_build_object(
                    'queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb,
-                   'kwargs', CASE WHEN a.sound THEN a.body ELSE jsonb_build_object('payload', a.body) END,
+                   'kwargs', a.body - 'self',  -- no Python function can be called with that one
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
-                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)),
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.sent_at,
                CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
                CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
@@ -1179,10 +1220,10 @@ BEGIN
 END $$;
 
 --
--- Name: exchange(bigint, text, uuid[], integer[], integer, text, text); Type: FUNCTION; Schema: dramatiq; Owner: -
+-- Name: exchange(bigint, text, uuid[], integer[], integer, text, text, uuid); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -1192,6 +1233,10 @@ CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], 
 #variable_conflict use_column
 DECLARE
     claimed integer := 0;
+    lowest integer := -2147483648;
+    highest integer := 2147483647;
+    since timestamptz := '-infinity';
+    behind bigint := 0;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -1211,10 +1256,16 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
+    IF p_after IS NOT NULL THEN
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+    END IF;
+
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
         FOR UPDATE SKIP LOCKED
@@ -1227,10 +1278,13 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
+    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count; a fast one's
+    -- messages are claimed as they are moved, which saves each an update.
     IF p_pgmq_queue IS NOT NULL THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, p_limit - claimed);
+        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, CASE WHEN p_limit < 32 THEN 128 ELSE p_limit END,
+                             p_limit - claimed);
     END IF;
 END $$;
 
@@ -1357,7 +1411,7 @@ BEGIN
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
             message = message #- '{options,retries}' #- '{options,traceback}'
-        WHERE message_id = ANY (p_ids) AND state = 'rejected'
+        WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
@@ -1369,12 +1423,13 @@ END $$;
 -- Name: reject(uuid, integer, jsonb, text); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) RETURNS boolean
+CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
     LANGUAGE sql
     AS $$
     WITH rejected AS (
         UPDATE dramatiq.queue
-        SET state = 'rejected', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error
+        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+            claimed_by = NULL, error = p_error
         WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
         RETURNING 1
     )
@@ -1434,14 +1489,15 @@ END $$;
 -- Name: retry(uuid, integer, jsonb, bigint, text); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text) RETURNS boolean
+CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 DECLARE
     queue text;
 BEGIN
     UPDATE dramatiq.queue
-    SET state = 'queued', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error,
+    SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error,
         available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
     RETURNING queue_name INTO queue;
@@ -1492,6 +1548,7 @@ DECLARE
     unknown text[];
     id uuid := gen_random_uuid();
     first uuid;
+    holder text;
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -1505,6 +1562,10 @@ BEGIN
             coalesce(jsonb_typeof(kwargs), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"name": "value"}.';
     END IF;
+    IF octet_length(kwargs::text) > 1000000 THEN
+        RAISE EXCEPTION 'The arguments of % have % bytes, more than 1000000.', actor, octet_length(kwargs::text)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Send an id instead of what it stands for.';
+    END IF;
     SELECT array_agg(r) INTO missing FROM unnest(known.required) AS r WHERE NOT kwargs ? r;
     SELECT array_agg(k) INTO unknown FROM jsonb_object_keys(kwargs) AS k WHERE k <> ALL (known.accepted);
     IF missing IS NOT NULL OR unknown IS NOT NULL THEN
@@ -1513,7 +1574,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = concat_ws(' ',
                 'Missing: ' || array_to_string(missing, ', ') || '.',
                 'Unknown: ' || array_to_string(unknown, ', ') || '.',
-                'It accepts: ' || array_to_string(known.accepted, ', ') || '.');
+                'It accepts: ' || coalesce(array_to_string(known.accepted, ', '),
+                                           array_to_string(known.required, ', ') || ', and more') || '.');
     END IF;
 
     INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
@@ -1523,11 +1585,16 @@ BEGIN
             'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
             'options', '{}'::jsonb, 'message_id', id,
             'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)),
-        coalesce(priority, known.priority), now() + delay, delay > interval '0', unique_key)
+        coalesce(priority, known.priority), now() + greatest(delay, '0'), coalesce(delay > '0', false), unique_key)
     ON CONFLICT DO NOTHING
     RETURNING q.message_id INTO first;
     IF first IS NULL THEN
-        SELECT q.message_id INTO first FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        SELECT q.message_id, q.message ->> 'actor_name' INTO first, holder
+        FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        IF holder IS DISTINCT FROM actor THEN
+            RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
+                USING ERRCODE = 'unique_violation', HINT = 'Give the actors keys of their own.';
+        END IF;
         RETURN first;
     END IF;
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
@@ -1870,28 +1937,6 @@ CREATE VIEW balansity.cron_job_run_details AS
     s.finished_at AS end_time
    FROM (balansity.slot s
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
-
---
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
 
 --
 -- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
@@ -2880,6 +2925,12 @@ REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with ti
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION addresses_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION announce_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2944,6 +2995,12 @@ REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, 
 --
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION deliveries_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION delivery_progress(p_state text); Type: ACL; Schema: balansity; Owner: -
@@ -3162,10 +3219,10 @@ REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp w
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -
@@ -3210,10 +3267,10 @@ REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION requeue(p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -
@@ -3228,10 +3285,10 @@ REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION ring(queue_names text[]); Type: ACL; Schema: dramatiq; Owner: -

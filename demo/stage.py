@@ -87,6 +87,8 @@ class Stage:
             EMAIL_PROVIDER="file",
             EMAIL_OUTBOX_DIR=str(self.outbox),
             REPORT_STORAGE_URL="",
+            YOOKASSA_SHOP_ID="",
+            YOOKASSA_SECRET_KEY="",
             BROKER_LISTEN="on",
         )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, StringConstraints
 
-from domain.payload import Moment, read_payload
+from domain.payload import IfReadable, Moment, read_payload
 from errors import InvalidMessage
 
 
@@ -15,11 +15,11 @@ class EventMessage(BaseModel):
     """A message of the analytics queue, as far as it must have a shape."""
 
     type: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-    key: Annotated[str, StringConstraints(min_length=1, max_length=300)] | None = None
-    user_id: UUID | None = None
-    occurred_at: Moment | None = None
-    completed_at: Moment | None = None
-    created_at: Moment | None = None
+    key: IfReadable[Annotated[str, StringConstraints(min_length=1, max_length=300)]] = None
+    user_id: IfReadable[UUID] = None
+    occurred_at: IfReadable[Moment] = None
+    completed_at: IfReadable[Moment] = None
+    created_at: IfReadable[Moment] = None
 
 
 def read_event(payload: dict[str, Any], message_key: str, sent_at: datetime) -> str:
@@ -43,3 +43,5 @@ def read_event(payload: dict[str, Any], message_key: str, sent_at: datetime) -> 
         return json.dumps(fields, ensure_ascii=False, allow_nan=False)
     except ValueError:  # PostgreSQL's numbers reach further than Python's
         raise InvalidMessage("Not an analytics message: it holds a number too large to read") from None
+    except RecursionError:
+        raise InvalidMessage("Not an analytics message: it is nested too deeply to read") from None

@@ -1,14 +1,13 @@
 """What a message of the e-mail queue asks for."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
 from domain.mail import Unsendable
-from errors import InvalidMessage
+from domain.payload import IfReadable, Moment, problems, read_payload
 
 
 def _words(value: Any) -> str | None:
@@ -16,16 +15,8 @@ def _words(value: Any) -> str | None:
     return (value.strip() or None) if isinstance(value, str) else None
 
 
-def _moment(value: Any) -> Any:
-    """ISO 8601, and PostgreSQL's own spelling of it (`2026-11-25 07:35:00+00`); no offset means UTC."""
-    if not isinstance(value, str):
-        return value
-    moment = datetime.fromisoformat(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 Words = Annotated[str | None, BeforeValidator(_words)]
-Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+Amount = Annotated[Decimal, Field(ge=0, lt=10**10)]
 
 
 class Variables(BaseModel):
@@ -34,10 +25,10 @@ class Variables(BaseModel):
     appointment_id: UUID | None = None
     payment_id: UUID | None = None
     assessment_id: UUID | None = None
-    scheduled_at: Moment = None
-    previous_scheduled_at: Moment = None
-    completed_at: Moment = None
-    amount: Decimal | None = None
+    scheduled_at: Moment | None = None
+    previous_scheduled_at: IfReadable[Moment] = None
+    completed_at: IfReadable[Moment] = None
+    amount: Amount | None = None
     currency: Words = None
     payment_method: Words = None
     appointment_type: Words = None
@@ -53,9 +44,9 @@ class MailOrder(BaseModel):
     subject: Any = None
     template: Any = None
     variables: dict[str, Any] = Field(default_factory=dict)
-    key: str | None = Field(default=None, min_length=1, max_length=300)
+    key: IfReadable[Annotated[str, StringConstraints(min_length=1, max_length=300)]] = None
     report_id: UUID | None = None
-    user_id: UUID | None = None
+    user_id: IfReadable[UUID] = None
 
     def read_variables(self) -> Variables:
         """The variables, typed.
@@ -66,7 +57,7 @@ class MailOrder(BaseModel):
         try:
             return Variables.model_validate(self.variables)
         except ValidationError as error:
-            raise Unsendable("; ".join(_problems(error, "variables."))) from None
+            raise Unsendable(problems(error, "variables.")) from None
 
 
 def read_order(payload: dict[str, Any]) -> MailOrder:
@@ -75,11 +66,4 @@ def read_order(payload: dict[str, Any]) -> MailOrder:
     Raises:
         InvalidMessage: naming each key of a wrong shape.
     """
-    try:
-        return MailOrder.model_validate({key: value for key, value in payload.items() if value is not None})
-    except ValidationError as error:
-        raise InvalidMessage("Not an e-mail message: " + "; ".join(_problems(error))) from None
-
-
-def _problems(error: ValidationError, prefix: str = "") -> list[str]:
-    return [f"{prefix}{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+    return read_payload(MailOrder, payload, "an e-mail")

@@ -19,6 +19,8 @@ from db.migrate import migrate
 TEMPLATE = "balansity_template"
 CLONE = "balansity_test_"
 
+os.environ["ENV_FILE"] = ""  # no test, and no process that one starts, reads a developer's .env
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:

@@ -106,9 +106,10 @@ LANGUAGE sql IMMUTABLE AS $$
                 ELSE 0 END;
 $$;
 
--- Moves up to p_limit visible messages of a pgmq queue here, in the caller's transaction: read, archived and inserted
--- together or not at all. The first p_room of them, by priority, are claimed on the way; the others wait here, where
--- priority counts. What cannot be a message becomes a dead letter with its reason.
+-- Moves visible messages of a pgmq queue here, in the caller's transaction: read, archived and inserted together or not
+-- at all. Those of a raised priority come first, wherever they stand in pgmq's order: p_limit of them at most, and as many
+-- others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
+-- What cannot be a message becomes a dead letter with its reason.
 CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
@@ -125,10 +126,18 @@ BEGIN
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     EXECUTE format(
-        'SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at) FROM (
-             SELECT msg_id, message, enqueued_at FROM pgmq.%I
-             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ) AS visible', 'q_' || p_pgmq_queue)
+        'WITH urgent AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp()
+             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ), others AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp()
+             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at)
+         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
+        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL)
     INTO ids, messages, times USING p_limit;
     IF ids IS NULL THEN
         RETURN;
@@ -150,11 +159,11 @@ BEGIN
         SELECT a.id, p_queue,
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
-               jsonb_build_object(
+               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE jsonb_build_object(
                    'queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb,
-                   'kwargs', CASE WHEN a.sound THEN a.body ELSE jsonb_build_object('payload', a.body) END,
+                   'kwargs', a.body - 'self',  -- no Python function can be called with that one
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
-                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)),
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.sent_at,
                CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
                CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
@@ -172,9 +181,12 @@ END $$;
 
 -- The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
 -- An ack counts only while the claim it belongs to (message and attempt) is the current one.
+-- With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
+-- another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
+-- queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
 CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
-    p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL
+    p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
 LANGUAGE plpgsql
 -- The plan is the same whatever the statistics say, which lag behind a queue that fills and drains in seconds.
@@ -183,6 +195,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
     claimed integer := 0;
+    lowest integer := -2147483648;
+    highest integer := 2147483647;
+    since timestamptz := '-infinity';
+    behind bigint := 0;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -202,10 +218,16 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
+    IF p_after IS NOT NULL THEN
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+    END IF;
+
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
         FOR UPDATE SKIP LOCKED
@@ -218,22 +240,27 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
+    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count; a fast one's
+    -- messages are claimed as they are moved, which saves each an update.
     IF p_pgmq_queue IS NOT NULL THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, p_limit - claimed);
+        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, CASE WHEN p_limit < 32 THEN 128 ELSE p_limit END,
+                             p_limit - claimed);
     END IF;
 END $$;
 
--- Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over.
-CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_message jsonb, p_delay bigint, p_error text)
+-- Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
+-- (NULL: as they are) replace the message's own.
+CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     queue text;
 BEGIN
     UPDATE dramatiq.queue
-    SET state = 'queued', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error,
+    SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error,
         available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
     RETURNING queue_name INTO queue;
@@ -244,11 +271,12 @@ BEGIN
 END $$;
 
 -- Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.
-CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_message jsonb, p_error text) RETURNS boolean
+CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
 LANGUAGE sql AS $$
     WITH rejected AS (
         UPDATE dramatiq.queue
-        SET state = 'rejected', message = coalesce(p_message, message), mtime = now(), claimed_by = NULL, error = p_error
+        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+            claimed_by = NULL, error = p_error
         WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
         RETURNING 1
     )
@@ -327,7 +355,7 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 
--- Sends dead letters back to work with a clean record; returns how many there were.
+-- Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -337,7 +365,7 @@ BEGIN
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
             message = message #- '{options,retries}' #- '{options,traceback}'
-        WHERE message_id = ANY (p_ids) AND state = 'rejected'
+        WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
@@ -373,6 +401,7 @@ DECLARE
     unknown text[];
     id uuid := gen_random_uuid();
     first uuid;
+    holder text;
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -386,6 +415,10 @@ BEGIN
             coalesce(jsonb_typeof(kwargs), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"name": "value"}.';
     END IF;
+    IF octet_length(kwargs::text) > 1000000 THEN
+        RAISE EXCEPTION 'The arguments of % have % bytes, more than 1000000.', actor, octet_length(kwargs::text)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Send an id instead of what it stands for.';
+    END IF;
     SELECT array_agg(r) INTO missing FROM unnest(known.required) AS r WHERE NOT kwargs ? r;
     SELECT array_agg(k) INTO unknown FROM jsonb_object_keys(kwargs) AS k WHERE k <> ALL (known.accepted);
     IF missing IS NOT NULL OR unknown IS NOT NULL THEN
@@ -394,7 +427,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = concat_ws(' ',
                 'Missing: ' || array_to_string(missing, ', ') || '.',
                 'Unknown: ' || array_to_string(unknown, ', ') || '.',
-                'It accepts: ' || array_to_string(known.accepted, ', ') || '.');
+                'It accepts: ' || coalesce(array_to_string(known.accepted, ', '),
+                                           array_to_string(known.required, ', ') || ', and more') || '.');
     END IF;
 
     INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
@@ -404,11 +438,16 @@ BEGIN
             'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
             'options', '{}'::jsonb, 'message_id', id,
             'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)),
-        coalesce(priority, known.priority), now() + delay, delay > interval '0', unique_key)
+        coalesce(priority, known.priority), now() + greatest(delay, '0'), coalesce(delay > '0', false), unique_key)
     ON CONFLICT DO NOTHING
     RETURNING q.message_id INTO first;
     IF first IS NULL THEN
-        SELECT q.message_id INTO first FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        SELECT q.message_id, q.message ->> 'actor_name' INTO first, holder
+        FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        IF holder IS DISTINCT FROM actor THEN
+            RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
+                USING ERRCODE = 'unique_violation', HINT = 'Give the actors keys of their own.';
+        END IF;
         RETURN first;
     END IF;
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);

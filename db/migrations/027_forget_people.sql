@@ -11,6 +11,25 @@ RETURN coalesce(
     OR p_message ->> 'assessment_id' = ANY (p_assessments), false
 );
 
+-- The addresses, in lower case, that are or were a person's.
+CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = ''
+RETURN ARRAY(
+    SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
+    UNION
+    SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
+);
+
+-- The mails to a person, to whichever of their addresses; those are looked up once, in a subquery of their own.
+CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT d.id FROM balansity.delivery d
+    WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY ((SELECT balansity.addresses_of(p_user_id))::text[])
+$$;
+
 -- Removes a person's addresses from the ledger, their links from the analytics (the counts stay), and the messages that
 -- speak of them; says how many of each. Works before and after the site has removed the person's own rows, and twice.
 -- A message that a worker holds right now is left to it: its mail is in the ledger when the next call comes.
@@ -19,11 +38,7 @@ LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    addresses text[] := ARRAY(
-        SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
-        UNION
-        SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
-    );
+    addresses text[] := balansity.addresses_of(p_user_id);
     assessments text[] := ARRAY(
         SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
         WHERE p.user_id = p_user_id
@@ -33,17 +48,11 @@ DECLARE
     count_archived bigint;
 BEGIN
     UPDATE balansity.delivery_attempt SET answer = NULL
-    WHERE delivery_id IN (
-        SELECT d.id FROM balansity.delivery d
-        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
-    );
+    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery_event SET detail = NULL
-    WHERE delivery_id IN (
-        SELECT d.id FROM balansity.delivery d
-        WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY (addresses)
-    );
+    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
-    WHERE user_id = p_user_id OR lower(recipient) = ANY (addresses);
+    WHERE id IN (SELECT balansity.deliveries_of(p_user_id));
     GET DIAGNOSTICS removed = ROW_COUNT;
     what := 'addresses in the mail ledger';
     RETURN NEXT;
@@ -82,5 +91,6 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION
-    balansity.speaks_of(jsonb, uuid, text[], text[]), balansity.forget_person(uuid)
+    balansity.speaks_of(jsonb, uuid, text[], text[]), balansity.addresses_of(uuid), balansity.deliveries_of(uuid),
+    balansity.forget_person(uuid)
 FROM PUBLIC;

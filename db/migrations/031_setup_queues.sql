@@ -177,8 +177,9 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION dramatiq.purge_archives FROM PUBLIC;
 
--- Two comforts that need rights on pgmq's own schema and tables. Without the first, workers notice by polling (at most
--- a second later); without the second, the views stand in schema balansity.
+-- Comforts that need rights on pgmq's own schema and tables. Without the trigger, workers notice by polling (at most a
+-- second later); without the index, urgent messages overtake others only once the bridge has moved them; without the
+-- right to create there, the views stand in schema balansity.
 DO $$
 DECLARE
     queue text;
@@ -190,8 +191,10 @@ BEGIN
         BEGIN
             EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
                             EXECUTE FUNCTION dramatiq.ring_for_pgmq()', 'q_' || queue);
+            EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
+                            WHERE dramatiq.priority_of(message) > 0', queue || '_urgent', 'q_' || queue);
         EXCEPTION WHEN insufficient_privilege THEN
-            RAISE NOTICE 'No trigger on pgmq.q_%: workers poll for its messages.', queue;
+            RAISE NOTICE 'No trigger and index on pgmq.q_%: workers poll for its messages, in their order.', queue;
         END;
         EXECUTE format('DROP VIEW IF EXISTS %I.%I', home, queue);
         EXECUTE format(

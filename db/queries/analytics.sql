@@ -29,9 +29,3 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: archive_in_pgmq(ids)!
 SELECT pgmq.archive('analytics_queue', :ids::bigint[]);
-
--- name: daily(first, last)
--- Events of each day and type.
-SELECT day, type, events FROM balansity.analytics_daily
-WHERE day BETWEEN :first AND :last
-ORDER BY day, type;

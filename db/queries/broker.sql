@@ -1,21 +1,21 @@
 -- The broker's calls; what each does is told at the functions, in 010_create_broker.sql.
 
--- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor)
+-- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor, after)
 -- Ack what is finished, claim what is due: the hot path.
 SELECT message_id::text, attempt, priority, message::text
-FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor);
+FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
 -- name: enqueue(messages, priorities, delay, again)$
 -- Enqueue messages; `again` where the answer to a first try was lost.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :again);
 
--- name: retry(id, attempt, message, delay, error)$
+-- name: retry(id, attempt, options, delay, error)$
 -- Put a claimed message back, due in `delay` milliseconds.
-SELECT dramatiq.retry(:id::uuid, :attempt, :message::jsonb, :delay, :error);
+SELECT dramatiq.retry(:id::uuid, :attempt, :options::jsonb, :delay, :error);
 
--- name: reject(id, attempt, message, error)$
+-- name: reject(id, attempt, options, error)$
 -- Make a claimed message a dead letter.
-SELECT dramatiq.reject(:id::uuid, :attempt, :message::jsonb, :error);
+SELECT dramatiq.reject(:id::uuid, :attempt, :options::jsonb, :error);
 
 -- name: requeue(ids, attempts)$
 -- Hand claimed but unstarted messages back.

@@ -53,10 +53,19 @@ WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 mi
 -- Worker processes whose heart beats.
 SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 seconds';
 
--- name: late_jobs()$
--- Jobs that nobody has planned for ten minutes although a slot must have come.
-SELECT string_agg(name, ', ') FROM balansity.job
-WHERE NOT paused AND right(schedule, 7) = '* * * *' AND planned_until < now() - interval '10 minutes';
+-- name: planned_jobs()
+-- Jobs that are not paused, and until when their slots have been planned.
+SELECT name, schedule, time_zone, planned_until FROM balansity.job WHERE NOT paused ORDER BY id;
+
+-- name: may_read_cron()$
+-- Whether the tables of the pg_cron extension are there and this role may look at them.
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+   AND coalesce(has_table_privilege(to_regclass('cron.job'), 'SELECT'), false);
+
+-- name: old_cron_jobs()$
+-- pg_cron's jobs that ours replace and that still run; row-level security shows a role its own, a superuser all.
+SELECT string_agg(jobname || ' (job ' || jobid || ' of role ' || username || ')', ', ' ORDER BY jobid) FROM cron.job
+WHERE active AND jobname IN ('update-appointment-statuses', 'cleanup-old-assessments', 'send-appointment-reminders');
 
 -- name: dead_letters()$
 -- How many wait for a person.

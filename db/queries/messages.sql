@@ -40,8 +40,8 @@ ORDER BY died_at DESC
 LIMIT :limit;
 
 -- name: show_dead(id)^
--- One dead letter with its payload.
-SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error, message
+-- One dead letter with its payload, as text: not everything that PostgreSQL takes can be decoded here.
+SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error, message::text
 FROM dramatiq.dead_letter
 WHERE message_id = :id::uuid;
 
@@ -62,3 +62,7 @@ SELECT dramatiq.purge(:done_before, :dead_before, :batch);
 -- name: purge_archives(before, batch)$
 -- Delete a batch of what pgmq kept.
 SELECT dramatiq.purge_archives(:before, :batch);
+
+-- name: purge_expired(batch)$
+-- Delete a batch of results and counters whose time has passed.
+SELECT dramatiq.purge_expired(:batch);

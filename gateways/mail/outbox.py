@@ -1,12 +1,15 @@
 """The outbox folder: every mail as an .eml file that any mail program opens."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import settings
 from domain.mail import Mail
 from errors import RetryableError
 from gateways.mail import mime
+
+UUID_LENGTH = 36  # characters
 
 
 def send(mail: Mail) -> str:
@@ -19,6 +22,18 @@ def send(mail: Mail) -> str:
     except OSError as error:
         raise RetryableError(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
     return path.name
+
+
+def remove(delivery_ids: Iterable[str]) -> int:
+    """Remove the files of these deliveries; returns how many there were."""
+    folder, unwanted = settings.current().email_outbox_dir, set(delivery_ids)
+    files = [path for path in folder.glob("*.eml") if path.stem[-UUID_LENGTH:] in unwanted]
+    try:
+        for path in files:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RetryableError(f"Cannot remove from EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
+    return len(files)
 
 
 def _write(path: Path, content: bytes) -> None:

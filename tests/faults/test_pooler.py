@@ -24,6 +24,7 @@ def office(database: str, environment: pytest.MonkeyPatch, tmp_path: Path) -> It
         environment.setenv("BROKER_LISTEN", "off")
         settings.current.cache_clear()
         office = Office(url, tmp_path)
+        office.side_door = database
         yield office
         office.broker.close()
 

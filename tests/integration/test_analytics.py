@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from actors.analytics import record_event
+from actors.analytics import _readable, record_event
 from broker import broker
 from db import queries
 
@@ -59,7 +59,8 @@ def queue(connection: Connection, *messages: Any) -> None:
 
 
 def daily(connection: Connection) -> dict[tuple[date, str], int]:
-    return {(day, kind): count for day, kind, count in analytics.daily(connection, first=date.min, last=date.max)}
+    found = rows(connection, "SELECT day, type, events FROM balansity.analytics_daily")
+    return {(day, kind): count for day, kind, count in found}
 
 
 def recounted(connection: Connection) -> dict[tuple[date, str], int]:
@@ -138,9 +139,7 @@ def test_events_sent_by_application_code_are_taken_in_batches_too(
     ("message", "reason"),
     [
         ({"kind": "no type"}, "type is missing"),
-        ({"type": " "}, "type=' '"),
-        ({"type": "page_seen", "user_id": "somebody"}, "user_id='somebody'"),
-        ({"type": "page_seen", "occurred_at": "yesterday"}, "occurred_at='yesterday'"),
+        ({"type": " "}, "type is wrong"),
         (["page_seen"], "not a JSON object"),
     ],
     ids=lambda value: str(value)[:30],
@@ -153,6 +152,12 @@ def test_a_message_of_a_wrong_shape_becomes_a_dead_letter_and_the_queue_flows_on
     [(error,)] = rows(connection, "SELECT error FROM dramatiq.dead_letter")
     assert reason in error
     assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 1}
+
+
+def test_an_event_nested_too_deeply_holds_up_no_other() -> None:
+    deep = "[" * 5000 + "]" * 5000
+    found = [(1, NOON, f'{{"type": "t", "facts": {deep}}}'), (2, NOON, '{"type": "t"}')]
+    assert [message_id for message_id, _ in _readable(found, "message")] == [2]
 
 
 def event_lists() -> st.SearchStrategy[list[dict[str, Any]]]:

@@ -182,11 +182,17 @@ def test_what_is_sent_in_a_transaction_exists_only_if_it_commits(
     assert states(other) == {"queued": 1}
 
 
-@pytest.mark.parametrize("value", [float("nan"), "\x00", "\ud800", object(), "x" * 2_000_000])
-def test_what_cannot_be_stored_is_refused_at_send(broker: PostgresBroker, connection: Connection, value: Any) -> None:
-    actor = dramatiq.actor(broker=broker, actor_name="note")(print)
-    with pytest.raises(InvalidMessage):
-        actor.send(value)
+@pytest.mark.parametrize("value", [float("nan"), "\x00", "\ud800", object(), {1, 2}, b"bytes", "x" * 2_000_000])
+def test_what_cannot_be_stored_is_refused_at_send_with_its_name(
+    broker: PostgresBroker, connection: Connection, value: Any
+) -> None:
+    @dramatiq.actor(broker=broker)
+    def note(*numbered: Any, **named: Any) -> None: ...
+
+    with pytest.raises(InvalidMessage, match=r"Message for note.* argument 'text'"):
+        note.send(1, other=2, text=value)
+    with pytest.raises(InvalidMessage, match=r"Message for note.* argument 2"):
+        note.send("sound \\u0000", [{"deep": value}])
     assert states(connection) == {}
 
 
@@ -227,6 +233,68 @@ def test_a_pgmq_message_reaches_its_actor_and_is_archived(
     assert seen == [{"type": "visit", "page": "дом"}]
     assert run(connection, "SELECT count(*) FROM pgmq.q_analytics_queue") == [(0,)]
     assert run(connection, "SELECT count(*) FROM pgmq.a_analytics_queue") == [(1,)]
+
+
+def test_an_urgent_pgmq_message_overtakes_a_backlog(broker: PostgresBroker, work: Any, connection: Connection) -> None:
+    seen: list[str] = []
+
+    @dramatiq.actor(broker=broker, queue_name="emails", pgmq_queue="email_queue")
+    def note(subject: str, **rest: Any) -> None:
+        seen.append(subject)
+
+    run(connection, "SELECT queue_email_task('', 'calm', '') FROM generate_series(1, 2000)")
+    run(connection, "SELECT queue_email_task('', 'urgent', '', p_priority => 100)")
+    work(threads=1)
+    deadline = time.monotonic() + PATIENCE / 1000
+    while "urgent" not in seen:
+        assert time.monotonic() < deadline
+    assert seen.index("urgent") == 0
+
+
+def test_a_pgmq_message_nested_too_deep_for_python_fails_alone(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
+    def record(**payload: Any) -> None: ...
+
+    run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", '{"deep": ' + "[" * 1500 + "]" * 1500 + "}")
+    run(connection, "SELECT pgmq.send('analytics_queue', '{\"type\": \"visit\"}')")
+    work()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"done": 1, "rejected": 1}:
+        assert time.monotonic() < deadline
+
+
+def test_a_pgmq_message_with_a_key_called_self_reaches_its_actor(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
+    def record(**payload: Any) -> None:
+        seen.append(payload)
+
+    run(connection, 'SELECT pgmq.send(\'analytics_queue\', \'{"type": "visit", "self": 1}\')')
+    work()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"done": 1}:
+        assert time.monotonic() < deadline
+    assert seen == [{"type": "visit"}]
+
+
+def test_what_never_was_a_message_is_not_sent_back_to_work(
+    broker: PostgresBroker, work: Any, connection: Connection
+) -> None:
+    dramatiq.actor(broker=broker, actor_name="record", queue_name="analytics", pgmq_queue="analytics_queue")(print)
+    run(connection, "SELECT pgmq.send('analytics_queue', '[1]')")
+    work()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while states(connection) != {"rejected": 1}:
+        assert time.monotonic() < deadline
+    [(message_id, payload)] = run(connection, "SELECT message_id::text, message FROM dramatiq.dead_letter")
+    assert payload == {"payload": [1]}
+    assert broker.call("redrive", ids=[message_id]) == 0
+    assert states(connection) == {"rejected": 1}
 
 
 @pytest.mark.parametrize("number", ["1" * 5000, "1" * 400 + ".5"], ids=["too long an integer", "infinity as a float"])
@@ -289,6 +357,9 @@ class TestSendFromSql:
         @dramatiq.actor(broker=broker, queue_name="letters")
         def write(to: str, copies: int = 1) -> None: ...
 
+        @dramatiq.actor(broker=broker, queue_name="notes", required=["subject"])
+        def note(**payload: Any) -> None: ...
+
         broker.publish_actors(connection, retire=True)
 
     def test_it_reaches_the_actors_queue(self, connection: Connection) -> None:
@@ -303,7 +374,9 @@ class TestSendFromSql:
     @pytest.mark.parametrize(
         ("call", "hint"),
         [
-            ("'wriite', '{}'", "There are: write."),
+            ("'wriite', '{}'", "There are: note, write."),
+            ("'note', '{}'", "Missing: subject. It accepts: subject, and more."),
+            ("""'write', jsonb_build_object('to', repeat('x', 1000001))""", "Send an id"),
             ("'write', '[]'", "For example"),
             ("'write', '{}'", "Missing: to."),
             ("""'write', '{"to": "a", "cc": "b"}'""", "Unknown: cc. It accepts: to, copies."),
@@ -315,3 +388,16 @@ class TestSendFromSql:
         with pytest.raises(psycopg2.errors.InvalidParameterValue) as refused:
             run(connection, f"SELECT dramatiq.send({call})")
         assert hint in str(refused.value.diag.message_hint)
+
+    def test_a_delay_that_is_none_or_over_is_no_delay(self, connection: Connection) -> None:
+        for delay in ("NULL", "'-1 day'"):
+            run(connection, f"""SELECT dramatiq.send('write', '{{"to": "all"}}', delay => {delay})""")
+        assert (
+            run(connection, "SELECT delayed, available_at <= now() - interval '1 hour' FROM dramatiq.queue")
+            == [(False, False)] * 2
+        )
+
+    def test_a_unique_key_of_another_actors_message_is_refused(self, connection: Connection) -> None:
+        run(connection, """SELECT dramatiq.send('write', '{"to": "all"}', unique_key => 'letter 1')""")
+        with pytest.raises(psycopg2.errors.UniqueViolation, match="belongs to a message for write"):
+            run(connection, """SELECT dramatiq.send('note', '{"subject": "s"}', unique_key => 'letter 1')""")

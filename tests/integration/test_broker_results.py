@@ -124,7 +124,7 @@ def test_a_pipeline_whose_next_message_cannot_be_stored_becomes_a_dead_letter(
     broker.join("default", timeout=PATIENCE)
     [(actor, error)] = run(connection, "SELECT actor_name, error FROM dramatiq.dead_letter")
     assert actor == "spoil"
-    assert error.startswith("InvalidMessage: PostgreSQL cannot store this message")
+    assert error.startswith("InvalidMessage: Message for show: PostgreSQL cannot store argument 1")
 
 
 def test_a_group_gives_the_results_of_all(broker: PostgresBroker, work: Work, arithmetic: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +12,7 @@ import actors
 import cli
 import db.connection
 import settings
+from commands.doctor import is_late
 
 
 def balansity(*arguments: str) -> Result:
@@ -82,6 +84,41 @@ def test_doctor_finds_a_sound_database_without_workers(environment: pytest.Monke
     assert bad == ["No worker process lives: messages wait."]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "planned_until", "late"),
+    [
+        ("15 * * * *", "11:15", False),
+        ("15 * * * *", "10:15", True),
+        ("*/5 * * * *", "11:50", False),
+        ("*/5 * * * *", "11:45", True),
+        ("0 3 * * *", "03:00", False),
+        ("0 11 * * *", "10:00", True),
+    ],
+)
+def test_a_job_is_late_ten_minutes_after_a_slot_that_nobody_planned(
+    schedule: str, planned_until: str, late: bool
+) -> None:
+    now = datetime(2026, 11, 25, 12, 4, tzinfo=UTC)
+    assert is_late(schedule, "UTC", datetime.fromisoformat(f"2026-11-25T{planned_until}Z"), now) == late
+
+
+def test_doctor_names_late_jobs(environment: pytest.MonkeyPatch, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE balansity.job SET planned_until = now() - interval '2 days' WHERE schedule = '0 3 * * *'"
+        )
+    said = balansity("doctor").output
+    assert "Jobs that nobody plans: cleanup-old-assessments\n" in said
+
+
+def test_doctor_leads_to_the_flagged_payments(environment: pytest.MonkeyPatch, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO public.users (email) VALUES ('anna@example.com')")
+        cursor.execute("INSERT INTO public.payments (user_id, amount) SELECT id, 5000 FROM public.users")
+        cursor.execute("SELECT balansity.flag_payment(id, 'other money', now()) FROM public.payments")
+    assert "balansity payments flagged" in balansity("doctor").output
+
+
 def test_a_missing_privilege_is_named(environment: pytest.MonkeyPatch, connection: Connection, database: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP ROLE IF EXISTS newcomer")
@@ -106,6 +143,49 @@ def test_a_dead_letter_is_listed_shown_and_sent_back(
     assert '"assessment_id": "x"' in balansity("dead", message_id).output
     assert "1 sent back" in balansity("redrive", message_id).output
     assert json.loads(balansity("status", "--json").output)["queues"][0]["waiting"] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("Not a report message", "Not a report message"),
+        (
+            'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    go()\nerrors.InvalidMessage: no type',
+            "errors.InvalidMessage: no type",
+        ),
+        (
+            (
+                'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    go()\n'
+                "psycopg2.errors.CheckViolation: new row violates a check\nDETAIL:  Failing row contains (anna).\n"
+            ),
+            "psycopg2.errors.CheckViolation: new row violates a check",
+        ),
+    ],
+)
+def test_the_list_of_dead_letters_gives_each_ones_reason(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str, error: str, reason: str
+) -> None:
+    actors.publish(database)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT dramatiq.send('record_event', '{}')")
+        cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = %s", (error,))
+    assert f"attempts: {reason}\n" in balansity("dead").output
+
+
+def test_a_dead_letter_that_cannot_be_decoded_is_shown_as_it_is(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str
+) -> None:
+    actors.publish(database)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT dramatiq.send('record_event', '{}')")
+        [(message_id,)] = cursor.fetchall()
+        cursor.execute(
+            "UPDATE dramatiq.queue SET state = 'rejected', error = 'too deep', "
+            "message = (repeat('[', 5000) || repeat(']', 5000))::jsonb"
+        )
+    said = balansity("dead", message_id)
+    assert said.exit_code == 0
+    assert "[[[[" in said.output
 
 
 def test_an_id_that_is_none_is_refused_with_an_example(environment: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,12 @@ def test_another_message_with_the_same_key_sends_nothing() -> None:
         ({"template": "payment_confirmation"}, "could not say what was paid"),
         ({"template": "payment_failed", "variables": {"amount": "много"}}, "variables.amount"),
         ({"template": "payment_failed", "variables": {"payment_id": "7"}}, "variables.payment_id"),
+        ({"template": "payment_failed", "variables": {"amount": "1e30"}}, "variables.amount"),
         ({"template": "appointment_reminder_1h", "variables": {"scheduled_at": "завтра"}}, "variables.scheduled_at"),
+        (
+            {"template": "appointment_reminder_1h", "variables": {"scheduled_at": "0001-01-01T00:00:00+14:00"}},
+            "variables.scheduled_at",
+        ),
     ],
 )
 def test_what_cannot_be_sent_is_failed_with_its_reason(
@@ -103,10 +108,27 @@ def test_what_cannot_be_sent_is_failed_with_its_reason(
     assert outbox() == []
 
 
-@pytest.mark.parametrize("payload", [{"variables": []}, {"variables": "x"}, {"key": 5}, {"report_id": "five"}])
+@pytest.mark.parametrize("payload", [{"variables": []}, {"variables": "x"}, {"report_id": "five"}])
 def test_a_message_of_the_wrong_shape_is_refused_naming_the_key(payload: dict[str, Any]) -> None:
     with pytest.raises(InvalidMessage, match=next(iter(payload))):
         send({**order(), **payload})
+
+
+def test_a_letter_that_cannot_be_written_is_failed_with_its_reason(connection: Connection) -> None:
+    family = cases.add_family(connection)
+    appointment = cases.add_appointment(
+        connection, family, datetime.max.replace(tzinfo=UTC, microsecond=0), "cancelled"
+    )
+    send(order("appointment_cancelled", variables={"appointment_id": appointment}))
+    row = ledger(connection)
+    assert (row["state"], row["attempts"]) == ("failed", 0)
+    assert "the letter cannot be written: OverflowError" in row["reason"]
+
+
+def test_optional_keys_that_cannot_be_read_do_not_keep_a_mail_back(connection: Connection) -> None:
+    send(order(key=17, user_id="guest", created_at="yesterday", variables={"completed_at": "yesterday"}))
+    row = ledger(connection)
+    assert (row["state"], row["key"], row["user_id"]) == ("sent", "message:m1", None)
 
 
 def test_many_messages_with_one_key_at_once_send_one_mail(connection: Connection) -> None:

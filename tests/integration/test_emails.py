@@ -69,6 +69,17 @@ def test_a_mail_sent_by_application_code_leaves(worker: dramatiq.Worker, connect
     assert wait_for(connection, 1) == ["sent"]
 
 
+def test_a_mail_without_a_key_is_found_by_where_its_message_came_from(
+    worker: dramatiq.Worker, connection: Connection
+) -> None:
+    queue(connection, "report_ready")
+    message = send_email.send(to="boris@example.com", subject="Тема", template="report_ready")
+    wait_for(connection, 2)
+    queued = cases.row(connection, "SELECT msg_id FROM pgmq.a_email_queue")["msg_id"]
+    keys = cases.row(connection, "SELECT array_agg(key) AS keys FROM balansity.delivery")["keys"]
+    assert set(keys) == {f"pgmq:email_queue:{queued}", f"message:{message.message_id}"}
+
+
 def test_what_cannot_be_sent_is_in_the_ledger_and_no_dead_letter(
     worker: dramatiq.Worker, connection: Connection
 ) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
+import settings
 from actors.emails import send_email
 from broker import broker
 from cli import main
@@ -58,6 +59,9 @@ def live(clinic: Clinic, address: str) -> tuple[str, str]:
         "VALUES (%s, 'report_ready', %s, %s, %s, 'm', now(), now()) RETURNING id",
         *(str(uuid4()), address.upper(), user_id, f"bounced: {address}"),
     )
+    outbox = settings.current().email_outbox_dir
+    outbox.mkdir(exist_ok=True)
+    (outbox / f"report_ready-{delivery_id}.eml").write_text(f"To: {address}\n", encoding="utf-8")
     clinic.rows(
         "INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at, answer) "
         "VALUES (%s, 1, 'smtp', now(), %s)",
@@ -90,6 +94,7 @@ def test_nothing_of_a_forgotten_person_is_left_and_nothing_of_others_is_gone(cli
     assert result.exit_code == 0, result.output
     assert json.loads(result.output)["removed"] == {
         "reports": 1,
+        "mail files in the outbox folder": 1,
         "addresses in the mail ledger": 1,
         "addresses in the list of suppressed ones": 1,
         "links in analytics events": 1,
@@ -98,6 +103,7 @@ def test_nothing_of_a_forgotten_person_is_left_and_nothing_of_others_is_gone(cli
     }
     assert traces(clinic, user_id, assessment_id, "anna@example.com") == 0
     assert traces(clinic, *others, "boris@example.com") == before
+    assert [path.read_text() for path in settings.current().email_outbox_dir.iterdir()] == ["To: boris@example.com\n"]
     assert clinic.value("SELECT sum(events)::int FROM balansity.analytics_daily") == 2
 
 

@@ -52,6 +52,10 @@ def test_a_person_pauses_resumes_and_runs_a_job(clinic: Clinic) -> None:
     assert (run["job"], run["state"]) == (STATUSES, "planned")
 
 
+def test_jobs_alone_lists_them(clinic: Clinic) -> None:
+    assert STATUSES in balansity("jobs")
+
+
 def test_an_unknown_job_is_refused(clinic: Clinic) -> None:
     assert "There is no job 'backup'" in balansity("jobs", "run", "backup", code=1)
 

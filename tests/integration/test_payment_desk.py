@@ -55,6 +55,11 @@ def test_flagged_payments_are_listed_until_they_are_resolved(clinic: Clinic) -> 
     assert "is not flagged" in balansity("payments", "resolve", payment, code=1)
 
 
+def test_payments_alone_lists_the_flagged_ones(clinic: Clinic) -> None:
+    clinic.rows("SELECT balansity.flag_payment(%s, 'other money', now())", clinic.add_payment(clinic.add_user()))
+    assert "other money" in balansity("payments")
+
+
 def test_a_resolved_flag_comes_back_when_it_happens_again(clinic: Clinic) -> None:
     payment = clinic.add_payment(clinic.add_user(), status="cancelled")
     clinic.set_payment(payment, "completed")

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
+from click.testing import CliRunner
 
+import cli
+import settings
 from db.migrate import MIGRATIONS, migrate
 from tests.clinic import Clinic
 from tests.conftest import at_database, create_database
@@ -40,6 +43,20 @@ def test_the_old_jobs_are_unscheduled_and_others_stay(supabase: str) -> None:
     assert set(OURS) <= known
     assert clinic.rows("SELECT * FROM balansity.cron_job_run_details ORDER BY start_time DESC LIMIT 10") == []
     conn.close()
+
+
+def test_doctor_names_an_old_job_that_came_back(supabase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    conn = psycopg2.connect(supabase)
+    conn.autocommit = True
+    Clinic(conn).rows("CREATE EXTENSION pg_cron")
+    migrate(supabase)
+    Clinic(conn).rows("SELECT cron.schedule('send-appointment-reminders', '0 * * * *', 'SELECT 1')")
+    conn.close()
+    monkeypatch.setenv("DATABASE_URL", supabase)
+    settings.current.cache_clear()
+    said = CliRunner().invoke(cli.main, ["doctor"], catch_exceptions=False).output
+    settings.current.cache_clear()
+    assert "Old pg_cron jobs run beside ours: send-appointment-reminders (job 1 of role postgres)" in said
 
 
 def test_nobody_is_reminded_again_of_what_the_old_job_wrote(supabase: str) -> None:

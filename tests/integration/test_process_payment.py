@@ -171,17 +171,21 @@ def test_update_status_brings_about_what_is_missing(clinic: Clinic, provider: Yo
 
 
 @pytest.mark.parametrize(
-    "payload",
+    ("payload", "named"),
     [
-        {},
-        {"payment_id": "7", "action": "verify"},
-        {"payment_id": str(uuid4()), "action": "steal"},
-        {"action": "verify"},
+        ({}, "payment_id is missing; action is missing"),
+        ({"payment_id": "anna@example.com", "action": "verify"}, "payment_id is wrong"),
+        ({"payment_id": str(uuid4()), "action": "steal"}, "action is wrong"),
+        ({"action": "verify"}, "payment_id is missing"),
     ],
 )
-def test_a_malformed_message_is_refused(clinic: Clinic, payload: dict[str, Any]) -> None:
-    with pytest.raises(InvalidMessage, match="needs payment_id"):
+def test_a_malformed_message_is_refused_in_one_line_that_quotes_nothing(
+    clinic: Clinic, payload: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(InvalidMessage, match=rf"^Not a payment message: {named}.*$") as refused:
         process_payment(**payload)
+    assert "anna@example.com" not in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_message_that_nothing_can_be_done_about_says_why(clinic: Clinic, provider: YooKassa) -> None:

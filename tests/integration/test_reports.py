@@ -231,9 +231,9 @@ def test_answers_that_are_still_missing_are_waited_for_but_not_for_ever(clinic: 
     ("payload", "named"),
     [
         ({}, "assessment_id is missing"),
-        ({"assessment_id": "seven"}, "assessment_id='seven'"),
-        ({"assessment_id": str(uuid4()), "report_type": "docx"}, "report_type='docx'"),
-        ({"assessment_id": str(uuid4()), "user_id": 5}, "user_id='5'"),
+        ({"assessment_id": "seven"}, "assessment_id is wrong"),
+        ({"assessment_id": str(uuid4()), "report_type": "docx"}, "report_type is wrong"),
+        ({"assessment_id": str(uuid4()), "user_id": 5}, "user_id is wrong"),
     ],
 )
 def test_a_message_of_a_wrong_shape_is_refused_by_name(payload: dict[str, Any], named: str) -> None:

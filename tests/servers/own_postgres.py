@@ -15,9 +15,10 @@ from db import embedded
 class OwnServer:
     """A running server; `url` is its database postgres."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, programs: Path) -> None:
         self.folder = folder
         self.url = url
+        self.programs = programs
 
     def restart(self, how: str) -> None:
         """Stop and start it: `fast` ends every session in good order, `immediate` is a crash."""
@@ -32,18 +33,22 @@ class OwnServer:
         self._control("start", "--options", options.strip(), "--log", str(self.folder / "log"))
 
     def _control(self, *command: str) -> None:
-        program = [str(embedded.binaries() / "pg_ctl"), "-D", str(self.folder), "--wait", "--silent"]
+        program = [str(self.programs / "pg_ctl"), "-D", str(self.folder), "--wait", "--silent"]
         owner = "pgserver" if os.geteuid() == 0 else None
         subprocess.run([*program, *command], check=True, cwd="/", user=owner)
 
 
 @contextmanager
-def running() -> Iterator[OwnServer]:
-    """Run a server in a new folder under var/ until the block ends, then delete the folder."""
+def running(version: int | None = None) -> Iterator[OwnServer]:
+    """Run a server, 16 or 18, in a new folder under var/ until the block ends, then delete the folder."""
+    library = embedded._library()
     folder = settings.ROOT / "var" / f"own-postgres-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(parents=True)
+    version = version or library.TARGET_POSTGRES_VERSION
+    server = library.PostgresServer(folder, cleanup_mode=None, postgres_version=version)
     try:
-        with embedded.running(folder) as url:
-            yield OwnServer(folder, url)
+        server.start()
+        yield OwnServer(folder, server.get_uri(), server.bin_path)
     finally:
+        server.stop()
         shutil.rmtree(folder)
-        folder.with_name(folder.name + ".owner").unlink()

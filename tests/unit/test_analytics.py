@@ -32,13 +32,26 @@ def test_an_event_keeps_unknown_facts_and_its_own_key() -> None:
     assert read({"type": "booked"})["key"] == "message:1"
 
 
+def test_optional_keys_that_cannot_be_read_count_as_missing() -> None:
+    event = read({"type": "t", "key": 17, "user_id": "guest", "created_at": "yesterday", "occurred_at": "0001-01-01"})
+    assert (event["key"], event["user_id"], event["occurred_at"]) == ("message:1", None, SENT_AT.isoformat())
+    assert read({"type": "t", "key": ""})["key"] == "message:1"
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
 @pytest.mark.parametrize(
     ("payload", "named"),
     [
         ({}, "type"),
         ({"type": 3}, "type"),
-        ({"type": "t", "key": ""}, "key"),
         ({"type": "t", "x": float("inf")}, "number"),
+        ({"type": "t", "x": nested(100_000)}, "nested too deeply"),
     ],
 )
 def test_a_wrong_shape_is_named(payload: dict[str, Any], named: str) -> None:

@@ -16,7 +16,7 @@ LAYERS = [
     {"actors"},
     {"gateways", "broker"},
     {"consumer"},
-    {"claims", "limits", "pulse", "results"},
+    {"claims", "encoding", "limits", "pulse", "results", "routes"},
     {"db"},
     {"domain"},
     {"settings"},
