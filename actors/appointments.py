@@ -66,7 +66,7 @@ def send_appointment_reminders(slot: str) -> None:
     throws=(PermanentError,),
 )
 def cleanup_old_assessments(slot: str) -> None:
-    """Abandon check-ups left unfinished for 30 days, and forget slots older than 90."""
+    """Abandon check-ups left unfinished for 30 days, forget slots older than 90, and rows that the site deleted."""
     run_slot("cleanup-old-assessments", slot, clean_up)
 
 
@@ -102,4 +102,5 @@ def mail(reminder: Reminder) -> dict[str, Any]:
 def clean_up(conn: Connection, now: datetime) -> str:
     abandoned = queries.abandon_old_assessments(conn, now=now)
     purged = jobs.purge_slots(conn, before=now - HISTORY)
-    return f"{abandoned} check-ups abandoned, {purged} slots purged"
+    forgotten = queries.forget_deleted(conn)
+    return f"{abandoned} check-ups abandoned, {purged} slots purged, {forgotten} notes about deleted rows removed"

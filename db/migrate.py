@@ -22,13 +22,15 @@ def migrate(url: str) -> list[str]:
     """Apply what is missing, each migration in its own transaction; returns the names applied.
 
     Raises:
-        DatabaseError: the server cannot be reached, is too old, or refuses a privilege.
+        DatabaseError: the server cannot be reached, is too old, refuses a privilege, or holds what is in the way.
     """
     with _one_at_a_time(url):
         backend = _backend(url)
         try:
             missing = backend.to_apply(_known())
             backend.apply_migrations(missing)
+        except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
+            raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
             user = urlsplit(url).username
             raise DatabaseError(

@@ -147,7 +147,8 @@ CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now time
     SET search_path TO ''
     AS $$
 DECLARE
-    key text := 'payment:' || p_payment.id || ':' || p_payment.status;
+    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status,
+        CASE p_payment.status WHEN 'failed' THEN balansity.iso_utc(p_now) END); -- the only one that may come again
     facts jsonb := jsonb_build_object(
         'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
     );
@@ -244,7 +245,9 @@ BEGIN
     delivery_id := opened.id;
     state := opened.state;
     wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
-    IF opened.state NOT IN ('planned', 'unknown') OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
+    -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
+    IF opened.state NOT IN ('planned', 'unknown', 'superseded')
+        OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
         RETURN;
     END IF;
     wait := NULL;
@@ -263,6 +266,8 @@ BEGIN
         number := opened.attempts + 1;
         INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
         VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+    ELSIF p_refusal = 'superseded' THEN
+        PERFORM balansity.release_reminder(p_key);
     END IF;
 END $$;
 
@@ -277,6 +282,7 @@ CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now time
 DECLARE
     planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
     type_id uuid := balansity.uuid_in(p_payment.metadata, 'appointment_type_id');
+    patient_id uuid := balansity.uuid_in(p_payment.metadata, 'profile_id');
 BEGIN
     IF planned_at IS NULL OR type_id IS NULL THEN
         RAISE EXCEPTION 'metadata describes no appointment: '
@@ -285,10 +291,14 @@ BEGIN
     IF planned_at <= p_now THEN
         RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
     END IF;
+    IF patient_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM public.profiles WHERE id = patient_id AND user_id = p_payment.user_id) THEN
+        RAISE EXCEPTION 'metadata.profile_id % is no profile of the payer', patient_id;
+    END IF;
+    PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
     INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
     VALUES (
-        p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
-        p_payment.id
+        p_payment.user_id, patient_id, type_id, planned_at, 'scheduled', p_payment.id
     )
     ON CONFLICT DO NOTHING;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
@@ -308,6 +318,10 @@ CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text
 DECLARE
     old text;
 BEGIN
+    -- The site writes a consultation before its payment: whoever takes both in this order never waits in a circle.
+    PERFORM FROM public.appointments
+    WHERE id = (SELECT balansity.appointment_of(p) FROM public.payments p WHERE p.id = p_payment_id)
+    FOR NO KEY UPDATE;
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
         RETURN 'unchanged';
@@ -318,6 +332,20 @@ BEGIN
     END IF;
     UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
     RETURN 'changed';
+END $$;
+
+--
+-- Name: check_amount(public.payments, numeric); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+BEGIN
+    IF p_payment.amount < p_price THEN
+        RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
+    END IF;
 END $$;
 
 --
@@ -385,6 +413,13 @@ BEGIN
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
     END IF;
+    -- Confirmed all the same: somebody booked it, and may have agreed on less.
+    PERFORM balansity.flag_payment(
+        p_payment.id, format('paid %s, but appointment %s costs %s', p_payment.amount, paid.id, t.price), p_now
+    )
+    FROM public.appointment_types t
+    WHERE t.id = paid.appointment_type_id AND t.price > p_payment.amount
+      AND paid.payment_id IS DISTINCT FROM p_payment.id; -- linked by the site, it is the site's price
 END $$;
 
 --
@@ -500,6 +535,35 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
 $$;
 
 --
+-- Name: forget_deleted(); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH reminder AS (
+        DELETE FROM balansity.reminder r
+        WHERE NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
+        RETURNING 1
+    ), settlement AS (
+        DELETE FROM balansity.payment_settlement s
+        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
+        RETURNING 1
+    ), flag AS (
+        DELETE FROM balansity.payment_flag f
+        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
+        RETURNING 1
+    ), payment_check AS (
+        DELETE FROM balansity.payment_check c
+        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
+        RETURNING 1
+    )
+    SELECT count(*)
+    FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
+$$;
+
+--
 -- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -561,10 +625,10 @@ BEGIN
 END $_$;
 
 --
--- Name: fulfil_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: fulfil_payment(public.payments, boolean, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -573,6 +637,8 @@ DECLARE
 BEGIN
     IF appointment_id IS NOT NULL THEN
         PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_replay THEN
+        RETURN;
     ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
         RAISE EXCEPTION 'metadata.appointment_id is no uuid';
     ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
@@ -598,6 +664,7 @@ BEGIN
     IF EXISTS (SELECT FROM public.package_purchases WHERE payment_id = p_payment.id) THEN
         RETURN;
     END IF;
+    PERFORM balansity.check_amount(p_payment, p.price) FROM public.packages p WHERE p.id = bought;
     INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
     SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
     FROM public.packages p
@@ -785,6 +852,22 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
 $$;
 
 --
+-- Name: release_reminder(text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+BEGIN
+    IF p_key ~* '^reminder:(24h|1h):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' THEN
+        DELETE FROM balansity.reminder
+        WHERE appointment_id = split_part(p_key, ':', 3)::uuid
+          AND p_key = concat_ws(':', 'reminder', kind, appointment_id, balansity.iso_utc(scheduled_at));
+    END IF;
+END $$;
+
+--
 -- Name: reminders_between(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -851,20 +934,27 @@ CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with
     AS $$
 DECLARE
     payment public.payments;
+    replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
-    CASE payment.status
-        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
-        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
-        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
-        WHEN 'failed' THEN NULL; -- only told
-        ELSE RETURN;
-    END CASE;
+    -- Tried again: if that fails too, it is told too.
+    DELETE FROM balansity.payment_settlement s
+    WHERE s.payment_id = payment.id AND s.status = 'failed' AND payment.status <> 'failed';
+    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE THEN
+        RETURN;
+    END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
     VALUES (payment.id, payment.status, p_now)
     ON CONFLICT DO NOTHING;
-    IF FOUND THEN
+    replay := NOT FOUND;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+    END CASE;
+    IF NOT replay THEN
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
@@ -2671,34 +2761,6 @@ ALTER TABLE ONLY balansity.delivery_event
     ADD CONSTRAINT delivery_event_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
 
 --
--- Name: payment_check payment_check_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.payment_check
-    ADD CONSTRAINT payment_check_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
-
---
--- Name: payment_flag payment_flag_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.payment_flag
-    ADD CONSTRAINT payment_flag_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
-
---
--- Name: payment_settlement payment_settlement_payment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.payment_settlement
-    ADD CONSTRAINT payment_settlement_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE CASCADE;
-
---
--- Name: reminder reminder_appointment_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.reminder
-    ADD CONSTRAINT reminder_appointment_id_fkey FOREIGN KEY (appointment_id) REFERENCES public.appointments(id) ON DELETE CASCADE;
-
---
 -- Name: slot slot_job_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
 --
 
@@ -2905,6 +2967,12 @@ REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_n
 REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION check_amount(p_payment public.payments, p_price numeric); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) FROM PUBLIC;
+
+--
 -- Name: FUNCTION claim_payment_checks(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -2965,16 +3033,22 @@ REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION forget_deleted(); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
+
+--
 -- Name: FUNCTION forget_person(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
 REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
 
 --
--- Name: FUNCTION fulfil_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
@@ -3041,6 +3115,12 @@ REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION release_reminder(p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION reminders_between(p_from timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -

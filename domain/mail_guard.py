@@ -31,6 +31,8 @@ def check_appointment(template: str, appointment: Appointment, promised: datetim
     }.get(template, BOOKED)
     if appointment.status not in allowed:
         raise Superseded(f"the appointment is {appointment.status} by now")
+    if at >= appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes):
+        raise Superseded("the appointment is over")
     if template in REMINDERS and at > appointment.scheduled_at - LATEST_REMINDER[template]:
         raise Superseded("too late: a newer reminder or the appointment itself has taken over")
 

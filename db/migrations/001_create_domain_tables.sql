@@ -1,7 +1,10 @@
 -- Creates the service's own tables where they are missing; a live database has them and keeps them as they are.
 
-SELECT set_config('balansity.tables_found', coalesce(string_agg(tablename, ','), ''), true)
-FROM pg_tables WHERE schemaname = 'public';
+DO $$
+BEGIN -- for this transaction
+    PERFORM set_config('balansity.tables_found', coalesce(string_agg(tablename, ','), ''), true)
+    FROM pg_tables WHERE schemaname = 'public';
+END $$;
 
 CREATE TABLE IF NOT EXISTS public.users (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -96,8 +99,32 @@ CREATE TABLE IF NOT EXISTS public.appointments (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
-CREATE UNIQUE INDEX IF NOT EXISTS appointments_payment_id_unique
-    ON public.appointments (payment_id) WHERE payment_id IS NOT NULL;
+-- One payment, one consultation: a live database may keep that by an index of another name, or not at all.
+DO $$
+DECLARE
+    shared uuid;
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = 'public.appointments'::regclass AND i.indisunique AND i.indnkeyatts = 1
+          AND a.attname = 'payment_id'
+          AND coalesce(pg_get_expr(i.indpred, i.indrelid), '(payment_id IS NOT NULL)') = '(payment_id IS NOT NULL)'
+    ) THEN
+        RETURN;
+    END IF;
+    SELECT payment_id INTO shared FROM public.appointments
+    WHERE payment_id IS NOT NULL
+    GROUP BY payment_id
+    HAVING count(*) > 1
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'Several appointments have payment_id %: set it to NULL in all but one of them, '
+            'in every such group, and migrate again.', shared;
+    END IF;
+    CREATE UNIQUE INDEX appointments_payment_id_unique
+        ON public.appointments (payment_id) WHERE payment_id IS NOT NULL;
+END $$;
 
 CREATE TABLE IF NOT EXISTS public.packages (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -133,17 +160,28 @@ BEGIN
 END $$;
 
 -- The request needs a consultation that waits for its payment (pending) and one that is paid (confirmed):
--- whatever the CHECK on status is called, it is replaced by one that allows both.
+-- whatever the CHECK that lists the statuses is called, it is replaced by one that allows both.
 DO $$
 DECLARE
     old name;
+    kind regtype;
 BEGIN
+    SELECT t.oid INTO kind
+    FROM pg_attribute a
+    JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = 'public.appointments'::regclass AND a.attname = 'status' AND t.typtype = 'e';
+    IF FOUND THEN
+        RAISE EXCEPTION 'appointments.status is of the enum type %, but has to be text: run '
+            '"ALTER TABLE public.appointments ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status TYPE text, '
+            'ALTER COLUMN status SET DEFAULT ''scheduled''" and migrate again.', kind;
+    END IF;
     FOR old IN
         SELECT c.conname
         FROM pg_constraint c
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
         WHERE c.conrelid = 'public.appointments'::regclass AND c.contype = 'c'
           AND a.attname = 'status' AND cardinality(c.conkey) = 1
+          AND pg_get_constraintdef(c.oid) LIKE '%''scheduled''%'
     LOOP
         EXECUTE format('ALTER TABLE public.appointments DROP CONSTRAINT %I', old);
     END LOOP;

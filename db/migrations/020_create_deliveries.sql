@@ -3,7 +3,7 @@
 -- planned ─► sending ─► sent ─► delivered | bounced | dropped | complained
 --    │          ├─► planned   the provider asked to come back later
 --    │          └─► unknown   the request went out, the answer never came ─► sending again, if the template's policy says so
---    └─► failed | superseded | suppressed   it never left: wrong, no longer true, or not wanted
+--    └─► failed | superseded | suppressed   it never left: wrong, no longer true (─► sending, once true again), or not wanted
 CREATE TABLE balansity.delivery (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     key text NOT NULL UNIQUE,               -- the business reason: one reason, one mail
@@ -74,7 +74,9 @@ BEGIN
     delivery_id := opened.id;
     state := opened.state;
     wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
-    IF opened.state NOT IN ('planned', 'unknown') OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
+    -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
+    IF opened.state NOT IN ('planned', 'unknown', 'superseded')
+        OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
         RETURN;
     END IF;
     wait := NULL;
@@ -93,6 +95,8 @@ BEGIN
         number := opened.attempts + 1;
         INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
         VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+    ELSIF p_refusal = 'superseded' THEN
+        PERFORM balansity.release_reminder(p_key);
     END IF;
 END $$;
 

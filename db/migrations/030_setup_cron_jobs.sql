@@ -32,7 +32,7 @@ CREATE INDEX slot_by_time ON balansity.slot (slot);
 
 -- A reminder that was sent, or is about to be; written in the transaction that sends it, so each exists once.
 CREATE TABLE balansity.reminder (
-    appointment_id uuid NOT NULL REFERENCES public.appointments (id) ON DELETE CASCADE,
+    appointment_id uuid NOT NULL,                     -- no foreign key: the service's tables carry nothing of ours
     kind text NOT NULL CHECK (kind IN ('24h', '1h')),
     scheduled_at timestamptz NOT NULL,
     planned_at timestamptz NOT NULL,
@@ -66,15 +66,15 @@ FROM balansity.slot s
 JOIN balansity.cron_job j ON j.jobname = s.job;
 
 -- With pg_cron its tables stay its own, and the three jobs that ours replace must not run beside them. Nor may people
--- be reminded twice: the old job, once an hour, wrote to everybody 23 to 25 hours and 55 to 65 minutes ahead.
+-- be reminded twice: the old job, once an hour on the hour, wrote to everybody 23 to 25 hours and 55 to 65 minutes ahead.
 DO $$
 BEGIN
     IF to_regclass('cron.job') IS NOT NULL THEN
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
         SELECT a.id, sent.kind, a.scheduled_at, now()
         FROM public.appointments a
-        JOIN (VALUES ('24h', interval '23 hours', 60), ('1h', interval '55 minutes', 5)) AS sent (kind, ahead, off_the_hour)
-          ON a.scheduled_at < now() + sent.ahead
+        JOIN (VALUES ('24h', interval '25 hours', 60), ('1h', interval '65 minutes', 5)) AS sent (kind, ahead, off_the_hour)
+          ON a.scheduled_at <= date_trunc('hour', now(), 'UTC') + sent.ahead
          AND (extract(minute FROM a.scheduled_at) <= sent.off_the_hour
               OR extract(minute FROM a.scheduled_at) >= 60 - sent.off_the_hour)
         WHERE a.status = 'scheduled' AND a.scheduled_at > now()

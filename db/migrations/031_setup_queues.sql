@@ -11,6 +11,7 @@ END $$;
 DO $$
 DECLARE
     old regprocedure;
+    user_of_it text;
 BEGIN
     FOR old IN
         SELECT oid::regprocedure FROM pg_proc
@@ -18,8 +19,11 @@ BEGIN
             'queue_email_task', 'queue_report_generation', 'queue_payment_processing',
             'pgmq_read', 'pgmq_archive', 'pgmq_nack', 'pgmq_metrics')
     LOOP
-        EXECUTE format('DROP FUNCTION %s', old);
+        EXECUTE format('DROP ROUTINE %s', old);
     END LOOP;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
+    RAISE EXCEPTION '% must make way for ours, but %: drop what depends on it and migrate again.', old, user_of_it;
 END $$;
 
 CREATE FUNCTION public.queue_email_task(

@@ -119,7 +119,7 @@ INSERT INTO balansity.payment_transition VALUES
 
 -- The statuses whose effects a payment has had: a replay finds its row and sends nothing again.
 CREATE TABLE balansity.payment_settlement (
-    payment_id uuid NOT NULL REFERENCES public.payments (id) ON DELETE CASCADE,
+    payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
     status text NOT NULL,
     settled_at timestamptz NOT NULL,
     PRIMARY KEY (payment_id, status)
@@ -127,7 +127,7 @@ CREATE TABLE balansity.payment_settlement (
 
 -- What a person has to decide about a payment.
 CREATE TABLE balansity.payment_flag (
-    payment_id uuid NOT NULL REFERENCES public.payments (id) ON DELETE CASCADE,
+    payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
     reason text NOT NULL,
     flagged_at timestamptz NOT NULL,
     resolved_at timestamptz,
@@ -204,6 +204,24 @@ BEGIN
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
     END IF;
+    -- Confirmed all the same: somebody booked it, and may have agreed on less.
+    PERFORM balansity.flag_payment(
+        p_payment.id, format('paid %s, but appointment %s costs %s', p_payment.amount, paid.id, t.price), p_now
+    )
+    FROM public.appointment_types t
+    WHERE t.id = paid.appointment_type_id AND t.price > p_payment.amount
+      AND paid.payment_id IS DISTINCT FROM p_payment.id; -- linked by the site, it is the site's price
+END $$;
+
+-- A person has to look at a payment below the price; one above it is nobody's loss.
+CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+BEGIN
+    IF p_payment.amount < p_price THEN
+        RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
+    END IF;
 END $$;
 
 -- Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.
@@ -214,6 +232,7 @@ AS $$
 DECLARE
     planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
     type_id uuid := balansity.uuid_in(p_payment.metadata, 'appointment_type_id');
+    patient_id uuid := balansity.uuid_in(p_payment.metadata, 'profile_id');
 BEGIN
     IF planned_at IS NULL OR type_id IS NULL THEN
         RAISE EXCEPTION 'metadata describes no appointment: '
@@ -222,10 +241,14 @@ BEGIN
     IF planned_at <= p_now THEN
         RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
     END IF;
+    IF patient_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM public.profiles WHERE id = patient_id AND user_id = p_payment.user_id) THEN
+        RAISE EXCEPTION 'metadata.profile_id % is no profile of the payer', patient_id;
+    END IF;
+    PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
     INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
     VALUES (
-        p_payment.user_id, balansity.uuid_in(p_payment.metadata, 'profile_id'), type_id, planned_at, 'scheduled',
-        p_payment.id
+        p_payment.user_id, patient_id, type_id, planned_at, 'scheduled', p_payment.id
     )
     ON CONFLICT DO NOTHING;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
@@ -244,6 +267,7 @@ BEGIN
     IF EXISTS (SELECT FROM public.package_purchases WHERE payment_id = p_payment.id) THEN
         RETURN;
     END IF;
+    PERFORM balansity.check_amount(p_payment, p.price) FROM public.packages p WHERE p.id = bought;
     INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
     SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
     FROM public.packages p
@@ -254,7 +278,8 @@ BEGIN
 END $$;
 
 -- Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
-CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_now timestamptz) RETURNS void
+-- A replay books and grants nothing: what is missing by then, staff deleted.
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
@@ -263,6 +288,8 @@ DECLARE
 BEGIN
     IF appointment_id IS NOT NULL THEN
         PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_replay THEN
+        RETURN;
     ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
         RAISE EXCEPTION 'metadata.appointment_id is no uuid';
     ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
@@ -309,7 +336,8 @@ LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    key text := 'payment:' || p_payment.id || ':' || p_payment.status;
+    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status,
+        CASE p_payment.status WHEN 'failed' THEN balansity.iso_utc(p_now) END); -- the only one that may come again
     facts jsonb := jsonb_build_object(
         'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
     );
@@ -335,27 +363,34 @@ BEGIN
     ));
 END $$;
 
--- What the payment's present status requires. Safe to repeat: mail and event go out once per status.
+-- What the payment's present status requires. Safe to repeat: mail and event go out once, as long as it stays.
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
     payment public.payments;
+    replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
-    CASE payment.status
-        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, p_now);
-        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
-        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
-        WHEN 'failed' THEN NULL; -- only told
-        ELSE RETURN;
-    END CASE;
+    -- Tried again: if that fails too, it is told too.
+    DELETE FROM balansity.payment_settlement s
+    WHERE s.payment_id = payment.id AND s.status = 'failed' AND payment.status <> 'failed';
+    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE THEN
+        RETURN;
+    END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
     VALUES (payment.id, payment.status, p_now)
     ON CONFLICT DO NOTHING;
-    IF FOUND THEN
+    replay := NOT FOUND;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+    END CASE;
+    IF NOT replay THEN
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;

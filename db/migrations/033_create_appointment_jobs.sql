@@ -105,4 +105,17 @@ AS $$
     ORDER BY due.due_at, due.appointment_id
 $$;
 
+-- The claim of a reminder that was superseded is given up: if it becomes true again, it is due again.
+CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+BEGIN
+    IF p_key ~* '^reminder:(24h|1h):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' THEN
+        DELETE FROM balansity.reminder
+        WHERE appointment_id = split_part(p_key, ':', 3)::uuid
+          AND p_key = concat_ws(':', 'reminder', kind, appointment_id, balansity.iso_utc(scheduled_at));
+    END IF;
+END $$;
+
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;

@@ -9,6 +9,10 @@ AS $$
 DECLARE
     old text;
 BEGIN
+    -- The site writes a consultation before its payment: whoever takes both in this order never waits in a circle.
+    PERFORM FROM public.appointments
+    WHERE id = (SELECT balansity.appointment_of(p) FROM public.payments p WHERE p.id = p_payment_id)
+    FOR NO KEY UPDATE;
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
         RETURN 'unchanged';
@@ -22,7 +26,7 @@ BEGIN
 END $$;
 
 CREATE TABLE balansity.payment_check (
-    payment_id uuid PRIMARY KEY REFERENCES public.payments (id) ON DELETE CASCADE,
+    payment_id uuid PRIMARY KEY, -- no foreign key: the service's tables carry nothing of ours
     checks integer NOT NULL,
     next_at timestamptz NOT NULL
 );

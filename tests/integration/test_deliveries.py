@@ -301,6 +301,15 @@ class TestGuards:
         send(payload)
         assert (ledger(connection)["state"], outbox()) == ("superseded", [])
 
+    @pytest.mark.parametrize(("minutes", "state"), [(-30, "sent"), (-45, "superseded")])
+    def test_a_confirmation_goes_out_until_the_appointment_is_over(
+        self, connection: Connection, minutes: int, state: str
+    ) -> None:
+        begins_at = self.at + timedelta(minutes=minutes)
+        appointment = cases.add_appointment(connection, cases.add_family(connection), begins_at)
+        send(order("appointment_confirmation", variables={"appointment_id": appointment}))
+        assert ledger(connection)["state"] == state
+
     def test_a_mail_about_an_appointment_that_is_gone_does_not(self, connection: Connection) -> None:
         send(order("appointment_confirmation", variables={"appointment_id": str(uuid4())}))
         assert ledger(connection)["state"] == "superseded"

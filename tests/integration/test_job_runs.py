@@ -12,7 +12,9 @@ from actors.appointments import (
     send_reminders,
     update_appointment_statuses,
 )
+from actors.delivery import deliver
 from db.connection import transaction
+from domain.mail_order import read_order
 from errors import InvalidMessage
 from tests.clinic import Clinic
 
@@ -111,6 +113,23 @@ def test_a_reminder_is_not_sent_when_its_run_fails(clinic: Clinic) -> None:
     assert clinic.rows("SELECT FROM balansity.reminder") == clinic.rows("SELECT FROM dramatiq.queue") == []
 
 
+def test_a_superseded_reminder_leaves_after_all_when_its_reason_is_back(clinic: Clinic) -> None:
+    now = datetime.now(UTC)
+    appointment = clinic.book(clinic.add_user(), now + timedelta(minutes=30))
+    states = []
+    for status in ("cancelled", "scheduled"):
+        with transaction() as conn:
+            assert send_reminders(conn, now) == "1 reminders sent"
+        clinic.rows("UPDATE public.appointments SET status = %s WHERE id = %s", status, appointment)
+        [(order,)] = clinic.rows("DELETE FROM dramatiq.queue RETURNING message -> 'kwargs'")
+        deliver(read_order(order), "m1")
+        states.append(clinic.value("SELECT state FROM balansity.delivery"))
+        clinic.rows("UPDATE public.appointments SET status = 'scheduled' WHERE id = %s", appointment)
+    assert states == ["superseded", "sent"]
+    with transaction() as conn:
+        assert send_reminders(conn, now) == "0 reminders sent"
+
+
 def test_the_clean_up_abandons_and_forgets(clinic: Clinic) -> None:
     clinic.add_checkup(clinic.add_user())
     clinic.rows("UPDATE public.assessments SET started_at = now() - interval '31 days'")
@@ -119,4 +138,26 @@ def test_the_clean_up_abandons_and_forgets(clinic: Clinic) -> None:
         "VALUES ('cleanup-old-assessments', now() - interval '91 days', 'succeeded')"
     )
     cleanup_old_assessments(SLOT)
-    assert history(clinic) == [("cleanup-old-assessments", "succeeded", "1 check-ups abandoned, 1 slots purged")]
+    [(job, status, outcome)] = history(clinic)
+    assert (job, status) == ("cleanup-old-assessments", "succeeded")
+    assert outcome == "1 check-ups abandoned, 1 slots purged, 0 notes about deleted rows removed"
+
+
+def test_the_site_may_empty_its_tables_and_the_clean_up_follows(clinic: Clinic) -> None:
+    user, now = clinic.add_user(), datetime.now(UTC)
+    kept = clinic.add_payment(user)
+    clinic.set_payment(kept, "completed")
+    clinic.book(user, now + timedelta(minutes=30))
+    send_appointment_reminders(now.isoformat())
+    gone = clinic.add_payment(user, {"appointment_id": "nonsense"})
+    clinic.set_payment(gone, "completed")
+    clinic.rows("INSERT INTO balansity.payment_check VALUES (%s, 1, now())", gone)
+    clinic.rows("TRUNCATE public.appointments")
+    clinic.rows("DELETE FROM public.payments WHERE id = %s", gone)
+    cleanup_old_assessments(SLOT)
+    assert history(clinic)[-1][2].endswith("4 notes about deleted rows removed")
+    assert clinic.rows("SELECT payment_id::text FROM balansity.payment_settlement") == [(kept,)]
+
+
+def test_the_site_may_truncate_all_that_our_notes_speak_of(clinic: Clinic) -> None:
+    clinic.rows("TRUNCATE public.appointments, public.payments, public.package_purchases")

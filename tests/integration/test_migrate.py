@@ -3,8 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
+import pytest
 
 from db.migrate import migrate
+from errors import DatabaseError
+from tests.integration.test_live_database import OLDER_DEPLOYMENT
 
 
 def test_a_second_migration_finds_nothing_to_do(empty_database: str) -> None:
@@ -27,6 +30,64 @@ def test_a_live_table_keeps_its_columns_and_rows(empty_database: str) -> None:
     with conn, conn.cursor() as cursor:
         cursor.execute("SELECT email, loyalty_points FROM public.users")
         assert cursor.fetchall() == [("anna@example.com", 7)]
+    conn.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (
+            """
+            ALTER TABLE public.appointments DROP CONSTRAINT appointments_status_check,
+                ALTER COLUMN status TYPE public.appointment_status USING status::public.appointment_status
+            """,
+            r"appointments.status is of the enum type public.appointment_status, but.*ALTER COLUMN status TYPE text",
+        ),
+        (
+            """
+            INSERT INTO public.payments (user_id, amount) SELECT id, 5000 FROM public.users;
+            INSERT INTO public.appointments (user_id, appointment_type_id, scheduled_at, status, payment_id)
+            SELECT p.user_id, t.id, now(), 'scheduled', p.id
+            FROM public.payments p, public.appointment_types t, generate_series(1, 2)
+            """,
+            r"Several appointments have payment_id [0-9a-f-]{36}: set it to NULL in all but one",
+        ),
+        (
+            "CREATE VIEW public.waiting AS SELECT * FROM public.pgmq_read('email_queue', 1)",
+            r"pgmq_read\(text,integer\) must make way for ours, but view public.waiting depends on .*: drop",
+        ),
+    ],
+)
+def test_what_is_in_the_way_is_named_with_its_remedy(empty_database: str, statement: str, sentence: str) -> None:
+    conn = psycopg2.connect(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(OLDER_DEPLOYMENT)
+        cursor.execute(
+            "CREATE TYPE public.appointment_status AS ENUM "
+            "('scheduled', 'in_progress', 'completed', 'cancelled', 'no_show')"
+        )
+        cursor.execute(statement)
+    conn.close()
+    with pytest.raises(DatabaseError, match=sentence):
+        migrate(empty_database)
+
+
+def test_what_a_live_database_does_its_own_way_is_no_obstacle(empty_database: str) -> None:
+    conn = psycopg2.connect(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(OLDER_DEPLOYMENT)
+        cursor.execute("CREATE UNIQUE INDEX one_payment ON public.appointments (payment_id)")
+        cursor.execute("ALTER TABLE public.appointments ADD CONSTRAINT in_lower_case CHECK (status = lower(status))")
+        cursor.execute("CREATE PROCEDURE public.pgmq_nack(queue_name text, msg_id bigint) LANGUAGE sql AS 'SELECT'")
+    migrate(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('public.appointments_payment_id_unique')")
+        assert cursor.fetchone() == (None,)
+        cursor.execute(
+            "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = 'public.appointments'::regclass "
+            "ORDER BY conname"
+        )
+        assert cursor.fetchall() == [("appointments_status_check",), ("in_lower_case",)]
     conn.close()
 
 

@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings as our_settings
@@ -42,6 +49,7 @@ class OnePayment(RuleBasedStateMachine):
     @initialize(outcome=st.sampled_from(sorted(FINAL)), described=st.booleans())
     def begin(self, outcome: str, described: bool) -> None:
         self.outcome, self.refunded = outcome, False
+        self.failures, self.last_status = 0, "pending"
         self.user = self.clinic.add_user()
         self.external_id = self.provider.add_payment("pending")
         if described:
@@ -51,6 +59,13 @@ class OnePayment(RuleBasedStateMachine):
             self.appointment = self.clinic.book(self.user, TOMORROW, "pending")
             metadata = {"appointment_id": self.appointment}
         self.payment = self.clinic.add_payment(self.user, metadata, external_payment_id=self.external_id)
+
+    @invariant()
+    def watch(self) -> None:
+        """Every time that it fails counts: the payer may try again."""
+        status = self.clinic.value("SELECT status FROM public.payments WHERE id = %s", self.payment)
+        self.failures += status == "failed" and self.last_status != "failed"
+        self.last_status = status
 
     @rule()
     def provider_decides(self) -> None:
@@ -96,14 +111,16 @@ class OnePayment(RuleBasedStateMachine):
         if hasattr(self, "payment"):
             self.provider_decides()
             process_payment(payment_id=self.payment, action="verify")
+            self.watch()
             self.check_the_end()
 
     def check_the_end(self) -> None:
-        expected = [*([FINAL[self.outcome]]), *(["refunded"] if self.refunded else [])]
-        assert self.clinic.value("SELECT status FROM public.payments WHERE id = %s", self.payment) == expected[-1]
+        times = self.failures if self.outcome == "canceled" else 1
+        expected = [*[FINAL[self.outcome]] * times, *(["refunded"] if self.refunded else [])]
+        assert self.last_status == expected[-1]
         for queue in ("email_queue", "analytics_queue"):
             keys = [message["key"] for message in self.clinic.messages(queue)]
-            mine = [key.rsplit(":", 1)[1] for key in keys if key.startswith(f"payment:{self.payment}:")]
+            mine = [key.split(":")[2] for key in keys if key.startswith(f"payment:{self.payment}:")]
             assert mine == expected
         bought = self.clinic.rows(
             "SELECT id::text, status FROM public.appointments WHERE payment_id = %s", self.payment

@@ -81,8 +81,20 @@ def test_a_failed_payment_is_told_and_the_consultation_waits_for_another_try(cli
     assert clinic.appointment(appointment) == ("pending", None)
     assert payment_mails(clinic) == ["payment_failed"]
     clinic.set_payment(payment, "pending", "failed", "processing", "completed")
-    assert payment_mails(clinic) == ["payment_failed", "payment_confirmation"]
+    assert payment_mails(clinic) == ["payment_failed", "payment_failed", "payment_confirmation"]
     assert clinic.appointment(appointment) == ("confirmed", payment)
+
+
+def test_each_failure_is_told_under_a_key_of_its_own_and_replays_of_it_are_not(
+    connect: Callable[[], Connection],
+) -> None:
+    clinic = Clinic(connect())
+    payment = clinic.add_payment(clinic.add_user())
+    clinic.set_payment(payment, "failed", "pending", "failed")
+    clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+    for queue in ("email_queue", "analytics_queue"):
+        keys = [message["key"] for message in clinic.messages(queue)]
+        assert (len(keys), len(set(keys))) == (2, 2)
 
 
 def test_a_cancelled_payment_frees_the_consultation_that_waited_for_it(clinic: Clinic, user: str) -> None:
@@ -158,13 +170,25 @@ def test_metadata_that_describes_a_consultation_books_it_once(clinic: Clinic, us
 
 
 def test_a_package_is_granted_once_with_its_sessions(clinic: Clinic, user: str) -> None:
-    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 20000) RETURNING id"))
+    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 5000) RETURNING id"))
     payment = clinic.add_payment(user, {"package_id": package})
     clinic.set_payment(payment, "completed")
     clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
     assert clinic.rows("SELECT sessions_remaining, payment_id::text FROM package_purchases") == [(5, payment)]
     clinic.set_payment(payment, "refunded")
     assert clinic.rows("SELECT sessions_remaining FROM package_purchases") == [(0,)]
+
+
+def test_what_staff_deleted_is_not_made_again_by_a_replay(clinic: Clinic, user: str) -> None:
+    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 5000) RETURNING id"))
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    for metadata, table in ((described, "appointments"), ({"package_id": package}, "package_purchases")):
+        payment = clinic.add_payment(user, metadata)
+        clinic.set_payment(payment, "completed")
+        assert len(clinic.rows(f"DELETE FROM public.{table} RETURNING id")) == 1
+        clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
+        assert clinic.rows(f"SELECT FROM public.{table}") == []
+        assert clinic.flags(payment) == []
 
 
 @pytest.mark.parametrize(
@@ -190,6 +214,42 @@ def test_what_cannot_be_given_is_flagged_and_the_payment_stands(
     [flag] = clinic.flags(payment)
     assert reason in flag
     assert payment_mails(clinic) == ["payment_confirmation"]
+
+
+def test_less_than_the_price_buys_nothing_and_is_flagged(clinic: Clinic, user: str) -> None:
+    package = str(clinic.value("INSERT INTO packages (name, session_count, price) VALUES ('5', 5, 5000) RETURNING id"))
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    for metadata in (described, {"package_id": package}):
+        payment = clinic.add_payment(user, metadata, amount="4999.99")
+        clinic.set_payment(payment, "completed")
+        assert clinic.flags(payment) == ["paid 4999.99, but what metadata names costs 5000.00"]
+    assert clinic.rows("SELECT FROM appointments") == clinic.rows("SELECT FROM package_purchases") == []
+
+
+def test_less_than_the_price_confirms_what_somebody_booked_and_is_flagged(clinic: Clinic, user: str) -> None:
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"appointment_id": appointment}, amount="1")
+    clinic.set_payment(payment, "completed")
+    assert clinic.appointment(appointment) == ("confirmed", payment)
+    assert clinic.flags(payment) == [f"paid 1.00, but appointment {appointment} costs 5000.00"]
+
+
+def test_more_than_the_price_buys_what_is_described(clinic: Clinic, user: str) -> None:
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    payment = clinic.add_payment(user, described, amount="5000.01")
+    clinic.set_payment(payment, "completed")
+    assert (clinic.flags(payment), clinic.value("SELECT count(*) FROM appointments")) == ([], 1)
+
+
+def test_a_consultation_is_booked_for_the_payers_own_family_alone(clinic: Clinic, user: str) -> None:
+    described = {"appointment_type_id": clinic.type_id(), "scheduled_at": TOMORROW.isoformat()}
+    insert = "INSERT INTO profiles (user_id, type, first_name) VALUES (%s, 'child', 'Миша') RETURNING id::text"
+    theirs, ours = (clinic.value(insert, owner) for owner in (clinic.add_user("boris@example.com"), user))
+    for profile, booked in ((theirs, []), (ours, [(ours,)])):
+        payment = clinic.add_payment(user, described | {"profile_id": profile})
+        clinic.set_payment(payment, "completed")
+        assert [flag.endswith("is no profile of the payer") for flag in clinic.flags(payment)] == [True] * (not booked)
+        assert clinic.rows("SELECT profile_id::text FROM appointments") == booked
 
 
 @pytest.mark.parametrize("metadata", [None, [], "text", 7, {}, {"appointment_id": None}])
@@ -264,6 +324,26 @@ def test_the_site_booking_at_the_same_moment_gets_one_consultation(
             assert isinstance(books.exception(), psycopg2.errors.UniqueViolation | None)
         assert clinic.value("SELECT count(*) FROM public.appointments WHERE payment_id = %s", payment) == 1
         assert clinic.flags(payment) == []
+
+
+def test_the_site_changing_a_consultation_and_then_its_payment_meets_no_deadlock(
+    connect: Callable[[], Connection],
+) -> None:
+    clinic, site, ours = (Clinic(connect()) for _ in range(3))
+    user = clinic.add_user()
+    payment = clinic.add_payment(user)
+    appointment = clinic.book(user, TOMORROW, "pending", payment_id=payment)
+    site.connection.autocommit = False
+    site.rows("UPDATE public.appointments SET notes = 'окно' WHERE id = %s", appointment)
+    with ThreadPoolExecutor(1) as thread:
+        change = thread.submit(ours.value, "SELECT balansity.change_payment_status(%s, 'completed', now())", payment)
+        blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        while not (clinic.value(blocked, ours.connection.info.backend_pid) or change.done()):
+            pass
+        site.set_payment(payment, "processing")
+        site.connection.commit()
+        assert change.result() == "changed"
+    assert clinic.appointment(appointment) == ("confirmed", payment)
 
 
 def test_a_described_time_that_is_taken_is_flagged(clinic: Clinic, user: str) -> None:

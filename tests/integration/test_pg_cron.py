@@ -66,14 +66,17 @@ def test_nobody_is_reminded_again_of_what_the_old_job_wrote(supabase: str) -> No
     conn.cursor().execute((MIGRATIONS / "001_create_domain_tables.sql").read_text(encoding="utf-8"))
     clinic.rows("CREATE EXTENSION pg_cron")
     clinic.rows("SELECT cron.schedule('send-appointment-reminders', '0 * * * *', 'SELECT 1')")
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    user = clinic.add_user()
-    told, untold = (clinic.book(user, hour + timedelta(hours=hours)) for hours in (20, 23))
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)  # when the old job ran last
+    user, minute = clinic.add_user(), timedelta(minutes=1)
+    soon, half_past, day_ahead, last_told, untold = (
+        clinic.book(user, hour + minutes * minute) for minutes in (65, 90, 24 * 60, 25 * 60, 26 * 60 + 1)
+    )
     migrate(supabase)
     found = clinic.rows("SELECT appointment_id::text, kind FROM balansity.reminder")
-    assert found == [(told, "24h")]
+    assert set(found) == {(soon, "1h"), *((told, "24h") for told in (soon, half_past, day_ahead, last_told))}
     due = clinic.rows(
-        "SELECT appointment_id::text, kind FROM balansity.claim_reminders(%s, %s)", hour, hour + timedelta(hours=1)
+        "SELECT appointment_id::text, kind FROM balansity.claim_reminders(%s, %s)",
+        *(hour + 120 * minute, hour + 122 * minute),
     )
     assert due == [(untold, "24h")]
     conn.close()
