@@ -167,7 +167,7 @@ def test_the_list_of_dead_letters_gives_each_ones_reason(
 ) -> None:
     actors.publish(database)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT dramatiq.send('record_event', '{}')")
+        cursor.execute("""SELECT dramatiq.send('record_event', '{"type": "visit"}')""")
         cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = %s", (error,))
     assert f"attempts: {reason}\n" in balansity("dead").output
 
@@ -177,7 +177,7 @@ def test_a_dead_letter_that_cannot_be_decoded_is_shown_as_it_is(
 ) -> None:
     actors.publish(database)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT dramatiq.send('record_event', '{}')")
+        cursor.execute("""SELECT dramatiq.send('record_event', '{"type": "visit"}')""")
         [(message_id,)] = cursor.fetchall()
         cursor.execute(
             "UPDATE dramatiq.queue SET state = 'rejected', error = 'too deep', "

@@ -34,7 +34,9 @@ def test_it_shows_queues_jobs_and_dead_letters_without_their_data(
 ) -> None:
     actors.publish(database)
     with connection.cursor() as cursor:
-        cursor.execute("""SELECT dramatiq.send('send_email', '{"to": "anna@example.com"}')""")
+        cursor.execute(
+            """SELECT dramatiq.send('send_email', '{"to": "anna@example.com", "subject": "s", "template": "t"}')"""
+        )
         [(message_id,)] = cursor.fetchall()
         cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = 'no mail for anna@example.com'")
     page = client.get("/", auth=LOGIN).text
