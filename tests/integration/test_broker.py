@@ -1,18 +1,17 @@
-"""The broker's promises to one process: order, delays, transactions, fences, dead letters and the bridge."""
+"""The broker's promises to one process: order, delays, transactions, fences and dead letters."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
 import dramatiq
-import psycopg2
 import pytest
 from dramatiq.errors import Retry
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from broker import PostgresBroker
 from errors import InvalidMessage, PermanentError
-from tests.integration.broker_cases import PATIENCE, run, states, until
+from tests.integration.broker_cases import PATIENCE, run, states
 
 
 def test_a_sent_message_runs_once_and_is_done(broker: PostgresBroker, work: Any, connection: Connection) -> None:
@@ -216,188 +215,3 @@ def test_an_ack_under_an_old_attempt_changes_nothing(broker: PostgresBroker, con
     ):
         run(connection, settle, *((worker, message_id) if "exchange" in settle else (message_id,)))
         assert states(connection) == {"consumed": 1}
-
-
-def test_a_pgmq_message_reaches_its_actor_and_is_archived(
-    broker: PostgresBroker, work: Any, connection: Connection
-) -> None:
-    seen: list[dict[str, Any]] = []
-
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
-    def record(**payload: Any) -> None:
-        seen.append(payload)
-
-    work()
-    run(connection, 'SELECT pgmq.send(\'analytics_queue\', \'{"type": "visit", "page": "дом"}\')')
-    until(lambda: states(connection) == {"done": 1})
-    assert seen == [{"type": "visit", "page": "дом"}]
-    assert run(connection, "SELECT count(*) FROM pgmq.q_analytics_queue") == [(0,)]
-    assert run(connection, "SELECT count(*) FROM pgmq.a_analytics_queue") == [(1,)]
-
-
-def test_an_urgent_pgmq_message_overtakes_a_backlog(broker: PostgresBroker, work: Any, connection: Connection) -> None:
-    seen: list[str] = []
-
-    @dramatiq.actor(broker=broker, queue_name="emails", pgmq_queue="email_queue")
-    def note(subject: str, **rest: Any) -> None:
-        seen.append(subject)
-
-    run(connection, "SELECT queue_email_task('', 'calm', '') FROM generate_series(1, 2000)")
-    run(connection, "SELECT queue_email_task('', 'urgent', '', p_priority => 100)")
-    work(threads=1)
-    deadline = time.monotonic() + PATIENCE / 1000
-    while "urgent" not in seen:
-        assert time.monotonic() < deadline
-    assert seen.index("urgent") == 0
-
-
-def test_a_pgmq_message_nested_too_deep_for_python_fails_alone(
-    broker: PostgresBroker, work: Any, connection: Connection
-) -> None:
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
-    def record(**payload: Any) -> None: ...
-
-    run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", '{"deep": ' + "[" * 1500 + "]" * 1500 + "}")
-    run(connection, "SELECT pgmq.send('analytics_queue', '{\"type\": \"visit\"}')")
-    work()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while states(connection) != {"done": 1, "rejected": 1}:
-        assert time.monotonic() < deadline
-
-
-def test_a_pgmq_message_with_a_key_called_self_reaches_its_actor(
-    broker: PostgresBroker, work: Any, connection: Connection
-) -> None:
-    seen: list[dict[str, Any]] = []
-
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
-    def record(**payload: Any) -> None:
-        seen.append(payload)
-
-    run(connection, 'SELECT pgmq.send(\'analytics_queue\', \'{"type": "visit", "self": 1}\')')
-    work()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while states(connection) != {"done": 1}:
-        assert time.monotonic() < deadline
-    assert seen == [{"type": "visit"}]
-
-
-def test_what_never_was_a_message_is_not_sent_back_to_work(
-    broker: PostgresBroker, work: Any, connection: Connection
-) -> None:
-    dramatiq.actor(broker=broker, actor_name="record", queue_name="analytics", pgmq_queue="analytics_queue")(print)
-    run(connection, "SELECT pgmq.send('analytics_queue', '[1]')")
-    work()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while states(connection) != {"rejected": 1}:
-        assert time.monotonic() < deadline
-    [(message_id, payload)] = run(connection, "SELECT message_id::text, message FROM dramatiq.dead_letter")
-    assert payload == {"payload": [1]}
-    assert broker.call("redrive", ids=[message_id]) == 0
-    assert states(connection) == {"rejected": 1}
-
-
-@pytest.mark.parametrize("number", ["1" * 5000, "1" * 400 + ".5"], ids=["too long an integer", "infinity as a float"])
-def test_a_number_that_python_cannot_carry_ends_as_a_dead_letter_and_the_queue_flows_on(
-    broker: PostgresBroker, work: Any, connection: Connection, number: str
-) -> None:
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue", throws=(PermanentError,))
-    def record(value: float) -> None:
-        if value > 1:
-            raise PermanentError("Too much.")
-
-    run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"value": {number}}}')
-    run(connection, "SELECT pgmq.send('analytics_queue', '{\"value\": 1}')")
-    work()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while states(connection) != {"done": 1, "rejected": 1}:
-        assert time.monotonic() < deadline
-
-
-@pytest.mark.parametrize("body", ["[1]", "7", "null", '"text"'])
-def test_a_pgmq_message_that_is_no_object_becomes_a_dead_letter_and_the_queue_flows_on(
-    broker: PostgresBroker, work: Any, connection: Connection, body: str
-) -> None:
-    seen: list[dict[str, Any]] = []
-
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
-    def record(**payload: Any) -> None:
-        seen.append(payload)
-
-    run(connection, "SELECT pgmq.send('analytics_queue', %s::jsonb)", body)
-    run(connection, "SELECT pgmq.send('analytics_queue', '{\"type\": \"visit\"}')")
-    work()
-    until(lambda: states(connection) == {"done": 1, "rejected": 1})
-    [(error, pgmq_queue)] = run(connection, "SELECT error, pgmq_queue FROM dramatiq.dead_letter")
-    assert "not a JSON object" in error
-    assert pgmq_queue == "analytics_queue"
-    assert seen == [{"type": "visit"}]
-
-
-def test_a_pgmq_message_that_another_reader_holds_is_left_alone(
-    broker: PostgresBroker, work: Any, connection: Connection
-) -> None:
-    seen: list[dict[str, Any]] = []
-
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
-    def record(**payload: Any) -> None:
-        seen.append(payload)
-
-    run(connection, "SELECT pgmq.send('analytics_queue', '{\"held\": true}')")
-    run(connection, "SELECT pgmq_read('analytics_queue', 600)")
-    run(connection, "SELECT pgmq.send('analytics_queue', '{\"held\": false}')")
-    work()
-    until(lambda: states(connection) == {"done": 1})
-    assert seen == [{"held": False}]
-
-
-class TestSendFromSql:
-    @pytest.fixture(autouse=True)
-    def actors(self, broker: PostgresBroker, connection: Connection) -> None:
-        @dramatiq.actor(broker=broker, queue_name="letters")
-        def write(to: str, copies: int = 1) -> None: ...
-
-        @dramatiq.actor(broker=broker, queue_name="notes", required=["subject"])
-        def note(**payload: Any) -> None: ...
-
-        broker.publish_actors(connection, retire=True)
-
-    def test_it_reaches_the_actors_queue(self, connection: Connection) -> None:
-        run(connection, """SELECT dramatiq.send('write', '{"to": "all"}', delay => '1 hour', priority => 5)""")
-        assert run(connection, "SELECT queue_name, priority, delayed FROM dramatiq.queue") == [("letters", 5, True)]
-
-    def test_a_unique_key_makes_the_second_send_return_the_first_id(self, connection: Connection) -> None:
-        send = """SELECT dramatiq.send('write', '{"to": "all"}', unique_key => 'letter 1')"""
-        assert run(connection, send) == run(connection, send)
-        assert states(connection) == {"queued": 1}
-
-    @pytest.mark.parametrize(
-        ("call", "hint"),
-        [
-            ("'wriite', '{}'", "There are: note, write."),
-            ("'note', '{}'", "Missing: subject. It accepts: subject, and more."),
-            ("""'write', jsonb_build_object('to', repeat('x', 1000001))""", "Send an id"),
-            ("'write', '[]'", "For example"),
-            ("'write', '{}'", "Missing: to."),
-            ("""'write', '{"to": "a", "cc": "b"}'""", "Unknown: cc. It accepts: to, copies."),
-        ],
-    )
-    def test_what_no_actor_could_run_is_refused_with_what_exists(
-        self, connection: Connection, call: str, hint: str
-    ) -> None:
-        with pytest.raises(psycopg2.errors.InvalidParameterValue) as refused:
-            run(connection, f"SELECT dramatiq.send({call})")
-        assert hint in str(refused.value.diag.message_hint)
-
-    def test_a_delay_that_is_none_or_over_is_no_delay(self, connection: Connection) -> None:
-        for delay in ("NULL", "'-1 day'"):
-            run(connection, f"""SELECT dramatiq.send('write', '{{"to": "all"}}', delay => {delay})""")
-        assert (
-            run(connection, "SELECT delayed, available_at <= now() - interval '1 hour' FROM dramatiq.queue")
-            == [(False, False)] * 2
-        )
-
-    def test_a_unique_key_of_another_actors_message_is_refused(self, connection: Connection) -> None:
-        run(connection, """SELECT dramatiq.send('write', '{"to": "all"}', unique_key => 'letter 1')""")
-        with pytest.raises(psycopg2.errors.UniqueViolation, match="belongs to a message for write"):
-            run(connection, """SELECT dramatiq.send('note', '{"subject": "s"}', unique_key => 'letter 1')""")
