@@ -225,6 +225,13 @@ DECLARE
     busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
     opened balansity.delivery;
 BEGIN
+    -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
+    IF p_key LIKE 'pgmq:%' AND EXISTS (
+        SELECT FROM balansity.delivery d WHERE d.key = p_key AND d.message_id <> p_message_id
+    ) THEN
+        p_key := p_key || ':' || p_message_id;
+    END IF;
+
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
     VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
     ON CONFLICT (key) DO NOTHING

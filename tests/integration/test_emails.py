@@ -80,6 +80,18 @@ def test_a_mail_without_a_key_is_found_by_where_its_message_came_from(
     assert set(keys) == {f"pgmq:email_queue:{queued}", f"message:{message.message_id}"}
 
 
+def test_a_queue_created_anew_counts_from_one_again_and_its_mails_leave_all_the_same(
+    worker: dramatiq.Worker, connection: Connection
+) -> None:
+    queue(connection, "report_ready")
+    assert wait_for(connection, 1) == ["sent"]
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE pgmq.q_email_queue ALTER COLUMN msg_id RESTART")
+        cursor.execute("TRUNCATE pgmq.a_email_queue")
+    queue(connection, "report_ready")
+    assert wait_for(connection, 2) == ["sent", "sent"]
+
+
 def test_what_cannot_be_sent_is_in_the_ledger_and_no_dead_letter(
     worker: dramatiq.Worker, connection: Connection
 ) -> None:
