@@ -124,11 +124,12 @@ def in_days(days: int) -> datetime:
 
 
 def test_a_booking_is_confirmed_with_a_calendar_file(worker: dramatiq.Worker, connection: Connection) -> None:
-    cases.add_appointment(connection, cases.add_family(connection), in_days(3))
+    begins = in_days(3)
+    cases.add_appointment(connection, cases.add_family(connection), begins)
     assert wait_for(connection, 1) == ["sent"]
     (mail,) = mails()
     assert mail["Subject"] == "Подтверждение записи на консультацию"
-    assert calendar_entry(mail).decoded("dtstart") == in_days(3)
+    assert calendar_entry(mail).decoded("dtstart") == begins
 
 
 def test_a_moved_and_a_cancelled_consultation_update_the_calendar(
