@@ -47,10 +47,6 @@ WHERE starts_with(d.id::text, :id) OR starts_with(d.key, :id)
 ORDER BY d.changed_at DESC
 LIMIT 1;
 
--- name: counts()
--- How many deliveries are in each state.
-SELECT state, count(*) FROM balansity.delivery GROUP BY state ORDER BY state;
-
 -- name: take_places(provider, places, spacing, patience, at)$
 -- Take the next places in the provider's line; gives how long to wait for the first, more than `patience` if none was taken.
 SELECT balansity.take_places(:provider, :places, :spacing, :patience, :at);
