@@ -73,8 +73,8 @@ class Office:
 
     def effects(self) -> list[tuple[str, int, float]]:
         """What workers did: the deed, the process, and the time on the monotonic clock."""
-        lines = self.effects_file.read_text(encoding="utf-8").splitlines()
-        return [(deed, int(pid), float(at)) for deed, pid, at in (line.split(" ") for line in lines)]
+        whole, _, _ = self.effects_file.read_text(encoding="utf-8").rpartition("\n")  # a line may be in the writing
+        return [(deed, int(pid), float(at)) for deed, pid, at in (line.split(" ") for line in whole.splitlines())]
 
     def deeds(self) -> Counter[str]:
         return Counter(deed for deed, _, _ in self.effects())
