@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from io import StringIO
 from typing import Any
 
 import dramatiq
@@ -29,6 +30,7 @@ from dramatiq.middleware import (
     TimeLimit,
 )
 from dramatiq.results import Results
+from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
@@ -49,6 +51,8 @@ LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channe
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 SEND_ATTEMPTS = 3
 JOIN_POLL_SECONDS = 0.05
+FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
+COPY = "COPY dramatiq.queue (message_id, queue_name, state, message, priority, available_at, delayed) FROM STDIN"
 
 events = EventLogger(__name__)
 
@@ -223,19 +227,38 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         return self.listeners[hook]
 
     def _store(self, batch: list[Any], delay: int) -> None:
-        messages = BETWEEN.join(encoded(each) for each in batch)
+        messages = [encoded(each) for each in batch]
         priorities = [self._priority(each) for each in batch]
         caller = getattr(self.caller, "connection", None)
         for attempt in range(1 if caller else SEND_ATTEMPTS):
+            new = len(batch) >= FEWEST_COPIED and attempt == 0 and not caller
             try:
+                if new and self._copied(batch, messages, priorities, delay):
+                    return
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
-                    self.sql.enqueue(conn, messages=messages, priorities=priorities, delay=delay, again=attempt > 0)
+                    text = BETWEEN.join(messages)
+                    self.sql.enqueue(conn, messages=text, priorities=priorities, delay=delay, again=attempt > 0)
                     return
             except psycopg2.DataError as error:
                 raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
             except LOST_CONNECTION as error:
                 lost = error
         raise BrokerConnectionError(str(lost)) from lost
+
+    def _copied(self, batch: list[Any], messages: list[str], priorities: list[int], delay: int) -> bool:
+        """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists."""
+        try:
+            with self.pool.transaction() as conn, conn.cursor() as cursor:
+                due = f"{self.sql.due(conn, delay=delay)}\t{delay > 0}"
+                lines = [
+                    f"{each.message_id}\t{each.queue_name}\tqueued\t{message}\t{priority}\t{due}\n"
+                    for each, message, priority in zip(batch, messages, priorities, strict=True)
+                ]
+                cursor.copy_expert(COPY, StringIO("".join(lines).replace("\\", r"\\")))
+                self.sql.ring(conn, queues=list({each.queue_name for each in batch}))
+        except UniqueViolation:
+            return False
+        return True
 
     def _priority(self, message: Any) -> int:
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""

@@ -119,6 +119,9 @@ DECLARE
     ids bigint[];
     messages jsonb[];
     times timestamptz[];
+    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
+    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
+    batch text := left(gen_random_uuid()::text, 24);
 BEGIN
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
         RETURN;  -- a route to a queue that nobody has created yet
@@ -146,8 +149,8 @@ BEGIN
 
     RETURN QUERY
     WITH arrived AS (
-        SELECT gen_random_uuid() AS id, a.msg_id, a.body, a.sent_at, dramatiq.priority_of(a.body) AS urgency,
-               jsonb_typeof(a.body) = 'object' AS sound,
+        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at,
+               dramatiq.priority_of(a.body) AS urgency, jsonb_typeof(a.body) = 'object' AS sound,
                row_number() OVER (
                    ORDER BY jsonb_typeof(a.body) = 'object' DESC, dramatiq.priority_of(a.body) DESC, a.msg_id
                ) AS rank
@@ -159,8 +162,7 @@ BEGIN
         SELECT a.id, p_queue,
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
-               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE jsonb_build_object(
-                   'queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb,
+               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE envelope || jsonb_build_object(
                    'kwargs', a.body - 'self',  -- no Python function can be called with that one
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
@@ -195,6 +197,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     claimed integer := 0;
+    moving integer;
     lowest integer := -2147483648;
     highest integer := 2147483647;
     since timestamptz := '-infinity';
@@ -240,13 +243,14 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
-    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count; a fast one's
-    -- messages are claimed as they are moved, which saves each an update.
-    IF p_pgmq_queue IS NOT NULL THEN
+    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count. A fast one's
+    -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
+    -- there is room for, so that what is sent straight to the queue does not hold them up.
+    moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, CASE WHEN p_limit < 32 THEN 128 ELSE p_limit END,
-                             p_limit - claimed);
+        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
     END IF;
 END $$;
 

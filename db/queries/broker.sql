@@ -9,6 +9,14 @@ FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :li
 -- Enqueue messages; `again` where the answer to a first try was lost.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :again);
 
+-- name: due(delay)$
+-- When a message falls due that is enqueued now, as text.
+SELECT (now() + :delay * interval '1 millisecond')::text;
+
+-- name: ring(queues)$
+-- Wake the workers that wait on these queues.
+SELECT dramatiq.ring(:queues);
+
 -- name: retry(id, attempt, options, delay, error)$
 -- Put a claimed message back, due in `delay` milliseconds.
 SELECT dramatiq.retry(:id::uuid, :attempt, :options::jsonb, :delay, :error);
