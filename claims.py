@@ -16,6 +16,8 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 from dramatiq.middleware import SkipMessage
 
+EXCHANGES_AT_ONCE = 2  # connections that all consumers of a process share, beside one for each of its threads
+
 claim_order = count()
 
 
@@ -141,8 +143,9 @@ class ClaimsMiddleware(Middleware):
         if isinstance(message, Claim) and isinstance(exception, TypeError) and not _fits(broker, message):
             message.fail()  # type: ignore[no-untyped-call]
 
-    def before_worker_boot(self, broker: Any, _worker: Any) -> None:
+    def before_worker_boot(self, broker: Any, worker: Any) -> None:
         broker.pulse.closing = False
+        broker.pool.open_at_most(worker.worker_threads + EXCHANGES_AT_ONCE)
 
     def before_worker_shutdown(self, broker: Any, _worker: Any) -> None:
         broker.pulse.closing = True

@@ -38,9 +38,14 @@ class Pool:
     def __init__(self, url: Callable[[], str], size: Callable[[], int]) -> None:
         self.url = url
         self.size = size
+        self.bound: int | None = None
         self.lock = Lock()
         self.connections: ThreadedConnectionPool | None = None
         self.free = BoundedSemaphore(0)
+
+    def open_at_most(self, bound: int) -> None:
+        """Open no more than so many connections, whatever the size allows; to be said before the first is opened."""
+        self.bound = bound
 
     def getconn(self) -> connection:
         pool = self._opened()
@@ -66,11 +71,12 @@ class Pool:
             if self.connections:
                 self.connections.closeall()
             self.connections = None
+            self.bound = None
 
     def _opened(self) -> ThreadedConnectionPool:
         with self.lock:
             if self.connections is None:
-                size = self.size()
+                size = min(self.size(), self.bound or self.size())
                 self.connections = ThreadedConnectionPool(0, size, dsn(self.url()))
                 self.connections.minconn = size  # of the connections handed back, keep as many
                 self.free = BoundedSemaphore(size)

@@ -53,3 +53,21 @@ def test_a_queue_with_a_backlog_leaves_another_queue_its_half(office: Office, cr
     others = sum(deed.startswith("other") for deed in new)
     print(f"of {len(new)} messages, {others} were of the queue that came second")
     assert others / len(new) > 0.35
+
+
+def test_a_worker_of_many_queues_opens_three_connections_and_one_a_thread(office: Office, crew: Crew) -> None:
+    queues, threads, each = 20, 2, 100
+    for number in range(queues):
+        office.send_many(f"count_{number}", [(call,) for call in range(each)], queue=f"extra_{number}")
+    office.broker.close()
+    crew.hire(threads=threads, EXTRA_QUEUES=str(queues))
+    counts = [0]
+
+    def is_done() -> bool:
+        [(connections,)] = office.query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'balansity'")
+        counts.append(connections)
+        return office.states() == {"done": queues * each}
+
+    until(is_done, "all queues are drained")
+    print(f"{max(counts)} connections for {queues} queues and {threads} threads")
+    assert max(counts) <= 3 + threads

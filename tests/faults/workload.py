@@ -8,6 +8,7 @@ import dramatiq
 from dramatiq.errors import Retry
 
 import broker  # noqa: F401 - the actors below are declared on it
+import db.connection
 from errors import PermanentError
 
 EFFECTS = Path(os.environ["EFFECTS_FILE"])
@@ -82,3 +83,15 @@ def break_on(address: str) -> None:
 @dramatiq.actor(queue_name="bridged", pgmq_queue="analytics_queue")
 def receive(number: int) -> None:
     note(str(number))
+
+
+@dramatiq.actor(queue_name="quick")
+def count_in_transaction(number: int) -> None:
+    """Work that holds a connection of its own."""
+    with db.connection.transaction() as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        note(str(number))
+
+
+for extra in range(int(os.environ.get("EXTRA_QUEUES", "0"))):
+    dramatiq.actor(count_in_transaction.fn, actor_name=f"count_{extra}", queue_name=f"extra_{extra}")
