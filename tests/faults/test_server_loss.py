@@ -58,11 +58,14 @@ def test_a_drain_survives_its_server_being(how: str, server: OwnServer, office: 
     assert "bug in Dramatiq" not in office.logged()
 
 
-@pytest.mark.parametrize(("actor", "runs"), [("retry_after_gate", 2), ("finish_after_gate", 1), ("pipe_after_gate", 2)])
+@pytest.mark.parametrize(
+    ("actor", "runs"),
+    [("retry_after_gate", 2), ("finish_after_gate", 1), ("fail_after_gate", 1), ("pipe_after_gate", 2)],
+)
 def test_what_ends_while_the_server_is_away_is_settled_when_it_returns(
     server: OwnServer, office: Office, crew: Crew, actor: str, runs: int
 ) -> None:
-    """A retry or the next message of a pipeline that could not be stored must not pass as done."""
+    """A retry, a dead letter or the next message of a pipeline that could not be stored must not pass as done."""
     first, second = office.message(actor, "work", max_retries=1), office.message("count", 1)
     office.broker.enqueue(pipeline([first, second], broker=office.broker).messages[0] if "pipe" in actor else first)
     crew.hire()
@@ -75,6 +78,7 @@ def test_what_ends_while_the_server_is_away_is_settled_when_it_returns(
     os.close(gate)
     assert office.deeds()["work"] == runs
     assert office.deeds()["1"] == ("pipe" in actor)
+    assert ("rejected" in office.states()) == (actor in {"retry_after_gate", "fail_after_gate"})
     assert "bug in Dramatiq" not in office.logged()
 
 

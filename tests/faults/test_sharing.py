@@ -25,7 +25,7 @@ def test_long_messages_claimed_in_a_burst_of_short_ones_go_to_a_worker_that_is_i
     hoard = office.states()["consumed"]
     helper = crew.hire()
     until(lambda: sum(deed.startswith("began") for deed in helper.did()) == 8, "the helper is busy", NAP_SECONDS)
-    until(lambda: office.states()["consumed"] == 16, "both hold what they run and no more", 3)
+    until(lambda: office.states()["consumed"] == 16, "both hold what they run and no more")
     print(f"the greedy one held {hoard} when the first long message began")
     assert sum(deed.startswith("began") for deed in greedy.did()) <= 16
 
@@ -37,7 +37,7 @@ def test_a_message_of_another_queue_goes_to_an_idle_worker_while_the_first_is_bu
     office.send("nap_elsewhere", "short", 0.0, queue="slow")
     until(lambda: office.states() == {"consumed": 2}, "the busy worker holds the other queue's message")
     helper = crew.hire(threads=1)
-    took = until(lambda: "short" in helper.did(), "the idle one runs it", 5)
+    took = until(lambda: "short" in helper.did(), "the idle one runs it")
     print(f"it waited {took:.1f} s in the hands of the busy one")
     os.close(office.open_gate())
 

@@ -82,7 +82,7 @@ def test_a_terminated_worker_finishes_what_runs_and_lets_others_have_the_rest_at
     office.send_many("count", [(number,) for number in range(20)], queue="slow")
     until(lambda: office.states()["consumed"] > 2, "it holds more than it runs")
     leaver.terminate()
-    until(lambda: office.states() == {"consumed": 2, "queued": 20}, "the rest waits for others", 3)
+    until(lambda: office.states() == {"consumed": 2, "queued": 20}, "the rest waits for others", RESCUE_SECONDS / 2)
     assert leaver.process.poll() is None, "it is still busy with what runs"
     gate = office.open_gate()
     assert leaver.process.wait(timeout=10) == 0
@@ -106,3 +106,14 @@ def test_a_worker_whose_exit_was_clean_leaves_no_row_behind(office: Office, crew
     assert worker.process.wait(timeout=10) == 0
     assert office.query("SELECT * FROM dramatiq.worker") == []
     assert worker.process.returncode != -signal.SIGKILL
+
+
+def test_a_worker_whose_heartbeat_was_refused_beats_again_when_it_can(office: Office, crew: Crew) -> None:
+    worker = crew.hire()
+    office.query("ALTER FUNCTION dramatiq.heartbeat RENAME TO broken")
+    until(lambda: "heartbeat_failed" in office.logged(), "a heartbeat fails")
+    office.query("ALTER FUNCTION dramatiq.broken RENAME TO heartbeat")
+    office.query("DELETE FROM dramatiq.worker")
+    until(worker.rows, "it says again that it lives")
+    office.send("count", 1)
+    until(lambda: office.states() == {"done": 1}, "and works")
