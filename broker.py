@@ -6,11 +6,11 @@ Queue semantics live in SQL (db/migrations/010_create_broker.sql); here they mee
 """
 
 import inspect
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -31,6 +31,7 @@ from dramatiq.middleware import (
 )
 from dramatiq.results import Results
 from psycopg2.errors import UniqueViolation
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
@@ -38,8 +39,8 @@ import log
 from claims import Claim, Claims, ClaimsMiddleware
 from consumer import PostgresConsumer
 from db import queries
-from db.connection import LOST_CONNECTION
-from encoding import BETWEEN, encoded, refused
+from db.connection import LOST_CONNECTION, is_lost
+from encoding import BETWEEN, encoded, milliseconds, rank, refused, unfit_queue
 from errors import InvalidMessage
 from limits import PostgresLimits
 from log import EventLogger
@@ -47,9 +48,8 @@ from pulse import Pulse
 from results import PostgresResults
 from routes import RouteOption, Routes
 
-LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
-QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 SEND_ATTEMPTS = 3
+NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 JOIN_POLL_SECONDS = 0.05
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
 COPY = "COPY dramatiq.queue (message_id, queue_name, state, message, priority, available_at, delayed) FROM STDIN"
@@ -87,13 +87,11 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Declare a queue; there are no delay queues, delays live in the table."""
         if queue_name in self.queues:
             return
-        if not QUEUE_NAME.fullmatch(queue_name):
-            raise ValueError(f"Queue name {queue_name!r} must be letters, digits, dots, dashes and underscores.")
-        if len(queue_name) > LONGEST_QUEUE_NAME:
-            raise ValueError(f"Queue name {queue_name!r} is too long: {LONGEST_QUEUE_NAME} bytes at most.")
+        if problem := unfit_queue(queue_name):
+            raise ValueError(problem)
         self.emit_before("declare_queue", queue_name)
-        self.queues[queue_name] = True
         self.claims[queue_name] = Claims()
+        self.queues[queue_name] = True
         self.emit_after("declare_queue", queue_name)
 
     def declare_actor(self, actor: Any) -> None:
@@ -113,14 +111,16 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.pulse.start_once()
         return PostgresConsumer(self, queue_name, threads=max(1, prefetch // 2), timeout_seconds=timeout / 1000)
 
-    def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
+    def enqueue(self, message: Any, *, delay: float | timedelta | None = None) -> Any:
         """Enqueue a message, due in `delay` milliseconds, in the caller's transaction where there is one.
 
         A retry of a message that this process runs is only noted here: it is written, under the claim's fence, in
         place of the ack. Dramatiq re-enqueues in a hook whose errors it swallows, and acks regardless.
         """
         if isinstance(message, Claim):
-            message.retry_delay = delay or 0
+            self.emit_before("enqueue", message, delay)
+            message.retry_delay = milliseconds(delay)
+            self.emit_after("enqueue", message, delay)
             return message
         self.enqueue_many([message], delay=delay)
         return message
@@ -137,7 +137,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Tell the middleware what happened, as Dramatiq does; but a message is not done before its hooks are.
 
         Hooks send the next message of a pipeline and keep results. Where they could not, for want of the database, the
-        message runs again; where they never will, it becomes a dead letter.
+        message runs again; where they never will, it becomes a dead letter, and so does a failure that no hook retries.
         """
         listening = self._listening(f"after_{signal}")
         if signal != "process_message" or not isinstance(claim := arguments[0], Claim):
@@ -154,9 +154,11 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
                 claim.stuff_exception(error)  # type: ignore[no-untyped-call]
             except Exception:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
                 events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
+        if results.get("exception") and claim.retry_delay is None and not claim.interrupted:
+            claim.fail()  # type: ignore[no-untyped-call]
 
-    def enqueue_many(self, messages: Iterable[Any], *, delay: int | None = None) -> None:
-        """Enqueue messages in one statement: all of them or none.
+    def enqueue_many(self, messages: Iterable[Any], *, delay: float | timedelta | None = None) -> None:
+        """Enqueue messages in one statement, due in `delay` milliseconds: all of them or none.
 
         Raises:
             InvalidMessage: one of them cannot be stored; it is named.
@@ -166,13 +168,19 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         for message in batch:
             self.emit_before("enqueue", message, delay)
         if batch:
-            self._store(batch, delay or 0)
+            self._store(batch, milliseconds(delay))
         for message in batch:
             self.emit_after("enqueue", message, delay)
 
     @contextmanager
     def transaction(self, connection: Connection) -> Iterator[None]:
-        """What this thread sends in the block exists if and only if the transaction of `connection` commits."""
+        """What this thread sends in the block exists if and only if the transaction of `connection` commits.
+
+        Raises:
+            ValueError: the connection has none: it is in autocommit mode.
+        """
+        if connection.autocommit and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            raise ValueError("The connection is in autocommit mode: what is sent could not be rolled back with it.")
         outer = getattr(self.caller, "connection", None)
         self.caller.connection = connection
         try:
@@ -183,22 +191,25 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
     def publish_actors(self, connection: Connection, *, retire: bool = False) -> None:
         """Tell SQL which actors exist and what they accept; with `retire`, that there are no others."""
         for actor in self.actors.values():
-            self.sql.publish_actor(connection, **self._described(actor))
+            described = self._described(actor)
+            self.sql.free_route(connection, name=described["name"], pgmq_queue=described["pgmq_queue"])
+            self.sql.publish_actor(connection, **described)
         if retire:
             self.sql.retire_actors(connection, names=list(self.actors))
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
-        """Wait, `timeout` milliseconds at most, until a queue has no message left to run."""
+        """Wait, `timeout` milliseconds at most, until a queue and the pgmq queue that feeds it are worked off."""
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
-        while self.call("unfinished", queue=queue_name):
+        route = self.routes.get(queue_name)
+        while self.call("unfinished", queue=queue_name, pgmq_queue=route and route.pgmq_queue):
             if deadline and time.monotonic() > deadline:
                 raise QueueJoinTimeout(queue_name)
             time.sleep(JOIN_POLL_SECONDS)
 
     def flush(self, queue_name: str) -> None:
-        """Drop the messages of a queue that nobody has claimed."""
+        """Drop the messages of a queue that nobody has claimed; what still waits in pgmq stays there."""
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         self.call("flush", queue=queue_name)
@@ -230,19 +241,23 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         messages = [encoded(each) for each in batch]
         priorities = [self._priority(each) for each in batch]
         caller = getattr(self.caller, "connection", None)
-        for attempt in range(1 if caller else SEND_ATTEMPTS):
-            new = len(batch) >= FEWEST_COPIED and attempt == 0 and not caller
+        began, tried = time.monotonic(), None
+        for _ in range(SEND_ATTEMPTS):
+            new = len(batch) >= FEWEST_COPIED and not tried and not caller
             try:
                 if new and self._copied(batch, messages, priorities, delay):
                     return
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
                     text = BETWEEN.join(messages)
-                    self.sql.enqueue(conn, messages=text, priorities=priorities, delay=delay, again=attempt > 0)
+                    self.sql.enqueue(conn, messages=text, priorities=priorities, delay=delay, tried=tried)
                     return
             except psycopg2.DataError as error:
                 raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
             except LOST_CONNECTION as error:
                 lost = error
+                if caller or not is_lost(error):
+                    break
+                tried = int(1000 * (time.monotonic() - began)) + NETWORK_MILLISECONDS
         raise BrokerConnectionError(str(lost)) from lost
 
     def _copied(self, batch: list[Any], messages: list[str], priorities: list[int], delay: int) -> bool:
@@ -263,7 +278,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
     def _priority(self, message: Any) -> int:
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""
         actor = self.actors.get(message.actor_name)
-        return int(message.options.get("broker_priority", -actor.priority if actor else 0))
+        return rank(message, -actor.priority if actor else 0)
 
     def _described(self, actor: Any) -> dict[str, Any]:
         parameters = inspect.signature(actor.fn).parameters.values()

@@ -108,8 +108,8 @@ class Claims:
 
     def settle(self, claim: Claim) -> None:
         self.settled.append(claim)
-        if not self.unstarted:
-            self.wake.set()  # a thread is idle now: soon there is room for more
+        if not self.unstarted or len(self.settled) == 1:
+            self.wake.set()  # a thread is idle now, or this ack should not wait for long
 
     def ring(self) -> None:
         """Say that there may be new messages."""
@@ -145,7 +145,7 @@ class ClaimsMiddleware(Middleware):
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
         broker.pulse.closing = False
-        broker.pool.open_at_most(worker.worker_threads + EXCHANGES_AT_ONCE)
+        broker.pool.resize(worker.worker_threads + EXCHANGES_AT_ONCE)
 
     def before_worker_shutdown(self, broker: Any, _worker: Any) -> None:
         broker.pulse.closing = True

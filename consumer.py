@@ -13,10 +13,12 @@ from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.message import Message
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from psycopg2.pool import PoolError
 
 from claims import Claim
+from db.connection import is_lost
 from log import EventLogger, first_line
+from pulse import SILENCE_SECONDS
+from routes import Route
 
 if TYPE_CHECKING:
     from broker import PostgresBroker
@@ -32,6 +34,7 @@ LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
 WHOLE_LOOK_SECONDS = 0.3  # at least, between claims that begin at the start of the queue
 WHOLE_LOOK_SHARE = 0.1  # of the time, at most, goes into those
 MEMORY_SECONDS = 0.25  # how far back the rate of finished messages looks
+BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
 
 events = EventLogger(__name__)
 
@@ -52,6 +55,8 @@ class PostgresConsumer(Consumer):
         self.claims = broker.claims[queue_name]
         self.ready: deque[Claim] = deque()
         self.lost = False
+        self.trouble = ""  # what the database said last that was no answer
+        self.bridge_at = 0.0
         self.exchanged_at = time.monotonic()
         self.poll_at = 0.0
         self.audit_at = 0.0
@@ -109,27 +114,32 @@ class PostgresConsumer(Consumer):
     def _exchange_is_due(self) -> bool:
         claims, now = self.claims, time.monotonic()
         claims.wake.clear()
-        rung, claims.rung = claims.rung, False
         if self.lost:
             return now >= self.poll_at
         if claims.returned:
             return True
         finished = len(claims.settled)
         alone = finished >= len(claims.held)  # nothing else runs: none will come to share the round trip
-        lingered = now >= self.exchanged_at + (AHEAD_SECONDS / 2 if claims.more else LINGER_SECONDS)
-        if finished and (rung or alone or lingered or finished >= LARGEST_BATCH // 2):
+        if finished and (claims.rung or alone or now >= self._linger_until() or finished >= LARGEST_BATCH // 2):
             return True
         room = self._room()
-        return room > 0 and (rung or now >= self.poll_at or (claims.more and room >= self._share(self.threads) // 2))
+        return room > 0 and (
+            claims.rung or now >= self.poll_at or (claims.more and room >= self._share(self.threads) // 2)
+        )
 
     def _room(self) -> int:
-        """How many more to claim: what is wanted and not held, or what is missing to this queue's share of it."""
+        """How many more to claim: what is wanted and not held, or what is missing to this queue's share of it.
+
+        Where all threads are busy for long, the share is claimed at the next poll only: what is new is left to whoever
+        is idle and hears the doorbell.
+        """
         if self.broker.pulse.closing or not self.broker.pulse.worker_id:
             return 0
         everyone = list(self.broker.claims.values())
         held = sum(len(claims.held) - len(claims.settled) for claims in everyone)
         room = self.threads + self._ahead() - held
-        if time.monotonic() >= self.modest_until:
+        now = time.monotonic()
+        if now >= self.modest_until and (self._ahead() or now >= self.poll_at):
             room = max(room, self._share(0) - len(self.claims.held) + len(self.claims.settled))
         return max(0, min(LARGEST_BATCH, room))
 
@@ -142,11 +152,14 @@ class PostgresConsumer(Consumer):
         rivals = sum(1 for claims in list(self.broker.claims.values()) if claims.held or claims.more)
         return max(1, (threads + self._ahead()) // max(1, rivals))
 
+    def _linger_until(self) -> float:
+        return self.exchanged_at + (AHEAD_SECONDS / 2 if self.claims.more else LINGER_SECONDS)
+
     def _wait(self, deadline: float) -> None:
         now = time.monotonic()
-        until = min(deadline, self.poll_at if self.lost or self._room() > 0 else deadline)
+        until = min(deadline, self.poll_at) if now < self.poll_at else deadline
         if self.claims.settled and not self.lost:
-            until = min(until, now + LINGER_SECONDS)
+            until = min(until, self._linger_until())
         if self.claims.unstarted:
             until = min(until, now + IDLE_SECONDS)
         self.claims.wake.wait(max(0.0, until - now))
@@ -154,25 +167,39 @@ class PostgresConsumer(Consumer):
     def _exchange(self, limit: int) -> None:
         settled = _drained(self.claims.settled)
         returned = _drained(self.claims.returned)
+        if limit:
+            self.claims.rung = False
         began = time.monotonic()
         after = self.last_claimed if began < self.whole_look_at else None
         try:
             rows = self._call(settled, returned, limit, after)
-        except (psycopg2.Error, PoolError) as error:
+        except BaseException as error:
             self.claims.settled.extendleft(reversed(settled))
             self.claims.returned.extendleft(reversed(returned))
+            if not isinstance(error, psycopg2.Error):
+                raise
             self._wait_out(error)
             return
         self.claims.release([*settled, *returned])
+        if settled:
+            self._let_others_look()
         claimed = [claim for row in rows if (claim := self._claim(*row))]
         self.claims.take(claimed)
         self.ready.extend(claimed)
+        if time.monotonic() > began + SILENCE_SECONDS:  # frozen in between: others may have rescued them
+            self.claims.hand_back()
         full = 0 < limit <= len(rows)
         if limit:
             self.last_claimed = rows[-1][0] if full else None
         if after is None:
             self.whole_look_at = began + max(WHOLE_LOOK_SECONDS, (time.monotonic() - began) / WHOLE_LOOK_SHARE)
         self._note(len(settled), more=full or after is not None)
+
+    def _let_others_look(self) -> None:
+        """Wake the queues that have news and found no thread free."""
+        for claims in list(self.broker.claims.values()):
+            if claims.rung and claims is not self.claims:
+                claims.wake.set()
 
     def _call(self, settled: list[Claim], returned: list[Claim], limit: int, after: str | None) -> list[Any]:
         with self.broker.pool.single_statements() as conn:
@@ -181,19 +208,36 @@ class PostgresConsumer(Consumer):
             if returned:
                 self.broker.sql.requeue(conn, **_fences(returned))
             done = _fences(claim for claim in settled if not claim.written)
-            return list(
-                self.broker.sql.exchange(
-                    conn,
-                    worker=self.broker.pulse.worker_id,
-                    queue=self.queue_name,
-                    done=done["ids"],
-                    attempts=done["attempts"],
-                    limit=limit,
-                    pgmq_queue=self.route and self.route.pgmq_queue,
-                    actor=self.route and self.route.actor_name,
-                    after=after,
-                )
+            route = self.route if time.monotonic() >= self.bridge_at else None
+            try:
+                rows = self._ask(conn, done, limit, after, route)
+            except psycopg2.Error as error:
+                if not route or is_lost(error):
+                    raise
+                # Without pgmq: the acks of what ran, and what was sent straight here, must not wait for it.
+                self._tell("bridge_failed", error)
+                self.bridge_at = time.monotonic() + BRIDGE_PAUSE_SECONDS
+                return self._ask(conn, done, limit, after, None)
+            if route:
+                self.trouble = ""
+            return rows
+
+    def _ask(
+        self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route | None
+    ) -> list[Any]:
+        return list(
+            self.broker.sql.exchange(
+                conn,
+                worker=self.broker.pulse.worker_id,
+                queue=self.queue_name,
+                done=done["ids"],
+                attempts=done["attempts"],
+                limit=limit,
+                pgmq_queue=route and route.pgmq_queue,
+                actor=route and route.actor_name,
+                after=after,
             )
+        )
 
     def _audit(self, conn: Connection) -> None:
         """Free what the database holds as ours and we never heard of: an exchange committed, its answer was lost."""
@@ -214,11 +258,13 @@ class PostgresConsumer(Consumer):
         if self.lost:
             events.info("database_regained", queue=self.queue_name)
             self.lost = False
+            self.trouble = ""
 
     def _claim(self, message_id: str, attempt: int, priority: int, encoded: str) -> Claim | None:
         try:
             fields = json.loads(encoded)  # here and not by psycopg2: one that cannot be decoded must not fail the batch
             fields["options"].pop("eta", None)  # due now, whatever an older producer wrote
+            fields |= {"message_id": message_id, "queue_name": self.queue_name}  # by these it is settled
             return Claim(Message(**fields), attempt, priority)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             reason = f"Message {message_id} is not a Dramatiq message: {error}"
@@ -230,18 +276,28 @@ class PostgresConsumer(Consumer):
     def _settle_now(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject under the fence; a lost connection is raised, so that Dramatiq tries again."""
         fence = {"id": claim.message_id, "attempt": claim.attempt}
-        ours = self.broker.call(how, **fence, error=claim.failure(), **arguments)
+        try:
+            ours = self.broker.call(how, **fence, error=claim.failure(), **arguments)
+        except psycopg2.Error as error:
+            how = "reject"
+            reason = f"It could not be settled: {first_line(error)}"
+            ours = self.broker.call(how, **fence, options=None, error=reason)
         claim.written = True
         self.claims.settle(claim)
         event = {"retry": "message_retried", "reject": "message_dead_lettered"}[how] if ours else "claim_was_taken_over"
         events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id)
 
-    def _wait_out(self, error: Exception) -> None:
-        if not self.lost:
-            events.warning("database_lost", queue=self.queue_name, error=first_line(error))
+    def _wait_out(self, error: psycopg2.Error) -> None:
+        self._tell("database_lost" if is_lost(error) else "exchange_failed", error)
         self.lost = True
         self.audit_at = 0.0
         self.poll_at = time.monotonic() + random.uniform(*LOST_SECONDS)  # noqa: S311 - jitter
+
+    def _tell(self, event: str, error: psycopg2.Error) -> None:
+        """Log a trouble once, until it is another one or over."""
+        if self.trouble != (trouble := f"{event} {first_line(error)}"):
+            events.warning(event, queue=self.queue_name, error=first_line(error))
+        self.trouble = trouble
 
     def _flush(self) -> None:
         """Write what is settled or returned, without claiming more."""

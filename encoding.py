@@ -1,8 +1,11 @@
 """How a message is written on its way into the database, and which argument keeps one out."""
 
 import json
+import math
 import re
 from collections.abc import Iterable
+from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from errors import InvalidMessage
@@ -11,25 +14,81 @@ LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
 ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
 BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+DOUBTFUL = re.compile(
+    r"\\u(0000|d[89a-f])"
+)  # how what PostgreSQL refuses looks in JSON, and a few things that it takes
+MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
+LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
+PRIORITIES = range(-(2**31), 2**31)
+LONGEST_DELAY = timedelta(days=100 * 365)
 
 
 def encoded(message: Any) -> str:
     """A message as JSON.
 
     Raises:
-        InvalidMessage: JSON cannot carry an argument, or the message is too large; it says which.
+        InvalidMessage: JSON or PostgreSQL cannot carry part of it, or it is too large; it says which part.
     """
+    if problem := unfit_queue(message.queue_name):
+        raise InvalidMessage(f"Message for {message.actor_name}: {problem}")
+    if not MESSAGE_ID.fullmatch(message.message_id):
+        raise InvalidMessage(f"Message for {message.actor_name}: its id {message.message_id!r} is no UUID.")
     try:
         written: str = ENCODE(vars(message))
     except (TypeError, ValueError) as error:
-        name = _unfit(message) or "it"
-        raise InvalidMessage(f"Message for {message.actor_name}: JSON cannot carry {name}: {error}.") from None
-    if len(written) > LARGEST_MESSAGE:
         raise InvalidMessage(
-            f"Message for {message.actor_name} has {len(written)} bytes, more than {LARGEST_MESSAGE}, most of them in "
+            f"Message for {message.actor_name}: JSON cannot carry {_unfit(message) or 'it'}: {error}."
+        ) from None
+    if DOUBTFUL.search(written) and (name := _unfit(message)):
+        raise InvalidMessage(
+            f"Message for {message.actor_name}: PostgreSQL cannot store {name}: it has a NUL or half a character."
+        )
+    if len(written) > LARGEST_MESSAGE and (size := _size(message)) > LARGEST_MESSAGE:
+        raise InvalidMessage(
+            f"Message for {message.actor_name} has {size} bytes, more than {LARGEST_MESSAGE}, most of them in "
             f"{_largest(message)}: send an id."
         )
     return written
+
+
+@lru_cache
+def unfit_queue(name: str) -> str | None:
+    """Why no worker could serve a queue of that name; None for a sound one."""
+    if not QUEUE_NAME.fullmatch(name):
+        return f"Queue name {name!r} must be letters, digits, dots, dashes and underscores."
+    if len(name) > LONGEST_QUEUE_NAME:
+        return f"Queue name {name!r} is too long: {LONGEST_QUEUE_NAME} bytes at most."
+    return None
+
+
+def milliseconds(delay: float | timedelta | None) -> int:
+    """A delay as Dramatiq's users give it, milliseconds or a timedelta, in whole milliseconds.
+
+    Raises:
+        InvalidMessage: it is no time, or longer than a century.
+    """
+    try:
+        given = delay if isinstance(delay, timedelta) else timedelta(milliseconds=delay or 0)
+    except (OverflowError, TypeError, ValueError):
+        raise InvalidMessage(f"A delay must be milliseconds or a timedelta, not {delay!r}.") from None
+    if given > LONGEST_DELAY:
+        raise InvalidMessage(f"A delay of {delay!r} is too long: {LONGEST_DELAY.days} days at most.")
+    return max(0, math.ceil(given / timedelta(milliseconds=1)))
+
+
+def rank(message: Any, default: int) -> int:
+    """The `broker_priority` of a message, or the default.
+
+    Raises:
+        InvalidMessage: it is no whole number that PostgreSQL can carry.
+    """
+    priority = message.options.get("broker_priority", default)
+    if not isinstance(priority, int) or priority not in PRIORITIES:
+        raise InvalidMessage(
+            f"Message for {message.actor_name}: broker_priority {priority!r} must be a whole number of 32 bits."
+        )
+    return priority
 
 
 def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
@@ -50,7 +109,13 @@ def _largest(message: Any) -> str:
 
 def _arguments(message: Any) -> list[tuple[str, Any]]:
     numbered = [(f"argument {number}", value) for number, value in enumerate(message.args, start=1)]
-    return numbered + [(f"argument {name!r}", value) for name, value in message.kwargs.items()]
+    named = [(f"argument {name!r}", value) for name, value in message.kwargs.items()]
+    return numbered + named + [(f"option {name!r}", value) for name, value in message.options.items()]
+
+
+def _size(message: Any) -> int:
+    """In bytes of UTF-8, as a person counts: on the wire, a letter beyond ASCII is an escape of six."""
+    return len(json.dumps(vars(message), ensure_ascii=False).encode())
 
 
 def _fits(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import select
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -77,6 +76,9 @@ class Pulse:
             except psycopg2.Error as error:
                 events.warning("heartbeat_failed", error=first_line(error))
                 self.ended.wait(LISTEN_SECONDS)
+            except Exception:  # noqa: BLE001 - a process without a pulse would claim nothing more, and look well
+                events.error("pulse_failed", with_traceback=True)
+                self.ended.wait(LISTEN_SECONDS)
             finally:
                 self.listening.clear()
                 conn.close()
@@ -97,16 +99,16 @@ class Pulse:
         self.worker_id = self.broker.sql.register(conn, host=platform.node(), pid=os.getpid())
         self.beaten_at = self.beating_since = time.monotonic()
         events.info("worker_registered", worker=self.worker_id)
-        self._ring(self.broker.queues)
+        self._ring(list(self.broker.queues))
 
     def _beat(self, conn: Connection) -> None:
         if self.lapsed():
             self.beating_since = None
+        now = time.monotonic()  # before the call: frozen in it, this process must not believe itself fresh
         known = self.broker.sql.heartbeat(conn, worker=self.worker_id, host=platform.node(), pid=os.getpid())
-        now = time.monotonic()
         if not known:
             events.warning("worker_was_given_up", worker=self.worker_id)
-            for claims in self.broker.claims.values():
+            for claims in list(self.broker.claims.values()):
                 claims.hand_back()
         self.beaten_at = now
         self.beating_since = self.beating_since or now
@@ -129,11 +131,11 @@ class Pulse:
                 cursor.execute(f"LISTEN {quote_ident(_channel(queue_name), conn)}")
         self.listening |= fresh
         self._ring(fresh)  # for what came before we listened
-        select.select([conn], [], [], LISTEN_SECONDS)
+        db.connection.readable(conn, LISTEN_SECONDS)
         conn.poll()
         rung = {notice.channel for notice in conn.notifies}
         conn.notifies.clear()
-        self._ring(queue_name for queue_name in self.broker.queues if _channel(queue_name) in rung)
+        self._ring(queue_name for queue_name in list(self.broker.queues) if _channel(queue_name) in rung)
 
     def _ring(self, queue_names: Any) -> None:
         for queue_name in queue_names:

@@ -31,6 +31,8 @@ class Routes(dict[str, Route]):
         route = self.setdefault(queue_name, Route(pgmq_queue, actor_name))
         if route != (pgmq_queue, actor_name):
             raise SettingsError(f"Queue {queue_name!r} has a route already ({route}): give {actor_name} another queue.")
+        if others := [each for each, other in self.items() if other.pgmq_queue == pgmq_queue and each != queue_name]:
+            raise SettingsError(f"pgmq queue {pgmq_queue!r} feeds queue {others[0]!r} already: it cannot feed two.")
 
 
 class RouteOption(Middleware):

@@ -102,7 +102,9 @@ class Settings:
     """All settings; each field is the environment variable of the same name in capitals."""
 
     database_url: str = setting("", postgres_url, "PostgreSQL 14 or newer; empty: the embedded server", secret=True)
-    database_pool_size: int = setting("10", whole_number(2, 200), "connections per process at most")
+    database_pool_size: int = setting(
+        "10", whole_number(2, 200), "connections at most of a process; a worker has one a thread and two"
+    )
     database_folder: Path = setting("var/postgres", folder, "data of the embedded server")
     broker_listen: bool = setting("on", switch, "off behind a transaction-mode pooler: workers poll instead of LISTEN")
     email_provider: str = setting("file", one_of("file", "smtp", "sendgrid"), "how mail leaves")

@@ -15,6 +15,7 @@ from db import embedded
 from errors import DatabaseError
 
 LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
+SHUTDOWN = "57P"  # how the codes of errors begin that end a connection
 OLDEST_SERVER = 140000  # PostgreSQL's own numbering: 14.0
 CONNECT_SECONDS = 10
 WAIT_SECONDS = 30  # for a free connection of the pool
@@ -38,14 +39,14 @@ class Pool:
     def __init__(self, url: Callable[[], str], size: Callable[[], int]) -> None:
         self.url = url
         self.size = size
-        self.bound: int | None = None
+        self.fixed: int | None = None
         self.lock = Lock()
         self.connections: ThreadedConnectionPool | None = None
         self.free = BoundedSemaphore(0)
 
-    def open_at_most(self, bound: int) -> None:
-        """Open no more than so many connections, whatever the size allows; to be said before the first is opened."""
-        self.bound = bound
+    def resize(self, size: int) -> None:
+        """Open so many connections at most, whatever was said before; to be said before the first is opened."""
+        self.fixed = size
 
     def getconn(self) -> connection:
         pool = self._opened()
@@ -54,7 +55,7 @@ class Pool:
         try:
             while not _alive(conn := pool.getconn()):
                 pool.putconn(conn, close=True)
-        except BaseException:
+        except BaseException:  # of connecting anew
             self.free.release()
             raise
         return conn
@@ -71,12 +72,12 @@ class Pool:
             if self.connections:
                 self.connections.closeall()
             self.connections = None
-            self.bound = None
+            self.fixed = None
 
     def _opened(self) -> ThreadedConnectionPool:
         with self.lock:
             if self.connections is None:
-                size = min(self.size(), self.bound or self.size())
+                size = self.fixed or self.size()
                 self.connections = ThreadedConnectionPool(0, size, dsn(self.url()))
                 self.connections.minconn = size  # of the connections handed back, keep as many
                 self.free = BoundedSemaphore(size)
@@ -108,11 +109,23 @@ class Pool:
 def _alive(conn: connection) -> bool:
     """Whether an idle connection still has its server: one that ended has left its goodbye in the socket."""
     try:
-        if select.select([conn], [], [], 0)[0]:
+        if readable(conn, 0):
             conn.poll()
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+    except psycopg2.Error:
         return False
     return not conn.closed
+
+
+def is_lost(error: psycopg2.Error) -> bool:
+    """Whether the connection is gone, or never was: not that the server gave a statement up, or that none is free."""
+    return not isinstance(error, PoolError) and (error.pgcode is None or error.pgcode.startswith(SHUTDOWN))
+
+
+def readable(conn: connection, seconds: float) -> bool:
+    """Whether the server has said something within so many seconds; `select` would fail for a process of many files."""
+    waiting = select.poll()
+    waiting.register(conn, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def connect(url: str) -> connection:

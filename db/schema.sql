@@ -1110,11 +1110,10 @@ BEGIN
     RETURN QUERY
     WITH arrived AS (
         SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at,
-               dramatiq.priority_of(a.body) AS urgency, jsonb_typeof(a.body) = 'object' AS sound,
-               row_number() OVER (
-                   ORDER BY jsonb_typeof(a.body) = 'object' DESC, dramatiq.priority_of(a.body) DESC, a.msg_id
-               ) AS rank
-        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at)
+               dramatiq.priority_of(a.body) AS urgency, t.sound,
+               row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
+        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at),
+             LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
     ), moved AS (
         INSERT INTO dramatiq.queue AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
@@ -1203,10 +1202,10 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
 $$;
 
 --
--- Name: enqueue(text, integer[], bigint, boolean); Type: FUNCTION; Schema: dramatiq; Owner: -
+-- Name: enqueue(text, integer[], bigint, bigint); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
-CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) RETURNS void
+CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -1221,7 +1220,7 @@ BEGIN
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
             attempt = q.attempt + 1, claimed_by = NULL
-        WHERE NOT p_again
+        WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
@@ -1356,12 +1355,15 @@ $$;
 CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
     AS $$
-    WITH purged AS (
-        DELETE FROM dramatiq.queue WHERE message_id IN (
-            (SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before LIMIT p_batch)
-            UNION ALL
-            (SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before LIMIT p_batch))
-        RETURNING 1
+    -- What somebody is just sending back to work is locked, and stays.
+    WITH done AS (
+        SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before
+        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    ), dead AS (
+        SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before
+        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    ), purged AS (
+        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE done UNION ALL TABLE dead) RETURNING 1
     )
     SELECT count(*) FROM purged;
 $$;
@@ -1480,15 +1482,24 @@ DECLARE
     queues text[];
 BEGIN
     WITH dead AS (
-        DELETE FROM dramatiq.worker WHERE heartbeat_at < clock_timestamp() - p_silence RETURNING id
+        DELETE FROM dramatiq.worker WHERE id IN (
+            SELECT id FROM dramatiq.worker WHERE heartbeat_at < clock_timestamp() - p_silence FOR UPDATE SKIP LOCKED)
+        RETURNING id
+    ), stranded AS (
+        SELECT message_id FROM dramatiq.queue q
+        WHERE state = 'consumed' AND (
+            claimed_by IN (SELECT id FROM dead)
+            OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
+        FOR UPDATE SKIP LOCKED
     ), rescued AS (
         UPDATE dramatiq.queue AS q
         SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
             rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            delayed = rescues > 0,
+            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
+                                ELSE available_at END,
             error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
-        WHERE state = 'consumed' AND (
-            claimed_by IN (SELECT id FROM dead)
-            OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
+        WHERE message_id IN (SELECT message_id FROM stranded)
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
@@ -3224,10 +3235,10 @@ REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amoun
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean); Type: ACL; Schema: dramatiq; Owner: -
+-- Name: FUNCTION enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint); Type: ACL; Schema: dramatiq; Owner: -
 --
 
-REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid); Type: ACL; Schema: dramatiq; Owner: -

@@ -74,10 +74,10 @@ END $$;
 
 -- Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
 -- escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
--- A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing; with
--- p_again (the answer to a first try was lost) it stays as it is, for that try may have worked. In plpgsql, which keeps
--- its plans: planning costs more than inserting one message.
-CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_again boolean) RETURNS void
+-- A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
+-- answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
+-- try. In plpgsql, which keeps its plans: planning costs more than inserting one message.
+CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     queues text[];
@@ -91,7 +91,7 @@ BEGIN
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
             attempt = q.attempt + 1, claimed_by = NULL
-        WHERE NOT p_again
+        WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
@@ -150,11 +150,10 @@ BEGIN
     RETURN QUERY
     WITH arrived AS (
         SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at,
-               dramatiq.priority_of(a.body) AS urgency, jsonb_typeof(a.body) = 'object' AS sound,
-               row_number() OVER (
-                   ORDER BY jsonb_typeof(a.body) = 'object' DESC, dramatiq.priority_of(a.body) DESC, a.msg_id
-               ) AS rank
-        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at)
+               dramatiq.priority_of(a.body) AS urgency, t.sound,
+               row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
+        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at),
+             LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
     ), moved AS (
         INSERT INTO dramatiq.queue AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
@@ -336,22 +335,33 @@ BEGIN
 END $$;
 
 -- Takes over the claims of workers without a heartbeat for p_silence; a message that outlived p_most_rescues workers
--- is more likely their killer than their victim and becomes a dead letter.
+-- is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
+-- so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
+-- that rescues must not be kept from its own heartbeat.
 CREATE FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     queues text[];
 BEGIN
     WITH dead AS (
-        DELETE FROM dramatiq.worker WHERE heartbeat_at < clock_timestamp() - p_silence RETURNING id
+        DELETE FROM dramatiq.worker WHERE id IN (
+            SELECT id FROM dramatiq.worker WHERE heartbeat_at < clock_timestamp() - p_silence FOR UPDATE SKIP LOCKED)
+        RETURNING id
+    ), stranded AS (
+        SELECT message_id FROM dramatiq.queue q
+        WHERE state = 'consumed' AND (
+            claimed_by IN (SELECT id FROM dead)
+            OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
+        FOR UPDATE SKIP LOCKED
     ), rescued AS (
         UPDATE dramatiq.queue AS q
         SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
             rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            delayed = rescues > 0,
+            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
+                                ELSE available_at END,
             error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
-        WHERE state = 'consumed' AND (
-            claimed_by IN (SELECT id FROM dead)
-            OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
+        WHERE message_id IN (SELECT message_id FROM stranded)
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
@@ -380,12 +390,15 @@ END $$;
 -- Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.
 CREATE FUNCTION dramatiq.purge(p_done_before timestamptz, p_dead_before timestamptz, p_batch integer) RETURNS bigint
 LANGUAGE sql AS $$
-    WITH purged AS (
-        DELETE FROM dramatiq.queue WHERE message_id IN (
-            (SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before LIMIT p_batch)
-            UNION ALL
-            (SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before LIMIT p_batch))
-        RETURNING 1
+    -- What somebody is just sending back to work is locked, and stays.
+    WITH done AS (
+        SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before
+        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    ), dead AS (
+        SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before
+        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    ), purged AS (
+        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE done UNION ALL TABLE dead) RETURNING 1
     )
     SELECT count(*) FROM purged;
 $$;

@@ -5,9 +5,9 @@
 SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
--- name: enqueue(messages, priorities, delay, again)$
--- Enqueue messages; `again` where the answer to a first try was lost.
-SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :again);
+-- name: enqueue(messages, priorities, delay, tried)$
+-- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
+SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
 
 -- name: due(delay)$
 -- When a message falls due that is enqueued now, as text.
@@ -49,6 +49,10 @@ SELECT dramatiq.heartbeat(:worker, :host, :pid);
 -- Take over the claims of silent workers.
 SELECT dramatiq.rescue(make_interval(secs => :silence_seconds), :most_rescues);
 
+-- name: free_route(name, pgmq_queue)!
+-- Take a pgmq queue from the actor that had it before.
+UPDATE dramatiq.actor SET pgmq_queue = NULL WHERE pgmq_queue = :pgmq_queue AND name <> :name;
+
 -- name: publish_actor(name, queue_name, priority, required, accepted, pgmq_queue)!
 -- Tell SQL that an actor exists.
 INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, pgmq_queue)
@@ -61,9 +65,10 @@ SET queue_name = excluded.queue_name, priority = excluded.priority, required = e
 -- Forget the actors that the code no longer declares.
 DELETE FROM dramatiq.actor WHERE name <> ALL (:names);
 
--- name: unfinished(queue)$
--- How many messages of a queue are due, delayed or running.
-SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed');
+-- name: unfinished(queue, pgmq_queue)$
+-- How many messages of a queue are due, delayed or running, here or in the pgmq queue that feeds it.
+SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed'))
+     + coalesce((SELECT queue_length FROM pgmq.metrics_all() WHERE queue_name = :pgmq_queue), 0);
 
 -- name: flush(queue)!
 -- Drop the messages of a queue that nobody has claimed.

@@ -12,7 +12,10 @@ import pytest
 import settings
 from tests.servers import debian_postgres, own_postgres
 
-TESTS = ["tests/integration/test_migrate.py", "tests/integration/test_broker.py"]
+TESTS = [
+    f"tests/integration/test_{name}.py"
+    for name in ("migrate", "broker", "broker_bridge", "broker_send", "broker_speed", "broker_troubles")
+]
 
 
 @contextmanager

@@ -42,6 +42,20 @@ def test_a_message_of_another_queue_goes_to_an_idle_worker_while_the_first_is_bu
     os.close(office.open_gate())
 
 
+def test_a_message_goes_to_an_idle_worker_at_once_and_not_by_way_of_a_busy_one(office: Office, crew: Crew) -> None:
+    crew.hire(threads=2)
+    office.send_many("finish_after_gate", [("one",), ("two",)])
+    until(lambda: office.deeds().keys() == {"began:one", "began:two"}, "the first is busy with all its threads")
+    crew.hire()
+    for number in range(30):
+        office.send("nap_elsewhere", str(number), 0.0, queue="slow")
+        until(lambda: office.deeds()[str(number)] == 1, "it runs")  # noqa: B023 - looked at in this turn only
+    [(detours,)] = office.query("SELECT count(*) FROM dramatiq.queue WHERE queue_name = 'slow' AND attempt > 1")
+    print(f"{detours} of 30 messages were in the hands of the busy one")
+    assert detours <= 3
+    os.close(office.open_gate())
+
+
 def test_a_queue_with_a_backlog_leaves_another_queue_its_half(office: Office, crew: Crew) -> None:
     office.send_many("nap", [(f"long-backlog-{number}", 0.005) for number in range(20_000)])
     crew.hire()
