@@ -1,5 +1,6 @@
 """A stored check-up, and the report that it makes."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -16,8 +17,10 @@ class CheckUp(BaseModel):
 
     id: UUID
     assessment_type: str
+    status: str  # in_progress, completed or abandoned
     results_summary: Any
-    answered_at: datetime
+    answered_at: datetime  # when it was completed; where the site does not say, the last answer
+    last_answer_at: datetime | None
     changed_at: datetime
     first_name: str | None
     last_name: str | None
@@ -28,12 +31,29 @@ class CheckUp(BaseModel):
     answers: list[Answer]
 
     def report(self, zone: ZoneInfo) -> Report:
-        summary = self.results_summary if isinstance(self.results_summary, dict) else None
         return Report(
             assessment_id=self.id,
             assessment_type=self.assessment_type,
             person=full_name(self.first_name, self.last_name),
             birthday=self.birthday,
             answered_on=self.answered_at.astimezone(zone).date(),
-            scores=score(self.assessment_type, summary, self.answers),
+            scores=score(self.assessment_type, self._summary(), self.answers),
+            reader=full_name(self.reader_name, None) if self.reader_name != self.first_name else None,
         )
+
+    def _summary(self) -> Mapping[str, Any] | None:
+        """The site's results, unless they have no shape that we know or answers came after they were calculated."""
+        if not isinstance(self.results_summary, dict):
+            return None
+        calculated_at = _time(self.results_summary.get("calculated_at"))
+        outdated = calculated_at and self.last_answer_at and calculated_at < self.last_answer_at
+        return None if outdated else self.results_summary
+
+
+def _time(value: object) -> datetime | None:
+    """An ISO 8601 time; None where it is none or lacks its zone."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
