@@ -174,12 +174,32 @@ def test_the_sites_results_count_unless_answers_are_known_to_be_newer(
     assert scores(clinic, assessment_id)[:2] == [5, 5]
 
 
-def scores(clinic: Clinic, assessment_id: str) -> list[int]:
-    """Of the kept JSON report."""
+def facts(clinic: Clinic, assessment_id: str) -> dict[str, Any]:
+    """The kept JSON report."""
     [report_id] = [row[0] for row in kept(clinic, assessment_id) if row[1] == "json"]
     with db.connection.transaction() as conn:
-        facts = json.loads(report_storage.load(conn, UUID(report_id)).content)
-    return [scale["score"] for scale in facts["scales"]]
+        found: dict[str, Any] = json.loads(report_storage.load(conn, UUID(report_id)).content)
+    return found
+
+
+def scores(clinic: Clinic, assessment_id: str) -> list[int]:
+    return [scale["score"] for scale in facts(clinic, assessment_id)["scales"]]
+
+
+def test_the_report_says_whom_it_is_about_and_for_whom(clinic: Clinic) -> None:
+    user_id = clinic.add_user()
+    clinic.rows("INSERT INTO public.profiles (user_id, type, first_name) VALUES (%s, 'parent', 'Анна')", user_id)
+    child = completed_checkup(clinic, user_id)
+    generate_report(assessment_id=child, report_type="json")
+    assert (facts(clinic, child)["person"], facts(clinic, child)["reader"]) == ("Мария Ёлкина", "Анна")
+    own = completed_checkup(clinic, user_id)
+    clinic.rows(
+        "UPDATE public.assessments SET profile_id = (SELECT id FROM public.profiles WHERE type = 'parent') "
+        "WHERE id = %s",
+        own,
+    )
+    generate_report(assessment_id=own, report_type="json")
+    assert (facts(clinic, own)["person"], facts(clinic, own)["reader"]) == ("Анна", None)
 
 
 def test_a_completion_time_that_the_site_fills_in_later_makes_no_second_report(clinic: Clinic) -> None:
