@@ -125,8 +125,8 @@ class Settings:
     report_storage_url: str = setting(
         "", storage_url, "s3://bucket/folder or file:///folder; empty: reports are kept in PostgreSQL", secret=True
     )
-    report_storage_endpoint: str = setting("", web_address, "of an s3:// storage that is not Amazon's, as Supabase's")
-    report_storage_region: str = setting("", text, "of an s3:// storage")
+    report_storage_endpoint: str = setting("", web_address, "address of an s3:// storage other than Amazon's")
+    report_storage_region: str = setting("", text, "region of an s3:// storage")
     report_storage_key: str = setting("", text, "access key ID of an s3:// storage")
     report_storage_secret: str = setting("", text, "secret access key of an s3:// storage", secret=True)
     report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")

@@ -172,12 +172,11 @@ def _listed(scores: tuple[Score, ...]) -> str:
 
 def next_steps(report: Report) -> tuple[Step, ...]:
     """What to do next, each step with its reason."""
+    complete: tuple[Step, ...] = (COMPLETE,) if report.with_status(Status.INCOMPLETE) else ()
     if report.with_status(Status.CONCERNING):
         first: tuple[Step, ...] = (MEET, BRING)
     elif report.with_status(Status.BORDERLINE):
         first = (OBSERVE, DISCUSS)
-    elif report.with_status(Status.INCOMPLETE):
-        first = (COMPLETE,)
     else:
-        first = (KEEP,)
-    return (*first, AT_HOME[report.assessment_type], REPEAT)
+        first = () if complete else (KEEP,)
+    return (*first, *complete, AT_HOME[report.assessment_type], REPEAT)

@@ -176,7 +176,7 @@ def _storage() -> Iterator[tuple[AbstractFileSystem, str]]:
     except FileNotFoundError:
         raise
     except Exception as error:  # each kind of storage has errors of its own; whoever called retries or shows this one
-        raise RetryableError(f"The report storage failed: {type(error).__name__}: {error}") from error
+        raise RetryableError(f"The report storage failed: {error!r}") from error
 
 
 def _options(url: str) -> dict[str, Any]:

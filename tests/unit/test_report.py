@@ -173,6 +173,14 @@ def test_the_cover_says_the_main_thing_and_the_last_page_what_to_do(kind: str, s
     assert "позвоните 112." in pages[-1]
 
 
+def test_missing_answers_are_asked_for_beside_what_needs_attention() -> None:
+    scores = score("parent", None, [Answer(2, "frequency", 3), Answer(3, "frequency", 3), Answer(4, "frequency", 1)])
+    report = Report(ASSESSMENT, "parent", "Анна", None, date(2026, 11, 23), scores)
+    steps = [action for action, _ in next_steps(report)]
+    assert steps[:3] == ["Запишитесь на консультацию", "Возьмите отчет с собой", "Ответьте на остальные вопросы"]
+    assert Recorder(report).pages_count == 2
+
+
 def test_only_a_childs_report_names_the_childrens_hotline() -> None:
     named = {kind: "8-800-2000-122" in text_of(render(make_report(kind), "pdf").content) for kind in KINDS}
     assert named == {"checkup": True, "parent": False, "family": False}
@@ -273,8 +281,10 @@ def test_csv_and_json_carry_the_same_numbers(kind: str) -> None:
 @example("Анна " * 60, "W" * 300)
 def test_any_name_stays_on_the_page(name: str, reader: str) -> None:
     report = make_report("parent", person=full_name(name, None), reader=full_name(reader, None))
-    assert len(pages_of(render(report, "pdf").content)) == 2
-    for text, left, right, baseline in Recorder(report).lines:
+    assert render(report, "pdf").content
+    canvas = Recorder(report)
+    assert canvas.pages_count == 2
+    for text, left, right, baseline in canvas.lines:
         assert left >= MARGIN - 0.01, text
         assert right <= WIDTH - MARGIN + 0.01, text
         assert 20 < baseline < HEIGHT - 10, text
