@@ -1,6 +1,5 @@
 """A stored check-up, and the report that it makes."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -37,17 +36,20 @@ class CheckUp(BaseModel):
             person=full_name(self.first_name, self.last_name),
             birthday=self.birthday,
             answered_on=self.answered_at.astimezone(zone).date(),
-            scores=score(self.assessment_type, self._summary(), self.answers),
+            scores=score(
+                self.assessment_type, self._summary(), self.answers, answers_are_newer=self._answers_are_newer()
+            ),
             reader=full_name(self.reader_name, None) if self.reader_name != self.first_name else None,
         )
 
-    def _summary(self) -> Mapping[str, Any] | None:
-        """The site's results, unless they have no shape that we know or answers came after they were calculated."""
-        if not isinstance(self.results_summary, dict):
-            return None
-        calculated_at = _time(self.results_summary.get("calculated_at"))
-        outdated = calculated_at and self.last_answer_at and calculated_at < self.last_answer_at
-        return None if outdated else self.results_summary
+    def _summary(self) -> dict[str, Any]:
+        """The site's results; empty where they are missing or of an odd shape."""
+        return self.results_summary if isinstance(self.results_summary, dict) else {}
+
+    def _answers_are_newer(self) -> bool:
+        """Whether an answer was written after the site calculated its results; False where nobody can know."""
+        calculated_at = _time(self._summary().get("calculated_at"))
+        return bool(calculated_at and self.last_answer_at and calculated_at < self.last_answer_at)
 
 
 def _time(value: object) -> datetime | None:

@@ -147,10 +147,13 @@ def summary(report: Report) -> tuple[str, str]:
         return "Есть то, чему важно уделить внимание", _joined(
             f"Требует внимания: {_listed(concerning)}.", near, SUPPORT
         )
+    incomplete = report.with_status(Status.INCOMPLETE)
+    lacking = f"Неполные данные: {_listed(incomplete)}." if incomplete else ""
     if borderline:
-        return "В целом спокойно, есть к чему присмотреться", _joined(near, WATCH)
-    if incomplete := report.with_status(Status.INCOMPLETE):
-        return "Для вывода не хватает ответов", _joined(f"Неполные данные: {_listed(incomplete)}.", UNSURE)
+        headline = "Есть к чему присмотреться" if incomplete else "В целом спокойно, есть к чему присмотреться"
+        return headline, _joined(near, WATCH, lacking)
+    if incomplete:
+        return "Для вывода не хватает ответов", _joined(lacking, UNSURE)
     return "Все в порядке", _joined(f"По всем шкалам результаты {_place(report)}.", CALM)
 
 

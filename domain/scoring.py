@@ -94,17 +94,29 @@ class Score:
         return self.answered is not None and 0 < self.answered < len(self.scale.questions)
 
 
-def score(assessment_type: str, summary: Mapping[str, Any] | None, answers: Iterable[Answer]) -> tuple[Score, ...]:
-    """Every scale of the assessment, in its fixed order; the site's result of a scale goes before its answers."""
+def score(
+    assessment_type: str,
+    summary: Mapping[str, Any] | None,
+    answers: Iterable[Answer],
+    *,
+    answers_are_newer: bool = False,
+) -> tuple[Score, ...]:
+    """Every scale of the assessment, in its fixed order.
+
+    The site's result of a scale goes before its answers, unless they are newer and come to other points.
+    """
     sheet = {answer.question_id: answer for answer in answers}
-    return tuple(_score(scale, summary or {}, sheet) for scale in SCALES[assessment_type])
+    return tuple(_score(scale, summary or {}, sheet, answers_are_newer) for scale in SCALES[assessment_type])
 
 
-def _score(scale: Scale, summary: Mapping[str, Any], sheet: Mapping[int, Answer]) -> Score:
+def _score(scale: Scale, summary: Mapping[str, Any], sheet: Mapping[int, Answer], answers_are_newer: bool) -> Score:
     values = [sheet[number].value for number in scale.questions if number in sheet and _counts(scale, sheet[number])]
     points, status = _site_result(scale, summary.get(scale.name))
+    if answers_are_newer and points != _sum(values):
+        points, status = None, None
     if points is None:
-        points = _sum(_score(part, summary, sheet).points for part in scale.parts) if scale.parts else _sum(values)
+        parts = [_score(part, summary, sheet, answers_are_newer).points for part in scale.parts]
+        points = _sum(parts) if parts else _sum(values)
     answered = len(values) if sheet else None
     return Score(scale, points, _status(scale, points, status, answered), answered)
 

@@ -337,6 +337,15 @@ def test_summary_names_what_needs_attention_and_what_is_near_it() -> None:
     assert "Требует внимания: «Тревога». Около порога: «Сниженное настроение»." in summary(report)[1]
 
 
+def test_nothing_is_called_calm_while_data_are_incomplete() -> None:
+    results = {"depression": {"score": 3, "status": "borderline"}}
+    scores = score("parent", results, [Answer(2, "frequency", 1), Answer(4, "frequency", 3)])
+    headline, meaning = summary(Report(ASSESSMENT, "parent", None, None, date(2026, 11, 23), scores))
+    assert headline == "Есть к чему присмотреться"
+    assert "Около порога: «Сниженное настроение»." in meaning
+    assert "Неполные данные: «Тревога»." in meaning
+
+
 @pytest.mark.parametrize(
     ("points", "status", "said"),
     [

@@ -174,3 +174,15 @@ def test_a_scale_without_answers_has_no_score() -> None:
         0,
     )
     assert result["anxiety"].is_partial
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(2, (4, Status.BORDERLINE)), (3, (6, Status.CONCERNING)), (-1, (None, Status.INCOMPLETE))]
+)
+def test_newer_answers_count_where_they_come_to_other_points(value: int, expected: tuple[int | None, Status]) -> None:
+    summary = {"anxiety": {"score": 4, "status": "borderline"}}
+    answers = [Answer(2, "frequency", value), Answer(3, "frequency", value), Answer(4, "frequency", 0)]
+    result = by_name(score("parent", summary, answers, answers_are_newer=True))["anxiety"]
+    assert (result.points, result.status) == expected
+    older = by_name(score("parent", summary, answers))["anxiety"]
+    assert (older.points, older.status) == (4, Status.BORDERLINE)
