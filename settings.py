@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import fsspec
 import psycopg2
 from dotenv import dotenv_values
 from psycopg2.extensions import parse_dsn
@@ -83,8 +84,11 @@ def time_zone(value: str) -> ZoneInfo:
 
 
 def storage_url(value: str) -> str:
-    if "://" not in value:
+    scheme, found, _ = value.partition("://")
+    if not found:
         raise ValueError("must be an address such as s3://bucket/reports or file:///srv/reports")
+    if scheme not in (known := fsspec.available_protocols()):
+        raise ValueError(f"starts with {scheme}://, which is not among {', '.join(sorted(known))}")
     return value.rstrip("/")
 
 
@@ -120,7 +124,13 @@ class Settings:
     smtp_username: str = setting("", text, "login; empty: none")
     smtp_password: str = setting("", text, "password of that login", secret=True)
     smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
-    report_storage_url: str = setting("", storage_url, "s3://… or file://…; empty: reports are kept in PostgreSQL")
+    report_storage_url: str = setting(
+        "", storage_url, "s3://bucket/folder or file:///folder; empty: reports are kept in PostgreSQL", secret=True
+    )
+    report_storage_endpoint: str = setting("", web_address, "address of an s3:// storage other than Amazon's")
+    report_storage_region: str = setting("", text, "region of an s3:// storage")
+    report_storage_key: str = setting("", text, "access key ID of an s3:// storage")
+    report_storage_secret: str = setting("", text, "secret access key of an s3:// storage", secret=True)
     report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")
     site_url: str = setting("https://balansity.example", web_address, "where links in mails lead")
     yookassa_shop_id: str = setting("", text, "YooKassa shop")
@@ -159,6 +169,8 @@ def _missing_partners(values: dict[str, Any]) -> list[str]:
     needs = {
         "sendgrid_api_key": values.get("email_provider") == "sendgrid" and "EMAIL_PROVIDER=sendgrid needs it",
         "smtp_host": values.get("email_provider") == "smtp" and "EMAIL_PROVIDER=smtp needs it",
+        "report_storage_key": values.get("report_storage_secret") and "REPORT_STORAGE_SECRET needs it",
+        "report_storage_secret": values.get("report_storage_key") and "REPORT_STORAGE_KEY needs it",
         "yookassa_secret_key": values.get("yookassa_shop_id") and "YOOKASSA_SHOP_ID needs it",
         "yookassa_shop_id": values.get("yookassa_secret_key") and "YOOKASSA_SECRET_KEY needs it",
         "web_password": values.get("web_username") and "WEB_USERNAME needs it: an open login protects nothing",

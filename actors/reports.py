@@ -16,7 +16,7 @@ from db import connection, queries
 from domain.check_up import CheckUp
 from domain.payload import read_payload
 from domain.report import Report
-from domain.report_formats import digest, render
+from domain.report_formats import ReportFile, digest, render
 from domain.scoring import SCALES
 from errors import PermanentError, RetryableError
 from gateways import report_storage
@@ -55,11 +55,9 @@ def generate_report(**payload: Any) -> None:
         check_up = _load(conn, request)
         report = _report(check_up, at)
         key = ReportKey(check_up.id, request.report_type, digest(report))
-        owner_id = check_up.owner_id or request.user_id
-        report_id = report_storage.save(conn, key, owner_id, render(report, request.report_type), at)
-        if report_id:
-            _send(conn, check_up, report_id, owner_id)
-    events.info("report_kept" if report_id else "report_known", assessment=check_up.id, format=request.report_type)
+        known = report_storage.is_kept(conn, key)
+    kept = not known and _keep(check_up, key, render(report, request.report_type), request.user_id, at)
+    events.info("report_kept" if kept else "report_known", assessment=check_up.id, format=request.report_type)
 
 
 @dramatiq.actor(queue_name="reports", max_retries=3, min_backoff=60_000, time_limit=600_000)
@@ -69,8 +67,10 @@ def remove_old_reports(slot: str) -> None:
 
 
 def _remove_old(conn: Connection, at: datetime) -> str:
+    """Remove in transactions of its own, a batch each; `conn` is the run's."""
+    del conn
     retention = timedelta(days=settings.current().report_retention_days)
-    return f"{report_storage.remove_old(conn, at - retention)} removed"
+    return f"{report_storage.remove_old(at - retention)} removed"
 
 
 def _load(conn: Connection, request: ReportRequest) -> CheckUp:
@@ -82,6 +82,8 @@ def _load(conn: Connection, request: ReportRequest) -> CheckUp:
         raise PermanentError(
             f"Assessment {check_up.id} is a {check_up.assessment_type!r}: only {', '.join(SCALES)} score"
         )
+    if check_up.status != "completed":
+        raise PermanentError(f"Assessment {check_up.id} is {check_up.status}: only a completed one has a report")
     if check_up.owner_id and request.user_id not in {None, check_up.owner_id}:
         raise PermanentError(
             f"Assessment {check_up.id} belongs to another user than {request.user_id}: its report is not sent to them"
@@ -100,7 +102,19 @@ def _report(check_up: CheckUp, at: datetime) -> Report:
     raise PermanentError(message)
 
 
-def _send(conn: Connection, check_up: CheckUp, report_id: UUID, owner_id: UUID | None) -> None:
+def _keep(check_up: CheckUp, key: ReportKey, file: ReportFile, user_id: UUID | None, at: datetime) -> bool:
+    """Keep the report and send its mail, unless another worker was faster."""
+    owner_id = check_up.owner_id or user_id
+    report_storage.write(key, file.content)
+    with connection.transaction() as conn:
+        report_id = report_storage.save(conn, key, owner_id, file, at)
+        if report_id:
+            _send(conn, check_up, key, report_id, owner_id)
+    return report_id is not None
+
+
+def _send(conn: Connection, check_up: CheckUp, key: ReportKey, report_id: UUID, owner_id: UUID | None) -> None:
+    """Send the mail; its key is the report's, so that one made again after its removal is not mailed again."""
     with broker.transaction(conn):
         send_email.send(
             to=check_up.email,
@@ -113,5 +127,5 @@ def _send(conn: Connection, check_up: CheckUp, report_id: UUID, owner_id: UUID |
             },
             report_id=str(report_id),
             user_id=owner_id and str(owner_id),
-            key=f"report_ready:{report_id}",
+            key=f"report_ready:{key}",
         )

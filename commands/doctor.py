@@ -19,6 +19,7 @@ from db import queries
 from db.migrate import pending
 from domain.slots import INSTANT, next_slot
 from errors import BalansityError
+from gateways import report_storage
 
 sql = queries.load("doctor")
 LATE = timedelta(minutes=10)
@@ -52,6 +53,7 @@ def doctor(*, json_: bool) -> None:
 
 def _findings() -> Iterator[Finding]:
     yield from _settings()
+    yield _report_storage()
     try:
         url = db.connection.url()
         conn = db.connection.connect(url)
@@ -76,6 +78,17 @@ def _settings() -> Iterator[Finding]:
         yield Finding("note", "YooKassa is not configured: payments cannot be verified.", "Set YOOKASSA_SHOP_ID.")
     if not current.broker_listen:
         yield Finding("note", "BROKER_LISTEN is off: workers notice new messages within a second.")
+
+
+def _report_storage() -> Finding:
+    if not settings.current().report_storage_url:
+        return Finding("good", "Reports are kept in PostgreSQL.")
+    try:
+        report_storage.probe()
+    except (BalansityError, OSError) as error:
+        remedy = "Correct REPORT_STORAGE_URL and the settings that go with it, see .env.example."
+        return Finding("bad", f"Reports cannot be kept: {error}", remedy)
+    return Finding("good", "Report storage: a file was written, read and removed.")
 
 
 def _database(conn: Connection, url: str) -> Iterator[Finding]:

@@ -2087,9 +2087,9 @@ CREATE TABLE balansity.report (
     media_type text NOT NULL,
     size_bytes integer NOT NULL,
     content bytea,
-    location text,
+    path text,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT report_check CHECK ((num_nonnulls(content, location) = 1)),
+    CONSTRAINT report_check CHECK ((num_nonnulls(content, path) = 1)),
     CONSTRAINT report_format_check CHECK ((format = ANY (ARRAY['pdf'::text, 'csv'::text, 'json'::text])))
 );
 ALTER TABLE ONLY balansity.report ALTER COLUMN content SET STORAGE EXTERNAL;

@@ -16,8 +16,10 @@ class CheckUp(BaseModel):
 
     id: UUID
     assessment_type: str
+    status: str  # in_progress, completed or abandoned
     results_summary: Any
-    answered_at: datetime
+    answered_at: datetime  # when it was completed; where the site does not say, the last answer
+    last_answer_at: datetime | None
     changed_at: datetime
     first_name: str | None
     last_name: str | None
@@ -28,12 +30,32 @@ class CheckUp(BaseModel):
     answers: list[Answer]
 
     def report(self, zone: ZoneInfo) -> Report:
-        summary = self.results_summary if isinstance(self.results_summary, dict) else None
         return Report(
             assessment_id=self.id,
             assessment_type=self.assessment_type,
             person=full_name(self.first_name, self.last_name),
             birthday=self.birthday,
             answered_on=self.answered_at.astimezone(zone).date(),
-            scores=score(self.assessment_type, summary, self.answers),
+            scores=score(
+                self.assessment_type, self._summary(), self.answers, answers_are_newer=self._answers_are_newer()
+            ),
+            reader=full_name(self.reader_name, None) if self.reader_name != self.first_name else None,
         )
+
+    def _summary(self) -> dict[str, Any]:
+        """The site's results; empty where they are missing or of an odd shape."""
+        return self.results_summary if isinstance(self.results_summary, dict) else {}
+
+    def _answers_are_newer(self) -> bool:
+        """Whether an answer was written after the site calculated its results; False where nobody can know."""
+        calculated_at = _time(self._summary().get("calculated_at"))
+        return bool(calculated_at and self.last_answer_at and calculated_at < self.last_answer_at)
+
+
+def _time(value: object) -> datetime | None:
+    """An ISO 8601 time; None where it is none or lacks its zone."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None

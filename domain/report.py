@@ -13,14 +13,15 @@ from domain.scoring import IMPACT, Score, Status
 
 @dataclass(frozen=True)
 class Report:
-    """One assessment's results; `person` and `birthday` are None where nobody gave them."""
+    """One assessment's results; names and `birthday` are None where nobody gave them."""
 
     assessment_id: UUID
     assessment_type: str  # checkup, parent or family
-    person: str | None
+    person: str | None  # whom it is about
     birthday: date | None
     answered_on: date
     scores: tuple[Score, ...]
+    reader: str | None = None  # whom it is for, where that is somebody else
 
     @property
     def main_scores(self) -> tuple[Score, ...]:

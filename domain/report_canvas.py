@@ -25,11 +25,11 @@ PALE: Colour = (234, 242, 240)
 TRACK: Colour = (223, 229, 231)
 WHITE: Colour = (255, 255, 255)
 # Told apart by their lightness too, so that they differ on a black-and-white print.
-COLOURS: dict[Status | None, Colour] = {
+COLOURS: dict[Status, Colour] = {
     Status.TYPICAL: (76, 160, 132),
     Status.BORDERLINE: (214, 160, 48),
     Status.CONCERNING: (172, 58, 44),
-    None: (150, 162, 168),
+    Status.INCOMPLETE: (150, 162, 168),
 }
 SHORT_WORD = re.compile(r"(?<=\b\w) |(?<=\b\w\w) ")
 TICK = [(0.27, 0.52), (0.44, 0.69), (0.74, 0.34)]  # in parts of the symbol's size
@@ -51,6 +51,13 @@ class Style:
     def width(self, text: str) -> float:
         widths = shared_fonts()[FAMILY + self.emphasis].cw
         return sum(widths[ord(letter)] for letter in text) * self.points * POINT / 1000
+
+    def shortened(self, text: str, width: float) -> str:
+        """`text`, its end an ellipsis where it would be wider than `width`."""
+        if self.width(text) <= width:
+            return text
+        end = next(end for end in range(len(text), 0, -1) if end == 1 or self.width(text[:end] + "…") <= width)
+        return text[:end].rstrip() + "…"
 
 
 class Canvas(FPDF):
@@ -103,8 +110,8 @@ class Canvas(FPDF):
         self.set_fill_color(*colour)
         self.rect(x, y, width, height, style="F", round_corners=True, corner_radius=min(3, height / 2))
 
-    def symbol(self, status: Status | None, x: float, y: float, size: float) -> None:
-        """The status as a shape of its own: a tick, a half-full ring, a warning triangle, an empty ring."""
+    def symbol(self, status: Status, x: float, y: float, size: float) -> None:
+        """The status as a shape of its own: a tick, a half-full ring, a warning triangle, a ring with a dash."""
         self.set_fill_color(*COLOURS[status])
         self.set_draw_color(*COLOURS[status])
         self.set_line_width(size * 0.12)
@@ -120,6 +127,8 @@ class Canvas(FPDF):
             self.ellipse(x + size * 0.06, y + size * 0.06, size * 0.88, size * 0.88, style="D")
             if status is Status.BORDERLINE:
                 self.solid_arc(x, y, size, 180, 360, style="F")
+            else:
+                self.box(COLOURS[status], x + size * 0.3, y + size * 0.44, size * 0.4, size * 0.12)
 
     def number(self, number: int, x: float, y: float) -> None:
         """A step's number in a disc, 8 mm across."""
@@ -132,7 +141,7 @@ class Canvas(FPDF):
         for number in range(1, self.pages_count + 1):
             self.page = number
             self.current_font_is_set_on_page = False  # fpdf2 remembers the font of the page that it left
-            self.line_of(style, MARGIN, y, name)
+            self.line_of(style, MARGIN, y, style.shortened(name, INNER - 20))
             self.line_before(style, WIDTH - MARGIN, y, f"{number} из {self.pages_count}")
 
     def contents(self) -> bytes:

@@ -21,9 +21,9 @@ FAMILY = "roboto"
 FILES = {"": font_roboto.Roboto, "B": font_roboto.RobotoBold}
 
 MARKS = {ord(mark) for mark in "\N{NO-BREAK SPACE}«»·‐‑‒–—‘’‚“”„•…′″‹›₽№−×≈≤≥"}
-# What nearly every report needs, and what names of the region may need beyond it: accents, other Cyrillic alphabets.
+# What nearly every report needs, and what names may need beyond it: accents, Vietnamese, other Cyrillic alphabets.
 RUSSIAN = frozenset(set(range(0x20, 0x7F)) | set(range(0x410, 0x450)) | {ord("Ё"), ord("ё")} | MARKS)
-EVERYTHING = frozenset(RUSSIAN | set(range(0xA0, 0x180)) | set(range(0x400, 0x530)))
+EVERYTHING = frozenset(RUSSIAN | set(range(0xA0, 0x180)) | set(range(0x400, 0x530)) | set(range(0x1E00, 0x1F00)))
 
 
 class SharedFont(TTFFont):
@@ -89,8 +89,10 @@ def shared_fonts(alphabet: frozenset[int] = EVERYTHING) -> dict[str, SharedFont]
     return faces
 
 
-def printable(text: str) -> str:
-    """`text` without what the font cannot show, such as emoji."""
+def printable(text: str) -> str | None:
+    """`text` without marks that the font lacks, such as emoji; None where letters would be missing."""
+    if any(letter.isalpha() and ord(letter) not in EVERYTHING for letter in text):
+        return None
     return " ".join("".join(letter for letter in text if ord(letter) in EVERYTHING).split())
 
 

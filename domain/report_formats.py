@@ -39,21 +39,29 @@ def render(report: Report, format_name: str) -> ReportFile:
 
 
 def digest(report: Report) -> str:
-    """Names what a report says: two reports are the same when their digests are."""
-    return hashlib.sha256(_json(report)).hexdigest()
+    """Names what a report says: two reports are the same when their digests are.
+
+    The date is left out: the site may write it later, and the answers are the same.
+    """
+    return hashlib.sha256(json.dumps(_facts(report)).encode()).hexdigest()
 
 
 def _json(report: Report) -> bytes:
-    facts = {
+    facts = _facts(report) | {"answered_on": report.answered_on.isoformat()}
+    return json.dumps(facts, ensure_ascii=False, indent=2).encode()
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    """All that a report says, but its date."""
+    return {
         "assessment_id": str(report.assessment_id),
         "assessment_type": report.assessment_type,
         "title": TITLES[report.assessment_type],
         "person": report.person,
+        "reader": report.reader,
         "birthday": report.birthday and report.birthday.isoformat(),
-        "answered_on": report.answered_on.isoformat(),
         "scales": [_scale(score) for score in report.scores],
     }
-    return json.dumps(facts, ensure_ascii=False, indent=2).encode()
 
 
 def _csv(report: Report) -> bytes:

@@ -37,6 +37,8 @@ TINY = Style(8.5, GREY)
 
 RIGHT = WIDTH - MARGIN
 COVER_BAND = 128.0  # height of the cover's coloured part
+SHORT_COVER_BAND = 96.0  # where there is no name to show
+NAME_LINES = 3
 BAR = 3.4  # height of a scale's bar
 ROW = 25.5  # height of a scale
 STEP = 13.0  # what a step's text is moved in by
@@ -45,7 +47,10 @@ NOTE_LINE = 10.0
 
 def render_pdf(report: Report) -> bytes:
     """The same report always gives the same bytes."""
-    canvas = Canvas(text.TITLES[report.assessment_type], report.answered_on, printable(report.person or ""))
+    title = ", ".join(
+        filter(None, [text.TITLES[report.assessment_type], report.person, day_in_words(report.answered_on)])
+    )
+    canvas = Canvas(title, report.answered_on, _shown(report.person) + _shown(report.reader))
     draw(canvas, report)
     return canvas.contents()
 
@@ -54,32 +59,44 @@ def draw(canvas: Canvas, report: Report) -> None:
     _cover(canvas, report)
     y = _scales(canvas, report)
     _next_steps(canvas, report, y)
-    canvas.number_pages(TINY, HEIGHT - 12, f"Balansity · {text.TITLES[report.assessment_type]}")
+    facts = [text.TITLES[report.assessment_type], day_in_words(report.answered_on), _shown(report.person)]
+    canvas.number_pages(TINY, HEIGHT - 12, " · ".join(filter(None, ["Balansity", *facts])))
+
+
+def _shown(name: str | None) -> str:
+    """A name as the paper can show it; empty where there is none."""
+    shown = printable(name or "")
+    return text.NO_NAME if shown is None else shown
 
 
 def _cover(canvas: Canvas, report: Report) -> None:
     canvas.bookmark("Главное", 0)
-    canvas.box(PALE, 0, 0, WIDTH, COVER_BAND)
-    canvas.box(TEAL, 0, COVER_BAND, WIDTH, 1.2)
+    band = COVER_BAND if _shown(report.person) else SHORT_COVER_BAND
+    canvas.box(PALE, 0, 0, WIDTH, band)
+    canvas.box(TEAL, 0, band, WIDTH, 1.2)
     canvas.line_of(BRAND, MARGIN, 27, "Balansity")
     y = canvas.paragraph(TITLE, MARGIN, 58, INNER, text.TITLES[report.assessment_type])
     canvas.line_of(SUBTITLE, MARGIN, y - 2, text.SUBJECTS[report.assessment_type])
-    _person(canvas, report)
-    y = _main_thing(canvas, report, COVER_BAND + 18)
+    _person(canvas, report, band)
+    y = _main_thing(canvas, report, band + 18)
     _tally(canvas, report, y + 6)
     canvas.paragraph(ASIDE, MARGIN, HEIGHT - 35, INNER, text.SCREENING)
 
 
-def _person(canvas: Canvas, report: Report) -> None:
-    """Whom it is about and when, standing on the lower edge of the cover's band."""
-    facts = [years(report.age)] if report.age is not None else []
-    canvas.line_of(SUBTITLE, MARGIN, COVER_BAND - 10, " · ".join([*facts, day_in_words(report.answered_on)]))
-    name = printable(report.person or "")
+def _person(canvas: Canvas, report: Report, band: float) -> None:
+    """Whom it is about, when, and whom it is for, standing on the lower edge of the cover's band."""
+    name = _shown(report.person)
     style = next((style for style in NAMES if style.width(name) <= INNER), NAMES[-1])
-    lines = wrapped(name, style, INNER)[:3]
-    top = COVER_BAND - 19 - style.leading * (len(lines) - 1)
+    lines = wrapped(name, style, INNER)
+    if len(lines) > NAME_LINES:
+        lines = (*lines[: NAME_LINES - 1], style.shortened(" ".join(lines[NAME_LINES - 1 :]), INNER))
+    top = band - 19 - style.leading * (len(lines) - 1)
     for place, line in enumerate(lines):
         canvas.line_of(style, MARGIN, top + place * style.leading, line)
+    age = years(report.age) if report.age is not None else ""
+    reader = f"Для: {_shown(report.reader)}" if _shown(report.reader) else ""
+    facts = " · ".join(filter(None, [age, day_in_words(report.answered_on), reader]))
+    canvas.line_of(SUBTITLE, MARGIN, band - 10, SUBTITLE.shortened(facts, INNER))
 
 
 def _main_thing(canvas: Canvas, report: Report, y: float) -> float:
@@ -87,14 +104,14 @@ def _main_thing(canvas: Canvas, report: Report, y: float) -> float:
     y = canvas.paragraph(HEADING, MARGIN, y, INNER, headline) + 1
     y = canvas.paragraph(LEAD, MARGIN, y, INNER, meaning)
     if report.is_incomplete:
-        y = canvas.paragraph(LEAD, MARGIN, y + 2, INNER, text.INCOMPLETE)
+        y = canvas.paragraph(LEAD, MARGIN, y + 2, INNER, text.PARTIAL)
     return y
 
 
 def _tally(canvas: Canvas, report: Report, y: float) -> None:
     """How many scales came out how, as tiles."""
-    counts = {status: sum(score.status is status for score in report.scores) for status in text.STATUSES}
-    shown = [status for status, count in counts.items() if count or isinstance(status, Status)]
+    counts = {status: len(report.with_status(status)) for status in text.STATUSES}
+    shown = [status for status, count in counts.items() if count or status is not Status.INCOMPLETE]
     width = (INNER - 4 * (len(shown) - 1)) / len(shown)
     for place, status in enumerate(shown):
         x = MARGIN + place * (width + 4)
@@ -155,7 +172,7 @@ def _next_steps(canvas: Canvas, report: Report, y: float) -> None:
         canvas.number(number, MARGIN, y - 5)
         y = canvas.paragraph(STRONG, MARGIN + STEP, y, INNER - STEP, action)
         y = canvas.paragraph(TEXT, MARGIN + STEP, y, INNER - STEP, reason) + 4
-    _urgent(canvas, y)
+    _urgent(canvas, report, y)
     _notes(canvas, y + 43)
 
 
@@ -165,10 +182,10 @@ def _height(steps: tuple[text.Step, ...]) -> float:
     return 19 + len(steps) * (STRONG.leading + 4) + reasons * TEXT.leading + 25
 
 
-def _urgent(canvas: Canvas, y: float) -> None:
+def _urgent(canvas: Canvas, report: Report, y: float) -> None:
     canvas.card(PALE, MARGIN, y, INNER, 25)
     canvas.line_of(LABEL, MARGIN + 6, y + 8, "Если помощь нужна сейчас")
-    canvas.paragraph(SMALL, MARGIN + 6, y + 14, INNER - 12, text.URGENT)
+    canvas.paragraph(SMALL, MARGIN + 6, y + 14, INNER - 12, text.URGENT[report.assessment_type])
 
 
 def _notes(canvas: Canvas, y: float) -> None:

@@ -19,7 +19,7 @@ STATUSES = {
     Status.TYPICAL: "Все в порядке",
     Status.BORDERLINE: "Погранично",
     Status.CONCERNING: "Требует внимания",
-    None: "Нет ответов",
+    Status.INCOMPLETE: "Неполные данные",
 }
 SCALES = {
     "emotional": ("Эмоции", "Тревога, страхи, грусть, телесное напряжение"),
@@ -43,15 +43,20 @@ SCREENING = (
 )
 HOW_TO_READ = (
     "Полоса показывает, сколько баллов набрано из возможных. Чем она длиннее, тем больше трудностей. "
-    "Черта на полосе — порог: начиная с него шкала требует внимания."
+    "Черта на полосе — порог: около него и выше к шкале важно присмотреться."
 )
 IMPACT_INTRO = "Не сами трудности, а то, насколько они мешают жить, учиться и отдыхать."
-URGENT = (
-    "Если прямо сейчас кому-то угрожает опасность или есть мысли о самоповреждении, не ждите записи: "
-    "позвоните 112. Детский телефон доверия: 8-800-2000-122, бесплатно и анонимно."
+EMERGENCY = (
+    "Если прямо сейчас кому-то угрожает опасность или есть мысли о самоповреждении, не ждите записи: позвоните 112."
 )
+NOT_ALONE = "Не оставайтесь с этим наедине: расскажите тому, кому доверяете."
+URGENT = {
+    "checkup": f"{EMERGENCY} Детский телефон доверия: 8-800-2000-122, бесплатно и анонимно.",
+    "parent": f"{EMERGENCY} {NOT_ALONE}",
+    "family": f"{EMERGENCY} {NOT_ALONE}",
+}
 NOTES = "Ваши заметки и вопросы специалисту"
-INCOMPLETE = (
+PARTIAL = (
     "На часть вопросов ответов нет, поэтому картина неполная: результаты этих шкал предварительные, их лучше уточнить."
 )
 
@@ -63,9 +68,11 @@ WATCH = (
     "Это не повод для тревоги, но за этим стоит понаблюдать в ближайшие недели и при желании обсудить со специалистом."
 )
 CALM = (
-    "По всем шкалам результаты ниже порога внимания: ответы не показывают выраженных трудностей. "
+    "Ответы не показывают выраженных трудностей. "
     "То, что вы замечаете перемены и задаете вопросы, — уже большая поддержка."
 )
+UNSURE = "Это не значит, что там что-то не так: ответов пока мало, чтобы сказать «все в порядке»."
+NO_NAME = "Имя не удалось напечатать"
 
 MEET = (
     "Запишитесь на консультацию",
@@ -135,14 +142,29 @@ def note(score: Score) -> str:
 def summary(report: Report) -> tuple[str, str]:
     """The main thing in one line, and what it means in a few sentences."""
     concerning, borderline = report.with_status(Status.CONCERNING), report.with_status(Status.BORDERLINE)
+    near = f"Около порога: {_listed(borderline)}." if borderline else ""
     if concerning:
-        near = f" Близко к порогу: {_listed(borderline)}." if borderline else ""
-        return "Есть то, чему важно уделить внимание", f"Требует внимания: {_listed(concerning)}.{near} {SUPPORT}"
+        return "Есть то, чему важно уделить внимание", _joined(
+            f"Требует внимания: {_listed(concerning)}.", near, SUPPORT
+        )
+    incomplete = report.with_status(Status.INCOMPLETE)
+    lacking = f"Неполные данные: {_listed(incomplete)}." if incomplete else ""
     if borderline:
-        return "В целом спокойно, есть к чему присмотреться", f"Близко к порогу: {_listed(borderline)}. {WATCH}"
-    if report.is_incomplete:
-        return "В полученных ответах ничего тревожного", "Там, где ответы есть, результаты ниже порога внимания."
-    return "Все в порядке", CALM
+        headline = "Есть к чему присмотреться" if incomplete else "В целом спокойно, есть к чему присмотреться"
+        return headline, _joined(near, WATCH, lacking)
+    if incomplete:
+        return "Для вывода не хватает ответов", _joined(lacking, UNSURE)
+    return "Все в порядке", _joined(f"По всем шкалам результаты {_place(report)}.", CALM)
+
+
+def _place(report: Report) -> str:
+    """Where typical results stand: the site's norms may call one typical that has reached our threshold."""
+    is_below = all((score.points or 0) < score.scale.threshold for score in report.scores)
+    return "ниже порога внимания" if is_below else "ниже порога внимания или около него"
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
 
 
 def _listed(scores: tuple[Score, ...]) -> str:
@@ -153,12 +175,11 @@ def _listed(scores: tuple[Score, ...]) -> str:
 
 def next_steps(report: Report) -> tuple[Step, ...]:
     """What to do next, each step with its reason."""
+    complete: tuple[Step, ...] = (COMPLETE,) if report.with_status(Status.INCOMPLETE) else ()
     if report.with_status(Status.CONCERNING):
         first: tuple[Step, ...] = (MEET, BRING)
     elif report.with_status(Status.BORDERLINE):
         first = (OBSERVE, DISCUSS)
-    elif report.is_incomplete:
-        first = (COMPLETE,)
     else:
-        first = (KEEP,)
-    return (*first, AT_HOME[report.assessment_type], REPEAT)
+        first = () if complete else (KEEP,)
+    return (*first, *complete, AT_HOME[report.assessment_type], REPEAT)

@@ -7,15 +7,19 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """What a score says, in the site's words."""
+    """What a score says, in the site's words and one of our own."""
 
     TYPICAL = "typical"
     BORDERLINE = "borderline"
     CONCERNING = "concerning"
+    INCOMPLETE = "incomplete"  # with the answers that are missing it may need attention: nobody can say that it is fine
 
 
-# Rows that the site wrote years ago name the impact instead.
-STATUS_BY_NAME = {status.value: status for status in Status} | {
+# How the site names them; rows that it wrote years ago name the impact instead.
+STATUS_BY_NAME = {
+    "typical": Status.TYPICAL,
+    "borderline": Status.BORDERLINE,
+    "concerning": Status.CONCERNING,
     "low_impact": Status.TYPICAL,
     "medium_impact": Status.BORDERLINE,
     "high_impact": Status.CONCERNING,
@@ -78,11 +82,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Score:
-    """What one scale came to; `points` and `status` are None when nothing was answered."""
+    """What one scale came to; `points` is None when nothing was answered."""
 
     scale: Scale
     points: int | None
-    status: Status | None
+    status: Status
     answered: int | None  # of the scale's questions; None when only the site's result is known
 
     @property
@@ -90,20 +94,42 @@ class Score:
         return self.answered is not None and 0 < self.answered < len(self.scale.questions)
 
 
-def score(assessment_type: str, summary: Mapping[str, Any] | None, answers: Iterable[Answer]) -> tuple[Score, ...]:
-    """Every scale of the assessment, in its fixed order; the site's result of a scale goes before its answers."""
+def score(
+    assessment_type: str,
+    summary: Mapping[str, Any] | None,
+    answers: Iterable[Answer],
+    *,
+    answers_are_newer: bool = False,
+) -> tuple[Score, ...]:
+    """Every scale of the assessment, in its fixed order.
+
+    The site's result of a scale goes before its answers, unless they are newer and come to other points.
+    """
     sheet = {answer.question_id: answer for answer in answers}
-    return tuple(_score(scale, summary or {}, sheet) for scale in SCALES[assessment_type])
+    return tuple(_score(scale, summary or {}, sheet, answers_are_newer) for scale in SCALES[assessment_type])
 
 
-def _score(scale: Scale, summary: Mapping[str, Any], sheet: Mapping[int, Answer]) -> Score:
+def _score(scale: Scale, summary: Mapping[str, Any], sheet: Mapping[int, Answer], answers_are_newer: bool) -> Score:
     values = [sheet[number].value for number in scale.questions if number in sheet and _counts(scale, sheet[number])]
     points, status = _site_result(scale, summary.get(scale.name))
+    if answers_are_newer and points != _sum(values):
+        points, status = None, None
     if points is None:
-        points = _sum(_score(part, summary, sheet).points for part in scale.parts) if scale.parts else _sum(values)
-    if points is not None and status is None:
-        status = Status.CONCERNING if points >= scale.threshold else Status.TYPICAL
-    return Score(scale, points, status, len(values) if sheet else None)
+        parts = [_score(part, summary, sheet, answers_are_newer).points for part in scale.parts]
+        points = _sum(parts) if parts else _sum(values)
+    answered = len(values) if sheet else None
+    return Score(scale, points, _status(scale, points, status, answered), answered)
+
+
+def _status(scale: Scale, points: int | None, site_status: Status | None, answered: int | None) -> Status:
+    """The site's status or the threshold's; typical only where the missing answers could not reach the threshold."""
+    if points is None:
+        return Status.INCOMPLETE
+    status = site_status or (Status.CONCERNING if points >= scale.threshold else Status.TYPICAL)
+    missing = len(scale.questions) - answered if answered else 0  # the site's points of answers that we lack stand
+    if status is Status.TYPICAL and missing and points + missing * scale.highest_answer >= scale.threshold:
+        return Status.INCOMPLETE
+    return status
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -1,22 +1,27 @@
 """Where finished reports are kept: in PostgreSQL, or as files wherever REPORT_STORAGE_URL leads.
 
-For s3://bucket/folder install `balansity[s3]`; its library reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for
-Supabase Storage and other servers than Amazon's, FSSPEC_S3_ENDPOINT_URL.
+For s3://bucket/folder install `balansity[s3]`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import fsspec
 from fsspec import AbstractFileSystem
-from fsspec.implementations.local import LocalFileSystem
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from db import queries
+from db.connection import transaction
 from domain.report_formats import ReportFile
-from errors import PermanentError, SettingsError
+from errors import PermanentError, RetryableError, SettingsError
+
+PATIENCE_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
+BATCH = 100  # reports that are removed together
 
 reports = queries.load("reports")
 
@@ -29,16 +34,32 @@ class ReportKey:
     format: str
     digest: str
 
-    def location(self, storage_url: str) -> str | None:
-        return f"{storage_url.rstrip('/')}/{self.assessment_id}/{self.digest}.{self.format}" if storage_url else None
+    def __str__(self) -> str:
+        return f"{self.assessment_id}:{self.format}:{self.digest}"
+
+    @property
+    def path(self) -> str:
+        """Of its file, below REPORT_STORAGE_URL."""
+        return f"{self.assessment_id}/{self.digest}.{self.format}"
+
+
+def is_kept(conn: Connection, key: ReportKey) -> bool:
+    return bool(reports.is_kept(conn, assessment_id=str(key.assessment_id), format=key.format, digest=key.digest))
+
+
+def write(key: ReportKey, content: bytes) -> None:
+    """Write the report's file, unless reports are kept in PostgreSQL; a repetition writes the same file.
+
+    It comes before `save`, so that a row never points at nothing, and outside its transaction, which would stay open
+    for as long as the storage takes.
+    """
+    if settings.current().report_storage_url:
+        _write(key.path, content)
 
 
 def save(conn: Connection, key: ReportKey, user_id: UUID | None, file: ReportFile, at: datetime) -> UUID | None:
-    """Keep a report once; returns its id, or None if this very report is kept already.
-
-    The file is written before the row commits: a row never points at nothing, and a repetition writes the same file.
-    """
-    location = key.location(settings.current().report_storage_url)
+    """Keep a report once; returns its id, or None if this very report is kept already."""
+    is_file = bool(settings.current().report_storage_url)
     report_id = reports.add(
         conn,
         assessment_id=str(key.assessment_id),
@@ -48,12 +69,10 @@ def save(conn: Connection, key: ReportKey, user_id: UUID | None, file: ReportFil
         filename=file.filename,
         media_type=file.media_type,
         size_bytes=len(file.content),
-        content=None if location else file.content,
-        location=location,
+        content=None if is_file else file.content,
+        path=key.path if is_file else None,
         at=at,
     )
-    if report_id and location:
-        _write(location, file.content)
     return UUID(report_id) if report_id else None
 
 
@@ -62,51 +81,116 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
 
     Raises:
         PermanentError: no report has this id (any more), or its file is gone.
+        RetryableError: the storage fails.
     """
     row = reports.find(conn, id=str(report_id))
     if row is None:
         raise PermanentError(f"There is no report {report_id}: it was removed, or never made")
-    filename, media_type, content, location = row
-    return ReportFile(filename, media_type, _read(location) if location else bytes(content))
+    filename, media_type, content, path = row
+    return ReportFile(filename, media_type, _read(path) if path else bytes(content))
 
 
 def remove_of_user(conn: Connection, user_id: UUID) -> int:
     """Remove all reports about a user's family; returns how many."""
-    return _remove_files([location for (location,) in reports.remove_of_user(conn, user_id=str(user_id))])
+    return _remove_files([path for (path,) in reports.remove_of_user(conn, user_id=str(user_id))])
 
 
-def remove_old(conn: Connection, before: datetime) -> int:
-    """Remove reports that are older or whose check-up is gone; returns how many."""
-    return _remove_files([location for (location,) in reports.remove_old(conn, before=before)])
+def remove_old(before: datetime) -> int:
+    """Remove reports that are older or whose check-up is gone, batch by batch; returns how many.
+
+    The files go first: after a failure their rows are still there, and the next run removes both.
+    """
+    removed = 0
+    while batch := _old(before):
+        _remove_files(list(batch.values()))
+        with transaction() as conn:
+            reports.remove(conn, ids=list(batch))
+        removed += len(batch)
+    return removed
 
 
-def _write(location: str, content: bytes) -> None:
-    filesystem, path = _open(location)
-    if isinstance(filesystem, LocalFileSystem):  # object stores have no folders to make
-        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-    filesystem.pipe_file(path, content)
+def probe() -> None:
+    """Write, read and remove a file, as `balansity doctor` does to see whether reports can be kept.
+
+    Raises:
+        BalansityError, OSError: they cannot, with the reason.
+    """
+    path, content = f"probe-{uuid4()}", b"balansity doctor"
+    _write(path, content)
+    if _read(path) != content:
+        raise RetryableError("The report storage gave another file back than it was given")
+    _remove_files([path])
 
 
-def _read(location: str) -> bytes:
-    filesystem, path = _open(location)
+def _old(before: datetime) -> dict[str, str | None]:
+    """Some of the reports to be removed: their ids and their files' paths."""
+    with transaction() as conn:
+        return dict(reports.old(conn, before=before, batch=BATCH))
+
+
+def _write(path: str, content: bytes) -> None:
+    with _storage() as (filesystem, root):
+        filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+
+
+def _read(path: str) -> bytes:
     try:
-        return bytes(filesystem.cat_file(path))
+        with _storage() as (filesystem, root):
+            return bytes(filesystem.cat_file(f"{root}/{path}", **_limit(filesystem)))
     except FileNotFoundError:
-        raise PermanentError(f"The report at {location} is gone from its storage: put it back there") from None
+        raise PermanentError(f"The report {path} is gone from REPORT_STORAGE_URL: put it back there") from None
 
 
-def _remove_files(locations: list[str | None]) -> int:
-    """Remove the files of rows that are being removed: first the files, so that a failure keeps the rows."""
-    for location in filter(None, locations):
-        filesystem, path = _open(location)
-        if filesystem.exists(path):
-            filesystem.rm_file(path)
-    return len(locations)
+def _remove_files(paths: list[str | None]) -> int:
+    for path in filter(None, paths):
+        with suppress(FileNotFoundError), _storage() as (filesystem, root):
+            filesystem.rm_file(f"{root}/{path}", **_limit(filesystem))
+    return len(paths)
 
 
-def _open(location: str) -> tuple[AbstractFileSystem, str]:
+def _limit(filesystem: AbstractFileSystem) -> dict[str, float]:
+    """The timeout of a storage in the net; those without fsspec's asyncio are local, or have their own.
+
+    The libraries' own do not suffice: for a server that takes a PUT and never bids to go on, aiohttp waits for ever.
+    """
+    return {"timeout": PATIENCE_SECONDS} if filesystem.async_impl else {}
+
+
+@contextmanager
+def _storage() -> Iterator[tuple[AbstractFileSystem, str]]:
+    """The file system that REPORT_STORAGE_URL names, and the folder in it.
+
+    Raises:
+        FileNotFoundError: a file or a bucket is not there.
+        RetryableError: anything else goes wrong with it.
+    """
+    url = settings.current().report_storage_url
+    if not url:
+        raise SettingsError("REPORT_STORAGE_URL is empty, but this report is a file: set it to where the file lies")
     try:
-        filesystem, path = fsspec.url_to_fs(location)
-    except (ImportError, ValueError) as error:  # no such kind of storage, or its library is not installed
-        raise SettingsError(f"REPORT_STORAGE_URL={location.partition('://')[0]}://… cannot be used: {error}") from None
-    return filesystem, str(path)
+        filesystem, root = fsspec.url_to_fs(url, **_options(url))
+    except (ImportError, ValueError) as error:  # most often the library for this kind of storage is not installed
+        raise SettingsError(f"REPORT_STORAGE_URL={url.partition('://')[0]}://… cannot be used: {error}") from None
+    try:
+        yield filesystem, str(root)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each kind of storage has errors of its own; whoever called retries or shows this one
+        raise RetryableError(f"The report storage failed: {error!r}") from error
+
+
+def _options(url: str) -> dict[str, Any]:
+    """What fsspec needs to know beyond the address."""
+    if url.startswith("file://"):
+        return {"auto_mkdir": True}
+    if not url.startswith("s3://"):
+        return {}
+    current = settings.current()
+    given = {
+        "endpoint_url": current.report_storage_endpoint,
+        "key": current.report_storage_key,
+        "secret": current.report_storage_secret,
+        "client_kwargs": {"region_name": current.report_storage_region} if current.report_storage_region else None,
+    }
+    checksums = {"request_checksum_calculation": "when_required"}  # not every server but Amazon's knows the others
+    return {name: value for name, value in given.items() if value} | {"config_kwargs": checksums}

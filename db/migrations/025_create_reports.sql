@@ -10,10 +10,10 @@ CREATE TABLE balansity.report (
     media_type text NOT NULL,
     size_bytes integer NOT NULL,
     content bytea,                          -- the file itself, or
-    location text,                          -- where REPORT_STORAGE_URL put it
+    path text,                              -- where it lies below REPORT_STORAGE_URL
     created_at timestamptz NOT NULL,
     UNIQUE (assessment_id, format, digest),
-    CHECK (num_nonnulls(content, location) = 1)
+    CHECK (num_nonnulls(content, path) = 1)
 );
 
 -- A PDF is compressed already: do not spend time on trying again.

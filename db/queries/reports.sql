@@ -6,8 +6,10 @@
 SELECT jsonb_build_object(
     'id', s.id,
     'assessment_type', s.assessment_type,
+    'status', s.status,
     'results_summary', s.results_summary,
-    'answered_at', coalesce(s.completed_at, s.started_at),
+    'answered_at', coalesce(s.completed_at, given.last_at, s.updated_at, s.created_at),
+    'last_answer_at', given.last_at,
     'changed_at', greatest(s.completed_at, s.updated_at),
     'first_name', p.first_name,
     'last_name', p.last_name,
@@ -15,31 +17,42 @@ SELECT jsonb_build_object(
     'owner_id', p.user_id,
     'email', (SELECT u.email FROM public.users u WHERE u.id = coalesce(p.user_id, :user_id::uuid)),
     'reader_name', balansity.reader_name(coalesce(p.user_id, :user_id::uuid)),
-    'answers', (
-        SELECT coalesce(jsonb_agg(jsonb_build_object(
-            'question_id', a.question_id, 'answer_type', a.answer_type, 'value', a.value
-        ) ORDER BY a.question_id), '[]')
-        FROM public.answers a
-        WHERE a.assessment_id = s.id AND a.value IS NOT NULL
-    )
+    'answers', given.answers
 )
 FROM public.assessments s
 LEFT JOIN public.profiles p ON p.id = s.profile_id
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(jsonb_agg(jsonb_build_object(
+            'question_id', a.question_id, 'answer_type', a.answer_type, 'value', a.value
+        ) ORDER BY a.question_id), '[]') AS answers,
+        max(greatest( -- columns that some deployments lack
+            (to_jsonb(a) ->> 'created_at')::timestamptz, (to_jsonb(a) ->> 'updated_at')::timestamptz
+        )) AS last_at
+    FROM public.answers a
+    WHERE a.assessment_id = s.id AND a.value IS NOT NULL
+) AS given
 WHERE s.id = :id::uuid;
 
--- name: add(assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, location, at)$
+-- name: is_kept(assessment_id, format, digest)$
+SELECT EXISTS (
+    SELECT FROM balansity.report
+    WHERE assessment_id = :assessment_id::uuid AND format = :format AND digest = :digest
+);
+
+-- name: add(assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, path, at)$
 -- The new report's id, or NULL if this very report is kept already.
 INSERT INTO balansity.report (
-    assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, location, created_at
+    assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, path, created_at
 )
 VALUES (
-    :assessment_id::uuid, :user_id::uuid, :format, :digest, :filename, :media_type, :size_bytes, :content, :location, :at
+    :assessment_id::uuid, :user_id::uuid, :format, :digest, :filename, :media_type, :size_bytes, :content, :path, :at
 )
 ON CONFLICT (assessment_id, format, digest) DO NOTHING
 RETURNING id::text;
 
 -- name: find(id)^
-SELECT filename, media_type, content, location FROM balansity.report WHERE id = :id::uuid;
+SELECT filename, media_type, content, path FROM balansity.report WHERE id = :id::uuid;
 
 -- name: remove_of_user(user_id)
 -- Where the removed reports' files lie, NULL for those that were kept in the database.
@@ -49,10 +62,13 @@ WHERE r.user_id = :user_id::uuid
        SELECT s.id FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
        WHERE p.user_id = :user_id::uuid
    )
-RETURNING r.location;
+RETURNING r.path;
 
--- name: remove_old(before)
--- Reports past their retention, and those whose check-up is gone.
-DELETE FROM balansity.report r
+-- name: old(before, batch)
+-- Some of the reports past their retention, and of those whose check-up is gone.
+SELECT r.id::text, r.path FROM balansity.report r
 WHERE r.created_at < :before OR NOT EXISTS (SELECT FROM public.assessments s WHERE s.id = r.assessment_id)
-RETURNING r.location;
+LIMIT :batch;
+
+-- name: remove(ids)!
+DELETE FROM balansity.report WHERE id = ANY (:ids::uuid[]);

@@ -1,23 +1,41 @@
 """Reports as files: on a disk, and in a real S3 server; never two of the same, none left behind."""
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from uuid import UUID, uuid4
 
 import fsspec
 import pytest
+from click.testing import CliRunner
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+import cli
 import db.connection
 import settings
+from actors.letters import write
+from actors.reports import generate_report
+from broker import broker
+from domain.mail_order import MailOrder
 from domain.report_formats import ReportFile
-from errors import PermanentError, SettingsError
+from errors import PermanentError, RetryableError, SettingsError
 from gateways import report_storage
 from gateways.report_storage import ReportKey
+from tests.clinic import Clinic
+from tests.integration.report_cases import completed_checkup, kept, mails
 from tests.servers import s3
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = ReportFile("report.pdf", "application/pdf", b"%PDF-1.7 a report")
+
+
+@pytest.fixture
+def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Clinic]:
+    yield Clinic(connection)
+    broker.close()
 
 
 @pytest.fixture
@@ -27,86 +45,201 @@ def s3_address() -> Iterator[str]:
 
 
 @pytest.fixture(params=["file", "s3"])
-def storage_url(request: pytest.FixtureRequest, environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """REPORT_STORAGE_URL as a folder, then as a bucket."""
-    url = f"file://{tmp_path}/reports"
+def storage(request: pytest.FixtureRequest, environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Reports go to a folder, then to a bucket, as a file .env says."""
+    lines = {"REPORT_STORAGE_URL": f"file://{tmp_path}/reports"}
     if request.param == "s3":
-        url = f"s3://{s3.BUCKET}/{uuid4()}"
-        # What FSSPEC_S3_ENDPOINT_URL sets when a process starts.
-        environment.setitem(fsspec.config.conf, "s3", {"endpoint_url": request.getfixturevalue("s3_address")})
-        environment.setenv("AWS_ACCESS_KEY_ID", s3.CREDENTIALS["aws_access_key_id"])
-        environment.setenv("AWS_SECRET_ACCESS_KEY", s3.CREDENTIALS["aws_secret_access_key"])
-    environment.setenv("REPORT_STORAGE_URL", url)
-    settings.current.cache_clear()
-    yield url
+        lines = s3.settings(request.getfixturevalue("s3_address"))
+    yield set_env_file(environment, tmp_path, lines)
     fsspec.filesystem(request.param).clear_instance_cache()
 
 
+def set_env_file(environment: pytest.MonkeyPatch, folder: Path, lines: dict[str, str]) -> Path:
+    """Write the file .env that this process reads its settings from."""
+    path = folder / ".env"
+    path.write_text("".join(f"{name}={value}\n" for name, value in lines.items()), encoding="utf-8")
+    environment.setenv("ENV_FILE", str(path))
+    settings.current.cache_clear()
+    return path
+
+
 def save(key: ReportKey, user_id: UUID | None = None) -> UUID | None:
+    report_storage.write(key, FILE.content)
     with db.connection.transaction() as conn:
         return report_storage.save(conn, key, user_id, FILE, AT)
 
 
-def files(storage_url: str) -> list[str]:
-    filesystem, folder = fsspec.url_to_fs(storage_url)
-    filesystem.invalidate_cache()
-    return [str(path) for path in filesystem.find(folder)]
+def files() -> list[str]:
+    with report_storage._storage() as (filesystem, folder):
+        filesystem.invalidate_cache()
+        return [str(path) for path in filesystem.find(folder)]
 
 
-def test_a_kept_report_is_read_back(storage_url: str) -> None:
+def remove_every_file() -> None:
+    with report_storage._storage() as (filesystem, folder):
+        filesystem.rm(folder, recursive=True)
+
+
+def test_a_kept_report_is_read_back(storage: Path) -> None:
     report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
     assert report_id is not None
     with db.connection.transaction() as conn:
         assert report_storage.load(conn, report_id) == FILE
 
 
-def test_the_same_report_is_one_row_and_one_file(storage_url: str) -> None:
+def test_the_same_report_is_one_row_and_one_file(storage: Path) -> None:
     key = ReportKey(uuid4(), "pdf", "a" * 64)
     assert save(key) is not None
     assert save(key) is None
-    assert len(files(storage_url)) == 1
+    assert len(files()) == 1
 
 
-def test_a_report_whose_transaction_is_lost_is_kept_at_the_next_try(storage_url: str) -> None:
+def test_a_report_whose_transaction_is_lost_is_kept_at_the_next_try(storage: Path) -> None:
     key = ReportKey(uuid4(), "pdf", "a" * 64)
+    report_storage.write(key, FILE.content)
     conn = db.connection.connect(settings.current().database_url)
     assert report_storage.save(conn, key, None, FILE, AT) is not None
     conn.close()
     report_id = save(key)
     assert report_id is not None
-    assert len(files(storage_url)) == 1
+    assert len(files()) == 1
 
 
-def test_removed_reports_leave_no_file(storage_url: str) -> None:
+def test_removed_reports_leave_no_file(storage: Path) -> None:
     user_id, other = uuid4(), uuid4()
     save(ReportKey(uuid4(), "pdf", "a" * 64), user_id)
     save(ReportKey(uuid4(), "csv", "b" * 64), user_id)
     save(ReportKey(uuid4(), "pdf", "c" * 64), other)
     with db.connection.transaction() as conn:
         assert report_storage.remove_of_user(conn, user_id) == 2
-    assert len(files(storage_url)) == 1
+    assert len(files()) == 1
 
 
-def test_a_file_that_is_gone_already_does_not_stop_the_removal(storage_url: str) -> None:
+def test_a_file_that_is_gone_already_does_not_stop_the_removal(storage: Path) -> None:
     user_id = uuid4()
     save(ReportKey(uuid4(), "pdf", "a" * 64), user_id)
-    filesystem, folder = fsspec.url_to_fs(storage_url)
-    filesystem.rm(folder, recursive=True)
+    remove_every_file()
     with db.connection.transaction() as conn:
         assert report_storage.remove_of_user(conn, user_id) == 1
 
 
-def test_a_report_whose_file_is_gone_is_named(storage_url: str) -> None:
+def test_old_reports_are_removed_in_batches_that_a_failure_does_not_undo(
+    environment: pytest.MonkeyPatch, tmp_path: Path, connection: Connection
+) -> None:
+    folder = tmp_path / "reports"
+    set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"file://{folder}"})
+    environment.setattr(report_storage, "BATCH", 2)
+    for number in range(5):
+        save(ReportKey(uuid4(), "pdf", f"{number}" * 64))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT path FROM balansity.report ORDER BY ctid DESC LIMIT 1")  # in the last batch
+        [(last,)] = cursor.fetchall()
+    (folder / last).unlink()
+    (folder / last).mkdir()  # what cannot be removed as a file
+    with pytest.raises(RetryableError):
+        report_storage.remove_old(datetime.now(UTC))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT path FROM balansity.report")
+        assert cursor.fetchall() == [(last,)]
+    (folder / last).rmdir()
+    assert report_storage.remove_old(datetime.now(UTC)) == 1
+
+
+def test_a_report_whose_file_is_gone_is_named(storage: Path) -> None:
     report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
-    filesystem, folder = fsspec.url_to_fs(storage_url)
-    filesystem.rm(folder, recursive=True)
+    remove_every_file()
     assert report_id is not None
-    with db.connection.transaction() as conn, pytest.raises(PermanentError, match="gone from its storage"):
+    with db.connection.transaction() as conn, pytest.raises(PermanentError, match="gone from REPORT_STORAGE_URL"):
         report_storage.load(conn, report_id)
 
 
-def test_an_unknown_kind_of_storage_is_named(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("REPORT_STORAGE_URL", "gopher://clinic/reports")
+def test_a_password_in_the_address_is_not_kept_and_not_said(
+    environment: pytest.MonkeyPatch, tmp_path: Path, connection: Connection
+) -> None:
+    set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"memory://clinic:hunter2@{tmp_path.name}/reports"})
+    report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
+    assert report_id is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM balansity.report r WHERE r::text LIKE '%%hunter2%%'")
+        assert cursor.fetchall() == [(0,)]
+    remove_every_file()
+    with db.connection.transaction() as conn, pytest.raises(PermanentError) as gone:
+        report_storage.load(conn, report_id)
+    assert "hunter2" not in str(gone.value)
+
+
+def test_a_report_that_is_a_file_asks_for_its_storage_when_the_setting_is_gone(storage: Path) -> None:
+    report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
+    storage.write_text("", encoding="utf-8")
     settings.current.cache_clear()
-    with pytest.raises(SettingsError, match="REPORT_STORAGE_URL=gopher://"):
-        save(ReportKey(uuid4(), "pdf", "a" * 64))
+    assert report_id is not None
+    with db.connection.transaction() as conn, pytest.raises(SettingsError, match="REPORT_STORAGE_URL is empty"):
+        report_storage.load(conn, report_id)
+
+
+def test_doctor_tries_the_storage_and_leaves_nothing_there(storage: Path) -> None:
+    said = CliRunner().invoke(cli.main, ["doctor"]).output
+    assert "Report storage: a file was written, read and removed." in said
+    assert files() == []
+
+
+def test_doctor_names_a_bucket_that_is_not_there(
+    environment: pytest.MonkeyPatch, tmp_path: Path, s3_address: str
+) -> None:
+    set_env_file(environment, tmp_path, s3.settings(s3_address) | {"REPORT_STORAGE_URL": "s3://misspelt/reports"})
+    said = CliRunner().invoke(cli.main, ["doctor"])
+    assert said.exit_code == 1
+    assert "Reports cannot be kept: The specified bucket does not exist" in said.output
+
+
+@pytest.fixture
+def silent_server(connect: Callable[[], Connection]) -> Iterator[tuple[str, list[int]]]:
+    """A server that takes requests and never answers: its address, and at each request how many transactions idle."""
+    idle: list[int] = []
+    clinic = Clinic(connect())
+    count = (
+        "SELECT count(*)::int FROM pg_stat_activity "
+        "WHERE datname = current_database() AND state = 'idle in transaction'"
+    )
+
+    def take() -> None:
+        with ExitStack() as clients, suppress(OSError):  # until it is closed
+            while client := listener.accept()[0]:
+                clients.enter_context(client)
+                idle.append(clinic.value(count))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=take)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", idle
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_storage_that_never_answers_is_given_up_and_holds_no_transaction(
+    clinic: Clinic, environment: pytest.MonkeyPatch, tmp_path: Path, silent_server: tuple[str, list[int]]
+) -> None:
+    address, idle = silent_server
+    set_env_file(environment, tmp_path, s3.settings(address))
+    environment.setattr(report_storage, "PATIENCE_SECONDS", 2)
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    with pytest.raises(RetryableError, match="The report storage failed: FSTimeoutError"):
+        generate_report(assessment_id=assessment_id)
+    assert not any(idle)
+    assert kept(clinic, assessment_id) == []
+
+
+def test_a_report_and_its_mail_go_by_way_of_the_bucket_that_the_settings_name(
+    clinic: Clinic, environment: pytest.MonkeyPatch, tmp_path: Path, s3_address: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        environment.delenv(name, raising=False)
+    set_env_file(environment, tmp_path, s3.settings(s3_address))
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    generate_report(assessment_id=assessment_id)
+    [order] = mails(clinic)
+    with db.connection.transaction() as conn:
+        letter = write(conn, MailOrder.model_validate(order), AT)
+    [attached] = letter.attachments
+    assert attached.content.startswith(b"%PDF-")
+    assert [path.rpartition("/")[2] for path in files()] == [order["key"].rpartition(":")[2] + ".pdf"]

@@ -20,10 +20,10 @@ import db.connection
 import settings
 from actors.reports import generate_report, remove_old_reports
 from broker import broker
-from domain.scoring import SCALES
 from errors import InvalidMessage, PermanentError, RetryableError
 from gateways import report_storage
 from tests.clinic import Clinic
+from tests.integration.report_cases import answer, completed_checkup, kept, mails
 
 PATIENCE_SECONDS = 20
 
@@ -34,42 +34,12 @@ def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[
     broker.close()
 
 
-def answer(clinic: Clinic, assessment_id: str, value: int = 1, kind: str = "checkup") -> None:
-    """Answer every question of a check-up with `value`."""
-    for scale in SCALES[kind]:
-        for number, answer_type in scale.questions.items():
-            clinic.rows(
-                "INSERT INTO public.answers (assessment_id, question_id, answer_type, value) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT (assessment_id, question_id) DO UPDATE SET value = excluded.value",
-                *(assessment_id, number, answer_type, value),
-            )
-
-
-def completed_checkup(clinic: Clinic, user_id: str | None, value: int = 1) -> str:
-    assessment_id = clinic.add_checkup(user_id)
-    answer(clinic, assessment_id, value)
-    clinic.rows("UPDATE public.assessments SET status = 'completed', completed_at = now() WHERE id = %s", assessment_id)
-    return assessment_id
-
-
-def mails(clinic: Clinic) -> list[dict[str, Any]]:
-    """What has been sent to the e-mail actor."""
-    found = clinic.rows("SELECT message -> 'kwargs' FROM dramatiq.queue WHERE queue_name = 'emails' ORDER BY position")
-    return [kwargs for (kwargs,) in found]
-
-
-def kept(clinic: Clinic, assessment_id: str) -> list[tuple[Any, ...]]:
-    return clinic.rows(
-        "SELECT id, format, user_id, size_bytes FROM balansity.report WHERE assessment_id = %s ORDER BY created_at",
-        assessment_id,
-    )
-
-
 def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:
     user_id = clinic.add_user()
     assessment_id = completed_checkup(clinic, user_id)
     generate_report(assessment_id=assessment_id, user_id=user_id, report_type="pdf", created_at="whenever")
     [(report_id, report_format, owner_id, size)] = kept(clinic, assessment_id)
+    digest = clinic.value("SELECT digest FROM balansity.report")
     assert (report_format, owner_id) == ("pdf", user_id)
     assert mails(clinic) == [
         {
@@ -79,7 +49,7 @@ def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:
             "variables": {"name": None, "assessment_id": assessment_id, "profile_name": "Мария"},
             "report_id": report_id,
             "user_id": user_id,
-            "key": f"report_ready:{report_id}",
+            "key": f"report_ready:{assessment_id}:pdf:{digest}",
         }
     ]
     with db.connection.transaction() as conn:
@@ -148,6 +118,23 @@ def test_results_that_the_site_writes_later_are_the_same_report(clinic: Clinic) 
     assert len(kept(clinic, assessment_id)) == 1
 
 
+SUMMARY = {
+    "emotional": {"score": 5, "status": "typical"}, "conduct": {"score": 5, "status": "typical"},
+    "hyperactivity": {"score": 5, "status": "typical"}, "peer_problems": {"score": 5, "status": "typical"},
+    "impact_child": {"score": 1, "status": "typical"}, "impact_parent": {"score": 2, "status": "typical"},
+    "impact_family": {"score": 6, "status": "concerning"}, "total_difficulties": 20,
+}  # fmt: skip
+
+
+def set_results(clinic: Clinic, assessment_id: str, calculated_at: datetime | None) -> None:
+    """As the site writes them for a check-up whose every answer is 1."""
+    results = SUMMARY | {"calculated_at": calculated_at and calculated_at.isoformat()}
+    clinic.rows(
+        "UPDATE public.assessments SET results_summary = %s, updated_at = now() WHERE id = %s",
+        *(json.dumps(results), assessment_id),
+    )
+
+
 def test_changed_answers_make_a_new_version(clinic: Clinic) -> None:
     assessment_id = completed_checkup(clinic, clinic.add_user(), 1)
     generate_report(assessment_id=assessment_id)
@@ -155,6 +142,99 @@ def test_changed_answers_make_a_new_version(clinic: Clinic) -> None:
     generate_report(assessment_id=assessment_id)
     assert len(kept(clinic, assessment_id)) == 2
     assert len(mails(clinic)) == 2
+
+
+def test_answers_that_came_after_the_sites_results_count(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user(), 1)
+    set_results(clinic, assessment_id, datetime.now(UTC))
+    generate_report(assessment_id=assessment_id)
+    answer(clinic, assessment_id, 4)
+    generate_report(assessment_id=assessment_id, report_type="json")
+    assert scores(clinic, assessment_id)[:2] == [20, 20]
+    generate_report(assessment_id=assessment_id)
+    assert len(kept(clinic, assessment_id)) == 3
+
+
+def test_answers_that_were_changed_in_place_count_where_the_site_keeps_their_time(clinic: Clinic) -> None:
+    clinic.rows("ALTER TABLE public.answers ADD COLUMN updated_at timestamptz")
+    assessment_id = completed_checkup(clinic, clinic.add_user(), 1)
+    set_results(clinic, assessment_id, datetime.now(UTC))
+    clinic.rows("UPDATE public.answers SET value = 4, updated_at = now()")
+    generate_report(assessment_id=assessment_id, report_type="json")
+    assert scores(clinic, assessment_id)[:2] == [20, 20]
+
+
+@pytest.mark.parametrize("calculated_at", [datetime(2100, 1, 1, tzinfo=UTC), None])
+def test_the_sites_results_count_unless_answers_are_known_to_be_newer(
+    clinic: Clinic, calculated_at: datetime | None
+) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user(), 4)
+    set_results(clinic, assessment_id, calculated_at)
+    generate_report(assessment_id=assessment_id, report_type="json")
+    assert scores(clinic, assessment_id)[:2] == [5, 5]
+
+
+def facts(clinic: Clinic, assessment_id: str) -> dict[str, Any]:
+    """The kept JSON report."""
+    [report_id] = [row[0] for row in kept(clinic, assessment_id) if row[1] == "json"]
+    with db.connection.transaction() as conn:
+        found: dict[str, Any] = json.loads(report_storage.load(conn, UUID(report_id)).content)
+    return found
+
+
+def scores(clinic: Clinic, assessment_id: str) -> list[int]:
+    return [scale["score"] for scale in facts(clinic, assessment_id)["scales"]]
+
+
+def test_the_report_says_whom_it_is_about_and_for_whom(clinic: Clinic) -> None:
+    user_id = clinic.add_user()
+    clinic.rows("INSERT INTO public.profiles (user_id, type, first_name) VALUES (%s, 'parent', 'Анна')", user_id)
+    child = completed_checkup(clinic, user_id)
+    generate_report(assessment_id=child, report_type="json")
+    assert (facts(clinic, child)["person"], facts(clinic, child)["reader"]) == ("Мария Ёлкина", "Анна")
+    own = completed_checkup(clinic, user_id)
+    clinic.rows(
+        "UPDATE public.assessments SET profile_id = (SELECT id FROM public.profiles WHERE type = 'parent') "
+        "WHERE id = %s",
+        own,
+    )
+    generate_report(assessment_id=own, report_type="json")
+    assert (facts(clinic, own)["person"], facts(clinic, own)["reader"]) == ("Анна", None)
+
+
+def test_a_completion_time_that_the_site_fills_in_later_makes_no_second_report(clinic: Clinic) -> None:
+    assessment_id = clinic.add_checkup(clinic.add_user())
+    answer(clinic, assessment_id)
+    clinic.rows(
+        "UPDATE public.assessments SET status = 'completed', started_at = '2026-01-02', updated_at = '2026-01-02' "
+        "WHERE id = %s",
+        assessment_id,
+    )
+    clinic.rows("UPDATE public.answers SET created_at = '2026-01-05 12:00+03'")
+    generate_report(assessment_id=assessment_id)
+    assert "2026-01-05" in clinic.value("SELECT filename FROM balansity.report")  # not the day it was begun
+    clinic.rows("UPDATE public.assessments SET completed_at = '2026-01-06' WHERE id = %s", assessment_id)
+    generate_report(assessment_id=assessment_id)
+    assert len(kept(clinic, assessment_id)) == len(mails(clinic)) == 1
+
+
+def test_a_report_that_is_made_again_after_its_removal_has_the_key_of_the_mail_before(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    generate_report(assessment_id=assessment_id)
+    clinic.rows("DELETE FROM balansity.report")
+    generate_report(assessment_id=assessment_id)
+    first, second = mails(clinic)
+    assert first["key"] == second["key"]
+
+
+@pytest.mark.parametrize("status", ["in_progress", "abandoned"])
+def test_a_checkup_that_is_not_completed_has_no_report(clinic: Clinic, status: str) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user())
+    clinic.rows("UPDATE public.assessments SET status = %s WHERE id = %s", status, assessment_id)
+    with pytest.raises(PermanentError, match=f"is {status}: only a completed one has a report"):
+        generate_report(assessment_id=assessment_id)
+    assert not kept(clinic, assessment_id)
+    assert not mails(clinic)
 
 
 @pytest.mark.parametrize("report_type", ["csv", "json"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -22,3 +23,14 @@ def running() -> Iterator[str]:
         yield address
     finally:
         server.stop()
+
+
+def settings(address: str) -> dict[str, str]:
+    """What a clinic sets to keep its reports there, in a folder of its own."""
+    return {
+        "REPORT_STORAGE_URL": f"s3://{BUCKET}/{uuid4()}",
+        "REPORT_STORAGE_ENDPOINT": address,
+        "REPORT_STORAGE_REGION": CREDENTIALS["region_name"],
+        "REPORT_STORAGE_KEY": CREDENTIALS["aws_access_key_id"],
+        "REPORT_STORAGE_SECRET": CREDENTIALS["aws_secret_access_key"],
+    }

@@ -64,16 +64,58 @@ def as_the_site_would(assessment_type: str, answers: list[Answer]) -> dict[str, 
 @given(answer_sheets())
 def test_scores_from_answers_equal_the_sites_results(sheet: tuple[str, list[Answer]]) -> None:
     assessment_type, answers = sheet
-    assert score(assessment_type, None, answers) == score(
-        assessment_type, as_the_site_would(assessment_type, answers), answers
-    )
+    ours = score(assessment_type, None, answers)
+    sites = score(assessment_type, as_the_site_would(assessment_type, answers), [])
+    assert [each.points for each in ours] == [each.points for each in sites]
+    complete = [number for number, each in enumerate(ours) if each.answered == len(each.scale.questions)]
+    assert [ours[number].status for number in complete] == [sites[number].status for number in complete]
+
+
+@given(answer_sheets(), st.booleans())
+def test_nothing_is_fine_that_the_missing_answers_could_change(
+    sheet: tuple[str, list[Answer]], by_the_site: bool
+) -> None:
+    assessment_type, answers = sheet
+    summary = as_the_site_would(assessment_type, answers) if by_the_site else None
+    questions = {number: (kind, scale) for scale in SCALES[assessment_type] for number, kind in scale.questions.items()}
+    given_answers = {each.question_id: each for each in answers}
+    worst = [
+        each
+        if (each := given_answers.get(number)) and each.answer_type == kind and 0 <= each.value <= scale.highest_answer
+        else Answer(number, kind, scale.highest_answer)
+        for number, (kind, scale) in questions.items()
+    ]
+    for now, then in zip(score(assessment_type, summary, answers), score(assessment_type, None, worst), strict=True):
+        if now.status is Status.TYPICAL:
+            assert then.status is Status.TYPICAL
+        elif now.status is Status.INCOMPLETE:
+            assert then.status is Status.CONCERNING
+            assert (now.points or 0) < now.scale.threshold
+
+
+@pytest.mark.parametrize(
+    ("values", "status"),
+    [
+        ([0], Status.INCOMPLETE),
+        ([0, 0], Status.INCOMPLETE),  # and 12 more at most
+        ([0, 0, 0], Status.TYPICAL),
+        ([3, 3, 3, 2], Status.INCOMPLETE),
+        ([2, 2, 2, 1], Status.TYPICAL),
+        ([4, 4, 4], Status.CONCERNING),
+    ],
+)
+def test_a_scale_is_fine_only_where_its_missing_answers_could_not_reach_the_threshold(
+    values: list[int], status: Status
+) -> None:
+    answers = [Answer(number, "default", value) for number, value in enumerate(values, start=2)]
+    assert by_name(score("checkup", None, answers))["emotional"].status is status
 
 
 @given(answer_sheets())
 def test_no_score_leaves_its_scale(sheet: tuple[str, list[Answer]]) -> None:
     for each in score(sheet[0], None, sheet[1]):
         assert each.points is None or 0 <= each.points <= each.scale.maximum
-        assert (each.points is None) == (each.status is None) == (not each.answered)
+        assert (each.points is None) == (not each.answered)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[1])
@@ -126,5 +168,21 @@ def test_an_unusable_result_gives_way_to_the_answers(broken: object) -> None:
 
 def test_a_scale_without_answers_has_no_score() -> None:
     result = by_name(score("parent", None, [Answer(2, "frequency", 1), Answer(4, "frequency", -1)]))
-    assert (result["depression"].points, result["depression"].status, result["depression"].answered) == (None, None, 0)
+    assert (result["depression"].points, result["depression"].status, result["depression"].answered) == (
+        None,
+        Status.INCOMPLETE,
+        0,
+    )
     assert result["anxiety"].is_partial
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(2, (4, Status.BORDERLINE)), (3, (6, Status.CONCERNING)), (-1, (None, Status.INCOMPLETE))]
+)
+def test_newer_answers_count_where_they_come_to_other_points(value: int, expected: tuple[int | None, Status]) -> None:
+    summary = {"anxiety": {"score": 4, "status": "borderline"}}
+    answers = [Answer(2, "frequency", value), Answer(3, "frequency", value), Answer(4, "frequency", 0)]
+    result = by_name(score("parent", summary, answers, answers_are_newer=True))["anxiety"]
+    assert (result.points, result.status) == expected
+    older = by_name(score("parent", summary, answers))["anxiety"]
+    assert (older.points, older.status) == (4, Status.BORDERLINE)

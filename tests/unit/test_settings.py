@@ -30,6 +30,17 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert "file, smtp, sendgrid" in said
 
 
+def test_a_storage_of_an_unknown_kind_is_refused_with_the_known_ones_and_without_its_password() -> None:
+    said = problems(REPORT_STORAGE_URL="gopher://clinic:hunter2@host/reports")
+    assert "REPORT_STORAGE_URL: its value (not shown) starts with gopher://, which is not among" in said
+    assert " s3, " in said
+    assert "hunter2" not in said
+
+
+def test_a_storage_key_without_its_secret_is_refused() -> None:
+    assert "REPORT_STORAGE_SECRET: is empty" in problems(REPORT_STORAGE_KEY="key")
+
+
 def test_a_secret_is_not_shown() -> None:
     said = problems(DATABASE_URL="mysql://root:hunter2@host/db")
     assert "DATABASE_URL" in said
