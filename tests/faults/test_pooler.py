@@ -3,16 +3,22 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import dramatiq
 import psycopg2
 import pytest
+from dramatiq import group, pipeline
+from dramatiq.rate_limits import ConcurrentRateLimiter
 
 import settings
+from limits import PostgresLimits
 from tests.faults.crew import Crew, Office, until
 from tests.servers import pgbouncer
 
 CONNECTIONS = 4  # of PgBouncer to PostgreSQL, for all workers together
 MESSAGES = 3_000
+PATIENCE = 30_000  # milliseconds
 
 pytestmark = pytest.mark.skipif(not pgbouncer.PROGRAM.exists(), reason="needs Debian's package pgbouncer")
 
@@ -85,3 +91,31 @@ def test_a_cut_off_pooler_session_loses_nothing(office: Office, crew: Crew, data
     conn.close()
     until(lambda: office.states() == {"done": MESSAGES}, "all is done")
     assert office.deeds().keys() == {str(number) for number in range(MESSAGES)}
+
+
+def test_results_groups_pipelines_limiters_join_flush_and_sends_from_sql_work(office: Office) -> None:
+    broker = office.broker
+    actor: Any = dramatiq.actor(broker=broker, actor_name="double", store_results=True)(lambda number: 2 * number)
+    actor.send(1)
+    broker.flush("default")
+    assert office.states() == {}
+    worker = dramatiq.Worker(broker, worker_timeout=100, worker_threads=4)
+    worker.start()
+    try:
+        sent = [actor.send(2), *(actor.message(number) for number in (3, 4))]
+        assert sent[0].get_result(block=True, timeout=PATIENCE) == 4
+        assert list(group(sent[1:], broker=broker).run().get_results(block=True, timeout=PATIENCE)) == [6, 8]
+        chain = pipeline([actor.message(5), actor.message()], broker=broker).run()
+        assert chain.get_result(block=True, timeout=PATIENCE) == 20
+        assert office.states() == {"done": 5}
+        caller = psycopg2.connect(office.url)
+        with caller, caller.cursor() as cursor:
+            cursor.execute("SELECT dramatiq.send('double', '{\"number\": 6}')")
+        caller.close()
+        broker.join("default", timeout=PATIENCE)
+        assert office.states() == {"done": 6}
+    finally:
+        worker.stop()
+    limiter = ConcurrentRateLimiter(PostgresLimits(broker.pool), "one at a time")
+    with limiter.acquire() as first, limiter.acquire(raise_on_failure=False) as second:
+        assert (first, second) == (True, False)
