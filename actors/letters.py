@@ -43,10 +43,11 @@ def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
     """
     template = _known_template(order.template)
     recipient, subject = checked_address(order.to), checked_subject(order.subject)
-    variables = order.read_variables()
+    contents = order.read_contents()
+    variables = contents.variables
     letter = WRITERS[template.name](conn, template, variables, at)
     reader = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
-    attachments = letter.attachments + _report(conn, order.report_id)
+    attachments = letter.attachments + _report(conn, contents.report_id)
     check_size(attachments)
     html, text = render(template.name, subject, letter.words | {"reader": reader}, attachments)
     return Mail(template.name, recipient, subject, html, text, attachments)
@@ -65,7 +66,8 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
     if row is None:
         raise Superseded("the appointment no longer exists")
     appointment = Appointment.model_validate(row)
-    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at)
+    zone = appointment.zone(settings.current().time_zone)
+    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at, zone)
     words = {
         "reader": appointment.reader,
         "type_name": appointment.type_name,
@@ -73,7 +75,7 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "scheduled_at": appointment.scheduled_at,
         "previous_scheduled_at": variables.previous_scheduled_at,
         "duration_minutes": appointment.duration_minutes,
-        "zone": appointment.zone(settings.current().time_zone),
+        "zone": zone,
         "link": appointment.link,
         "unpaid": appointment.status == "pending",
     }
@@ -123,16 +125,26 @@ def _payment_from_variables(variables: Variables) -> Letter:
 
 
 def _assessment_letter(conn: Connection, _template: Template, variables: Variables, _at: datetime) -> Letter:
-    """Check-up and report: everything but the template's own text is a courtesy, and may be missing."""
-    row = letters.assessment(conn, id=str(variables.assessment_id)) if variables.assessment_id else None
-    assessment = Assessment.model_validate(row) if row else None
+    if variables.assessment_id is None:
+        return _assessment_from_variables(variables)
+    row = letters.assessment(conn, id=str(variables.assessment_id))
+    if row is None:
+        raise Superseded("the check-up no longer exists")
+    assessment = Assessment.model_validate(row)
     words = {
-        "reader": assessment and assessment.reader,
-        "patient": variables.profile_name or (assessment and assessment.patient),
-        "kind": assessment and ASSESSMENTS.get(assessment.assessment_type),
-        "completed_at": variables.completed_at or (assessment and assessment.completed_at),
+        "reader": assessment.reader,
+        "patient": variables.profile_name or assessment.patient,
+        "kind": ASSESSMENTS.get(assessment.assessment_type),
+        "completed_at": variables.completed_at or assessment.completed_at,
     }
     return Letter(words)
+
+
+def _assessment_from_variables(variables: Variables) -> Letter:
+    """A caller that names no check-up gets a simpler mail, as long as it names a person."""
+    if variables.name is None and variables.profile_name is None:
+        raise Unsendable("variables.assessment_id and variables.name are missing: the mail could not say whose it is")
+    return Letter({"patient": variables.profile_name, "kind": None, "completed_at": variables.completed_at})
 
 
 def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:

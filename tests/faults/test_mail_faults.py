@@ -107,7 +107,7 @@ def test_a_receipt_whose_worker_was_killed_before_the_answer_is_never_sent_twice
 def test_a_report_mail_whose_worker_was_killed_waits_for_news_before_it_is_sent_again(
     worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
 ) -> None:
-    send(connection, "report_ready", "{}")
+    send(connection, "report_ready", '{"name": "Анна"}')
     first = worker()
     with answers_held(provider):
         end(first, signal.SIGKILL)
