@@ -43,7 +43,7 @@ def call(attempt: Attempt) -> None:
         Wait: the provider says when to come back.
         Retry: it did not answer, and the template's policy is to send again later.
         RetryableError: it did not take the mail this time.
-        Exception: the gateway is at fault; what came of the call is unknown.
+        Anything else: the call broke off, and what came of it is unknown.
     """
     try:
         accepted = gateway.send(attempt.mail)
@@ -61,7 +61,7 @@ def call(attempt: Attempt) -> None:
     except RetryableError as error:
         _record(attempt, "planned", str(error))
         raise
-    except Exception as error:
+    except BaseException as error:  # a fault of ours, or the actor's time limit
         _record(attempt, "unknown", f"the call to the provider broke off: {type(error).__name__}")
         raise
     else:

@@ -48,7 +48,7 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
         deliver_at(datetime.now(UTC), order, entry)
     except Wait:
         raise
-    except Exception as error:
+    except BaseException as error:  # Dramatiq counts its interrupts as failures too
         if last_try:
             _give_up(entry, error)
         raise
@@ -104,11 +104,14 @@ def _letter(conn: Connection, order: MailOrder, at: datetime) -> Mail | Refusal:
 def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Mail | Refusal, at: datetime) -> Any:
     """The ledger's decision; with a number, the delivery is `sending`, committed, and this attempt is ours."""
     refusal = letter if isinstance(letter, Refusal) else Refusal()
+    appointment = letter.appointment if isinstance(letter, Mail) else None
     return deliveries.begin(
         conn,
         **entry,
         refusal=refusal.state,
         reason=refusal.reason and storable(refusal.reason),
+        appointment_id=appointment and str(appointment.id),
+        scheduled_at=appointment and appointment.scheduled_at,
         essential=is_essential(order.template),
         patience=patience(order.template),
         provider=settings.current().email_provider,
@@ -116,7 +119,7 @@ def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Ma
     )
 
 
-def _give_up(entry: dict[str, Any], error: Exception) -> None:
+def _give_up(entry: dict[str, Any], error: BaseException) -> None:
     """Close the delivery with the provider's last answer, or where there is none with the kind of error."""
     with connection.single_statements() as conn:
         deliveries.give_up(conn, **entry, reason=type(error).__name__, at=datetime.now(UTC))

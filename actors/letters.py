@@ -24,6 +24,7 @@ METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта"
 ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
 
 letters = queries.load("letters")
+deliveries = queries.load("deliveries")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Letter:
 
     words: dict[str, Any]
     attachments: tuple[Attachment, ...] = ()
+    appointment: Appointment | None = None
 
 
 def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
@@ -45,18 +47,30 @@ def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
     recipient, subject = checked_address(order.to), checked_subject(order.subject)
     contents = order.read_contents()
     variables = contents.variables
+    if template.name == "appointment_moved":
+        variables = _since_last_told(conn, variables, order.key)
     letter = WRITERS[template.name](conn, template, variables, at)
     reader = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
     attachments = letter.attachments + _report(conn, contents.report_id)
     check_size(attachments)
     html, text = render(template.name, subject, letter.words | {"reader": reader}, attachments)
-    return Mail(template.name, recipient, subject, html, text, attachments)
+    return Mail(template.name, recipient, subject, html, text, attachments, appointment=letter.appointment)
 
 
 def _known_template(name: Any) -> Template:
     if not isinstance(name, str) or name not in TEMPLATES:
         raise Unsendable(f"unknown template {name!a:.80}; there are {', '.join(sorted(TEMPLATES))}")
     return TEMPLATES[name]
+
+
+def _since_last_told(conn: Connection, variables: Variables, key: str | None) -> Variables:
+    """Tell a move from the time that the family heard last: of quick moves, only the last one is mailed."""
+    if variables.appointment_id is None:
+        return variables
+    told = deliveries.told_time(conn, appointment_id=str(variables.appointment_id), key=key)
+    if told and told == variables.scheduled_at:
+        raise Superseded("the family has heard of no other time")
+    return variables.model_copy(update={"previous_scheduled_at": told or variables.previous_scheduled_at})
 
 
 def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
@@ -79,7 +93,7 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "link": appointment.link,
         "unpaid": appointment.status == "pending",
     }
-    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),))
+    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),), appointment)
 
 
 def _appointment_from_variables(variables: Variables) -> Letter:

@@ -84,6 +84,8 @@ CREATE TABLE balansity.delivery (
     recipient text,
     subject text,
     user_id uuid,
+    appointment_id uuid,
+    scheduled_at timestamp with time zone,
     state text DEFAULT 'planned'::text NOT NULL,
     reason text,
     attempts integer DEFAULT 0 NOT NULL,
@@ -213,10 +215,10 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
 --
--- Name: begin_delivery(text, boolean, text, text, text, text, uuid, text, text, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: begin_delivery(text, boolean, text, text, text, text, uuid, text, text, uuid, timestamp with time zone, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -269,6 +271,8 @@ BEGIN
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
     SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        appointment_id = coalesce(p_appointment_id, d.appointment_id),
+        scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
@@ -1112,6 +1116,22 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $_$;
+
+--
+-- Name: told_time(uuid, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT d.scheduled_at
+    FROM balansity.delivery d
+    JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+    WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
+    ORDER BY a.started_at DESC
+    LIMIT 1;
+$$;
 
 --
 -- Name: update_appointment_statuses(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -2714,6 +2734,12 @@ ALTER TABLE ONLY public.users
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 --
+-- Name: delivery_by_appointment; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
+
+--
 -- Name: delivery_by_change; Type: INDEX; Schema: balansity; Owner: -
 --
 
@@ -3042,10 +3068,10 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3280,6 +3306,12 @@ REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, 
 --
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION told_time(p_appointment_id uuid, p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint); Type: ACL; Schema: balansity; Owner: -

@@ -6,6 +6,7 @@ from unicodedata import category
 
 from email_validator import EmailNotValidError, validate_email
 
+from domain.mail_facts import Appointment
 from errors import PermanentError
 
 LARGEST_ATTACHMENTS = 18_000_000  # bytes; 25 MB once encoded, the most that Gmail and Yandex accept
@@ -37,6 +38,7 @@ class Mail:
     text: str
     attachments: tuple[Attachment, ...] = ()
     delivery_id: str = ""  # its identity towards the provider, the same for every attempt; the ledger gives it
+    appointment: Appointment | None = None  # the consultation that it is about
 
 
 class Accepted(NamedTuple):

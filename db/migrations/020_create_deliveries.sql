@@ -14,6 +14,8 @@ CREATE TABLE balansity.delivery (
     recipient text,
     subject text,
     user_id uuid,                           -- whose mail it is; no foreign key: the record outlives the account
+    appointment_id uuid,                    -- the consultation that it is about,
+    scheduled_at timestamptz,               -- and the time that it names for it
     state text NOT NULL DEFAULT 'planned' CHECK (state IN (
         'planned', 'sending', 'sent', 'unknown', 'delivered', 'bounced', 'dropped', 'complained',
         'failed', 'superseded', 'suppressed'
@@ -29,6 +31,7 @@ CREATE TABLE balansity.delivery (
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
 CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
     WHERE state IN ('planned', 'sending', 'unknown', 'failed');
 
@@ -76,8 +79,9 @@ END $$;
 -- long to wait before asking again, NULL if there is nothing left to do.
 CREATE FUNCTION balansity.begin_delivery(
     p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
-    p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text,
-    p_at timestamptz, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
+    p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamptz,
+    p_essential boolean, p_patience interval, p_provider text, p_at timestamptz,
+    OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
 ) LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
@@ -128,6 +132,8 @@ BEGIN
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
     SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        appointment_id = coalesce(p_appointment_id, d.appointment_id),
+        scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
@@ -163,6 +169,18 @@ BEGIN
         ELSE attempts = p_number AND state = 'sending'
     END;
 END $$;
+
+-- The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
+-- p_key, which is in the making. NULL where no mail has named one.
+CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    SELECT d.scheduled_at
+    FROM balansity.delivery d
+    JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+    WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
+    ORDER BY a.started_at DESC
+    LIMIT 1;
+$$;
 
 -- Closes a delivery whose message is out of tries and becomes a dead letter.
 CREATE FUNCTION balansity.give_up_delivery(
@@ -208,9 +226,10 @@ REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
 REVOKE ALL ON FUNCTION
     balansity.plan_delivery(text, boolean, text, text, text, text, uuid, timestamptz),
     balansity.begin_delivery(
-        text, boolean, text, text, text, text, uuid, text, text, boolean, interval, text, timestamptz
+        text, boolean, text, text, text, text, uuid, text, text, uuid, timestamptz, boolean, interval, text, timestamptz
     ),
     balansity.finish_attempt(uuid, integer, text, text, text, timestamptz),
+    balansity.told_time(uuid, text),
     balansity.give_up_delivery(text, boolean, text, text, text, text, uuid, text, timestamptz),
     balansity.resend_delivery(uuid, timestamptz)
 FROM PUBLIC;

@@ -6,17 +6,21 @@ SELECT balansity.plan_delivery(
     :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :at
 );
 
--- name: begin(key, numbered, message_id, template, recipient, subject, user_id, refusal, reason, essential, patience, provider, at)^
+-- name: begin(key, numbered, message_id, template, recipient, subject, user_id, refusal, reason, appointment_id, scheduled_at, essential, patience, provider, at)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
 SELECT delivery_id::text, state, number, wait
 FROM balansity.begin_delivery(
-    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :refusal, :reason, :essential,
-    :patience, :provider, :at
+    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :refusal, :reason,
+    :appointment_id::uuid, :scheduled_at, :essential, :patience, :provider, :at
 );
 
 -- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id, at)$
 -- Note what the provider answered.
 SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, :provider_message_id, :at);
+
+-- name: told_time(appointment_id, key)$
+-- The time of a consultation that the last mail about it named, but for the delivery `key`.
+SELECT balansity.told_time(:appointment_id::uuid, :key);
 
 -- name: give_up(key, numbered, message_id, template, recipient, subject, user_id, reason, at)$
 -- Close the delivery of a message that is out of tries.

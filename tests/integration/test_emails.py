@@ -18,6 +18,7 @@ import settings
 from actors.emails import send_email
 from broker import broker
 from domain.report_formats import ReportFile
+from domain.russian import MOSCOW, day_and_time
 from gateways import report_storage
 from gateways.report_storage import ReportKey
 from tests.integration import mail_cases as cases
@@ -154,6 +155,44 @@ def test_a_moved_and_a_cancelled_consultation_update_the_calendar(
     assert {event["uid"] for event in (booked, moved, cancelled)} == {f"{appointment}@balansity.example"}
     assert moved.decoded("dtstart") - booked.decoded("dtstart") == timedelta(days=1)
     assert cancelled["status"] == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    ("moves", "ends"),
+    [
+        (["1 day", "-1 day"], ["sent", "superseded", "superseded"]),
+        (["1 day", "1 day"], ["sent", "superseded", "sent"]),
+    ],
+)
+def test_quick_moves_are_told_from_the_time_that_the_family_heard_of(
+    worker: dramatiq.Worker, connection: Connection, moves: list[str], ends: list[str]
+) -> None:
+    begins = in_days(3)
+    appointment = cases.add_appointment(connection, cases.add_family(connection), begins)
+    assert wait_for(connection, 1) == ["sent"]
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        for move in moves:
+            cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + %s::interval", (move,))
+        cursor.execute("COMMIT")
+    assert sorted(wait_for(connection, 3)) == sorted(ends)
+    told = [mail.get_body(("plain",)).get_content() for mail in mails() if "moved" in mail["X-Balansity-Template"]]  # type: ignore[union-attr]
+    assert len(told) == ends.count("sent") - 1
+    assert all(f"Вместо {day_and_time(begins, MOSCOW)}" in text for text in told)
+    assert cases.row(connection, "SELECT DISTINCT appointment_id FROM balansity.delivery WHERE state = 'sent'") == {
+        "appointment_id": appointment
+    }
+
+
+def test_a_move_back_is_told_to_a_family_that_heard_of_the_other_time(
+    worker: dramatiq.Worker, connection: Connection
+) -> None:
+    cases.add_appointment(connection, cases.add_family(connection), in_days(3))
+    assert wait_for(connection, 1) == ["sent"]
+    for count, move in ((2, "1 day"), (3, "-1 day")):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + %s::interval", (move,))
+        assert wait_for(connection, count) == ["sent"] * count
 
 
 @pytest.mark.parametrize(
