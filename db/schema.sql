@@ -240,7 +240,8 @@ BEGIN
 
     -- Failed without a final answer, and its own message is back: it had been given up, and a person redrove it.
     IF opened.state = 'failed' AND opened.message_id = p_message_id AND NOT EXISTS (
-        SELECT FROM balansity.delivery_attempt a WHERE a.delivery_id = opened.id AND a.outcome = 'failed'
+        SELECT FROM balansity.delivery_attempt a
+        WHERE a.delivery_id = opened.id AND a.number = opened.attempts AND a.outcome = 'failed'
     ) THEN
         opened.state := 'planned';
     END IF;
@@ -261,10 +262,7 @@ BEGIN
         FROM balansity.suppression s WHERE s.address = lower(p_recipient);
     END IF;
     -- No refusal hides that an earlier attempt may have gone out.
-    IF p_refusal IS NOT NULL AND EXISTS (
-        SELECT FROM balansity.delivery_attempt a
-        WHERE a.delivery_id = opened.id AND coalesce(a.outcome, 'unknown') = 'unknown'
-    ) THEN
+    IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
         p_refusal := 'unknown';
         p_reason := concat_ws('; not sent again: ', opened.reason, p_reason);
     END IF;
@@ -681,8 +679,8 @@ DECLARE
     );
 BEGIN
     UPDATE balansity.delivery d
-    SET state = 'failed', reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id,
-        changed_at = p_at
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id, changed_at = p_at
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
 
@@ -737,6 +735,20 @@ CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
+
+--
+-- Name: may_have_left(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+$$;
 
 --
 -- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -3198,6 +3210,12 @@ REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION may_have_left(p_delivery_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -

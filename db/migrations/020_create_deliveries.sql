@@ -73,6 +73,15 @@ BEGIN
     RETURN opened;
 END $$;
 
+-- Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.
+CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+$$;
+
 -- Decides, under the delivery's lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
 -- committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
 -- Gives the delivery's state after that; with `sending`, the number of the attempt that the caller now owns; else how
@@ -101,7 +110,8 @@ BEGIN
 
     -- Failed without a final answer, and its own message is back: it had been given up, and a person redrove it.
     IF opened.state = 'failed' AND opened.message_id = p_message_id AND NOT EXISTS (
-        SELECT FROM balansity.delivery_attempt a WHERE a.delivery_id = opened.id AND a.outcome = 'failed'
+        SELECT FROM balansity.delivery_attempt a
+        WHERE a.delivery_id = opened.id AND a.number = opened.attempts AND a.outcome = 'failed'
     ) THEN
         opened.state := 'planned';
     END IF;
@@ -122,10 +132,7 @@ BEGIN
         FROM balansity.suppression s WHERE s.address = lower(p_recipient);
     END IF;
     -- No refusal hides that an earlier attempt may have gone out.
-    IF p_refusal IS NOT NULL AND EXISTS (
-        SELECT FROM balansity.delivery_attempt a
-        WHERE a.delivery_id = opened.id AND coalesce(a.outcome, 'unknown') = 'unknown'
-    ) THEN
+    IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
         p_refusal := 'unknown';
         p_reason := concat_ws('; not sent again: ', opened.reason, p_reason);
     END IF;
@@ -193,8 +200,8 @@ DECLARE
     );
 BEGIN
     UPDATE balansity.delivery d
-    SET state = 'failed', reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id,
-        changed_at = p_at
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id, changed_at = p_at
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
 
@@ -229,6 +236,7 @@ REVOKE ALL ON FUNCTION
         text, boolean, text, text, text, text, uuid, text, text, uuid, timestamptz, boolean, interval, text, timestamptz
     ),
     balansity.finish_attempt(uuid, integer, text, text, text, timestamptz),
+    balansity.may_have_left(uuid),
     balansity.told_time(uuid, text),
     balansity.give_up_delivery(text, boolean, text, text, text, text, uuid, text, timestamptz),
     balansity.resend_delivery(uuid, timestamptz)

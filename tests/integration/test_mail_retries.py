@@ -127,6 +127,16 @@ def test_a_mail_that_is_out_of_tries_is_failed_and_goes_out_once_redriven(
     assert (len(provider.accepted), ledger(connection)) == (1, ("sent", MAX_RETRIES + 2))
 
 
+def test_a_mail_that_is_out_of_tries_stays_unknown_if_one_of_them_may_have_gone_out(
+    worker: dramatiq.Worker, provider: SendGrid, connection: Connection
+) -> None:
+    provider.scripted += [Answer(0)] + [Answer(503)] * MAX_RETRIES
+    send()
+    run_again(connection, MAX_RETRIES, "UPDATE balansity.delivery SET changed_at = now() - interval '1 day'")
+    wait_for(connection, "rejected")
+    assert ledger(connection) == ("unknown", MAX_RETRIES + 1)
+
+
 def test_a_mail_that_could_never_even_be_written_is_failed_once_out_of_tries(
     worker: dramatiq.Worker, connection: Connection
 ) -> None:
