@@ -423,6 +423,20 @@ class TestGuards:
         self.move(connection, "-1 day")
         assert send_reminders(connection, self.at) == f"{sent_anew} reminders sent"
 
+    def test_a_move_that_may_not_have_been_heard_of_is_told_again_under_its_own_key_only(
+        self, connection: Connection
+    ) -> None:
+        moved = self.reminder(connection, "24h", timedelta(hours=30)) | {"template": "appointment_moved", "key": "k"}
+        send(moved)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE balansity.delivery_attempt SET outcome = 'unknown'")
+            cursor.execute("UPDATE balansity.delivery SET state = 'unknown', changed_at = now() - interval '6 min'")
+        send(moved | {"key": "another"}, "m2")
+        send(moved)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT key, state, attempts FROM balansity.delivery ORDER BY key")
+            assert cursor.fetchall() == [("another", "superseded", 0), ("k", "sent", 2)]
+
     @staticmethod
     def move(conn: Connection, span: str) -> None:
         with conn.cursor() as cursor:
