@@ -16,6 +16,8 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 from dramatiq.middleware import SkipMessage
 
+from db.text import storable
+
 EXCHANGES_AT_ONCE = 2  # connections that all consumers of a process share, beside one for each of its threads
 
 claim_order = count()
@@ -53,7 +55,7 @@ class Claim(MessageProxy):
     def new_options(self) -> str:
         """Its options as JSON: all that a retry changes. The arguments stay as sent, whatever the actor did to them."""
         if "traceback" in self.options:
-            self.options["traceback"] = _storable(self.options["traceback"])
+            self.options["traceback"] = storable(self.options["traceback"])
         return json.dumps(self.options, default=str)
 
     def failure(self) -> str:
@@ -64,7 +66,7 @@ class Claim(MessageProxy):
             return f"No actor is called {self.actor_name!r} in this worker."
         summary = f"{type(self._exception).__name__}: {self._exception}"
         traceback = self.options.get("traceback", "").rstrip()  # of this failure, or of an earlier one
-        return _storable(traceback if traceback.endswith(summary) else summary)
+        return storable(traceback if traceback.endswith(summary) else summary)
 
 
 class Claims:
@@ -159,8 +161,3 @@ def _fits(broker: Any, message: Claim) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _storable(text: str) -> str:
-    """`text` without what PostgreSQL refuses: NUL characters and halves of surrogate pairs."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()

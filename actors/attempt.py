@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dramatiq.errors import Retry
 
 from db import connection, queries
-from domain.mail import Mail
+from db.text import storable
+from domain.mail import Accepted, Mail
 from domain.mail_template import patience
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import mail as gateway
@@ -20,6 +21,13 @@ deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
 
 
+class Wait(Retry):
+    """To be run again after `seconds`: nothing went wrong, so it does not count as a try."""
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__(why, delay=int(seconds * 1000))  # type: ignore[no-untyped-call]
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A call to the provider that the ledger knows about: its delivery is `sending`."""
@@ -28,39 +36,39 @@ class Attempt:
     mail: Mail
 
 
-def again(why: str, seconds: float) -> Retry:
-    """What to raise for Dramatiq to run the message again after `seconds`."""
-    return Retry(why, delay=int(seconds * 1000))
-
-
 def call(attempt: Attempt) -> None:
     """Call the provider and record its answer, whatever it is.
 
     Raises:
-        Retry: the provider is busy, or did not answer and the template's policy is to send again later.
-        RetryableError: the provider did not take it this time.
+        Wait: the provider says when to come back.
+        Retry: it did not answer, and the template's policy is to send again later.
+        RetryableError: it did not take the mail this time.
+        Anything else: the call broke off, and what came of it is unknown.
     """
     try:
-        provider_message_id = gateway.send(attempt.mail)
+        accepted = gateway.send(attempt.mail)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
         wait = patience(attempt.mail.template)
         if wait is not None:
-            raise again(str(error), wait.total_seconds()) from None
+            raise Retry(str(error), delay=wait // timedelta(milliseconds=1)) from None
     except PermanentError as error:
         _record(attempt, "failed", str(error))
     except ProviderBusy as error:
         _record(attempt, "planned", str(error))
         pace.hold(error.seconds)
-        raise again(str(error), error.seconds) from None
+        raise Wait(str(error), error.seconds) from None
     except RetryableError as error:
         _record(attempt, "planned", str(error))
         raise
+    except BaseException as error:  # a fault of ours, or the actor's time limit
+        _record(attempt, "unknown", f"the call to the provider broke off: {type(error).__name__}")
+        raise
     else:
-        _record(attempt, "sent", None, provider_message_id)
+        _record(attempt, "sent", accepted.answer, accepted)
 
 
-def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message_id: str | None = None) -> None:
+def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | None = None) -> None:
     """Write the answer down; a database that is away for a moment must not make a sent mail an unknown one."""
     finished_at = datetime.now(UTC)
     for pause in RECORD_PAUSES_SECONDS:
@@ -71,8 +79,8 @@ def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message
                     delivery_id=attempt.mail.delivery_id,
                     number=attempt.number,
                     outcome=outcome,
-                    answer=answer,
-                    provider_message_id=provider_message_id,
+                    answer=storable(answer),
+                    provider_message_id=accepted and storable(accepted.message_id),
                     at=finished_at,
                 )
             break

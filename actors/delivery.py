@@ -8,8 +8,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 import settings
 from actors import attempt, letters
-from actors.attempt import Attempt, again
+from actors.attempt import Attempt, Wait
 from db import connection, queries
+from db.text import storable
 from domain.mail import Mail
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder
@@ -31,32 +32,62 @@ class Refusal(NamedTuple):
     reason: str | None = None
 
 
-def deliver(order: MailOrder, message_id: str) -> None:
+def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, last_try: bool = False) -> None:
     """Send what `order` asks for, unless the ledger says that it went out already or must not.
 
+    A message that came through pgmq has a `pgmq_key`, for orders without a key of their own. What fails on the
+    `last_try` will not be tried again.
+
     Raises:
-        Retry: it is not the mail's time yet.
-        RetryableError: the provider did not take it this time.
+        Wait: it is not the mail's time yet.
+        Retry, RetryableError: the provider did not take it this time.
     """
-    _take_turn()
-    at = datetime.now(UTC)
+    entry = ledger_entry(order, message_id, pgmq_key)
+    try:
+        _take_turn(entry)
+        deliver_at(datetime.now(UTC), order, entry)
+    except Wait:
+        raise
+    except BaseException as error:  # Dramatiq counts its interrupts as failures too
+        if last_try:
+            _give_up(entry, error)
+        raise
+
+
+def ledger_entry(order: MailOrder, message_id: str, pgmq_key: str | None = None) -> dict[str, Any]:
+    """What the ledger keeps of an order; its key is the order's own, or else that of its message."""
+    return {
+        "key": order.key or pgmq_key or f"message:{message_id}",
+        "numbered": order.key is None and pgmq_key is not None,
+        "message_id": message_id,
+        "template": _shown(order.template),
+        "recipient": _shown(order.to).strip() or None,
+        "subject": _shown(order.subject) or None,
+        "user_id": order.user_id and str(order.user_id),
+    }
+
+
+def deliver_at(at: datetime, order: MailOrder, entry: dict[str, Any]) -> None:
+    """Send the mail as `deliver` does, when its turn has come: the present is `at`."""
     with connection.single_statements() as conn:
         letter = _letter(conn, order, at)
-        delivery_id, state, number, wait = _begin(conn, order, letter, message_id, at)
+        delivery_id, state, number, wait = _begin(conn, order, entry, letter, at)
     if number is not None and isinstance(letter, Mail):
         attempt.call(Attempt(number, replace(letter, delivery_id=delivery_id)))
     elif wait is not None:
-        raise again(f"The delivery is {state}", wait.total_seconds())
+        raise Wait(f"The delivery is {state}", wait.total_seconds())
     else:
         events.info("delivery_not_sent", delivery=delivery_id, state=state)
 
 
-def _take_turn() -> None:
+def _take_turn(entry: dict[str, Any]) -> None:
     """Wait before the decision, not after it: what is decided then is true when the provider is called."""
     try:
         pace.keep()
     except ProviderBusy as busy:
-        raise again(str(busy), busy.seconds) from None
+        with connection.single_statements() as conn:
+            deliveries.plan(conn, **entry, at=datetime.now(UTC))  # the wait may be long: the ledger knows of it
+        raise Wait(str(busy), busy.seconds) from None
 
 
 def _letter(conn: Connection, order: MailOrder, at: datetime) -> Mail | Refusal:
@@ -70,19 +101,17 @@ def _letter(conn: Connection, order: MailOrder, at: datetime) -> Mail | Refusal:
         return Refusal("failed", f"the letter cannot be written: {type(why).__name__}: {first_line(why)}")
 
 
-def _begin(conn: Connection, order: MailOrder, letter: Mail | Refusal, message_id: str, at: datetime) -> Any:
+def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Mail | Refusal, at: datetime) -> Any:
     """The ledger's decision; with a number, the delivery is `sending`, committed, and this attempt is ours."""
     refusal = letter if isinstance(letter, Refusal) else Refusal()
+    appointment = letter.appointment if isinstance(letter, Mail) else None
     return deliveries.begin(
         conn,
-        key=order.key or f"message:{message_id}",
-        message_id=message_id,
-        template=_shown(order.template),
-        recipient=_shown(order.to).strip() or None,
-        subject=_shown(order.subject) or None,
-        user_id=order.user_id and str(order.user_id),
+        **entry,
         refusal=refusal.state,
-        reason=refusal.reason,
+        reason=refusal.reason and storable(refusal.reason),
+        appointment_id=appointment and str(appointment.id),
+        scheduled_at=appointment and appointment.scheduled_at,
         essential=is_essential(order.template),
         patience=patience(order.template),
         provider=settings.current().email_provider,
@@ -90,6 +119,12 @@ def _begin(conn: Connection, order: MailOrder, letter: Mail | Refusal, message_i
     )
 
 
+def _give_up(entry: dict[str, Any], error: BaseException) -> None:
+    """Close the delivery with the provider's last answer, or where there is none with the kind of error."""
+    with connection.single_statements() as conn:
+        deliveries.give_up(conn, **entry, reason=type(error).__name__, at=datetime.now(UTC))
+
+
 def _shown(value: Any) -> str:
-    """What the ledger keeps of a value of unknown kind; PostgreSQL takes no NUL and no half of a surrogate pair."""
-    return "" if value is None else str(value).replace("\0", "").encode(errors="replace").decode()[:LONGEST_SHOWN]
+    """What the ledger keeps of a value of unknown kind."""
+    return "" if value is None else storable(str(value))[:LONGEST_SHOWN]

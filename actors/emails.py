@@ -5,16 +5,19 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
+from actors.attempt import Wait
 from actors.delivery import deliver
 from domain.mail_order import read_order
 from errors import PermanentError
+
+MAX_RETRIES = 20  # with their backoff, over hours
 
 
 @dramatiq.actor(
     queue_name="emails",
     pgmq_queue="email_queue",
     required=["to", "subject", "template"],
-    max_retries=20,
+    max_retries=MAX_RETRIES,
     min_backoff=2_000,
     max_backoff=1_800_000,
     time_limit=60_000,
@@ -24,9 +27,12 @@ def send_email(**payload: Any) -> None:
     """Send the mail that `payload` describes (docs: the e-mail queue's message), once for its business key."""
     message = CurrentMessage.get_current_message()
     assert message, "dramatiq.middleware.CurrentMessage is active wherever actors run"  # noqa: S101
-    order = read_order(payload)
-    order.key = order.key or _key_in_pgmq(message)
-    deliver(order, message.message_id)
+    tried = message.options.get("retries", 0)
+    try:
+        deliver(read_order(payload), message.message_id, _key_in_pgmq(message), last_try=tried >= MAX_RETRIES)
+    except Wait:
+        message.options["retries"] = tried - 1  # Dramatiq is about to add one, as for any Retry
+        raise
 
 
 def _key_in_pgmq(message: dramatiq.Message[Any]) -> str | None:

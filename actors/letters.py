@@ -24,6 +24,7 @@ METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта"
 ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
 
 letters = queries.load("letters")
+deliveries = queries.load("deliveries")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Letter:
 
     words: dict[str, Any]
     attachments: tuple[Attachment, ...] = ()
+    appointment: Appointment | None = None
 
 
 def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
@@ -43,19 +45,32 @@ def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
     """
     template = _known_template(order.template)
     recipient, subject = checked_address(order.to), checked_subject(order.subject)
-    variables = order.read_variables()
+    contents = order.read_contents()
+    variables = contents.variables
+    if template.name == "appointment_moved":
+        variables = _since_last_told(conn, variables, order.key)
     letter = WRITERS[template.name](conn, template, variables, at)
     reader = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
-    attachments = letter.attachments + _report(conn, order.report_id)
+    attachments = letter.attachments + _report(conn, contents.report_id)
     check_size(attachments)
     html, text = render(template.name, subject, letter.words | {"reader": reader}, attachments)
-    return Mail(template.name, recipient, subject, html, text, attachments)
+    return Mail(template.name, recipient, subject, html, text, attachments, appointment=letter.appointment)
 
 
 def _known_template(name: Any) -> Template:
     if not isinstance(name, str) or name not in TEMPLATES:
         raise Unsendable(f"unknown template {name!a:.80}; there are {', '.join(sorted(TEMPLATES))}")
     return TEMPLATES[name]
+
+
+def _since_last_told(conn: Connection, variables: Variables, key: str | None) -> Variables:
+    """Tell a move from the time that the family heard last: of quick moves, only the last one is mailed."""
+    if variables.appointment_id is None:
+        return variables
+    told = deliveries.told_time(conn, appointment_id=str(variables.appointment_id), key=key)
+    if told and told == variables.scheduled_at:
+        raise Superseded("the family has heard of no other time")
+    return variables.model_copy(update={"previous_scheduled_at": told or variables.previous_scheduled_at})
 
 
 def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
@@ -65,7 +80,8 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
     if row is None:
         raise Superseded("the appointment no longer exists")
     appointment = Appointment.model_validate(row)
-    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at)
+    zone = appointment.zone(settings.current().time_zone)
+    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at, zone)
     words = {
         "reader": appointment.reader,
         "type_name": appointment.type_name,
@@ -73,11 +89,11 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "scheduled_at": appointment.scheduled_at,
         "previous_scheduled_at": variables.previous_scheduled_at,
         "duration_minutes": appointment.duration_minutes,
-        "zone": appointment.zone(settings.current().time_zone),
+        "zone": zone,
         "link": appointment.link,
         "unpaid": appointment.status == "pending",
     }
-    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),))
+    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),), appointment)
 
 
 def _appointment_from_variables(variables: Variables) -> Letter:
@@ -123,16 +139,26 @@ def _payment_from_variables(variables: Variables) -> Letter:
 
 
 def _assessment_letter(conn: Connection, _template: Template, variables: Variables, _at: datetime) -> Letter:
-    """Check-up and report: everything but the template's own text is a courtesy, and may be missing."""
-    row = letters.assessment(conn, id=str(variables.assessment_id)) if variables.assessment_id else None
-    assessment = Assessment.model_validate(row) if row else None
+    if variables.assessment_id is None:
+        return _assessment_from_variables(variables)
+    row = letters.assessment(conn, id=str(variables.assessment_id))
+    if row is None:
+        raise Superseded("the check-up no longer exists")
+    assessment = Assessment.model_validate(row)
     words = {
-        "reader": assessment and assessment.reader,
-        "patient": variables.profile_name or (assessment and assessment.patient),
-        "kind": assessment and ASSESSMENTS.get(assessment.assessment_type),
-        "completed_at": variables.completed_at or (assessment and assessment.completed_at),
+        "reader": assessment.reader,
+        "patient": variables.profile_name or assessment.patient,
+        "kind": ASSESSMENTS.get(assessment.assessment_type),
+        "completed_at": variables.completed_at or assessment.completed_at,
     }
     return Letter(words)
+
+
+def _assessment_from_variables(variables: Variables) -> Letter:
+    """A caller that names no check-up gets a simpler mail, as long as it names a person."""
+    if variables.name is None and variables.profile_name is None:
+        raise Unsendable("variables.assessment_id and variables.name are missing: the mail could not say whose it is")
+    return Letter({"patient": variables.profile_name, "kind": None, "completed_at": variables.completed_at})
 
 
 def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:

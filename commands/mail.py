@@ -1,10 +1,11 @@
 """Commands about e-mail: what went out and why, what mails look like, and which addresses get none."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -38,25 +39,30 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 @click.option("--unknown", "wanted", flag_value="unknown", help="Those whose provider never answered.")
 @click.option("--state", "wanted", type=click.Choice(sorted(STATES)), help="Those in this state.")
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
+@click.option("--resend", metavar="ID", help="Send a failed or unknown one again: put its cause right first.")
 @json_option
-def deliveries(which: str | None, wanted: str | None, limit: int, as_json: bool) -> None:
+def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | None, as_json: bool) -> None:
     """Show the ledger of e-mails, the last changed first.
 
-    WHICH, the beginning of a delivery's id or key, tells one delivery's whole story.
+    WHICH, the beginning of a delivery's id or key, tells one delivery's whole story, or lists those that begin so.
+
+    --resend takes such a beginning too. A failed mail never left: it goes out now if nothing is in its way any more. Of
+    an unknown one nobody knows whether it left: it may arrive a second time, so ask the family or look into the
+    provider's own log before. What was sent, superseded or suppressed is refused, and so is a mail whose message is no
+    longer kept: order that anew.
     """
     with connection.transaction() as conn:
-        if which is None:
-            rows = deliveries_sql.latest(conn, states=[wanted] if wanted else None, count=limit)
-        else:
-            rows = deliveries_sql.story(conn, id=which)
+        if resend is not None:
+            _resend(conn, resend)
+            return
+        rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
+        story = deliveries_sql.story(conn, id=rows[0]["id"]) if which is not None and len(rows) == 1 else None
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-    elif which is None:
-        Console().print(_list(rows))
-    elif rows is None:
-        raise click.ClickException(f"No delivery's id or key begins with {which!r}.")
+        click.echo(json.dumps(story or rows, ensure_ascii=False, indent=2))
+    elif story:
+        _tell(story)
     else:
-        _tell(rows)
+        Console().print(_list(rows))
 
 
 @click.command()
@@ -93,6 +99,31 @@ def suppressions(lift: str | None, as_json: bool) -> None:
         Console().print(_suppressed(rows))
 
 
+def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = deliveries_sql.latest(conn, states=[state] if state else None, count=limit)
+    return rows
+
+
+def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
+    """The deliveries whose id or key begins with `name`: at least one."""
+    rows: list[dict[str, Any]] = deliveries_sql.matching(conn, name=name, count=limit)
+    if not rows:
+        raise click.ClickException(f"No delivery's id or key begins with {name!r}.")
+    return rows
+
+
+def _resend(conn: Connection, name: str) -> None:
+    rows = _matching(conn, name, 2)
+    if len(rows) > 1:
+        raise click.ClickException(f"Several deliveries begin with {name!r}: `balansity deliveries {name}` lists them.")
+    delivery_id = rows[0]["id"]
+    if refusal := deliveries_sql.resend(conn, id=delivery_id, at=datetime.now(UTC)):
+        raise click.ClickException(f"Delivery {delivery_id} is not sent again. {refusal}")
+    click.echo(
+        f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went."
+    )
+
+
 def _list(rows: list[dict[str, Any]]) -> Table:
     table = Table("Changed", "State", "Template", "Tries", "Reason", "Id")
     for row in rows:
@@ -125,7 +156,8 @@ def _tell(story: dict[str, Any]) -> None:
     for attempt in story["attempt"]:
         outcome = attempt["outcome"] or "no answer recorded"
         what = f"attempt {attempt['number']} by {attempt['provider']}: {outcome}"
-        table.add_row(_moment(attempt["started_at"]), what, escape(attempt["answer"] or ""))
+        words = " · ".join(filter(None, (attempt["answer"], attempt["provider_message_id"])))
+        table.add_row(_moment(attempt["started_at"]), what, escape(words))
     for event in story["event"]:
         table.add_row(_moment(event["occurred_at"]), event["kind"], escape(event["detail"] or ""))
     console.print(table)

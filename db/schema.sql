@@ -84,6 +84,8 @@ CREATE TABLE balansity.delivery (
     recipient text,
     subject text,
     user_id uuid,
+    appointment_id uuid,
+    scheduled_at timestamp with time zone,
     state text DEFAULT 'planned'::text NOT NULL,
     reason text,
     attempts integer DEFAULT 0 NOT NULL,
@@ -213,33 +215,20 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
 --
--- Name: begin_delivery(text, text, text, text, text, uuid, text, text, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: begin_delivery(text, boolean, text, text, text, text, uuid, text, text, uuid, timestamp with time zone, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
     busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
-    opened balansity.delivery;
+    opened balansity.delivery := balansity.plan_delivery(
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+    );
 BEGIN
-    -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
-    IF p_key LIKE 'pgmq:%' AND EXISTS (
-        SELECT FROM balansity.delivery d WHERE d.key = p_key AND d.message_id <> p_message_id
-    ) THEN
-        p_key := p_key || ':' || p_message_id;
-    END IF;
-
-    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
-    ON CONFLICT (key) DO NOTHING
-    RETURNING * INTO opened;
-    IF NOT FOUND THEN
-        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
-    END IF;
-
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
     IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
@@ -247,6 +236,14 @@ BEGIN
         SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
         WHERE d.id = opened.id
         RETURNING * INTO opened;
+    END IF;
+
+    -- Failed without a final answer, and its own message is back: it had been given up, and a person redrove it.
+    IF opened.state = 'failed' AND opened.message_id = p_message_id AND NOT EXISTS (
+        SELECT FROM balansity.delivery_attempt a
+        WHERE a.delivery_id = opened.id AND a.number = opened.attempts AND a.outcome = 'failed'
+    ) THEN
+        opened.state := 'planned';
     END IF;
 
     delivery_id := opened.id;
@@ -264,9 +261,16 @@ BEGIN
         INTO p_refusal, p_reason
         FROM balansity.suppression s WHERE s.address = lower(p_recipient);
     END IF;
+    -- No refusal hides that an earlier attempt may have gone out.
+    IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
+        p_refusal := 'unknown';
+        p_reason := concat_ws('; not sent again: ', opened.reason, p_reason);
+    END IF;
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
     SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        appointment_id = coalesce(p_appointment_id, d.appointment_id),
+        scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
@@ -274,7 +278,7 @@ BEGIN
         INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
         VALUES (opened.id, begin_delivery.number, p_provider, p_at);
     ELSIF p_refusal = 'superseded' THEN
-        PERFORM balansity.release_reminder(p_key);
+        PERFORM balansity.release_reminder(opened.key);
     END IF;
 END $$;
 
@@ -468,13 +472,12 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
     SET search_path TO ''
     AS $$
     SELECT CASE p_state
-        WHEN 'planned' THEN 0 WHEN 'sending' THEN 0 WHEN 'unknown' THEN 0
         WHEN 'sent' THEN 1
         WHEN 'delivered' THEN 2
         WHEN 'dropped' THEN 3
         WHEN 'bounced' THEN 4
         WHEN 'complained' THEN 5
-        ELSE 9                              -- failed, superseded, suppressed: it never left, whatever anyone reports
+        ELSE 0                              -- not out, as far as we know
     END;
 $$;
 
@@ -496,16 +499,21 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
     AS $$
 BEGIN
     UPDATE balansity.delivery_attempt
-    SET outcome = p_outcome, answer = p_answer, finished_at = p_at
+    SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
+        finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
-        provider_message_id = coalesce(p_provider_message_id, provider_message_id),
+        provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
         sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
         changed_at = p_at
-    WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
+    WHERE id = p_delivery_id AND CASE p_outcome
+        WHEN 'sent' THEN balansity.delivery_progress(state) = 0
+        WHEN 'failed' THEN attempts = p_number AND state IN ('sending', 'unknown')
+        ELSE attempts = p_number AND state = 'sending'
+    END;
 END $$;
 
 --
@@ -658,6 +666,25 @@ EXCEPTION WHEN raise_exception OR data_exception OR integrity_constraint_violati
 END $$;
 
 --
+-- Name: give_up_delivery(text, boolean, text, text, text, text, uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+    );
+BEGIN
+    UPDATE balansity.delivery d
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id, changed_at = p_at
+    WHERE d.id = opened.id AND d.state = 'planned';
+END $$;
+
+--
 -- Name: grant_package(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -710,6 +737,20 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
 
 --
+-- Name: may_have_left(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+$$;
+
+--
 -- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -744,6 +785,34 @@ CREATE TABLE public.appointment_types (
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+
+--
+-- Name: plan_delivery(text, boolean, text, text, text, text, uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_at timestamp with time zone) RETURNS balansity.delivery
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery;
+BEGIN
+    -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
+    IF p_numbered AND EXISTS (
+        SELECT FROM balansity.delivery d WHERE d.key = p_key AND d.message_id <> p_message_id
+    ) THEN
+        p_key := p_key || ':' || p_message_id;
+    END IF;
+
+    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING * INTO opened;
+    IF NOT FOUND THEN
+        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+    END IF;
+    RETURN opened;
+END $$;
 
 --
 -- Name: reader_name(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -785,7 +854,7 @@ BEGIN
         reason = CASE WHEN next_state IN ('dropped', 'bounced') THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = p_at
-    WHERE d.id = p_delivery_id
+    WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports
       AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
 
     -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.
@@ -895,6 +964,34 @@ CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_u
           WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
       )
 $$;
+
+--
+-- Name: resend_delivery(uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_at timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery;
+    body jsonb;
+    urgency integer;
+BEGIN
+    SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
+    IF opened.state NOT IN ('failed', 'unknown') THEN
+        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    END IF;
+    SELECT q.message #- '{options,retries}' #- '{options,traceback}', q.priority INTO body, urgency
+    FROM dramatiq.queue q WHERE q.message_id = opened.message_id::uuid;
+    IF NOT FOUND THEN
+        RETURN 'Its message is no longer kept: order the mail anew, under another key.';
+    END IF;
+    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = p_at
+    WHERE id = p_id;
+    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, false);
+    RETURN NULL;
+END $$;
 
 --
 -- Name: revoke_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1031,6 +1128,22 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $_$;
+
+--
+-- Name: told_time(uuid, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT d.scheduled_at
+    FROM balansity.delivery d
+    JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+    WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
+    ORDER BY a.started_at DESC
+    LIMIT 1;
+$$;
 
 --
 -- Name: update_appointment_statuses(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1972,6 +2085,7 @@ CREATE TABLE balansity.delivery_attempt (
     finished_at timestamp with time zone,
     outcome text,
     answer text,
+    provider_message_id text,
     CONSTRAINT delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'planned'::text, 'unknown'::text, 'failed'::text])))
 );
 
@@ -2643,6 +2757,12 @@ ALTER TABLE ONLY public.users
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 --
+-- Name: delivery_by_appointment; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
+
+--
 -- Name: delivery_by_change; Type: INDEX; Schema: balansity; Owner: -
 --
 
@@ -2971,10 +3091,10 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3073,6 +3193,12 @@ REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text, p_at timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3097,6 +3223,12 @@ REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION may_have_left(p_delivery_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3107,6 +3239,12 @@ REVOKE ALL ON FUNCTION balansity.open_payments(p_now timestamp with time zone) F
 --
 
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION reader_name(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
@@ -3151,6 +3289,12 @@ REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION resend_delivery(p_id uuid, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_at timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION revoke_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3191,6 +3335,12 @@ REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, 
 --
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION told_time(p_appointment_id uuid, p_key text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint); Type: ACL; Schema: balansity; Owner: -

@@ -1,11 +1,12 @@
 """An e-mail as it leaves: what it consists of, and what is refused before a provider sees it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import category
 
 from email_validator import EmailNotValidError, validate_email
 
+from domain.mail_facts import Appointment
 from errors import PermanentError
 
 LARGEST_ATTACHMENTS = 18_000_000  # bytes; 25 MB once encoded, the most that Gmail and Yandex accept
@@ -37,6 +38,14 @@ class Mail:
     text: str
     attachments: tuple[Attachment, ...] = ()
     delivery_id: str = ""  # its identity towards the provider, the same for every attempt; the ledger gives it
+    appointment: Appointment | None = None  # the consultation that it is about
+
+
+class Accepted(NamedTuple):
+    """How a provider took a mail: its name for it, and its words; either may be empty."""
+
+    message_id: str
+    answer: str
 
 
 def checked_address(value: Any) -> str:

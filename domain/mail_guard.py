@@ -1,9 +1,10 @@
 """Whether the reason for a mail still holds at the moment when it goes out."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from domain.mail_facts import Appointment, Payment
-from domain.russian import MOSCOW, day_and_time
+from domain.russian import day_and_time
 
 BOOKED = {"scheduled", "confirmed"}
 REMINDERS = {"appointment_reminder_24h", "appointment_reminder_1h"}
@@ -16,14 +17,18 @@ class Superseded(Exception):  # noqa: N818 - an outcome of a delivery, not a mis
     """The reason for this mail is gone; the message says why."""
 
 
-def check_appointment(template: str, appointment: Appointment, promised: datetime | None, at: datetime) -> None:
+def check_appointment(
+    template: str, appointment: Appointment, promised: datetime | None, at: datetime, zone: ZoneInfo
+) -> None:
     """Stop a mail about an appointment that has changed since; `promised` is the time that the mail was made for.
+
+    The reason names times in `zone`.
 
     Raises:
         Superseded: it was moved, cancelled, or is over.
     """
     if promised is not None and promised != appointment.scheduled_at:
-        raise Superseded(f"the appointment was moved to {day_and_time(appointment.scheduled_at, MOSCOW)}")
+        raise Superseded(f"the appointment was moved to {day_and_time(appointment.scheduled_at, zone)}")
     allowed = {
         "appointment_cancelled": {"cancelled"},
         "appointment_confirmation": {*BOOKED, "pending", "in_progress"},

@@ -37,33 +37,36 @@ class Variables(BaseModel):
     status: Words = None
 
 
+class Contents(BaseModel):
+    """What a letter is made of."""
+
+    variables: Variables = Field(default_factory=Variables)
+    report_id: UUID | None = None
+
+
 class MailOrder(BaseModel):
-    """One message of the e-mail queue; what its letter consists of is judged once the ledger has a row for it."""
+    """One message of the e-mail queue, of any shape: it is judged where the ledger can say what was wrong with it."""
 
     to: Any = None
     subject: Any = None
     template: Any = None
-    variables: dict[str, Any] = Field(default_factory=dict)
+    variables: Any = Field(default_factory=dict)
     key: IfReadable[Annotated[str, StringConstraints(min_length=1, max_length=300)]] = None
-    report_id: UUID | None = None
+    report_id: Any = None
     user_id: IfReadable[UUID] = None
 
-    def read_variables(self) -> Variables:
-        """The variables, typed.
+    def read_contents(self) -> Contents:
+        """The variables and the report's id, typed.
 
         Raises:
-            Unsendable: naming each one that cannot be read; values are not quoted, they may be personal.
+            Unsendable: naming each key that cannot be read; values are not quoted, they may be personal.
         """
         try:
-            return Variables.model_validate(self.variables)
+            return Contents.model_validate({"variables": self.variables, "report_id": self.report_id})
         except ValidationError as error:
-            raise Unsendable(problems(error, "variables.")) from None
+            raise Unsendable(problems(error)) from None
 
 
 def read_order(payload: dict[str, Any]) -> MailOrder:
-    """The payload as an order.
-
-    Raises:
-        InvalidMessage: naming each key of a wrong shape.
-    """
+    """The payload as an order."""
     return read_payload(MailOrder, payload, "an e-mail")

@@ -56,10 +56,10 @@ def read_payload(model: type[Model], payload: dict[str, Any], kind: str) -> Mode
         raise InvalidMessage(f"Not {kind} message: {problems(error)}") from None
 
 
-def problems(error: ValidationError, within: str = "") -> str:
+def problems(error: ValidationError) -> str:
     """Each key that is wrong, and how."""
     return "; ".join(
-        f"{within}{'.'.join(map(str, each['loc']))} {_complaint(each['type'], each['msg'])}" for each in error.errors()
+        f"{'.'.join(map(str, each['loc']))} {_complaint(each['type'], each['msg'])}" for each in error.errors()
     )
 
 

@@ -2,8 +2,11 @@
 
 -- planned ─► sending ─► sent ─► delivered | bounced | dropped | complained
 --    │          ├─► planned   the provider asked to come back later
+--    │          ├─► failed    the provider refused it for good
 --    │          └─► unknown   the request went out, the answer never came ─► sending again, if the template's policy says so
---    └─► failed | superseded | suppressed   it never left: wrong, no longer true (─► sending, once true again), or not wanted
+--    └─► failed | superseded | suppressed   it never left: wrong or out of tries, no longer true (─► sending, once true
+--                                           again), or not wanted
+-- A person may put failed and unknown ones back to planned.
 CREATE TABLE balansity.delivery (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     key text NOT NULL UNIQUE,               -- the business reason: one reason, one mail
@@ -11,6 +14,8 @@ CREATE TABLE balansity.delivery (
     recipient text,
     subject text,
     user_id uuid,                           -- whose mail it is; no foreign key: the record outlives the account
+    appointment_id uuid,                    -- the consultation that it is about,
+    scheduled_at timestamptz,               -- and the time that it names for it
     state text NOT NULL DEFAULT 'planned' CHECK (state IN (
         'planned', 'sending', 'sent', 'unknown', 'delivered', 'bounced', 'dropped', 'complained',
         'failed', 'superseded', 'suppressed'
@@ -26,6 +31,7 @@ CREATE TABLE balansity.delivery (
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
 CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
     WHERE state IN ('planned', 'sending', 'unknown', 'failed');
 
@@ -37,25 +43,21 @@ CREATE TABLE balansity.delivery_attempt (
     finished_at timestamptz,                -- null: still running, or its worker died
     outcome text CHECK (outcome IN ('sent', 'planned', 'unknown', 'failed')),
     answer text,                            -- the provider's words
+    provider_message_id text,               -- its name for the mail, where it took it
     PRIMARY KEY (delivery_id, number)
 );
 
--- Decides, under the delivery's lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
--- committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
--- Gives the delivery's state after that; with `sending`, the number of the attempt that the caller now owns; else how
--- long to wait before asking again, NULL if there is nothing left to do.
-CREATE FUNCTION balansity.begin_delivery(
-    p_key text, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid,
-    p_refusal text, p_reason text, p_essential boolean, p_patience interval, p_provider text, p_at timestamptz,
-    OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
-) LANGUAGE plpgsql SET search_path = '' AS $$
+-- Opens the delivery of a business reason under its lock; a new one is planned. p_numbered: the key is nothing but the
+-- number that pgmq gave the message.
+CREATE FUNCTION balansity.plan_delivery(
+    p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
+    p_user_id uuid, p_at timestamptz
+) RETURNS balansity.delivery LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
-    stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
-    busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
     opened balansity.delivery;
 BEGIN
     -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
-    IF p_key LIKE 'pgmq:%' AND EXISTS (
+    IF p_numbered AND EXISTS (
         SELECT FROM balansity.delivery d WHERE d.key = p_key AND d.message_id <> p_message_id
     ) THEN
         p_key := p_key || ':' || p_message_id;
@@ -68,7 +70,35 @@ BEGIN
     IF NOT FOUND THEN
         SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
     END IF;
+    RETURN opened;
+END $$;
 
+-- Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.
+CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+$$;
+
+-- Decides, under the delivery's lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+-- committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
+-- Gives the delivery's state after that; with `sending`, the number of the attempt that the caller now owns; else how
+-- long to wait before asking again, NULL if there is nothing left to do.
+CREATE FUNCTION balansity.begin_delivery(
+    p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
+    p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamptz,
+    p_essential boolean, p_patience interval, p_provider text, p_at timestamptz,
+    OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
+) LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
+    busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
+    opened balansity.delivery := balansity.plan_delivery(
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+    );
+BEGIN
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
     IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
@@ -76,6 +106,14 @@ BEGIN
         SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
         WHERE d.id = opened.id
         RETURNING * INTO opened;
+    END IF;
+
+    -- Failed without a final answer, and its own message is back: it had been given up, and a person redrove it.
+    IF opened.state = 'failed' AND opened.message_id = p_message_id AND NOT EXISTS (
+        SELECT FROM balansity.delivery_attempt a
+        WHERE a.delivery_id = opened.id AND a.number = opened.attempts AND a.outcome = 'failed'
+    ) THEN
+        opened.state := 'planned';
     END IF;
 
     delivery_id := opened.id;
@@ -93,9 +131,16 @@ BEGIN
         INTO p_refusal, p_reason
         FROM balansity.suppression s WHERE s.address = lower(p_recipient);
     END IF;
+    -- No refusal hides that an earlier attempt may have gone out.
+    IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
+        p_refusal := 'unknown';
+        p_reason := concat_ws('; not sent again: ', opened.reason, p_reason);
+    END IF;
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
     SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+        appointment_id = coalesce(p_appointment_id, d.appointment_id),
+        scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
@@ -103,35 +148,98 @@ BEGIN
         INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
         VALUES (opened.id, begin_delivery.number, p_provider, p_at);
     ELSIF p_refusal = 'superseded' THEN
-        PERFORM balansity.release_reminder(p_key);
+        PERFORM balansity.release_reminder(opened.key);
     END IF;
 END $$;
 
--- Notes what the provider answered. A late answer to an earlier attempt is kept with that attempt and moves nothing,
--- and an event that was faster than the answer is not undone.
+-- Notes what the provider answered. Accepted is accepted, whichever attempt it was, unless an event already told more.
+-- Any other late answer is kept with its attempt: only a final refusal still settles what was `unknown` meanwhile, for
+-- what is `planned` has a message that works on it.
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamptz
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     UPDATE balansity.delivery_attempt
-    SET outcome = p_outcome, answer = p_answer, finished_at = p_at
+    SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
+        finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
-        provider_message_id = coalesce(p_provider_message_id, provider_message_id),
+        provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
         sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
         changed_at = p_at
-    WHERE id = p_delivery_id AND attempts = p_number AND state IN ('sending', 'unknown');
+    WHERE id = p_delivery_id AND CASE p_outcome
+        WHEN 'sent' THEN balansity.delivery_progress(state) = 0
+        WHEN 'failed' THEN attempts = p_number AND state IN ('sending', 'unknown')
+        ELSE attempts = p_number AND state = 'sending'
+    END;
+END $$;
+
+-- The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
+-- p_key, which is in the making. NULL where no mail has named one.
+CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    SELECT d.scheduled_at
+    FROM balansity.delivery d
+    JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+    WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
+    ORDER BY a.started_at DESC
+    LIMIT 1;
+$$;
+
+-- Closes a delivery whose message is out of tries and becomes a dead letter.
+CREATE FUNCTION balansity.give_up_delivery(
+    p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
+    p_user_id uuid, p_reason text, p_at timestamptz
+) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+    );
+BEGIN
+    UPDATE balansity.delivery d
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id, changed_at = p_at
+    WHERE d.id = opened.id AND d.state = 'planned';
+END $$;
+
+-- A person's decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
+-- cannot be, NULL where it was done.
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_at timestamptz) RETURNS text
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    opened balansity.delivery;
+    body jsonb;
+    urgency integer;
+BEGIN
+    SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
+    IF opened.state NOT IN ('failed', 'unknown') THEN
+        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    END IF;
+    SELECT q.message #- '{options,retries}' #- '{options,traceback}', q.priority INTO body, urgency
+    FROM dramatiq.queue q WHERE q.message_id = opened.message_id::uuid;
+    IF NOT FOUND THEN
+        RETURN 'Its message is no longer kept: order the mail anew, under another key.';
+    END IF;
+    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = p_at
+    WHERE id = p_id;
+    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, false);
+    RETURN NULL;
 END $$;
 
 REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
 REVOKE ALL ON FUNCTION
+    balansity.plan_delivery(text, boolean, text, text, text, text, uuid, timestamptz),
     balansity.begin_delivery(
-        text, text, text, text, text, uuid, text, text, boolean, interval, text, timestamptz
+        text, boolean, text, text, text, text, uuid, text, text, uuid, timestamptz, boolean, interval, text, timestamptz
     ),
-    balansity.finish_attempt(uuid, integer, text, text, text, timestamptz)
+    balansity.finish_attempt(uuid, integer, text, text, text, timestamptz),
+    balansity.may_have_left(uuid),
+    balansity.told_time(uuid, text),
+    balansity.give_up_delivery(text, boolean, text, text, text, text, uuid, text, timestamptz),
+    balansity.resend_delivery(uuid, timestamptz)
 FROM PUBLIC;
 
 -- How a mail greets this user: the first name of their own profile, NULL if they have none.

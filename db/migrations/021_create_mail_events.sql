@@ -22,13 +22,12 @@ CREATE TABLE balansity.suppression (
 CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     SELECT CASE p_state
-        WHEN 'planned' THEN 0 WHEN 'sending' THEN 0 WHEN 'unknown' THEN 0
         WHEN 'sent' THEN 1
         WHEN 'delivered' THEN 2
         WHEN 'dropped' THEN 3
         WHEN 'bounced' THEN 4
         WHEN 'complained' THEN 5
-        ELSE 9                              -- failed, superseded, suppressed: it never left, whatever anyone reports
+        ELSE 0                              -- not out, as far as we know
     END;
 $$;
 
@@ -54,7 +53,7 @@ BEGIN
         reason = CASE WHEN next_state IN ('dropped', 'bounced') THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = p_at
-    WHERE d.id = p_delivery_id
+    WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports
       AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
 
     -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.

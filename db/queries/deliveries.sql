@@ -1,16 +1,36 @@
 -- The ledger of e-mails: balansity.delivery and its attempts.
 
--- name: begin(key, message_id, template, recipient, subject, user_id, refusal, reason, essential, patience, provider, at)^
+-- name: plan(key, numbered, message_id, template, recipient, subject, user_id, at)!
+-- See to it that the delivery is in the ledger.
+SELECT balansity.plan_delivery(
+    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :at
+);
+
+-- name: begin(key, numbered, message_id, template, recipient, subject, user_id, refusal, reason, appointment_id, scheduled_at, essential, patience, provider, at)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
 SELECT delivery_id::text, state, number, wait
 FROM balansity.begin_delivery(
-    :key, :message_id, :template, :recipient, :subject, :user_id::uuid, :refusal, :reason, :essential, :patience,
-    :provider, :at
+    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :refusal, :reason,
+    :appointment_id::uuid, :scheduled_at, :essential, :patience, :provider, :at
 );
 
 -- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id, at)$
 -- Note what the provider answered.
 SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, :provider_message_id, :at);
+
+-- name: told_time(appointment_id, key)$
+-- The time of a consultation that the last mail about it named, but for the delivery `key`.
+SELECT balansity.told_time(:appointment_id::uuid, :key);
+
+-- name: give_up(key, numbered, message_id, template, recipient, subject, user_id, reason, at)$
+-- Close the delivery of a message that is out of tries.
+SELECT balansity.give_up_delivery(
+    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :reason, :at
+);
+
+-- name: resend(id, at)$
+-- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.
+SELECT balansity.resend_delivery(:id::uuid, :at);
 
 -- name: suppressions()$
 -- Every suppressed address, the newest first, as one JSON array.
@@ -34,8 +54,21 @@ FROM (
     LIMIT :count
 ) d;
 
+-- name: matching(name, count)$
+-- The deliveries whose id or key begins with `name`, in the form of `latest`; what is called exactly so stands alone.
+WITH named AS (
+    SELECT d.*, d.id::text = :name OR d.key = :name AS exact FROM balansity.delivery d
+    WHERE starts_with(d.id::text, :name) OR starts_with(d.key, :name)
+)
+SELECT coalesce(jsonb_agg(to_jsonb(d) - 'exact' ORDER BY d.changed_at DESC, d.id), '[]')
+FROM (
+    SELECT * FROM named WHERE exact OR NOT EXISTS (SELECT FROM named WHERE exact)
+    ORDER BY changed_at DESC, id
+    LIMIT :count
+) d;
+
 -- name: story(id)$
--- One delivery with its attempts and events in order, as JSON; `id` may be the id's or the key's beginning.
+-- One delivery with its attempts and events in order, as JSON.
 SELECT to_jsonb(d) || jsonb_build_object(
     'attempt', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.number), '[]')
                 FROM balansity.delivery_attempt a WHERE a.delivery_id = d.id),
@@ -43,9 +76,7 @@ SELECT to_jsonb(d) || jsonb_build_object(
               FROM balansity.delivery_event e WHERE e.delivery_id = d.id)
 )
 FROM balansity.delivery d
-WHERE starts_with(d.id::text, :id) OR starts_with(d.key, :id)
-ORDER BY d.changed_at DESC
-LIMIT 1;
+WHERE d.id = :id::uuid;
 
 -- name: take_places(provider, places, spacing, patience, at)$
 -- Take the next places in the provider's line; gives how long to wait for the first, more than `patience` if none was taken.

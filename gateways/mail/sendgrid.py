@@ -13,7 +13,7 @@ from python_http_client.exceptions import HTTPError, handle_error
 from sendgrid import SendGridAPIClient
 
 import settings
-from domain.mail import Attachment, Mail
+from domain.mail import Accepted, Attachment, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways.mail.mime import message_id
 
@@ -31,8 +31,8 @@ NOT_SENT = (
 )
 
 
-def send(mail: Mail) -> str:
-    """Queue `mail` at SendGrid; gives its X-Message-Id.
+def send(mail: Mail) -> Accepted:
+    """Queue `mail` at SendGrid; its name for it is the X-Message-Id.
 
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
@@ -47,7 +47,7 @@ def send(mail: Mail) -> str:
         raise RetryableError(f"SendGrid cannot be reached: {type(error).__name__}") from None
     except urllib3.exceptions.HTTPError as error:
         raise OutcomeUnknown(f"SendGrid did not answer: {type(error).__name__}") from None
-    return str(response.headers.get("X-Message-Id", ""))
+    return Accepted(str(response.headers.get("X-Message-Id", "")), f"SendGrid answered {response.status_code}")
 
 
 class KeepAliveClient(Client):  # type: ignore[misc] # python_http_client publishes no types

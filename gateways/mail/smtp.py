@@ -7,7 +7,7 @@ import threading
 from email.utils import parseaddr
 
 import settings
-from domain.mail import Mail
+from domain.mail import Accepted, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import mime
 
@@ -15,8 +15,8 @@ TIMEOUT_SECONDS = 20
 kept = threading.local()
 
 
-def send(mail: Mail) -> str:
-    """Hand `mail` to the server; gives the Message-ID.
+def send(mail: Mail) -> Accepted:
+    """Hand `mail` to the server; its name is the Message-ID.
 
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
@@ -26,11 +26,11 @@ def send(mail: Mail) -> str:
     server = _connection()
     try:
         _envelope(server, parseaddr(sender)[1], mail.recipient)
-        _content(server, content)
+        answer = _content(server, content)
     except OutcomeUnknown:
         _drop(server)
         raise
-    return mime.message_id(mail, sender)
+    return Accepted(mime.message_id(mail, sender), answer)
 
 
 def _connection() -> smtplib.SMTP:
@@ -91,8 +91,8 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
         raise RetryableError(f"The SMTP server hung up before the mail: {type(error).__name__}") from None
 
 
-def _content(server: smtplib.SMTP, content: bytes) -> None:
-    """The mail itself; who loses the connection here cannot know whether it was taken."""
+def _content(server: smtplib.SMTP, content: bytes) -> str:
+    """The mail itself, and the server's words; who loses the connection here cannot know whether it was taken."""
     try:
         code, words = server.data(content)
     except smtplib.SMTPDataError as error:
@@ -101,6 +101,7 @@ def _content(server: smtplib.SMTP, content: bytes) -> None:
         raise OutcomeUnknown(f"The SMTP server did not answer: {type(error).__name__}") from None
     if code >= 400:
         raise _refusal(code, words)
+    return f"The SMTP server answered {code}: {words.decode(errors='replace')[:200]}"
 
 
 def _refusal(code: int, words: bytes | str) -> BalansityError:

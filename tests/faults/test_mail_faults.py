@@ -1,4 +1,4 @@
-"""Mail when workers and connections die at the worst moment: between the call to the provider and its answer."""
+"""Mail when workers and connections die at the worst moment: from the call to the provider to the message's ack."""
 
 import os
 import signal
@@ -16,7 +16,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 import settings
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
+from tests.servers import smtp as smtp_server
 from tests.servers.sendgrid import SendGrid
+from tests.servers.smtp import Mailbox
 
 PATIENCE_SECONDS = 40  # a dead worker's messages are rescued within 20 s
 
@@ -30,7 +32,18 @@ def provider(database: str) -> Iterator[SendGrid]:
 
 
 @pytest.fixture
-def worker(database: str, provider: SendGrid) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def mailbox(database: str) -> Iterator[Mailbox]:
+    """An SMTP server that takes mails and answers only once `hold` is set."""
+    with smtp_server.running() as running:
+        running.hold = threading.Event()
+        yield running
+
+
+Starter = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def worker(database: str, provider: SendGrid) -> Iterator[Starter]:
     """Starts worker processes that send through the provider, and kills them after the test."""
     environment = os.environ | {
         "DATABASE_URL": database,
@@ -41,8 +54,8 @@ def worker(database: str, provider: SendGrid) -> Iterator[Callable[[], subproces
     command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "2", "--queues", "emails"]
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, env=environment, cwd=settings.ROOT, start_new_session=True)
+    def start(**more: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, env=environment | more, cwd=settings.ROOT, start_new_session=True)
         started.append(process)
         return process
 
@@ -82,8 +95,36 @@ def delivery(conn: Connection) -> dict[str, Any]:
 DONE = "SELECT coalesce(bool_and(state = 'done'), false) FROM dramatiq.queue"
 
 
+def wait_until_blocked(conn: Connection, function: str) -> None:
+    """Wait until a worker's call of a function waits for a lock."""
+    wait_until(
+        conn,
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
+        f"AND strpos(query, '{function}') > 0",
+    )
+
+
+def kill(process: subprocess.Popen[bytes], conn: Connection) -> None:
+    """Kill a worker in the middle of a statement: nothing of that statement remains."""
+    end(process, signal.SIGKILL)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+
+
 @contextmanager
-def answers_held(provider: SendGrid) -> Iterator[threading.Event]:
+def locked(conn: Connection, query: str) -> Iterator[None]:
+    """Rows that nobody else can change meanwhile."""
+    conn.autocommit = False
+    with conn, conn.cursor() as cursor:
+        cursor.execute(query + " FOR UPDATE")
+        yield
+
+
+@contextmanager
+def answers_held(provider: SendGrid | Mailbox) -> Iterator[threading.Event]:
     """The provider has a request in hand and has not answered it."""
     assert provider.hold
     assert provider.arrived.acquire(timeout=PATIENCE_SECONDS)
@@ -91,7 +132,7 @@ def answers_held(provider: SendGrid) -> Iterator[threading.Event]:
 
 
 def test_a_receipt_whose_worker_was_killed_before_the_answer_is_never_sent_twice(
-    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+    worker: Starter, provider: SendGrid, connection: Connection
 ) -> None:
     send_receipt(connection)
     first = worker()
@@ -105,9 +146,9 @@ def test_a_receipt_whose_worker_was_killed_before_the_answer_is_never_sent_twice
 
 
 def test_a_report_mail_whose_worker_was_killed_waits_for_news_before_it_is_sent_again(
-    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+    worker: Starter, provider: SendGrid, connection: Connection
 ) -> None:
-    send(connection, "report_ready", "{}")
+    send(connection, "report_ready", '{"name": "Анна"}')
     first = worker()
     with answers_held(provider):
         end(first, signal.SIGKILL)
@@ -121,8 +162,55 @@ def test_a_report_mail_whose_worker_was_killed_waits_for_news_before_it_is_sent_
     assert len(provider.accepted) == 1
 
 
+def test_a_mail_whose_worker_was_killed_before_the_ledger_heard_of_its_acceptance_is_not_sent_twice(
+    worker: Starter, provider: SendGrid, connection: Connection, connect: Callable[[], Connection]
+) -> None:
+    send_receipt(connection)
+    first = worker()
+    with answers_held(provider) as hold, locked(connect(), "SELECT FROM balansity.delivery"):
+        hold.set()
+        wait_until_blocked(connection, "balansity.finish_attempt")
+        kill(first, connection)
+    worker()
+    wait_until(connection, DONE)
+    assert provider.deliveries() == [delivery(connection)["id"]]
+    assert (delivery(connection)["state"], delivery(connection)["attempts"]) == ("unknown", 1)
+
+
+def test_a_mail_whose_worker_was_killed_between_the_ledger_and_the_ack_is_not_sent_twice(
+    worker: Starter, provider: SendGrid, connection: Connection, connect: Callable[[], Connection]
+) -> None:
+    send(connection, "report_ready", '{"name": "Анна"}')
+    first = worker()
+    with answers_held(provider) as hold, locked(connect(), "SELECT FROM dramatiq.queue"):
+        hold.set()
+        wait_until_blocked(connection, "dramatiq.exchange")
+        kill(first, connection)
+        assert delivery(connection)["state"] == "sent"
+    worker()
+    wait_until(connection, DONE)
+    assert cases.row(connection, "SELECT attempt, rescues FROM dramatiq.queue") == {"attempt": 2, "rescues": 1}
+    assert provider.deliveries() == [delivery(connection)["id"]]
+    assert (delivery(connection)["state"], delivery(connection)["attempts"]) == ("sent", 1)
+
+
+def test_a_mail_whose_worker_was_killed_between_smtps_data_and_its_answer_is_not_sent_twice(
+    worker: Starter, mailbox: Mailbox, connection: Connection
+) -> None:
+    smtp = {"EMAIL_PROVIDER": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(mailbox.port), "SMTP_TLS": "off"}
+    send_receipt(connection)
+    first = worker(**smtp)
+    with answers_held(mailbox) as hold:
+        end(first, signal.SIGKILL)
+        hold.set()
+    worker(**smtp)
+    wait_until(connection, DONE)
+    assert len(mailbox.accepted) == 1
+    assert (delivery(connection)["state"], delivery(connection)["attempts"]) == ("unknown", 1)
+
+
 def test_a_worker_that_was_frozen_during_the_call_still_delivers_the_answer(
-    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+    worker: Starter, provider: SendGrid, connection: Connection
 ) -> None:
     send_receipt(connection)
     first = worker()
@@ -138,7 +226,7 @@ def test_a_worker_that_was_frozen_during_the_call_still_delivers_the_answer(
 
 
 def test_an_answer_is_recorded_although_every_connection_was_cut_meanwhile(
-    worker: Callable[[], subprocess.Popen[bytes]], provider: SendGrid, connection: Connection
+    worker: Starter, provider: SendGrid, connection: Connection
 ) -> None:
     send_receipt(connection)
     worker()

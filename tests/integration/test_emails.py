@@ -18,11 +18,13 @@ import settings
 from actors.emails import send_email
 from broker import broker
 from domain.report_formats import ReportFile
+from domain.russian import MOSCOW, day_and_time
 from gateways import report_storage
 from gateways.report_storage import ReportKey
 from tests.integration import mail_cases as cases
 
 PATIENCE_SECONDS = 20
+NAMED = '{"name": "Анна"}'
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def mails() -> list[EmailMessage]:
     return [email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default) for file in files]
 
 
-def queue(conn: Connection, template: str, variables: str = "{}", to: str | None = "anna@example.com") -> None:
+def queue(conn: Connection, template: str, variables: str = NAMED, to: str | None = "anna@example.com") -> None:
     with conn.cursor() as cursor:
         cursor.execute("SELECT public.queue_email_task(%s, 'Тема', %s, %s)", (to, template, variables))
 
@@ -65,7 +67,9 @@ def test_a_mail_queued_in_sql_leaves(worker: dramatiq.Worker, connection: Connec
 
 
 def test_a_mail_sent_by_application_code_leaves(worker: dramatiq.Worker, connection: Connection) -> None:
-    send_email.send(to="anna@example.com", subject="Тема", template="report_ready", variables={}, priority=0)
+    send_email.send(
+        to="anna@example.com", subject="Тема", template="report_ready", variables={"name": "Анна"}, priority=0
+    )
     assert wait_for(connection, 1) == ["sent"]
 
 
@@ -73,7 +77,9 @@ def test_a_mail_without_a_key_is_found_by_where_its_message_came_from(
     worker: dramatiq.Worker, connection: Connection
 ) -> None:
     queue(connection, "report_ready")
-    message = send_email.send(to="boris@example.com", subject="Тема", template="report_ready")
+    message = send_email.send(
+        to="boris@example.com", subject="Тема", template="report_ready", variables={"name": "Борис"}
+    )
     wait_for(connection, 2)
     queued = cases.row(connection, "SELECT msg_id FROM pgmq.a_email_queue")["msg_id"]
     keys = cases.row(connection, "SELECT array_agg(key) AS keys FROM balansity.delivery")["keys"]
@@ -103,14 +109,17 @@ def test_what_cannot_be_sent_is_in_the_ledger_and_no_dead_letter(
     }
 
 
-def test_a_message_of_the_wrong_shape_becomes_a_dead_letter(worker: dramatiq.Worker, connection: Connection) -> None:
+def test_a_message_of_the_wrong_shape_is_in_the_ledger_with_what_is_wrong(
+    worker: dramatiq.Worker, connection: Connection
+) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("""SELECT pgmq.send('email_queue', '{"to": "anna@example.com", "variables": [1]}')""")
-    queue(connection, "report_ready")
-    wait_for(connection, 1)
-    dead = cases.row(connection, "SELECT error FROM dramatiq.queue WHERE state = 'rejected'")
-    assert "variables" in dead["error"]
-    assert "anna@example.com" not in dead["error"]
+        cursor.execute("""SELECT pgmq.send('email_queue', '{"to": "a@example.com", "subject": "Тема",
+            "template": "report_ready", "variables": ["anna"]}')""")
+    assert wait_for(connection, 1) == ["failed"]
+    assert cases.row(connection, "SELECT reason, attempts FROM balansity.delivery") == {
+        "reason": "variables is wrong: Input should be a valid dictionary or instance of Variables",
+        "attempts": 0,
+    }
 
 
 def calendar_entry(mail: EmailMessage) -> Any:
@@ -149,6 +158,44 @@ def test_a_moved_and_a_cancelled_consultation_update_the_calendar(
 
 
 @pytest.mark.parametrize(
+    ("moves", "ends"),
+    [
+        (["1 day", "-1 day"], ["sent", "superseded", "superseded"]),
+        (["1 day", "1 day"], ["sent", "superseded", "sent"]),
+    ],
+)
+def test_quick_moves_are_told_from_the_time_that_the_family_heard_of(
+    worker: dramatiq.Worker, connection: Connection, moves: list[str], ends: list[str]
+) -> None:
+    begins = in_days(3)
+    appointment = cases.add_appointment(connection, cases.add_family(connection), begins)
+    assert wait_for(connection, 1) == ["sent"]
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        for move in moves:
+            cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + %s::interval", (move,))
+        cursor.execute("COMMIT")
+    assert sorted(wait_for(connection, 3)) == sorted(ends)
+    told = [mail.get_body(("plain",)).get_content() for mail in mails() if "moved" in mail["X-Balansity-Template"]]  # type: ignore[union-attr]
+    assert len(told) == ends.count("sent") - 1
+    assert all(f"Вместо {day_and_time(begins, MOSCOW)}" in text for text in told)
+    assert cases.row(connection, "SELECT DISTINCT appointment_id FROM balansity.delivery WHERE state = 'sent'") == {
+        "appointment_id": appointment
+    }
+
+
+def test_a_move_back_is_told_to_a_family_that_heard_of_the_other_time(
+    worker: dramatiq.Worker, connection: Connection
+) -> None:
+    cases.add_appointment(connection, cases.add_family(connection), in_days(3))
+    assert wait_for(connection, 1) == ["sent"]
+    for count, move in ((2, "1 day"), (3, "-1 day")):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + %s::interval", (move,))
+        assert wait_for(connection, count) == ["sent"] * count
+
+
+@pytest.mark.parametrize(
     ("status", "days", "change"),
     [
         ("scheduled", 3, "notes = 'окно'"),
@@ -172,7 +219,13 @@ def test_the_report_is_attached(worker: dramatiq.Worker, connection: Connection)
     assessment = UUID(cases.add_assessment(connection, cases.add_family(connection)))
     file = ReportFile("otchet.pdf", "application/pdf", b"%PDF-1.7")
     report_id = report_storage.save(connection, ReportKey(assessment, "pdf", "d"), None, file, datetime.now(UTC))
-    send_email.send(to="anna@example.com", subject="Тема", template="report_ready", report_id=str(report_id))
+    send_email.send(
+        to="anna@example.com",
+        subject="Тема",
+        template="report_ready",
+        variables={"name": "Анна"},
+        report_id=str(report_id),
+    )
     assert wait_for(connection, 1) == ["sent"]
     (mail,) = mails()
     (attached,) = mail.iter_attachments()
@@ -181,7 +234,13 @@ def test_the_report_is_attached(worker: dramatiq.Worker, connection: Connection)
 
 
 def test_a_report_that_is_gone_fails_the_mail(worker: dramatiq.Worker, connection: Connection) -> None:
-    send_email.send(to="anna@example.com", subject="Тема", template="report_ready", report_id=str(UUID(int=1)))
+    send_email.send(
+        to="anna@example.com",
+        subject="Тема",
+        template="report_ready",
+        variables={"name": "Анна"},
+        report_id=str(UUID(int=1)),
+    )
     assert wait_for(connection, 1) == ["failed"]
 
 
@@ -189,7 +248,13 @@ def test_a_report_of_40_mb_fails_the_mail(worker: dramatiq.Worker, connection: C
     assessment = UUID(cases.add_assessment(connection, cases.add_family(connection)))
     file = ReportFile("otchet.pdf", "application/pdf", bytes(40_000_000))
     report_id = report_storage.save(connection, ReportKey(assessment, "pdf", "d"), None, file, datetime.now(UTC))
-    send_email.send(to="anna@example.com", subject="Тема", template="report_ready", report_id=str(report_id))
+    send_email.send(
+        to="anna@example.com",
+        subject="Тема",
+        template="report_ready",
+        variables={"name": "Анна"},
+        report_id=str(report_id),
+    )
     assert wait_for(connection, 1) == ["failed"]
     assert "40,000,000 bytes" in cases.row(connection, "SELECT reason FROM balansity.delivery")["reason"]
 

@@ -77,7 +77,7 @@ def live(clinic: Clinic, address: str) -> tuple[str, str]:
     queries.load("analytics").record(clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)
     clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", assessment_id)  # fires the trigger
     clinic.rows("SELECT pgmq.archive('email_queue', max(msg_id)) FROM pgmq.q_email_queue")
-    send_email.send(to=address, subject="Тема", template="report_ready", variables={}, user_id=user_id)
+    send_email.send(to=address, subject="Тема", template="report_ready", variables={"name": "Анна"}, user_id=user_id)
     return user_id, assessment_id
 
 

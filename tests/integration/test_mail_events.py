@@ -41,7 +41,8 @@ def delivery(client: FlaskClient, connection: Connection) -> str:
     return str(cases.row(connection, "SELECT id FROM balansity.delivery")["id"])
 
 
-def send(message_id: str, template: str = "report_ready", **variables: Any) -> None:
+def send(message_id: str, template: str = "report_ready", **more: Any) -> None:
+    variables = {"name": "Анна", **more}
     order = {"to": "Anna@example.com", "subject": "Тема", "template": template, "variables": variables}
     deliver(read_order(order), message_id)
 
@@ -114,7 +115,23 @@ def test_an_event_settles_what_the_provider_never_answered(
         cursor.execute("UPDATE balansity.delivery SET state = 'unknown'")
     report(client, event(delivery, "processed"))
     send("m1")
-    assert (state(connection), len(list(settings.current().email_outbox_dir.iterdir()))) == ("sent", 1)
+    assert cases.row(connection, "SELECT state, attempts FROM balansity.delivery") == {"state": "sent", "attempts": 1}
+
+
+@pytest.mark.parametrize("wrong", ["planned", "sending", "failed", "superseded", "suppressed"])
+def test_an_event_settles_whatever_the_ledger_believed_of_a_mail_that_was_tried(
+    client: FlaskClient, connection: Connection, delivery: str, wrong: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE balansity.delivery SET state = %s", (wrong,))
+    report(client, event(delivery, "delivered"))
+    assert state(connection) == "delivered"
+
+
+def test_an_event_about_a_mail_that_was_never_tried_moves_nothing(client: FlaskClient, connection: Connection) -> None:
+    send("m1", "newsletter")
+    report(client, event(str(cases.row(connection, "SELECT id FROM balansity.delivery")["id"]), "delivered"))
+    assert state(connection) == "failed"
 
 
 def test_an_event_that_overtakes_the_answer_is_not_undone(

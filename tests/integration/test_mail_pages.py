@@ -27,7 +27,13 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
 
 
 def send(**change: object) -> None:
-    order = {"to": "anna@example.com", "subject": "Тема", "template": "report_ready", "variables": {}, **change}
+    order = {
+        "to": "anna@example.com",
+        "subject": "Тема",
+        "template": "report_ready",
+        "variables": {"name": "Анна"},
+        **change,
+    }
     deliver(read_order(order), str(change))
 
 
@@ -88,6 +94,17 @@ def test_one_delivery_tells_its_story(environment: pytest.MonkeyPatch, connectio
     assert "anna@example.com" in told
     assert json.loads(run("deliveries", "report:7", "--json"))["attempt"][0]["outcome"] == "sent"
     assert CliRunner().invoke(commands.deliveries, ["nothing"]).exit_code == 1
+
+
+def test_a_beginning_that_several_deliveries_share_lists_them(
+    environment: pytest.MonkeyPatch, connection: Connection
+) -> None:
+    for number in (1, 10, 11):
+        send(key=f"report:{number}")
+    assert len(json.loads(run("deliveries", "report:", "--json"))) == 3
+    assert json.loads(run("deliveries", "report:1", "--json"))["key"] == "report:1"
+    refused = CliRunner().invoke(commands.deliveries, ["--resend", "report:"])
+    assert (refused.exit_code, "Several deliveries" in refused.output) == (1, True)
 
 
 def test_a_suppression_is_listed_and_lifted(environment: pytest.MonkeyPatch, connection: Connection) -> None:

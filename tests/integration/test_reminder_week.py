@@ -1,17 +1,25 @@
 """A week of a clinic, minute by minute: every reminder that is owed leaves once, at its moment or at once."""
 
+import itertools
 import random
 from bisect import bisect_left
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from heapq import heappop, heappush
+from uuid import uuid4
 
+import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from actors.appointments import LOOK_AHEAD
+from actors.appointments import LOOK_AHEAD, Reminder, mail, queries
+from actors.delivery import deliver_at, ledger_entry
+from domain.mail_order import MailOrder, read_order
 from tests.clinic import Clinic
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 WINDOWS = {"24h": (24 * HOUR, HOUR), "1h": (HOUR, timedelta(0))}  # from and until so long before the consultation
-BEGIN = datetime(2026, 10, 22, tzinfo=UTC)  # Berlin's clocks go back on the 25th; reminders must not care
+BEGIN = datetime(2026, 10, 22, tzinfo=UTC)  # the clocks of Berlin, where the session is, go back on the 25th
 END = BEGIN + 7 * DAY
 OUTAGES = [(BEGIN + 2 * DAY, BEGIN + 2 * DAY + 3 * HOUR), (BEGIN + 5 * DAY, BEGIN + 5 * DAY + 25 * HOUR)]
 NOTICE = [2 * MINUTE, 50 * MINUTE, 90 * MINUTE, 20 * HOUR, 30 * HOUR, 60 * HOUR]  # how long ahead people book
@@ -36,7 +44,9 @@ def lives(chance: random.Random) -> list[list[State]]:
         booked = BEGIN + chance.random() * 6 * DAY
         states = [(booked, time_after(booked, n, chance), chance.choice(["scheduled", "confirmed", "pending"]))]
         if chance.random() < 0.5:
-            changed = booked + chance.random() * 2 * DAY
+            changed = chance.choice(
+                [booked + chance.random() * 2 * DAY, max(states[0][1] - DAY, booked + 2 * MINUTE) - 0.5 * MINUTE]
+            )
             time, status = chance.choice(
                 [
                     (time_after(changed, n, chance), states[0][2]),
@@ -67,17 +77,27 @@ def owed(states: list[State]) -> dict[tuple[str, datetime], datetime]:
     return found
 
 
-def test_each_reminder_of_a_week_leaves_once_and_on_time(connection: Connection) -> None:
+def is_true(states: list[State], scheduled_at: datetime, at: datetime) -> bool:
+    """Whether a reminder of that time is still right at this moment."""
+    _, time, status = [state for state in states if state[0] <= at][-1]
+    return time == scheduled_at and status in {"scheduled", "confirmed"}
+
+
+def test_each_reminder_of_a_week_leaves_once_and_on_time(
+    connection: Connection, environment: pytest.MonkeyPatch
+) -> None:
     clinic, all_lives = Clinic(connection), lives(random.Random(1035))
+    clinic.rows("SET TimeZone TO 'Europe/Berlin'")
     expected = {(n, *key): leaves for n, states in enumerate(all_lives) for key, leaves in owed(states).items()}
 
-    left = walk(clinic, all_lives)
+    week = Week(clinic)
+    week.live(all_lives)
 
-    assert left == expected
-    assert len(left) > 500
-    assert {kind for _, kind, _ in left} == {"24h", "1h"}
-    assert {scheduled_at.minute for _, _, scheduled_at in left} == set(range(60))
-    for (n, kind, scheduled_at), leaves in left.items():
+    assert week.left == expected
+    assert len(week.left) > 500
+    assert {kind for _, kind, _ in week.left} == {"24h", "1h"}
+    assert {scheduled_at.minute for _, _, scheduled_at in week.left} == set(range(60))
+    for (n, kind, scheduled_at), leaves in week.left.items():
         since = min(
             since
             for since, time, status in all_lives[n]
@@ -86,27 +106,61 @@ def test_each_reminder_of_a_week_leaves_once_and_on_time(connection: Connection)
         due = max(since, scheduled_at - WINDOWS[kind][0])
         assert leaves - due < timedelta(seconds=62) or is_down(due)
 
+    ends = {
+        week.delivery_keys[n, kind, time]: ("sent", 1) if is_true(all_lives[n], time, leaves) else ("superseded", 0)
+        for (n, kind, time), leaves in expected.items()
+    }
+    ledger = {key: end for key, *end in clinic.rows("SELECT key, state, attempts FROM balansity.delivery")}
+    assert {key: tuple(end) for key, end in ledger.items()} == ends
+    assert set(ends.values()) == {("sent", 1), ("superseded", 0)}
 
-def walk(clinic: Clinic, all_lives: list[list[State]]) -> dict[Key, datetime]:
-    """Live the week; returns when each reminder left."""
-    user = clinic.add_user()
-    changes = sorted((since, n, time, status) for n, states in enumerate(all_lives) for since, time, status in states)
-    ids: dict[int, str] = {}
-    left: dict[Key, datetime] = {}
-    for now in TICKS:
-        while changes and changes[0][0] <= now:
-            _, n, time, status = changes.pop(0)
-            if n in ids:
-                clinic.rows(
-                    "UPDATE public.appointments SET scheduled_at = %s, status = %s WHERE id = %s", time, status, ids[n]
-                )
-            else:
-                ids[n] = clinic.book(user, time, status)
-        numbers = {row_id: n for n, row_id in ids.items()}
-        for row_id, kind, time, due_at in clinic.rows(
-            "SELECT appointment_id::text, kind, scheduled_at, due_at FROM balansity.claim_reminders(%s, %s)",
-            *(now, now + LOOK_AHEAD),
-        ):
-            assert (numbers[row_id], kind, time) not in left
-            left[numbers[row_id], kind, time] = due_at
-    return left
+
+class Week:
+    """What happens in the clinic: changes of consultations and mails at their moments, a look at every tick."""
+
+    def __init__(self, clinic: Clinic) -> None:
+        self.clinic = clinic
+        self.user = clinic.add_user()
+        self.ids: dict[int, str] = {}
+        self.left: dict[Key, datetime] = {}
+        self.delivery_keys: dict[Key, str] = {}
+        self.agenda: list[tuple[datetime, int, Callable[[], None]]] = []  # the soonest first
+        self.order = itertools.count()
+
+    def live(self, all_lives: list[list[State]]) -> None:
+        for n, states in enumerate(all_lives):
+            for since, time, status in states:
+                self.plan(since, partial(self.change, n, time, status))
+        for now in TICKS:
+            self.happen(now)
+            self.look(now)
+        self.happen(END + LOOK_AHEAD)
+
+    def plan(self, moment: datetime, what: Callable[[], None]) -> None:
+        heappush(self.agenda, (moment, next(self.order), what))
+
+    def happen(self, until: datetime) -> None:
+        while self.agenda and self.agenda[0][0] <= until:
+            heappop(self.agenda)[2]()
+
+    def change(self, n: int, time: datetime, status: str) -> None:
+        if n in self.ids:
+            change = "UPDATE public.appointments SET scheduled_at = %s, status = %s WHERE id = %s"
+            self.clinic.rows(change, time, status, self.ids[n])
+        else:
+            self.ids[n] = self.clinic.book(self.user, time, status)
+
+    def look(self, now: datetime) -> None:
+        """Claim the reminders that are due, and plan their mails."""
+        numbers = {row_id: n for n, row_id in self.ids.items()}
+        for row in queries.claim_reminders(self.clinic.connection, now=now, until=now + LOOK_AHEAD):
+            reminder = Reminder(*row)
+            key = numbers[reminder.appointment_id], reminder.kind, datetime.fromisoformat(reminder.scheduled_at)
+            assert key not in self.left
+            self.left[key] = reminder.due_at
+            self.delivery_keys[key] = mail(reminder)["key"]
+            self.plan(reminder.due_at, partial(send, read_order(mail(reminder)), reminder.due_at))
+
+
+def send(order: MailOrder, at: datetime) -> None:
+    deliver_at(at, order, ledger_entry(order, str(uuid4())))

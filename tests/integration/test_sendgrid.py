@@ -39,7 +39,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[SendGrid]:
 
 
 def test_a_mail_arrives_whole(provider: SendGrid) -> None:
-    assert len(send(mail())) == 22
+    message_id, answer = send(mail())
+    assert (len(message_id), answer) == (22, "SendGrid answered 202")
     (request,) = provider.accepted
     assert request["personalizations"] == [{"to": [{"email": "anna@example.com"}]}]
     assert request["from"] == {"email": "no-reply@balansity.example", "name": "Balansity"}

@@ -1,6 +1,8 @@
 """A local SMTP server that keeps what it is given, and can be told to refuse, hang up or fall silent."""
 
+import asyncio
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,8 @@ class Mailbox:
     rcpt_replies: list[str] = field(default_factory=list)
     data_replies: list[str | None] = field(default_factory=list)
     sessions: set[Any] = field(default_factory=set)  # the peers that connected
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a mail read
+    hold: threading.Event | None = None  # when set, mails are taken and answered only once it is
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd finds handlers by the command's name
         self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any
@@ -44,6 +48,9 @@ class Mailbox:
             return "451 never seen"
         if reply.startswith("250"):
             self.accepted.append(envelope)
+        self.arrived.release()
+        if self.hold:
+            await asyncio.to_thread(self.hold.wait)
         return reply
 
 
@@ -65,6 +72,8 @@ def running(*, login: bool = False, certificate: Path | None = None) -> Iterator
     try:
         yield mailbox
     finally:
+        if mailbox.hold:
+            mailbox.hold.set()
         controller.stop()
 
 
