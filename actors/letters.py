@@ -23,6 +23,9 @@ from gateways import report_storage
 METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
 ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
 
+# What a payment's mail says of a consultation when there is none.
+NO_APPOINTMENT = {"appointment_type": None, "scheduled_at": None, "booked": False, "cancelled": False}
+
 letters = queries.load("letters")
 
 
@@ -61,10 +64,9 @@ def _known_template(name: Any) -> Template:
 def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
     if variables.appointment_id is None:
         return _appointment_from_variables(variables)
-    row = letters.appointment(conn, id=str(variables.appointment_id))
-    if row is None:
+    appointment = _appointment(conn, variables.appointment_id)
+    if appointment is None:
         raise Superseded("the appointment no longer exists")
-    appointment = Appointment.model_validate(row)
     mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at)
     words = {
         "reader": appointment.reader,
@@ -78,6 +80,11 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "unpaid": appointment.status == "pending",
     }
     return Letter(words, (calendar_file(appointment, settings.current().email_from, at),))
+
+
+def _appointment(conn: Connection, appointment_id: UUID | None) -> Appointment | None:
+    row = letters.appointment(conn, id=str(appointment_id)) if appointment_id else None
+    return Appointment.model_validate(row) if row else None
 
 
 def _appointment_from_variables(variables: Variables) -> Letter:
@@ -96,7 +103,7 @@ def _appointment_from_variables(variables: Variables) -> Letter:
     return Letter(words)
 
 
-def _payment_letter(conn: Connection, template: Template, variables: Variables, _at: datetime) -> Letter:
+def _payment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
     if variables.payment_id is None:
         return _payment_from_variables(variables)
     row = letters.payment(conn, id=str(variables.payment_id))
@@ -104,7 +111,20 @@ def _payment_letter(conn: Connection, template: Template, variables: Variables, 
         raise Superseded("the payment no longer exists")
     payment = Payment.model_validate(row)
     mail_guard.check_payment(template.name, payment)
-    return Letter(payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")})
+    words = payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
+    appointment = _appointment(conn, payment.appointment_id)
+    if appointment is None:
+        return Letter(NO_APPOINTMENT | words)
+    booked = appointment.status in mail_guard.BOOKED and appointment.scheduled_at > at
+    words |= {
+        "appointment_type": appointment.type_name,
+        "scheduled_at": appointment.scheduled_at,
+        "zone": appointment.zone(settings.current().time_zone),
+        "booked": booked,
+        "cancelled": appointment.status == "cancelled",
+    }
+    confirms = booked and template.name == "payment_confirmation"
+    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),) if confirms else ())
 
 
 def _payment_from_variables(variables: Variables) -> Letter:
@@ -119,7 +139,7 @@ def _payment_from_variables(variables: Variables) -> Letter:
         "scheduled_at": variables.scheduled_at,
         "package": None,
     }
-    return Letter(words)
+    return Letter(NO_APPOINTMENT | words)
 
 
 def _assessment_letter(conn: Connection, _template: Template, variables: Variables, _at: datetime) -> Letter:

@@ -47,8 +47,7 @@ class Payment(BaseModel):
     currency: str
     payment_method: str | None
     reader: str | None
-    appointment_type: str | None
-    scheduled_at: datetime | None
+    appointment_id: UUID | None
     package: str | None
 
 
