@@ -24,6 +24,12 @@ def text(value: str) -> str:
     return value
 
 
+def ascii_text(value: str) -> str:
+    if not value.isascii():
+        raise ValueError("must consist of ASCII characters: SMTP servers are asked to log in with no others")
+    return value
+
+
 def switch(value: str) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if value.lower() not in words:
@@ -115,8 +121,8 @@ class Settings:
     sendgrid_webhook_public_key: str = setting("", text, "verifies SendGrid's event webhook")
     smtp_host: str = setting("", text, "needed by EMAIL_PROVIDER=smtp")
     smtp_port: int = setting("587", whole_number(1, 65535), "port of the SMTP server")
-    smtp_username: str = setting("", text, "login; empty: none")
-    smtp_password: str = setting("", text, "password of that login", secret=True)
+    smtp_username: str = setting("", ascii_text, "login; empty: none")
+    smtp_password: str = setting("", ascii_text, "password of that login", secret=True)
     smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
     report_storage_url: str = setting("", storage_url, "s3://… or file://…; empty: reports are kept in PostgreSQL")
     report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")

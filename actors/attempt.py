@@ -41,7 +41,7 @@ def call(attempt: Attempt) -> None:
         RetryableError: the provider did not take it this time.
     """
     try:
-        provider_message_id = gateway.send(attempt.mail)
+        receipt = gateway.send(attempt.mail)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
         wait = patience(attempt.mail.template)
@@ -57,7 +57,7 @@ def call(attempt: Attempt) -> None:
         _record(attempt, "planned", str(error))
         raise
     else:
-        _record(attempt, "sent", None, provider_message_id)
+        _record(attempt, "sent", receipt.answer, receipt.message_id)
 
 
 def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message_id: str | None = None) -> None:

@@ -17,7 +17,7 @@ from errors import PermanentError
     max_retries=20,
     min_backoff=2_000,
     max_backoff=1_800_000,
-    time_limit=60_000,
+    time_limit=120_000,
     throws=(PermanentError,),
 )
 def send_email(**payload: Any) -> None:

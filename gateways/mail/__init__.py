@@ -1,14 +1,27 @@
 """The way out for e-mail: a folder, an SMTP server or SendGrid, whichever EMAIL_PROVIDER names."""
 
+from collections.abc import Callable
+
 import settings
 from domain.mail import Mail
 from gateways.mail import outbox, sendgrid, smtp
+from gateways.mail.receipt import Receipt
 
-PROVIDERS = {"file": outbox.send, "smtp": smtp.send, "sendgrid": sendgrid.send}
+PROVIDERS: dict[str, Callable[[Mail], Receipt]] = {"file": outbox.send, "smtp": smtp.send, "sendgrid": sendgrid.send}
 
 
-def send(mail: Mail) -> str:
-    """Hand `mail` over; gives the provider's name for it.
+def provider() -> str:
+    """What the ledger calls the way out; mails that SendGrid only checks are told apart."""
+    current = settings.current()
+    return (
+        "sendgrid-sandbox"
+        if current.email_provider == "sendgrid" and current.sendgrid_sandbox
+        else current.email_provider
+    )
+
+
+def send(mail: Mail) -> Receipt:
+    """Hand `mail` over.
 
     Raises:
         RetryableError: it was certainly not accepted, and may be later.

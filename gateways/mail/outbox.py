@@ -8,11 +8,12 @@ import settings
 from domain.mail import Mail
 from errors import RetryableError
 from gateways.mail import mime
+from gateways.mail.receipt import Receipt
 
 UUID_LENGTH = 36  # characters
 
 
-def send(mail: Mail) -> str:
+def send(mail: Mail) -> Receipt:
     """Write `mail`; the file's name is the delivery's, so that writing it twice leaves one file."""
     folder = settings.current().email_outbox_dir
     path = folder / f"{mail.template}-{mail.delivery_id}.eml"
@@ -21,7 +22,7 @@ def send(mail: Mail) -> str:
         _write(path, mime.build(mail, settings.current().email_from).as_bytes())
     except OSError as error:
         raise RetryableError(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
-    return path.name
+    return Receipt(path.name)
 
 
 def remove(delivery_ids: Iterable[str]) -> int:

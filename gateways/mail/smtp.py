@@ -10,13 +10,14 @@ import settings
 from domain.mail import Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import mime
+from gateways.mail.receipt import Receipt
 
 TIMEOUT_SECONDS = 20
 kept = threading.local()
 
 
-def send(mail: Mail) -> str:
-    """Hand `mail` to the server; gives the Message-ID.
+def send(mail: Mail) -> Receipt:
+    """Hand `mail` to the server; the receipt has the Message-ID, and the server's words, often with its own number.
 
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
@@ -26,11 +27,11 @@ def send(mail: Mail) -> str:
     server = _connection()
     try:
         _envelope(server, parseaddr(sender)[1], mail.recipient)
-        _content(server, content)
+        answer = _content(server, content)
     except OutcomeUnknown:
         _drop(server)
         raise
-    return mime.message_id(mail, sender)
+    return Receipt(mime.message_id(mail, sender), answer)
 
 
 def _connection() -> smtplib.SMTP:
@@ -84,14 +85,17 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
     """Sender and recipient; up to here nothing can have gone out."""
     try:
         server.ehlo_or_helo_if_needed()
-        for code, words in (server.mail(sender), server.rcpt(recipient)):
-            if code >= 400:
-                raise _refusal(code, words)
+        code, words = server.mail(sender)
+        if not _accepted(code):  # nothing is wrong with the mail: it waits for the right sender
+            raise RetryableError(f"{_answer(code, words)}. Check that it may send as EMAIL_FROM.")
+        code, words = server.rcpt(recipient)
+        if not _accepted(code):
+            raise _refusal(code, words)
     except (smtplib.SMTPException, OSError) as error:
         raise RetryableError(f"The SMTP server hung up before the mail: {type(error).__name__}") from None
 
 
-def _content(server: smtplib.SMTP, content: bytes) -> None:
+def _content(server: smtplib.SMTP, content: bytes) -> str:
     """The mail itself; who loses the connection here cannot know whether it was taken."""
     try:
         code, words = server.data(content)
@@ -101,12 +105,27 @@ def _content(server: smtplib.SMTP, content: bytes) -> None:
         raise OutcomeUnknown(f"The SMTP server did not answer: {type(error).__name__}") from None
     if code >= 400:
         raise _refusal(code, words)
+    if not _accepted(code):
+        raise OutcomeUnknown(_answer(code, words))
+    return f"{code} {_text(words)}"
+
+
+def _accepted(code: int) -> bool:
+    """Whether the first digit says so; smtplib gives -1 for what is no SMTP at all."""
+    return 200 <= code < 300
 
 
 def _refusal(code: int, words: bytes | str) -> BalansityError:
     """By the first digit: 4 is for now, 5 for good."""
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    return (RetryableError if code < 500 else PermanentError)(f"The SMTP server answered {code}: {text[:200]}")
+    return (RetryableError if code < 500 else PermanentError)(_answer(code, words))
+
+
+def _answer(code: int, words: bytes | str) -> str:
+    return f"The SMTP server answered {code}: {_text(words)}"
+
+
+def _text(words: bytes | str) -> str:
+    return (words.decode("utf-8", "replace") if isinstance(words, bytes) else words)[:200]
 
 
 def _drop(server: smtplib.SMTP) -> None:

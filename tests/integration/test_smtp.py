@@ -17,6 +17,7 @@ from domain.mail import Attachment, Mail
 from errors import OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import send
 from gateways.mail import smtp as gateway
+from gateways.mail.receipt import Receipt
 from tests.servers import smtp as server
 from tests.servers.smtp import Mailbox
 
@@ -56,7 +57,8 @@ def received(mailbox: Mailbox, number: int = 0) -> Any:
 
 
 def test_a_mail_arrives_whole(provider: Mailbox) -> None:
-    assert send(mail()) == "<delivery-1@balansity.example>"
+    provider.data_replies.append("250 2.0.0 Ok: queued as 4F1A2")
+    assert send(mail()) == Receipt("<delivery-1@balansity.example>", "250 2.0.0 Ok: queued as 4F1A2")
     message = received(provider)
     assert (message["To"], message["Subject"]) == ("anna@example.com", "Тема")
     assert message["From"] == "Balansity <no-reply@balansity.example>"
@@ -96,6 +98,23 @@ def test_a_refused_recipient_is_told_apart_by_its_first_digit(
         send(mail())
     send(mail(2))
     assert received(provider)["Message-ID"] == "<delivery-2@balansity.example>"
+
+
+@pytest.mark.parametrize(
+    "reply", ["550 5.7.1 Sender not verified", "530 Authentication required", "451 Try later", "?"]
+)
+def test_a_refused_sender_is_ours_to_put_right_and_the_mail_waits(provider: Mailbox, reply: str) -> None:
+    provider.mail_replies.append(reply)
+    with pytest.raises(RetryableError, match="EMAIL_FROM"):
+        send(mail())
+    send(mail(2))
+    assert received(provider)["Message-ID"] == "<delivery-2@balansity.example>"
+
+
+def test_an_answer_to_the_mail_that_is_no_smtp_is_unknown(provider: Mailbox) -> None:
+    provider.data_replies.append("taken, thanks")
+    with pytest.raises(OutcomeUnknown, match="answered -1"):
+        send(mail())
 
 
 @pytest.mark.parametrize(("reply", "error"), [("554 Spam", PermanentError), ("452 Too many", RetryableError)])

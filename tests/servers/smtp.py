@@ -24,11 +24,20 @@ class Mailbox:
 
     port: int = 0
     accepted: list[Envelope] = field(default_factory=list)
+    mail_replies: list[str] = field(default_factory=list)
     rcpt_replies: list[str] = field(default_factory=list)
     data_replies: list[str | None] = field(default_factory=list)
     sessions: set[Any] = field(default_factory=set)  # the peers that connected
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd finds handlers by the command's name
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd finds handlers by the command's name
+        self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any
+    ) -> str:
+        if self.mail_replies:
+            return self.mail_replies.pop(0)
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any
     ) -> str:
         if self.rcpt_replies:

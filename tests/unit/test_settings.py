@@ -71,6 +71,12 @@ def test_a_setting_without_its_partner_is_named() -> None:
     assert "WEB_PASSWORD" in problems(WEB_USERNAME="doctor")
 
 
+def test_a_login_that_no_smtp_server_could_be_told_is_refused() -> None:
+    said = problems(SMTP_USERNAME="клиника", SMTP_PASSWORD="пароль")
+    assert "SMTP_USERNAME: 'клиника' must consist of ASCII" in said
+    assert "SMTP_PASSWORD: its value (not shown) must consist of ASCII" in said
+
+
 def test_a_misspelt_name_is_recognised() -> None:
     assert "EMAIL_PROVDER: no such setting, did you mean EMAIL_PROVIDER?" in problems(EMAIL_PROVDER="smtp")
 
