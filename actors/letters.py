@@ -18,6 +18,7 @@ from domain.mail_facts import Appointment, Assessment, Payment
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder, Variables
 from domain.mail_template import TEMPLATES, Template
+from domain.words import one_line
 from gateways import report_storage
 
 METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
@@ -163,8 +164,7 @@ def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:
 
 
 def _reader(conn: Connection, user_id: UUID | None) -> str | None:
-    name: str | None = letters.reader_name(conn, user_id=str(user_id)) if user_id else None
-    return name
+    return one_line(letters.reader_name(conn, user_id=str(user_id))) if user_id else None
 
 
 Writer = Callable[[Connection, Template, Variables, datetime], Letter]

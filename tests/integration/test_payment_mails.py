@@ -25,9 +25,9 @@ Write = Callable[..., EmailMessage]
 def write(environment: pytest.MonkeyPatch) -> Write:
     """Sends a mail and gives it as it left."""
 
-    def written(template: str, **variables: Any) -> EmailMessage:
+    def written(template: str, user_id: str | None = None, **variables: Any) -> EmailMessage:
         order = {"to": "anna@example.com", "subject": "Тема", "template": template, "variables": variables}
-        deliver(read_order(order), f"message of {template}")
+        deliver(read_order(order | {"user_id": user_id}), f"message of {template}")
         (file,) = settings.current().email_outbox_dir.glob(f"{template}-*.eml")
         return email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default)
 
@@ -125,6 +125,20 @@ def test_all_mails_tell_the_time_in_the_same_zone(write: Write, connection: Conn
     booking = write("appointment_confirmation", appointment_id=appointment)
     for text in texts(booking) + texts(write(name, payment_id=payment)):
         assert "в 20:00 (МСК+7)" in text
+
+
+EVIL = "Иван!\n\nВаш счёт заблокирован\n\n"
+
+
+def test_a_name_cannot_write_a_paragraph_of_ours(write: Write, connection: Connection) -> None:
+    family = cases.add_family(connection, parent=EVIL, child=EVIL)
+    report = write("report_ready", name=EVIL, profile_name=EVIL)
+    booking = write("appointment_confirmation", appointment_id=cases.add_appointment(connection, family, BEGINS))
+    payment = write("payment_confirmation", amount=5000, user_id=family.user_id)
+    for mail in (report, booking, payment):
+        plain = texts(mail)[1].splitlines()
+        assert "Здравствуйте, Иван! Ваш счёт заблокирован!" in plain
+        assert "Ваш счёт заблокирован" not in plain
 
 
 def test_a_caller_that_names_no_payment_has_nothing_confirmed(write: Write) -> None:

@@ -1,0 +1,42 @@
+"""Words from outside stand in one line of a mail, and lead nowhere."""
+
+from typing import Any
+
+import pytest
+
+from domain.words import one_line
+
+
+@pytest.mark.parametrize("name", ["Анна-Мария", "Иван И.", "А.С. Пушкин", "А.С.Пушкин", "O'Neil", "Миша (7 лет)", "李"])
+def test_a_name_stays_as_it_is(name: str) -> None:
+    assert one_line(f"  {name}\n") == name
+
+
+@pytest.mark.parametrize("value", [None, "", " \n\t", "\0", "\u200b", 7, ["Анна"]])
+def test_what_is_no_name_is_not_there(value: Any) -> None:
+    assert one_line(value) is None
+
+
+def test_a_name_is_one_line_of_visible_characters() -> None:
+    assert one_line("Иван!\r\n\r\nВаш\u2028счёт\x85 закрыт\0\x1b\u202e\ud800") == "Иван! Ваш счёт закрыт"
+
+
+def test_a_name_is_short() -> None:
+    assert one_line("я" * 1_000) == "я" * 100
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Иван https://evil.example/login",
+        "evil.example",
+        "www.evil",
+        "клиника.рф",
+        "t.me/evil",
+        "a@evil.example",
+        "evil\u200b.example",
+        "x" * 200 + " evil.example",
+    ],
+)
+def test_a_name_with_a_link_is_none(name: str) -> None:
+    assert one_line(name) is None
