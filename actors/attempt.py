@@ -41,7 +41,7 @@ def call(attempt: Attempt) -> None:
         RetryableError: the provider did not take it this time.
     """
     try:
-        receipt = gateway.send(attempt.mail)
+        accepted = gateway.send(attempt.mail)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
         wait = patience(attempt.mail.template)
@@ -57,7 +57,7 @@ def call(attempt: Attempt) -> None:
         _record(attempt, "planned", str(error))
         raise
     else:
-        _record(attempt, "sent", receipt.answer, receipt.message_id)
+        _record(attempt, "sent", accepted.answer, accepted.message_id)
 
 
 def _record(attempt: Attempt, outcome: str, answer: str | None, provider_message_id: str | None = None) -> None:

@@ -1,7 +1,7 @@
 """An e-mail as it leaves: what it consists of, and what is refused before a provider sees it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import category
 
 from email_validator import EmailNotValidError, validate_email
@@ -37,6 +37,13 @@ class Mail:
     text: str
     attachments: tuple[Attachment, ...] = ()
     delivery_id: str = ""  # its identity towards the provider, the same for every attempt; the ledger gives it
+
+
+class Accepted(NamedTuple):
+    """How a provider took a mail: its name for it, and its words; either may be empty."""
+
+    message_id: str
+    answer: str
 
 
 def checked_address(value: Any) -> str:

@@ -14,6 +14,7 @@ from sendgrid.helpers.eventwebhook import EventWebhook
 
 import settings
 from db import connection, queries
+from db.text import storable
 from domain.payload import IfReadable, Moment, problems
 from log import EventLogger
 
@@ -37,23 +38,22 @@ events = EventLogger(__name__)
 
 
 def _storable(value: Any) -> Any:
-    """PostgreSQL takes no NUL and no half of a surrogate pair."""
-    return value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value
+    return storable(value) if isinstance(value, str) else value
 
 
-Words = IfReadable[Annotated[str, BeforeValidator(_storable)]]
+Text = Annotated[str, BeforeValidator(_storable)]
 
 
 class Event(BaseModel):
     """One event; `delivery` is the custom argument that our mails carry, and other senders' mails do not."""
 
-    sg_event_id: Annotated[str, BeforeValidator(_storable), StringConstraints(min_length=1, max_length=300)]
+    sg_event_id: Annotated[Text, StringConstraints(min_length=1, max_length=300)]
     event: str
     timestamp: Moment
     delivery: IfReadable[UUID] = None
-    type: Words = None
-    reason: Words = None
-    response: Words = None
+    type: IfReadable[Text] = None
+    reason: IfReadable[Text] = None
+    response: IfReadable[Text] = None
 
     @property
     def kind(self) -> str | None:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import settings
-from domain.mail import Mail
+from domain.mail import Accepted, Mail
 from gateways.mail import outbox, sendgrid, smtp
-from gateways.mail.receipt import Receipt
 
-PROVIDERS: dict[str, Callable[[Mail], Receipt]] = {"file": outbox.send, "smtp": smtp.send, "sendgrid": sendgrid.send}
+PROVIDERS: dict[str, Callable[[Mail], Accepted]] = {"file": outbox.send, "smtp": smtp.send, "sendgrid": sendgrid.send}
 
 
 def provider() -> str:
@@ -20,8 +19,8 @@ def provider() -> str:
     )
 
 
-def send(mail: Mail) -> Receipt:
-    """Hand `mail` over.
+def send(mail: Mail) -> Accepted:
+    """Hand `mail` over; gives what the provider said.
 
     Raises:
         RetryableError: it was certainly not accepted, and may be later.

@@ -5,15 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import settings
-from domain.mail import Mail
+from domain.mail import Accepted, Mail
 from errors import RetryableError
 from gateways.mail import mime
-from gateways.mail.receipt import Receipt
 
 UUID_LENGTH = 36  # characters
 
 
-def send(mail: Mail) -> Receipt:
+def send(mail: Mail) -> Accepted:
     """Write `mail`; the file's name is the delivery's, so that writing it twice leaves one file."""
     folder = settings.current().email_outbox_dir
     path = folder / f"{mail.template}-{mail.delivery_id}.eml"
@@ -22,7 +21,7 @@ def send(mail: Mail) -> Receipt:
         _write(path, mime.build(mail, settings.current().email_from).as_bytes())
     except OSError as error:
         raise RetryableError(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
-    return Receipt(path.name)
+    return Accepted(path.name, "written to EMAIL_OUTBOX_DIR")
 
 
 def remove(delivery_ids: Iterable[str]) -> int:

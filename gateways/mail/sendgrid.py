@@ -14,10 +14,9 @@ from sendgrid import SendGridAPIClient
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 import settings
-from domain.mail import Attachment, Mail
+from domain.mail import Accepted, Attachment, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways.mail.mime import message_id
-from gateways.mail.receipt import Receipt
 
 TIMEOUT = urllib3.Timeout(connect=5, read=20)  # seconds; with the next one, together below the actor's time limit
 WRITE_SECONDS = 60  # for the whole request: 25 MB of report at 3.3 Mbit/s
@@ -26,8 +25,8 @@ LONGEST_PAUSE_SECONDS = 3600
 DEFAULT_PAUSE_SECONDS = 30
 
 
-def send(mail: Mail) -> Receipt:
-    """Queue `mail` at SendGrid; the receipt has its X-Message-Id.
+def send(mail: Mail) -> Accepted:
+    """Queue `mail` at SendGrid; its name for it is the X-Message-Id.
 
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
@@ -42,7 +41,7 @@ def send(mail: Mail) -> Receipt:
         raise RetryableError(f"SendGrid cannot be reached: {error}") from None
     except urllib3.exceptions.HTTPError as error:
         raise OutcomeUnknown(f"SendGrid did not answer: {type(error).__name__}") from None
-    return Receipt(response.headers.get("X-Message-Id") or None)
+    return Accepted(str(response.headers.get("X-Message-Id", "")), f"SendGrid answered {response.status_code}")
 
 
 class KeepAliveClient(Client):  # type: ignore[misc] # python_http_client publishes no types

@@ -7,17 +7,16 @@ import threading
 from email.utils import parseaddr
 
 import settings
-from domain.mail import Mail
+from domain.mail import Accepted, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import mime
-from gateways.mail.receipt import Receipt
 
 TIMEOUT_SECONDS = 20
 kept = threading.local()
 
 
-def send(mail: Mail) -> Receipt:
-    """Hand `mail` to the server; the receipt has the Message-ID, and the server's words, often with its own number.
+def send(mail: Mail) -> Accepted:
+    """Hand `mail` to the server; its name is the Message-ID, and its words often hold its own number.
 
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
@@ -31,7 +30,7 @@ def send(mail: Mail) -> Receipt:
     except OutcomeUnknown:
         _drop(server)
         raise
-    return Receipt(mime.message_id(mail, sender), answer)
+    return Accepted(mime.message_id(mail, sender), answer)
 
 
 def _connection() -> smtplib.SMTP:
@@ -96,7 +95,7 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
 
 
 def _content(server: smtplib.SMTP, content: bytes) -> str:
-    """The mail itself; who loses the connection here cannot know whether it was taken."""
+    """The mail itself, and the server's words; who loses the connection here cannot know whether it was taken."""
     try:
         code, words = server.data(content)
     except smtplib.SMTPDataError as error:
@@ -107,7 +106,7 @@ def _content(server: smtplib.SMTP, content: bytes) -> str:
         raise _refusal(code, words)
     if not _accepted(code):
         raise OutcomeUnknown(_answer(code, words))
-    return f"{code} {_text(words)}"
+    return _answer(code, words)
 
 
 def _accepted(code: int) -> bool:
@@ -121,11 +120,8 @@ def _refusal(code: int, words: bytes | str) -> BalansityError:
 
 
 def _answer(code: int, words: bytes | str) -> str:
-    return f"The SMTP server answered {code}: {_text(words)}"
-
-
-def _text(words: bytes | str) -> str:
-    return (words.decode("utf-8", "replace") if isinstance(words, bytes) else words)[:200]
+    text = words.decode(errors="replace") if isinstance(words, bytes) else words
+    return f"The SMTP server answered {code}: {text[:200]}"
 
 
 def _drop(server: smtplib.SMTP) -> None:

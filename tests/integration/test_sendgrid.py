@@ -20,11 +20,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 import log
 import settings
 from actors.delivery import deliver
-from domain.mail import Attachment, Mail
+from domain.mail import Accepted, Attachment, Mail
 from domain.mail_order import read_order
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways.mail import send, sendgrid
-from gateways.mail.receipt import Receipt
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Answer, SendGrid
@@ -51,7 +50,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[SendGrid]:
 
 
 def test_a_mail_arrives_whole(provider: SendGrid) -> None:
-    assert len(send(mail()).message_id or "") == 22
+    message_id, answer = send(mail())
+    assert (len(message_id), answer) == (22, "SendGrid answered 202")
     (request,) = provider.accepted
     assert request["personalizations"] == [{"to": [{"email": "anna@example.com"}]}]
     assert request["from"] == {"email": "no-reply@balansity.example", "name": "Balansity"}
@@ -91,14 +91,16 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(provider: Sen
 def test_the_sandbox_checks_and_delivers_nothing(provider: SendGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENDGRID_SANDBOX", "on")
     settings.current.cache_clear()
-    assert send(mail()) == Receipt(None)
+    assert send(mail()) == Accepted("", "SendGrid answered 200")
     assert provider.accepted == []
 
 
 def test_what_only_the_sandbox_saw_is_told_apart_in_the_ledger(
     provider: SendGrid, environment: pytest.MonkeyPatch, connection: Connection
 ) -> None:
-    order = read_order({"to": "anna@example.com", "subject": "Тема", "template": "report_ready"})
+    order = read_order(
+        {"to": "anna@example.com", "subject": "Тема", "template": "report_ready", "variables": {"name": "Анна"}}
+    )
     for sandbox in ("off", "on"):
         environment.setenv("SENDGRID_SANDBOX", sandbox)
         settings.current.cache_clear()
@@ -233,7 +235,7 @@ def test_over_tls_a_mail_arrives(provider: SendGrid, monkeypatch: pytest.MonkeyP
             encrypted.sendall(b"HTTP/1.1 202 Accepted\r\nX-Message-Id: m1\r\nContent-Length: 0\r\n\r\n")
 
     with listening(monkeypatch, "https", accept):
-        assert send(mail()) == Receipt("m1")
+        assert send(mail()) == Accepted("m1", "SendGrid answered 202")
 
 
 def test_an_untrusted_certificate_leaves_the_mail_waiting(
@@ -270,7 +272,7 @@ def test_a_large_report_may_take_its_time_on_a_slow_line(provider: SendGrid, mon
         connection.sendall(b"HTTP/1.1 202 Accepted\r\nX-Message-Id: m1\r\nContent-Length: 0\r\n\r\n")
 
     with listening(monkeypatch, "http", accept_slowly):
-        assert send(LARGE) == Receipt("m1")
+        assert send(LARGE) == Accepted("m1", "SendGrid answered 202")
 
 
 def test_a_request_that_was_not_written_to_its_end_is_tried_again(

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 import settings
-from domain.mail import Attachment, Mail
+from domain.mail import Accepted, Attachment, Mail
 from errors import OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import send
 from gateways.mail import smtp as gateway
-from gateways.mail.receipt import Receipt
 from tests.servers import smtp as server
 from tests.servers.smtp import Mailbox
 
@@ -58,7 +57,9 @@ def received(mailbox: Mailbox, number: int = 0) -> Any:
 
 def test_a_mail_arrives_whole(provider: Mailbox) -> None:
     provider.data_replies.append("250 2.0.0 Ok: queued as 4F1A2")
-    assert send(mail()) == Receipt("<delivery-1@balansity.example>", "250 2.0.0 Ok: queued as 4F1A2")
+    assert send(mail()) == Accepted(
+        "<delivery-1@balansity.example>", "The SMTP server answered 250: 2.0.0 Ok: queued as 4F1A2"
+    )
     message = received(provider)
     assert (message["To"], message["Subject"]) == ("anna@example.com", "Тема")
     assert message["From"] == "Balansity <no-reply@balansity.example>"

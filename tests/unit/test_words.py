@@ -7,7 +7,7 @@ import pytest
 from domain.words import one_line
 
 
-@pytest.mark.parametrize("name", ["Анна-Мария", "Иван И.", "А.С. Пушкин", "А.С.Пушкин", "O'Neil", "Миша (7 лет)", "李"])
+@pytest.mark.parametrize("name", ["Анна-Мария", "Иван И.", "O'Neil", "Миша (7 лет)", "李"])
 def test_a_name_stays_as_it_is(name: str) -> None:
     assert one_line(f"  {name}\n") == name
 
@@ -26,17 +26,15 @@ def test_a_name_is_short() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "words"),
     [
-        "Иван https://evil.example/login",
-        "evil.example",
-        "www.evil",
-        "клиника.рф",
-        "t.me/evil",
-        "a@evil.example",
-        "evil\u200b.example",
-        "x" * 200 + " evil.example",
+        ("Иван https://evil.example/login", "Иван https: //evil. example/login"),
+        ("www.клиника.рф", "www. клиника. рф"),
+        ("t.me/evil", "t. me/evil"),
+        ("a@evil\u200b.example", "a@evil. example"),
+        ("http://localhost", "http: //localhost"),
+        ("А.С.Пушкин", "А. С. Пушкин"),
     ],
 )
-def test_a_name_with_a_link_is_none(name: str) -> None:
-    assert one_line(name) is None
+def test_a_name_is_no_link(name: str, words: str) -> None:
+    assert one_line(name) == words
