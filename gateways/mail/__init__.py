@@ -12,11 +12,9 @@ PROVIDERS: dict[str, Callable[[Mail], Accepted]] = {"file": outbox.send, "smtp":
 def provider() -> str:
     """What the ledger calls the way out; mails that SendGrid only checks are told apart."""
     current = settings.current()
-    return (
-        "sendgrid-sandbox"
-        if current.email_provider == "sendgrid" and current.sendgrid_sandbox
-        else current.email_provider
-    )
+    if current.email_provider == "sendgrid" and current.sendgrid_sandbox:
+        return "sendgrid-sandbox"
+    return current.email_provider
 
 
 def send(mail: Mail) -> Accepted:

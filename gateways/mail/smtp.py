@@ -11,7 +11,8 @@ from domain.mail import Accepted, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import mime
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 20  # for every step but the next
+CONTENT_SECONDS = 60  # for writing the mail, and for the server that looks into it
 kept = threading.local()
 
 
@@ -96,17 +97,25 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
 
 def _content(server: smtplib.SMTP, content: bytes) -> str:
     """The mail itself, and the server's words; who loses the connection here cannot know whether it was taken."""
+    _wait_at_most(server, CONTENT_SECONDS)
     try:
         code, words = server.data(content)
     except smtplib.SMTPDataError as error:
         raise _refusal(error.smtp_code, error.smtp_error) from None
     except (smtplib.SMTPException, OSError) as error:
         raise OutcomeUnknown(f"The SMTP server did not answer: {type(error).__name__}") from None
+    finally:
+        _wait_at_most(server, TIMEOUT_SECONDS)
     if code >= 400:
         raise _refusal(code, words)
     if not _accepted(code):
         raise OutcomeUnknown(_answer(code, words))
     return _answer(code, words)
+
+
+def _wait_at_most(server: smtplib.SMTP, seconds: float) -> None:
+    if server.sock:  # none once the server has hung up
+        server.sock.settimeout(seconds)
 
 
 def _accepted(code: int) -> bool:

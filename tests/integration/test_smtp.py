@@ -1,5 +1,6 @@
 """SMTP: one kept connection a thread, encrypted, and every kind of answer understood."""
 
+import asyncio
 import email
 import socket
 import threading
@@ -131,6 +132,20 @@ def test_a_connection_lost_after_the_mail_is_unknown(provider: Mailbox) -> None:
         send(mail())
     send(mail(2))
     assert len(provider.accepted) == 1
+
+
+def test_a_server_may_take_its_time_to_look_into_a_mail(provider: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = provider.handle_DATA
+
+    async def thorough(*arguments: Any) -> str:
+        await asyncio.sleep(3)
+        return await usual(*arguments)
+
+    monkeypatch.setattr(provider, "handle_DATA", thorough)
+    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 2)
+    send(mail())
+    assert len(provider.accepted) == 1
+    assert gateway.kept.server.sock.gettimeout() == 2
 
 
 def test_a_restarted_server_gets_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
