@@ -60,7 +60,7 @@ def _open() -> smtplib.SMTP:
         raise RetryableError(
             f"{address} refused the login ({error.smtp_code}): check SMTP_USERNAME, SMTP_PASSWORD"
         ) from None
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:  # Unicode's, where SMTP_HOST can be no host's name
         raise RetryableError(f"{address} cannot be used: {type(error).__name__}: {error}") from None
     return server
 

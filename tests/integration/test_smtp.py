@@ -167,6 +167,13 @@ def test_a_server_that_is_not_there_is_tried_again(monkeypatch: pytest.MonkeyPat
     settings.current.cache_clear()
 
 
+def test_a_server_whose_name_can_be_none_leaves_the_mail_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, 25, SMTP_HOST="smtp..example")
+    with pytest.raises(RetryableError, match=r"smtp\.\.example:25 cannot be used"):
+        send(mail())
+    settings.current.cache_clear()
+
+
 def test_login_happens_over_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     certificate = server.make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
