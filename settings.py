@@ -1,9 +1,12 @@
 """The settings: read from the environment and .env once, checked all together, never changed afterwards."""
 
 import os
+import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from email.utils import parseaddr
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -13,7 +16,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import fsspec
 import psycopg2
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from dotenv import dotenv_values
+from email_validator import EmailNotValidError, validate_email
 from psycopg2.extensions import parse_dsn
 
 from errors import SettingsError
@@ -22,6 +29,12 @@ ROOT = Path(__file__).parent
 
 
 def text(value: str) -> str:
+    return value
+
+
+def ascii_text(value: str) -> str:
+    if not value.isascii():
+        raise ValueError("must consist of ASCII characters: SMTP servers are asked to log in with no others")
     return value
 
 
@@ -71,9 +84,30 @@ def postgres_url(value: str) -> str:
 
 
 def mailbox(value: str) -> str:
-    if value.count("@") != 1 or any(character in value for character in "\r\n"):
-        raise ValueError('must look like Balansity <no-reply@example.com> or "no-reply@example.com"')
+    name, address = parseaddr(value)
+    try:
+        validate_email(address, check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        understood = value in {address, f"{name} <{address}>", f'"{name}" <{address}>'}
+    except EmailNotValidError:
+        understood = False
+    if not understood or not value.isprintable() or not address.isascii():
+        raise ValueError(
+            "must look like no-reply@example.com, Balansity <no-reply@example.com> or, if the name has a comma, "
+            '"Balansity, clinic" <no-reply@example.com>; write клиника.рф as xn--80apagcdp.xn--p1ai'
+        )
     return value
+
+
+def webhook_key(value: str) -> str:
+    """The key as SendGrid shows it, one line of base64; the same in a PEM will do."""
+    line = re.sub(r"-----(BEGIN|END) PUBLIC KEY-----|\\n|\s", "", value)
+    try:
+        understood = isinstance(load_der_public_key(b64decode(line, validate=True)), EllipticCurvePublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        understood = False
+    if not understood:
+        raise ValueError("must be the verification key that SendGrid shows for the event webhook's signature")
+    return line
 
 
 def time_zone(value: str) -> ZoneInfo:
@@ -118,11 +152,11 @@ class Settings:
     sendgrid_api_key: str = setting("", text, "needed by EMAIL_PROVIDER=sendgrid", secret=True)
     sendgrid_api_url: str = setting("https://api.sendgrid.com", web_address, "SendGrid, or a stand-in for tests")
     sendgrid_sandbox: bool = setting("off", switch, "on: SendGrid checks mails and delivers none")
-    sendgrid_webhook_public_key: str = setting("", text, "verifies SendGrid's event webhook")
+    sendgrid_webhook_public_key: str = setting("", webhook_key, "verifies SendGrid's event webhook")
     smtp_host: str = setting("", text, "needed by EMAIL_PROVIDER=smtp")
     smtp_port: int = setting("587", whole_number(1, 65535), "port of the SMTP server")
-    smtp_username: str = setting("", text, "login; empty: none")
-    smtp_password: str = setting("", text, "password of that login", secret=True)
+    smtp_username: str = setting("", ascii_text, "login; empty: none")
+    smtp_password: str = setting("", ascii_text, "password of that login", secret=True)
     smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
     report_storage_url: str = setting(
         "", storage_url, "s3://bucket/folder or file:///folder; empty: reports are kept in PostgreSQL", secret=True

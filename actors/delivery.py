@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import settings
 from actors import attempt, letters
 from actors.attempt import Attempt, Wait
 from db import connection, queries
@@ -16,6 +15,7 @@ from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder
 from domain.mail_template import is_essential, patience
 from errors import PermanentError, ProviderBusy
+from gateways import mail as gateway
 from gateways.mail import pace
 from log import EventLogger, first_line
 
@@ -114,7 +114,7 @@ def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Ma
         scheduled_at=appointment and appointment.scheduled_at,
         essential=is_essential(order.template),
         patience=patience(order.template),
-        provider=settings.current().email_provider,
+        provider=gateway.provider(),
         at=at,
     )
 

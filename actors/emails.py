@@ -20,7 +20,7 @@ MAX_RETRIES = 20  # with their backoff, over hours
     max_retries=MAX_RETRIES,
     min_backoff=2_000,
     max_backoff=1_800_000,
-    time_limit=60_000,
+    time_limit=120_000,
     throws=(PermanentError,),
 )
 def send_email(**payload: Any) -> None:

@@ -18,10 +18,14 @@ from domain.mail_facts import Appointment, Assessment, Payment
 from domain.mail_guard import Superseded
 from domain.mail_order import MailOrder, Variables
 from domain.mail_template import TEMPLATES, Template
+from domain.words import one_line
 from gateways import report_storage
 
 METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
 ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
+
+# What a payment's mail says of a consultation when there is none.
+NO_APPOINTMENT = {"appointment_type": None, "scheduled_at": None, "booked": False, "cancelled": False}
 
 letters = queries.load("letters")
 deliveries = queries.load("deliveries")
@@ -76,10 +80,9 @@ def _since_last_told(conn: Connection, variables: Variables, key: str | None) ->
 def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
     if variables.appointment_id is None:
         return _appointment_from_variables(variables)
-    row = letters.appointment(conn, id=str(variables.appointment_id))
-    if row is None:
+    appointment = _appointment(conn, variables.appointment_id)
+    if appointment is None:
         raise Superseded("the appointment no longer exists")
-    appointment = Appointment.model_validate(row)
     zone = appointment.zone(settings.current().time_zone)
     mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at, zone)
     words = {
@@ -94,6 +97,11 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "unpaid": appointment.status == "pending",
     }
     return Letter(words, (calendar_file(appointment, settings.current().email_from, at),), appointment)
+
+
+def _appointment(conn: Connection, appointment_id: UUID | None) -> Appointment | None:
+    row = letters.appointment(conn, id=str(appointment_id)) if appointment_id else None
+    return Appointment.model_validate(row) if row else None
 
 
 def _appointment_from_variables(variables: Variables) -> Letter:
@@ -112,7 +120,7 @@ def _appointment_from_variables(variables: Variables) -> Letter:
     return Letter(words)
 
 
-def _payment_letter(conn: Connection, template: Template, variables: Variables, _at: datetime) -> Letter:
+def _payment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
     if variables.payment_id is None:
         return _payment_from_variables(variables)
     row = letters.payment(conn, id=str(variables.payment_id))
@@ -120,7 +128,20 @@ def _payment_letter(conn: Connection, template: Template, variables: Variables, 
         raise Superseded("the payment no longer exists")
     payment = Payment.model_validate(row)
     mail_guard.check_payment(template.name, payment)
-    return Letter(payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")})
+    words = payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
+    appointment = _appointment(conn, payment.appointment_id)
+    if appointment is None:
+        return Letter(NO_APPOINTMENT | words)
+    booked = appointment.status in mail_guard.BOOKED and appointment.scheduled_at > at
+    words |= {
+        "appointment_type": appointment.type_name,
+        "scheduled_at": appointment.scheduled_at,
+        "zone": appointment.zone(settings.current().time_zone),
+        "booked": booked,
+        "cancelled": appointment.status == "cancelled",
+    }
+    confirms = booked and template.name == "payment_confirmation"
+    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),) if confirms else ())
 
 
 def _payment_from_variables(variables: Variables) -> Letter:
@@ -135,7 +156,7 @@ def _payment_from_variables(variables: Variables) -> Letter:
         "scheduled_at": variables.scheduled_at,
         "package": None,
     }
-    return Letter(words)
+    return Letter(NO_APPOINTMENT | words)
 
 
 def _assessment_letter(conn: Connection, _template: Template, variables: Variables, _at: datetime) -> Letter:
@@ -169,8 +190,7 @@ def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:
 
 
 def _reader(conn: Connection, user_id: UUID | None) -> str | None:
-    name: str | None = letters.reader_name(conn, user_id=str(user_id)) if user_id else None
-    return name
+    return one_line(letters.reader_name(conn, user_id=str(user_id))) if user_id else None
 
 
 Writer = Callable[[Connection, Template, Variables, datetime], Letter]

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel
 
+from domain.words import Words
+
 
 class Appointment(BaseModel):
     """A consultation; `reader` is the first name of the parent who booked it, `patient` of whom it is for."""
@@ -21,8 +23,8 @@ class Appointment(BaseModel):
     duration_minutes: int
     time_zone: str | None
     video_room_url: str | None
-    reader: str | None
-    patient: str | None
+    reader: Words
+    patient: Words
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:
         try:
@@ -46,9 +48,8 @@ class Payment(BaseModel):
     amount: Decimal
     currency: str
     payment_method: str | None
-    reader: str | None
-    appointment_type: str | None
-    scheduled_at: datetime | None
+    reader: Words
+    appointment_id: UUID | None
     package: str | None
 
 
@@ -59,5 +60,5 @@ class Assessment(BaseModel):
     user_id: UUID | None
     assessment_type: str
     completed_at: datetime | None
-    reader: str | None
-    patient: str | None
+    reader: Words
+    patient: Words

@@ -4,18 +4,12 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from domain.mail import Unsendable
 from domain.payload import IfReadable, Moment, problems, read_payload
+from domain.words import Words
 
-
-def _words(value: Any) -> str | None:
-    """Optional words that are blank or no words at all are simply not there."""
-    return (value.strip() or None) if isinstance(value, str) else None
-
-
-Words = Annotated[str | None, BeforeValidator(_words)]
 Amount = Annotated[Decimal, Field(ge=0, lt=10**10)]
 
 

@@ -26,6 +26,8 @@ _PAYMENT = {
     "method": "ЮKassa",
     "appointment_type": "Детский психолог",
     "scheduled_at": _MEETING,
+    "booked": True,
+    "cancelled": False,
     "package": None,
 }
 _ASSESSMENT = {
@@ -51,5 +53,6 @@ SAMPLES: dict[str, dict[str, Any]] = {
 _ENTRY = (Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b""),)
 
 SAMPLE_FILES = {name: _ENTRY for name in SAMPLES if name.startswith("appointment_")} | {
-    "report_ready": (Attachment("report.pdf", "application/pdf", b""),)
+    "payment_confirmation": _ENTRY,
+    "report_ready": (Attachment("report.pdf", "application/pdf", b""),),
 }

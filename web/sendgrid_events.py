@@ -1,18 +1,21 @@
 """SendGrid's Event Webhook: what became of the mails that left."""
 
 import binascii
+import json
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint, abort, request
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, StringConstraints, ValidationError
 from sendgrid.helpers.eventwebhook import EventWebhook
 
 import settings
 from db import connection, queries
+from db.text import storable
+from domain.payload import IfReadable, Moment, problems
 from log import EventLogger
 
 LONGEST_AGE_SECONDS = 600  # of a signature; an old one may be a replay
@@ -34,35 +37,35 @@ deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
 
 
-class Event(BaseModel):
-    """One event; `delivery` is the custom argument that our mails carry."""
+def _storable(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
 
-    sg_event_id: str
+
+Text = Annotated[str, BeforeValidator(_storable)]
+
+
+class Event(BaseModel):
+    """One event; `delivery` is the custom argument that our mails carry, and other senders' mails do not."""
+
+    sg_event_id: Annotated[Text, StringConstraints(min_length=1, max_length=300)]
     event: str
-    timestamp: int
-    delivery: Any = None
-    type: str | None = None
-    reason: str | None = None
-    response: str | None = None
+    timestamp: Moment
+    delivery: IfReadable[UUID] = None
+    type: IfReadable[Text] = None
+    reason: IfReadable[Text] = None
+    response: IfReadable[Text] = None
 
     @property
     def kind(self) -> str | None:
         return "blocked" if self.event == "bounce" and self.type == "blocked" else KINDS.get(self.event)
 
 
-BATCH = TypeAdapter(list[Event])
-
-
 @pages.post("/webhooks/sendgrid")
 def receive() -> tuple[str, int]:
-    """Take in a batch: all of it or, so that SendGrid sends it again, none."""
-    body = _verified_body()
-    try:
-        batch = BATCH.validate_json(body)
-    except ValidationError:
-        abort(400, "Not a batch of events")
+    """Take in a batch: all that can be read of it or, so that SendGrid sends it again, none."""
+    batch = _batch(_verified_body())
     with connection.transaction() as conn:
-        news = sum(_record(conn, event) for event in batch)
+        news = sum(_record(conn, event) for event in map(_event, batch) if event)
     events.info("mail_events_received", events=len(batch), news=news)
     return "", 204
 
@@ -82,26 +85,36 @@ def _verified_body() -> str:
     return body
 
 
+def _batch(body: str) -> list[Any]:
+    try:
+        batch = json.loads(body)
+    except ValueError:
+        batch = None
+    if not isinstance(batch, list):
+        abort(400, "Not a batch of events")
+    return batch
+
+
+def _event(each: Any) -> Event | None:
+    """The event; one that cannot be read must not hold up the others: it would be no better when it comes again."""
+    try:
+        return Event.model_validate(each)
+    except ValidationError as error:
+        events.warning("mail_event_skipped", why=problems(error))
+        return None
+
+
 def _record(conn: Connection, event: Event) -> bool:
     """Whether the event was news; mails of other senders on the account, and openings and clicks, are not for us."""
-    delivery_id = _delivery_id(event)
-    if event.kind is None or delivery_id is None:
+    if event.kind is None or event.delivery is None:
         return False
     news: Any = deliveries.record_event(
         conn,
         id=event.sg_event_id,
-        delivery_id=delivery_id,
+        delivery_id=str(event.delivery),
         kind=event.kind,
         detail=event.reason or event.response,
-        occurred_at=datetime.fromtimestamp(event.timestamp, UTC),
+        occurred_at=event.timestamp,
         at=datetime.now(UTC),
     )
     return bool(news)
-
-
-def _delivery_id(event: Event) -> str | None:
-    """The delivery's id; another sender on the account may use the same argument for something else."""
-    try:
-        return str(UUID(event.delivery))
-    except (ValueError, TypeError, AttributeError):
-        return None

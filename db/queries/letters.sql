@@ -17,24 +17,21 @@ LEFT JOIN public.profiles p ON p.id = a.profile_id
 WHERE a.id = :id::uuid;
 
 -- name: payment(id)$
--- What was paid for: the appointment that names the payment, or the one or the package that its metadata names.
+-- What was paid for: the appointment that names the payment, or the one or the package that its metadata names. The
+-- site writes the metadata: an appointment of somebody else's is none.
 SELECT jsonb_build_object(
     'id', y.id, 'user_id', y.user_id, 'status', y.status, 'amount', y.amount::text, 'currency', y.currency,
     'payment_method', y.payment_method,
     'reader', balansity.reader_name(y.user_id),
-    'appointment_type', booked.name,
-    'scheduled_at', booked.scheduled_at,
+    'appointment_id', (
+        SELECT a.id FROM public.appointments a
+        WHERE a.user_id = y.user_id AND (a.payment_id = y.id OR a.id::text = y.metadata ->> 'appointment_id')
+        ORDER BY a.payment_id = y.id DESC NULLS LAST
+        LIMIT 1
+    ),
     'package', (SELECT k.name FROM public.packages k WHERE k.id::text = y.metadata ->> 'package_id')
 )
 FROM public.payments y
-LEFT JOIN LATERAL (
-    SELECT t.name, a.scheduled_at
-    FROM public.appointments a
-    JOIN public.appointment_types t ON t.id = a.appointment_type_id
-    WHERE a.payment_id = y.id OR a.id::text = y.metadata ->> 'appointment_id'
-    ORDER BY a.payment_id = y.id DESC NULLS LAST
-    LIMIT 1
-) booked ON true
 WHERE y.id = :id::uuid;
 
 -- name: assessment(id)$

@@ -14,7 +14,7 @@ from db import connection, queries
 from errors import ProviderBusy
 
 PATIENCE = timedelta(seconds=10)  # a longer wait is spent in the queue, not in a worker's thread
-STOCK_SECONDS = 0.05  # of the line that a process takes at once
+STOCK_SECONDS = 0.05  # of the line that a process takes at once, and how long it may use a place after its time
 
 deliveries = queries.load("deliveries")
 stock: deque[datetime] = deque()
@@ -30,6 +30,7 @@ def keep() -> None:
     if settings.current().email_provider == "file":
         return
     with stocking:
+        _throw_away_what_is_past()
         if not stock:
             stock.extend(_places())
         place = stock.popleft()
@@ -43,6 +44,13 @@ def hold(seconds: float) -> None:
         deliveries.hold_mail(conn, provider=settings.current().email_provider, until=until)
     with stocking:
         stock.clear()
+
+
+def _throw_away_what_is_past() -> None:
+    """A place that was not used in its time would come on top of the limit, or into a pause that came meanwhile."""
+    oldest = datetime.now(UTC) - timedelta(seconds=STOCK_SECONDS)
+    while stock and stock[0] < oldest:
+        stock.popleft()
 
 
 def _places() -> list[datetime]:

@@ -11,24 +11,18 @@ import urllib3
 from python_http_client.client import Client, Response
 from python_http_client.exceptions import HTTPError, handle_error
 from sendgrid import SendGridAPIClient
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 import settings
 from domain.mail import Accepted, Attachment, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways.mail.mime import message_id
 
-TIMEOUT = urllib3.Timeout(connect=5, read=20)  # seconds; together below the actor's time limit
+TIMEOUT = urllib3.Timeout(connect=5, read=20)  # seconds; with the next one, together below the actor's time limit
+WRITE_SECONDS = 60  # for the whole request: 25 MB of report at 3.3 Mbit/s
 CONNECTIONS = 32  # kept open per process; more threads than that open their own for a moment
 LONGEST_PAUSE_SECONDS = 3600
 DEFAULT_PAUSE_SECONDS = 30
-
-# Raised before a request was written: nothing can have happened yet.
-NOT_SENT = (
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.SSLError,
-    urllib3.exceptions.ProxyError,
-)
 
 
 def send(mail: Mail) -> Accepted:
@@ -43,8 +37,8 @@ def send(mail: Mail) -> Accepted:
         response = client.client.mail.send.post(request_body=_body(mail))
     except HTTPError as error:
         raise _refusal(error) from None
-    except NOT_SENT as error:
-        raise RetryableError(f"SendGrid cannot be reached: {type(error).__name__}") from None
+    except NotSent as error:
+        raise RetryableError(f"SendGrid cannot be reached: {error}") from None
     except urllib3.exceptions.HTTPError as error:
         raise OutcomeUnknown(f"SendGrid did not answer: {type(error).__name__}") from None
     return Accepted(str(response.headers.get("X-Message-Id", "")), f"SendGrid answered {response.status_code}")
@@ -69,6 +63,41 @@ class KeepAliveClient(Client):  # type: ignore[misc] # python_http_client publis
         return Response(answer)
 
 
+class NotSent(urllib3.exceptions.HTTPError):
+    """The request was not written to its end: it cannot have been taken."""
+
+
+class Careful(HTTPConnection):
+    """A connection that tells apart what fails before the request is written: urllib3's own errors do not."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise NotSent(f"{type(error).__name__}: {error.__cause__ or error}") from error
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        if self.is_closed:
+            self.connect()
+        self.timeout = WRITE_SECONDS  # urllib3 would allow no more than the time for connecting
+        try:
+            super().request(*arguments, **options)
+        except TimeoutError as error:
+            raise NotSent(f"the request could not be written in {WRITE_SECONDS} s") from error
+
+
+class CarefulTls(Careful, HTTPSConnection):
+    """The same over TLS."""
+
+
+class Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = Careful
+
+
+class TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = CarefulTls
+
+
 class Answer:
     """urllib3's response under the names by which the library asks."""
 
@@ -88,7 +117,9 @@ class Answer:
 
 @cache
 def _connections() -> urllib3.PoolManager:
-    return urllib3.PoolManager(num_pools=2, maxsize=CONNECTIONS)
+    manager = urllib3.PoolManager(num_pools=2, maxsize=CONNECTIONS)
+    manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+    return manager
 
 
 @cache
@@ -135,6 +166,8 @@ def _refusal(error: HTTPError) -> BalansityError:
         return ProviderBusy(words, _pause_seconds(error.headers))
     if status in {401, 403}:  # a key or a sender that a person must put right; the mails wait for that
         return RetryableError(f"{words}. Check SENDGRID_API_KEY and that EMAIL_FROM is a verified sender.")
+    if status < 400 or status in {404, 405}:  # no answer of the API: the mails wait for the right address
+        return RetryableError(f"{words}. Check SENDGRID_API_URL.")
     if status in {502, 504}:  # something between SendGrid and us gave up waiting
         return OutcomeUnknown(words)
     if status == 408 or status >= 500:

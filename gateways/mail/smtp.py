@@ -11,12 +11,13 @@ from domain.mail import Accepted, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import mime
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 20  # for every step but the next
+CONTENT_SECONDS = 60  # for writing the mail, and for the server that looks into it
 kept = threading.local()
 
 
 def send(mail: Mail) -> Accepted:
-    """Hand `mail` to the server; its name is the Message-ID.
+    """Hand `mail` to the server; its name is the Message-ID, and its words often hold its own number.
 
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
@@ -59,7 +60,7 @@ def _open() -> smtplib.SMTP:
         raise RetryableError(
             f"{address} refused the login ({error.smtp_code}): check SMTP_USERNAME, SMTP_PASSWORD"
         ) from None
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:  # Unicode's, where SMTP_HOST can be no host's name
         raise RetryableError(f"{address} cannot be used: {type(error).__name__}: {error}") from None
     return server
 
@@ -84,30 +85,52 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
     """Sender and recipient; up to here nothing can have gone out."""
     try:
         server.ehlo_or_helo_if_needed()
-        for code, words in (server.mail(sender), server.rcpt(recipient)):
-            if code >= 400:
-                raise _refusal(code, words)
+        code, words = server.mail(sender)
+        if not _accepted(code):  # nothing is wrong with the mail: it waits for the right sender
+            raise RetryableError(f"{_answer(code, words)}. Check that it may send as EMAIL_FROM.")
+        code, words = server.rcpt(recipient)
+        if not _accepted(code):
+            raise _refusal(code, words)
     except (smtplib.SMTPException, OSError) as error:
         raise RetryableError(f"The SMTP server hung up before the mail: {type(error).__name__}") from None
 
 
 def _content(server: smtplib.SMTP, content: bytes) -> str:
     """The mail itself, and the server's words; who loses the connection here cannot know whether it was taken."""
+    _wait_at_most(server, CONTENT_SECONDS)
     try:
         code, words = server.data(content)
     except smtplib.SMTPDataError as error:
         raise _refusal(error.smtp_code, error.smtp_error) from None
     except (smtplib.SMTPException, OSError) as error:
         raise OutcomeUnknown(f"The SMTP server did not answer: {type(error).__name__}") from None
+    finally:
+        _wait_at_most(server, TIMEOUT_SECONDS)
     if code >= 400:
         raise _refusal(code, words)
-    return f"The SMTP server answered {code}: {words.decode(errors='replace')[:200]}"
+    if not _accepted(code):
+        raise OutcomeUnknown(_answer(code, words))
+    return _answer(code, words)
+
+
+def _wait_at_most(server: smtplib.SMTP, seconds: float) -> None:
+    if server.sock:  # none once the server has hung up
+        server.sock.settimeout(seconds)
+
+
+def _accepted(code: int) -> bool:
+    """Whether the first digit says so; smtplib gives -1 for what is no SMTP at all."""
+    return 200 <= code < 300
 
 
 def _refusal(code: int, words: bytes | str) -> BalansityError:
     """By the first digit: 4 is for now, 5 for good."""
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    return (RetryableError if code < 500 else PermanentError)(f"The SMTP server answered {code}: {text[:200]}")
+    return (RetryableError if code < 500 else PermanentError)(_answer(code, words))
+
+
+def _answer(code: int, words: bytes | str) -> str:
+    text = words.decode(errors="replace") if isinstance(words, bytes) else words
+    return f"The SMTP server answered {code}: {text[:200]}"
 
 
 def _drop(server: smtplib.SMTP) -> None:

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import math
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -200,7 +201,51 @@ def test_a_request_without_a_usable_signature_is_refused(client: FlaskClient, he
     assert client.post("/webhooks/sendgrid", data=b"[]", headers=headers).status_code == 403
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'[{"event": "bounce"}]', b"[1]"])
+ODD: list[dict[str, Any]] = [
+    {"sg_event_id": None},
+    {"sg_event_id": ""},
+    {"sg_event_id": "x" * 10_000},
+    {"event": 7},
+    {"timestamp": "soon"},
+    {"timestamp": 1e30},
+    {"timestamp": math.nan},
+    {"delivery": "campaign-7", "sg_event_id": None},
+    {"delivery": "\ud800"},
+]
+
+
+@pytest.mark.parametrize("odd", [*ODD, 1, None, "delivered", []], ids=range(len(ODD) + 4))
+def test_an_event_that_cannot_be_read_does_not_hold_up_the_others(
+    client: FlaskClient, connection: Connection, delivery: str, odd: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = event(delivery, "bounce", reason="no anna@example.com here") | odd if isinstance(odd, dict) else odd
+    assert report(client, other, event(delivery, "delivered")) == 204
+    assert state(connection) == "delivered"
+    assert "anna@example.com" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("odd", "detail"),
+    [
+        ({"reason": "mailbox\0 full"}, "mailbox full"),
+        ({"reason": "mailbox \ud800full"}, "mailbox ?full"),
+        ({"reason": {"code": 550}, "response": "mailbox full"}, "mailbox full"),
+        ({"sg_event_id": "event\0\udfff", "reason": "mailbox full"}, "mailbox full"),
+        ({"timestamp": time.time(), "reason": "mailbox full"}, "mailbox full"),
+    ],
+    ids=range(5),
+)
+def test_an_event_with_an_odd_spelling_still_counts(
+    client: FlaskClient, connection: Connection, delivery: str, odd: dict[str, Any], detail: str
+) -> None:
+    assert report(client, event(delivery, "bounce") | odd) == 204
+    assert cases.row(connection, "SELECT state, reason FROM balansity.delivery") == {
+        "state": "bounced",
+        "reason": detail,
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"7", b"[", b'"delivered"'])
 def test_a_signed_body_that_is_no_batch_is_refused(client: FlaskClient, body: bytes) -> None:
     assert post(client, body) == 400
 

@@ -1,9 +1,11 @@
 """All workers together keep to the provider's limit, and a provider that asks for a pause gets it from everyone."""
 
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from subprocess import PIPE, Popen
 
 import pytest
 from dramatiq.errors import Retry
@@ -21,6 +23,8 @@ from tests.servers.sendgrid import Answer, SendGrid
 
 NOW = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+LIMIT = 40  # mails a second
+STOCK_SECONDS = 0.5
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
         environment.setenv("EMAIL_PROVIDER", "sendgrid")
         environment.setenv("SENDGRID_API_KEY", server.KEY)
         environment.setenv("SENDGRID_API_URL", running.url)
-        environment.setenv("EMAIL_RATE_LIMIT", "40")
+        environment.setenv("EMAIL_RATE_LIMIT", str(LIMIT))
         settings.current.cache_clear()
         pace.stock.clear()
         yield running
@@ -74,14 +78,64 @@ def test_two_workers_never_take_the_same_place(connection: Connection, database:
     assert sorted(waits) == [number * SECOND for number in range(40)]
 
 
-def test_a_burst_leaves_at_the_limit(provider: SendGrid) -> None:
-    started = time.monotonic()
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: pace.keep(), range(21)))
-    assert time.monotonic() - started >= 20 / 40 - 0.05
+WORKER = f"""
+import sys, time
+from errors import ProviderBusy
+from gateways.mail import pace
+
+pace.STOCK_SECONDS = {STOCK_SECONDS}
+for line in sys.stdin:
+    try:
+        for _ in range(int(line)):
+            pace.keep()
+        print(time.time(), flush=True)
+    except ProviderBusy:
+        print("busy", flush=True)
+"""
 
 
-def test_a_provider_that_asks_for_a_pause_gets_it_from_everyone(provider: SendGrid, connection: Connection) -> None:
+class Worker:
+    """Another process that keeps to the pace."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", WORKER]
+        self.process = Popen(command, cwd=settings.ROOT, stdin=PIPE, stdout=PIPE, text=True)
+
+    def ask(self, mails: int) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{mails}\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> str:
+        """When the last of the mails had its turn, as a Unix time, or `busy`."""
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture
+def workers(provider: SendGrid) -> Iterator[list[Worker]]:
+    """Two that have taken places for half a second, used one each, and been idle since."""
+    workers = [Worker(), Worker()]
+    for worker in workers:
+        worker.ask(mails=1)
+    for worker in workers:
+        assert float(worker.answer())
+    time.sleep(2 * STOCK_SECONDS + 0.1)
+    yield workers
+    for worker in workers:
+        worker.process.communicate(timeout=20)
+
+
+def test_a_burst_of_two_workers_leaves_at_the_limit(workers: list[Worker]) -> None:
+    started = time.time()
+    for worker in workers:
+        worker.ask(mails=20)
+    assert max(float(worker.answer()) for worker in workers) - started >= 39 / LIMIT - 0.01
+
+
+def test_a_provider_that_asks_for_a_pause_gets_it_from_everyone(
+    provider: SendGrid, connection: Connection, workers: list[Worker]
+) -> None:
     order = {"to": "anna@example.com", "subject": "Тема", "template": "report_ready", "variables": {"name": "Анна"}}
     provider.scripted.append(Answer(429, headers={"X-RateLimit-Reset": str(int(time.time()) + 60)}))
     for message_id in ("m1", "m2"):
@@ -93,3 +147,6 @@ def test_a_provider_that_asks_for_a_pause_gets_it_from_everyone(provider: SendGr
         assert cursor.fetchall() == [("planned", 1, "SendGrid answered 429"), ("planned", 0, None)]
     with pytest.raises(ProviderBusy):
         pace.keep()
+    for worker in workers:
+        worker.ask(mails=1)
+        assert worker.answer() == "busy"

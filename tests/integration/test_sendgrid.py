@@ -1,22 +1,33 @@
 """SendGrid is spoken to as its documentation asks, and every kind of answer is understood."""
 
 import base64
+import contextlib
 import logging
 import socket
+import ssl
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import urllib3
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import log
 import settings
-from domain.mail import Attachment, Mail
+from actors.delivery import deliver
+from domain.mail import Accepted, Attachment, Mail
+from domain.mail_order import read_order
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways.mail import send, sendgrid
+from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Answer, SendGrid
+from tests.servers.smtp import make_certificate
 
 PDF = Attachment("report.pdf", "application/pdf", b"%PDF-1.7 x")
 ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b"BEGIN:VCALENDAR")
@@ -66,18 +77,36 @@ def test_threads_share_the_kept_connections(provider: SendGrid) -> None:
     assert provider.connections <= 8
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced(provider: SendGrid) -> None:
-    provider.scripted.append(Answer(202, headers={"Connection": "close"}))
+@pytest.mark.parametrize(
+    "goodbye", [Answer(202, headers={"Connection": "close"}), Answer(202, then_hang_up=True)], ids=["said", "unsaid"]
+)
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(provider: SendGrid, goodbye: Answer) -> None:
+    provider.scripted.append(goodbye)
     send(mail(1))
+    assert provider.closed.acquire(timeout=20)
     send(mail(2))
-    assert provider.deliveries()[-1] == "delivery-2"
+    assert (provider.deliveries(), provider.connections) == (["delivery-1", "delivery-2"], 2)
 
 
 def test_the_sandbox_checks_and_delivers_nothing(provider: SendGrid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENDGRID_SANDBOX", "on")
     settings.current.cache_clear()
-    send(mail())
+    assert send(mail()) == Accepted("", "SendGrid answered 200")
     assert provider.accepted == []
+
+
+def test_what_only_the_sandbox_saw_is_told_apart_in_the_ledger(
+    provider: SendGrid, environment: pytest.MonkeyPatch, connection: Connection
+) -> None:
+    order = read_order(
+        {"to": "anna@example.com", "subject": "Тема", "template": "report_ready", "variables": {"name": "Анна"}}
+    )
+    for sandbox in ("off", "on"):
+        environment.setenv("SENDGRID_SANDBOX", sandbox)
+        settings.current.cache_clear()
+        deliver(order, f"sandbox {sandbox}")
+    query = "SELECT array_agg(provider ORDER BY started_at) AS providers FROM balansity.delivery_attempt"
+    assert cases.row(connection, query) == {"providers": ["sendgrid", "sendgrid-sandbox"]}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +114,10 @@ def test_the_sandbox_checks_and_delivers_nothing(provider: SendGrid, monkeypatch
     [
         (400, PermanentError),
         (413, PermanentError),
+        (301, RetryableError),
+        (307, RetryableError),
+        (404, RetryableError),
+        (405, RetryableError),
         (401, RetryableError),
         (403, RetryableError),
         (408, RetryableError),
@@ -143,8 +176,114 @@ def test_a_server_that_is_not_there_is_tried_again(provider: SendGrid, monkeypat
         port = closed.getsockname()[1]
     monkeypatch.setenv("SENDGRID_API_URL", f"http://127.0.0.1:{port}")
     settings.current.cache_clear()
-    with pytest.raises(RetryableError, match="NewConnectionError"):
+    with pytest.raises(RetryableError, match="Connection refused"):
         send(mail())
+
+
+@contextmanager
+def listening(monkeypatch: pytest.MonkeyPatch, scheme: str, serve: Callable[[socket.socket], object]) -> Iterator[None]:
+    """Stands in for SendGrid with a server that does `serve` with one connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        monkeypatch.setenv("SENDGRID_API_URL", f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+        settings.current.cache_clear()
+
+        def serve_one() -> None:
+            with listener.accept()[0] as connection, contextlib.suppress(OSError):
+                serve(connection)
+
+        thread = threading.Thread(target=serve_one)
+        thread.start()
+        yield
+        thread.join()
+
+
+def read_request(connection: socket.socket) -> None:
+    with connection.makefile("rb") as stream:
+        head = iter(stream.readline, b"\r\n")
+        (length,) = (int(line.split()[1]) for line in head if line.lower().startswith(b"content-length:"))
+        stream.read(length)
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ssl.SSLContext:
+    """A TLS server's context whose certificate we trust."""
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_a_mail_that_was_taken_over_tls_is_unknown_if_the_answer_is_garbled(
+    provider: SendGrid, monkeypatch: pytest.MonkeyPatch, trusted: ssl.SSLContext
+) -> None:
+    def garble(connection: socket.socket) -> None:
+        raw = connection.dup()
+        with raw, trusted.wrap_socket(connection, server_side=True) as encrypted:
+            read_request(encrypted)
+            raw.sendall(b"HTTP/1.1 202 Accepted\r\n\r\n")  # and not encrypted
+
+    with listening(monkeypatch, "https", garble), pytest.raises(OutcomeUnknown, match="SSLError"):
+        send(mail())
+
+
+def test_over_tls_a_mail_arrives(provider: SendGrid, monkeypatch: pytest.MonkeyPatch, trusted: ssl.SSLContext) -> None:
+    def accept(connection: socket.socket) -> None:
+        with trusted.wrap_socket(connection, server_side=True) as encrypted:
+            read_request(encrypted)
+            encrypted.sendall(b"HTTP/1.1 202 Accepted\r\nX-Message-Id: m1\r\nContent-Length: 0\r\n\r\n")
+
+    with listening(monkeypatch, "https", accept):
+        assert send(mail()) == Accepted("m1", "SendGrid answered 202")
+
+
+def test_an_untrusted_certificate_leaves_the_mail_waiting(
+    provider: SendGrid, monkeypatch: pytest.MonkeyPatch, trusted: ssl.SSLContext
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with (
+        listening(monkeypatch, "https", lambda connection: trusted.wrap_socket(connection, server_side=True).close()),
+        pytest.raises(RetryableError, match="certificate verify failed"),
+    ):
+        send(mail())
+
+
+def test_a_handshake_that_is_never_answered_leaves_the_mail_waiting(
+    provider: SendGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sendgrid, "TIMEOUT", urllib3.Timeout(connect=0.2, read=20))
+    over = threading.Event()
+    with listening(monkeypatch, "https", lambda _: over.wait(20)):
+        with pytest.raises(RetryableError, match="reached"):
+            send(mail())
+        over.set()
+
+
+LARGE = replace(mail(), attachments=(replace(PDF, content=bytes(10_000_000)),))
+
+
+def test_a_large_report_may_take_its_time_on_a_slow_line(provider: SendGrid, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sendgrid, "TIMEOUT", urllib3.Timeout(connect=0.5, read=20))
+
+    def accept_slowly(connection: socket.socket) -> None:
+        time.sleep(1)  # the line is blocked for longer than connecting may take
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 202 Accepted\r\nX-Message-Id: m1\r\nContent-Length: 0\r\n\r\n")
+
+    with listening(monkeypatch, "http", accept_slowly):
+        assert send(LARGE) == Accepted("m1", "SendGrid answered 202")
+
+
+def test_a_request_that_was_not_written_to_its_end_is_tried_again(
+    provider: SendGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sendgrid, "WRITE_SECONDS", 0.2)
+    over = threading.Event()
+    with listening(monkeypatch, "http", lambda _: over.wait(20)):
+        with pytest.raises(RetryableError, match="written"):
+            send(LARGE)
+        over.set()
 
 
 def test_the_key_is_never_logged(provider: SendGrid, caplog: pytest.LogCaptureFixture) -> None:

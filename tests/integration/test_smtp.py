@@ -1,5 +1,6 @@
 """SMTP: one kept connection a thread, encrypted, and every kind of answer understood."""
 
+import asyncio
 import email
 import socket
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 import settings
-from domain.mail import Attachment, Mail
+from domain.mail import Accepted, Attachment, Mail
 from errors import OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import send
 from gateways.mail import smtp as gateway
@@ -56,7 +57,10 @@ def received(mailbox: Mailbox, number: int = 0) -> Any:
 
 
 def test_a_mail_arrives_whole(provider: Mailbox) -> None:
-    assert send(mail()) == ("<delivery-1@balansity.example>", "The SMTP server answered 250: OK")
+    provider.data_replies.append("250 2.0.0 Ok: queued as 4F1A2")
+    assert send(mail()) == Accepted(
+        "<delivery-1@balansity.example>", "The SMTP server answered 250: 2.0.0 Ok: queued as 4F1A2"
+    )
     message = received(provider)
     assert (message["To"], message["Subject"]) == ("anna@example.com", "Тема")
     assert message["From"] == "Balansity <no-reply@balansity.example>"
@@ -98,6 +102,23 @@ def test_a_refused_recipient_is_told_apart_by_its_first_digit(
     assert received(provider)["Message-ID"] == "<delivery-2@balansity.example>"
 
 
+@pytest.mark.parametrize(
+    "reply", ["550 5.7.1 Sender not verified", "530 Authentication required", "451 Try later", "?"]
+)
+def test_a_refused_sender_is_ours_to_put_right_and_the_mail_waits(provider: Mailbox, reply: str) -> None:
+    provider.mail_replies.append(reply)
+    with pytest.raises(RetryableError, match="EMAIL_FROM"):
+        send(mail())
+    send(mail(2))
+    assert received(provider)["Message-ID"] == "<delivery-2@balansity.example>"
+
+
+def test_an_answer_to_the_mail_that_is_no_smtp_is_unknown(provider: Mailbox) -> None:
+    provider.data_replies.append("taken, thanks")
+    with pytest.raises(OutcomeUnknown, match="answered -1"):
+        send(mail())
+
+
 @pytest.mark.parametrize(("reply", "error"), [("554 Spam", PermanentError), ("452 Too many", RetryableError)])
 def test_a_refused_mail_is_told_apart_by_its_first_digit(provider: Mailbox, reply: str, error: type[Exception]) -> None:
     provider.data_replies.append(reply)
@@ -111,6 +132,20 @@ def test_a_connection_lost_after_the_mail_is_unknown(provider: Mailbox) -> None:
         send(mail())
     send(mail(2))
     assert len(provider.accepted) == 1
+
+
+def test_a_server_may_take_its_time_to_look_into_a_mail(provider: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = provider.handle_DATA
+
+    async def thorough(*arguments: Any) -> str:
+        await asyncio.sleep(3)
+        return await usual(*arguments)
+
+    monkeypatch.setattr(provider, "handle_DATA", thorough)
+    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 2)
+    send(mail())
+    assert len(provider.accepted) == 1
+    assert gateway.kept.server.sock.gettimeout() == 2
 
 
 def test_a_restarted_server_gets_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +163,13 @@ def test_a_server_that_is_not_there_is_tried_again(monkeypatch: pytest.MonkeyPat
         port = closed.getsockname()[1]
     use(monkeypatch, port)
     with pytest.raises(RetryableError, match=f"127.0.0.1:{port}"):
+        send(mail())
+    settings.current.cache_clear()
+
+
+def test_a_server_whose_name_can_be_none_leaves_the_mail_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, 25, SMTP_HOST="smtp..example")
+    with pytest.raises(RetryableError, match=r"smtp\.\.example:25 cannot be used"):
         send(mail())
     settings.current.cache_clear()
 

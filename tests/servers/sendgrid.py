@@ -24,6 +24,7 @@ class Answer:
     status: int
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    then_hang_up: bool = False  # without having announced it
 
 
 @dataclass
@@ -36,6 +37,7 @@ class SendGrid:
     delay_seconds: float = 0
     connections: int = 0
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a request read
+    closed: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a connection closed
     hold: threading.Event | None = None  # when set, requests are accepted and answered only once it is
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,6 +68,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.state.closed.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -109,8 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         return Answer(202, headers={"X-Message-Id": uuid.uuid4().hex[:22]})
 
     def _say(self, answer: Answer) -> None:
+        self.close_connection |= answer.status == 0 or answer.then_hang_up
         if answer.status == 0:
-            self.close_connection = True
             return
         body = json.dumps(answer.body).encode() if answer.body else b""
         self.send_response(answer.status)

@@ -26,13 +26,22 @@ class Mailbox:
 
     port: int = 0
     accepted: list[Envelope] = field(default_factory=list)
+    mail_replies: list[str] = field(default_factory=list)
     rcpt_replies: list[str] = field(default_factory=list)
     data_replies: list[str | None] = field(default_factory=list)
     sessions: set[Any] = field(default_factory=set)  # the peers that connected
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a mail read
     hold: threading.Event | None = None  # when set, mails are taken and answered only once it is
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd finds handlers by the command's name
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd finds handlers by the command's name
+        self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any
+    ) -> str:
+        if self.mail_replies:
+            return self.mail_replies.pop(0)
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any
     ) -> str:
         if self.rcpt_replies:

@@ -4,6 +4,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 import settings
 from db.connection import shown
@@ -80,6 +82,55 @@ def test_an_address_is_shown_without_its_secrets(address: str, words: str) -> No
 def test_a_setting_without_its_partner_is_named() -> None:
     assert "SENDGRID_API_KEY: is empty and EMAIL_PROVIDER=sendgrid needs it" in problems(EMAIL_PROVIDER="sendgrid")
     assert "WEB_PASSWORD" in problems(WEB_USERNAME="doctor")
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "Balansity, clinic <no-reply@clinic.example>",
+        "Balansity; clinic <no-reply@clinic.example>",
+        "Balansity: <no-reply@clinic.example>",
+        "Balansity no-reply@clinic.example",
+        "Anna <anna@clinic.example>, Boris <boris@clinic.example>",
+        "Balansity <no-reply@>",
+        "Balansity <no-reply@клиника.рф>",
+        "Balansity\nBcc: all <no-reply@clinic.example>",
+        "no-reply",
+    ],
+)
+def test_a_sender_that_would_leave_broken_is_refused_with_the_remedy(sender: str) -> None:
+    assert "EMAIL_FROM: " in (said := problems(EMAIL_FROM=sender))
+    assert '"Balansity, clinic" <no-reply@example.com>' in said
+
+
+@pytest.mark.parametrize(
+    "sender", ["no-reply@clinic.example", "Клиника <no-reply@clinic.example>", '"Balansity, clinic" <a@clinic.example>']
+)
+def test_a_sender_with_and_without_a_name_is_accepted(sender: str) -> None:
+    assert settings.load({"EMAIL_FROM": sender}).email_from == sender
+
+
+def pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> str:
+    public = key.public_key()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.mark.parametrize("key", ["not-a-key", "MFkwEwYHKoZIzj0CAQ", pem(ed25519.Ed25519PrivateKey.generate())])
+def test_a_webhook_key_that_verifies_nothing_is_refused(key: str) -> None:
+    assert "SENDGRID_WEBHOOK_PUBLIC_KEY: " in problems(SENDGRID_WEBHOOK_PUBLIC_KEY=key)
+
+
+def test_a_webhook_key_may_be_a_whole_pem() -> None:
+    whole = pem(ec.generate_private_key(ec.SECP256R1()))
+    line = "".join(whole.splitlines()[1:-1])
+    for written in (whole, whole.replace("\n", "\\n"), line):
+        assert settings.load({"SENDGRID_WEBHOOK_PUBLIC_KEY": written}).sendgrid_webhook_public_key == line
+
+
+def test_a_login_that_no_smtp_server_could_be_told_is_refused() -> None:
+    said = problems(SMTP_USERNAME="клиника", SMTP_PASSWORD="пароль")
+    assert "SMTP_USERNAME: 'клиника' must consist of ASCII" in said
+    assert "SMTP_PASSWORD: its value (not shown) must consist of ASCII" in said
 
 
 def test_a_misspelt_name_is_recognised() -> None:

@@ -1,0 +1,147 @@
+"""A payment's mail says what became of the consultation that was paid for: its reader's own, in its own time zone."""
+
+import email
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+import pytest
+from icalendar import Calendar
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from actors.delivery import deliver
+from domain.mail_order import read_order
+from tests.integration import mail_cases as cases
+
+BEGINS = (datetime.now(UTC) + timedelta(days=30)).replace(hour=10, minute=0, second=0, microsecond=0)
+
+Write = Callable[..., EmailMessage]
+
+
+@pytest.fixture
+def write(environment: pytest.MonkeyPatch) -> Write:
+    """Sends a mail and gives it as it left."""
+
+    def written(template: str, user_id: str | None = None, **variables: Any) -> EmailMessage:
+        order = {"to": "anna@example.com", "subject": "Тема", "template": template, "variables": variables}
+        deliver(read_order(order | {"user_id": user_id}), f"message of {template}")
+        (file,) = settings.current().email_outbox_dir.glob(f"{template}-*.eml")
+        return email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default)
+
+    return written
+
+
+def texts(mail: EmailMessage) -> list[str]:
+    """What its reader sees, as HTML and as plain text."""
+    return [part.get_content() for kind in ("html", "plain") if (part := mail.get_body((kind,)))]
+
+
+def entries(mail: EmailMessage) -> list[Any]:
+    return [
+        event for part in mail.iter_attachments() for event in Calendar.from_ical(part.get_content()).walk("VEVENT")
+    ]
+
+
+@pytest.mark.parametrize("status", ["scheduled", "confirmed"])
+def test_a_booking_that_is_paid_is_confirmed_and_stands_firm_in_the_calendar(
+    write: Write, connection: Connection, status: str
+) -> None:
+    family = cases.add_family(connection)
+    payment = cases.add_payment(connection, family)
+    appointment = cases.add_appointment(connection, family, BEGINS, "pending", payment)
+    (booked,) = entries(write("appointment_confirmation", appointment_id=appointment))
+    with connection.cursor() as cursor:  # two minutes later
+        cursor.execute(
+            "UPDATE public.appointments SET status = %s, created_at = created_at - interval '2 minutes'", (status,)
+        )
+    mail = write("payment_confirmation", payment_id=payment)
+    for text in texts(mail):
+        assert "подтверждена" in text
+        assert "мы напомним" in text
+    (paid,) = entries(mail)
+    assert (booked["status"], paid["status"]) == ("TENTATIVE", "CONFIRMED")
+    assert paid["uid"] == booked["uid"]
+    assert paid["sequence"] > booked["sequence"]
+
+
+@pytest.mark.parametrize(
+    ("status", "begins"),
+    [("pending", BEGINS), ("cancelled", BEGINS), ("no_show", BEGINS), ("scheduled", BEGINS - timedelta(days=60))],
+)
+def test_what_is_not_booked_or_over_is_not_called_confirmed(
+    write: Write, connection: Connection, status: str, begins: datetime
+) -> None:
+    family = cases.add_family(connection)
+    payment = cases.add_payment(connection, family)
+    cases.add_appointment(connection, family, begins, status, payment)
+    mail = write("payment_confirmation", payment_id=payment)
+    for text in texts(mail):
+        assert "Детский психолог" in text
+        assert "подтверждена" not in text
+        assert "напомним" not in text
+        assert ("консультация отменена" in text) == (status == "cancelled")
+    assert not list(mail.iter_attachments())
+
+
+def test_an_appointment_of_another_family_is_never_told(write: Write, connection: Connection) -> None:
+    anna, eve = cases.add_family(connection), cases.add_family(connection, "Ева", "Петя", "eve@example.com")
+    payment = cases.add_payment(connection, eve, "pending", {})
+    appointment = cases.add_appointment(connection, anna, BEGINS, "scheduled", payment)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE public.payments SET metadata = jsonb_build_object('appointment_id', %s), status = 'completed'",
+            (appointment,),
+        )
+    mail = write("payment_confirmation", payment_id=payment)
+    for text in texts(mail):
+        assert "Здравствуйте, Ева!" in text
+        assert "психолог" not in text
+        assert "Время консультации" not in text
+        assert "подтверждена" not in text
+    assert not list(mail.iter_attachments())
+
+
+def test_an_appointment_that_only_the_metadata_names_is_told(write: Write, connection: Connection) -> None:
+    family = cases.add_family(connection)
+    appointment = cases.add_appointment(connection, family, BEGINS)
+    payment = cases.add_payment(connection, family, metadata={"appointment_id": appointment})
+    for text in texts(write("payment_confirmation", payment_id=payment)):
+        assert "Детский психолог" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("payment_confirmation", "completed"), ("payment_failed", "failed"), ("payment_refunded", "refunded")],
+)
+def test_all_mails_tell_the_time_in_the_same_zone(write: Write, connection: Connection, name: str, status: str) -> None:
+    family = cases.add_family(connection)
+    payment = cases.add_payment(connection, family, status)
+    appointment = cases.add_appointment(connection, family, BEGINS, "scheduled", payment)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE public.appointments SET timezone = 'Asia/Vladivostok'")
+    booking = write("appointment_confirmation", appointment_id=appointment)
+    for text in texts(booking) + texts(write(name, payment_id=payment)):
+        assert "в 20:00 (МСК+7)" in text
+
+
+EVIL = "Иван!\n\nВаш счёт заблокирован\n\n"
+
+
+def test_a_name_cannot_write_a_paragraph_of_ours(write: Write, connection: Connection) -> None:
+    family = cases.add_family(connection, parent=EVIL, child=EVIL)
+    report = write("report_ready", name=EVIL, profile_name=EVIL)
+    booking = write("appointment_confirmation", appointment_id=cases.add_appointment(connection, family, BEGINS))
+    payment = write("payment_confirmation", amount=5000, user_id=family.user_id)
+    for mail in (report, booking, payment):
+        plain = texts(mail)[1].splitlines()
+        assert "Здравствуйте, Иван! Ваш счёт заблокирован!" in plain
+        assert "Ваш счёт заблокирован" not in plain
+
+
+def test_a_caller_that_names_no_payment_has_nothing_confirmed(write: Write) -> None:
+    for text in texts(write("payment_confirmation", amount=5000, scheduled_at=BEGINS.isoformat())):
+        assert "Время консультации" in text
+        assert "подтверждена" not in text
