@@ -23,6 +23,7 @@ from actors.appointments import send_reminders
 from actors.attempt import Attempt, Wait
 from actors.delivery import deliver
 from db import queries
+from db.connection import transaction
 from domain.mail import Attachment, Mail
 from domain.mail_order import Variables, read_order
 from domain.mail_template import TEMPLATES
@@ -412,7 +413,8 @@ class TestGuards:
         self, connection: Connection, answer: str, state: str, sent_anew: int
     ) -> None:
         self.reminder(connection, "24h", timedelta(hours=23))
-        send_reminders(connection, self.at)
+        with transaction() as conn:
+            send_reminders(conn, self.at)
         payload = cases.row(connection, "SELECT message -> 'kwargs' AS kwargs FROM dramatiq.queue")["kwargs"]
         delivery = _begin_sending(connection, "m1", datetime.now(UTC), payload["template"], payload["key"])
         _finish(connection, delivery, 1, answer, "SendGrid did not take it")
@@ -421,7 +423,8 @@ class TestGuards:
         send(payload, "m1")
         assert ledger(connection)["state"] == state
         self.move(connection, "-1 day")
-        assert send_reminders(connection, self.at) == f"{sent_anew} reminders sent"
+        with transaction() as conn:
+            assert send_reminders(conn, self.at) == f"{sent_anew} reminders sent"
 
     def test_a_move_that_may_not_have_been_heard_of_is_told_again_under_its_own_key_only(
         self, connection: Connection
