@@ -2806,6 +2806,24 @@ CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
 --
+-- Name: package_purchases_payment_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
+
+--
+-- Name: payments_external_payment_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (external_payment_id);
+
+--
+-- Name: payments_user_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
+
+--
 -- Name: appointments on_appointment_change; Type: TRIGGER; Schema: public; Owner: -
 --
 

@@ -3,18 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import settings
 from actors.payments import process_payment
 from errors import RetryableError
 from tests.clinic import Clinic
-from tests.servers import yookassa
+from tests.integration.payment_cases import deliver, shop
 from tests.servers.yookassa import YooKassa
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
@@ -24,27 +22,13 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
-    with yookassa.running() as provider:
-        environment.setenv("YOOKASSA_API_URL", provider.url)
-        environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
-        environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
-        settings.current.cache_clear()
+    with shop(environment) as provider:
         yield provider
 
 
 @pytest.fixture
 def clinic(connection: Connection, provider: YooKassa) -> Clinic:
     return Clinic(connection)
-
-
-def deliver(payment: str, action: str) -> None:
-    """Run the message, and again for as long as it asks for that: as the broker does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(RetryableError):
-            process_payment(payment_id=payment, action=action)
-            return
-    pytest.fail("It asked to be run again for too long")
 
 
 def until(happened: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from actors.payments import process_payment, verify_open_payments
 from broker import broker
 from errors import InvalidMessage, PermanentError, RetryableError
 from tests.clinic import Clinic
-from tests.servers import yookassa
+from tests.integration.payment_cases import shop
 from tests.servers.yookassa import YooKassa
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
@@ -26,11 +26,7 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
-    with yookassa.running() as provider:
-        environment.setenv("YOOKASSA_API_URL", provider.url)
-        environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
-        environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
-        settings.current.cache_clear()
+    with shop(environment) as provider:
         yield provider
 
 
