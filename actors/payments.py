@@ -79,7 +79,7 @@ def process_payment(**payload: Any) -> None:
     throws=(PermanentError,),
 )
 def verify_open_payments(slot: str) -> None:
-    """Ask about payments that stay open, at growing intervals for 3 days, and make up for links that came late."""
+    """Ask about what hangs, at growing intervals for 3 days, and make up for links that came late."""
     run_slot("verify-open-payments", slot, check_open_payments)
 
 
@@ -180,10 +180,8 @@ def _changing(payment: Payment) -> Iterator[Connection]:
     try:
         with transaction() as conn:
             queries.yield_to_others(conn)
-            if queries.lock_status(conn, payment_id=payment.id) != payment.status:
-                raise RetryableError(
-                    f"Payment {payment.id} is no longer {payment.status}: what was asked is out of date"
-                )
+            if queries.lock_payment(conn, payment_id=payment.id) != (payment.status, payment.external_id):
+                raise RetryableError(f"Payment {payment.id} has changed meanwhile: the answer about it may be older")
             yield conn
     except LockNotAvailable:
         raise RetryableError(f"Payment {payment.id} is being changed by somebody else") from None

@@ -9,8 +9,8 @@ WHERE p.id = :payment_id;
 -- end the site's transaction, which waited first, after a second (deadlock_timeout): ours gives up sooner.
 SELECT set_config('lock_timeout', '200ms', true);
 
--- name: lock_status(payment_id)$
-SELECT status FROM public.payments WHERE id = :payment_id FOR NO KEY UPDATE;
+-- name: lock_payment(payment_id)^
+SELECT status, external_payment_id FROM public.payments WHERE id = :payment_id FOR NO KEY UPDATE;
 
 -- name: change_status(payment_id, status, now)$
 -- One of changed, unchanged, refused.

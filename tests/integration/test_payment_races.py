@@ -115,10 +115,21 @@ def test_an_answer_older_than_our_state_is_asked_for_again(clinic: Clinic, provi
         clinic.set_payment(payment, "completed")
 
     provider.meanwhile = completed_meanwhile
-    with pytest.raises(RetryableError, match="no longer pending"):
+    with pytest.raises(RetryableError, match="has changed meanwhile"):
         process_payment(payment_id=payment, action="verify")
     deliver(payment, "verify")
     assert_settled_once(clinic, payment, appointment)
+
+
+def test_an_answer_about_an_attempt_that_was_given_up_is_not_taken_for_the_next_one(
+    clinic: Clinic, provider: YooKassa
+) -> None:
+    payment, _ = paid(clinic, provider.add_payment("canceled"))
+    second = provider.add_payment("pending")
+    provider.meanwhile = lambda: clinic.pay_anew(payment, second)
+    deliver(payment, "verify")
+    assert clinic.value("SELECT status FROM public.payments") == "processing"
+    assert "payment_failed" not in clinic.templates()
 
 
 def test_a_state_that_the_provider_never_knew_is_flagged(clinic: Clinic, provider: YooKassa) -> None:
