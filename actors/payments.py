@@ -1,11 +1,14 @@
 """Payments: asked about, refunded and settled; each change takes effect once, by the trigger on the table itself."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import dramatiq
+from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from pydantic import BaseModel
 
@@ -17,10 +20,13 @@ from domain.payload import read_payload
 from domain.payments import Sum, Verdict, judge
 from errors import PermanentError, RetryableError
 from gateways import yookassa
+from gateways.yookassa import ProviderRefund
 from log import EventLogger
 
 queries = db.queries.load("payments")
 events = EventLogger(__name__)
+
+TAKEN = Verdict(("completed",))
 
 
 class Task(BaseModel):
@@ -39,6 +45,7 @@ class Payment(NamedTuple):
     currency: str
     payment_method: str | None
     external_id: str | None
+    refund_id: str | None  # of a refund that the provider has not decided yet
 
     @property
     def sum(self) -> Sum:
@@ -72,13 +79,17 @@ def process_payment(**payload: Any) -> None:
     throws=(PermanentError,),
 )
 def verify_open_payments(slot: str) -> None:
-    """Ask about payments that stay open, at growing intervals for 3 days, and make up for links that came late."""
+    """Ask about what hangs, at growing intervals for 3 days, and make up for links that came late."""
     run_slot("verify-open-payments", slot, check_open_payments)
 
 
 def verify(payment: Payment) -> None:
     """Take on what the provider says, unless it speaks of other money."""
-    _take_on(payment, _ask_about(payment))
+    verdict = _ask_about(payment)
+    if payment.refund_id and verdict == TAKEN:
+        _take_on_refund(payment, yookassa.find_refund(payment.refund_id))
+    else:
+        _take_on(payment, verdict, queries.flag_finding)
 
 
 def refund(payment: Payment) -> None:
@@ -86,20 +97,25 @@ def refund(payment: Payment) -> None:
 
     Raises:
         PermanentError: there is no money to give back, or the provider will not.
-        RetryableError: the provider has not decided yet.
     """
     if payment.status == "refunded":
         return
     if payment.status != "completed":
         raise PermanentError(f"Payment {payment.id} is {payment.status}: only a completed one can be refunded")
+    if payment.refund_id:
+        verify(payment)
+        return
     # Asked first: the provider forgets Idempotence-Keys after a day, and a message may be redriven later than that.
     verdict = _ask_about(payment)
-    _take_on(payment, _give_back(payment) if verdict == Verdict(("completed",)) else verdict)
+    if verdict == TAKEN:
+        _take_on_refund(payment, _give_back(payment))
+    else:
+        _take_on(payment, verdict, queries.flag)
 
 
 def update_status(payment: Payment) -> None:
     """Bring about what the payment's present status requires, as far as that has not happened."""
-    with transaction() as conn:
+    with _changing(payment) as conn:
         queries.settle(conn, payment_id=payment.id, now=datetime.now(UTC))
 
 
@@ -107,6 +123,7 @@ ACTIONS = {"verify": verify, "refund": refund, "update_status": update_status}
 
 
 def check_open_payments(conn: Connection, now: datetime) -> str:
+    queries.yield_to_others(conn)
     due = [payment_id for (payment_id,) in queries.claim_checks(conn, now=now)] if yookassa.configured() else []
     with broker.transaction(conn):
         for payment_id in due:
@@ -122,21 +139,52 @@ def _ask_about(payment: Payment) -> Verdict:
     return judge(payment.sum, answer.status, answer.amount, refunded)
 
 
-def _give_back(payment: Payment) -> Verdict:
-    answer = yookassa.refund(payment.id, _external_id(payment), payment.sum)
-    if answer.status == "pending":
-        raise RetryableError(f"The refund of payment {payment.id} is still pending")
-    if answer.status == "canceled":
-        return Verdict(doubt=f"refund canceled: {answer.cancellation_details.get('reason', 'no reason given')}")
-    return Verdict(("refunded",))
+def _give_back(payment: Payment) -> ProviderRefund:
+    try:
+        return yookassa.refund(payment.id, _external_id(payment), payment.sum)
+    except PermanentError as error:
+        with transaction() as conn:
+            queries.flag(conn, payment_id=payment.id, reason=f"refund refused: {error}", now=datetime.now(UTC))
+        raise
 
 
-def _take_on(payment: Payment, verdict: Verdict) -> None:
-    with transaction() as conn:
+def _take_on(payment: Payment, verdict: Verdict, flag: Callable[..., None]) -> None:
+    with _changing(payment) as conn:
         for status in verdict.statuses:
             queries.change_status(conn, payment_id=payment.id, status=status, now=datetime.now(UTC))
         if verdict.doubt:
-            queries.flag(conn, payment_id=payment.id, reason=verdict.doubt, now=datetime.now(UTC))
+            flag(conn, payment_id=payment.id, reason=verdict.doubt, now=datetime.now(UTC))
+
+
+def _take_on_refund(payment: Payment, answer: ProviderRefund) -> None:
+    now = datetime.now(UTC)
+    with _changing(payment) as conn:
+        match answer.status:
+            case "succeeded":
+                queries.change_status(conn, payment_id=payment.id, status="refunded", now=now)
+            case "pending":  # verify_open_payments asks what becomes of it
+                queries.follow_refund(conn, payment_id=payment.id, refund_id=answer.id, now=now)
+            case "canceled":
+                reason = f"refund canceled: {answer.cancellation_details.reason}"
+                queries.forget_refund(conn, payment_id=payment.id)
+                queries.flag(conn, payment_id=payment.id, reason=reason, now=now)
+
+
+@contextmanager
+def _changing(payment: Payment) -> Iterator[Connection]:
+    """A transaction on a payment that is still as it was read, and that never makes one of the site's fail.
+
+    Raises:
+        RetryableError: somebody else is changing the payment, or has changed it while the provider was asked.
+    """
+    try:
+        with transaction() as conn:
+            queries.yield_to_others(conn)
+            if queries.lock_payment(conn, payment_id=payment.id) != (payment.status, payment.external_id):
+                raise RetryableError(f"Payment {payment.id} has changed meanwhile: the answer about it may be older")
+            yield conn
+    except LockNotAvailable:
+        raise RetryableError(f"Payment {payment.id} is being changed by somebody else") from None
 
 
 def _find(payment_id: UUID) -> Payment:

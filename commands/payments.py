@@ -63,3 +63,4 @@ def resolve(payment_id: UUID) -> None:
     if not count:
         raise BalansityError(f"Payment {payment_id} is not flagged; `balansity payments flagged` lists those that are.")
     click.echo(f"{payment_id}: resolved")
+    click.echo(f"If what its status requires was held back: balansity payments process {payment_id} update_status")

@@ -141,16 +141,15 @@ CREATE TABLE public.payments (
 );
 
 --
--- Name: announce_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: announce_payment(public.payments, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status,
-        CASE p_payment.status WHEN 'failed' THEN balansity.iso_utc(p_now) END); -- the only one that may come again
+    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status, nullif(p_attempt, ''));
     facts jsonb := jsonb_build_object(
         'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
     );
@@ -300,11 +299,11 @@ BEGIN
             'appointment_type_id must be a uuid and scheduled_at a time with its zone';
     END IF;
     IF planned_at <= p_now THEN
-        RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
+        RAISE EXCEPTION 'metadata.scheduled_at had passed when the payment completed';
     END IF;
     IF patient_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM public.profiles WHERE id = patient_id AND user_id = p_payment.user_id) THEN
-        RAISE EXCEPTION 'metadata.profile_id % is no profile of the payer', patient_id;
+        RAISE EXCEPTION 'metadata.profile_id is no profile of the payer';
     END IF;
     PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
     INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
@@ -329,16 +328,12 @@ CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text
 DECLARE
     old text;
 BEGIN
-    -- The site writes a consultation before its payment: whoever takes both in this order never waits in a circle.
-    PERFORM FROM public.appointments
-    WHERE id = (SELECT balansity.appointment_of(p) FROM public.payments p WHERE p.id = p_payment_id)
-    FOR NO KEY UPDATE;
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
         RETURN 'unchanged';
     END IF;
     IF NOT EXISTS (SELECT FROM balansity.payment_transition WHERE (old_status, new_status) = (old, p_status)) THEN
-        PERFORM balansity.flag_payment(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
+        PERFORM balansity.flag_finding(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
         RETURN 'refused';
     END IF;
     UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
@@ -354,7 +349,9 @@ CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeri
     SET search_path TO ''
     AS $$
 BEGIN
-    IF p_payment.amount < p_price THEN
+    IF p_payment.currency <> 'RUB' THEN
+        RAISE EXCEPTION 'paid in %, but prices are in RUB', p_payment.currency;
+    ELSIF p_payment.amount < p_price THEN
         RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
     END IF;
 END $$;
@@ -368,8 +365,9 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) R
     SET search_path TO ''
     AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
-    SELECT id, 1, p_now + interval '5 minutes'
-    FROM balansity.open_payments(p_now) AS open (id)
+    SELECT payment_id, 1, p_now + interval '5 minutes'
+    FROM balansity.waiting_payment
+    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND since > p_now - interval '3 days'
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
@@ -414,23 +412,21 @@ BEGIN
         OR NOT (coalesce(paid.payment_id = p_payment.id, false) OR balansity.is_unpaid(paid.payment_id)) THEN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
+    PERFORM balansity.check_amount(
+        p_payment, CASE WHEN paid.payment_id IS DISTINCT FROM p_payment.id THEN t.price END -- else the site linked it
+    )
+    FROM public.appointment_types t
+    WHERE t.id = paid.appointment_type_id;
     UPDATE public.appointments a
     SET payment_id = p_payment.id,
         status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
         updated_at = p_now
     WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
     IF paid.status IN ('cancelled', 'no_show') THEN
-        PERFORM balansity.flag_payment(
+        PERFORM balansity.flag_finding(
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
     END IF;
-    -- Confirmed all the same: somebody booked it, and may have agreed on less.
-    PERFORM balansity.flag_payment(
-        p_payment.id, format('paid %s, but appointment %s costs %s', p_payment.amount, paid.id, t.price), p_now
-    )
-    FROM public.appointment_types t
-    WHERE t.id = paid.appointment_type_id AND t.price > p_payment.amount
-      AND paid.payment_id IS DISTINCT FROM p_payment.id; -- linked by the site, it is the site's price
 END $$;
 
 --
@@ -438,18 +434,27 @@ END $$;
 --
 
 CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH confirmed AS (
-        UPDATE public.appointments a
-        SET status = 'confirmed', updated_at = p_now
+DECLARE
+    payment public.payments;
+    confirmed bigint := 0;
+BEGIN
+    FOR payment IN
+        SELECT p.*
         FROM public.payments p
-        WHERE p.id = a.payment_id AND p.user_id = a.user_id AND p.status = 'completed' AND a.status = 'pending'
-        RETURNING 1
-    )
-    SELECT count(*) FROM confirmed
-$$;
+        JOIN public.appointments a ON a.payment_id = p.id
+        WHERE p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
+        FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
+    LOOP
+        PERFORM balansity.fulfil_payment(payment, true, p_now);
+        confirmed := confirmed + (
+            SELECT count(*) FROM public.appointments a WHERE a.payment_id = payment.id AND a.status = 'confirmed'
+        );
+    END LOOP;
+    RETURN confirmed;
+END $$;
 
 --
 -- Name: deliveries_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -517,14 +522,27 @@ BEGIN
 END $$;
 
 --
--- Name: flag_payment(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: flag_finding(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
     AS $$
-    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    ON CONFLICT DO NOTHING
+$$;
+
+--
+-- Name: flag_payment(uuid, text, timestamp with time zone, boolean); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean DEFAULT false) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, halts)
+    VALUES (p_payment_id, p_reason, p_now, p_halts)
     ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
     WHERE f.resolved_at IS NOT NULL
 $$;
@@ -539,14 +557,28 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
     AS $$
     WITH flagged AS (
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
-        SELECT p.id, 'open for 3 days', p_now
-        FROM public.payments p
-        JOIN balansity.payment_check c ON c.payment_id = p.id
-        WHERE p.status IN ('pending', 'processing') AND p.created_at <= p_now - interval '3 days'
+        SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
+        FROM balansity.waiting_payment
+        WHERE since <= p_now - interval '3 days'
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM flagged
+$$;
+
+--
+-- Name: follow_refund(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since, refund_id)
+    VALUES (p_payment_id, 0, p_now + interval '5 minutes', p_now, p_refund_id)
+    ON CONFLICT (payment_id) DO UPDATE
+    SET checks = 0, next_at = excluded.next_at, since = excluded.since, refund_id = excluded.refund_id
+    WHERE c.refund_id IS DISTINCT FROM excluded.refund_id
 $$;
 
 --
@@ -640,6 +672,18 @@ BEGIN
 END $_$;
 
 --
+-- Name: forget_refund(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE balansity.payment_check SET refund_id = NULL WHERE payment_id = p_payment_id;
+    DELETE FROM balansity.payment_flag WHERE payment_id = p_payment_id AND reason = 'refund pending for 3 days'
+$$;
+
+--
 -- Name: fulfil_payment(public.payments, boolean, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -661,8 +705,11 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
-EXCEPTION WHEN raise_exception OR data_exception OR integrity_constraint_violation THEN
-    PERFORM balansity.flag_payment(p_payment.id, SQLERRM, p_now);
+EXCEPTION
+    WHEN raise_exception OR integrity_constraint_violation THEN
+        PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+    WHEN data_exception THEN -- its message would quote the value, which may be a person's
+        PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
 END $$;
 
 --
@@ -704,7 +751,7 @@ BEGIN
     FROM public.packages p
     WHERE p.id = bought;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'metadata.package_id % is no package', p_payment.metadata ->> 'package_id';
+        RAISE EXCEPTION 'metadata.package_id is no package';
     END IF;
 END $$;
 
@@ -719,6 +766,26 @@ CREATE FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time
     INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, p_until)
     ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, p_until);
 $$;
+
+--
+-- Name: payment_flag; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.payment_flag (
+    payment_id uuid NOT NULL,
+    reason text NOT NULL,
+    flagged_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    halts boolean DEFAULT false NOT NULL
+);
+
+--
+-- Name: is_halted(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM balansity.payment_flag f WHERE ((f.payment_id = is_halted.p_payment_id) AND f.halts AND (f.resolved_at IS NULL))));
 
 --
 -- Name: is_unpaid(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -748,21 +815,6 @@ CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
     );
-$$;
-
---
--- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
-
-CREATE FUNCTION balansity.open_payments(p_now timestamp with time zone) RETURNS SETOF uuid
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$
-    SELECT id
-    FROM public.payments
-    WHERE status IN ('pending', 'processing')
-      AND external_payment_id <> '' AND coalesce(payment_method, 'yookassa') = 'yookassa'
-      AND created_at <= p_now - interval '5 minutes' AND created_at > p_now - interval '3 days'
 $$;
 
 --
@@ -1038,18 +1090,20 @@ CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with
     AS $$
 DECLARE
     payment public.payments;
+    attempt text := '';
     replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
-    -- Tried again: if that fails too, it is told too.
-    DELETE FROM balansity.payment_settlement s
-    WHERE s.payment_id = payment.id AND s.status = 'failed' AND payment.status <> 'failed';
-    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE THEN
+    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE
+        OR balansity.is_halted(payment.id) THEN
         RETURN;
     END IF;
-    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
-    VALUES (payment.id, payment.status, p_now)
+    IF payment.status = 'failed' THEN -- the payer may try again, and hears of each attempt at the provider
+        attempt := coalesce(payment.external_payment_id, '');
+    END IF;
+    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
+    VALUES (payment.id, payment.status, p_now, attempt)
     ON CONFLICT DO NOTHING;
     replay := NOT FOUND;
     CASE payment.status
@@ -1059,7 +1113,7 @@ BEGIN
         WHEN 'failed' THEN NULL; -- only told
     END CASE;
     IF NOT replay THEN
-        PERFORM balansity.announce_payment(payment, p_now);
+        PERFORM balansity.announce_payment(payment, attempt, p_now);
     END IF;
 END $$;
 
@@ -1834,14 +1888,27 @@ CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+DECLARE
+    was_open boolean := OLD.status IN ('pending', 'processing');
+    is_open boolean := NEW.status IN ('pending', 'processing');
 BEGIN
+    IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
+        INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
+        VALUES (NEW.id, 0, now() + interval '5 minutes', now())
+        ON CONFLICT (payment_id) DO UPDATE SET checks = 0, next_at = excluded.next_at, since = excluded.since;
+    ELSIF NOT is_open THEN -- decided
+        DELETE FROM balansity.payment_flag
+        WHERE payment_id = NEW.id AND reason IN ('open for 3 days', 'refund pending for 3 days');
+    END IF;
     IF EXISTS (
         SELECT FROM balansity.payment_transition
         WHERE (old_status, new_status) = (OLD.status, NEW.status)
     ) THEN
         PERFORM balansity.settle_payment(NEW.id, now());
     ELSE
-        PERFORM balansity.flag_payment(NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now());
+        PERFORM balansity.flag_payment(
+            NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now(), p_halts => true
+        );
     END IF;
     RETURN NULL;
 END $$;
@@ -2142,18 +2209,9 @@ CREATE TABLE balansity.migration (
 CREATE TABLE balansity.payment_check (
     payment_id uuid NOT NULL,
     checks integer NOT NULL,
-    next_at timestamp with time zone NOT NULL
-);
-
---
--- Name: payment_flag; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.payment_flag (
-    payment_id uuid NOT NULL,
-    reason text NOT NULL,
-    flagged_at timestamp with time zone NOT NULL,
-    resolved_at timestamp with time zone
+    next_at timestamp with time zone NOT NULL,
+    since timestamp with time zone,
+    refund_id text
 );
 
 --
@@ -2163,7 +2221,8 @@ CREATE TABLE balansity.payment_flag (
 CREATE TABLE balansity.payment_settlement (
     payment_id uuid NOT NULL,
     status text NOT NULL,
-    settled_at timestamp with time zone NOT NULL
+    settled_at timestamp with time zone NOT NULL,
+    attempt text NOT NULL
 );
 
 --
@@ -2233,6 +2292,19 @@ CREATE TABLE balansity.suppression (
     CONSTRAINT suppression_address_check CHECK ((address = lower(address))),
     CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['bounced'::text, 'complained'::text])))
 );
+
+--
+-- Name: waiting_payment; Type: VIEW; Schema: balansity; Owner: -
+--
+
+CREATE VIEW balansity.waiting_payment AS
+ SELECT p.id AS payment_id,
+    p.status,
+    COALESCE(c.since, p.created_at) AS since,
+    ((p.external_payment_id <> ''::text) AND (COALESCE(p.payment_method, 'yookassa'::text) = 'yookassa'::text)) AS known_to_provider
+   FROM (public.payments p
+     LEFT JOIN balansity.payment_check c ON ((c.payment_id = p.id)))
+  WHERE ((p.status = ANY (ARRAY['pending'::text, 'processing'::text])) OR ((p.status = 'completed'::text) AND (c.refund_id IS NOT NULL)));
 
 --
 -- Name: yoyo_lock; Type: TABLE; Schema: balansity; Owner: -
@@ -2580,7 +2652,7 @@ ALTER TABLE ONLY balansity.payment_flag
 --
 
 ALTER TABLE ONLY balansity.payment_settlement
-    ADD CONSTRAINT payment_settlement_pkey PRIMARY KEY (payment_id, status);
+    ADD CONSTRAINT payment_settlement_pkey PRIMARY KEY (payment_id, status, attempt);
 
 --
 -- Name: payment_transition payment_transition_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
@@ -2865,6 +2937,24 @@ CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
 --
+-- Name: package_purchases_payment_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
+
+--
+-- Name: payments_external_payment_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (external_payment_id);
+
+--
+-- Name: payments_user_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
+
+--
 -- Name: appointments on_appointment_change; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3073,10 +3163,10 @@ REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time 
 REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
 
 --
--- Name: FUNCTION announce_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION uuid_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
@@ -3163,16 +3253,28 @@ REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION flag_stuck_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION forget_deleted(); Type: ACL; Schema: balansity; Owner: -
@@ -3185,6 +3287,12 @@ REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
+
+--
+-- Name: FUNCTION forget_refund(p_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3211,6 +3319,12 @@ REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM P
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION is_halted(p_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION is_unpaid(p_linked_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3227,12 +3341,6 @@ REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUB
 --
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.open_payments(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION over_at(p_appointment public.appointments); Type: ACL; Schema: balansity; Owner: -

@@ -34,6 +34,8 @@ def judge(ours: Sum, status: str, theirs: Sum, refunded: Decimal = Decimal(0)) -
     """What to do about a payment of `ours` that the provider says has `status` and is worth `theirs`."""
     if (ours.value, ours.currency) != (theirs.value, theirs.currency):
         return Verdict(doubt=f"the provider says {theirs}, we have {ours}")
-    if status == "succeeded" and refunded >= theirs.value:
+    if 0 < refunded < theirs.value:
+        return Verdict(doubt=f"the provider has given back {refunded:.2f} of {theirs}")
+    if status == "succeeded" and refunded:
         return Verdict(("completed", "refunded"))
     return Verdict((STATUS_OF[status],))

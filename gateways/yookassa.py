@@ -9,12 +9,13 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import requests
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from yookassa import Configuration
 from yookassa.client import ApiClient
 from yookassa.domain.request import RefundRequest
 
 import settings
+from domain.payload import problems
 from domain.payments import Sum
 from errors import PermanentError, RetryableError
 
@@ -22,7 +23,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 20
-LATER = {202, 408, 429, 500, 502, 503, 504}  # statuses of answers that may be better another time
+LATER = {202, 408, 429}  # statuses of answers that may be better another time, besides those from 500 on
 
 
 class ProviderPayment(BaseModel):
@@ -33,11 +34,18 @@ class ProviderPayment(BaseModel):
     refunded_amount: Sum | None = None
 
 
-class ProviderRefund(BaseModel):
-    """A refund as YooKassa knows it; `cancellation_details` says why it was canceled."""
+class Cancellation(BaseModel):
+    """Why a refund was canceled, as one of YooKassa's code words."""
 
+    reason: str = "no reason given"
+
+
+class ProviderRefund(BaseModel):
+    """A refund as YooKassa knows it."""
+
+    id: str
     status: Literal["pending", "succeeded", "canceled"]
-    cancellation_details: dict[str, Any] = Field(default_factory=dict)
+    cancellation_details: Cancellation = Cancellation()
 
 
 def configured() -> bool:
@@ -69,6 +77,15 @@ def refund(payment_id: str, external_id: str, money: Sum) -> ProviderRefund:
     return _read(ProviderRefund, _ask("POST", "/refunds", {"Idempotence-Key": payment_id}, body))
 
 
+def find_refund(refund_id: str) -> ProviderRefund:
+    """Ask what became of a refund.
+
+    Raises:
+        RetryableError, PermanentError: as `find_payment`.
+    """
+    return _read(ProviderRefund, _ask("GET", f"/refunds/{quote(refund_id, safe='')}"))
+
+
 class _Session(requests.Session):
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         return super().request(*args, **{"timeout": (CONNECT_SECONDS, ANSWER_SECONDS), **kwargs})
@@ -91,7 +108,8 @@ def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body:
     except requests.RequestException as error:
         raise RetryableError(f"YooKassa gave no answer to {method} {path}: {type(error).__name__}") from error
     refusal = f"YooKassa answered {response.status_code} to {method} {path}: {_description(response)}"
-    raise RetryableError(refusal) if response.status_code in LATER else PermanentError(refusal)
+    later = response.status_code in LATER or response.status_code >= 500
+    raise RetryableError(refusal) if later else PermanentError(refusal)
 
 
 def _client() -> ApiClient:
@@ -113,4 +131,4 @@ def _read(shape: type[Answer], content: Any) -> Answer:
     try:
         return shape.model_validate(content)
     except ValidationError as error:
-        raise RetryableError(f"YooKassa answered what its API does not describe: {error}") from error
+        raise RetryableError(f"YooKassa answered what its API does not describe: {problems(error)}") from None

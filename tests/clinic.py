@@ -16,7 +16,7 @@ class Clinic:
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if cursor.description is not None else []
 
     def value(self, statement: str, *values: Any) -> Any:
         [(found,)] = self.rows(statement, *values)
@@ -65,20 +65,29 @@ class Clinic:
         *,
         status: str = "pending",
         amount: str = "5000.00",
+        currency: str = "RUB",
         external_payment_id: str | None = None,
         payment_method: str | None = "yookassa",
     ) -> str:
         return str(
             self.value(
-                "INSERT INTO public.payments (user_id, metadata, status, amount, external_payment_id, payment_method) "
-                "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-                *(user_id, json.dumps(metadata), status, amount, external_payment_id, payment_method),
+                "INSERT INTO public.payments "
+                "(user_id, metadata, status, amount, currency, external_payment_id, payment_method) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+                *(user_id, json.dumps(metadata), status, amount, currency, external_payment_id, payment_method),
             )
         )
 
     def set_payment(self, payment_id: str, *statuses: str) -> None:
         for status in statuses:
             self.rows("UPDATE public.payments SET status = %s WHERE id = %s", status, payment_id)
+
+    def pay_anew(self, payment_id: str, external_payment_id: str) -> None:
+        """Another attempt at a payment, under an id of its own at the provider."""
+        self.rows(
+            "UPDATE public.payments SET status = 'pending', external_payment_id = %s WHERE id = %s",
+            *(external_payment_id, payment_id),
+        )
 
     def appointment(self, appointment_id: str) -> tuple[str, str | None]:
         """Its status and the payment it is linked to."""

@@ -1,9 +1,9 @@
 """YooKassa's notifications: hints only; the verify that follows asks its API what really happened."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Blueprint, abort, request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from actors.payments import process_payment
 from db import queries
@@ -16,11 +16,14 @@ payments = queries.load("payments")
 events = EventLogger(__name__)
 
 
+Id = Annotated[str, StringConstraints(pattern="^[0-9A-Za-z_-]+$")]
+
+
 class Subject(BaseModel):
     """The payment, or the refund, that a notification is about."""
 
-    id: str
-    payment_id: str | None = None
+    id: Id
+    payment_id: Id | None = None
 
 
 class Notice(BaseModel):
@@ -46,8 +49,9 @@ def receive() -> tuple[str, int]:
     except ValidationError:
         abort(400, "Not a notification")
     with transaction() as conn:
-        ours = [payment_id for (payment_id,) in payments.find_by_external_id(conn, external_id=notice.external_id)]
-    for payment_id in ours:
-        process_payment.send(payment_id=payment_id, action="verify")
+        ours = list(payments.find_by_external_id(conn, external_id=notice.external_id))
+    for payment_id, waiting in ours:
+        if not waiting:
+            process_payment.send(payment_id=payment_id, action="verify")
     events.info("payment_notice_received", known=len(ours))
     return "", 200

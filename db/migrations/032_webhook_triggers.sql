@@ -105,6 +105,27 @@ EXECUTE FUNCTION public.handle_new_appointment();
 
 -- 3. Payment status changed → what that status requires, each once.
 
+-- What the trigger and the provider's notices look up must not be a walk through the table, which the site's
+-- transaction would pay for: an index for each column that has none, whatever it is called.
+DO $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT format('public.%I', named.relation)::regclass AS relation, named.attribute
+        FROM (VALUES ('payments', 'user_id'), ('payments', 'external_payment_id'), ('package_purchases', 'payment_id'))
+            AS named (relation, attribute)
+    LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_index i
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+            WHERE i.indrelid = wanted.relation AND i.indpred IS NULL AND a.attname = wanted.attribute
+        ) THEN
+            EXECUTE format('CREATE INDEX ON %s (%I)', wanted.relation, wanted.attribute);
+        END IF;
+    END LOOP;
+END $$;
+
 -- Which status may follow which. Any other change is flagged for a person and has no effect of ours.
 CREATE TABLE balansity.payment_transition (
     old_status text,
@@ -122,7 +143,8 @@ CREATE TABLE balansity.payment_settlement (
     payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
     status text NOT NULL,
     settled_at timestamptz NOT NULL,
-    PRIMARY KEY (payment_id, status)
+    attempt text NOT NULL, -- of a failure, the provider's id of the attempt: only a failure may come again
+    PRIMARY KEY (payment_id, status, attempt)
 );
 
 -- What a person has to decide about a payment.
@@ -131,18 +153,41 @@ CREATE TABLE balansity.payment_flag (
     reason text NOT NULL,
     flagged_at timestamptz NOT NULL,
     resolved_at timestamptz,
+    halts boolean NOT NULL DEFAULT false, -- until it is resolved, nothing more takes effect
     PRIMARY KEY (payment_id, reason)
 );
 CREATE INDEX payment_flag_open ON balansity.payment_flag (flagged_at) WHERE resolved_at IS NULL;
 
-CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamptz) RETURNS void
+-- Flags what happened: should it happen again after a person has resolved it, it is flagged anew.
+CREATE FUNCTION balansity.flag_payment(
+    p_payment_id uuid, p_reason text, p_now timestamptz, p_halts boolean DEFAULT false
+) RETURNS void
 LANGUAGE sql
 SET search_path = ''
 AS $$
-    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, halts)
+    VALUES (p_payment_id, p_reason, p_now, p_halts)
     ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
     WHERE f.resolved_at IS NOT NULL
 $$;
+
+-- Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.
+CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    ON CONFLICT DO NOTHING
+$$;
+
+-- What we wait for the provider to decide: open payments, and refunds.
+CREATE TABLE balansity.payment_check (
+    payment_id uuid PRIMARY KEY, -- no foreign key: the service's tables carry nothing of ours
+    checks integer NOT NULL,     -- how often it was asked
+    next_at timestamptz NOT NULL,
+    since timestamptz,           -- null: since the payment was created
+    refund_id text               -- the provider's, while it is undecided
+);
 
 -- Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
@@ -179,6 +224,20 @@ RETURN p_linked_payment_id IS NULL OR EXISTS (
     SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
 );
 
+-- A person has to look at a payment below the price, which is in roubles; one above it is nobody's loss.
+-- A price of null is whatever the site asked for.
+CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+BEGIN
+    IF p_payment.currency <> 'RUB' THEN
+        RAISE EXCEPTION 'paid in %, but prices are in RUB', p_payment.currency;
+    ELSIF p_payment.amount < p_price THEN
+        RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
+    END IF;
+END $$;
+
 -- Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamptz)
 RETURNS void
@@ -194,33 +253,20 @@ BEGIN
         OR NOT (coalesce(paid.payment_id = p_payment.id, false) OR balansity.is_unpaid(paid.payment_id)) THEN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
+    PERFORM balansity.check_amount(
+        p_payment, CASE WHEN paid.payment_id IS DISTINCT FROM p_payment.id THEN t.price END -- else the site linked it
+    )
+    FROM public.appointment_types t
+    WHERE t.id = paid.appointment_type_id;
     UPDATE public.appointments a
     SET payment_id = p_payment.id,
         status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
         updated_at = p_now
     WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
     IF paid.status IN ('cancelled', 'no_show') THEN
-        PERFORM balansity.flag_payment(
+        PERFORM balansity.flag_finding(
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
         );
-    END IF;
-    -- Confirmed all the same: somebody booked it, and may have agreed on less.
-    PERFORM balansity.flag_payment(
-        p_payment.id, format('paid %s, but appointment %s costs %s', p_payment.amount, paid.id, t.price), p_now
-    )
-    FROM public.appointment_types t
-    WHERE t.id = paid.appointment_type_id AND t.price > p_payment.amount
-      AND paid.payment_id IS DISTINCT FROM p_payment.id; -- linked by the site, it is the site's price
-END $$;
-
--- A person has to look at a payment below the price; one above it is nobody's loss.
-CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
-LANGUAGE plpgsql
-SET search_path = ''
-AS $$
-BEGIN
-    IF p_payment.amount < p_price THEN
-        RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
     END IF;
 END $$;
 
@@ -239,11 +285,11 @@ BEGIN
             'appointment_type_id must be a uuid and scheduled_at a time with its zone';
     END IF;
     IF planned_at <= p_now THEN
-        RAISE EXCEPTION 'metadata.scheduled_at % had passed when the payment completed', balansity.iso_utc(planned_at);
+        RAISE EXCEPTION 'metadata.scheduled_at had passed when the payment completed';
     END IF;
     IF patient_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM public.profiles WHERE id = patient_id AND user_id = p_payment.user_id) THEN
-        RAISE EXCEPTION 'metadata.profile_id % is no profile of the payer', patient_id;
+        RAISE EXCEPTION 'metadata.profile_id is no profile of the payer';
     END IF;
     PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
     INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
@@ -273,7 +319,7 @@ BEGIN
     FROM public.packages p
     WHERE p.id = bought;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'metadata.package_id % is no package', p_payment.metadata ->> 'package_id';
+        RAISE EXCEPTION 'metadata.package_id is no package';
     END IF;
 END $$;
 
@@ -297,8 +343,11 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
-EXCEPTION WHEN raise_exception OR data_exception OR integrity_constraint_violation THEN
-    PERFORM balansity.flag_payment(p_payment.id, SQLERRM, p_now);
+EXCEPTION
+    WHEN raise_exception OR integrity_constraint_violation THEN
+        PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+    WHEN data_exception THEN -- its message would quote the value, which may be a person's
+        PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
 END $$;
 
 -- Takes back what a payment gave: its consultation if that is still to come, its unused sessions.
@@ -331,13 +380,12 @@ AS $$
 $$;
 
 -- The mail and the analytics event of a status.
-CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamptz) RETURNS void
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status,
-        CASE p_payment.status WHEN 'failed' THEN balansity.iso_utc(p_now) END); -- the only one that may come again
+    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status, nullif(p_attempt, ''));
     facts jsonb := jsonb_build_object(
         'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
     );
@@ -363,25 +411,34 @@ BEGIN
     ));
 END $$;
 
--- What the payment's present status requires. Safe to repeat: mail and event go out once, as long as it stays.
+-- Whether a person has to decide before anything more takes effect.
+CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (
+    SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
+);
+
+-- What the payment's present status requires. Safe to repeat: mail and event go out once.
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
     payment public.payments;
+    attempt text := '';
     replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
-    -- Tried again: if that fails too, it is told too.
-    DELETE FROM balansity.payment_settlement s
-    WHERE s.payment_id = payment.id AND s.status = 'failed' AND payment.status <> 'failed';
-    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE THEN
+    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE
+        OR balansity.is_halted(payment.id) THEN
         RETURN;
     END IF;
-    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at)
-    VALUES (payment.id, payment.status, p_now)
+    IF payment.status = 'failed' THEN -- the payer may try again, and hears of each attempt at the provider
+        attempt := coalesce(payment.external_payment_id, '');
+    END IF;
+    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
+    VALUES (payment.id, payment.status, p_now, attempt)
     ON CONFLICT DO NOTHING;
     replay := NOT FOUND;
     CASE payment.status
@@ -391,7 +448,7 @@ BEGIN
         WHEN 'failed' THEN NULL; -- only told
     END CASE;
     IF NOT replay THEN
-        PERFORM balansity.announce_payment(payment, p_now);
+        PERFORM balansity.announce_payment(payment, attempt, p_now);
     END IF;
 END $$;
 
@@ -402,14 +459,27 @@ CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = ''
 AS $$
+DECLARE
+    was_open boolean := OLD.status IN ('pending', 'processing');
+    is_open boolean := NEW.status IN ('pending', 'processing');
 BEGIN
+    IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
+        INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
+        VALUES (NEW.id, 0, now() + interval '5 minutes', now())
+        ON CONFLICT (payment_id) DO UPDATE SET checks = 0, next_at = excluded.next_at, since = excluded.since;
+    ELSIF NOT is_open THEN -- decided
+        DELETE FROM balansity.payment_flag
+        WHERE payment_id = NEW.id AND reason IN ('open for 3 days', 'refund pending for 3 days');
+    END IF;
     IF EXISTS (
         SELECT FROM balansity.payment_transition
         WHERE (old_status, new_status) = (OLD.status, NEW.status)
     ) THEN
         PERFORM balansity.settle_payment(NEW.id, now());
     ELSE
-        PERFORM balansity.flag_payment(NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now());
+        PERFORM balansity.flag_payment(
+            NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now(), p_halts => true
+        );
     END IF;
     RETURN NULL;
 END $$;

@@ -9,39 +9,46 @@ AS $$
 DECLARE
     old text;
 BEGIN
-    -- The site writes a consultation before its payment: whoever takes both in this order never waits in a circle.
-    PERFORM FROM public.appointments
-    WHERE id = (SELECT balansity.appointment_of(p) FROM public.payments p WHERE p.id = p_payment_id)
-    FOR NO KEY UPDATE;
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
         RETURN 'unchanged';
     END IF;
     IF NOT EXISTS (SELECT FROM balansity.payment_transition WHERE (old_status, new_status) = (old, p_status)) THEN
-        PERFORM balansity.flag_payment(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
+        PERFORM balansity.flag_finding(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
         RETURN 'refused';
     END IF;
     UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
     RETURN 'changed';
 END $$;
 
-CREATE TABLE balansity.payment_check (
-    payment_id uuid PRIMARY KEY, -- no foreign key: the service's tables carry nothing of ours
-    checks integer NOT NULL,
-    next_at timestamptz NOT NULL
-);
-
--- Open payments that the provider knows, at an age when it should have settled them but not older than 3 days.
-CREATE FUNCTION balansity.open_payments(p_now timestamptz) RETURNS SETOF uuid
-LANGUAGE sql STABLE
+-- A refund that the provider has not decided yet is asked about from now on.
+CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamptz) RETURNS void
+LANGUAGE sql
 SET search_path = ''
 AS $$
-    SELECT id
-    FROM public.payments
-    WHERE status IN ('pending', 'processing')
-      AND external_payment_id <> '' AND coalesce(payment_method, 'yookassa') = 'yookassa'
-      AND created_at <= p_now - interval '5 minutes' AND created_at > p_now - interval '3 days'
+    INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since, refund_id)
+    VALUES (p_payment_id, 0, p_now + interval '5 minutes', p_now, p_refund_id)
+    ON CONFLICT (payment_id) DO UPDATE
+    SET checks = 0, next_at = excluded.next_at, since = excluded.since, refund_id = excluded.refund_id
+    WHERE c.refund_id IS DISTINCT FROM excluded.refund_id
 $$;
+
+-- A refund that the provider has canceled is no longer asked about.
+CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    UPDATE balansity.payment_check SET refund_id = NULL WHERE payment_id = p_payment_id;
+    DELETE FROM balansity.payment_flag WHERE payment_id = p_payment_id AND reason = 'refund pending for 3 days'
+$$;
+
+-- What waits for the provider, and since when: open payments, and completed ones whose refund is undecided.
+CREATE VIEW balansity.waiting_payment AS
+SELECT p.id AS payment_id, p.status, coalesce(c.since, p.created_at) AS since,
+       p.external_payment_id <> '' AND coalesce(p.payment_method, 'yookassa') = 'yookassa' AS known_to_provider
+FROM public.payments p
+LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
+WHERE p.status IN ('pending', 'processing') OR (p.status = 'completed' AND c.refund_id IS NOT NULL);
 
 -- Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz) RETURNS SETOF uuid
@@ -49,25 +56,25 @@ LANGUAGE sql
 SET search_path = ''
 AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
-    SELECT id, 1, p_now + interval '5 minutes'
-    FROM balansity.open_payments(p_now) AS open (id)
+    SELECT payment_id, 1, p_now + interval '5 minutes'
+    FROM balansity.waiting_payment
+    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND since > p_now - interval '3 days'
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 
--- Flags what stayed open for 3 days although the provider was asked; returns how many, each counted once.
+-- Flags what has waited for 3 days; returns how many, each counted once.
 CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
 AS $$
     WITH flagged AS (
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
-        SELECT p.id, 'open for 3 days', p_now
-        FROM public.payments p
-        JOIN balansity.payment_check c ON c.payment_id = p.id
-        WHERE p.status IN ('pending', 'processing') AND p.created_at <= p_now - interval '3 days'
+        SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
+        FROM balansity.waiting_payment
+        WHERE since <= p_now - interval '3 days'
         ON CONFLICT DO NOTHING
         RETURNING 1
     )

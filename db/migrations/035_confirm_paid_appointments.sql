@@ -2,17 +2,26 @@
 -- too early for them.
 
 CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamptz) RETURNS bigint
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = ''
 AS $$
-    WITH confirmed AS (
-        UPDATE public.appointments a
-        SET status = 'confirmed', updated_at = p_now
+DECLARE
+    payment public.payments;
+    confirmed bigint := 0;
+BEGIN
+    FOR payment IN
+        SELECT p.*
         FROM public.payments p
-        WHERE p.id = a.payment_id AND p.user_id = a.user_id AND p.status = 'completed' AND a.status = 'pending'
-        RETURNING 1
-    )
-    SELECT count(*) FROM confirmed
-$$;
+        JOIN public.appointments a ON a.payment_id = p.id
+        WHERE p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
+        FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
+    LOOP
+        PERFORM balansity.fulfil_payment(payment, true, p_now);
+        confirmed := confirmed + (
+            SELECT count(*) FROM public.appointments a WHERE a.payment_id = payment.id AND a.status = 'confirmed'
+        );
+    END LOOP;
+    RETURN confirmed;
+END $$;
 
 REVOKE EXECUTE ON FUNCTION balansity.confirm_paid_appointments(timestamptz) FROM PUBLIC;

@@ -1,7 +1,16 @@
 -- name: find_payment(payment_id)^
-SELECT id::text, status, amount, coalesce(currency, 'RUB'), payment_method, external_payment_id
-FROM public.payments
-WHERE id = :payment_id;
+SELECT p.id::text, p.status, p.amount, coalesce(p.currency, 'RUB'), p.payment_method, p.external_payment_id, c.refund_id
+FROM public.payments p
+LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
+WHERE p.id = :payment_id;
+
+-- name: yield_to_others()$
+-- The site locks a payment and its consultation in either order. Where it and we wait for each other, the server would
+-- end the site's transaction, which waited first, after a second (deadlock_timeout): ours gives up sooner.
+SELECT set_config('lock_timeout', '200ms', true);
+
+-- name: lock_payment(payment_id)^
+SELECT status, external_payment_id FROM public.payments WHERE id = :payment_id FOR NO KEY UPDATE;
 
 -- name: change_status(payment_id, status, now)$
 -- One of changed, unchanged, refused.
@@ -9,6 +18,15 @@ SELECT balansity.change_payment_status(:payment_id, :status, :now);
 
 -- name: flag(payment_id, reason, now)$
 SELECT balansity.flag_payment(:payment_id, :reason, :now);
+
+-- name: flag_finding(payment_id, reason, now)$
+SELECT balansity.flag_finding(:payment_id, :reason, :now);
+
+-- name: follow_refund(payment_id, refund_id, now)$
+SELECT balansity.follow_refund(:payment_id, :refund_id, :now);
+
+-- name: forget_refund(payment_id)$
+SELECT balansity.forget_refund(:payment_id);
 
 -- name: settle(payment_id, now)$
 SELECT balansity.settle_payment(:payment_id, :now);
@@ -34,4 +52,11 @@ ORDER BY f.flagged_at, f.reason;
 UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment_id AND resolved_at IS NULL;
 
 -- name: find_by_external_id(external_id)
-SELECT id::text FROM public.payments WHERE external_payment_id = :external_id;
+-- With whether a verify is waiting already, which is going to ask late enough.
+SELECT p.id::text, EXISTS (
+    SELECT FROM dramatiq.queue q
+    WHERE q.queue_name = 'payments' AND q.state = 'queued' AND NOT q.delayed
+      AND q.message -> 'kwargs' ->> 'payment_id' = p.id::text AND q.message -> 'kwargs' ->> 'action' = 'verify'
+)
+FROM public.payments p
+WHERE p.external_payment_id = :external_id;

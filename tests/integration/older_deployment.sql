@@ -23,6 +23,7 @@ CREATE TABLE public.appointments (
     payment_id uuid REFERENCES public.payments, notes text,
     created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now()
 );
+CREATE INDEX latest_payments ON public.payments (user_id, created_at DESC);
 ALTER TABLE public.appointments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.payments ENABLE ROW LEVEL SECURITY;
 

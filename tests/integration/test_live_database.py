@@ -55,6 +55,21 @@ def test_what_was_there_stays_as_it_was(clinic: Clinic) -> None:
     assert clinic.value("SELECT count(*) FROM public.appointment_types") == 1
 
 
+def test_what_payments_are_looked_up_by_has_one_index(clinic: Clinic) -> None:
+    for table, column, indexes in (
+        ("payments", "user_id", ["latest_payments"]),
+        ("payments", "external_payment_id", ["payments_external_payment_id_idx"]),
+        ("package_purchases", "payment_id", ["package_purchases_payment_id_idx"]),
+    ):
+        found = clinic.rows(
+            "SELECT i.indexrelid::regclass::text FROM pg_index i "
+            "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
+            "WHERE i.indrelid = %s::regclass AND a.attname = %s",
+            *(table, column),
+        )
+        assert [name for (name,) in found] == indexes
+
+
 def test_a_paid_consultation_is_confirmed_and_told(clinic: Clinic) -> None:
     user_id = clinic.value("SELECT id FROM public.users")
     payment_id = clinic.value("INSERT INTO public.payments (user_id, amount) VALUES (%s, 5000) RETURNING id", user_id)

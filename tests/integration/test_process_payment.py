@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import dramatiq
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
@@ -15,7 +16,7 @@ from actors.payments import process_payment, verify_open_payments
 from broker import broker
 from errors import InvalidMessage, PermanentError, RetryableError
 from tests.clinic import Clinic
-from tests.servers import yookassa
+from tests.integration.payment_cases import shop
 from tests.servers.yookassa import YooKassa
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
@@ -25,11 +26,7 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
-    with yookassa.running() as provider:
-        environment.setenv("YOOKASSA_API_URL", provider.url)
-        environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
-        environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
-        settings.current.cache_clear()
+    with shop(environment) as provider:
         yield provider
 
 
@@ -120,13 +117,16 @@ def test_a_refund_gives_money_back_once(clinic: Clinic, provider: YooKassa) -> N
     assert list(provider.refunds) == [payment]
 
 
-def test_a_refund_whose_answer_was_lost_is_one_refund(clinic: Clinic, provider: YooKassa) -> None:
-    external_id = provider.add_payment()
-    payment = payment_of(clinic, external_id, "completed")
-    provider.create_refund(payment, {"payment_id": external_id, "amount": {"value": "5000.00", "currency": "RUB"}})
+@pytest.mark.parametrize("outcome", ["succeeded", "pending"])
+def test_a_refund_whose_answer_was_lost_is_one_refund(clinic: Clinic, provider: YooKassa, outcome: str) -> None:
+    payment = payment_of(clinic, provider.add_payment(), "completed")
+    provider.refund_status = outcome
+    provider.meanwhile = lambda: provider.answers.append("lost")  # after the answer about the payment
+    with pytest.raises(RetryableError):
+        process_payment(payment_id=payment, action="refund")
     process_payment(payment_id=payment, action="refund")
-    assert status(clinic, payment) == "refunded"
-    assert [method for method, _ in provider.requests] == ["GET"]
+    assert status(clinic, payment) == {"succeeded": "refunded", "pending": "completed"}[outcome]
+    assert list(provider.refunds) == [payment]
 
 
 def test_other_money_is_not_given_back(clinic: Clinic, provider: YooKassa) -> None:
@@ -138,18 +138,89 @@ def test_other_money_is_not_given_back(clinic: Clinic, provider: YooKassa) -> No
 
 def test_a_refund_made_in_the_providers_cabinet_is_noticed(clinic: Clinic, provider: YooKassa) -> None:
     external_id = provider.add_payment()
-    provider.payments[external_id]["refunded_amount"]["value"] = "5000.00"
+    provider.give_back(external_id, "5000.00")
     payment = payment_of(clinic, external_id, "completed")
     process_payment(payment_id=payment, action="verify")
     assert status(clinic, payment) == "refunded"
 
 
-def test_a_pending_refund_is_asked_about_again(clinic: Clinic, provider: YooKassa) -> None:
+@pytest.mark.parametrize(("ours", "action"), [("pending", "verify"), ("completed", "verify"), ("completed", "refund")])
+def test_a_refund_in_part_is_flagged_and_nothing_else_happens(
+    clinic: Clinic, provider: YooKassa, ours: str, action: str
+) -> None:
+    external_id = provider.add_payment()
+    provider.give_back(external_id, "2500.00")
+    payment = payment_of(clinic, external_id, ours)
+    process_payment(payment_id=payment, action=action)
+    assert (status(clinic, payment), provider.refunds, payment_mails(clinic)) == (ours, {}, [])
+    assert clinic.flags(payment) == ["the provider has given back 2500.00 of 5000.00 RUB"]
+
+
+def pending_refund(clinic: Clinic, provider: YooKassa) -> str:
     provider.refund_status = "pending"
     payment = payment_of(clinic, provider.add_payment(), "completed")
-    with pytest.raises(RetryableError, match="still pending"):
+    process_payment(payment_id=payment, action="refund")
+    assert status(clinic, payment) == "completed"
+    return payment
+
+
+def asked_about_until_given_up(clinic: Clinic, since: datetime) -> list[int]:
+    """After how many minutes, in four days of looking every five."""
+    asked = []
+    for minutes in range(0, 4 * 24 * 60, 5):
+        now = since + minutes * MINUTE
+        if clinic.rows("SELECT balansity.claim_payment_checks(%s)", now):
+            asked.append(minutes)
+        clinic.rows("SELECT balansity.flag_stuck_payments(%s)", now)
+    return asked
+
+
+def test_a_pending_refund_is_asked_about_at_growing_intervals_and_then_given_up(
+    clinic: Clinic, provider: YooKassa
+) -> None:
+    payment = pending_refund(clinic, provider)
+    since = clinic.value("SELECT since FROM balansity.payment_check")
+    assert asked_about_until_given_up(clinic, since) == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
+    assert clinic.flags(payment) == ["refund pending for 3 days"]
+
+
+@pytest.mark.parametrize("action", ["verify", "refund"])
+def test_a_pending_refund_that_is_given_in_the_end_is_told_once(
+    clinic: Clinic, provider: YooKassa, action: str
+) -> None:
+    payment = pending_refund(clinic, provider)
+    process_payment(payment_id=payment, action=action)
+    clinic.rows("SELECT balansity.flag_stuck_payments(now() + interval '4 days')")
+    provider.settle_refund(payment, "succeeded")
+    for _ in range(2):
+        process_payment(payment_id=payment, action=action)
+    assert (status(clinic, payment), clinic.flags(payment)) == ("refunded", [])
+    assert payment_mails(clinic) == ["payment_refunded"]
+    assert [method for method, _ in provider.requests].count("POST") == 1
+
+
+def test_a_pending_refund_that_is_canceled_in_the_end_is_flagged_and_never_asked_for_again(
+    clinic: Clinic, provider: YooKassa
+) -> None:
+    payment = pending_refund(clinic, provider)
+    provider.settle_refund(payment, "canceled")
+    for _ in range(2):
+        process_payment(payment_id=payment, action="verify")
+    assert (status(clinic, payment), clinic.flags(payment)) == ("completed", ["refund canceled: insufficient_funds"])
+    assert asked_about_until_given_up(clinic, datetime.now(UTC)) == []
+    assert [method for method, _ in provider.requests].count("POST") == 1
+
+
+def test_a_refund_that_the_provider_refuses_is_flagged(clinic: Clinic, provider: YooKassa) -> None:
+    external_id = provider.add_payment()
+    payment = payment_of(clinic, external_id, "completed")
+    provider.refund_status = "pending"
+    provider.create_refund("made by hand", {"payment_id": external_id, "amount": {"value": "1.00", "currency": "RUB"}})
+    with pytest.raises(PermanentError, match="exceeds"):
         process_payment(payment_id=payment, action="refund")
     assert status(clinic, payment) == "completed"
+    [flag] = clinic.flags(payment)
+    assert flag.startswith("refund refused: YooKassa answered 400")
 
 
 def test_a_refund_that_the_provider_cancels_is_flagged(clinic: Clinic, provider: YooKassa) -> None:
@@ -220,23 +291,44 @@ def test_an_open_payment_is_asked_about_at_growing_intervals_and_then_given_up(
 ) -> None:
     payment = payment_of(clinic, provider.add_payment("pending"))
     created = clinic.value("SELECT created_at FROM public.payments")
-    asked = []
-    for minutes in range(0, 4 * 24 * 60, 5):
-        now = created + minutes * MINUTE
-        if clinic.rows("SELECT balansity.claim_payment_checks(%s)", now):
-            asked.append(minutes)
-        clinic.rows("SELECT balansity.flag_stuck_payments(%s)", now)
-    assert asked == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
+    assert asked_about_until_given_up(clinic, created) == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
     assert clinic.flags(payment) == ["open for 3 days"]
 
 
-def test_payments_that_the_provider_does_not_know_are_not_asked_about(clinic: Clinic) -> None:
-    payment_of(clinic, None)
-    payment_of(clinic, "", "processing")
-    payment_of(clinic, "x", "completed")
-    clinic.add_payment(clinic.add_user(), external_payment_id="x", payment_method="stripe")
-    soon = datetime.now(UTC) + 6 * MINUTE
-    assert clinic.rows("SELECT balansity.claim_payment_checks(%s)", soon) == []
+def test_another_attempt_at_an_old_payment_has_three_days_of_its_own(clinic: Clinic, provider: YooKassa) -> None:
+    payment = payment_of(clinic, provider.add_payment("pending"))
+    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '30 days'")
+    for attempt in ("first", "second"):
+        clinic.rows("SELECT balansity.flag_stuck_payments(now() + interval '4 days')")
+        assert clinic.flags(payment) == ["open for 3 days"]
+        clinic.set_payment(payment, "failed")
+        assert clinic.flags(payment) == []
+        clinic.pay_anew(payment, attempt)
+        again = clinic.value("SELECT since FROM balansity.payment_check")
+        assert asked_about_until_given_up(clinic, again) == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
+
+
+def test_what_a_person_has_resolved_stays_resolved_while_the_payment_stays_open(
+    clinic: Clinic, provider: YooKassa
+) -> None:
+    payment = payment_of(clinic, provider.add_payment("pending", "1.00"))
+    stuck = "SELECT balansity.flag_stuck_payments(now() + interval '4 days')"
+    process_payment(payment_id=payment, action="verify")
+    clinic.rows(stuck)
+    assert len(clinic.flags(payment)) == 2
+    clinic.rows("UPDATE balansity.payment_flag SET resolved_at = now()")
+    process_payment(payment_id=payment, action="verify")
+    clinic.rows(stuck)
+    assert clinic.rows("SELECT FROM balansity.payment_flag WHERE resolved_at IS NULL") == []
+
+
+def test_payments_that_the_provider_does_not_know_are_given_up_without_asking(clinic: Clinic) -> None:
+    completed = payment_of(clinic, "x", "completed")
+    opened = [payment_of(clinic, None), payment_of(clinic, "", "processing")]
+    opened.append(clinic.add_payment(clinic.add_user(), external_payment_id="x", payment_method="stripe"))
+    assert asked_about_until_given_up(clinic, datetime.now(UTC)) == []
+    assert [clinic.flags(payment) for payment in opened] == [["open for 3 days"]] * 3
+    assert clinic.flags(completed) == []
 
 
 def test_the_job_sends_a_verify_for_each_open_payment(clinic: Clinic, provider: YooKassa) -> None:
@@ -256,8 +348,26 @@ def test_without_a_shop_the_job_asks_nobody(
     settings.current.cache_clear()
     payment_of(clinic, provider.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
+    old = payment_of(clinic, provider.add_payment("pending"))
+    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '30 days' WHERE id = %s", old)
     verify_open_payments("2026-11-20T10:05:00+00:00")
     assert clinic.rows("SELECT FROM dramatiq.queue") == []
+    assert clinic.flags(old) == ["open for 3 days"]
+
+
+def test_checks_and_their_messages_are_claimed_together_or_not_at_all(clinic: Clinic, provider: YooKassa) -> None:
+    payment_of(clinic, provider.add_payment("pending"))
+    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
+    old = payment_of(clinic, None)
+    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '4 days' WHERE id = %s", old)
+    clinic.rows("ALTER TABLE balansity.payment_flag ADD CONSTRAINT unwilling CHECK (reason <> 'open for 3 days')")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        verify_open_payments("2026-11-20T10:05:00+00:00")
+    assert clinic.rows("SELECT FROM dramatiq.queue") == clinic.rows("SELECT FROM balansity.payment_check") == []
+    clinic.rows("ALTER TABLE balansity.payment_flag DROP CONSTRAINT unwilling")
+    verify_open_payments("2026-11-20T10:10:00+00:00")
+    assert len(clinic.rows("SELECT FROM dramatiq.queue")) == 1
+    assert len(clinic.rows("SELECT FROM balansity.payment_check")) == 1
 
 
 def test_a_consultation_linked_after_its_payment_completed_is_confirmed(clinic: Clinic) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from traceback import format_exception
 from uuid import uuid4
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_refund_asked_for_twice_is_one_refund(provider: YooKassa) -> None:
     assert made["amount"] == {"value": "5000.00", "currency": "RUB"}
 
 
-@pytest.mark.parametrize("status", [202, 429, 500, 503])
+@pytest.mark.parametrize("status", [202, 429, 500, 503, 520, 599])
 def test_a_provider_in_trouble_is_asked_again_later(provider: YooKassa, status: int) -> None:
     provider.answers.append(status)
     with pytest.raises(RetryableError, match=f"answered {status}"):
@@ -52,6 +53,16 @@ def test_nonsense_is_asked_again_later(provider: YooKassa, answer: str) -> None:
     provider.answers.append(answer)
     with pytest.raises(RetryableError):
         gateway.find_payment(provider.add_payment())
+
+
+def test_what_the_provider_says_is_not_quoted(provider: YooKassa) -> None:
+    answer = {"status": "Anna Ivanova", "amount": {"value": "79001234567", "currency": "RUB"}, "phone": "79001234567"}
+    provider.answers.append(json.dumps(answer))
+    with pytest.raises(RetryableError, match="status is wrong") as error:
+        gateway.find_payment(provider.add_payment())
+    told = "".join(format_exception(error.value))
+    assert "Anna" not in told
+    assert "7900" not in told
 
 
 def test_silence_ends_in_time(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +103,25 @@ def test_a_refund_that_cannot_be_is_permanent(provider: YooKassa) -> None:
         gateway.refund(str(uuid4()), provider.add_payment("pending"), Sum(Decimal(5000), "RUB"))
     with pytest.raises(PermanentError, match="Invalid payment id"):
         gateway.refund(str(uuid4()), "too short", Sum(Decimal(5000), "RUB"))
+
+
+def test_a_refund_can_be_asked_about(provider: YooKassa) -> None:
+    provider.refund_status = "pending"
+    made = gateway.refund("p-1", provider.add_payment(), Sum(Decimal(5000), "RUB"))
+    assert gateway.find_refund(made.id).status == "pending"
+    provider.settle_refund("p-1", "canceled")
+    assert gateway.find_refund(made.id).cancellation_details.reason == "insufficient_funds"
+
+
+def test_a_key_stands_for_one_refund_and_no_more_than_was_paid_is_given_back(provider: YooKassa) -> None:
+    external_id = provider.add_payment()
+    gateway.refund("p-1", external_id, Sum(Decimal(3000), "RUB"))
+    with pytest.raises(PermanentError, match="duplicated"):
+        gateway.refund("p-1", external_id, Sum(Decimal(1), "RUB"))
+    with pytest.raises(PermanentError, match="exceeds"):
+        gateway.refund("p-2", external_id, Sum(Decimal(3000), "RUB"))
+    with pytest.raises(PermanentError, match="Idempotence-Key"):
+        gateway.refund("", external_id, Sum(Decimal(1), "RUB"))
 
 
 def test_without_a_shop_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,10 @@
 import json
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
@@ -25,7 +26,9 @@ class YooKassa:
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)  # by Idempotence-Key
     refund_status: str = "succeeded"
     requests: list[tuple[str, str]] = field(default_factory=list)
-    answers: list[int | str] = field(default_factory=list)  # instead of the next real ones: a status, or a raw body
+    # What happens to the next answers: a status or a raw body instead, "silence", or "lost" after its work is done.
+    answers: list[int | str] = field(default_factory=list)
+    meanwhile: Callable[[], None] | None = None  # what happens once between the next real answer and its arrival
     let_go: threading.Event = field(default_factory=threading.Event)
 
     def add_payment(self, status: str = "succeeded", value: str = "5000.00", currency: str = "RUB") -> str:
@@ -42,19 +45,49 @@ class YooKassa:
         }
         return payment_id
 
-    def create_refund(self, key: str, wanted: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        payment = self.payments.get(wanted["payment_id"])
+    def create_refund(self, key: str | None, wanted: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if not key:
+            return problem(400, "Idempotence-Key header is missing")
+        if made := self.refunds.get(key):
+            same = wanted == {name: made[name] for name in wanted}
+            return (200, made) if same else problem(400, "Idempotence key duplicated")
+        if refusal := self.refusal(self.payments.get(wanted["payment_id"]), wanted["amount"]):
+            return refusal
+        self.refunds[key] = {"id": str(uuid4()), "status": "pending", **wanted}
+        if self.refund_status != "pending":
+            self.settle_refund(key, self.refund_status)
+        return 200, self.refunds[key]
+
+    def refusal(self, payment: dict[str, Any] | None, amount: dict[str, str]) -> tuple[int, dict[str, Any]] | None:
         if payment is None:
             return problem(404, "Payment doesn't exist or access denied")
-        if key not in self.refunds:
-            if payment["status"] != "succeeded":
-                return problem(400, "Payment can't be refunded")
-            self.refunds[key] = {"id": str(uuid4()), "status": self.refund_status, **wanted}
-            if self.refund_status == "canceled":
-                self.refunds[key]["cancellation_details"] = {"party": "yoo_money", "reason": "insufficient_funds"}
-            if self.refund_status == "succeeded":
-                payment["refunded_amount"] = wanted["amount"]
-        return 200, self.refunds[key]
+        if payment["status"] != "succeeded":
+            return problem(400, "Payment can't be refunded")
+        if amount["currency"] != payment["amount"]["currency"]:
+            return problem(400, "Refund currency differs from the payment's")
+        if Decimal(amount["value"]) > self.remaining(payment):
+            return problem(400, "Refund amount exceeds what is left of the payment")
+        return None
+
+    def settle_refund(self, key: str, status: str) -> None:
+        refund = self.refunds[key]
+        refund["status"] = status
+        if status == "canceled":
+            refund["cancellation_details"] = {"party": "yoo_money", "reason": "insufficient_funds"}
+        else:
+            self.give_back(refund["payment_id"], refund["amount"]["value"])
+
+    def give_back(self, payment_id: str, value: str) -> None:
+        refunded = self.payments[payment_id]["refunded_amount"]
+        refunded["value"] = f"{Decimal(refunded['value']) + Decimal(value):.2f}"
+
+    def remaining(self, payment: dict[str, Any]) -> Decimal:
+        pending = [
+            Decimal(refund["amount"]["value"])
+            for refund in self.refunds.values()
+            if refund["payment_id"] == payment["id"] and refund["status"] == "pending"
+        ]
+        return Decimal(payment["amount"]["value"]) - Decimal(payment["refunded_amount"]["value"]) - sum(pending)
 
 
 def problem(status: int, description: str) -> tuple[int, dict[str, Any]]:
@@ -97,19 +130,28 @@ class _Handler(BaseHTTPRequestHandler):
         if unusual == "silence":
             self.provider.let_go.wait()
             self.close_connection = True
+        elif unusual == "lost":
+            self._serve(body)
+            self.close_connection = True
         elif isinstance(unusual, str):
             self._write(200, unusual.encode())
         else:
             status, content = problem(unusual, "As the test wanted") if unusual else self._serve(body)
-            self._write(status, json.dumps(content).encode())
+            answer = json.dumps(content).encode()
+            if meanwhile := self.provider.meanwhile:
+                self.provider.meanwhile = None
+                meanwhile()
+            self._write(status, answer)
 
     def _serve(self, body: bytes) -> tuple[int, dict[str, Any]]:
         if self.headers["Authorization"] != AUTHORIZATION:
             return problem(401, "Login has illegal format")
         if self.command == "POST":
             return self.provider.create_refund(self.headers["Idempotence-Key"], json.loads(body))
-        payment = self.provider.payments.get(self.path.removeprefix("/v3/payments/"))
-        return (200, payment) if payment else problem(404, "Payment doesn't exist or access denied")
+        known = {"payments": self.provider.payments, "refunds": {r["id"]: r for r in self.provider.refunds.values()}}
+        _, _, kind, wanted = self.path.split("/", 3)
+        found = known[kind].get(wanted)
+        return (200, found) if found else problem(404, f"{kind[:-1].title()} doesn't exist or access denied")
 
     def _write(self, status: int, body: bytes) -> None:
         self.send_response(status)

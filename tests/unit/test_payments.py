@@ -30,4 +30,9 @@ def test_other_money_is_for_a_person_to_judge(theirs: Sum, status: str) -> None:
 
 def test_money_given_back_was_taken_first() -> None:
     assert judge(OURS, "succeeded", OURS, refunded=Decimal(5000)) == Verdict(("completed", "refunded"))
-    assert judge(OURS, "succeeded", OURS, refunded=Decimal(100)) == Verdict(("completed",))
+    assert judge(OURS, "succeeded", OURS, refunded=Decimal(0)) == Verdict(("completed",))
+
+
+def test_money_given_back_in_part_is_for_a_person_to_judge() -> None:
+    doubt = "the provider has given back 100.00 of 5000.00 RUB"
+    assert judge(OURS, "succeeded", OURS, refunded=Decimal(100)) == Verdict(doubt=doubt)
