@@ -120,6 +120,7 @@ class Settings:
     smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
     report_storage_url: str = setting("", storage_url, "s3://… or file://…; empty: reports are kept in PostgreSQL")
     report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")
+    analytics_retention_days: int = setting("400", whole_number(1, 36500), "days that events are kept; counts stay")
     site_url: str = setting("https://balansity.example", web_address, "where links in mails lead")
     yookassa_shop_id: str = setting("", text, "YooKassa shop")
     yookassa_secret_key: str = setting("", text, "YooKassa key", secret=True)

@@ -710,6 +710,17 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
 
 --
+-- Name: misplaced_events(text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+$$;
+
+--
 -- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -744,6 +755,23 @@ CREATE TABLE public.appointment_types (
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+
+--
+-- Name: purge_events(timestamp with time zone, integer); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH purged AS (
+        DELETE FROM balansity.analytics_event WHERE key IN (
+            SELECT key FROM balansity.analytics_event
+            WHERE received_at < p_before ORDER BY received_at LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*) FROM purged
+$$;
 
 --
 -- Name: reader_name(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -805,13 +833,16 @@ CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timest
     LANGUAGE sql
     SET search_path TO ''
     AS $$
-    WITH added AS (
-        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
-        SELECT DISTINCT ON (e.key)
-            e.key, e.type, e.occurred_at, (e.occurred_at AT TIME ZONE p_zone)::date, e.user_id, e.facts, p_at
+    WITH sent AS (
+        SELECT e.*, sha256(convert_to(e.key, 'UTF8')) AS digest
         FROM jsonb_to_recordset(p_events)
             AS e (key text, type text, occurred_at timestamptz, user_id uuid, facts jsonb)
-        ORDER BY e.key
+    ), added AS (
+        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
+        SELECT DISTINCT ON (digest)
+            digest, type, occurred_at, (occurred_at AT TIME ZONE p_zone)::date, user_id, facts, p_at
+        FROM sent
+        ORDER BY digest
         ON CONFLICT (key) DO NOTHING
         RETURNING day, type
     ), counted AS (
@@ -826,17 +857,33 @@ $$;
 -- Name: recount_events(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    LOCK TABLE balansity.analytics_daily IN ACCESS EXCLUSIVE MODE;
-    UPDATE balansity.analytics_event SET day = (occurred_at AT TIME ZONE p_zone)::date
-    WHERE day <> (occurred_at AT TIME ZONE p_zone)::date;
-    DELETE FROM balansity.analytics_daily;
-    INSERT INTO balansity.analytics_daily (day, type, events)
-    SELECT day, type, count(*) FROM balansity.analytics_event GROUP BY day, type
-$$;
+DECLARE
+    moved_events bigint;
+BEGIN
+    LOCK TABLE balansity.analytics_daily IN SHARE ROW EXCLUSIVE MODE;
+    WITH misplaced AS (
+        SELECT key, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
+        FROM balansity.analytics_event
+        WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+    ), moved AS (
+        UPDATE balansity.analytics_event e SET day = m.right_day
+        FROM misplaced m WHERE m.key = e.key
+        RETURNING e.type, m.day, m.right_day
+    ), counted AS (
+        INSERT INTO balansity.analytics_daily AS daily (day, type, events)
+        SELECT day, type, sum(change)
+        FROM (SELECT day, type, -1 FROM moved UNION ALL SELECT right_day, type, 1 FROM moved) AS c (day, type, change)
+        GROUP BY day, type
+        ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
+    )
+    SELECT count(*) INTO moved_events FROM moved;
+    DELETE FROM balansity.analytics_daily WHERE events = 0;
+    RETURN moved_events;
+END $$;
 
 --
 -- Name: release_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1872,7 +1919,7 @@ CREATE TABLE balansity.analytics_daily (
 --
 
 CREATE TABLE balansity.analytics_event (
-    key text NOT NULL,
+    key bytea NOT NULL,
     type text NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     day date NOT NULL,
@@ -2626,6 +2673,12 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
 --
+-- Name: analytics_event_by_age; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (received_at);
+
+--
 -- Name: analytics_event_by_user; Type: INDEX; Schema: balansity; Owner: -
 --
 
@@ -3086,6 +3139,12 @@ REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION misplaced_events(p_zone text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3096,6 +3155,12 @@ REVOKE ALL ON FUNCTION balansity.open_payments(p_now timestamp with time zone) F
 --
 
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
+
+--
+-- Name: FUNCTION purge_events(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION reader_name(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
