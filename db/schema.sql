@@ -74,50 +74,31 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
 $$;
 
 --
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+-- Name: address_in(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
-
---
--- Name: users; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.users (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    email text,
-    phone text,
-    region text,
-    marketing_consent boolean DEFAULT false NOT NULL,
-    role text DEFAULT 'user'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
+CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN "substring"(lower(p_text), '[^\s<>"]+@[^\s<>"]+'::text);
 
 --
 -- Name: addresses_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS text[]
+CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO ''
-    RETURN ARRAY(SELECT lower(u.email) AS lower FROM public.users u WHERE ((u.id = addresses_of.p_user_id) AND (u.email IS NOT NULL)) UNION SELECT lower(d.recipient) AS lower FROM balansity.delivery d WHERE ((d.user_id = addresses_of.p_user_id) AND (d.recipient IS NOT NULL)));
+    AS $$
+    SELECT theirs.address
+    FROM (
+        SELECT balansity.address_in(email) FROM public.users WHERE id = p_user_id
+        UNION SELECT balansity.address_in(recipient) FROM balansity.delivery WHERE user_id = p_user_id
+    ) AS theirs (address)
+    WHERE theirs.address IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM public.users u WHERE u.id <> p_user_id AND balansity.address_in(u.email) = theirs.address
+      )
+$$;
 
 --
 -- Name: payments; Type: TABLE; Schema: public; Owner: -
@@ -455,8 +436,10 @@ CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT d.id FROM balansity.delivery d
-    WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY ((SELECT balansity.addresses_of(p_user_id))::text[])
+    SELECT d.id
+    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
+    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
+                              sign.ids, sign.addresses)
 $$;
 
 --
@@ -479,6 +462,21 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 $$;
 
 --
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text,
+    phone text,
+    region text,
+    marketing_consent boolean DEFAULT false NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
 -- Name: email_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -495,6 +493,9 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
     SET search_path TO ''
     AS $$
 BEGIN
+    SELECT CASE WHEN recipient IS NOT NULL THEN p_answer END INTO p_answer
+    FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = p_answer, finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
@@ -574,60 +575,87 @@ $$;
 -- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint)
+CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint, remaining bigint)
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $_$
 DECLARE
-    addresses text[] := balansity.addresses_of(p_user_id);
-    assessments text[] := ARRAY(
-        SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
-        WHERE p.user_id = p_user_id
-    );
+    sign record;
+    deliveries uuid[];
     queue text;
-    count_live bigint;
-    count_archived bigint;
+    kept text;
+    affected bigint;
 BEGIN
-    UPDATE balansity.delivery_attempt SET answer = NULL
-    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
-    UPDATE balansity.delivery_event SET detail = NULL
-    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
-    UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
-    WHERE id IN (SELECT balansity.deliveries_of(p_user_id));
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'addresses in the mail ledger';
-    RETURN NEXT;
+    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
 
-    DELETE FROM balansity.suppression WHERE address = ANY (addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'addresses in the list of suppressed ones';
-    RETURN NEXT;
-
-    UPDATE balansity.analytics_event
-    SET key = 'forgotten:' || gen_random_uuid(), user_id = NULL, facts = '{}'
-    WHERE user_id = p_user_id OR facts ->> 'assessment_id' = ANY (assessments);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'links in analytics events';
-    RETURN NEXT;
-
-    DELETE FROM dramatiq.queue q
-    WHERE q.state <> 'consumed'
-      AND balansity.speaks_of(q.message -> 'kwargs', p_user_id, addresses, assessments);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'messages of the broker';
-    RETURN NEXT;
-
-    removed := 0;
-    FOREACH queue IN ARRAY ARRAY['email_queue', 'report_generation_queue', 'analytics_queue'] LOOP
-        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'q_' || queue)
-        USING p_user_id, addresses, assessments;
-        GET DIAGNOSTICS count_live = ROW_COUNT;
-        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'a_' || queue)
-        USING p_user_id, addresses, assessments;
-        GET DIAGNOSTICS count_archived = ROW_COUNT;
-        removed := removed + count_live + count_archived;
-    END LOOP;
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
     what := 'messages of pgmq, archived ones too';
+    removed := 0;
+    remaining := 0;
+    FOR queue IN
+        SELECT m.queue_name FROM pgmq.meta m
+        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
+    LOOP
+        FOREACH kept IN ARRAY ARRAY['q_', 'a_'] LOOP
+            EXECUTE format(
+                '%s FROM pgmq.%I WHERE balansity.speaks_of(message::text, message ->> ''user_id'', $1, $2, $3)',
+                CASE kept || queue WHEN 'q_payment_processing_queue' THEN 'SELECT' ELSE 'DELETE' END, kept || queue
+            ) USING p_user_id, sign.ids, sign.addresses;
+            GET DIAGNOSTICS affected = ROW_COUNT;
+            IF kept || queue = 'q_payment_processing_queue' THEN
+                remaining := affected;
+            ELSE
+                removed := removed + affected;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN NEXT;
+
+    what := 'messages of the broker';
+    WITH theirs AS (
+        SELECT q.message_id,
+               q.state = 'consumed' OR q.state <> 'done' AND q.message ->> 'actor_name' = 'process_payment' AS stays
+        FROM dramatiq.queue q
+        WHERE balansity.speaks_of(
+            concat_ws(' ', q.message, q.unique_key, q.error), q.message -> 'kwargs' ->> 'user_id', p_user_id,
+            sign.ids, sign.addresses
+        )
+        FOR UPDATE
+    ), deleted AS (
+        DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+    )
+    SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) INTO removed, remaining FROM theirs;
+    RETURN NEXT;
+    remaining := 0;
+
+    what := 'links in analytics events';
+    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+    WHERE e.user_id = p_user_id
+       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
+
+    what := 'addresses in the list of suppressed ones';
+    DELETE FROM balansity.suppression s
+    WHERE balansity.speaks_of(
+        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
+        sign.ids, sign.addresses
+    );
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
+
+    what := 'addresses in the mail ledger';
+    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
+    UPDATE balansity.delivery
+    SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
+    WHERE id = ANY (deliveries);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
+    RETURN NEXT;
+
+    what := 'notes about deleted appointments and payments';
+    removed := balansity.forget_deleted();
     RETURN NEXT;
 END $_$;
 
@@ -691,6 +719,30 @@ CREATE FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time
     AS $$
     INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, p_until)
     ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, p_until);
+$$;
+
+--
+-- Name: ids_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    WITH family AS (
+        SELECT id FROM public.profiles WHERE user_id = p_user_id
+    )
+    SELECT p_user_id::text
+    UNION SELECT id::text FROM family
+    UNION SELECT id::text FROM public.assessments WHERE profile_id IN (TABLE family)
+    UNION SELECT id::text FROM public.appointments WHERE user_id = p_user_id
+    UNION SELECT id::text FROM public.payments WHERE user_id = p_user_id
+    UNION SELECT unnest(ARRAY[id, assessment_id])::text FROM balansity.report WHERE user_id = p_user_id
+    UNION SELECT named.id
+    FROM balansity.delivery d,
+        substring(lower(d.key) FROM '^(?:checkup|appointment|payment|report_ready|reminder:..?h):([0-9a-f-]{36})')
+            AS named (id)
+    WHERE d.user_id = p_user_id AND named.id IS NOT NULL
 $$;
 
 --
@@ -801,7 +853,7 @@ DECLARE
     END;
 BEGIN
     INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
-    SELECT p_id, d.id, p_kind, p_detail, p_occurred_at, p_at
+    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at, p_at
     FROM balansity.delivery d WHERE d.id = p_delivery_id
     ON CONFLICT (id) DO NOTHING;
     IF NOT FOUND THEN
@@ -810,7 +862,7 @@ BEGIN
 
     UPDATE balansity.delivery d
     SET state = next_state,
-        reason = CASE WHEN next_state IN ('dropped', 'bounced') THEN p_detail END,
+        reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = p_at
     WHERE d.id = p_delivery_id
@@ -1014,13 +1066,31 @@ BEGIN
 END $$;
 
 --
--- Name: speaks_of(jsonb, uuid, text[], text[]); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: signs_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) RETURNS record
+    LANGUAGE sql STABLE
     SET search_path TO ''
-    RETURN COALESCE((((p_message ->> 'user_id'::text) = (p_user_id)::text) OR (lower((p_message ->> 'to'::text)) = ANY (p_addresses)) OR ((p_message ->> 'assessment_id'::text) = ANY (p_assessments))), false);
+    AS $$
+    SELECT
+        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        (
+            -- Not within a longer address: joanna@example.com is somebody else.
+            SELECT '(?<![[:alnum:]._+-])('
+                || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
+                || ')(?![[:alnum:]-]|\.[[:alnum:]])'
+            FROM balansity.addresses_of(p_user_id) AS theirs (address)
+        )
+$$;
+
+--
+-- Name: speaks_of(text, text, uuid, text, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
 
 --
 -- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1995,6 +2065,28 @@ CREATE VIEW balansity.cron_job_run_details AS
     s.finished_at AS end_time
    FROM (balansity.slot s
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
+
+--
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
 
 --
 -- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
@@ -2989,6 +3081,12 @@ REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with ti
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION address_in(p_text text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.address_in(p_text text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION addresses_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3127,6 +3225,12 @@ REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM P
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION ids_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION is_unpaid(p_linked_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3223,10 +3327,16 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION signs_of(p_user_id uuid, OUT ids text, OUT addresses text); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -

@@ -75,6 +75,18 @@ def remove_of_user(conn: Connection, user_id: UUID) -> int:
     return _remove_files([location for (location,) in reports.remove_of_user(conn, user_id=str(user_id))])
 
 
+def remove_folders(assessment_ids: list[str]) -> int:
+    """Remove what still lies in the storage for these check-ups: a failure may have kept a file and lost its row."""
+    removed = 0
+    if storage_url := settings.current().report_storage_url:
+        for assessment_id in assessment_ids:
+            filesystem, folder = _open(f"{storage_url.rstrip('/')}/{assessment_id}")
+            for path in filesystem.find(folder):
+                filesystem.rm_file(path)
+                removed += 1
+    return removed
+
+
 def remove_old(conn: Connection, before: datetime) -> int:
     """Remove reports that are older or whose check-up is gone; returns how many."""
     return _remove_files([location for (location,) in reports.remove_old(conn, before=before)])

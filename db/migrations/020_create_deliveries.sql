@@ -108,11 +108,15 @@ BEGIN
 END $$;
 
 -- Notes what the provider answered. A late answer to an earlier attempt is kept with that attempt and moves nothing,
--- and an event that was faster than the answer is not undone.
+-- and an event that was faster than the answer is not undone. The provider's words may quote an address: they are dropped
+-- where the person has been forgotten, which the lock tells for sure.
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamptz
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
+    SELECT CASE WHEN recipient IS NOT NULL THEN p_answer END INTO p_answer
+    FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = p_answer, finished_at = p_at
     WHERE delivery_id = p_delivery_id AND number = p_number;
