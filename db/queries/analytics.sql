@@ -4,6 +4,10 @@
 -- How many of these events were new.
 SELECT balansity.record_events(:events::jsonb, :zone, :at);
 
+-- name: allow_minutes()!
+-- A recount of years may take longer than a statement usually may.
+SET LOCAL statement_timeout = '30min';
+
 -- name: recount(zone)$
 -- Put every kept event on its day in this time zone; gives how many stood on another.
 SELECT balansity.recount_events(:zone);
