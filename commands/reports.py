@@ -68,14 +68,12 @@ def _print_tables(sections: dict[str, Section], period: Period) -> None:
     console = Console()
     console.print(f"From {_shown(period.first)} to {_shown(period.last)}, {period.zone.key}")
     for name, section in sections.items():
-        rows = section.totals()
-        columns = [*section.groups, *(each for each in section.measures if any(row[each] for row in rows))]
         table = Table(title=name, title_justify="left", title_style="bold")
-        for column in columns:
+        for column in section.columns():
             table.add_column(column.replace("_", " "), justify="left" if column in section.groups else "right")
-        for row in rows:
-            table.add_row(*(_shown(row[column]) for column in columns))
-        console.print(table if rows else f"[dim]{name}: nothing yet[/dim]")
+        for row in section.totals():
+            table.add_row(*(_shown(row[column]) for column in section.columns()))
+        console.print(table if section.rows else f"[dim]{name}: nothing yet[/dim]")
 
 
 def _shown(value: Any) -> str:

@@ -71,6 +71,11 @@ class Section:
         columns = (*self.groups, *self.measures)
         return [dict(zip(columns, (*words, *values), strict=True)) for words, values in sums.items()]
 
+    def columns(self) -> list[str]:
+        """What is worth a column: the groups, and the measures that are not zero for all of them."""
+        totals = self.totals()
+        return [*self.groups, *(each for each in self.measures if any(row[each] for row in totals))]
+
     def by_day(self, measure: str, days: Sequence[date], **words: str) -> list[tuple[date, Number]]:
         """One measure for each of these days, of all groups or of the one with these words."""
         counts: dict[date, Number] = defaultdict(int)

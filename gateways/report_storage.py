@@ -4,6 +4,7 @@ For s3://bucket/folder install `balansity[s3]`; its library reads AWS_ACCESS_KEY
 Supabase Storage and other servers than Amazon's, FSSPEC_S3_ENDPOINT_URL.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -75,12 +76,12 @@ def remove_of_user(conn: Connection, user_id: UUID) -> int:
     return _remove_files([location for (location,) in reports.remove_of_user(conn, user_id=str(user_id))])
 
 
-def remove_folders(assessment_ids: list[str]) -> int:
-    """Remove what still lies in the storage for these check-ups: a failure may have kept a file and lost its row."""
+def remove_folders(ids: Iterable[str]) -> int:
+    """Remove what lies in the storage under these ids and has no row: a failure may keep a file and lose its row."""
     removed = 0
     if storage_url := settings.current().report_storage_url:
-        for assessment_id in assessment_ids:
-            filesystem, folder = _open(f"{storage_url.rstrip('/')}/{assessment_id}")
+        for each in ids:
+            filesystem, folder = _open(f"{storage_url}/{each}")
             for path in filesystem.find(folder):
                 filesystem.rm_file(path)
                 removed += 1

@@ -82,6 +82,8 @@ def test_each_funnel_is_plotted_by_day(client: FlaskClient, clinic: Clinic) -> N
         *("Выручка: Логопед, RUB", "Возвраты: Логопед, RUB"),
         *("Всего", "Отправлено, ответа нет", "Доставлено", "Вернулось"),
     ]
+    assert '<th class="figure">Вернулось</th>' in page.text
+    assert "Жалоб" not in page.text  # a column of zeros
     assert "1\N{NO-BREAK SPACE}005\N{NO-BREAK SPACE}000,50</title>" in page.text
     assert ">1\N{NO-BREAK SPACE}млн</text>" in page.text
 
