@@ -18,6 +18,7 @@ from db.statistics import Period, Section, choose_period, collect
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FORMULA = ("=", "+", "-", "@", "\t")  # with which a cell begins that spreadsheets run
+WIDEST = 200  # characters of a table: a narrower terminal folds its lines, which cuts no word off
 
 analytics = queries.load("analytics")
 
@@ -65,7 +66,7 @@ def _no_formula(text: str) -> str:
 
 
 def _print_tables(sections: dict[str, Section], period: Period) -> None:
-    console = Console()
+    console = Console(width=WIDEST)
     console.print(f"From {_shown(period.first)} to {_shown(period.last)}, {period.zone.key}")
     for name, section in sections.items():
         table = Table(title=name, title_justify="left", title_style="bold")

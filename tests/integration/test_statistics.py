@@ -170,6 +170,17 @@ def test_stats_speaks_tables_csv_and_json(clinic: Clinic) -> None:
     assert (found["from"], found["events"]) == ("2026-11-01", [{"type": "page_seen", "events": 1}])
 
 
+def test_no_word_of_a_wide_table_is_cut_off(clinic: Clinic) -> None:
+    for state in MAIL_OUTCOMES[1:]:
+        clinic.rows(
+            "INSERT INTO balansity.delivery (key, template, state, message_id, planned_at, changed_at) "
+            "VALUES (%s, 'appointment_reminder_24h', %s, 'm', now(), now())",
+            *(state, state),
+        )
+    shown = stats().output
+    assert all(word in shown for word in ("appointment_reminder_24h", *MAIL_OUTCOMES[1:]))
+
+
 def stats(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["stats", *arguments])
 
