@@ -36,9 +36,7 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
         for what, count in removed.items():
             click.echo(f"{count:>6}  {what}")
         if remaining:
-            click.echo(
-                f"{remaining} messages are still running or wait to settle a payment: call this again after that."
-            )
+            click.echo(f"{remaining:>6}  messages that still run or wait to settle a payment: call again after that")
     sys.exit(remaining > 0)
 
 

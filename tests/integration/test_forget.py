@@ -327,7 +327,7 @@ def test_what_a_worker_holds_is_left_to_it_and_the_operator_is_told(clinic: Clin
     clinic.rows("UPDATE dramatiq.queue SET state = 'consumed'")
     result = CliRunner().invoke(main, ["forget", user_id, "--yes"])
     assert result.exit_code == 1
-    assert "1 messages are still running" in result.output
+    assert "1  messages that still run" in result.output
     clinic.rows("UPDATE dramatiq.queue SET state = 'done'")
     assert forget(user_id)["removed"]["messages of the broker"] == 1
 
