@@ -166,6 +166,7 @@ class Settings:
     report_storage_key: str = setting("", text, "access key ID of an s3:// storage")
     report_storage_secret: str = setting("", text, "secret access key of an s3:// storage", secret=True)
     report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")
+    analytics_retention_days: int = setting("400", whole_number(1, 36500), "days that events are kept; counts stay")
     site_url: str = setting("https://balansity.example", web_address, "where links in mails lead")
     yookassa_shop_id: str = setting("", text, "YooKassa shop")
     yookassa_secret_key: str = setting("", text, "YooKassa key", secret=True)

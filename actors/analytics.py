@@ -47,19 +47,19 @@ def record_event(**payload: Any) -> None:
 
 
 def _take_from_broker(conn: Connection) -> list[str]:
-    taken = dict(_readable(analytics.waiting_in_broker(conn, count=BATCH), "message"))
+    taken = dict(_readable(analytics.waiting_in_broker(conn, count=BATCH)))
     analytics.finish_in_broker(conn, ids=list(taken))
     return list(taken.values())
 
 
 def _take_from_pgmq(conn: Connection) -> list[str]:
-    taken = dict(_readable(analytics.waiting_in_pgmq(conn, count=BATCH), "pgmq:analytics_queue"))
+    taken = dict(_readable(analytics.waiting_in_pgmq(conn, count=BATCH)))
     analytics.archive_in_pgmq(conn, ids=list(taken))
     return list(taken.values())
 
 
-def _readable(rows: Iterable[tuple[Any, datetime, str]], source: str) -> Iterator[tuple[Any, str]]:
+def _readable(rows: Iterable[tuple[Any, str, datetime, str]]) -> Iterator[tuple[Any, str]]:
     """Each message's id and event. One of a wrong shape is left to come by itself and end as a dead letter."""
-    for message_id, sent_at, payload in rows:
+    for message_id, key, sent_at, payload in rows:
         with suppress(InvalidMessage, ValueError, RecursionError):
-            yield message_id, read_event(json.loads(payload), f"{source}:{message_id}", sent_at)
+            yield message_id, read_event(json.loads(payload), key, sent_at)

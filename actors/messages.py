@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import dramatiq
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+import settings
 from actors.runs import run_slot
 from db import queries
 from db.connection import transaction
@@ -16,13 +17,14 @@ ARCHIVED = timedelta(days=30)  # pgmq's kept copies
 BATCH = 5_000  # rows; short transactions keep workers and vacuum going
 
 sql = queries.load("messages")
+analytics = queries.load("analytics")
 
 
 @dramatiq.actor(
     queue_name="appointments", max_retries=5, min_backoff=60_000, time_limit=600_000, throws=(PermanentError,)
 )
 def purge_messages(slot: str) -> None:
-    """Delete finished messages, old dead letters, pgmq's old archive and expired results, batch by batch."""
+    """Delete finished messages, dead letters, pgmq's archive, results and events past their time, batch by batch."""
     run_slot("purge-messages", slot, purge)
 
 
@@ -36,9 +38,11 @@ def purge(conn: Connection, now: datetime) -> str:
 
 
 def _purge_batch(now: datetime) -> int:
+    kept = timedelta(days=settings.current().analytics_retention_days)
     with transaction() as conn:
         return int(
             sql.purge(conn, done_before=now - DONE, dead_before=now - DEAD, batch=BATCH)
             + sql.purge_archives(conn, before=now - ARCHIVED, batch=BATCH)
             + sql.purge_expired(conn, batch=BATCH)
+            + analytics.purge(conn, before=now - kept, batch=BATCH)
         )

@@ -154,6 +154,14 @@ def _old_jobs(conn: Connection) -> Finding:
     return Finding("good", "Old pg_cron jobs beside ours: none that this role can see")
 
 
+def _events(conn: Connection) -> Finding:
+    zone = settings.current().time_zone.key
+    what = f"Analytics events on a day that is not theirs in {zone}"
+    if count := sql.misplaced_events(conn, zone=zone):
+        return Finding("note", f"{what}: {count}", "`balansity stats --recount` puts them on their day.")
+    return Finding("good", f"{what}: none")
+
+
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
     def look(conn: Connection) -> Finding:
         count: Any = getattr(sql, name)(conn)
@@ -169,6 +177,7 @@ LOOKS = (
     _workers,
     _schedule,
     _old_jobs,
+    _events,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
     _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),

@@ -1,6 +1,7 @@
 """`balansity forget`: remove what is held about one person."""
 
 import json
+import sys
 from uuid import UUID
 
 import click
@@ -22,16 +23,33 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
 
     The counts of mails and events stay, without the person. The service's own rows (users, profiles, answers,
     payments) are the site's to remove; this works before and after that.
+
+    Messages that are being worked on, and those about payments that are not settled, remain: then it exits with 1,
+    and is to be called again.
     """
     if not yes and not as_json:
         click.confirm(f"Remove what is held about user {user_id}? It cannot be undone.", abort=True)
-    with transaction() as conn:
-        removed = {"reports": report_storage.remove_of_user(conn, user_id)}
-        theirs = [delivery_id for (delivery_id,) in people.deliveries(conn, user_id=str(user_id))]
-        removed["mail files in the outbox folder"] = outbox.remove(theirs)
-        removed |= dict(people.forget(conn, user_id=str(user_id)))
+    removed, remaining = _remove(user_id)
     if as_json:
-        click.echo(json.dumps({"user_id": str(user_id), "removed": removed}))
-        return
-    for what, count in removed.items():
-        click.echo(f"{count:>6}  {what}")
+        click.echo(json.dumps({"user_id": str(user_id), "removed": removed, "remaining": remaining}))
+    else:
+        for what, count in removed.items():
+            click.echo(f"{count:>6}  {what}")
+        if remaining:
+            click.echo(f"{remaining:>6}  messages that still run or wait to settle a payment: call again after that")
+    sys.exit(remaining > 0)
+
+
+def _remove(user_id: UUID) -> tuple[dict[str, int], int]:
+    """How much was removed of what, and how many messages remain."""
+    with transaction() as conn:
+        people.allow_minutes(conn)
+        ids = [each for (each,) in people.ids(conn, user_id=str(user_id))]
+        deliveries = [delivery_id for (delivery_id,) in people.deliveries(conn, user_id=str(user_id))]
+        removed = {
+            "reports": report_storage.remove_of_user(conn, user_id),
+            "report files without a report": report_storage.remove_folders(ids),
+            "mail files in the outbox folder": outbox.remove(deliveries),
+        }
+        found = list(people.forget(conn, user_id=str(user_id)))
+    return removed | {what: count for what, count, _ in found}, sum(remaining for *_, remaining in found)

@@ -3,19 +3,24 @@
 import csv
 import json
 import sys
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import settings
+from db import queries
 from db.connection import transaction
-from db.statistics import COLUMNS, Period, collect
-from errors import BalansityError
+from db.statistics import Period, Section, choose_period, collect
 
 DAY = click.DateTime(["%Y-%m-%d"])
+FORMULA = ("=", "+", "-", "@", "\t")  # with which a cell begins that spreadsheets run
+WIDEST = 200  # characters of a table: a narrower terminal folds its lines, which cuts no word off
+
+analytics = queries.load("analytics")
 
 
 @click.command()
@@ -23,57 +28,56 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--to", "last", type=DAY, help="The last day, itself included; default: today.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated: one number a line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def stats(first: datetime | None, last: datetime | None, *, as_csv: bool, as_json: bool) -> None:
+@click.option("--recount", is_flag=True, help="First put every kept event on its day: after TIME_ZONE has changed.")
+def stats(first: datetime | None, last: datetime | None, *, as_csv: bool, as_json: bool, recount: bool) -> None:
     """Count check-ups, consultations, revenue, mails and events of a period.
 
     Days are the clinic's (TIME_ZONE). Everything counts for the day it began on, with what has become of it by now:
     of the check-ups started in the period, so many are completed; of the consultations booked in it, so many were
-    cancelled; a payment that was refunded later stands in both columns.
+    cancelled; a payment that was refunded later stands in both columns. The tables leave columns of zeros out.
     """
-    period = _period(first, last)
+    zone = settings.current().time_zone
+    period = choose_period(first and first.date(), last and last.date(), zone)
     with transaction() as conn:
+        if recount:
+            analytics.allow_minutes(conn)
+            analytics.recount(conn, zone=zone.key)
         sections = collect(conn, period)
     if as_json:
-        click.echo(json.dumps({"from": period.first, "to": period.last, **sections}, default=str, ensure_ascii=False))
+        totals = {name: section.totals() for name, section in sections.items()}
+        click.echo(json.dumps({"from": period.first, "to": period.last, **totals}, default=str, ensure_ascii=False))
     elif as_csv:
         _print_csv(sections)
     else:
         _print_tables(sections, period)
 
 
-def _period(first: datetime | None, last: datetime | None) -> Period:
-    zone = settings.current().time_zone
-    last_day = last.date() if last else datetime.now(zone).date()
-    first_day = first.date() if first else last_day - timedelta(days=29)
-    if first_day > last_day:
-        raise BalansityError(f"--from {first_day} is later than --to {last_day}: swap them.")
-    return Period(first_day, last_day, zone)
-
-
-def _print_csv(sections: dict[str, list[dict[str, Any]]]) -> None:
+def _print_csv(sections: dict[str, Section]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["section", "group", "measure", "value"])
-    for name, rows in sections.items():
-        for row in rows:
-            words = [str(value) for value in row.values() if isinstance(value, str)]
-            writer.writerows(
-                [name, " ".join(words), measure, value] for measure, value in row.items() if not isinstance(value, str)
-            )
+    for name, section in sections.items():
+        for row in section.totals():
+            words = _no_formula(" ".join(row[group] for group in section.groups))
+            writer.writerows([name, words, measure, row[measure]] for measure in section.measures)
 
 
-def _print_tables(sections: dict[str, list[dict[str, Any]]], period: Period) -> None:
-    console = Console()
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _print_tables(sections: dict[str, Section], period: Period) -> None:
+    console = Console(width=WIDEST)
     console.print(f"From {_shown(period.first)} to {_shown(period.last)}, {period.zone.key}")
-    for name, rows in sections.items():
-        table = Table(title=name.replace("_", " "), title_justify="left", title_style="bold")
-        for column in COLUMNS[name]:
-            table.add_column(column.replace("_", " "), justify="left" if column in {"type", "template"} else "right")
-        for row in rows:
-            table.add_row(*(_shown(value) for value in row.values()))
-        console.print(table if rows else f"[dim]{name.replace('_', ' ')}: nothing yet[/dim]")
+    for name, section in sections.items():
+        table = Table(title=name, title_justify="left", title_style="bold")
+        for column in section.columns():
+            table.add_column(column.replace("_", " "), justify="left" if column in section.groups else "right")
+        for row in section.totals():
+            table.add_row(*(_shown(row[column]) for column in section.columns()))
+        console.print(table if section.rows else f"[dim]{name}: nothing yet[/dim]")
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
-    return f"{value:,}".replace(",", " ") if not isinstance(value, str) else value
+    return f"{value:,}".replace(",", " ") if not isinstance(value, str) else escape(value)

@@ -74,52 +74,31 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
 $$;
 
 --
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+-- Name: address_in(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    appointment_id uuid,
-    scheduled_at timestamp with time zone,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
-
---
--- Name: users; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.users (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    email text,
-    phone text,
-    region text,
-    marketing_consent boolean DEFAULT false NOT NULL,
-    role text DEFAULT 'user'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
+CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN "substring"(lower(p_text), '[^\s<>"]+@[^\s<>"]+'::text);
 
 --
 -- Name: addresses_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS text[]
+CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO ''
-    RETURN ARRAY(SELECT lower(u.email) AS lower FROM public.users u WHERE ((u.id = addresses_of.p_user_id) AND (u.email IS NOT NULL)) UNION SELECT lower(d.recipient) AS lower FROM balansity.delivery d WHERE ((d.user_id = addresses_of.p_user_id) AND (d.recipient IS NOT NULL)));
+    AS $$
+    SELECT theirs.address
+    FROM (
+        SELECT balansity.address_in(email) FROM public.users WHERE id = p_user_id
+        UNION SELECT balansity.address_in(recipient) FROM balansity.delivery WHERE user_id = p_user_id
+    ) AS theirs (address)
+    WHERE theirs.address IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM public.users u WHERE u.id <> p_user_id AND balansity.address_in(u.email) = theirs.address
+      )
+$$;
 
 --
 -- Name: payments; Type: TABLE; Schema: public; Owner: -
@@ -464,8 +443,10 @@ CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT d.id FROM balansity.delivery d
-    WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY ((SELECT balansity.addresses_of(p_user_id))::text[])
+    SELECT d.id
+    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
+    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
+                              sign.ids, sign.addresses)
 $$;
 
 --
@@ -487,6 +468,21 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 $$;
 
 --
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text,
+    phone text,
+    region text,
+    marketing_consent boolean DEFAULT false NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
 -- Name: email_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -503,6 +499,9 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
     SET search_path TO ''
     AS $$
 BEGIN
+    SELECT CASE WHEN recipient IS NOT NULL THEN p_answer END INTO p_answer
+    FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = p_at
@@ -614,60 +613,88 @@ $$;
 -- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint)
+CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint, remaining bigint)
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $_$
 DECLARE
-    addresses text[] := balansity.addresses_of(p_user_id);
-    assessments text[] := ARRAY(
-        SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
-        WHERE p.user_id = p_user_id
-    );
+    sign record;
+    deliveries uuid[];
     queue text;
-    count_live bigint;
-    count_archived bigint;
+    kept text;
+    affected bigint;
 BEGIN
-    UPDATE balansity.delivery_attempt SET answer = NULL
-    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
-    UPDATE balansity.delivery_event SET detail = NULL
-    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
-    UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
-    WHERE id IN (SELECT balansity.deliveries_of(p_user_id));
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'addresses in the mail ledger';
-    RETURN NEXT;
+    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
 
-    DELETE FROM balansity.suppression WHERE address = ANY (addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'addresses in the list of suppressed ones';
-    RETURN NEXT;
-
-    UPDATE balansity.analytics_event
-    SET key = 'forgotten:' || gen_random_uuid(), user_id = NULL, facts = '{}'
-    WHERE user_id = p_user_id OR facts ->> 'assessment_id' = ANY (assessments);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'links in analytics events';
-    RETURN NEXT;
-
-    DELETE FROM dramatiq.queue q
-    WHERE q.state <> 'consumed'
-      AND balansity.speaks_of(q.message -> 'kwargs', p_user_id, addresses, assessments);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'messages of the broker';
-    RETURN NEXT;
-
-    removed := 0;
-    FOREACH queue IN ARRAY ARRAY['email_queue', 'report_generation_queue', 'analytics_queue'] LOOP
-        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'q_' || queue)
-        USING p_user_id, addresses, assessments;
-        GET DIAGNOSTICS count_live = ROW_COUNT;
-        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'a_' || queue)
-        USING p_user_id, addresses, assessments;
-        GET DIAGNOSTICS count_archived = ROW_COUNT;
-        removed := removed + count_live + count_archived;
-    END LOOP;
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
     what := 'messages of pgmq, archived ones too';
+    removed := 0;
+    remaining := 0;
+    FOR queue IN
+        SELECT m.queue_name FROM pgmq.meta m
+        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
+    LOOP
+        FOREACH kept IN ARRAY ARRAY['q_', 'a_'] LOOP
+            EXECUTE format(
+                '%s FROM pgmq.%I WHERE balansity.speaks_of(message::text, message ->> ''user_id'', $1, $2, $3)',
+                CASE kept || queue WHEN 'q_payment_processing_queue' THEN 'SELECT' ELSE 'DELETE' END, kept || queue
+            ) USING p_user_id, sign.ids, sign.addresses;
+            GET DIAGNOSTICS affected = ROW_COUNT;
+            IF kept || queue = 'q_payment_processing_queue' THEN
+                remaining := affected;
+            ELSE
+                removed := removed + affected;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN NEXT;
+
+    what := 'messages of the broker';
+    WITH theirs AS (
+        SELECT q.message_id,
+               q.state = 'consumed' OR q.state <> 'done' AND q.message ->> 'actor_name' = 'process_payment' AS stays
+        FROM dramatiq.queue q
+        WHERE balansity.speaks_of(
+            concat_ws(' ', q.message, q.unique_key, q.error), q.message -> 'kwargs' ->> 'user_id', p_user_id,
+            sign.ids, sign.addresses
+        )
+        FOR UPDATE
+    ), deleted AS (
+        DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+    )
+    SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) INTO removed, remaining FROM theirs;
+    RETURN NEXT;
+    remaining := 0;
+
+    what := 'links in analytics events';
+    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+    WHERE e.user_id = p_user_id
+       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
+
+    what := 'addresses in the list of suppressed ones';
+    DELETE FROM balansity.suppression s
+    WHERE balansity.speaks_of(
+        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
+        sign.ids, sign.addresses
+    );
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
+
+    what := 'addresses in the mail ledger';
+    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
+    UPDATE balansity.delivery
+    SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
+        scheduled_at = NULL
+    WHERE id = ANY (deliveries);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
+    RETURN NEXT;
+
+    what := 'notes about deleted appointments and payments';
+    removed := balansity.forget_deleted();
     RETURN NEXT;
 END $_$;
 
@@ -768,6 +795,30 @@ CREATE FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time
 $$;
 
 --
+-- Name: ids_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    WITH family AS (
+        SELECT id FROM public.profiles WHERE user_id = p_user_id
+    )
+    SELECT p_user_id::text
+    UNION SELECT id::text FROM family
+    UNION SELECT id::text FROM public.assessments WHERE profile_id IN (TABLE family)
+    UNION SELECT id::text FROM public.appointments WHERE user_id = p_user_id
+    UNION SELECT id::text FROM public.payments WHERE user_id = p_user_id
+    UNION SELECT unnest(ARRAY[id, assessment_id])::text FROM balansity.report WHERE user_id = p_user_id
+    UNION SELECT named.id
+    FROM balansity.delivery d,
+        substring(lower(d.key) FROM '^(?:checkup|appointment|payment|report_ready|reminder:..?h):([0-9a-f-]{36})')
+            AS named (id)
+    WHERE d.user_id = p_user_id AND named.id IS NOT NULL
+$$;
+
+--
 -- Name: payment_flag; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -818,6 +869,17 @@ CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
 $$;
 
 --
+-- Name: misplaced_events(text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+$$;
+
+--
 -- Name: appointment_types; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -837,6 +899,30 @@ CREATE TABLE public.appointment_types (
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+
+--
+-- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
+--
+
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    appointment_id uuid,
+    scheduled_at timestamp with time zone,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
 
 --
 -- Name: plan_delivery(text, boolean, text, text, text, text, uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -867,6 +953,23 @@ BEGIN
 END $$;
 
 --
+-- Name: purge_events(timestamp with time zone, integer); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH purged AS (
+        DELETE FROM balansity.analytics_event WHERE key IN (
+            SELECT key FROM balansity.analytics_event
+            WHERE received_at < p_before ORDER BY received_at LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*) FROM purged
+$$;
+
+--
 -- Name: reader_name(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -894,7 +997,7 @@ DECLARE
     END;
 BEGIN
     INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
-    SELECT p_id, d.id, p_kind, p_detail, p_occurred_at, p_at
+    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at, p_at
     FROM balansity.delivery d WHERE d.id = p_delivery_id
     ON CONFLICT (id) DO NOTHING;
     IF NOT FOUND THEN
@@ -903,7 +1006,7 @@ BEGIN
 
     UPDATE balansity.delivery d
     SET state = next_state,
-        reason = CASE WHEN next_state IN ('dropped', 'bounced') THEN p_detail END,
+        reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = p_at
     WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports
@@ -926,13 +1029,16 @@ CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timest
     LANGUAGE sql
     SET search_path TO ''
     AS $$
-    WITH added AS (
-        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
-        SELECT DISTINCT ON (e.key)
-            e.key, e.type, e.occurred_at, (e.occurred_at AT TIME ZONE p_zone)::date, e.user_id, e.facts, p_at
+    WITH sent AS (
+        SELECT e.*, sha256(convert_to(e.key, 'UTF8')) AS digest
         FROM jsonb_to_recordset(p_events)
             AS e (key text, type text, occurred_at timestamptz, user_id uuid, facts jsonb)
-        ORDER BY e.key
+    ), added AS (
+        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
+        SELECT DISTINCT ON (digest)
+            digest, type, occurred_at, (occurred_at AT TIME ZONE p_zone)::date, user_id, facts, p_at
+        FROM sent
+        ORDER BY digest
         ON CONFLICT (key) DO NOTHING
         RETURNING day, type
     ), counted AS (
@@ -947,17 +1053,33 @@ $$;
 -- Name: recount_events(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    LOCK TABLE balansity.analytics_daily IN ACCESS EXCLUSIVE MODE;
-    UPDATE balansity.analytics_event SET day = (occurred_at AT TIME ZONE p_zone)::date
-    WHERE day <> (occurred_at AT TIME ZONE p_zone)::date;
-    DELETE FROM balansity.analytics_daily;
-    INSERT INTO balansity.analytics_daily (day, type, events)
-    SELECT day, type, count(*) FROM balansity.analytics_event GROUP BY day, type
-$$;
+DECLARE
+    moved_events bigint;
+BEGIN
+    LOCK TABLE balansity.analytics_daily IN SHARE ROW EXCLUSIVE MODE;
+    WITH misplaced AS (
+        SELECT key, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
+        FROM balansity.analytics_event
+        WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+    ), moved AS (
+        UPDATE balansity.analytics_event e SET day = m.right_day
+        FROM misplaced m WHERE m.key = e.key
+        RETURNING e.type, m.day, m.right_day
+    ), counted AS (
+        INSERT INTO balansity.analytics_daily AS daily (day, type, events)
+        SELECT day, type, sum(change)
+        FROM (SELECT day, type, -1 FROM moved UNION ALL SELECT right_day, type, 1 FROM moved) AS c (day, type, change)
+        GROUP BY day, type
+        ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
+    )
+    SELECT count(*) INTO moved_events FROM moved;
+    DELETE FROM balansity.analytics_daily WHERE events = 0;
+    RETURN moved_events;
+END $$;
 
 --
 -- Name: release_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1118,13 +1240,31 @@ BEGIN
 END $$;
 
 --
--- Name: speaks_of(jsonb, uuid, text[], text[]); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: signs_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) RETURNS record
+    LANGUAGE sql STABLE
     SET search_path TO ''
-    RETURN COALESCE((((p_message ->> 'user_id'::text) = (p_user_id)::text) OR (lower((p_message ->> 'to'::text)) = ANY (p_addresses)) OR ((p_message ->> 'assessment_id'::text) = ANY (p_assessments))), false);
+    AS $$
+    SELECT
+        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        (
+            -- Not within a longer address: joanna@example.com is somebody else.
+            SELECT '(?<![[:alnum:]._+-])('
+                || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
+                || ')(?![[:alnum:]-]|\.[[:alnum:]])'
+            FROM balansity.addresses_of(p_user_id) AS theirs (address)
+        )
+$$;
+
+--
+-- Name: speaks_of(text, text, uuid, text, text); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
 
 --
 -- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -2063,7 +2203,7 @@ CREATE TABLE balansity.analytics_daily (
 --
 
 CREATE TABLE balansity.analytics_event (
-    key text NOT NULL,
+    key bytea NOT NULL,
     type text NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     day date NOT NULL,
@@ -2823,6 +2963,12 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
 --
+-- Name: analytics_event_by_age; Type: INDEX; Schema: balansity; Owner: -
+--
+
+CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (received_at);
+
+--
 -- Name: analytics_event_by_user; Type: INDEX; Schema: balansity; Owner: -
 --
 
@@ -3157,6 +3303,12 @@ REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with ti
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION address_in(p_text text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.address_in(p_text text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION addresses_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3319,6 +3471,12 @@ REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM P
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION ids_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION is_halted(p_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3343,6 +3501,12 @@ REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUB
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
 --
+-- Name: FUNCTION misplaced_events(p_zone text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION over_at(p_appointment public.appointments); Type: ACL; Schema: balansity; Owner: -
 --
 
@@ -3353,6 +3517,12 @@ REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM
 --
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION purge_events(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION reader_name(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
@@ -3421,10 +3591,16 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION signs_of(p_user_id uuid, OUT ids text, OUT addresses text); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -

@@ -1,22 +1,33 @@
-"""The clinic's numbers for a period: what was begun in it, and what has become of that by now."""
+"""The clinic's numbers for a period, by day: what was begun on it, and what has become of that by now."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from db import queries
+from domain.payload import YEARS
+from errors import BalansityError
+
+Number = int | Decimal
 
 statistics = queries.load("statistics")
 
-COLUMNS = {
-    "checkups": ("type", "started", "completed", "abandoned", "in_progress"),
-    "consultations": ("type", "booked", "completed", "cancelled", "no_show", "open"),
-    "revenue": ("type", "currency", "payments", "revenue", "refunds", "kept"),
-    "mails": ("template", "planned", "sent", "delivered", "bounced", "failed"),
-    "events": ("type", "events"),
+MAIL_OUTCOMES = (
+    *("waiting", "sent", "delivered", "bounced", "complained", "dropped", "unknown", "failed", "superseded"),
+    "suppressed",
+)
+COLUMNS = {  # what each section counts by, and what it counts
+    "checkups": (("type",), ("started", "completed", "abandoned", "in_progress")),
+    "consultations": (("type",), ("booked", "completed", "cancelled", "no_show", "open")),
+    "revenue": (("type", "currency"), ("payments", "revenue", "refunds", "kept")),
+    "mails": (("template",), ("planned", *MAIL_OUTCOMES)),
+    "events": (("type",), ("events",)),
 }
 
 
@@ -37,19 +48,68 @@ class Period:
         """The first moment after it."""
         return datetime.combine(self.last + timedelta(days=1), time(), self.zone)
 
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
 
-def collect(conn: Connection, period: Period) -> dict[str, list[dict[str, Any]]]:
-    """Every section of COLUMNS, each row by its columns' names."""
+
+@dataclass(frozen=True)
+class Section:
+    """Numbers of one kind; each row is a day, the words of its groups, and the values of its measures."""
+
+    groups: tuple[str, ...]
+    measures: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+    def totals(self) -> list[dict[str, Any]]:
+        """Each group's sums over the days."""
+        sums: dict[tuple[str, ...], list[Number]] = {}
+        for _, *row in self.rows:
+            words, values = tuple(row[: len(self.groups)]), row[len(self.groups) :]
+            known = sums.setdefault(words, [0] * len(values))
+            sums[words] = [old + new for old, new in zip(known, values, strict=True)]
+        columns = (*self.groups, *self.measures)
+        return [dict(zip(columns, (*words, *values), strict=True)) for words, values in sums.items()]
+
+    def columns(self) -> list[str]:
+        """What is worth a column: the groups, and the measures that are not zero for all of them."""
+        totals = self.totals()
+        return [*self.groups, *(each for each in self.measures if any(row[each] for row in totals))]
+
+    def by_day(self, measure: str, days: Sequence[date], **words: str) -> list[tuple[date, Number]]:
+        """One measure for each of these days, of all groups or of the one with these words."""
+        counts: dict[date, Number] = defaultdict(int)
+        for day, *row in self.rows:
+            named = dict(zip((*self.groups, *self.measures), row, strict=True))
+            if words.items() <= named.items():
+                counts[day] += named[measure]
+        return [(day, counts[day]) for day in days]
+
+
+def choose_period(first: date | None, last: date | None, zone: ZoneInfo) -> Period:
+    """The days that somebody asks for: up to today unless they say otherwise, and 30 of them.
+
+    Raises:
+        BalansityError: the days are in the wrong order, or out of this world.
+    """
+    last = last or datetime.now(zone).date()
+    for day in (first or last, last):
+        if day.year not in YEARS:
+            raise BalansityError(f"{day} cannot be counted: choose days from {YEARS[0]}-01-01 to {YEARS[-1]}-12-31.")
+    first = first or last - timedelta(days=29)
+    if first > last:
+        raise BalansityError(f"The first day {first} is later than the last day {last}: swap them.")
+    return Period(first, last, zone)
+
+
+def collect(conn: Connection, period: Period) -> dict[str, Section]:
+    """Every section of COLUMNS."""
+    moments = {"start": period.start, "end": period.end, "zone": period.zone.key}
     rows = {
-        "checkups": statistics.checkups(conn, start=period.start, end=period.end),
-        "consultations": statistics.consultations(conn, start=period.start, end=period.end),
-        "revenue": statistics.revenue(conn, start=period.start, end=period.end),
-        "mails": statistics.mails(conn, start=period.start, end=period.end),
+        "checkups": statistics.checkups(conn, **moments),
+        "consultations": statistics.consultations(conn, **moments),
+        "revenue": statistics.revenue(conn, **moments),
+        "mails": statistics.mails(conn, **moments),
         "events": statistics.events(conn, first=period.first, last=period.last),
     }
-    return {name: [dict(zip(COLUMNS[name], row, strict=True)) for row in found] for name, found in rows.items()}
-
-
-def events_by_day(conn: Connection, period: Period, event_type: str | None = None) -> list[tuple[date, int]]:
-    """How many events of a type, or of all, each day of the period had."""
-    return list(statistics.events_by_day(conn, first=period.first, last=period.last, type=event_type))
+    return {name: Section(*COLUMNS[name], list(found)) for name, found in rows.items()}

@@ -2,24 +2,29 @@
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from html import escape
 from math import ceil
 
+from domain.russian import NO_BREAK, number
+
+Day = tuple[date, int | Decimal]
+
 WIDTH, HEIGHT = 420, 170
-LEFT, RIGHT, TOP, BOTTOM = 40, 4, 12, 24  # margins inside
+LEFT, RIGHT, TOP, BOTTOM = 60, 4, 12, 24  # margins inside
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 MOST_DATES = 6  # labels under the bars
+UNITS = {10**9: "млрд", 10**6: "млн", 10**3: "тыс"}
 
 
-def daily_bars(title: str, counts: Sequence[tuple[date, int]]) -> str:
+def daily_bars(title: str, counts: Sequence[Day]) -> str:
     """One bar a day, with its date and count as a tooltip."""
-    top = round_up(max((count for _, count in counts), default=0))
-    total = sum(count for _, count in counts)
+    top = round_up(ceil(max((count for _, count in counts), default=0)))
     return "".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" class="plot"',
         ' font-family="system-ui, sans-serif" font-size="11" fill="currentColor">',
         f"<title>{escape(title)}</title>",
-        f"<desc>{_described(counts, total)}</desc>",
+        f"<desc>{_described(counts)}</desc>",
         *(_grid_line(value, top) for value in sorted({0, top // 2, top})),
         *(_bar(place, len(counts), each, top) for place, each in enumerate(counts)),
         *_dates(counts),
@@ -33,35 +38,50 @@ def round_up(value: int) -> int:
     return max(2, ceil(value / step) * step)
 
 
-def _described(counts: Sequence[tuple[date, int]], total: int) -> str:
+def short(value: int) -> str:
+    """A number of the scale, with room in its margin: `500`, `20 тыс`, `1 млн`."""
+    for size, word in UNITS.items():
+        if value >= size:
+            return f"{value // size}{NO_BREAK}{word}"
+    return str(value)
+
+
+def _described(counts: Sequence[Day]) -> str:
     if not counts:
-        return "no days"
-    return f"{total} from {counts[0][0]} to {counts[-1][0]}, at most {max(count for _, count in counts)} a day"
+        return "нет дней"
+    total, most = sum(count for _, count in counts), max(count for _, count in counts)
+    first, last = _in_figures(counts[0][0]), _in_figures(counts[-1][0])
+    return f"Всего {number(total)} с {first} по {last}, не больше {number(most)} в день"
 
 
-def _height_of(value: float, top: int) -> float:
-    return PLOT_HEIGHT * value / top
+def _in_figures(day: date) -> str:
+    return f"{day:%d.%m.%Y}"
+
+
+def _height_of(value: int | Decimal, top: int) -> float:
+    return PLOT_HEIGHT * float(value) / top
 
 
 def _grid_line(value: int, top: int) -> str:
     y = TOP + PLOT_HEIGHT - _height_of(value, top)
     return (
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity="0.2"/>'
-        f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value}</text>'
+        f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{short(value)}</text>'
     )
 
 
-def _bar(place: int, places: int, each: tuple[date, int], top: int) -> str:
+def _bar(place: int, places: int, each: Day, top: int) -> str:
     day, count = each
     step = PLOT_WIDTH / places
     height = _height_of(count, top)
     return (
         f'<rect x="{LEFT + place * step + step * 0.15:.1f}" y="{TOP + PLOT_HEIGHT - height:.1f}"'
-        f' width="{step * 0.7:.1f}" height="{height:.1f}" fill="#2c8c7c"><title>{day}: {count}</title></rect>'
+        f' width="{step * 0.7:.1f}" height="{height:.1f}" fill="#2c8c7c">'
+        f"<title>{_in_figures(day)}: {number(count)}</title></rect>"
     )
 
 
-def _dates(counts: Sequence[tuple[date, int]]) -> list[str]:
+def _dates(counts: Sequence[Day]) -> list[str]:
     """The first day and every so many after it, so that the labels do not touch."""
     step, every = PLOT_WIDTH / max(len(counts), 1), ceil(len(counts) / MOST_DATES)
     return [

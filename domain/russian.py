@@ -5,7 +5,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -42,6 +42,11 @@ def money(amount: Decimal, currency: str) -> str:
     """For example `5 000 ₽`, and `5 000,50 ₽` where there are kopecks."""
     digits = "#,##0" if amount == amount.to_integral_value() else "#,##0.00"
     return format_currency(amount, currency, f"{digits}{NO_BREAK}¤", locale="ru", currency_digits=False)
+
+
+def number(value: int | Decimal) -> str:
+    """For example `5 000`, and `5 000,50` where it is not whole."""
+    return format_decimal(value, "#,##0" if value == int(value) else "#,##0.00", locale="ru")
 
 
 def minutes(count: int) -> str:

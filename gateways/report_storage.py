@@ -3,10 +3,11 @@
 For s3://bucket/folder install `balansity[s3]`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -93,6 +94,17 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
 def remove_of_user(conn: Connection, user_id: UUID) -> int:
     """Remove all reports about a user's family; returns how many."""
     return _remove_files([path for (path,) in reports.remove_of_user(conn, user_id=str(user_id))])
+
+
+def remove_folders(ids: Iterable[str]) -> int:
+    """Remove what lies in the storage under these ids and has no row: a failure may keep a file and lose its row."""
+    removed = 0
+    if settings.current().report_storage_url:
+        with _storage() as (filesystem, root):
+            for path in chain.from_iterable(filesystem.find(f"{root}/{each}") for each in ids):
+                filesystem.rm_file(path, **_limit(filesystem))
+                removed += 1
+    return removed
 
 
 def remove_old(before: datetime) -> int:

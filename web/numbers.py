@@ -1,16 +1,27 @@
-"""A page with the clinic's numbers of a period: tables, and a plot of each kind of event by day."""
+"""A page with the clinic's numbers of a period: tables of its sums, and plots by day."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
 
 from flask import Blueprint, abort, render_template, request
 from markupsafe import Markup
 
 import settings
 from db.connection import transaction
-from db.statistics import COLUMNS, Period, collect, events_by_day
+from db.statistics import Period, Section, choose_period, collect
 from domain.plot import daily_bars
+from domain.russian import number
+from errors import BalansityError
+from web.numbers_words import COLUMNS, GROUPS, HEADINGS
 
 LONGEST_DAYS = 366
+PLOTTED = {  # of all groups together
+    "checkups": ("started", "completed", "abandoned"),
+    "consultations": ("booked", "cancelled", "no_show"),
+    "mails": ("planned", "sent", "delivered", "bounced"),
+}
+PLOTTED_BY_GROUP = {"revenue": ("revenue", "refunds"), "events": ("events",)}
 
 pages = Blueprint("numbers", __name__, template_folder="templates")
 
@@ -21,18 +32,53 @@ def overview() -> str:
     period = _period()
     with transaction() as conn:
         sections = collect(conn, period)
-        days = {row["type"]: events_by_day(conn, period, row["type"]) for row in sections["events"]}
-    plots = {name: Markup(daily_bars(name, counts)) for name, counts in days.items()}  # noqa: S704 - daily_bars escapes
-    return render_template("numbers.html", period=period, columns=COLUMNS, sections=sections, plots=plots)
+    return render_template(
+        "numbers.html",
+        period=period,
+        headings=HEADINGS,
+        columns=COLUMNS,
+        sections=sections,
+        shown=_shown,
+        plots={name: list(_plots(name, section, period)) for name, section in sections.items()},
+    )
 
 
 def _period() -> Period:
-    zone = settings.current().time_zone
     try:
-        last = date.fromisoformat(request.args.get("to") or str(datetime.now(zone).date()))
-        first = date.fromisoformat(request.args.get("from") or str(last - timedelta(days=29)))
+        period = choose_period(_day("from"), _day("to"), settings.current().time_zone)
     except ValueError:
         abort(400, "from and to are days such as 2026-11-30")
-    if not timedelta() <= last - first < timedelta(days=LONGEST_DAYS):
-        abort(400, f"from must not be later than to, nor more than {LONGEST_DAYS} days before it")
-    return Period(first, last, zone)
+    except BalansityError as error:
+        abort(400, str(error))
+    if len(period.days) > LONGEST_DAYS:
+        abort(400, f"from must not be more than {LONGEST_DAYS} days before to")
+    return period
+
+
+def _day(name: str) -> date | None:
+    given = request.args.get(name)
+    return date.fromisoformat(given) if given else None
+
+
+def _plots(name: str, section: Section, period: Period) -> Iterator[tuple[str, Markup]]:
+    """Caption and plot of each measure that was not zero on every day."""
+    for caption, measure, words in _measures(name, section):
+        days = section.by_day(measure, period.days, **words)
+        if any(count for _, count in days):
+            yield caption, Markup(daily_bars(caption, days))  # noqa: S704 - daily_bars escapes
+
+
+def _measures(name: str, section: Section) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """What is plotted of a section: each time a caption, the measure, and the words of the group that it is of."""
+    for measure in PLOTTED.get(name, ()):
+        yield COLUMNS[measure], measure, {}
+    for row in section.totals():
+        words = {column: row[column] for column in section.groups}
+        shown = ", ".join(_shown(name, word) for word in words.values())
+        for measure in PLOTTED_BY_GROUP.get(name, ()):
+            yield f"{COLUMNS[measure]}: {shown}", measure, words
+
+
+def _shown(name: str, value: Any) -> str:
+    """A word or a number of a section."""
+    return GROUPS.get(name, {}).get(value, value) if isinstance(value, str) else number(value)

@@ -155,10 +155,15 @@ END $$;
 -- Notes what the provider answered. Accepted is accepted, whichever attempt it was, unless an event already told more.
 -- Any other late answer is kept with its attempt: only a final refusal still settles what was `unknown` meanwhile, for
 -- what is `planned` has a message that works on it.
+-- The provider's words may quote an address: they are dropped where the person has been forgotten, which the lock tells
+-- for sure.
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamptz
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
+    SELECT CASE WHEN recipient IS NOT NULL THEN p_answer END INTO p_answer
+    FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = p_at

@@ -31,7 +31,8 @@ LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     END;
 $$;
 
--- Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows.
+-- Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows. The provider's
+-- words may quote an address: they are dropped where the person has been forgotten.
 CREATE FUNCTION balansity.record_event(
     p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamptz, p_at timestamptz
 ) RETURNS boolean LANGUAGE plpgsql SET search_path = '' AS $$
@@ -41,7 +42,7 @@ DECLARE
     END;
 BEGIN
     INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
-    SELECT p_id, d.id, p_kind, p_detail, p_occurred_at, p_at
+    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at, p_at
     FROM balansity.delivery d WHERE d.id = p_delivery_id
     ON CONFLICT (id) DO NOTHING;
     IF NOT FOUND THEN
@@ -50,7 +51,7 @@ BEGIN
 
     UPDATE balansity.delivery d
     SET state = next_state,
-        reason = CASE WHEN next_state IN ('dropped', 'bounced') THEN p_detail END,
+        reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = p_at
     WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports

@@ -1,7 +1,7 @@
 -- Keeps every analytics event once, and counts them per day and type in the same statement, so that the two agree.
 
 CREATE TABLE balansity.analytics_event (
-    key text PRIMARY KEY,                   -- its sender's key, or the message that brought it
+    key bytea PRIMARY KEY,                  -- SHA-256 of its sender's key: known again, even when its person is forgotten
     type text NOT NULL,
     occurred_at timestamptz NOT NULL,
     day date NOT NULL,                      -- of occurred_at in the product's time zone
@@ -10,6 +10,7 @@ CREATE TABLE balansity.analytics_event (
     received_at timestamptz NOT NULL
 );
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX analytics_event_by_age ON balansity.analytics_event (received_at);
 
 CREATE TABLE balansity.analytics_daily (
     day date NOT NULL,
@@ -24,13 +25,16 @@ CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timest
 LANGUAGE sql
 SET search_path = ''
 AS $$
-    WITH added AS (
-        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
-        SELECT DISTINCT ON (e.key)
-            e.key, e.type, e.occurred_at, (e.occurred_at AT TIME ZONE p_zone)::date, e.user_id, e.facts, p_at
+    WITH sent AS (
+        SELECT e.*, sha256(convert_to(e.key, 'UTF8')) AS digest
         FROM jsonb_to_recordset(p_events)
             AS e (key text, type text, occurred_at timestamptz, user_id uuid, facts jsonb)
-        ORDER BY e.key
+    ), added AS (
+        INSERT INTO balansity.analytics_event (key, type, occurred_at, day, user_id, facts, received_at)
+        SELECT DISTINCT ON (digest)
+            digest, type, occurred_at, (occurred_at AT TIME ZONE p_zone)::date, user_id, facts, p_at
+        FROM sent
+        ORDER BY digest
         ON CONFLICT (key) DO NOTHING
         RETURNING day, type
     ), counted AS (
@@ -41,20 +45,60 @@ AS $$
     SELECT count(*) FROM added
 $$;
 
--- Counts every day anew from the kept events: needed after TIME_ZONE has changed.
-CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS void
+-- How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.
+CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+$$;
+
+-- Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
+-- kept stays. Under a lock: a second call at the same time would move the counts twice.
+CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    moved_events bigint;
+BEGIN
+    LOCK TABLE balansity.analytics_daily IN SHARE ROW EXCLUSIVE MODE;
+    WITH misplaced AS (
+        SELECT key, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
+        FROM balansity.analytics_event
+        WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+    ), moved AS (
+        UPDATE balansity.analytics_event e SET day = m.right_day
+        FROM misplaced m WHERE m.key = e.key
+        RETURNING e.type, m.day, m.right_day
+    ), counted AS (
+        INSERT INTO balansity.analytics_daily AS daily (day, type, events)
+        SELECT day, type, sum(change)
+        FROM (SELECT day, type, -1 FROM moved UNION ALL SELECT right_day, type, 1 FROM moved) AS c (day, type, change)
+        GROUP BY day, type
+        ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
+    )
+    SELECT count(*) INTO moved_events FROM moved;
+    DELETE FROM balansity.analytics_daily WHERE events = 0;
+    RETURN moved_events;
+END $$;
+
+-- Deletes at most p_batch events received before p_before; returns how many. Their counts stay.
+CREATE FUNCTION balansity.purge_events(p_before timestamptz, p_batch integer) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
 AS $$
-    LOCK TABLE balansity.analytics_daily IN ACCESS EXCLUSIVE MODE;
-    UPDATE balansity.analytics_event SET day = (occurred_at AT TIME ZONE p_zone)::date
-    WHERE day <> (occurred_at AT TIME ZONE p_zone)::date;
-    DELETE FROM balansity.analytics_daily;
-    INSERT INTO balansity.analytics_daily (day, type, events)
-    SELECT day, type, count(*) FROM balansity.analytics_event GROUP BY day, type
+    WITH purged AS (
+        DELETE FROM balansity.analytics_event WHERE key IN (
+            SELECT key FROM balansity.analytics_event
+            WHERE received_at < p_before ORDER BY received_at LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*) FROM purged
 $$;
 
 REVOKE ALL ON balansity.analytics_event, balansity.analytics_daily FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    balansity.record_events(jsonb, text, timestamptz), balansity.recount_events(text)
+    balansity.record_events(jsonb, text, timestamptz), balansity.misplaced_events(text), balansity.recount_events(text),
+    balansity.purge_events(timestamptz, integer)
 FROM PUBLIC;

@@ -1,96 +1,174 @@
 -- Lets the clinic remove what we hold about one person, when they ask for it.
 
--- Whether a message speaks of this person.
-CREATE FUNCTION balansity.speaks_of(p_message jsonb, p_user_id uuid, p_addresses text[], p_assessments text[])
-RETURNS boolean
-LANGUAGE sql IMMUTABLE
-SET search_path = ''
-RETURN coalesce(
-    p_message ->> 'user_id' = p_user_id::text
-    OR lower(p_message ->> 'to') = ANY (p_addresses)
-    OR p_message ->> 'assessment_id' = ANY (p_assessments), false
-);
-
--- The addresses, in lower case, that are or were a person's.
-CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS text[]
+-- Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.
+CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
 LANGUAGE sql STABLE
 SET search_path = ''
-RETURN ARRAY(
-    SELECT lower(u.email) FROM public.users u WHERE u.id = p_user_id AND u.email IS NOT NULL
-    UNION
-    SELECT lower(d.recipient) FROM balansity.delivery d WHERE d.user_id = p_user_id AND d.recipient IS NOT NULL
+AS $$
+    WITH family AS (
+        SELECT id FROM public.profiles WHERE user_id = p_user_id
+    )
+    SELECT p_user_id::text
+    UNION SELECT id::text FROM family
+    UNION SELECT id::text FROM public.assessments WHERE profile_id IN (TABLE family)
+    UNION SELECT id::text FROM public.appointments WHERE user_id = p_user_id
+    UNION SELECT id::text FROM public.payments WHERE user_id = p_user_id
+    UNION SELECT unnest(ARRAY[id, assessment_id])::text FROM balansity.report WHERE user_id = p_user_id
+    UNION SELECT named.id
+    FROM balansity.delivery d,
+        substring(lower(d.key) FROM '^(?:checkup|appointment|payment|report_ready|reminder:..?h):([0-9a-f-]{36})')
+            AS named (id)
+    WHERE d.user_id = p_user_id AND named.id IS NOT NULL
+$$;
+
+-- The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.
+CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN substring(lower(p_text) FROM '[^\s<>"]+@[^\s<>"]+');
+
+-- The addresses that are or were theirs, in lower case, without those that are another user's now.
+CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT theirs.address
+    FROM (
+        SELECT balansity.address_in(email) FROM public.users WHERE id = p_user_id
+        UNION SELECT balansity.address_in(recipient) FROM balansity.delivery WHERE user_id = p_user_id
+    ) AS theirs (address)
+    WHERE theirs.address IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM public.users u WHERE u.id <> p_user_id AND balansity.address_in(u.email) = theirs.address
+      )
+$$;
+
+-- What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.
+CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text)
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT
+        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        (
+            -- Not within a longer address: joanna@example.com is somebody else.
+            SELECT '(?<![[:alnum:]._+-])('
+                || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
+                || ')(?![[:alnum:]-]|\.[[:alnum:]])'
+            FROM balansity.addresses_of(p_user_id) AS theirs (address)
+        )
+$$;
+
+-- Whether a text is about this person. One that names its user is another's if that is another, whatever address it has:
+-- addresses change hands.
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN coalesce(
+    lower(p_text) ~ p_ids
+    OR lower(coalesce(p_named_user, p_user_id::text)) = p_user_id::text AND lower(p_text) ~ p_addresses, false
 );
 
--- The mails to a person, to whichever of their addresses; those are looked up once, in a subquery of their own.
+-- The mails to a person, to whichever of their addresses.
 CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
 LANGUAGE sql STABLE
 SET search_path = ''
 AS $$
-    SELECT d.id FROM balansity.delivery d
-    WHERE d.user_id = p_user_id OR lower(d.recipient) = ANY ((SELECT balansity.addresses_of(p_user_id))::text[])
+    SELECT d.id
+    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
+    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
+                              sign.ids, sign.addresses)
 $$;
 
 -- Removes a person's addresses from the ledger, their links from the analytics (the counts stay), and the messages that
--- speak of them; says how many of each. Works before and after the site has removed the person's own rows, and twice.
--- A message that a worker holds right now is left to it: its mail is in the ledger when the next call comes.
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE (what text, removed bigint)
+-- speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
+-- money must not be lost. Works before and after the site has removed the person's own rows, and twice. The notes that
+-- keep a payment or a reminder from happening twice go once the site has removed the row that they are about.
+CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE (what text, removed bigint, remaining bigint)
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    addresses text[] := balansity.addresses_of(p_user_id);
-    assessments text[] := ARRAY(
-        SELECT s.id::text FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
-        WHERE p.user_id = p_user_id
-    );
+    sign record;
+    deliveries uuid[];
     queue text;
-    count_live bigint;
-    count_archived bigint;
+    kept text;
+    affected bigint;
 BEGIN
-    UPDATE balansity.delivery_attempt SET answer = NULL
-    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
-    UPDATE balansity.delivery_event SET detail = NULL
-    WHERE delivery_id IN (SELECT balansity.deliveries_of(p_user_id));
-    UPDATE balansity.delivery SET recipient = NULL, subject = NULL, reason = NULL, user_id = NULL
-    WHERE id IN (SELECT balansity.deliveries_of(p_user_id));
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'addresses in the mail ledger';
-    RETURN NEXT;
+    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
 
-    DELETE FROM balansity.suppression WHERE address = ANY (addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'addresses in the list of suppressed ones';
-    RETURN NEXT;
-
-    UPDATE balansity.analytics_event
-    SET key = 'forgotten:' || gen_random_uuid(), user_id = NULL, facts = '{}'
-    WHERE user_id = p_user_id OR facts ->> 'assessment_id' = ANY (assessments);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'links in analytics events';
-    RETURN NEXT;
-
-    DELETE FROM dramatiq.queue q
-    WHERE q.state <> 'consumed'
-      AND balansity.speaks_of(q.message -> 'kwargs', p_user_id, addresses, assessments);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    what := 'messages of the broker';
-    RETURN NEXT;
-
-    removed := 0;
-    FOREACH queue IN ARRAY ARRAY['email_queue', 'report_generation_queue', 'analytics_queue'] LOOP
-        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'q_' || queue)
-        USING p_user_id, addresses, assessments;
-        GET DIAGNOSTICS count_live = ROW_COUNT;
-        EXECUTE format('DELETE FROM pgmq.%I WHERE balansity.speaks_of(message, $1, $2, $3)', 'a_' || queue)
-        USING p_user_id, addresses, assessments;
-        GET DIAGNOSTICS count_archived = ROW_COUNT;
-        removed := removed + count_live + count_archived;
-    END LOOP;
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
     what := 'messages of pgmq, archived ones too';
+    removed := 0;
+    remaining := 0;
+    FOR queue IN
+        SELECT m.queue_name FROM pgmq.meta m
+        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
+    LOOP
+        FOREACH kept IN ARRAY ARRAY['q_', 'a_'] LOOP
+            EXECUTE format(
+                '%s FROM pgmq.%I WHERE balansity.speaks_of(message::text, message ->> ''user_id'', $1, $2, $3)',
+                CASE kept || queue WHEN 'q_payment_processing_queue' THEN 'SELECT' ELSE 'DELETE' END, kept || queue
+            ) USING p_user_id, sign.ids, sign.addresses;
+            GET DIAGNOSTICS affected = ROW_COUNT;
+            IF kept || queue = 'q_payment_processing_queue' THEN
+                remaining := affected;
+            ELSE
+                removed := removed + affected;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN NEXT;
+
+    what := 'messages of the broker';
+    WITH theirs AS (
+        SELECT q.message_id,
+               q.state = 'consumed' OR q.state <> 'done' AND q.message ->> 'actor_name' = 'process_payment' AS stays
+        FROM dramatiq.queue q
+        WHERE balansity.speaks_of(
+            concat_ws(' ', q.message, q.unique_key, q.error), q.message -> 'kwargs' ->> 'user_id', p_user_id,
+            sign.ids, sign.addresses
+        )
+        FOR UPDATE
+    ), deleted AS (
+        DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+    )
+    SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) INTO removed, remaining FROM theirs;
+    RETURN NEXT;
+    remaining := 0;
+
+    what := 'links in analytics events';
+    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+    WHERE e.user_id = p_user_id
+       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
+
+    what := 'addresses in the list of suppressed ones';
+    DELETE FROM balansity.suppression s
+    WHERE balansity.speaks_of(
+        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
+        sign.ids, sign.addresses
+    );
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN NEXT;
+
+    what := 'addresses in the mail ledger';
+    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
+    UPDATE balansity.delivery
+    SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
+        scheduled_at = NULL
+    WHERE id = ANY (deliveries);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
+    RETURN NEXT;
+
+    what := 'notes about deleted appointments and payments';
+    removed := balansity.forget_deleted();
     RETURN NEXT;
 END $$;
 
 REVOKE ALL ON FUNCTION
-    balansity.speaks_of(jsonb, uuid, text[], text[]), balansity.addresses_of(uuid), balansity.deliveries_of(uuid),
-    balansity.forget_person(uuid)
+    balansity.ids_of(uuid), balansity.address_in(text), balansity.addresses_of(uuid), balansity.signs_of(uuid),
+    balansity.speaks_of(text, text, uuid, text, text), balansity.deliveries_of(uuid), balansity.forget_person(uuid)
 FROM PUBLIC;

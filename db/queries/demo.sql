@@ -71,7 +71,7 @@ SELECT id::text, assessment_id::text, filename, content FROM balansity.report OR
 
 -- name: events()
 -- Every analytics event kept.
-SELECT key, type FROM balansity.analytics_event ORDER BY occurred_at;
+SELECT facts ->> 'key', type FROM balansity.analytics_event ORDER BY occurred_at;
 
 -- name: appointments()
 -- Where the consultations stand.

@@ -78,3 +78,7 @@ SELECT count(*) FROM balansity.delivery WHERE state IN ('failed', 'unknown') AND
 -- name: flagged_payments()$
 -- Payments that wait for a person.
 SELECT count(*) FROM balansity.payment_flag WHERE resolved_at IS NULL;
+
+-- name: misplaced_events(zone)$
+-- How many analytics events stand on the day of another time zone.
+SELECT balansity.misplaced_events(:zone);

@@ -1,19 +1,21 @@
--- What the clinic asks about a period. Everything is counted for the moment it began (a check-up started, a consultation
--- was booked, a payment was made, a mail was planned), with what has become of it by now.
+-- What the clinic asks about a period, by day. Everything is counted for the moment it began (a check-up started, a
+-- consultation was booked, a payment was made, a mail was planned), with what has become of it by now.
 
--- name: checkups(start, end)
-SELECT assessment_type,
+-- name: checkups(start, end, zone)
+SELECT (started_at AT TIME ZONE :zone)::date AS day,
+       assessment_type,
        count(*) AS started,
        count(*) FILTER (WHERE status = 'completed') AS completed,
        count(*) FILTER (WHERE status = 'abandoned') AS abandoned,
        count(*) FILTER (WHERE status = 'in_progress') AS in_progress
 FROM public.assessments
 WHERE started_at >= :start AND started_at < :end
-GROUP BY assessment_type
-ORDER BY assessment_type;
+GROUP BY 1, 2
+ORDER BY 2, 1;
 
--- name: consultations(start, end)
-SELECT t.name,
+-- name: consultations(start, end, zone)
+SELECT (a.created_at AT TIME ZONE :zone)::date AS day,
+       t.name,
        count(*) AS booked,
        count(*) FILTER (WHERE a.status = 'completed') AS completed,
        count(*) FILTER (WHERE a.status = 'cancelled') AS cancelled,
@@ -22,13 +24,14 @@ SELECT t.name,
 FROM public.appointments a
 JOIN public.appointment_types t ON t.id = a.appointment_type_id
 WHERE a.created_at >= :start AND a.created_at < :end
-GROUP BY t.name
-ORDER BY t.name;
+GROUP BY 1, 2
+ORDER BY 2, 1;
 
--- name: revenue(start, end)
+-- name: revenue(start, end, zone)
 -- By consultation type: of the appointment that was paid for, else the type or the package that the payment names.
 -- What was refunded later was revenue once, so it stands in both columns.
-SELECT coalesce(t.name, 'other') AS name,
+SELECT (y.created_at AT TIME ZONE :zone)::date AS day,
+       coalesce(t.name, 'other') AS name,
        y.currency,
        count(*) AS payments,
        sum(y.amount) AS revenue,
@@ -41,32 +44,31 @@ LEFT JOIN public.appointment_types t ON t.id = coalesce(
     a.appointment_type_id, balansity.uuid_in(y.metadata, 'appointment_type_id'), k.appointment_type_id
 )
 WHERE y.created_at >= :start AND y.created_at < :end AND y.status IN ('completed', 'refunded')
-GROUP BY 1, y.currency
-ORDER BY 1, y.currency;
+GROUP BY 1, 2, 3
+ORDER BY 2, 3, 1;
 
--- name: mails(start, end)
-SELECT template,
+-- name: mails(start, end, zone)
+-- Each mail is in one of the states, so these add up to what was planned.
+SELECT (planned_at AT TIME ZONE :zone)::date AS day,
+       template,
        count(*) AS planned,
-       count(*) FILTER (WHERE state IN ('sent', 'delivered', 'bounced', 'dropped', 'complained')) AS sent,
-       count(*) FILTER (WHERE state IN ('delivered', 'complained')) AS delivered,
-       count(*) FILTER (WHERE state IN ('bounced', 'dropped')) AS bounced,
-       count(*) FILTER (WHERE state IN ('failed', 'unknown')) AS failed
+       count(*) FILTER (WHERE state IN ('planned', 'sending')) AS waiting,
+       count(*) FILTER (WHERE state = 'sent') AS sent,
+       count(*) FILTER (WHERE state = 'delivered') AS delivered,
+       count(*) FILTER (WHERE state = 'bounced') AS bounced,
+       count(*) FILTER (WHERE state = 'complained') AS complained,
+       count(*) FILTER (WHERE state = 'dropped') AS dropped,
+       count(*) FILTER (WHERE state = 'unknown') AS unknown,
+       count(*) FILTER (WHERE state = 'failed') AS failed,
+       count(*) FILTER (WHERE state = 'superseded') AS superseded,
+       count(*) FILTER (WHERE state = 'suppressed') AS suppressed
 FROM balansity.delivery
 WHERE planned_at >= :start AND planned_at < :end
-GROUP BY template
-ORDER BY template;
+GROUP BY 1, 2
+ORDER BY 2, 1;
 
 -- name: events(first, last)
-SELECT type, sum(events)::bigint AS events
+SELECT day, type, events
 FROM balansity.analytics_daily
 WHERE day BETWEEN :first AND :last
-GROUP BY type
-ORDER BY type;
-
--- name: events_by_day(first, last, type)
--- Every day of the period, those without an event too.
-SELECT d::date AS day, coalesce(sum(a.events), 0)::bigint AS events
-FROM generate_series(:first::date, :last::date, interval '1 day') AS d
-LEFT JOIN balansity.analytics_daily a ON a.day = d::date AND (:type::text IS NULL OR a.type = :type)
-GROUP BY d
-ORDER BY d;
+ORDER BY type, day;

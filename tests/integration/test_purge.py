@@ -1,14 +1,19 @@
 """Finished messages leave after their time, and nothing else does."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import actors
+import settings
 from actors.messages import purge
+from db import queries
 from db.connection import transaction
 from tests.clinic import Clinic
+
+analytics = queries.load("analytics")
 
 
 @pytest.fixture
@@ -44,3 +49,18 @@ def test_pgmqs_archive_is_purged_after_a_month(clinic: Clinic) -> None:
     with transaction() as conn:
         assert purge(conn, datetime.now(UTC)) == "1 messages purged"
     assert clinic.value("SELECT count(*) FROM pgmq.a_analytics_queue") == 1
+
+
+def test_events_are_purged_after_their_days_and_stay_counted(clinic: Clinic, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("ANALYTICS_RETENTION_DAYS", "30")
+    settings.current.cache_clear()
+    now = datetime.now(UTC)
+    for days in (29, 31):
+        event = {"key": str(days), "type": "page_seen", "occurred_at": now.isoformat(), "facts": {}}
+        analytics.record(
+            clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=now - timedelta(days=days)
+        )
+    with transaction() as conn:
+        assert purge(conn, now) == "1 messages purged"
+    assert clinic.value("SELECT count(*) FROM balansity.analytics_event") == 1
+    assert clinic.value("SELECT sum(events)::int FROM balansity.analytics_daily") == 2

@@ -3,20 +3,23 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+import settings
 from broker import broker
 from cli import main
 from db import queries
-from db.statistics import Period, collect, events_by_day
+from db.statistics import MAIL_OUTCOMES, Period, collect
 from tests.clinic import Clinic
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -32,7 +35,7 @@ def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[
 
 
 def numbers(clinic: Clinic) -> dict[str, list[dict[str, Any]]]:
-    return collect(clinic.connection, NOVEMBER)
+    return {name: section.totals() for name, section in collect(clinic.connection, NOVEMBER).items()}
 
 
 def test_check_ups_count_by_the_day_they_started_and_what_became_of_them(clinic: Clinic) -> None:
@@ -88,29 +91,71 @@ def test_revenue_finds_the_consultation_type_of_every_kind_of_payment(clinic: Cl
 
 
 def test_mails_count_by_template_and_outcome(clinic: Clinic) -> None:
-    for state in ["sent", "delivered", "bounced", "failed", "planned"]:
+    allowed = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'delivery_state_check'"
+    states = re.findall("'([a-z]+)'", clinic.value(allowed))
+    assert len(states) == 11
+    for state in states:
         clinic.rows(
             "INSERT INTO balansity.delivery (key, template, state, message_id, planned_at, changed_at) "
             "VALUES (%s, 'report_ready', %s, 'm', %s, %s)",
             *(str(uuid4()), state, INSIDE, INSIDE),
         )
-    assert numbers(clinic)["mails"] == [
-        {"template": "report_ready", "planned": 5, "sent": 3, "delivered": 1, "bounced": 1, "failed": 1}
-    ]
+    [row] = numbers(clinic)["mails"]
+    assert row == {"template": "report_ready", "planned": 11, **dict.fromkeys(MAIL_OUTCOMES, 1), "waiting": 2}
+    assert row["planned"] == sum(row[outcome] for outcome in MAIL_OUTCOMES)
 
 
-def record(clinic: Clinic, *moments: datetime) -> None:
-    events = [{"key": str(uuid4()), "type": "page_seen", "occurred_at": at.isoformat(), "facts": {}} for at in moments]
+def record(clinic: Clinic, *moments: datetime, kind: str = "page_seen") -> None:
+    events = [{"key": str(uuid4()), "type": kind, "occurred_at": at.isoformat(), "facts": {}} for at in moments]
     queries.load("analytics").record(clinic.connection, events=json.dumps(events), zone=MOSCOW.key, at=INSIDE)
 
 
 def test_events_are_counted_and_shown_for_every_day(clinic: Clinic) -> None:
     record(clinic, INSIDE, INSIDE, OUTSIDE)
-    assert numbers(clinic)["events"] == [{"type": "page_seen", "events": 2}]
-    days = events_by_day(clinic.connection, NOVEMBER, "page_seen")
+    section = collect(clinic.connection, NOVEMBER)["events"]
+    assert section.totals() == [{"type": "page_seen", "events": 2}]
+    days = section.by_day("events", NOVEMBER.days, type="page_seen")
     assert len(days) == 30
     assert days[0] == (date(2026, 11, 1), 2)
     assert {count for _, count in days[1:]} == {0}
+    assert section.by_day("events", NOVEMBER.days, type="another") == [(day, 0) for day in NOVEMBER.days]
+
+
+def test_every_number_of_the_clinic_counts_on_its_day_in_the_clinics_time_zone(clinic: Clinic) -> None:
+    user_id = clinic.add_user()
+    next_day = datetime(2026, 11, 1, 21, 0, tzinfo=UTC)  # the second of November has begun in Moscow
+    for at in (INSIDE, next_day, next_day):
+        clinic.rows("UPDATE public.assessments SET started_at = %s WHERE id = %s", at, clinic.add_checkup(user_id))
+        appointment_id = clinic.book(user_id, datetime(2026, 12, 24, 10, tzinfo=UTC), "no_show")
+        clinic.rows("UPDATE public.appointments SET created_at = %s WHERE id = %s", at, appointment_id)
+        payment_id = clinic.add_payment(user_id, {"appointment_id": appointment_id}, status="refunded", amount="0.10")
+        clinic.rows("UPDATE public.payments SET created_at = %s WHERE id = %s", at, payment_id)
+        clinic.rows(
+            "INSERT INTO balansity.delivery (key, template, state, message_id, planned_at, changed_at) "
+            "VALUES (%s, 'report_ready', 'delivered', 'm', %s, now())",
+            *(str(uuid4()), at),
+        )
+        record(clinic, at)
+    sections = collect(clinic.connection, NOVEMBER)
+    for name, measure, one in [
+        ("checkups", "started", Decimal(1)), ("consultations", "no_show", Decimal(1)),
+        ("revenue", "refunds", Decimal("0.10")), ("mails", "delivered", Decimal(1)), ("events", "events", Decimal(1)),
+    ]:  # fmt: skip
+        days = sections[name].by_day(measure, NOVEMBER.days)
+        assert days[:3] == [(date(2026, 11, 1), one), (date(2026, 11, 2), 2 * one), (date(2026, 11, 3), 0)], name
+        assert [row[measure] for row in sections[name].totals()] == [3 * one]
+
+
+def test_a_measure_by_day_is_of_one_group_or_of_all(clinic: Clinic) -> None:
+    user_id = clinic.add_user()
+    for name, amount in (("Логопед", "100"), ("Психиатр", "20.50")):
+        clinic.add_payment(user_id, {"appointment_type_id": clinic.type_id(name)}, status="completed", amount=amount)
+    clinic.rows("UPDATE public.payments SET created_at = %s", INSIDE)
+    revenue = collect(clinic.connection, NOVEMBER)["revenue"]
+    first = NOVEMBER.days[:1]
+    assert revenue.by_day("revenue", first) == [(first[0], Decimal("120.50"))]
+    assert revenue.by_day("revenue", first, type="Психиатр", currency="RUB") == [(first[0], Decimal("20.50"))]
+    assert revenue.by_day("revenue", first, type="Психиатр", currency="EUR") == [(first[0], 0)]
 
 
 def test_stats_speaks_tables_csv_and_json(clinic: Clinic) -> None:
@@ -125,7 +170,67 @@ def test_stats_speaks_tables_csv_and_json(clinic: Clinic) -> None:
     assert (found["from"], found["events"]) == ("2026-11-01", [{"type": "page_seen", "events": 1}])
 
 
-def test_stats_refuses_a_period_that_ends_before_it_starts(clinic: Clinic) -> None:
-    result = CliRunner().invoke(main, ["stats", "--from", "2026-11-30", "--to", "2026-11-01"])
+def test_no_word_of_a_wide_table_is_cut_off(clinic: Clinic) -> None:
+    for state in MAIL_OUTCOMES[1:]:
+        clinic.rows(
+            "INSERT INTO balansity.delivery (key, template, state, message_id, planned_at, changed_at) "
+            "VALUES (%s, 'appointment_reminder_24h', %s, 'm', now(), now())",
+            *(state, state),
+        )
+    shown = stats().output
+    assert all(word in shown for word in ("appointment_reminder_24h", *MAIL_OUTCOMES[1:]))
+
+
+def stats(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["stats", *arguments])
+
+
+@pytest.mark.parametrize("kind", ["[/x]", "seen [online]", "[bold]loud"])
+def test_stats_shows_words_as_they_are(clinic: Clinic, kind: str) -> None:
+    record(clinic, INSIDE, kind=kind)
+    result = stats("--from", "2026-11-01", "--to", "2026-11-30")
+    assert result.exit_code == 0, result.output
+    assert kind in result.output
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_no_spreadsheet_runs_a_word_as_a_formula(clinic: Clinic, start: str) -> None:
+    record(clinic, INSIDE, kind=f"{start}1+1")
+    result = stats("--from", "2026-11-01", "--to", "2026-11-30", "--csv")
+    [row] = csv.DictReader(io.StringIO(result.output, newline=""))
+    assert row["group"] == f"'{start}1+1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "2026-11-30", "--to", "2026-11-01"], "2026-11-30 is later than the last day 2026-11-01"),
+        (["--to", "0001-01-05"], "0001-01-05 cannot be counted: choose days from 1900-01-01 to 2199-12-31"),
+        (["--to", "9999-12-31"], "9999-12-31 cannot be counted"),
+        (["--from", "0001-01-01", "--to", "2026-11-30"], "0001-01-01 cannot be counted"),
+    ],
+)
+def test_stats_refuses_days_that_make_no_period(clinic: Clinic, arguments: list[str], said: str) -> None:
+    result = stats(*arguments)
     assert result.exit_code == 1
-    assert "--from 2026-11-30 is later than --to 2026-11-01" in result.output
+    assert said in result.output
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
+def test_stats_counts_to_the_bounds_of_its_calendar(clinic: Clinic, day: str) -> None:
+    result = stats("--to", day)
+    assert result.exit_code == 0, result.output
+
+
+def test_doctor_names_events_on_other_days_and_stats_recounts_them(
+    clinic: Clinic, environment: pytest.MonkeyPatch
+) -> None:
+    record(clinic, datetime(2026, 11, 23, 20, 30, tzinfo=UTC))
+    environment.setenv("TIME_ZONE", "Asia/Yekaterinburg")
+    settings.current.cache_clear()
+    finding = "not theirs in Asia/Yekaterinburg: {}"
+    assert finding.format(1) in CliRunner().invoke(main, ["doctor"]).output
+    day = ["--from", "2026-11-24", "--to", "2026-11-24", "--json"]
+    assert json.loads(stats(*day).output)["events"] == []
+    assert json.loads(stats(*day, "--recount").output)["events"] == [{"type": "page_seen", "events": 1}]
+    assert finding.format("none") in CliRunner().invoke(main, ["doctor"]).output
