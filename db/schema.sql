@@ -710,6 +710,14 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
 
 --
+-- Name: now(); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.now() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN COALESCE((NULLIF(current_setting('balansity.now'::text, true), ''::text))::timestamp with time zone, now());
+
+--
 -- Name: open_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1624,10 +1632,13 @@ DECLARE
     cancelled boolean := NEW.status = 'cancelled';
     change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
 BEGIN
+    IF NEW.scheduled_at <= balansity.now() THEN
+        RETURN NULL;  -- what has begun or is over is history: a change of it is no news
+    END IF;
     PERFORM balansity.send_mail(
         NEW.user_id,
         -- The transaction's time tells a second move to the same hour from a replay of the first.
-        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(now())),
+        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(balansity.now())),
         'appointment_' || change,
         CASE WHEN cancelled THEN 'Консультация отменена' ELSE 'Консультация перенесена' END,
         jsonb_build_object(
@@ -1891,7 +1902,8 @@ CREATE TABLE balansity.job (
     schedule text NOT NULL,
     time_zone text NOT NULL,
     paused boolean DEFAULT false NOT NULL,
-    planned_until timestamp with time zone DEFAULT now() NOT NULL
+    retired boolean DEFAULT false NOT NULL,
+    planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
 );
 
 --
@@ -1906,7 +1918,7 @@ CREATE VIEW balansity.cron_job AS
     COALESCE(inet_server_port(), (current_setting('port'::text))::integer) AS nodeport,
     (current_database())::text AS database,
     (CURRENT_USER)::text AS username,
-    (NOT paused) AS active,
+    (NOT (paused OR retired)) AS active,
     name AS jobname
    FROM balansity.job;
 
@@ -1923,6 +1935,7 @@ CREATE TABLE balansity.slot (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
+    message_id uuid,
     outcome text,
     CONSTRAINT slot_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
 );
@@ -2737,7 +2750,7 @@ CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING 
 -- Name: appointments on_appointment_change; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW WHEN (((old.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at > now()) AND ((new.status = 'cancelled'::text) OR ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at IS DISTINCT FROM old.scheduled_at))))) EXECUTE FUNCTION public.handle_appointment_change();
+CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW WHEN (((old.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND ((new.status = 'cancelled'::text) OR ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at IS DISTINCT FROM old.scheduled_at))))) EXECUTE FUNCTION public.handle_appointment_change();
 
 --
 -- Name: assessments on_checkup_completed; Type: TRIGGER; Schema: public; Owner: -
@@ -3084,6 +3097,12 @@ REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION now(); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
 
 --
 -- Name: FUNCTION open_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
