@@ -51,6 +51,15 @@ WHERE r.user_id = :user_id::uuid
    )
 RETURNING r.location;
 
+-- name: removals_until(retention, until)
+-- What remove_old is going to remove by a given time, each report from the moment it is due.
+SELECT due_at, id::text
+FROM (
+    SELECT r.id, CASE WHEN s.id IS NULL THEN r.created_at ELSE r.created_at + :retention END AS due_at
+    FROM balansity.report r LEFT JOIN public.assessments s ON s.id = r.assessment_id
+) AS due
+WHERE due_at < :until;
+
 -- name: remove_old(before)
 -- Reports past their retention, and those whose check-up is gone.
 DELETE FROM balansity.report r
