@@ -17,7 +17,7 @@ class Clinic:
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return cursor.fetchall() if cursor.description else []
+            return [] if cursor.description is None else cursor.fetchall()
 
     def value(self, statement: str, *values: Any) -> Any:
         [(found,)] = self.rows(statement, *values)
