@@ -28,7 +28,7 @@ from actors.reports import remove_old_reports
 from broker import broker
 from db import clock
 from db.connection import single_statements, transaction
-from domain.slots import LISTED, ON_TIME, Missed, Slot, cron_trigger, decide, long_past, slots_between
+from domain.slots import LISTED, Missed, Slot, cron_trigger, decide, is_ahead, long_past, slots_between
 from errors import BalansityError
 
 SAFETY_NET_SECONDS = 5
@@ -75,10 +75,6 @@ class Row(NamedTuple):
 
     def has_due(self, now: datetime) -> bool:
         return any(slots_between(self.schedule, ZoneInfo(self.time_zone), self.planned_until, now))
-
-    def is_ahead(self, now: datetime) -> bool:
-        """Whether the clock was ahead when it was planned, or has been set back since."""
-        return self.planned_until > now + ON_TIME
 
     def slots(self, now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:
         """Those that have come: which of them run, and why the others do not."""
@@ -163,7 +159,7 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
     count = 0
     for job in jobs:
         row = rows.get(job.name)
-        if row and not row.paused and (row.has_due(now) or row.is_ahead(now)):
+        if row and not row.paused and (row.has_due(now) or is_ahead(row.planned_until, now)):
             with _held(job.name, wait=False) as (conn, held):
                 if held and not held.paused:
                     count += _plan(conn, job, held, now)
@@ -172,7 +168,7 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
 
 def _plan(conn: Connection, job: Job, row: Row, now: datetime) -> int:
     """Settle every slot that has come; returns how many run."""
-    if row.is_ahead(now) and queries.go_back(conn, name=job.name, now=now):
+    if is_ahead(row.planned_until, now) and queries.go_back(conn, name=job.name, now=now):
         events.warning("clock_was_ahead", job=job.name, planned_until=row.planned_until.isoformat())
     slots = row.slots(now, job.missed, job.most_lateness)
     if not slots:

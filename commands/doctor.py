@@ -17,7 +17,7 @@ import db.connection
 import settings
 from db import clock, queries
 from db.migrate import pending
-from domain.slots import INSTANT, ON_TIME, next_slot
+from domain.slots import INSTANT, is_ahead, next_slot
 from errors import BalansityError
 
 sql = queries.load("doctor")
@@ -132,12 +132,10 @@ def _schedule(conn: Connection) -> Finding:
 def _clock(conn: Connection) -> Finding:
     now = clock.now(conn)
     ahead = [
-        f"{name} until {until:%Y-%m-%d %H:%M} UTC"
-        for name, _, _, until in sql.planned_jobs(conn)
-        if until > now + ON_TIME
+        f"{name} until {until:%Y-%m-%d %H:%M} UTC" for name, *_, until in sql.planned_jobs(conn) if is_ahead(until, now)
     ]
     if ahead:
-        remedy = "The server's clock was wrong, or is: a scheduler undoes what it skipped then, and the rest has run."
+        remedy = "The server's clock was ahead, or was set back: the scheduler makes up for what was skipped then."
         return Finding("note", f"Jobs planned ahead of the clock: {', '.join(ahead)}", remedy)
     return Finding("good", "Jobs planned ahead of the clock: none")
 

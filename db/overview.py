@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from db import clock, queries
-from domain.slots import ON_TIME, next_slots
+from domain.slots import is_ahead, next_slots
 
 Row = dict[str, Any]
 
@@ -43,7 +43,7 @@ def jobs(conn: Connection) -> list[Row]:
     now = clock.now(conn)
     rows = _named(JOB, schedule.list_jobs_with_latest(conn))
     for job in rows:
-        job["ahead"] = job["planned_until"] > now + ON_TIME
+        job["ahead"] = is_ahead(job["planned_until"], now)
         after, zone = max(job["planned_until"], now), ZoneInfo(job["time_zone"])
         job["next_runs"] = [] if job["paused"] else next_slots(job["schedule"], zone, after, NEXT_RUNS)
     return rows

@@ -73,6 +73,11 @@ def next_slots(schedule: str, time_zone: ZoneInfo, after: datetime, count: int) 
     return list(islice(slots_between(schedule, time_zone, after, after + LONGEST_REST), count))
 
 
+def is_ahead(planned_until: datetime, now: datetime) -> bool:
+    """Whether the clock was ahead when a job was planned until then, or has been set back since."""
+    return planned_until > now + ON_TIME
+
+
 def long_past(schedule: str, time_zone: ZoneInfo, after: datetime, until: datetime, why: str = "missed") -> list[Slot]:
     """The first planned time in (after, until], skipped in the name of all."""
     first = next(slots_between(schedule, time_zone, after, until), None)

@@ -77,10 +77,10 @@ WHERE s.state <> 'succeeded'
 RETURNING attempts;
 
 -- name: finish_slot(state, outcome, job, slot, attempt)!
--- Says how an attempt ended, unless a later one has begun; the work of its transaction took until this moment.
+-- Says how an attempt ended, once, unless a later one has begun; the work of its transaction took until this moment.
 UPDATE balansity.slot
 SET state = :state, outcome = :outcome, finished_at = balansity.now() + (clock_timestamp() - now())
-WHERE job = :job AND slot = :slot AND attempts = :attempt;
+WHERE job = :job AND slot = :slot AND attempts = :attempt AND state <> 'succeeded';
 
 -- name: fail_lost_slots(before, now)!
 -- Ends the runs of before then whose message is dead or gone: they will not end by themselves.

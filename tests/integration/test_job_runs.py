@@ -21,6 +21,7 @@ from actors.appointments import (
 from actors.delivery import deliver
 from actors.runs import run_slot
 from broker import PostgresBroker
+from db import queries
 from db.connection import transaction
 from domain.mail_order import read_order
 from domain.slots import Missed
@@ -31,6 +32,7 @@ from tests.integration.broker_cases import states, until
 
 SLOT = "2026-11-20T10:05:00+00:00"
 MINUTE = timedelta(minutes=1)
+jobs = queries.load("jobs")
 REMINDERS_ALL = replace(JOBS[2], missed=Missed.ALL)
 
 
@@ -82,6 +84,15 @@ def test_an_attempt_that_was_overtaken_is_undone_and_says_nothing(clinic: Clinic
         run_slot("update-appointment-statuses", SLOT, overtaken)
     assert history(clinic) == [("update-appointment-statuses", "succeeded", "1 started, 0 completed")]
     assert clinic.rows("SELECT email FROM public.users") == [("anna@example.com",)]
+
+
+def test_an_interrupt_after_the_commit_takes_no_success_back(clinic: Clinic) -> None:
+    run = {"job": "update-appointment-statuses", "slot": SLOT, "attempt": 1, "outcome": ""}
+    with transaction() as conn:
+        jobs.start_slot(conn, job=run["job"], slot=SLOT)
+        assert jobs.finish_slot(conn, **run, state="succeeded") == 1
+        assert jobs.finish_slot(conn, **run, state="failed") == 0
+    assert clinic.value("SELECT state FROM balansity.slot") == "succeeded"
 
 
 def test_a_run_past_its_time_limit_is_told(
