@@ -2,7 +2,7 @@
 
 APScheduler rings at every slot; a look every few seconds is the safety net (a clock set, a laptop that slept, a server
 that was away). Both do the same: give every slot that has come since `planned_until` its row and its message in one
-transaction. Any number of schedulers may run; none is a leader.
+transaction. Which have come, the database's clock says. Any number of schedulers may run; none is a leader.
 """
 
 import signal
@@ -26,11 +26,13 @@ from actors.messages import purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
 from broker import broker
-from db.connection import transaction
-from domain.slots import Missed, Slot, cron_trigger, decide, slots_between
+from db import clock
+from db.connection import single_statements, transaction
+from domain.slots import LISTED, Missed, Slot, cron_trigger, decide, is_ahead, long_past, slots_between
 from errors import BalansityError
 
 SAFETY_NET_SECONDS = 5
+RING_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
 queries = db.queries.load("jobs")
 events = log.EventLogger(__name__)
@@ -71,8 +73,16 @@ class Row(NamedTuple):
     paused: bool
     planned_until: datetime
 
-    def due(self, now: datetime) -> list[datetime]:
-        return list(slots_between(self.schedule, ZoneInfo(self.time_zone), self.planned_until, now))
+    def has_due(self, now: datetime) -> bool:
+        return any(slots_between(self.schedule, ZoneInfo(self.time_zone), self.planned_until, now))
+
+    def slots(self, now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:
+        """Those that have come: which of them run, and why the others do not."""
+        zone, why = ZoneInfo(self.time_zone), "paused" if self.paused else "missed"
+        listed_from = max(self.planned_until, now - max(LISTED, most_lateness))
+        before = long_past(self.schedule, zone, self.planned_until, listed_from, why)
+        due = list(slots_between(self.schedule, zone, listed_from, now))
+        return before + ([Slot(at, why) for at in due] if self.paused else decide(due, now, missed, most_lateness))
 
 
 def main() -> None:
@@ -91,7 +101,7 @@ def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
             return
     bells = BackgroundScheduler(timezone=UTC)
     for job in jobs:
-        trigger = cron_trigger(job.schedule, ZoneInfo(job.zone_name))
+        trigger = cron_trigger(job.schedule, ZoneInfo(job.zone_name), RING_SECOND)
         bells.add_job(_worked, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
     bells.start()
     events.info("scheduler_started", jobs=len(jobs))
@@ -118,7 +128,9 @@ def _look(jobs: Sequence[Job]) -> None:
 
 def _worked(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[Job]) -> bool:
     try:
-        step(datetime.now(UTC), jobs)
+        with single_statements() as conn:
+            now = clock.now(conn)
+        step(now, jobs)
     except Exception as error:  # noqa: BLE001 - the loop goes on; what was not enqueued is still due at the next look
         events.error("scheduler_step_failed", step=step.__name__, error=type(error).__name__, with_traceback=True)
         return False
@@ -132,10 +144,12 @@ def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
             if row is None:
                 queries.add_job(conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now)
             elif (row.schedule, row.time_zone) != (job.schedule, job.zone_name):
-                if not row.paused:
-                    _enqueue(conn, job, row, now)
+                _plan(conn, job, row, now)
                 queries.change_schedule(conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now)
                 events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
+    with transaction() as conn:
+        if retired := queries.retire_jobs(conn, names=[job.name for job in jobs]):
+            events.info("jobs_retired", count=retired)
 
 
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
@@ -144,32 +158,43 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
         rows = {row[0]: Row(*row) for row in queries.list_jobs(conn)}
     count = 0
     for job in jobs:
-        if job.name in rows and not rows[job.name].paused and rows[job.name].due(now):
-            with _held(job.name, wait=False) as (conn, row):
-                if row is not None and not row.paused:
-                    count += _enqueue(conn, job, row, now)
+        row = rows.get(job.name)
+        if row and not row.paused and (row.has_due(now) or is_ahead(row.planned_until, now)):
+            with _held(job.name, wait=False) as (conn, held):
+                if held and not held.paused:
+                    count += _plan(conn, job, held, now)
     return count
 
 
-def _enqueue(conn: Connection, job: Job, row: Row, now: datetime) -> int:
-    slots = decide(row.due(now), now, job.missed, job.most_lateness)
+def _plan(conn: Connection, job: Job, row: Row, now: datetime) -> int:
+    """Settle every slot that has come; returns how many run."""
+    if is_ahead(row.planned_until, now) and queries.go_back(conn, name=job.name, now=now):
+        events.warning("clock_was_ahead", job=job.name, planned_until=row.planned_until.isoformat())
+    slots = row.slots(now, job.missed, job.most_lateness)
     if not slots:
         return 0
-    to_run = _record(conn, job.name, slots, now)
-    with broker.transaction(conn):
-        for at in to_run:
-            job.actor.send_with_options(kwargs={"slot": at.isoformat()})
-    queries.set_planned_until(conn, name=job.name, until=slots[-1].at)
-    events.info("slots_enqueued", job=job.name, run=len(to_run), skipped=len(slots) - len(to_run))
-    return len(to_run)
+    count = _enqueue(conn, job, slots, now)
+    queries.set_planned_until(conn, name=job.name, until=now)
+    events.info("slots_enqueued", job=job.name, run=count, skipped=len(slots) - count)
+    return count
 
 
-def _record(conn: Connection, job: str, slots: Sequence[Slot], now: datetime) -> list[datetime]:
-    """Give slots their rows; returns those that are to run."""
+def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -> int:
+    """Give slots their rows, and those that run their messages; returns how many of these are new."""
+    messages = [None if slot.skipped else job.actor.message(slot=slot.at.isoformat()) for slot in slots]
     added = queries.add_slots(
-        conn, job=job, slots=[slot.at for slot in slots], reasons=[slot.skipped for slot in slots], now=now
+        conn,
+        job=job.name,
+        slots=[slot.at for slot in slots],
+        reasons=[slot.skipped for slot in slots],
+        messages=[message and message.message_id for message in messages],
+        now=now,
     )
-    return sorted(at for at, runs in added if runs)
+    new = {message_id for (message_id,) in added}
+    to_run = [message for message in messages if message and message.message_id in new]
+    with broker.transaction(conn):
+        broker.enqueue_many(to_run)
+    return len(to_run)
 
 
 @contextmanager
@@ -184,9 +209,8 @@ def _held(name: str, *, wait: bool = True) -> Iterator[tuple[Connection, Row | N
 def run_now(name: str, now: datetime) -> None:
     """Run a job once, outside its schedule."""
     job = _job(name)
-    with _held(name) as (conn, _), broker.transaction(conn):
-        for at in _record(conn, name, [Slot(now)], now):
-            job.actor.send_with_options(kwargs={"slot": at.isoformat()})
+    with _held(name) as (conn, _):
+        _enqueue(conn, job, [Slot(now)], now)
 
 
 def pause(name: str, now: datetime) -> None:
@@ -194,8 +218,8 @@ def pause(name: str, now: datetime) -> None:
     job = _job(name)
     with _held(name) as (conn, row):
         if row and not row.paused:
-            _enqueue(conn, job, row, now)
-            queries.set_paused(conn, name=name, paused=True, now=now)
+            _plan(conn, job, row, now)
+            queries.set_paused(conn, name=name, paused=True)
 
 
 def resume(name: str, now: datetime) -> None:
@@ -203,8 +227,8 @@ def resume(name: str, now: datetime) -> None:
     job = _job(name)
     with _held(name) as (conn, row):
         if row and row.paused:
-            _record(conn, job.name, [Slot(at, "paused") for at in row.due(now)], now)
-            queries.set_paused(conn, name=name, paused=False, now=now)
+            _plan(conn, job, row, now)
+            queries.set_paused(conn, name=name, paused=False)
 
 
 def _job(name: str) -> Job:

@@ -14,6 +14,7 @@ from errors import PermanentError
 
 LOOK_AHEAD = timedelta(seconds=90)  # the job runs every 60 s: each reminder is on its way before its moment comes
 HISTORY = timedelta(days=90)  # how long slots are kept
+LONGEST_RUN = timedelta(hours=1)  # no actor's time limit comes near it
 REMINDER_PRIORITY = 10  # ahead of mail that has no hour to keep
 
 queries = db.queries.load("appointments")
@@ -66,7 +67,7 @@ def send_appointment_reminders(slot: str) -> None:
     throws=(PermanentError,),
 )
 def cleanup_old_assessments(slot: str) -> None:
-    """Abandon check-ups left unfinished for 30 days, forget slots older than 90, and rows that the site deleted."""
+    """Abandon check-ups left unfinished for 30 days, end lost runs, forget old slots and rows that the site deleted."""
     run_slot("cleanup-old-assessments", slot, clean_up)
 
 
@@ -101,6 +102,10 @@ def mail(reminder: Reminder) -> dict[str, Any]:
 
 def clean_up(conn: Connection, now: datetime) -> str:
     abandoned = queries.abandon_old_assessments(conn, now=now)
+    lost = jobs.fail_lost_slots(conn, before=now - LONGEST_RUN, now=now)
     purged = jobs.purge_slots(conn, before=now - HISTORY)
     forgotten = queries.forget_deleted(conn)
-    return f"{abandoned} check-ups abandoned, {purged} slots purged, {forgotten} notes about deleted rows removed"
+    return (
+        f"{abandoned} check-ups abandoned, {lost} lost runs ended, {purged} slots purged, "
+        f"{forgotten} notes about deleted rows removed"
+    )

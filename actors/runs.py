@@ -1,19 +1,28 @@
 """The history of the jobs' runs: what was started, what it did, or why it failed."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.queries
-from db.connection import transaction
-from errors import InvalidMessage
+from db import clock
+from db.connection import LOST_CONNECTION, transaction
+from errors import InvalidMessage, RetryableError
 from log import EventLogger
-
-MOST_AHEAD = timedelta(seconds=60)  # by which a scheduler's clock may be ahead of ours and still be believed
 
 jobs = db.queries.load("jobs")
 events = EventLogger(__name__)
+
+
+class Run(NamedTuple):
+    """One attempt at a slot."""
+
+    job: str
+    slot: datetime
+    attempt: int
 
 
 def run_slot(job: str, slot: str, work: Callable[[Connection, datetime], str]) -> None:
@@ -21,19 +30,22 @@ def run_slot(job: str, slot: str, work: Callable[[Connection, datetime], str]) -
 
     Raises:
         InvalidMessage: `slot` is not an ISO 8601 time with its zone.
+        RetryableError: another attempt at the slot has begun since; what this one did is undone.
     """
     at = _moment(slot)
     with transaction() as conn:
-        if jobs.start_slot(conn, job=job, slot=at, now=datetime.now(UTC)) is None:
-            events.info("slot_done_before", job=job, slot=slot)
-            return
+        attempt = jobs.start_slot(conn, job=job, slot=at)
+    if attempt is None:
+        events.info("slot_done_before", job=job, slot=slot)
+        return
+    run = Run(job, at, attempt)
     try:
         with transaction() as conn:
-            outcome = work(conn, _present(at, datetime.now(UTC)))
-            _finish(conn, job, at, "succeeded", outcome)
-    except Exception as error:
-        with transaction() as conn:
-            _finish(conn, job, at, "failed", _summary(error))
+            outcome = work(conn, clock.now(conn))
+            _finish(conn, run, "succeeded", outcome)
+    except BaseException as error:  # Dramatiq's time limit and shutdown are no Exceptions
+        with suppress(RetryableError, *LOST_CONNECTION), transaction() as conn:  # others will tell how it ended
+            _finish(conn, run, "failed", _summary(error))
         raise
     events.info("slot_finished", job=job, slot=slot, outcome=outcome)
 
@@ -48,16 +60,11 @@ def _moment(slot: str) -> datetime:
     return at
 
 
-def _present(at: datetime, now: datetime) -> datetime:
-    """Now, or the slot where the scheduler's clock is a little ahead: a run at 10:05 acts on what is due then."""
-    return min(max(at, now), now + MOST_AHEAD)
+def _finish(conn: Connection, run: Run, state: str, outcome: str) -> None:
+    if not jobs.finish_slot(conn, **run._asdict(), state=state, outcome=outcome):
+        raise RetryableError(f"Another attempt at {run.slot} of {run.job} has begun: attempt {run.attempt} is undone")
 
 
-def _finish(conn: Connection, job: str, at: datetime, state: str, outcome: str) -> None:
-    jobs.finish_slot(conn, job=job, slot=at, state=state, outcome=outcome, now=datetime.now(UTC))
-
-
-def _summary(error: Exception) -> str:
+def _summary(error: BaseException) -> str:
     """The error's kind and first line: the lines after it may quote a person's data."""
-    first_line = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {first_line}"
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,9 +15,9 @@ from rich.console import Console
 
 import db.connection
 import settings
-from db import queries
+from db import clock, queries
 from db.migrate import pending
-from domain.slots import INSTANT, next_slot
+from domain.slots import INSTANT, is_ahead, next_slot
 from errors import BalansityError
 from gateways import report_storage
 
@@ -134,12 +134,23 @@ def _workers(conn: Connection) -> Finding:
 
 
 def _schedule(conn: Connection) -> Finding:
-    now = datetime.now(UTC)
+    now = clock.now(conn)
     late = [name for name, schedule, zone, until in sql.planned_jobs(conn) if is_late(schedule, zone, until, now)]
     if late:
         remedy = "Start the Procfile's scheduler, or `balansity up`."
         return Finding("note", f"Jobs that nobody plans: {', '.join(late)}", remedy)
     return Finding("good", "Jobs that nobody plans: none")
+
+
+def _clock(conn: Connection) -> Finding:
+    now = clock.now(conn)
+    ahead = [
+        f"{name} until {until:%Y-%m-%d %H:%M} UTC" for name, *_, until in sql.planned_jobs(conn) if is_ahead(until, now)
+    ]
+    if ahead:
+        remedy = "The server's clock was ahead, or was set back: the scheduler makes up for what was skipped then."
+        return Finding("note", f"Jobs planned ahead of the clock: {', '.join(ahead)}", remedy)
+    return Finding("good", "Jobs planned ahead of the clock: none")
 
 
 def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetime) -> bool:
@@ -176,6 +187,7 @@ LOOKS = (
     _views,
     _workers,
     _schedule,
+    _clock,
     _old_jobs,
     _events,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),

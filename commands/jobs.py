@@ -1,6 +1,7 @@
 """`balansity jobs`: the schedule, its history, and a person's hand on it."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import db.queries
 import scheduler
 import settings
 from commands.messages import as_json, show
-from db import overview
+from db import clock, overview
 from db.connection import transaction
 
 queries = db.queries.load("jobs")
@@ -27,9 +28,10 @@ def jobs(ctx: click.Context) -> None:
 @jobs.command("list")
 @as_json
 def list_jobs(*, json_: bool) -> None:
-    """Every job, its next run and its latest one."""
+    """Every job, what becomes of its missed slots, its next runs and its latest one."""
+    table = {job.name: job for job in scheduler.JOBS}
     with transaction() as conn:
-        rows = overview.jobs(conn, datetime.now(UTC))
+        rows = [row | _policy(table.get(row["job"])) for row in overview.jobs(conn)]
     if json_:
         click.echo(_json(rows))
         return
@@ -39,7 +41,8 @@ def list_jobs(*, json_: bool) -> None:
             {
                 "job": row["job"],
                 "schedule": row["schedule"],
-                "next run": "paused" if row["next_run"] is None else _shown(row["next_run"], "%d.%m %H:%M"),
+                "missed slots": row["missed"] and f"{row['missed']}, {row['most_lateness']} late at most",
+                "next runs": _next_runs(row),
                 "latest run": _shown(row["latest_run"], "%d.%m %H:%M"),
                 "outcome": _outcome(row),
             }
@@ -52,7 +55,7 @@ def list_jobs(*, json_: bool) -> None:
 @click.argument("name")
 def run(name: str) -> None:
     """Enqueue a run of the job NAME now, outside its schedule."""
-    scheduler.run_now(name, datetime.now(UTC))
+    _order(scheduler.run_now, name)
     click.echo(f"{name}: enqueued; `balansity jobs history {name}` tells what it did")
 
 
@@ -60,7 +63,7 @@ def run(name: str) -> None:
 @click.argument("name")
 def pause(name: str) -> None:
     """Stop enqueuing the job NAME until it is resumed."""
-    scheduler.pause(name, datetime.now(UTC))
+    _order(scheduler.pause, name)
     click.echo(f"{name}: paused")
 
 
@@ -68,19 +71,21 @@ def pause(name: str) -> None:
 @click.argument("name")
 def resume(name: str) -> None:
     """Let the job NAME go on; slots that passed meanwhile are noted as skipped."""
-    scheduler.resume(name, datetime.now(UTC))
+    _order(scheduler.resume, name)
     click.echo(f"{name}: goes on")
 
 
 @jobs.command()
 @click.argument("name", required=False)
 @click.option("--limit", default=20, show_default=True, help="How many runs.")
+@click.option("--skipped", is_flag=True, help="Slots that were skipped, too, with the reason.")
 @as_json
-def history(name: str | None, limit: int, *, json_: bool) -> None:
+def history(name: str | None, limit: int, *, skipped: bool, json_: bool) -> None:
     """The latest runs of the job NAME, or of all jobs: planned, enqueued, started, finished, and what they did."""
     columns = ("job", "slot", "state", "enqueued_at", "started_at", "finished_at", "attempts", "outcome")
     with transaction() as conn:
-        rows = [dict(zip(columns, row, strict=True)) for row in queries.history(conn, job=name, limit=limit)]
+        found = queries.history(conn, job=name, skipped=skipped, limit=limit)
+        rows = [dict(zip(columns, row, strict=True)) for row in found]
     if json_:
         click.echo(_json(rows))
         return
@@ -90,13 +95,30 @@ def history(name: str | None, limit: int, *, json_: bool) -> None:
             {
                 "job": row["job"],
                 "slot": _shown(row["slot"], "%d.%m %H:%M:%S"),
-                "started": _shown(row["started_at"], "%H:%M:%S"),
-                "seconds": _seconds(row["started_at"], row["finished_at"]),
+                **{what: _shown(row[f"{what}_at"], "%d.%m %H:%M:%S") for what in ("enqueued", "started", "finished")},
                 "outcome": _outcome(row),
             }
             for row in rows
         ],
     )
+
+
+def _order(give: Callable[[str, datetime], None], name: str) -> None:
+    with transaction() as conn:
+        now = clock.now(conn)
+    give(name, now)
+
+
+def _policy(job: scheduler.Job | None) -> dict[str, Any]:
+    """What the table of jobs says of missed slots, where it has the job at all."""
+    return {"missed": job and job.missed, "most_lateness": job and str(job.most_lateness)}
+
+
+def _next_runs(row: dict[str, Any]) -> str:
+    if row["paused"]:
+        return "paused"
+    runs = ", ".join(_shown(run, "%d.%m %H:%M") for run in row["next_runs"])
+    return f"ahead of the clock: {runs}" if row["ahead"] else runs
 
 
 def _json(rows: list[dict[str, Any]]) -> str:
@@ -105,10 +127,6 @@ def _json(rows: list[dict[str, Any]]) -> str:
 
 def _shown(time: datetime | None, form: str) -> str:
     return time.astimezone(settings.current().time_zone).strftime(form) if time else ""
-
-
-def _seconds(started: datetime | None, finished: datetime | None) -> str:
-    return f"{(finished - started).total_seconds():.1f}" if started and finished else ""
 
 
 def _outcome(row: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`balansity plan`: what the schedule is going to do, without doing it."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,15 +11,19 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 import db.queries
 import settings
+from actors.messages import DEAD, DONE
 from commands.messages import as_json, show
+from db import clock
 from db.connection import transaction
 from domain.plan import Event, at_slots
-from domain.slots import next_slot
+from domain.slots import INSTANT, next_slot
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
 
 appointments = db.queries.load("appointments")
 jobs = db.queries.load("jobs")
+messages = db.queries.load("messages")
+reports = db.queries.load("reports")
 
 
 @click.command()
@@ -30,27 +35,34 @@ def plan(since: datetime | None, until: datetime | None, *, json_: bool) -> None
 
     Example: balansity plan --from 2026-11-25 --to 2026-11-26T12:00
     """
-    start = _moment(since) or datetime.now(UTC)
-    end = _moment(until) or start + timedelta(days=1)
-    if end <= start:
-        raise click.UsageError(f"--to {end:%Y-%m-%d %H:%M} must be after --from {start:%Y-%m-%d %H:%M} (UTC)")
     with transaction() as conn:
         appointments.read_only(conn)
-        events = events_between(conn, start, end)
+        now = clock.now(conn)
+        start = _moment(since) or now
+        end = _moment(until) or start + timedelta(days=1)
+        if end <= start:
+            raise click.UsageError(f"--to {end:%Y-%m-%d %H:%M} must be after --from {start:%Y-%m-%d %H:%M} (UTC)")
+        events = [event for event in events_between(conn, min(now, start), end) if event.at >= start]
     _print(events, json_=json_)
 
 
 def events_between(conn: Connection, start: datetime, end: datetime) -> list[Event]:
-    """Everything that the jobs that are not paused would do."""
+    """Everything that the jobs that are not paused would do in slots of theirs that are not planned yet.
+
+    A `start` after the present would overlook what happens before it, and so does not happen again.
+    """
     planners = {
         "send-appointment-reminders": _reminders,
         "update-appointment-statuses": _status_changes,
-        "cleanup-old-assessments": _clean_ups,
+        "cleanup-old-assessments": _abandonments,
+        "remove-old-reports": _removals,
+        "purge-messages": _purges,
     }
     events: list[Event] = []
-    for name, schedule, time_zone, paused, _ in jobs.list_jobs(conn):
+    for name, schedule, time_zone, paused, planned_until in jobs.list_jobs(conn):
         if name in planners and not paused:
-            events += planners[name](conn, start, end, schedule, ZoneInfo(time_zone))
+            begin = max(start, planned_until + INSTANT)
+            events += planners[name](conn, begin, end, schedule, ZoneInfo(time_zone))
     return sorted(event for event in events if event.at <= end)
 
 
@@ -58,8 +70,8 @@ def _reminders(conn: Connection, start: datetime, end: datetime, schedule: str, 
     """Each leaves at its own moment; one whose moment has passed leaves with the next run."""
     soonest = next_slot(schedule, zone, start)
     return [
-        Event(soonest if due_at <= start else due_at, f"reminder {kind}", f"appointment {appointment_id}")
-        for due_at, appointment_id, kind in appointments.reminders_between(conn, now=start, until=end)
+        Event(due_at, f"reminder {kind}", f"appointment {appointment_id}")
+        for due_at, appointment_id, kind in appointments.reminders_between(conn, now=soonest, until=end)
     ]
 
 
@@ -68,9 +80,23 @@ def _status_changes(conn: Connection, start: datetime, end: datetime, schedule: 
     return at_slots([Event(at, status, f"appointment {row_id}") for at, row_id, status in due], start, schedule, zone)
 
 
-def _clean_ups(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
+def _abandonments(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
     due = appointments.abandonments_until(conn, until=end)
     return at_slots([Event(at, "abandoned", f"assessment {row_id}") for at, row_id in due], start, schedule, zone)
+
+
+def _removals(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
+    retention = timedelta(days=settings.current().report_retention_days)
+    due = reports.removals_until(conn, retention=retention, until=end)
+    return at_slots([Event(at, "removed", f"report {row_id}") for at, row_id in due], start, schedule, zone)
+
+
+def _purges(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
+    """How many of the messages that are finished or dead now leave in which slot."""
+    counts: Counter[datetime] = Counter()
+    for at, count in messages.purges_until(conn, done=DONE, dead=DEAD, until=end):
+        counts[next_slot(schedule, zone, max(at, start))] += count
+    return [Event(at, "purged", f"{count} messages") for at, count in counts.items()]
 
 
 def _moment(given: datetime | None) -> datetime | None:

@@ -1,14 +1,13 @@
 """What the system holds right now, each row by its columns' names: for the terminal and for the first page."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from db import queries
-from domain.slots import next_slot
+from db import clock, queries
+from domain.slots import is_ahead, next_slots
 
 Row = dict[str, Any]
 
@@ -16,7 +15,8 @@ QUEUE = ("queue", "waiting", "delayed", "running", "done", "dead", "oldest_secon
 PGMQ = ("queue", "waiting")
 WORKER = ("worker", "host", "pid", "silent_seconds")
 MAILS = ("template", "state", "count")
-JOB = ("job", "schedule", "time_zone", "paused", "latest_run", "state", "outcome")
+JOB = ("job", "schedule", "time_zone", "paused", "planned_until", "latest_run", "state", "outcome")
+NEXT_RUNS = 3
 
 messages = queries.load("messages")
 schedule = queries.load("jobs")
@@ -38,14 +38,15 @@ def mails(conn: Connection) -> list[Row]:
     return _named(MAILS, messages.count_mails(conn))
 
 
-def jobs(conn: Connection, now: datetime) -> list[Row]:
-    """Every job with its latest run and its next one; a paused job has none."""
-    return [_with_next_run(job, now) for job in _named(JOB, schedule.list_jobs_with_latest(conn))]
-
-
-def _with_next_run(job: Row, now: datetime) -> Row:
-    paused = job.pop("paused")
-    return {**job, "next_run": None if paused else next_slot(job["schedule"], ZoneInfo(job["time_zone"]), now)}
+def jobs(conn: Connection) -> list[Row]:
+    """Every job with its latest run, its next ones (of a paused one none), and whether it is `ahead` of the clock."""
+    now = clock.now(conn)
+    rows = _named(JOB, schedule.list_jobs_with_latest(conn))
+    for job in rows:
+        job["ahead"] = is_ahead(job["planned_until"], now)
+        after, zone = max(job["planned_until"], now), ZoneInfo(job["time_zone"])
+        job["next_runs"] = [] if job["paused"] else next_slots(job["schedule"], zone, after, NEXT_RUNS)
+    return rows
 
 
 def _named(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[Row]:

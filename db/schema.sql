@@ -880,6 +880,14 @@ CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
 $$;
 
 --
+-- Name: now(); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.now() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN COALESCE((NULLIF(current_setting('balansity.now'::text, true), ''::text))::timestamp with time zone, now());
+
+--
 -- Name: appointment_types; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1942,10 +1950,13 @@ DECLARE
     cancelled boolean := NEW.status = 'cancelled';
     change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
 BEGIN
+    IF NEW.scheduled_at <= balansity.now() THEN
+        RETURN NULL;  -- what has begun or is over is history: a change of it is no news
+    END IF;
     PERFORM balansity.send_mail(
         NEW.user_id,
         -- The transaction's time tells a second move to the same hour from a replay of the first.
-        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(now())),
+        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(balansity.now())),
         'appointment_' || change,
         CASE WHEN cancelled THEN 'Консультация отменена' ELSE 'Консультация перенесена' END,
         jsonb_build_object(
@@ -2222,7 +2233,8 @@ CREATE TABLE balansity.job (
     schedule text NOT NULL,
     time_zone text NOT NULL,
     paused boolean DEFAULT false NOT NULL,
-    planned_until timestamp with time zone DEFAULT now() NOT NULL
+    retired boolean DEFAULT false NOT NULL,
+    planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
 );
 
 --
@@ -2237,7 +2249,7 @@ CREATE VIEW balansity.cron_job AS
     COALESCE(inet_server_port(), (current_setting('port'::text))::integer) AS nodeport,
     (current_database())::text AS database,
     (CURRENT_USER)::text AS username,
-    (NOT paused) AS active,
+    (NOT (paused OR retired)) AS active,
     name AS jobname
    FROM balansity.job;
 
@@ -2254,6 +2266,7 @@ CREATE TABLE balansity.slot (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
+    message_id uuid,
     outcome text,
     CONSTRAINT slot_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
 );
@@ -3104,7 +3117,7 @@ CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 -- Name: appointments on_appointment_change; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW WHEN (((old.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at > now()) AND ((new.status = 'cancelled'::text) OR ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at IS DISTINCT FROM old.scheduled_at))))) EXECUTE FUNCTION public.handle_appointment_change();
+CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW WHEN (((old.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND ((new.status = 'cancelled'::text) OR ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at IS DISTINCT FROM old.scheduled_at))))) EXECUTE FUNCTION public.handle_appointment_change();
 
 --
 -- Name: assessments on_checkup_completed; Type: TRIGGER; Schema: public; Owner: -
@@ -3505,6 +3518,12 @@ REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION now(); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
 
 --
 -- Name: FUNCTION over_at(p_appointment public.appointments); Type: ACL; Schema: balansity; Owner: -

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
@@ -11,6 +12,7 @@ from apscheduler.triggers.cron import CronTrigger
 INSTANT = timedelta(microseconds=1)  # the smallest step of a timestamptz
 LONGEST_REST = timedelta(days=5 * 366)  # 29 February comes at least so often, but for once a century
 ON_TIME = timedelta(seconds=60)  # a slot this young was not missed
+LISTED = timedelta(days=1)  # slots that passed longer ago share one row: half a million minutes make a year
 
 
 class Missed(StrEnum):
@@ -29,18 +31,21 @@ class Slot:
     skipped: str | None = None
 
 
-def cron_trigger(schedule: str, time_zone: ZoneInfo) -> CronTrigger:
-    """APScheduler's trigger for a five-field cron expression.
+def cron_trigger(schedule: str, time_zone: ZoneInfo, second: int = 0) -> CronTrigger:
+    """APScheduler's trigger for a five-field cron expression, at that second of its minutes.
 
     Raises:
         ValueError: it is malformed, or numbers its weekdays (cron counts from Sunday, APScheduler from Monday).
     """
     fields = schedule.split()
-    if len(fields) == 5 and any(character.isdigit() for character in fields[4]):
+    if len(fields) != 5:
+        raise ValueError(f"{schedule!r} must have five fields: minute, hour, day, month, weekday")
+    if any(character.isdigit() for character in fields[4]):
         raise ValueError(
             f"{schedule!r}: weekdays must be named (mon, tue, …), numbers mean different days to different crons"
         )
-    return CronTrigger.from_crontab(schedule, time_zone)
+    names = ("minute", "hour", "day", "month", "day_of_week")
+    return CronTrigger(**dict(zip(names, fields, strict=True)), second=second, timezone=time_zone)
 
 
 def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[datetime]:
@@ -61,6 +66,22 @@ def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: da
 def next_slot(schedule: str, time_zone: ZoneInfo, moment: datetime) -> datetime:
     """The first planned time from `moment` on, in UTC."""
     return next(slots_between(schedule, time_zone, moment - INSTANT, moment + LONGEST_REST))
+
+
+def next_slots(schedule: str, time_zone: ZoneInfo, after: datetime, count: int) -> list[datetime]:
+    """The first planned times after a moment, in UTC."""
+    return list(islice(slots_between(schedule, time_zone, after, after + LONGEST_REST), count))
+
+
+def is_ahead(planned_until: datetime, now: datetime) -> bool:
+    """Whether the clock was ahead when a job was planned until then, or has been set back since."""
+    return planned_until > now + ON_TIME
+
+
+def long_past(schedule: str, time_zone: ZoneInfo, after: datetime, until: datetime, why: str = "missed") -> list[Slot]:
+    """The first planned time in (after, until], skipped in the name of all."""
+    first = next(slots_between(schedule, time_zone, after, until), None)
+    return [Slot(first, f"{why}, like every other until {until:%Y-%m-%d %H:%M} UTC")] if first else []
 
 
 def decide(due: Sequence[datetime], now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:

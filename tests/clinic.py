@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 
@@ -16,11 +17,18 @@ class Clinic:
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return cursor.fetchall() if cursor.description is not None else []
+            return [] if cursor.description is None else cursor.fetchall()
 
     def value(self, statement: str, *values: Any) -> Any:
         [(found,)] = self.rows(statement, *values)
         return found
+
+    def set_clock(self, moment: datetime) -> None:
+        """Let it be `moment` for every connection opened from now on, and for this one."""
+        name, value = sql.Identifier(self.connection.info.dbname), sql.Literal(moment.isoformat())
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql.SQL("ALTER DATABASE {} SET balansity.now = {}").format(name, value))
+            cursor.execute(sql.SQL("SET balansity.now = {}").format(value))
 
     def add_user(self, email: str | None = "anna@example.com") -> str:
         return str(self.value("INSERT INTO public.users (email) VALUES (%s) RETURNING id", email))

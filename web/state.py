@@ -1,12 +1,12 @@
 """The first page: what waits, runs and failed, which workers live, and when each job runs next."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, render_template
 
 import settings
-from db import overview, queries
+from db import clock, overview, queries
 from db.connection import transaction
 
 MOST_DEAD = 20
@@ -18,24 +18,23 @@ pages = Blueprint("state", __name__, template_folder="templates")
 @pages.get("/")
 def state() -> str:
     """Everything at a glance; reload to look again."""
-    now = datetime.now(UTC)
     with transaction() as conn:
         return render_template(
             "state.html",
-            at=now,
+            at=clock.now(conn),
             shown=_shown,
             queues=overview.queues(conn),
             pgmq=overview.pgmq(conn),
             workers=overview.workers(conn),
-            jobs=[_job(job) for job in overview.jobs(conn, now)],
+            jobs=[_job(job) for job in overview.jobs(conn)],
             dead=[_letter(row) for row in messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
             mails=overview.mails(conn),
         )
 
 
 def _job(job: dict[str, Any]) -> dict[str, Any]:
-    shown = {name: job[name] for name in ("job", "next_run", "latest_run", "state", "outcome")}
-    return {**shown, "next_run": job["next_run"] or "paused"}
+    next_run = "paused" if job["paused"] else job["next_runs"][0]
+    return {"job": job["job"], "next_run": next_run, **{name: job[name] for name in ("latest_run", "state", "outcome")}}
 
 
 def _letter(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -1,12 +1,18 @@
 -- The schedule in the database: jobs, one row for every slot of theirs, and the views that answer pg_cron's queries.
 
+-- The one clock: the transaction's time, or what a test has set in its place.
+CREATE FUNCTION balansity.now() RETURNS timestamptz
+LANGUAGE sql STABLE
+RETURN coalesce(nullif(current_setting('balansity.now', true), '')::timestamptz, pg_catalog.now());
+
 CREATE TABLE balansity.job (
     name text PRIMARY KEY,
     id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     schedule text NOT NULL,                           -- a cron expression with named weekdays
     time_zone text NOT NULL,
     paused boolean NOT NULL DEFAULT false,
-    planned_until timestamptz NOT NULL DEFAULT now()  -- every slot up to here has its row
+    retired boolean NOT NULL DEFAULT false,           -- no longer in the table of jobs; kept for its history
+    planned_until timestamptz NOT NULL DEFAULT balansity.now()  -- every slot up to here has its row
 );
 
 -- scheduler.py keeps these rows as it says; they stand here so that the jobs are known from the first migration on.
@@ -24,7 +30,8 @@ CREATE TABLE balansity.slot (
     enqueued_at timestamptz,
     started_at timestamptz,
     finished_at timestamptz,
-    attempts integer NOT NULL DEFAULT 0,
+    attempts integer NOT NULL DEFAULT 0,              -- also the fence: only the latest attempt may say how it ended
+    message_id uuid,                                  -- the message that runs it
     outcome text,                                     -- what the run did, why it failed, or why it was skipped
     PRIMARY KEY (job, slot)
 );
@@ -47,7 +54,7 @@ SELECT id AS jobid,
        coalesce(inet_server_port(), current_setting('port')::integer) AS nodeport,
        current_database()::text AS database,
        current_user::text AS username,
-       NOT paused AS active,
+       NOT (paused OR retired) AS active,
        name AS jobname
 FROM balansity.job;
 

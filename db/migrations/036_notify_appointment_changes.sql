@@ -8,10 +8,13 @@ DECLARE
     cancelled boolean := NEW.status = 'cancelled';
     change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
 BEGIN
+    IF NEW.scheduled_at <= balansity.now() THEN
+        RETURN NULL;  -- what has begun or is over is history: a change of it is no news
+    END IF;
     PERFORM balansity.send_mail(
         NEW.user_id,
         -- The transaction's time tells a second move to the same hour from a replay of the first.
-        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(now())),
+        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(balansity.now())),
         'appointment_' || change,
         CASE WHEN cancelled THEN 'Консультация отменена' ELSE 'Консультация перенесена' END,
         jsonb_build_object(
@@ -34,12 +37,10 @@ BEGIN -- Supabase grants its own roles every new function of public
     END LOOP;
 END $$;
 
--- What has begun or is over is history: a change of it is no news.
 CREATE TRIGGER on_appointment_change
 AFTER UPDATE ON public.appointments
 FOR EACH ROW WHEN (
     OLD.status IN ('pending', 'scheduled', 'confirmed')
-    AND NEW.scheduled_at > now()
     AND (
         NEW.status = 'cancelled'
         OR NEW.status IN ('pending', 'scheduled', 'confirmed') AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at

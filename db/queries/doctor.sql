@@ -55,7 +55,9 @@ SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 s
 
 -- name: planned_jobs()
 -- Jobs that are not paused, and until when their slots have been planned.
-SELECT name, schedule, time_zone, planned_until FROM balansity.job WHERE NOT paused ORDER BY id;
+SELECT name, schedule, time_zone, planned_until FROM balansity.job
+WHERE NOT (paused OR retired)
+ORDER BY id;
 
 -- name: may_read_cron()$
 -- Whether the tables of the pg_cron extension are there and this role may look at them.

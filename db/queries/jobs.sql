@@ -1,15 +1,16 @@
 -- name: list_jobs()
 -- Every job as the schedule knows it now.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job ORDER BY id;
+SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job WHERE NOT retired ORDER BY id;
 
 -- name: list_jobs_with_latest()
-SELECT j.name, j.schedule, j.time_zone, j.paused, latest.slot, latest.state, latest.outcome
+SELECT j.name, j.schedule, j.time_zone, j.paused, j.planned_until, latest.slot, latest.state, latest.outcome
 FROM balansity.job j
 LEFT JOIN LATERAL (
     SELECT s.slot, s.state, s.outcome FROM balansity.slot s
     WHERE s.job = j.name AND s.state <> 'skipped'
     ORDER BY s.slot DESC LIMIT 1
 ) AS latest ON true
+WHERE NOT j.retired
 ORDER BY j.id;
 
 -- name: limit_idling()!
@@ -18,54 +19,85 @@ SET LOCAL idle_in_transaction_session_timeout = '10s';
 
 -- name: take_job(name)^
 -- The job's row, unless another scheduler is at it this moment.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job WHERE name = :name FOR UPDATE SKIP LOCKED;
+SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job
+WHERE name = :name AND NOT retired
+FOR UPDATE SKIP LOCKED;
 
 -- name: hold_job(name)^
 -- The job's row, waiting for whoever is at it.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job WHERE name = :name FOR UPDATE;
+SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job
+WHERE name = :name AND NOT retired
+FOR UPDATE;
 
 -- name: add_job(name, schedule, time_zone, now)!
+-- Begins a job now, also one that had been retired.
 INSERT INTO balansity.job (name, schedule, time_zone, planned_until)
 VALUES (:name, :schedule, :time_zone, :now)
-ON CONFLICT DO NOTHING;
+ON CONFLICT (name) DO UPDATE
+SET schedule = excluded.schedule, time_zone = excluded.time_zone, planned_until = excluded.planned_until, retired = false
+WHERE job.retired;
+
+-- name: retire_jobs(names)!
+-- Retires the jobs that are none of these.
+UPDATE balansity.job SET retired = true WHERE name <> ALL (:names) AND NOT retired;
 
 -- name: change_schedule(schedule, time_zone, now, name)!
 UPDATE balansity.job SET schedule = :schedule, time_zone = :time_zone, planned_until = :now WHERE name = :name;
 
--- name: set_paused(paused, now, name)!
-UPDATE balansity.job SET paused = :paused, planned_until = greatest(planned_until, :now) WHERE name = :name;
+-- name: set_paused(paused, name)!
+UPDATE balansity.job SET paused = :paused WHERE name = :name;
 
 -- name: set_planned_until(until, name)!
 UPDATE balansity.job SET planned_until = :until WHERE name = :name;
 
--- name: add_slots(job, now, slots, reasons)
--- Gives slots their rows; returns those that are to run and had none.
-INSERT INTO balansity.slot (job, slot, state, outcome, enqueued_at)
-SELECT :job, at, CASE WHEN reason IS NULL THEN 'planned' ELSE 'skipped' END, reason,
-       CASE WHEN reason IS NULL THEN :now::timestamptz END
-FROM unnest(:slots::timestamptz[], :reasons::text[]) AS planned (at, reason)
-ON CONFLICT DO NOTHING
-RETURNING slot, state = 'planned' AS runs;
+-- name: go_back(now, name)!
+-- Undoes what a clock that was ahead skipped: those slots are still to come.
+WITH undone AS (
+    DELETE FROM balansity.slot WHERE job = :name AND state = 'skipped' AND finished_at > :now RETURNING slot
+)
+UPDATE balansity.job SET planned_until = (SELECT min(slot) FROM undone) - interval '1 microsecond'
+WHERE name = :name AND EXISTS (SELECT FROM undone);
 
--- name: start_slot(job, slot, now)<!
--- Marks a run as started, unless the slot has been done already (its message came twice).
+-- name: add_slots(job, now, slots, reasons, messages)
+-- Gives slots their rows: skipped for a reason, or run by a message; returns the messages of those that had no row.
+INSERT INTO balansity.slot (job, slot, state, outcome, enqueued_at, finished_at, message_id)
+SELECT :job, at, CASE WHEN reason IS NULL THEN 'planned' ELSE 'skipped' END, reason,
+       CASE WHEN reason IS NULL THEN :now::timestamptz END, CASE WHEN reason IS NOT NULL THEN :now END, message_id
+FROM unnest(:slots::timestamptz[], :reasons::text[], :messages::uuid[]) AS planned (at, reason, message_id)
+ON CONFLICT DO NOTHING
+RETURNING message_id::text;
+
+-- name: start_slot(job, slot)<!
+-- Marks a run as started, unless the slot has been done already (its message came twice); returns which attempt it is.
 INSERT INTO balansity.slot AS s (job, slot, state, enqueued_at, started_at, attempts)
-VALUES (:job, :slot, 'started', :now, :now, 1)
+VALUES (:job, :slot, 'started', balansity.now(), balansity.now(), 1)
 ON CONFLICT (job, slot) DO UPDATE
-SET state = 'started', started_at = :now, finished_at = NULL, outcome = NULL, attempts = s.attempts + 1
+SET state = 'started', started_at = excluded.started_at, finished_at = NULL, outcome = NULL, attempts = s.attempts + 1
 WHERE s.state <> 'succeeded'
 RETURNING attempts;
 
--- name: finish_slot(state, outcome, now, job, slot)!
-UPDATE balansity.slot SET state = :state, outcome = :outcome, finished_at = :now WHERE job = :job AND slot = :slot;
+-- name: finish_slot(state, outcome, job, slot, attempt)!
+-- Says how an attempt ended, once, unless a later one has begun; the work of its transaction took until this moment.
+UPDATE balansity.slot
+SET state = :state, outcome = :outcome, finished_at = balansity.now() + (clock_timestamp() - now())
+WHERE job = :job AND slot = :slot AND attempts = :attempt AND state <> 'succeeded';
+
+-- name: fail_lost_slots(before, now)!
+-- Ends the runs of before then whose message is dead or gone: they will not end by themselves.
+UPDATE balansity.slot s
+SET state = 'failed', outcome = 'its message is dead or gone', finished_at = :now
+WHERE s.state IN ('planned', 'started') AND coalesce(s.started_at, s.enqueued_at) < :before
+  AND NOT EXISTS (
+      SELECT FROM dramatiq.queue q WHERE q.message_id = s.message_id AND q.state IN ('queued', 'consumed')
+  );
 
 -- name: purge_slots(before)!
-DELETE FROM balansity.slot WHERE slot < :before AND state IN ('succeeded', 'failed', 'skipped');
+DELETE FROM balansity.slot WHERE slot < :before;
 
--- name: history(job, limit)
--- The latest runs of one job, or of all.
+-- name: history(job, skipped, limit)
+-- The latest slots of one job, or of all; those that were skipped only where they are asked for.
 SELECT job, slot, state, enqueued_at, started_at, finished_at, attempts, outcome
 FROM balansity.slot
-WHERE :job::text IS NULL OR job = :job
+WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped')
 ORDER BY slot DESC, job
 LIMIT :limit;

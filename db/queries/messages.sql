@@ -55,6 +55,13 @@ SELECT dramatiq.redrive(coalesce(array_agg(message_id), '{}'))
 FROM dramatiq.dead_letter
 WHERE :actor::text IS NULL OR actor_name = :actor;
 
+-- name: purges_until(done, dead, until)
+-- How many messages purge is going to delete by a given time, by the minute from which on they are due.
+SELECT date_trunc('minute', mtime + kept) + interval '1 minute' AS due_at, count(*)
+FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :dead)) AS policy (state, kept) USING (state)
+WHERE mtime < :until - kept
+GROUP BY due_at;
+
 -- name: purge(done_before, dead_before, batch)$
 -- Delete a batch of old messages.
 SELECT dramatiq.purge(:done_before, :dead_before, :batch);

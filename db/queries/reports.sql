@@ -64,6 +64,15 @@ WHERE r.user_id = :user_id::uuid
    )
 RETURNING r.path;
 
+-- name: removals_until(retention, until)
+-- What is going to be removed by a given time, each report from the moment it is due.
+SELECT due_at, id::text
+FROM (
+    SELECT r.id, CASE WHEN s.id IS NULL THEN r.created_at ELSE r.created_at + :retention END AS due_at
+    FROM balansity.report r LEFT JOIN public.assessments s ON s.id = r.assessment_id
+) AS due
+WHERE due_at < :until;
+
 -- name: old(before, batch)
 -- Some of the reports past their retention, and of those whose check-up is gone.
 SELECT r.id::text, r.path FROM balansity.report r

@@ -22,6 +22,22 @@ from tests.clinic import Clinic
 PATIENCE_SECONDS = 30
 REMINDERS = "send-appointment-reminders"
 
+# A scheduler on a machine whose clock is ahead, and whose safety net is as wide as wanted; both in seconds.
+ON_ANOTHER_MACHINE = """
+import datetime, sys
+
+class Ahead(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) + datetime.timedelta(seconds=float(sys.argv[1]))
+
+datetime.datetime = Ahead
+import scheduler
+
+scheduler.SAFETY_NET_SECONDS = float(sys.argv[2])
+scheduler.main()
+"""
+
 
 @pytest.fixture
 def clinic(connection: Connection) -> Clinic:
@@ -29,9 +45,11 @@ def clinic(connection: Connection) -> Clinic:
 
 
 @contextmanager
-def running(database: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(database: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "scheduler"], cwd=settings.ROOT, env={**os.environ, "DATABASE_URL": database}
+        [sys.executable, *(command or ("-m", "scheduler"))],
+        cwd=settings.ROOT,
+        env={**os.environ, "DATABASE_URL": database},
     )
     try:
         yield process
@@ -41,8 +59,8 @@ def running(database: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
@@ -83,17 +101,40 @@ def test_sigterm_ends_it_cleanly(database: str, clinic: Clinic) -> None:
 
 
 def test_a_frozen_one_is_stood_in_for_and_changes_nothing_when_it_wakes(database: str, clinic: Clinic) -> None:
-    with running(database) as frozen, running(database):
-        wait_until(lambda: _connected(clinic) >= 2)
+    with running(database) as frozen:
+        wait_until(lambda: _connected(clinic) >= 1)
         frozen.send_signal(signal.SIGSTOP)
-        since = set_back(clinic, 60)
-        wait_until(lambda: len(slots(clinic, since)) >= 60)
+        with running(database):
+            since = set_back(clinic, 60)
+            wait_until(lambda: len(slots(clinic, since)) >= 60)
+        again = set_back(
+            clinic, 65
+        )  # now it alone finds an hour of slots owed that exist already, and five that do not
         frozen.send_signal(signal.SIGCONT)
-        again = set_back(clinic, 60)  # both find an hour of slots owed that exist already
-        wait_until(
-            lambda: clinic.value("SELECT min(planned_until) FROM balansity.job WHERE name = %s", REMINDERS) > again
-        )
-    assert_exact(clinic, since)
+        wait_until(lambda: len(slots(clinic, again)) >= 65)
+    assert_exact(clinic, again)
+    assert clinic.value("SELECT count(*) FROM balansity.slot WHERE job = %s AND slot <= %s", REMINDERS, since) == 5
+
+
+def test_a_machine_whose_clock_is_ahead_plans_nothing_ahead(database: str, clinic: Clinic) -> None:
+    since = set_back(clinic, 5)
+    with running(database, "-c", ON_ANOTHER_MACHINE, "21600", "0.5"):
+        wait_until(lambda: len(slots(clinic, since)) >= 5)
+        again = set_back(clinic, 10)
+        wait_until(lambda: len(slots(clinic, again)) >= 10)
+    assert_exact(clinic, again)
+    assert clinic.value("SELECT max(slot) <= now() FROM balansity.slot")
+    assert clinic.value("SELECT max(planned_until) <= now() FROM balansity.job")
+
+
+def test_the_bells_ring_without_the_safety_net(database: str, clinic: Clinic) -> None:
+    since = set_back(clinic, 5)
+    ahead = (50 - datetime.now(UTC).second) % 60  # a bell will ring soon
+    with running(database, "-c", ON_ANOTHER_MACHINE, str(ahead), "86400"):
+        wait_until(lambda: len(slots(clinic, since)) >= 5)  # the one look at the beginning
+        again = set_back(clinic, 10)
+        wait_until(lambda: len(slots(clinic, again)) >= 10, seconds=60 + PATIENCE_SECONDS)
+    assert_exact(clinic, again)
 
 
 def test_a_cut_connection_costs_no_slot(database: str, clinic: Clinic) -> None:
@@ -108,16 +149,17 @@ def test_a_cut_connection_costs_no_slot(database: str, clinic: Clinic) -> None:
     assert_exact(clinic, since)
 
 
-def test_a_restarted_server_costs_no_slot() -> None:
+def test_a_server_that_restarts_while_slots_are_enqueued_costs_none() -> None:
     folder = settings.ROOT / "var" / "restart-postgres"
     with ExitStack() as stack:
         with embedded.running(folder) as url, connected(url) as clinic:
             migrate(url)
             clinic.rows("TRUNCATE balansity.slot, dramatiq.queue")  # of the last time
-            stack.enter_context(running(url))
-            wait_until(lambda: _connected(clinic) >= 1)
-        with embedded.running(folder) as url, connected(url) as clinic:
             since = set_back(clinic, 5)
+            clinic.rows("BEGIN; LOCK TABLE dramatiq.queue IN EXCLUSIVE MODE")
+            stack.enter_context(running(url))
+            wait_until(lambda: _waiting_to_enqueue(clinic))
+        with embedded.running(folder) as url, connected(url) as clinic:
             wait_until(lambda: len(slots(clinic, since)) >= 5)
             assert_exact(clinic, since)
 
@@ -149,6 +191,12 @@ def freeze_holding_a_job(clinic: Clinic, since: datetime) -> None:
         assert slots(clinic, since) == []
         wait_until(lambda: scheduler.enqueue_due(datetime.now(UTC)) > 0)
         cursor.execute("SELECT 1")
+
+
+def _waiting_to_enqueue(clinic: Clinic) -> bool:
+    """Whether a scheduler has given a slot its row and stands before the locked queue."""
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dramatiq.queue'::regclass AND NOT granted)"
+    return bool(clinic.value(waiting))
 
 
 def _connected(clinic: Clinic) -> int:

@@ -89,6 +89,19 @@ def test_checkups_older_than_thirty_days_are_abandoned(clinic: Clinic, user: str
         assert clinic.value("SELECT status FROM public.assessments WHERE id = %s", checkup) == status
 
 
+def test_whether_a_change_is_news_the_one_clock_says(clinic: Clinic, user: str) -> None:
+    clinic.rows("SET LOCAL balansity.now = '2040-01-01T12:00:00Z'")
+    for minute in (59, 60, 61):
+        appointment = clinic.book(user, datetime(2040, 1, 1, 11, tzinfo=UTC) + minute * MINUTE)
+        clinic.rows("UPDATE public.appointments SET status = 'cancelled' WHERE id = %s", appointment)
+    [(subject, key)] = clinic.rows(
+        "SELECT message -> 'variables' ->> 'appointment_id', message ->> 'key' FROM pgmq.q_email_queue "
+        "WHERE message ->> 'template' = 'appointment_cancelled'"
+    )
+    assert subject == appointment
+    assert key.endswith(":2040-01-01T12:01:00Z:2040-01-01T12:00:00Z")
+
+
 def test_a_reminder_leaves_at_its_moment_and_never_again(clinic: Clinic, user: str) -> None:
     clinic.book(user, START)
     for before, kind in [(24 * HOUR, "24h"), (HOUR, "1h")]:

@@ -1,11 +1,17 @@
 """A run does its work and leaves its history, in one transaction; a failed one is told and tried again."""
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import dramatiq
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+import scheduler
 from actors.appointments import (
     cleanup_old_assessments,
     send_appointment_reminders,
@@ -13,13 +19,21 @@ from actors.appointments import (
     update_appointment_statuses,
 )
 from actors.delivery import deliver
+from actors.runs import run_slot
+from broker import PostgresBroker
+from db import queries
 from db.connection import transaction
 from domain.mail_order import read_order
-from errors import InvalidMessage
+from domain.slots import Missed
+from errors import InvalidMessage, RetryableError
+from scheduler import JOBS
 from tests.clinic import Clinic
+from tests.integration.broker_cases import states, until
 
 SLOT = "2026-11-20T10:05:00+00:00"
 MINUTE = timedelta(minutes=1)
+jobs = queries.load("jobs")
+REMINDERS_ALL = replace(JOBS[2], missed=Missed.ALL)
 
 
 @pytest.fixture
@@ -27,7 +41,7 @@ def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
     return Clinic(connection)
 
 
-def history(clinic: Clinic) -> list[tuple[str, str, str]]:
+def history(clinic: Clinic) -> list[tuple[str, str, Any]]:
     """Job, outcome as pg_cron words it, and what the run did."""
     found = clinic.rows(
         "SELECT jobname, status, return_message FROM cron.job_run_details JOIN cron.job USING (jobid) ORDER BY runid"
@@ -50,17 +64,88 @@ def test_a_slot_whose_message_comes_twice_runs_once(clinic: Clinic) -> None:
     assert history(clinic) == [("update-appointment-statuses", "succeeded", "0 started, 0 completed")]
 
 
-def test_a_run_sees_the_present_no_earlier_than_its_slot(clinic: Clinic) -> None:
-    soon = datetime.now(UTC) + MINUTE / 2  # a scheduler whose clock is ahead of the worker's
-    clinic.book(clinic.add_user(), soon)
-    update_appointment_statuses(soon.isoformat())
+def test_the_present_of_a_run_is_the_databases_whatever_its_slot(clinic: Clinic) -> None:
+    clinic.set_clock(datetime(2030, 11, 25, 10, 5, tzinfo=UTC))
+    for minutes in (4, 6):
+        clinic.book(clinic.add_user(), datetime(2030, 11, 25, 10, minutes, tzinfo=UTC))
+    update_appointment_statuses("2035-01-01T00:00:00+00:00")
     assert history(clinic)[0][2] == "1 started, 0 completed"
+    assert clinic.value("SELECT extract(year FROM started_at)::int FROM balansity.slot") == 2030
 
 
-def test_a_slot_far_ahead_does_not_move_the_present(clinic: Clinic) -> None:
-    clinic.book(clinic.add_user(), datetime.now(UTC) + timedelta(hours=1))
-    update_appointment_statuses((datetime.now(UTC) + timedelta(days=30)).isoformat())
-    assert history(clinic)[0][2] == "0 started, 0 completed"
+def test_an_attempt_that_was_overtaken_is_undone_and_says_nothing(clinic: Clinic) -> None:
+    def overtaken(conn: Connection, _now: datetime) -> str:
+        Clinic(conn).add_user("nobody@example.com")
+        update_appointment_statuses(SLOT)  # the attempt of another worker, from its beginning to its end
+        return "nonsense"
+
+    clinic.book(clinic.add_user(), datetime.now(UTC) - MINUTE)
+    with pytest.raises(RetryableError, match="attempt 1 is undone"):
+        run_slot("update-appointment-statuses", SLOT, overtaken)
+    assert history(clinic) == [("update-appointment-statuses", "succeeded", "1 started, 0 completed")]
+    assert clinic.rows("SELECT email FROM public.users") == [("anna@example.com",)]
+
+
+def test_an_interrupt_after_the_commit_takes_no_success_back(clinic: Clinic) -> None:
+    run = {"job": "update-appointment-statuses", "slot": SLOT, "attempt": 1, "outcome": ""}
+    with transaction() as conn:
+        jobs.start_slot(conn, job=run["job"], slot=SLOT)
+        assert jobs.finish_slot(conn, **run, state="succeeded") == 1
+        assert jobs.finish_slot(conn, **run, state="failed") == 0
+    assert clinic.value("SELECT state FROM balansity.slot") == "succeeded"
+
+
+def test_a_run_past_its_time_limit_is_told(
+    clinic: Clinic, broker: PostgresBroker, work: Callable[..., dramatiq.Worker]
+) -> None:
+    @dramatiq.actor(broker=broker, time_limit=100, max_retries=0)
+    def dawdle(slot: str) -> None:
+        run_slot("update-appointment-statuses", slot, endless)
+
+    def endless(_conn: Connection, _now: datetime) -> str:
+        for _ in range(1_500):
+            time.sleep(0.01)
+        return "in no hurry"
+
+    dawdle.send(slot=SLOT)
+    work()
+    broker.emit_after("process_boot")  # as the command does: from then on the limit is watched
+    until(lambda: states(clinic.connection) == {"rejected": 1})
+    assert history(clinic) == [("update-appointment-statuses", "failed", "TimeLimitExceeded")]
+
+
+def test_a_run_out_of_retries_is_told_with_its_last_failure(
+    clinic: Clinic, broker: PostgresBroker, work: Callable[..., dramatiq.Worker]
+) -> None:
+    @dramatiq.actor(broker=broker, max_retries=2, min_backoff=1, max_backoff=1)
+    def stumble(slot: str) -> None:
+        run_slot("update-appointment-statuses", slot, lambda conn, _: str(1 / Clinic(conn).value("SELECT 0")))
+
+    stumble.send(slot=SLOT)
+    work()
+    until(lambda: states(clinic.connection) == {"rejected": 1})
+    assert history(clinic) == [("update-appointment-statuses", "failed", "ZeroDivisionError: division by zero")]
+    assert clinic.value("SELECT attempts FROM balansity.slot") == 3
+
+
+def test_the_clean_up_ends_runs_whose_message_is_dead_or_gone(clinic: Clinic) -> None:
+    begun = datetime.now(UTC) - timedelta(hours=2)
+    clinic.rows("UPDATE balansity.job SET planned_until = %s", begun - 3 * MINUTE)
+    scheduler.enqueue_due(begun, [REMINDERS_ALL])
+    [dead, gone, alive] = clinic.rows("SELECT slot, message_id FROM balansity.slot ORDER BY slot")
+    for slot, _ in (dead, alive):
+        clinic.rows(
+            "UPDATE balansity.slot SET state = 'started', attempts = 1, started_at = %s WHERE slot = %s", begun, slot
+        )
+    clinic.rows("UPDATE dramatiq.queue SET state = 'rejected' WHERE message_id = %s", dead[1])
+    clinic.rows("DELETE FROM dramatiq.queue WHERE message_id = %s", gone[1])
+    cleanup_old_assessments(SLOT)
+    assert history(clinic)[:3] == [
+        (REMINDERS_ALL.name, "failed", "its message is dead or gone"),
+        (REMINDERS_ALL.name, "failed", "its message is dead or gone"),
+        (REMINDERS_ALL.name, "running", None),
+    ]
+    assert "2 lost runs ended" in history(clinic)[3][2]
 
 
 def test_a_failed_run_is_told_and_its_retry_succeeds(clinic: Clinic) -> None:
@@ -134,13 +219,14 @@ def test_the_clean_up_abandons_and_forgets(clinic: Clinic) -> None:
     clinic.add_checkup(clinic.add_user())
     clinic.rows("UPDATE public.assessments SET started_at = now() - interval '31 days'")
     clinic.rows(
-        "INSERT INTO balansity.slot (job, slot, state) "
-        "VALUES ('cleanup-old-assessments', now() - interval '91 days', 'succeeded')"
+        "INSERT INTO balansity.slot (job, slot, state) SELECT 'send-appointment-reminders', "
+        "now() - interval '91 days' + n * interval '1 minute', state FROM unnest(%s) WITH ORDINALITY AS old (state, n)",
+        ["planned", "started", "succeeded", "failed", "skipped"],
     )
     cleanup_old_assessments(SLOT)
     [(job, status, outcome)] = history(clinic)
     assert (job, status) == ("cleanup-old-assessments", "succeeded")
-    assert outcome == "1 check-ups abandoned, 1 slots purged, 0 notes about deleted rows removed"
+    assert outcome == "1 check-ups abandoned, 0 lost runs ended, 5 slots purged, 0 notes about deleted rows removed"
 
 
 def test_the_site_may_empty_its_tables_and_the_clean_up_follows(clinic: Clinic) -> None:

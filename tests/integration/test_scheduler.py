@@ -103,11 +103,41 @@ def test_a_clock_set_back_runs_nothing_twice(clinic: Clinic) -> None:
     assert sent(clinic, "update_appointment_statuses") == ["10:05", "10:10", "10:15"]
 
 
+def test_a_clock_that_was_ahead_for_one_look_costs_no_slot(clinic: Clinic) -> None:
+    enqueue_due(START + timedelta(hours=6), [STATUSES])
+    assert sent(clinic, "update_appointment_statuses") == ["16:00"]
+    for minutes in range(3, 6 * 60 + 10):
+        enqueue_due(START + minutes * MINUTE, [STATUSES])
+    expected = [f"{minutes // 60:02}:{minutes % 60:02}" for minutes in range(10 * 60 + 5, 16 * 60 + 15, 5)]
+    assert sent(clinic, "update_appointment_statuses") == expected
+    assert slots(clinic, STATUSES.name) == [(time, "planned") for time in expected]
+
+
 def test_a_clock_set_forward_leaves_no_slot_out(clinic: Clinic) -> None:
     enqueue_due(START + 3 * MINUTE, [STATUSES])
     enqueue_due(START + 63 * MINUTE, [STATUSES])
     assert len(slots(clinic, STATUSES.name)) == 13
     assert sent(clinic, "update_appointment_statuses") == ["10:05", "11:05"]
+
+
+def test_after_a_year_a_day_is_listed_and_one_row_tells_of_all_before(clinic: Clinic) -> None:
+    set_cursor(clinic, START - timedelta(days=365))
+    assert enqueue_due(START, [REMINDERS]) == 1
+    [first, second, *others] = clinic.rows("SELECT slot, outcome FROM balansity.slot ORDER BY slot")
+    assert first == (START - timedelta(days=365) + MINUTE, "missed, like every other until 2026-11-24 10:02 UTC")
+    assert second[0] == START - timedelta(days=1) + MINUTE
+    assert len(others) == 24 * 60 - 1
+    assert sent(clinic, "send_appointment_reminders") == ["10:02"]
+    assert enqueue_due(START + MINUTE, [REMINDERS]) == 1
+
+
+def test_a_year_of_pause_is_told_in_the_same_way(clinic: Clinic) -> None:
+    scheduler.pause(REMINDERS.name, START)
+    scheduler.resume(REMINDERS.name, START + timedelta(days=365))
+    [(first, *_), *others] = clinic.rows("SELECT outcome FROM balansity.slot ORDER BY slot")
+    assert first == "paused, like every other until 2027-11-24 10:02 UTC"
+    assert others == [("paused",)] * 24 * 60
+    assert enqueue_due(START + timedelta(days=365) + MINUTE, [REMINDERS]) == 1
 
 
 def test_a_paused_job_does_nothing_and_says_so_when_it_goes_on(clinic: Clinic) -> None:
@@ -126,6 +156,31 @@ def test_a_changed_schedule_keeps_what_the_old_one_owed(clinic: Clinic) -> None:
     enqueue_due(START + 6 * MINUTE, [changed])
     assert sent(clinic, "update_appointment_statuses") == ["10:05", "10:07"]
     assert clinic.value("SELECT schedule FROM cron.job WHERE jobname = %s", STATUSES.name) == "7 * * * *"
+
+
+def test_a_schedule_changed_during_a_pause_hides_no_slot(clinic: Clinic) -> None:
+    changed = replace(STATUSES, schedule="7 * * * *")
+    scheduler.pause(STATUSES.name, START)
+    synchronise(START + 4 * MINUTE, [changed])
+    scheduler.resume(STATUSES.name, START + 6 * MINUTE)
+    enqueue_due(START + 66 * MINUTE, [changed])
+    assert slots(clinic, STATUSES.name) == [
+        ("10:05", "skipped"),
+        ("10:07", "skipped"),
+        ("11:07", "planned"),
+    ]
+
+
+def test_a_job_that_left_the_table_is_retired_and_may_come_back(clinic: Clinic) -> None:
+    active = "SELECT active FROM cron.job WHERE jobname = %s"
+    synchronise(START, [CLEAN_UP])
+    assert not clinic.value(active, STATUSES.name)
+    assert enqueue_due(START + 3 * MINUTE, [STATUSES]) == 0
+    synchronise(START + 8 * MINUTE, [CLEAN_UP, STATUSES])
+    assert clinic.value(active, STATUSES.name)
+    enqueue_due(START + 9 * MINUTE, [STATUSES])
+    assert enqueue_due(START + 13 * MINUTE, [STATUSES]) == 1
+    assert slots(clinic, STATUSES.name) == [("10:15", "planned")]
 
 
 def test_a_new_job_begins_now(clinic: Clinic) -> None:
