@@ -46,6 +46,7 @@ from log import EventLogger
 from pulse import Pulse
 from results import PostgresResults
 from routes import RouteOption, Routes
+from stopping import StopOnce
 
 LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
@@ -77,6 +78,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.routes = Routes()
         self.add_middleware(RouteOption())
         self.add_middleware(ClaimsMiddleware())
+        self.add_middleware(StopOnce())
         self.claims: dict[str, Claims] = {}
         self.pulse = Pulse(self)
         self.caller = threading.local()  # the transaction that sends of this thread join
