@@ -36,8 +36,8 @@ def running(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back, here and in children, until a server is wholly up or wholly down."""
-    signals = {signal.SIGINT, signal.SIGTERM}
+    """Hold Ctrl-C, SIGTERM and SIGHUP back, here and in children, until a server is wholly up or wholly down."""
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -82,7 +82,7 @@ def _ownership(folder: Path) -> Iterator[None]:
 
 def _take(file: IO[str], folder: Path) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock's, no child inherits it
     except BlockingIOError:
         file.seek(0)
         raise DatabaseError(
