@@ -45,7 +45,7 @@ def running(version: int | None = None) -> Iterator[OwnServer]:
     folder = settings.ROOT / "var" / f"own-postgres-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
     version = version or library.TARGET_POSTGRES_VERSION
-    server = library.PostgresServer(folder, cleanup_mode=None, postgres_version=version)
+    server = library.PostgresServer(embedded.plain(folder), cleanup_mode=None, postgres_version=version)
     try:
         server.start()
         yield OwnServer(folder, server.get_uri(), server.bin_path)
