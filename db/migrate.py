@@ -28,7 +28,9 @@ def migrate(url: str) -> list[str]:
         backend = _backend(url)
         try:
             missing = backend.to_apply(_known())
-            backend.apply_migrations(missing)
+            for migration in missing:
+                backend.apply_one(migration)
+                events.info("migration_applied", migration=migration.id)
         except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
             raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
@@ -39,10 +41,7 @@ def migrate(url: str) -> list[str]:
             ) from error
         finally:
             backend.connection.close()
-    names = [migration.id for migration in missing]
-    for name in names:
-        events.info("migration_applied", migration=name)
-    return names
+    return [migration.id for migration in missing]
 
 
 def pending(url: str) -> list[str]:
