@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from db.migrate import migrate
 from errors import DatabaseError
@@ -132,3 +133,17 @@ def test_tables_that_appear_in_public_are_closed_to_whoever_is_granted_them(empt
         cursor.execute("UPDATE public.appointment_types SET price = 0")
         assert cursor.rowcount == 0
     conn.close()
+
+
+def test_a_queue_that_was_made_anew_is_furnished_again(database: str, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP VIEW pgmq.email_queue")
+        cursor.execute("SELECT pgmq.drop_queue('email_queue'), pgmq.create('email_queue')")
+        assert migrate(database) == []
+        cursor.execute("SELECT pgmq.send('email_queue', '{\"priority\": 1}')")
+        cursor.execute("SELECT message FROM pgmq.email_queue")
+        assert cursor.fetchall() == [({"priority": 1},)]
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = 'pgmq.q_email_queue'::regclass")
+        assert cursor.fetchall() == [("ring",)]
+        cursor.execute("SELECT to_regclass('pgmq.email_queue_urgent') IS NOT NULL")
+        assert cursor.fetchone() == (True,)
