@@ -100,6 +100,10 @@ def test_the_demonstration_sees_every_effect_once_and_again_on_the_same_folder(f
         assert len(told["emails"]) == len({mail["key"] for mail in told["emails"]}) == 7
         for kept in (*told["emails"], *told["reports"]):
             assert Path(kept["file"]).stat().st_size > 1000
+        for what in ("emails", "reports", "appointments", "payments", "analytics"):
+            assert all(row["id"] for row in told[what])
+        assert [report["format"] for report in told["reports"]] == ["pdf"]
+        assert {payment["status"] for payment in told["payments"]} == {"completed", "failed", "refunded", "cancelled"}
         assert {event["type"] for event in told["analytics"]} == {
             "assessment_completed",
             "payment_completed",
@@ -241,9 +245,10 @@ def test_a_killed_up_takes_its_processes_along_and_the_next_takes_over(folder: P
 def test_a_second_owner_is_told_who_the_first_is(folder: Path) -> None:
     first = start("demo", "--folder", str(folder))
     read_until(first, "the whole job, once")
-    second = start("demo", "--folder", str(folder))
+    second = start("demo", "--json", "--folder", str(folder))
     said, _ = second.communicate(timeout=PATIENCE)
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=PATIENCE)
     assert second.returncode == 1
-    assert f"Process {first.pid} already runs the embedded PostgreSQL" in said
+    [told] = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert f"Process {first.pid} already runs the embedded PostgreSQL" in told["problems"][0]
