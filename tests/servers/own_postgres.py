@@ -27,7 +27,8 @@ class OwnServer:
     @contextmanager
     def away(self) -> Iterator[None]:
         """Stop it, and start it again after the block."""
-        options = Path(self.folder, "postmaster.opts").read_text(encoding="utf-8").split(" ", 1)[1]
+        started = Path(self.folder, "postmaster.opts").read_text(encoding="utf-8")
+        options = started[started.index('"') :]  # after the program, whose path may have spaces
         self._control("stop", "--mode", "fast")
         yield
         self._control("start", "--options", options.strip(), "--log", str(self.folder / "log"))
