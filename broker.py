@@ -47,6 +47,7 @@ from log import EventLogger
 from pulse import Pulse
 from results import PostgresResults
 from routes import RouteOption, Routes
+from stopping import StopOnce
 
 SEND_ATTEMPTS = 3
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
@@ -77,6 +78,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.routes = Routes()
         self.add_middleware(RouteOption())
         self.add_middleware(ClaimsMiddleware())
+        self.add_middleware(StopOnce())
         self.claims: dict[str, Claims] = {}
         self.pulse = Pulse(self)
         self.caller = threading.local()  # the transaction that sends of this thread join

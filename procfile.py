@@ -3,15 +3,20 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import honcho.environ
 
 import settings
 
 PROCFILE = settings.ROOT / "Procfile"
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Handler = Callable[[int, FrameType | None], Any]
 
 
 def processes() -> dict[str, str]:
@@ -28,13 +33,38 @@ def environment(url: str, **changes: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PORT": port, "PYTHONUNBUFFERED": "1", "DATABASE_URL": url, **changes}
 
 
+def tied(command: str) -> str:
+    """`command` as a shell line whose process group is told to stop once this process is gone, even by SIGKILL."""
+    return f"(while kill -0 {os.getpid()}; do sleep 1; done; kill 0) >/dev/null 2>&1 & exec {command}"
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C unwind the block, so that whatever it started is stopped.
+    """Let Ctrl-C, SIGTERM and a closed terminal unwind the block, so that whatever it started is stopped.
 
-    Ctrl-C too: a shell starts background jobs with SIGINT ignored, and Python then leaves it so.
+    Ctrl-C too: a shell starts background jobs with SIGINT ignored, and Python then leaves it so. What nohup ignores
+    stays ignored.
     """
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers: dict[int, Handler] = dict.fromkeys((signal.SIGINT, signal.SIGTERM), signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        handlers[signal.SIGHUP] = lambda *_: signal.raise_signal(signal.SIGTERM)
+    with _handled(handlers):
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let such signals wait until the block is done. They are not blocked: a child would inherit that."""
+    waiting: list[int] = []
+    with _handled(dict.fromkeys(STOPPING, lambda number, _: waiting.append(number))):
+        yield
+    if waiting:
+        signal.raise_signal(waiting[0])
+
+
+@contextmanager
+def _handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -45,8 +45,8 @@ def queue_payment_processing(payment_id: UUID | str, action: str) -> int:
 def read_email_task(vt: int = 30) -> dict[str, Any] | None:
     """Take the next mail from `email_queue`, hidden from other readers for `vt` seconds; None where there is none.
 
-    Only for a queue that no worker serves: workers take what waits within a second. The task has msg_id, read_ct,
-    enqueued_at, vt, message and msg, the same as message.
+    For code of the old set-up: it competes with the workers, which take what waits within a second and need no such
+    reader (docs/operations.md). The task has msg_id, read_ct, enqueued_at, vt, message and msg, the same as message.
     """
     with transaction() as conn:
         task: dict[str, Any] | None = sql.read_task(conn, queue="email_queue", vt=vt)

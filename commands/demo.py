@@ -1,5 +1,6 @@
 """Watch the whole job once."""
 
+import json
 import logging
 import sys
 import time
@@ -45,14 +46,19 @@ def demo(*, json_: bool, folder: Path) -> None:
     logging.getLogger().setLevel(logging.WARNING)  # the account tells what happens
     console = Console(stderr=json_, highlight=False, soft_wrap=True)
     started_at = time.monotonic()
-    with interruptible(), set_up(folder.absolute()) as stage:
-        account = _play(stage, console, started_at)
-        conn = db.connection.connect(stage.url)
-        try:
-            problems = account.problems(conn)
-        finally:
-            conn.close()
-        account.write_reports()
+    try:
+        with interruptible(), set_up(folder.absolute()) as stage:
+            account = _play(stage, console, started_at)
+            conn = db.connection.connect(stage.url)
+            try:
+                problems = account.problems(conn)
+            finally:
+                conn.close()
+            account.write_reports()
+    except Exception as error:
+        if json_:
+            click.echo(json.dumps({"problems": [str(error)]}, ensure_ascii=False))
+        raise
     if json_:
         click.echo(account.as_json(problems))
     _conclude(account, problems)

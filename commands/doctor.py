@@ -118,7 +118,8 @@ def _rights(conn: Connection) -> Finding:
 def _pgmq(conn: Connection) -> Finding:
     origin, silent = sql.pgmq_origin(conn), sql.doorless_queues(conn)
     if silent:
-        return Finding("note", f"pgmq: {origin}; no bell rings for {silent}: workers notice within a second.")
+        what = f"pgmq: {origin}; no bell rings for {silent}: workers notice within a second."
+        return Finding("note", what, "Run `balansity migrate` as the owner of pgmq's tables.")
     return Finding("good", f"pgmq: {origin}")
 
 

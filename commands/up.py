@@ -1,18 +1,22 @@
 """Run every process of the Procfile together."""
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import click
 import honcho.manager
+import honcho.printer
+import honcho.process
 
 import actors
 import settings
 from db import embedded
 from db.connection import shown
 from db.migrate import migrate
-from procfile import environment, interruptible, processes
+from procfile import environment, interruptible, processes, tied
 
 STOP_SECONDS = 30  # running messages may finish; what does not is rescued later
 
@@ -26,9 +30,9 @@ def up(*, only: tuple[str, ...]) -> None:
         migrate(url)
         actors.publish(url)
         honcho.manager.KILL_WAIT = STOP_SECONDS
-        manager = honcho.manager.Manager()
+        manager = Manager(Printer(sys.stdout))
         for name, command in _wanted(only).items():
-            manager.add_process(name, command, env=environment(url), cwd=str(settings.ROOT))
+            manager.add_process(name, tied(command), env=environment(url), cwd=str(settings.ROOT))
         manager.loop()
     sys.exit(0 if manager.returncode in {0, 130, 143} else manager.returncode)
 
@@ -48,3 +52,37 @@ def _wanted(only: tuple[str, ...]) -> dict[str, str]:
     if unknown := set(only) - found.keys():
         raise click.BadParameter(f"no {', '.join(sorted(unknown))} in the Procfile; there are: {', '.join(found)}")
     return {name: command for name, command in found.items() if not only or name in only}
+
+
+class Process(honcho.process.Process):  # type: ignore[misc] # honcho publishes no types
+    """Passes on what a process says; when `up` is gone it ends with it, instead of waiting for who reads its events."""
+
+    def run(self, *arguments: Any) -> None:
+        up_pid = os.getppid()
+        super().run(*arguments)
+        if os.getppid() != up_pid:
+            os._exit(1)
+
+
+class Printer(honcho.printer.Printer):  # type: ignore[misc]
+    """Goes on without a terminal that was closed, so that the processes are stopped in good order."""
+
+    def write(self, message: Any) -> None:
+        with suppress(OSError):
+            super().write(message)
+
+
+class Manager(honcho.manager.Manager):  # type: ignore[misc]
+    """May be told to stop at any moment, even before it knows every process by its pid."""
+
+    def __init__(self, printer: Printer) -> None:
+        super().__init__(printer)
+        self._process_ctor = Process
+
+    def terminate(self) -> None:
+        if self._all_started():
+            super().terminate()
+
+    def _any_stopped(self) -> bool:
+        """Whether all are to be stopped: the loop then terminates them, once it knows them."""
+        return self.returncode is not None

@@ -30,6 +30,13 @@ KEEPALIVE = {
 }
 
 
+class Unreachable(DatabaseError, psycopg2.OperationalError):  # noqa: N818 - says what is the case
+    """The server does not answer, or refuses the login; whoever waits for lost connections waits for it, too."""
+
+    def __init__(self, url: str, error: psycopg2.OperationalError) -> None:
+        super().__init__(f"Cannot reach PostgreSQL at {shown(url)}: {str(error).strip()}. Check DATABASE_URL.")
+
+
 class Pool:
     """A pool that opens connections when first needed, waits for a free one and replaces broken ones.
 
@@ -40,6 +47,7 @@ class Pool:
         self.url = url
         self.size = size
         self.fixed: int | None = None
+        self.address = ""
         self.lock = Lock()
         self.connections: ThreadedConnectionPool | None = None
         self.free = BoundedSemaphore(0)
@@ -55,7 +63,10 @@ class Pool:
         try:
             while not _alive(conn := pool.getconn()):
                 pool.putconn(conn, close=True)
-        except BaseException:  # of connecting anew
+        except psycopg2.OperationalError as error:
+            self.free.release()
+            raise Unreachable(self.address, error) from None
+        except BaseException:
             self.free.release()
             raise
         return conn
@@ -78,7 +89,8 @@ class Pool:
         with self.lock:
             if self.connections is None:
                 size = self.fixed or self.size()
-                self.connections = ThreadedConnectionPool(0, size, dsn(self.url()))
+                self.address = self.url()
+                self.connections = ThreadedConnectionPool(0, size, dsn(self.address))
                 self.connections.minconn = size  # of the connections handed back, keep as many
                 self.free = BoundedSemaphore(size)
             return self.connections
@@ -137,9 +149,7 @@ def connect(url: str) -> connection:
     try:
         conn = psycopg2.connect(dsn(url))
     except psycopg2.OperationalError as error:
-        raise DatabaseError(
-            f"Cannot reach PostgreSQL at {shown(url)}: {str(error).strip()}. Check DATABASE_URL."
-        ) from None
+        raise Unreachable(url, error) from None
     if conn.server_version < OLDEST_SERVER:
         version = conn.info.parameter_status("server_version")
         conn.close()

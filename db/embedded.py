@@ -1,16 +1,21 @@
 """The embedded PostgreSQL: one owner process starts it, stops it, and takes over what a crash left running."""
 
 import fcntl
+import hashlib
 import importlib
 import os
+import re
 import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from errors import DatabaseError
+
+PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 
 
 @contextmanager
@@ -24,7 +29,7 @@ def running(folder: Path) -> Iterator[str]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _ownership(folder):
-        server = _library().PostgresServer(folder, cleanup_mode=None)
+        server = _library().PostgresServer(plain(folder), cleanup_mode=None)
         try:
             with _uninterrupted():
                 server.start()
@@ -36,13 +41,30 @@ def running(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back, here and in children, until a server is wholly up or wholly down."""
-    signals = {signal.SIGINT, signal.SIGTERM}
+    """Hold Ctrl-C, SIGTERM and SIGHUP back, here and in children, until a server is wholly up or wholly down."""
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def plain(folder: Path) -> Path:
+    """`folder` by a path that PostgreSQL's options and an address carry as it is: a link where it has other characters.
+
+    Raises:
+        DatabaseError: something else stands where the link would.
+    """
+    if PLAIN.fullmatch(str(folder)):
+        return folder
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()
+    link = Path(tempfile.gettempdir(), f"balansity-{digest[:12]}")
+    with suppress(FileExistsError):
+        link.symlink_to(folder)
+    if not link.is_symlink() or link.readlink() != folder:
+        raise DatabaseError(f"{link} has to be a link to {folder}, and is not: remove it.")
+    return link
 
 
 def binaries() -> Path:
@@ -82,7 +104,7 @@ def _ownership(folder: Path) -> Iterator[None]:
 
 def _take(file: IO[str], folder: Path) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock's, no child inherits it
     except BlockingIOError:
         file.seek(0)
         raise DatabaseError(

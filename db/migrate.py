@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg2
 import yoyo
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
 
 from db.connection import connect, shown
 from errors import DatabaseError
@@ -21,14 +22,19 @@ events = EventLogger(__name__)
 def migrate(url: str) -> list[str]:
     """Apply what is missing, each migration in its own transaction; returns the names applied.
 
+    A pgmq queue of ours that was dropped and made anew gets its bell, index and view again.
+
     Raises:
         DatabaseError: the server cannot be reached, is too old, refuses a privilege, or holds what is in the way.
     """
-    with _one_at_a_time(url):
+    with _one_at_a_time(url) as cursor:
         backend = _backend(url)
         try:
             missing = backend.to_apply(_known())
-            backend.apply_migrations(missing)
+            for migration in missing:
+                backend.apply_one(migration)
+                events.info("migration_applied", migration=migration.id)
+            cursor.execute("SELECT dramatiq.furnish_queues()")
         except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
             raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
@@ -39,10 +45,7 @@ def migrate(url: str) -> list[str]:
             ) from error
         finally:
             backend.connection.close()
-    names = [migration.id for migration in missing]
-    for name in names:
-        events.info("migration_applied", migration=name)
-    return names
+    return [migration.id for migration in missing]
 
 
 def pending(url: str) -> list[str]:
@@ -55,7 +58,7 @@ def pending(url: str) -> list[str]:
 
 
 @contextmanager
-def _one_at_a_time(url: str) -> Iterator[None]:
+def _one_at_a_time(url: str) -> Iterator[Cursor]:
     """Hold an advisory lock and make sure that the schema for our own tables exists.
 
     A transaction's lock, not yoyo's table row (it outlives a crash) nor a session's lock (a pooler loses it).
@@ -66,7 +69,7 @@ def _one_at_a_time(url: str) -> Iterator[None]:
             cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             _create_schema(url)
-            yield
+            yield cursor
     finally:
         conn.close()
 

@@ -1636,6 +1636,45 @@ BEGIN
 END $$;
 
 --
+-- Name: furnish_queues(); Type: FUNCTION; Schema: dramatiq; Owner: -
+--
+
+CREATE FUNCTION dramatiq.furnish_queues() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+    queue text;
+    home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'balansity' END;
+BEGIN
+    FOR queue IN
+        SELECT m.queue_name FROM pgmq.meta m
+        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
+    LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_trigger
+                           WHERE tgrelid = format('pgmq.%I', 'q_' || queue)::regclass AND tgname = 'ring') THEN
+                EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
+                                EXECUTE FUNCTION dramatiq.ring_for_pgmq()', 'q_' || queue);
+                EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
+                                WHERE dramatiq.priority_of(message) > 0', queue || '_urgent', 'q_' || queue);
+            END IF;
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE NOTICE 'No trigger and index on pgmq.q_%: workers poll for its messages, in their order.', queue;
+        END;
+        IF to_regclass(format('%I.%I', home, queue)) IS NULL THEN
+            EXECUTE format(
+                'CREATE VIEW %I.%I AS
+                 SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
+                 UNION ALL
+                 SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
+                 FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
+                home, queue, 'q_' || queue, queue);
+        END IF;
+    END LOOP;
+END $$;
+
+--
 -- Name: heartbeat(bigint, text, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -3704,6 +3743,12 @@ REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done u
 --
 
 REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION furnish_queues(); Type: ACL; Schema: dramatiq; Owner: -
+--
+
+REVOKE ALL ON FUNCTION dramatiq.furnish_queues() FROM PUBLIC;
 
 --
 -- Name: FUNCTION heartbeat(p_worker bigint, p_host text, p_pid integer); Type: ACL; Schema: dramatiq; Owner: -

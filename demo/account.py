@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,8 @@ sql = queries.load("demo")
 
 COLUMNS = {
     "emails": ("id", "key", "template", "state", "reason", "user_id", "file", "name"),
-    "reports": ("id", "assessment_id", "file", "content"),
-    "analytics": ("key", "type"),
+    "reports": ("id", "assessment_id", "format", "file", "content"),
+    "analytics": ("id", "type"),
     "appointments": ("id", "status", "payment_id"),
     "payments": ("id", "status"),
     "assessments": ("id", "status"),
@@ -75,16 +76,18 @@ class Account:
         self.console.print(f"[dim]{self.seconds:5.1f} s[/]  {line}")
 
     def problems(self, conn: Connection) -> list[str]:
-        """Whatever is not as it must be: an effect missing or repeated, a mail that nobody expected, a dead letter."""
+        """Whatever is not as it must be: an effect missing or repeated, one that nobody expected, a dead letter."""
         found = [
             f"{effect.label}: seen {count} times instead of once"
             for effect in self.effects
             if (count := self.count(effect)) != 1
         ]
-        expected = sum(effect.kind == "emails" for effect in self.effects)
-        files = len(list(self.stage.outbox.glob("*.eml")))
-        if (len(self.seen["emails"]), files) != (expected, expected):
-            found.append(f"{len(self.seen['emails'])} deliveries and {files} mails instead of {expected}")
+        expected = Counter(effect.kind for effect in self.effects)
+        counts = [(kind, kind, len(self.seen[kind])) for kind in ("emails", "reports", "analytics")]
+        counts.append(("mail files", "emails", len(list(self.stage.outbox.glob("*.eml")))))
+        found += [
+            f"{count} {what} instead of {expected[kind]}" for what, kind, count in counts if count != expected[kind]
+        ]
         found += [f"dead letter of {actor}: {error.strip().splitlines()[-1]}" for _, actor, error in sql.dead(conn)]
         return found
 

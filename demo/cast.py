@@ -21,6 +21,12 @@ FAMILIES = {
     "failure": (("Егор", "Цветков"), ("Злата", "Цветкова", "2017-03-08", "female")),
     "today": (("Жанна", "Орлова"), ("Юлия", "Орлова", "2012-12-01", "female")),
 }
+PAST = (
+    # family, days ago, consultation, how it ended, what became of its payment
+    ("today", 14, "Детский психолог", "completed", "completed"),
+    ("soon", 9, "Семейный психолог", "cancelled", "refunded"),
+    ("booking", 5, "Логопед", "cancelled", "cancelled"),
+)
 SEED = 20  # the answers are invented, but the same in every run
 MOMENTS_AHEAD = timedelta(seconds=20)  # how soon after the curtain rises the reminders fall due
 
@@ -59,6 +65,9 @@ def assemble(conn: Connection) -> Cast:
     paying, failing = families["payment"], families["failure"]
     payment_id = sql.add_payment(conn, user_id=paying.user_id, amount=5000, status="pending")
     odd = now.replace(minute=35, second=0, microsecond=0) + timedelta(days=3)  # half past something, as people book
+    for part, days, type_name, status, paid in PAST:
+        payment = sql.add_payment(conn, user_id=families[part].user_id, amount=5000, status=paid)
+        _book(conn, families[part], odd - timedelta(days=3 + days), type_name, status=status, payment_id=payment)
     _book(conn, families["tomorrow"], now + timedelta(hours=24) + MOMENTS_AHEAD, "Детский психолог")
     soon = _book(conn, families["soon"], now + timedelta(hours=1) + MOMENTS_AHEAD, "Семейный психолог")
     sql.add_reminder(conn, appointment_id=soon, kind="24h")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import settings
 from db import embedded
 from db.migrate import migrate
 from errors import BalansityError
-from procfile import environment, processes
+from procfile import environment, processes, tied, uninterrupted
 
 STOP_SECONDS = 10
 PROCESSES = ("worker", "reports", "scheduler")
@@ -42,17 +42,16 @@ class Stage:
     def start(self) -> None:
         """Start the processes; each writes to its own log."""
         for name, command in _played().items():
-            log = (self.folder / "logs" / f"{name}.log").open("wb")
-            self.running[name] = subprocess.Popen(  # noqa: S602 - the Procfile's lines are shell commands
-                f"exec {command}",
-                shell=True,
-                cwd=settings.ROOT,
-                env=self._environment(),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is ours to pass on
-            )
-            log.close()
+            with (self.folder / "logs" / f"{name}.log").open("wb") as log, uninterrupted():
+                self.running[name] = subprocess.Popen(  # noqa: S602 - the Procfile's lines are shell commands
+                    tied(command),
+                    shell=True,
+                    cwd=settings.ROOT,
+                    env=self._environment(),
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C is ours to pass on
+                )
 
     def check(self) -> None:
         """Raise where a process has died."""
@@ -72,7 +71,8 @@ class Stage:
 
     def stop(self) -> None:
         for process in self.running.values():
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for process in self.running.values():
             try:

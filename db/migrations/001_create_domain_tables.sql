@@ -165,6 +165,7 @@ DO $$
 DECLARE
     old name;
     kind regtype;
+    stranger record;
 BEGIN
     SELECT t.oid INTO kind
     FROM pg_attribute a
@@ -185,6 +186,14 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE public.appointments DROP CONSTRAINT %I', old);
     END LOOP;
+    SELECT id, status INTO stranger FROM public.appointments
+    WHERE status NOT IN ('pending', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'Appointment % has the status "%", which nothing here knows: set it to pending, scheduled, '
+            'confirmed, in_progress, completed, cancelled or no_show, in every such row, and migrate again.',
+            stranger.id, stranger.status;
+    END IF;
     ALTER TABLE public.appointments ADD CONSTRAINT appointments_status_check CHECK (
         status IN ('pending', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')
     );

@@ -177,32 +177,57 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION dramatiq.purge_archives FROM PUBLIC;
 
--- Comforts that need rights on pgmq's own schema and tables. Without the trigger, workers notice by polling (at most a
+-- Gives the queues of ours what they lack of comforts that need rights on pgmq's own schema and tables; `migrate` asks for
+-- it every time, for a queue that was dropped and made anew. Without the trigger, workers notice by polling (at most a
 -- second later); without the index, urgent messages overtake others only once the bridge has moved them; without the
 -- right to create there, the views stand in schema balansity.
-DO $$
+CREATE FUNCTION dramatiq.furnish_queues() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog
+AS $$
 DECLARE
     queue text;
     home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'balansity' END;
 BEGIN
-    FOREACH queue IN ARRAY
-        ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue']
+    FOR queue IN
+        SELECT m.queue_name FROM pgmq.meta m
+        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
     LOOP
         BEGIN
-            EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
-                            EXECUTE FUNCTION dramatiq.ring_for_pgmq()', 'q_' || queue);
-            EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
-                            WHERE dramatiq.priority_of(message) > 0', queue || '_urgent', 'q_' || queue);
+            IF NOT EXISTS (SELECT FROM pg_trigger
+                           WHERE tgrelid = format('pgmq.%I', 'q_' || queue)::regclass AND tgname = 'ring') THEN
+                EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
+                                EXECUTE FUNCTION dramatiq.ring_for_pgmq()', 'q_' || queue);
+                EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
+                                WHERE dramatiq.priority_of(message) > 0', queue || '_urgent', 'q_' || queue);
+            END IF;
         EXCEPTION WHEN insufficient_privilege THEN
             RAISE NOTICE 'No trigger and index on pgmq.q_%: workers poll for its messages, in their order.', queue;
         END;
-        EXECUTE format('DROP VIEW IF EXISTS %I.%I', home, queue);
-        EXECUTE format(
-            'CREATE VIEW %I.%I AS
-             SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
-             UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
-             FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
-            home, queue, 'q_' || queue, queue);
+        IF to_regclass(format('%I.%I', home, queue)) IS NULL THEN
+            EXECUTE format(
+                'CREATE VIEW %I.%I AS
+                 SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
+                 UNION ALL
+                 SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
+                 FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
+                home, queue, 'q_' || queue, queue);
+        END IF;
     END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION dramatiq.furnish_queues FROM PUBLIC;
+
+-- Views of the same names that somebody made before us make way.
+DO $$
+DECLARE
+    old text;
+BEGIN
+    FOR old IN
+        SELECT format('%I.%I', schemaname, viewname) FROM pg_views
+        WHERE schemaname = CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'balansity' END
+          AND viewname IN (
+            'email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
+    LOOP
+        EXECUTE 'DROP VIEW ' || old;
+    END LOOP;
+    PERFORM dramatiq.furnish_queues();
 END $$;

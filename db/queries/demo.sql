@@ -67,7 +67,7 @@ ORDER BY d.planned_at;
 
 -- name: reports()
 -- Every finished report.
-SELECT id::text, assessment_id::text, filename, content FROM balansity.report ORDER BY created_at;
+SELECT id::text, assessment_id::text, format, filename, content FROM balansity.report ORDER BY created_at;
 
 -- name: events()
 -- Every analytics event kept.
@@ -86,8 +86,9 @@ SELECT id::text, status FROM public.payments;
 SELECT id::text, status FROM public.assessments;
 
 -- name: unfinished()$
--- Messages that wait or run now; delayed ones are for another day.
-SELECT (SELECT count(*) FROM dramatiq.queue WHERE state = 'consumed' OR (state = 'queued' AND NOT delayed))
+-- Messages that run now or within a minute; later ones are for another day.
+SELECT (SELECT count(*) FROM dramatiq.queue
+        WHERE state = 'consumed' OR (state = 'queued' AND available_at < now() + interval '1 minute'))
      + (SELECT sum(queue_length) FROM pgmq.metrics_all());
 
 -- name: dead()

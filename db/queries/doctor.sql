@@ -45,9 +45,16 @@ SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
             THEN 'balansity.cron_job, balansity.cron_job_run_details' ELSE 'cron.job, cron.job_run_details' END;
 
 -- name: unserved_queues()$
--- Queues with due messages older than a minute that no worker takes.
-SELECT string_agg(DISTINCT queue_name, ', ') FROM dramatiq.queue
-WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute';
+-- Queues, the broker's and those of pgmq that feed it, with due messages older than a minute that no worker takes.
+-- The figures of an older pgmq do not tell what is due from what is delayed.
+SELECT string_agg(queue, ', ') FROM (
+    SELECT queue_name AS queue FROM dramatiq.queue
+    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    UNION
+    SELECT m.queue_name FROM pgmq.metrics_all() AS m
+    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
+      AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0
+) AS waiting;
 
 -- name: living_workers()$
 -- Worker processes whose heart beats.

@@ -8,15 +8,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 import settings
+from procfile import interruptible, uninterrupted
 
-PATIENCE = 60.0  # seconds
+PATIENCE = 120.0  # seconds
 
 
 @pytest.fixture
@@ -70,6 +71,12 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def servers(processes: Iterable[psutil.Process]) -> bool:
+    """Whether there are any, and all of them are PostgreSQL's."""
+    names = [process.name() for process in processes if process.is_running()]
+    return bool(names) and all("postgres" in name for name in names)
+
+
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -93,6 +100,10 @@ def test_the_demonstration_sees_every_effect_once_and_again_on_the_same_folder(f
         assert len(told["emails"]) == len({mail["key"] for mail in told["emails"]}) == 7
         for kept in (*told["emails"], *told["reports"]):
             assert Path(kept["file"]).stat().st_size > 1000
+        for what in ("emails", "reports", "appointments", "payments", "analytics"):
+            assert all(row["id"] for row in told[what])
+        assert [report["format"] for report in told["reports"]] == ["pdf"]
+        assert {payment["status"] for payment in told["payments"]} == {"completed", "failed", "refunded", "cancelled"}
         assert {event["type"] for event in told["analytics"]} == {
             "assessment_completed",
             "payment_completed",
@@ -119,38 +130,90 @@ def test_ctrl_c_while_the_server_starts_leaves_none_running(folder: Path) -> Non
     assert processes_of(folder) == []
 
 
-def test_up_runs_every_process_and_stops_them_all(folder: Path) -> None:
-    port = str(free_port())
-    process = start("up", DATABASE_FOLDER=str(folder / "postgres"), EMAIL_OUTBOX_DIR=str(folder), PORT=port)
+class Up:
+    """`balansity up` on the embedded server in a folder of the test's own."""
 
-    def healthy() -> bool:
+    def __init__(self, folder: Path) -> None:
+        self.port = str(free_port())
+        self.settings = {
+            "DATABASE_FOLDER": str(folder / "postgres"),
+            "EMAIL_OUTBOX_DIR": str(folder),
+            "PORT": self.port,
+        }
+
+    def start(self) -> subprocess.Popen[str]:
+        return start("up", **self.settings)
+
+    def healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=1) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
 
+
+def test_up_runs_every_process_and_stops_them_all(folder: Path) -> None:
+    up = Up(folder)
+    process = up.start()
     try:
-        wait_until(healthy, "the web process did not answer")
+        wait_until(up.healthy, "the web process did not answer")
     finally:
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE)
     for name in ("worker", "reports", "scheduler", "web"):
         assert f"{name}." in said or f"{name} " in said
+    assert process.returncode == 0
     assert processes_of(folder) == []
 
 
-def test_what_a_killed_owner_left_running_is_taken_over(folder: Path) -> None:
+def test_ctrl_c_while_up_starts_its_processes_stops_them_all(folder: Path) -> None:
+    process = Up(folder).start()
+    read_until(process, "started (pid=")
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    assert processes_of(folder) == []
+
+
+def test_a_closed_terminal_stops_up(folder: Path) -> None:
+    up = Up(folder)
+    process = up.start()
+    wait_until(up.healthy, "the web process did not answer")
+    assert process.stdout
+    process.stdout.close()
+    os.killpg(process.pid, signal.SIGHUP)
+    process.wait(timeout=PATIENCE)
+    assert processes_of(folder) == []
+
+
+def test_a_closed_terminal_stops_the_demonstration(folder: Path) -> None:
+    process = start("demo", "--folder", str(folder))
+    read_until(process, "workers and scheduler run")
+    assert process.stdout
+    process.stdout.close()
+    process.send_signal(signal.SIGHUP)
+    process.wait(timeout=PATIENCE)
+    assert processes_of(folder) == []
+
+
+def test_an_interrupt_waits_until_a_process_that_starts_is_known() -> None:
+    known = []
+
+    def start_one() -> None:
+        with interruptible(), uninterrupted():
+            signal.raise_signal(signal.SIGTERM)
+            known.append("process")
+
+    with pytest.raises(KeyboardInterrupt):
+        start_one()
+    assert known
+
+
+def test_a_killed_demonstration_takes_its_processes_along_and_its_server_is_taken_over(folder: Path) -> None:
     first = start("demo", "--folder", str(folder))
     read_until(first, "workers and scheduler run")
     first.kill()
-    wait_until(lambda: first.poll() is not None, "it was not killed")
-    leftovers = processes_of(folder)
-    assert any("postgres" in leftover.name() for leftover in leftovers)
-    for leftover in leftovers:
-        if "postgres" not in leftover.name():
-            leftover.kill()
-    first.communicate()
+    first.communicate(timeout=PATIENCE)
+    wait_until(lambda: servers(processes_of(folder)), "its processes live on")
     second = start("demo", "--folder", str(folder))
     read_until(second, "workers and scheduler run")
     second.send_signal(signal.SIGINT)
@@ -158,12 +221,34 @@ def test_what_a_killed_owner_left_running_is_taken_over(folder: Path) -> None:
     assert processes_of(folder) == []
 
 
+def test_a_killed_up_takes_its_processes_along_and_the_next_takes_over(folder: Path) -> None:
+    up = Up(folder)
+    first = up.start()
+    wait_until(up.healthy, "the web process did not answer")
+    first.kill()
+    first.wait(timeout=PATIENCE)
+    second = up.start()
+    descendants = psutil.Process(second.pid)
+
+    def alone() -> bool:
+        mine = {second.pid, *(child.pid for child in descendants.children(recursive=True))}
+        return servers(process for process in processes_of(folder) if process.pid not in mine)
+
+    wait_until(alone, "processes of the first live on")
+    wait_until(up.healthy, "the web process of the second did not answer")
+    second.send_signal(signal.SIGINT)
+    second.communicate(timeout=PATIENCE)
+    first.communicate(timeout=PATIENCE)
+    assert processes_of(folder) == []
+
+
 def test_a_second_owner_is_told_who_the_first_is(folder: Path) -> None:
     first = start("demo", "--folder", str(folder))
     read_until(first, "the whole job, once")
-    second = start("demo", "--folder", str(folder))
+    second = start("demo", "--json", "--folder", str(folder))
     said, _ = second.communicate(timeout=PATIENCE)
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=PATIENCE)
     assert second.returncode == 1
-    assert f"Process {first.pid} already runs the embedded PostgreSQL" in said
+    [told] = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert f"Process {first.pid} already runs the embedded PostgreSQL" in told["problems"][0]

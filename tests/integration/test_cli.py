@@ -53,12 +53,13 @@ def test_a_wrong_setting_stops_every_command(monkeypatch: pytest.MonkeyPatch) ->
     assert "EMAIL_PROVIDER: 'pigeon' must be one of file, smtp, sendgrid" in said.output
 
 
-@pytest.mark.parametrize("command", ["status", "doctor", "migrate"])
+@pytest.mark.parametrize("command", ["status", "deliveries", "doctor", "migrate"])
 def test_an_unreachable_server_is_named_without_its_password(unreachable: pytest.MonkeyPatch, command: str) -> None:
     said = balansity(command)
     settings.current.cache_clear()
     assert said.exit_code == 1
-    assert "127.0.0.1" in said.output
+    assert "Cannot reach PostgreSQL at postgresql://someone@127.0.0.1:9/clinic" in said.output
+    assert "DATABASE_URL" in said.output
     assert "hunter2" not in said.output
 
 
@@ -109,6 +110,18 @@ def test_doctor_names_late_jobs(environment: pytest.MonkeyPatch, connection: Con
         )
     said = balansity("doctor").output
     assert "Jobs that nobody plans: cleanup-old-assessments\n" in said
+
+
+def test_doctor_names_a_pgmq_queue_that_no_worker_takes(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str
+) -> None:
+    actors.publish(database)
+    with connection.cursor() as cursor:
+        cursor.execute("""SELECT pgmq.send('email_queue', '{"to": "anna@example.com"}')""")
+        cursor.execute("SELECT pgmq.send('analytics_queue', '{}', 3600)")
+        cursor.execute("UPDATE pgmq.q_email_queue SET enqueued_at = now() - interval '2 minutes'")
+        cursor.execute("UPDATE pgmq.q_analytics_queue SET enqueued_at = now() - interval '2 minutes'")
+    assert "Queues that fall behind: email_queue\n" in balansity("doctor").output
 
 
 def test_doctor_leads_to_the_flagged_payments(environment: pytest.MonkeyPatch, connection: Connection) -> None:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from db.migrate import migrate
 from errors import DatabaseError
@@ -53,6 +54,14 @@ def test_a_live_table_keeps_its_columns_and_rows(empty_database: str) -> None:
             r"Several appointments have payment_id [0-9a-f-]{36}: set it to NULL in all but one",
         ),
         (
+            """
+            ALTER TABLE public.appointments DROP CONSTRAINT appointments_status_check;
+            INSERT INTO public.appointments (user_id, appointment_type_id, scheduled_at, status)
+            SELECT u.id, t.id, now(), 'rescheduled' FROM public.users u, public.appointment_types t
+            """,
+            r'Appointment [0-9a-f-]{36} has the status "rescheduled", which nothing here knows: set it to pending',
+        ),
+        (
             "CREATE VIEW public.waiting AS SELECT * FROM public.pgmq_read('email_queue', 1)",
             r"pgmq_read\(text,integer\) must make way for ours, but view public.waiting depends on .*: drop",
         ),
@@ -70,6 +79,18 @@ def test_what_is_in_the_way_is_named_with_its_remedy(empty_database: str, statem
     conn.close()
     with pytest.raises(DatabaseError, match=sentence):
         migrate(empty_database)
+
+
+def test_what_was_applied_before_an_obstacle_is_logged(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
+    conn = psycopg2.connect(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(OLDER_DEPLOYMENT)
+        cursor.execute("CREATE VIEW public.waiting AS SELECT * FROM public.pgmq_read('email_queue', 1)")
+    conn.close()
+    with caplog.at_level("INFO"), pytest.raises(DatabaseError):
+        migrate(empty_database)
+    assert "migration_applied migration=030_setup_cron_jobs" in caplog.messages
+    assert "migration_applied migration=031_setup_queues" not in caplog.messages
 
 
 def test_what_a_live_database_does_its_own_way_is_no_obstacle(empty_database: str) -> None:
@@ -112,3 +133,17 @@ def test_tables_that_appear_in_public_are_closed_to_whoever_is_granted_them(empt
         cursor.execute("UPDATE public.appointment_types SET price = 0")
         assert cursor.rowcount == 0
     conn.close()
+
+
+def test_a_queue_that_was_made_anew_is_furnished_again(database: str, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP VIEW pgmq.email_queue")
+        cursor.execute("SELECT pgmq.drop_queue('email_queue'), pgmq.create('email_queue')")
+        assert migrate(database) == []
+        cursor.execute("SELECT pgmq.send('email_queue', '{\"priority\": 1}')")
+        cursor.execute("SELECT message FROM pgmq.email_queue")
+        assert cursor.fetchall() == [({"priority": 1},)]
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = 'pgmq.q_email_queue'::regclass")
+        assert cursor.fetchall() == [("ring",)]
+        cursor.execute("SELECT to_regclass('pgmq.email_queue_urgent') IS NOT NULL")
+        assert cursor.fetchone() == (True,)

@@ -1,10 +1,14 @@
 """Every query and helper of the request answers as it promises (integrations-setup.md)."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from psycopg2.extras import RealDictCursor
 
 import actors
 import scheduler
@@ -18,6 +22,7 @@ from actors.queues import (
 from db.connection import connect
 from db.migrate import migrate
 
+REQUEST = (Path(__file__).parent / "request.sql").read_text(encoding="utf-8")  # its SQL, word for word
 QUEUES = {"email_queue", "report_generation_queue", "payment_processing_queue", "analytics_queue"}
 JOBS = {"update-appointment-statuses", "cleanup-old-assessments", "send-appointment-reminders"}
 TRIGGERS = {
@@ -25,6 +30,42 @@ TRIGGERS = {
     ("on_new_appointment", "appointments", "INSERT"),
     ("on_payment_status_change", "payments", "UPDATE"),
 }
+FUNCTIONS = {"handle_checkup_completed", "handle_new_appointment", "handle_payment_status_change"}
+
+Rows = list[dict[str, Any]]
+
+
+def triggers(rows: Rows) -> set[tuple[str, str, str]]:
+    return {(row["trigger_name"], row["event_object_table"], row["event_manipulation"]) for row in rows}
+
+
+def ran(rows: Rows) -> bool:
+    return [(row["status"], row["return_message"]) for row in rows] == [("succeeded", "0 started, 0 completed")]
+
+
+# Words of each query, and whether its rows are what the request promises; one mail and one report wait, one job ran.
+ANSWERS: dict[str, Callable[[Rows], bool]] = {
+    "FROM cron.job WHERE jobname IN": lambda rows: {row["jobname"] for row in rows} == JOBS,
+    "FROM pgmq.list_queues()": lambda rows: {row["queue_name"] for row in rows} >= QUEUES,
+    "event_manipulation FROM information_schema.triggers": lambda rows: triggers(rows) == TRIGGERS,
+    "SELECT * FROM information_schema.triggers": lambda rows: triggers(rows) >= TRIGGERS,
+    "proname LIKE 'handle_%'": lambda rows: {row["proname"] for row in rows} >= FUNCTIONS,
+    "FROM cron.job_run_details ORDER BY": ran,
+    "FROM cron.job_run_details WHERE jobid IN": ran,
+    "pgmq_metrics('email_queue')": lambda rows: (rows[0]["queue_length"], rows[0]["total_messages"]) == (1, 1),
+    "pgmq_metrics('report_generation_queue')": lambda rows: rows[0]["queue_length"] == 1,
+    "FROM pgmq.email_queue": lambda rows: [row["message"]["template"] for row in rows] == ["report_ready"],
+    "FROM pgmq.report_generation_queue": lambda rows: [row["message"]["report_type"] for row in rows] == ["pdf"],
+    "FROM pg_extension WHERE extname = 'pg_cron'": lambda rows: rows == [],
+    "FROM pg_extension WHERE extname = 'pgmq'": lambda rows: {row["extname"] for row in rows} <= {"pgmq"},
+}
+
+
+def queries(script: str) -> list[str]:
+    """The statements of a script, each once, without its comments."""
+    lines = [line for line in script.splitlines() if not line.startswith("--")]
+    statements = (" ".join(statement.split()) for statement in "\n".join(lines).split(";"))
+    return list(dict.fromkeys(filter(None, statements)))
 
 
 def run(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
@@ -33,48 +74,30 @@ def run(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def test_the_three_cron_jobs_are_found(environment: pytest.MonkeyPatch, connection: Connection) -> None:
-    scheduler.synchronise(datetime.now(UTC))
-    rows = run(
-        connection,
-        "SELECT jobname, schedule FROM cron.job WHERE jobname IN "
-        "('update-appointment-statuses', 'cleanup-old-assessments', 'send-appointment-reminders')",
-    )
-    assert {name for name, _ in rows} == JOBS
-    assert dict(rows)["update-appointment-statuses"] == "*/5 * * * *"
-
-
-def test_the_queues_are_listed(connection: Connection) -> None:
-    assert {row[0].strip('()"').split(",")[0] for row in run(connection, "SELECT pgmq.list_queues()::text")} >= QUEUES
-
-
-def test_the_triggers_are_found(connection: Connection) -> None:
-    rows = run(
-        connection,
-        "SELECT trigger_name, event_object_table, event_manipulation FROM information_schema.triggers "
-        "WHERE trigger_schema = 'public' "
-        "AND trigger_name IN ('on_checkup_completed', 'on_new_appointment', 'on_payment_status_change')",
-    )
-    assert set(rows) == TRIGGERS
-
-
-def test_the_trigger_functions_are_found(connection: Connection) -> None:
-    names = {name for (name,) in run(connection, "SELECT proname FROM pg_proc WHERE proname LIKE 'handle_%'")}
-    assert {"handle_checkup_completed", "handle_new_appointment", "handle_payment_status_change"} <= names
-
-
-def test_a_runs_details_are_found(environment: pytest.MonkeyPatch, connection: Connection) -> None:
+@pytest.fixture
+def busy(environment: pytest.MonkeyPatch, connection: Connection) -> Connection:
+    """A system in which one job ran, and a mail and a report wait."""
     now = datetime.now(UTC)
     scheduler.synchronise(now)
     scheduler.run_now("update-appointment-statuses", now)
     actors.appointments.update_appointment_statuses.fn(slot=now.isoformat())
-    rows = run(
-        connection,
-        "SELECT status, return_message FROM cron.job_run_details WHERE jobid IN "
-        "(SELECT jobid FROM cron.job WHERE jobname = 'update-appointment-statuses') ORDER BY start_time DESC",
-    )
-    assert rows == [("succeeded", "0 started, 0 completed")]
-    assert len(run(connection, "SELECT * FROM cron.job_run_details ORDER BY start_time DESC LIMIT 10")) == 1
+    queue_email_task("user@example.com", "Ваш отчет готов", "report_ready", {"name": "Иван"})
+    queue_report_generation(UUID(int=1), UUID(int=2), "pdf")
+    return connection
+
+
+def test_every_query_has_one_answer() -> None:
+    known = [[words for words in ANSWERS if words in query] for query in queries(REQUEST)]
+    assert sorted(known) == sorted([words] for words in ANSWERS)
+
+
+@pytest.mark.parametrize("query", queries(REQUEST))
+def test_every_query_answers_as_it_promises(busy: Connection, query: str) -> None:
+    with busy.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(query)
+        rows = [dict(row) for row in cursor.fetchall()]
+    [promised] = [answer for words, answer in ANSWERS.items() if words in query]
+    assert promised(rows), rows
 
 
 @pytest.mark.parametrize("queue", sorted(QUEUES))

@@ -27,7 +27,8 @@ class OwnServer:
     @contextmanager
     def away(self) -> Iterator[None]:
         """Stop it, and start it again after the block."""
-        options = Path(self.folder, "postmaster.opts").read_text(encoding="utf-8").split(" ", 1)[1]
+        started = Path(self.folder, "postmaster.opts").read_text(encoding="utf-8")
+        options = started[started.index('"') :]  # after the program, whose path may have spaces
         self._control("stop", "--mode", "fast")
         yield
         self._control("start", "--options", options.strip(), "--log", str(self.folder / "log"))
@@ -45,7 +46,7 @@ def running(version: int | None = None) -> Iterator[OwnServer]:
     folder = settings.ROOT / "var" / f"own-postgres-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
     version = version or library.TARGET_POSTGRES_VERSION
-    server = library.PostgresServer(folder, cleanup_mode=None, postgres_version=version)
+    server = library.PostgresServer(embedded.plain(folder), cleanup_mode=None, postgres_version=version)
     try:
         server.start()
         yield OwnServer(folder, server.get_uri(), server.bin_path)

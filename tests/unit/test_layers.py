@@ -16,7 +16,7 @@ LAYERS = [
     {"actors"},
     {"gateways", "broker"},
     {"consumer"},
-    {"claims", "encoding", "limits", "pulse", "results", "routes"},
+    {"claims", "encoding", "limits", "pulse", "results", "routes", "stopping"},
     {"db"},
     {"domain"},
     {"settings"},
