@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 import db.queries
 from actors.runs import run_slot
 from broker import broker
+from db import clock
 from db.connection import transaction
 from domain.payload import read_payload
 from domain.payments import Sum, Verdict, judge
@@ -116,7 +117,7 @@ def refund(payment: Payment) -> None:
 def update_status(payment: Payment) -> None:
     """Bring about what the payment's present status requires, as far as that has not happened."""
     with _changing(payment) as conn:
-        queries.settle(conn, payment_id=payment.id, now=datetime.now(UTC))
+        queries.settle(conn, payment_id=payment.id, now=clock.now(conn))
 
 
 ACTIONS = {"verify": verify, "refund": refund, "update_status": update_status}
@@ -144,21 +145,21 @@ def _give_back(payment: Payment) -> ProviderRefund:
         return yookassa.refund(payment.id, _external_id(payment), payment.sum)
     except PermanentError as error:
         with transaction() as conn:
-            queries.flag(conn, payment_id=payment.id, reason=f"refund refused: {error}", now=datetime.now(UTC))
+            queries.flag(conn, payment_id=payment.id, reason=f"refund refused: {error}", now=clock.now(conn))
         raise
 
 
 def _take_on(payment: Payment, verdict: Verdict, flag: Callable[..., None]) -> None:
     with _changing(payment) as conn:
         for status in verdict.statuses:
-            queries.change_status(conn, payment_id=payment.id, status=status, now=datetime.now(UTC))
+            queries.change_status(conn, payment_id=payment.id, status=status, now=clock.now(conn))
         if verdict.doubt:
-            flag(conn, payment_id=payment.id, reason=verdict.doubt, now=datetime.now(UTC))
+            flag(conn, payment_id=payment.id, reason=verdict.doubt, now=clock.now(conn))
 
 
 def _take_on_refund(payment: Payment, answer: ProviderRefund) -> None:
-    now = datetime.now(UTC)
     with _changing(payment) as conn:
+        now = clock.now(conn)
         match answer.status:
             case "succeeded":
                 queries.change_status(conn, payment_id=payment.id, status="refunded", now=now)

@@ -115,6 +115,16 @@ def _rights(conn: Connection) -> Finding:
     return Finding("good", "This role may do all it must.")
 
 
+def _patience(conn: Connection) -> Finding:
+    if role := sql.unlimited_role(conn):
+        return Finding(
+            "bad",
+            "Statements may wait for ever: a pooler takes no time limit from us.",
+            f"As its owner: ALTER ROLE {role} SET statement_timeout = '{db.connection.STATEMENT_SECONDS}s'.",
+        )
+    return Finding("good", "Statements have a time limit.")
+
+
 def _pgmq(conn: Connection) -> Finding:
     origin, silent = sql.pgmq_origin(conn), sql.doorless_queues(conn)
     if silent:
@@ -184,6 +194,7 @@ def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Findin
 
 LOOKS = (
     _rights,
+    _patience,
     _pgmq,
     _views,
     _workers,

@@ -1,7 +1,7 @@
 """`balansity payments`: those that a person has to decide about."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import click
@@ -9,7 +9,7 @@ import click
 import settings
 from actors.payments import process_payment
 from commands.messages import as_json, show
-from db import queries
+from db import clock, queries
 from db.connection import transaction
 from domain.payments import Sum
 from errors import BalansityError
@@ -59,7 +59,7 @@ def process(payment_id: UUID, action: str, *, yes: bool) -> None:
 def resolve(payment_id: UUID) -> None:
     """Say that a person has decided: the payment is no longer flagged."""
     with transaction() as conn:
-        count = sql.resolve_flags(conn, payment_id=str(payment_id), now=datetime.now(UTC))
+        count = sql.resolve_flags(conn, payment_id=str(payment_id), now=clock.now(conn))
     if not count:
         raise BalansityError(f"Payment {payment_id} is not flagged; `balansity payments flagged` lists those that are.")
     click.echo(f"{payment_id}: resolved")

@@ -1204,7 +1204,7 @@ CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text,
         'template', p_template,
         'variables', p_variables,
         'priority', 0,
-        'created_at', balansity.iso_utc(now()),
+        'created_at', balansity.iso_utc(balansity.now()),
         'key', p_key,
         'user_id', p_user_id
     ))
@@ -2019,7 +2019,7 @@ CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
 DECLARE
     owner_id uuid;
     profile_name text;
-    completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, now()));
+    completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
 BEGIN
     SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
     FROM public.profiles p
@@ -2029,7 +2029,7 @@ BEGIN
         'assessment_id', NEW.id,
         'user_id', owner_id,
         'report_type', 'pdf',
-        'created_at', balansity.iso_utc(now())
+        'created_at', balansity.iso_utc(balansity.now())
     ));
     PERFORM balansity.send_mail(
         owner_id, 'checkup:' || NEW.id || ':completed', 'checkup_completed', 'Ваш чекап завершен',
@@ -2041,7 +2041,7 @@ BEGIN
         'assessment_type', NEW.assessment_type,
         'user_id', owner_id,
         'completed_at', completed_at,
-        'created_at', balansity.iso_utc(now()),
+        'created_at', balansity.iso_utc(balansity.now()),
         'key', 'checkup:' || NEW.id || ':completed'
     ));
     RETURN NULL;
@@ -2084,7 +2084,7 @@ DECLARE
 BEGIN
     IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
         INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
-        VALUES (NEW.id, 0, now() + interval '5 minutes', now())
+        VALUES (NEW.id, 0, balansity.now() + interval '5 minutes', balansity.now())
         ON CONFLICT (payment_id) DO UPDATE SET checks = 0, next_at = excluded.next_at, since = excluded.since;
     ELSIF NOT is_open THEN -- decided
         DELETE FROM balansity.payment_flag
@@ -2094,10 +2094,10 @@ BEGIN
         SELECT FROM balansity.payment_transition
         WHERE (old_status, new_status) = (OLD.status, NEW.status)
     ) THEN
-        PERFORM balansity.settle_payment(NEW.id, now());
+        PERFORM balansity.settle_payment(NEW.id, balansity.now());
     ELSE
         PERFORM balansity.flag_payment(
-            NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), now(), p_halts => true
+            NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), balansity.now(), p_halts => true
         );
     END IF;
     RETURN NULL;

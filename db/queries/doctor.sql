@@ -21,6 +21,10 @@ SELECT string_agg(missing, ', ') FROM (VALUES
 ) AS rights (granted, missing)
 WHERE NOT granted;
 
+-- name: unlimited_role()$
+-- The role, where no statement of it has a time limit.
+SELECT quote_ident(current_user) WHERE current_setting('statement_timeout') = '0';
+
 -- name: row_security_hides()$
 -- Whether row-level security would hide rows from this role.
 SELECT row_security_active('public.appointments');

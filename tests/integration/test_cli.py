@@ -124,6 +124,12 @@ def test_doctor_names_a_pgmq_queue_that_no_worker_takes(
     assert "Queues that fall behind: email_queue\n" in balansity("doctor").output
 
 
+def test_doctor_asks_for_a_time_limit_where_a_pooler_drops_ours(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("BROKER_LISTEN", "off")
+    settings.current.cache_clear()
+    assert "ALTER ROLE postgres SET statement_timeout = '30s'" in balansity("doctor").output
+
+
 def test_doctor_leads_to_the_flagged_payments(environment: pytest.MonkeyPatch, connection: Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO public.users (email) VALUES ('anna@example.com')")
