@@ -35,7 +35,7 @@ SAFETY_NET_SECONDS = 5
 RING_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
 queries = db.queries.load("jobs")
-events = log.EventLogger(__name__)
+events = log.EventLogger("scheduler")  # also where the module is run as a program
 
 
 @dataclass(frozen=True)
