@@ -1,6 +1,7 @@
 """What every test may ask for: a real PostgreSQL, a migrated database of its own, and settings that point at it."""
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ TEMPLATE = "balansity_template"
 CLONE = "balansity_test_"
 
 os.environ["ENV_FILE"] = ""  # no test, and no process that one starts, reads a developer's .env
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nor inherits from nohup that a closed terminal means nothing
 
 
 @pytest.fixture(scope="session")
