@@ -230,7 +230,7 @@ BEGIN
     END IF;
     UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = p_at
     WHERE id = p_id;
-    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, false);
+    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
     RETURN NULL;
 END $$;
 

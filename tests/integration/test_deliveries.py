@@ -349,7 +349,9 @@ def _report_delivered(conn: Connection, delivery: str) -> None:
 class TestGuards:
     """A mail whose reason is gone when it fires is recorded, not sent."""
 
-    at = datetime.now(UTC).replace(microsecond=0)
+    @pytest.fixture(autouse=True)
+    def clock(self) -> None:
+        self.at = datetime.now(UTC).replace(microsecond=0)
 
     def reminder(self, conn: Connection, kind: str, begins_in: timedelta, status: str = "scheduled") -> dict[str, Any]:
         appointment = cases.add_appointment(conn, cases.add_family(conn), self.at + begins_in, status)
