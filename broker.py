@@ -167,12 +167,14 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
         batch = list(messages)
-        for message in batch:
-            self.emit_before("enqueue", message, delay)
+        if self._listening("before_enqueue"):
+            for message in batch:
+                self.emit_before("enqueue", message, delay)
         if batch:
             self._store(batch, milliseconds(delay))
-        for message in batch:
-            self.emit_after("enqueue", message, delay)
+        if self._listening("after_enqueue"):
+            for message in batch:
+                self.emit_after("enqueue", message, delay)
 
     @contextmanager
     def transaction(self, connection: Connection) -> Iterator[None]:

@@ -32,8 +32,6 @@ def encoded(message: Any) -> str:
     """
     if problem := unfit_queue(message.queue_name):
         raise InvalidMessage(f"Message for {message.actor_name}: {problem}")
-    if not MESSAGE_ID.fullmatch(message.message_id):
-        raise InvalidMessage(f"Message for {message.actor_name}: its id {message.message_id!r} is no UUID.")
     try:
         written: str = ENCODE(vars(message))
     except (TypeError, ValueError) as error:
@@ -92,8 +90,10 @@ def rank(message: Any, default: int) -> int:
 
 
 def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
-    """The error for messages that PostgreSQL did not take; it names the argument and not its value."""
+    """The error for messages that PostgreSQL did not take; it names the id or the argument, but no argument's value."""
     for message in messages:
+        if not MESSAGE_ID.fullmatch(message.message_id):
+            return InvalidMessage(f"Message for {message.actor_name}: its id {message.message_id!r} is no UUID.")
         if name := _unfit(message):
             return InvalidMessage(f"Message for {message.actor_name}: PostgreSQL cannot store {name}: {why}")
     return InvalidMessage(f"PostgreSQL cannot store this message: {why}")
