@@ -34,7 +34,8 @@ def keep() -> None:
         if not stock:
             stock.extend(_places())
         place = stock.popleft()
-    time.sleep(max((place - datetime.now(UTC)).total_seconds(), 0))
+    if (seconds := (place - datetime.now(UTC)).total_seconds()) > 0:
+        time.sleep(seconds)
 
 
 def hold(seconds: float) -> None:
