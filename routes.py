@@ -28,11 +28,14 @@ class Routes(dict[str, Route]):
                 f"pgmq queue name {pgmq_queue!r} of actor {actor_name} must be small letters, digits, underscores and "
                 f"single dashes, {LONGEST_PGMQ_NAME} bytes at most."
             )
-        route = self.setdefault(queue_name, Route(pgmq_queue, actor_name))
-        if route != (pgmq_queue, actor_name):
-            raise SettingsError(f"Queue {queue_name!r} has a route already ({route}): give {actor_name} another queue.")
+        route = Route(pgmq_queue, actor_name)
+        if self.get(queue_name, route) != route:
+            raise SettingsError(
+                f"Queue {queue_name!r} has a route already ({self[queue_name]}): give {actor_name} another queue."
+            )
         if others := [each for each, other in self.items() if other.pgmq_queue == pgmq_queue and each != queue_name]:
             raise SettingsError(f"pgmq queue {pgmq_queue!r} feeds queue {others[0]!r} already: it cannot feed two.")
+        self[queue_name] = route
 
 
 class RouteOption(Middleware):
