@@ -1,12 +1,9 @@
 """A mail goes out once, and the ledger says why it did or did not."""
 
 import contextlib
-import email
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
-from email.policy import default
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,41 +16,15 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 import settings
 from actors import attempt
-from actors.appointments import send_reminders
 from actors.attempt import Attempt, Wait
-from actors.delivery import deliver
-from db import queries
-from db.connection import transaction
 from domain.mail import Attachment, Mail
-from domain.mail_order import Variables, read_order
+from domain.mail_order import Variables
 from domain.mail_template import TEMPLATES
 from errors import RetryableError
 from tests.integration import mail_cases as cases
+from tests.integration.ledger_cases import begin_sending, finish, ledger, order, outbox, pass_time, send
 
 pytestmark = pytest.mark.usefixtures("environment")
-
-
-def outbox() -> list[EmailMessage]:
-    files = sorted(settings.current().email_outbox_dir.glob("*.eml"))
-    return [email.message_from_bytes(file.read_bytes(), policy=default) for file in files]
-
-
-def order(template: str = "report_ready", **more: Any) -> dict[str, Any]:
-    return {
-        "to": "anna@example.com",
-        "subject": "Ваш отчет готов",
-        "template": template,
-        "variables": {"name": "Анна"},
-        **more,
-    }
-
-
-def send(payload: dict[str, Any], message_id: str = "m1") -> None:
-    deliver(read_order(payload), message_id)
-
-
-def ledger(conn: Connection) -> dict[str, Any]:
-    return cases.row(conn, "SELECT * FROM balansity.delivery")
 
 
 def test_a_mail_reaches_the_outbox_and_the_ledger(connection: Connection) -> None:
@@ -202,7 +173,7 @@ def test_whatever_is_ordered_ends_in_the_ledger(
 
 
 def test_nothing_is_sent_while_another_message_is_sending_it(connection: Connection) -> None:
-    _begin_sending(connection, "m1", datetime.now(UTC))
+    begin_sending(connection, "m1", datetime.now(UTC))
     with pytest.raises(Retry):
         send(order(key="k"), "m2")
     assert outbox() == []
@@ -210,12 +181,12 @@ def test_nothing_is_sent_while_another_message_is_sending_it(connection: Connect
 
 
 def test_a_lost_answer_is_unknown_and_sent_again_after_the_quiet_period(connection: Connection) -> None:
-    _begin_sending(connection, "m1", datetime.now(UTC))
+    begin_sending(connection, "m1", datetime.now(UTC))
     with pytest.raises(Retry) as waiting:
         send(order(key="k"), "m1")
     assert waiting.value.delay == pytest.approx(30 * 60_000, abs=5_000)
     assert ledger(connection)["state"] == "unknown"
-    _pass_time(connection, timedelta(minutes=31))
+    pass_time(connection, timedelta(minutes=31))
     send(order(key="k"), "m1")
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sent", 2)
 
@@ -223,16 +194,16 @@ def test_a_lost_answer_is_unknown_and_sent_again_after_the_quiet_period(connecti
 def test_a_lost_answer_about_a_payment_is_left_to_a_person(connection: Connection) -> None:
     family = cases.add_family(connection)
     payment = order("payment_confirmation", key="k", variables={"payment_id": cases.add_payment(connection, family)})
-    _begin_sending(connection, "m1", datetime.now(UTC), "payment_confirmation")
+    begin_sending(connection, "m1", datetime.now(UTC), "payment_confirmation")
     send(payment, "m1")
-    _pass_time(connection, timedelta(days=1))
+    pass_time(connection, timedelta(days=1))
     send(payment, "m1")
     assert ledger(connection)["state"] == "unknown"
     assert outbox() == []
 
 
 def test_a_stale_attempt_of_a_message_that_never_came_back_is_unknown(connection: Connection) -> None:
-    _begin_sending(connection, "m1", datetime.now(UTC) - timedelta(minutes=6))
+    begin_sending(connection, "m1", datetime.now(UTC) - timedelta(minutes=6))
     with pytest.raises(Retry):
         send(order(key="k"), "m2")
     assert ledger(connection)["state"] == "unknown"
@@ -240,42 +211,42 @@ def test_a_stale_attempt_of_a_message_that_never_came_back_is_unknown(connection
 
 def test_a_late_answer_to_an_earlier_attempt_moves_nothing(connection: Connection) -> None:
     at = datetime.now(UTC)
-    delivery = _begin_sending(connection, "m1", at - timedelta(minutes=6))
-    _begin_sending(connection, "m2", at)
-    _finish(connection, delivery, 1, "planned", "busy")
+    delivery = begin_sending(connection, "m1", at - timedelta(minutes=6))
+    begin_sending(connection, "m2", at)
+    finish(connection, delivery, 1, "planned", "busy")
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sending", 2)
 
 
 def test_an_acceptance_counts_however_late_and_whatever_became_of_later_attempts(connection: Connection) -> None:
     at = datetime.now(UTC)
-    delivery = _begin_sending(connection, "m1", at - timedelta(minutes=6))
-    _begin_sending(connection, "m2", at)
-    _finish(connection, delivery, 2, "failed", "550 no such user")
+    delivery = begin_sending(connection, "m1", at - timedelta(minutes=6))
+    begin_sending(connection, "m2", at)
+    finish(connection, delivery, 2, "failed", "550 no such user")
     assert ledger(connection)["state"] == "failed"
-    _finish(connection, delivery, 1, "sent", "250 OK")
+    finish(connection, delivery, 1, "sent", "250 OK")
     assert (ledger(connection)["state"], ledger(connection)["reason"]) == ("sent", None)
 
 
 def test_a_failure_does_not_undo_the_late_acceptance_of_an_earlier_attempt(connection: Connection) -> None:
     at = datetime.now(UTC)
-    delivery = _begin_sending(connection, "m1", at - timedelta(minutes=6))
-    _begin_sending(connection, "m2", at)
-    _finish(connection, delivery, 1, "sent", "250 OK")
-    _finish(connection, delivery, 2, "failed", "550 no such user")
+    delivery = begin_sending(connection, "m1", at - timedelta(minutes=6))
+    begin_sending(connection, "m2", at)
+    finish(connection, delivery, 1, "sent", "250 OK")
+    finish(connection, delivery, 2, "failed", "550 no such user")
     assert ledger(connection)["state"] == "sent"
 
 
 def test_a_mail_that_nobody_works_on_any_more_is_not_planned_again_by_a_late_answer(connection: Connection) -> None:
-    delivery = _begin_sending(connection, "m1", datetime.now(UTC), "payment_confirmation")
+    delivery = begin_sending(connection, "m1", datetime.now(UTC), "payment_confirmation")
     send(order("payment_confirmation", key="k", variables={"amount": 5000}), "m1")
-    _finish(connection, delivery, 1, "planned", "451 busy")
+    finish(connection, delivery, 1, "planned", "451 busy")
     assert ledger(connection)["state"] == "unknown"
-    _finish(connection, delivery, 1, "failed", "550 no such user")
+    finish(connection, delivery, 1, "failed", "550 no such user")
     assert ledger(connection)["state"] == "failed"
 
 
 def test_a_gateway_that_breaks_off_leaves_an_unknown_mail_and_what_broke(connection: Connection) -> None:
-    delivery = _begin_sending(connection, "m1", datetime.now(UTC))
+    delivery = begin_sending(connection, "m1", datetime.now(UTC))
     unwritable = Attachment("report.pdf", "application/pdf; no-value", b"")
     mail = Mail("report_ready", "anna@example.com", "Тема", "<p>Т</p>", "Т", (unwritable,), delivery)
     with pytest.raises(ValueError, match="dictionary update"):
@@ -296,205 +267,3 @@ def test_an_outbox_that_cannot_be_written_is_tried_again(
     with pytest.raises(RetryableError, match="EMAIL_OUTBOX_DIR"):
         send(order())
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("planned", 1)
-
-
-def _begin_sending(conn: Connection, message_id: str, at: datetime, kind: str = "report_ready", key: str = "k") -> str:
-    """What a worker that dies in the middle of its call leaves behind."""
-    delivery_id, state, number, _ = queries.load("deliveries").begin(
-        conn,
-        key=key,
-        numbered=False,
-        message_id=message_id,
-        template=kind,
-        recipient="anna@example.com",
-        subject="Ваш отчет готов",
-        user_id=None,
-        refusal=None,
-        reason=None,
-        appointment_id=None,
-        scheduled_at=None,
-        essential=False,
-        patience=timedelta(),
-        provider="smtp",
-        at=at,
-    )
-    assert (state, number is None) == ("sending", False)
-    return str(delivery_id)
-
-
-def _finish(conn: Connection, delivery: str, number: int, outcome: str, answer: str) -> None:
-    queries.load("deliveries").finish_attempt(
-        conn,
-        delivery_id=delivery,
-        number=number,
-        outcome=outcome,
-        answer=answer,
-        provider_message_id="",
-        at=datetime.now(UTC),
-    )
-
-
-def _pass_time(conn: Connection, span: timedelta) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE balansity.delivery SET changed_at = changed_at - %s", (span,))
-
-
-def _report_delivered(conn: Connection, delivery: str) -> None:
-    at = datetime.now(UTC)
-    queries.load("deliveries").record_event(
-        conn, id="e1", delivery_id=delivery, kind="delivered", detail=None, occurred_at=at, at=at
-    )
-
-
-class TestGuards:
-    """A mail whose reason is gone when it fires is recorded, not sent."""
-
-    @pytest.fixture(autouse=True)
-    def clock(self) -> None:
-        self.at = datetime.now(UTC).replace(microsecond=0)
-
-    def reminder(self, conn: Connection, kind: str, begins_in: timedelta, status: str = "scheduled") -> dict[str, Any]:
-        appointment = cases.add_appointment(conn, cases.add_family(conn), self.at + begins_in, status)
-        variables = {"appointment_id": appointment, "scheduled_at": (self.at + begins_in).isoformat()}
-        return order(f"appointment_reminder_{kind}", variables=variables)
-
-    @pytest.mark.parametrize("status", ["scheduled", "confirmed"])
-    @pytest.mark.parametrize(("kind", "hours"), [("24h", 24), ("24h", 2), ("1h", 1)])
-    def test_a_reminder_of_a_booked_appointment_goes_out(
-        self, connection: Connection, kind: str, hours: int, status: str
-    ) -> None:
-        send(self.reminder(connection, kind, timedelta(hours=hours, minutes=-1), status))
-        assert ledger(connection)["state"] == "sent"
-
-    @pytest.mark.parametrize("status", ["pending", "cancelled", "completed", "in_progress", "no_show"])
-    def test_a_reminder_of_any_other_appointment_does_not(self, connection: Connection, status: str) -> None:
-        send(self.reminder(connection, "24h", timedelta(hours=24), status))
-        assert (ledger(connection)["state"], outbox()) == ("superseded", [])
-        assert status in ledger(connection)["reason"]
-
-    @pytest.mark.parametrize(("kind", "minutes"), [("24h", 59), ("1h", -1)])
-    def test_a_reminder_that_comes_too_late_does_not(self, connection: Connection, kind: str, minutes: int) -> None:
-        send(self.reminder(connection, kind, timedelta(minutes=minutes)))
-        assert ledger(connection)["state"] == "superseded"
-
-    def test_a_reminder_of_a_moved_appointment_does_not(self, connection: Connection) -> None:
-        payload = self.reminder(connection, "24h", timedelta(hours=24))
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + interval '1 day'")
-        send(payload)
-        assert (ledger(connection)["state"], outbox()) == ("superseded", [])
-
-    def test_the_reason_names_times_as_the_family_reads_them(self, connection: Connection) -> None:
-        payload = self.reminder(connection, "24h", timedelta(hours=24))
-        moved = "UPDATE public.appointments SET scheduled_at = '2030-01-01T10:00Z', timezone = 'Asia/Vladivostok'"
-        with connection.cursor() as cursor:
-            cursor.execute(moved)
-        send(payload)
-        assert ledger(connection)["reason"] == "the appointment was moved to 1 января в 20:00 (МСК+7)"
-
-    def test_what_may_have_gone_out_is_never_called_superseded_nor_sent_again(self, connection: Connection) -> None:
-        payload = self.reminder(connection, "24h", timedelta(hours=23)) | {"key": "k"}
-        delivery = _begin_sending(connection, "m1", datetime.now(UTC), "appointment_reminder_24h")
-        _finish(connection, delivery, 1, "unknown", "SendGrid did not answer")
-        _pass_time(connection, timedelta(minutes=16))
-        self.move(connection, "1 day")
-        send(payload, "m1")
-        row = ledger(connection)
-        assert row["state"] == "unknown"
-        assert row["reason"].startswith("SendGrid did not answer; not sent again: the appointment was moved")
-
-        self.move(connection, "-1 day")
-        _report_delivered(connection, delivery)
-        send(payload, "m2")
-        assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("delivered", 1)
-
-    @pytest.mark.parametrize(
-        ("answer", "state", "sent_anew"), [("unknown", "unknown", 0), ("planned", "superseded", 1)]
-    )
-    def test_a_reminder_is_sent_anew_only_if_it_certainly_did_not_go_out(
-        self, connection: Connection, answer: str, state: str, sent_anew: int
-    ) -> None:
-        self.reminder(connection, "24h", timedelta(hours=23))
-        with transaction() as conn:
-            send_reminders(conn, self.at)
-        payload = cases.row(connection, "SELECT message -> 'kwargs' AS kwargs FROM dramatiq.queue")["kwargs"]
-        delivery = _begin_sending(connection, "m1", datetime.now(UTC), payload["template"], payload["key"])
-        _finish(connection, delivery, 1, answer, "SendGrid did not take it")
-        _pass_time(connection, timedelta(minutes=16))
-        self.move(connection, "1 day")
-        send(payload, "m1")
-        assert ledger(connection)["state"] == state
-        self.move(connection, "-1 day")
-        with transaction() as conn:
-            assert send_reminders(conn, self.at) == f"{sent_anew} reminders sent"
-
-    def test_a_move_that_may_not_have_been_heard_of_is_told_again_under_its_own_key_only(
-        self, connection: Connection
-    ) -> None:
-        moved = self.reminder(connection, "24h", timedelta(hours=30)) | {"template": "appointment_moved", "key": "k"}
-        send(moved)
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE balansity.delivery_attempt SET outcome = 'unknown'")
-            cursor.execute("UPDATE balansity.delivery SET state = 'unknown', changed_at = now() - interval '6 min'")
-        send(moved | {"key": "another"}, "m2")
-        send(moved)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT key, state, attempts FROM balansity.delivery ORDER BY key")
-            assert cursor.fetchall() == [("another", "superseded", 0), ("k", "sent", 2)]
-
-    @staticmethod
-    def move(conn: Connection, span: str) -> None:
-        with conn.cursor() as cursor:
-            cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + %s::interval", (span,))
-
-    def test_an_address_that_bounced_does_not_hide_a_mail_that_may_have_gone_out(self, connection: Connection) -> None:
-        _begin_sending(connection, "m1", datetime.now(UTC) - timedelta(minutes=40))
-        with pytest.raises(Wait):
-            send(order(key="k"), "m1")
-        _pass_time(connection, timedelta(minutes=31))
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO balansity.suppression VALUES ('anna@example.com', 'bounced', NULL, now())")
-        send(order(key="k"), "m1")
-        row = ledger(connection)
-        assert (row["state"], row["attempts"]) == ("unknown", 1)
-        assert "not sent again: the address has bounced" in row["reason"]
-
-    @pytest.mark.parametrize(("minutes", "state"), [(-30, "sent"), (-45, "superseded")])
-    def test_a_confirmation_goes_out_until_the_appointment_is_over(
-        self, connection: Connection, minutes: int, state: str
-    ) -> None:
-        begins_at = self.at + timedelta(minutes=minutes)
-        appointment = cases.add_appointment(connection, cases.add_family(connection), begins_at)
-        send(order("appointment_confirmation", variables={"appointment_id": appointment}))
-        assert ledger(connection)["state"] == state
-
-    @pytest.mark.parametrize(
-        ("kind", "name"),
-        [
-            ("appointment_confirmation", "appointment_id"),
-            ("payment_confirmation", "payment_id"),
-            ("checkup_completed", "assessment_id"),
-            ("report_ready", "assessment_id"),
-        ],
-    )
-    def test_a_mail_about_what_is_gone_does_not(self, connection: Connection, kind: str, name: str) -> None:
-        send(order(kind, variables={name: str(uuid4())}))
-        assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("superseded", 0)
-        assert "no longer exists" in ledger(connection)["reason"]
-
-    @pytest.mark.parametrize(
-        ("kind", "status", "state"),
-        [
-            ("payment_confirmation", "completed", "sent"),
-            ("payment_confirmation", "refunded", "superseded"),
-            ("payment_failed", "failed", "sent"),
-            ("payment_failed", "completed", "superseded"),
-            ("payment_refunded", "refunded", "sent"),
-        ],
-    )
-    def test_a_payment_mail_goes_out_while_it_is_true(
-        self, connection: Connection, kind: str, status: str, state: str
-    ) -> None:
-        payment = cases.add_payment(connection, cases.add_family(connection), status)
-        send(order(kind, variables={"payment_id": payment, "amount": 5000}))
-        assert ledger(connection)["state"] == state

@@ -1,0 +1,86 @@
+"""Orders for mails, and what the ledger and the outbox say of them."""
+
+import email
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+import settings
+from actors.delivery import deliver
+from db import queries
+from domain.mail_order import read_order
+from tests.integration.mail_cases import row
+
+
+def outbox() -> list[EmailMessage]:
+    files = sorted(settings.current().email_outbox_dir.glob("*.eml"))
+    return [email.message_from_bytes(file.read_bytes(), policy=default) for file in files]
+
+
+def order(template: str = "report_ready", **more: Any) -> dict[str, Any]:
+    return {
+        "to": "anna@example.com",
+        "subject": "Ваш отчет готов",
+        "template": template,
+        "variables": {"name": "Анна"},
+        **more,
+    }
+
+
+def send(payload: dict[str, Any], message_id: str = "m1") -> None:
+    deliver(read_order(payload), message_id)
+
+
+def ledger(conn: Connection) -> dict[str, Any]:
+    return row(conn, "SELECT * FROM balansity.delivery")
+
+
+def begin_sending(conn: Connection, message_id: str, at: datetime, kind: str = "report_ready", key: str = "k") -> str:
+    """What a worker that dies in the middle of its call leaves behind."""
+    delivery_id, state, number, _ = queries.load("deliveries").begin(
+        conn,
+        key=key,
+        numbered=False,
+        message_id=message_id,
+        template=kind,
+        recipient="anna@example.com",
+        subject="Ваш отчет готов",
+        user_id=None,
+        refusal=None,
+        reason=None,
+        appointment_id=None,
+        scheduled_at=None,
+        essential=False,
+        patience=timedelta(),
+        provider="smtp",
+        at=at,
+    )
+    assert (state, number is None) == ("sending", False)
+    return str(delivery_id)
+
+
+def finish(conn: Connection, delivery: str, number: int, outcome: str, answer: str) -> None:
+    queries.load("deliveries").finish_attempt(
+        conn,
+        delivery_id=delivery,
+        number=number,
+        outcome=outcome,
+        answer=answer,
+        provider_message_id="",
+        at=datetime.now(UTC),
+    )
+
+
+def pass_time(conn: Connection, span: timedelta) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE balansity.delivery SET changed_at = changed_at - %s", (span,))
+
+
+def report_delivered(conn: Connection, delivery: str) -> None:
+    at = datetime.now(UTC)
+    queries.load("deliveries").record_event(
+        conn, id="e1", delivery_id=delivery, kind="delivered", detail=None, occurred_at=at, at=at
+    )
