@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from email.headerregistry import Address
 from email.utils import parseaddr
 from functools import cache
 from io import StringIO
@@ -83,7 +84,7 @@ def postgres_url(value: str) -> str:
     return value
 
 
-def mailbox(value: str) -> str:
+def mailbox(value: str) -> Address:
     name, address = parseaddr(value)
     try:
         validate_email(address, check_deliverability=False, allow_smtputf8=False, test_environment=True)
@@ -95,7 +96,7 @@ def mailbox(value: str) -> str:
             "must look like no-reply@example.com, Balansity <no-reply@example.com> or, if the name has a comma, "
             '"Balansity, clinic" <no-reply@example.com>; write клиника.рф as xn--80apagcdp.xn--p1ai'
         )
-    return value
+    return Address(name, addr_spec=address)
 
 
 def webhook_key(value: str) -> str:
@@ -146,7 +147,7 @@ class Settings:
     database_folder: Path = setting("var/postgres", folder, "data of the embedded server")
     broker_listen: bool = setting("on", switch, "off behind a transaction-mode pooler: workers poll instead of LISTEN")
     email_provider: str = setting("file", one_of("file", "smtp", "sendgrid"), "how mail leaves")
-    email_from: str = setting("Balansity <no-reply@balansity.example>", mailbox, "sender of every mail")
+    email_from: Address = setting("Balansity <no-reply@balansity.example>", mailbox, "sender of every mail")
     email_rate_limit: int = setting("200", whole_number(1, 10_000), "mails a second at most, all workers together")
     email_outbox_dir: Path = setting("var/outbox", folder, "where EMAIL_PROVIDER=file writes .eml files")
     sendgrid_api_key: str = setting("", text, "needed by EMAIL_PROVIDER=sendgrid", secret=True)

@@ -1,7 +1,7 @@
 """The calendar file of a consultation: one entry a consultation, which every later mail updates."""
 
 from datetime import datetime, timedelta
-from email.utils import parseaddr
+from email.headerregistry import Address
 
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
@@ -9,7 +9,7 @@ from domain.mail import Attachment
 from domain.mail_facts import Appointment
 
 
-def calendar_file(appointment: Appointment, organizer: str, at: datetime) -> Attachment:
+def calendar_file(appointment: Appointment, organizer: Address, at: datetime) -> Attachment:
     """The entry as it stands at `at`; a cancelled consultation takes its entry away again.
 
     Calendars keep the version with the highest SEQUENCE of a UID: the seconds since the booking always grow.
@@ -24,10 +24,9 @@ def calendar_file(appointment: Appointment, organizer: str, at: datetime) -> Att
     return Attachment("consultation.ics", f"text/calendar; charset=utf-8; method={method}", calendar.to_ical())
 
 
-def _event(appointment: Appointment, organizer: str, at: datetime, *, cancelled: bool) -> Event:
-    name, address = parseaddr(organizer)
+def _event(appointment: Appointment, organizer: Address, at: datetime, *, cancelled: bool) -> Event:
     event = Event()
-    event.add("uid", f"{appointment.id}@{address.rpartition('@')[2]}")
+    event.add("uid", f"{appointment.id}@{organizer.domain}")
     event.add("sequence", max(0, int((at - appointment.created_at).total_seconds())))
     event.add("dtstamp", at)
     event.add("dtstart", appointment.scheduled_at)
@@ -35,7 +34,9 @@ def _event(appointment: Appointment, organizer: str, at: datetime, *, cancelled:
     event.add("summary", "Консультация Balansity")  # calendars are shared at work and at home: no more in the title
     event.add("description", appointment.type_name)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED" if appointment.status != "pending" else "TENTATIVE")
-    event.add("organizer", vCalAddress(f"mailto:{address}", params={"CN": name or "Balansity"}))
+    event.add(
+        "organizer", vCalAddress(f"mailto:{organizer.addr_spec}", params={"CN": organizer.display_name or "Balansity"})
+    )
     if appointment.link:
         event.add("url", appointment.link)
         event.add("location", appointment.link)

@@ -3,17 +3,15 @@
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, localtime, parseaddr
+from email.utils import format_datetime, localtime
 
 from domain.mail import Attachment, Mail
 
 
-def build(mail: Mail, sender: str) -> EmailMessage:
+def build(mail: Mail, sender: Address) -> EmailMessage:
     """The whole message; its Message-ID is the delivery's, so that two copies are recognised as one."""
     message = EmailMessage(policy=SMTP)
-    name, address = parseaddr(sender)
-    user, _, domain = address.rpartition("@")
-    message["From"] = Address(name, user, domain)
+    message["From"] = sender
     message["To"] = mail.recipient
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(localtime())
@@ -28,8 +26,8 @@ def build(mail: Mail, sender: str) -> EmailMessage:
     return message
 
 
-def message_id(mail: Mail, sender: str) -> str:
-    return f"<{mail.delivery_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+def message_id(mail: Mail, sender: Address) -> str:
+    return f"<{mail.delivery_id}@{sender.domain}>"
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

@@ -3,9 +3,9 @@
 import base64
 import json
 import time
-from email.utils import parseaddr
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from python_http_client.client import Client, Response
@@ -32,9 +32,8 @@ def send(mail: Mail) -> Accepted:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
     """
     current = settings.current()
-    client = _client(current.sendgrid_api_key, current.sendgrid_api_url)
     try:
-        response = client.client.mail.send.post(request_body=_body(mail))
+        response = _endpoint(current.sendgrid_api_key, current.sendgrid_api_url).post(request_body=_body(mail))
     except HTTPError as error:
         raise _refusal(error) from None
     except NotSent as error:
@@ -54,9 +53,8 @@ class KeepAliveClient(Client):  # type: ignore[misc] # python_http_client publis
     def post(self, request_body: Any) -> Response:
         headers = self.request_headers | {"Content-Type": "application/json"}
         body = json.dumps(request_body).encode()
-        response = _connections().request(
-            "POST", self._build_url(None), body=body, headers=headers, timeout=TIMEOUT, retries=False, redirect=False
-        )
+        path = urlsplit(self._build_url(None)).path
+        response = _connections(self.host).urlopen("POST", path, body, headers, retries=False, redirect=False)
         answer = Answer(response)
         if answer.code >= 300:
             raise handle_error(answer)
@@ -116,26 +114,24 @@ class Answer:
 
 
 @cache
-def _connections() -> urllib3.PoolManager:
-    manager = urllib3.PoolManager(num_pools=2, maxsize=CONNECTIONS)
-    manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
-    return manager
+def _connections(host: str) -> urllib3.HTTPConnectionPool:
+    address = urlsplit(host)
+    pool = TlsPool if address.scheme == "https" else Pool
+    return pool(str(address.hostname), address.port, timeout=TIMEOUT, maxsize=CONNECTIONS)
 
 
 @cache
-def _client(key: str, url: str) -> SendGridAPIClient:
-    client = SendGridAPIClient(key, host=url)
-    client.client = KeepAliveClient(client.host, client.client.request_headers, version=3)
-    return client
+def _endpoint(key: str, url: str) -> KeepAliveClient:
+    client = SendGridAPIClient(key, host=url).client
+    return KeepAliveClient(client.host, client.request_headers, version=3).mail.send  # type: ignore[no-any-return]
 
 
 def _body(mail: Mail) -> dict[str, Any]:
     """The request, by https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send."""
     sender = settings.current().email_from
-    name, address = parseaddr(sender)
     body: dict[str, Any] = {
         "personalizations": [{"to": [{"email": mail.recipient}]}],
-        "from": {"email": address, "name": name or "Balansity"},
+        "from": {"email": sender.addr_spec, "name": sender.display_name or "Balansity"},
         "subject": mail.subject,
         "content": [{"type": "text/plain", "value": mail.text}, {"type": "text/html", "value": mail.html}],
         "headers": {"Message-ID": message_id(mail, sender), "Auto-Submitted": "auto-generated"},

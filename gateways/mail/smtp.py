@@ -4,7 +4,6 @@ import contextlib
 import smtplib
 import ssl
 import threading
-from email.utils import parseaddr
 
 import settings
 from domain.mail import Accepted, Mail
@@ -26,7 +25,7 @@ def send(mail: Mail) -> Accepted:
     content = mime.build(mail, sender).as_bytes()
     server = _connection()
     try:
-        _envelope(server, parseaddr(sender)[1], mail.recipient)
+        _envelope(server, sender.addr_spec, mail.recipient)
         answer = _content(server, content)
     except OutcomeUnknown:
         _drop(server)

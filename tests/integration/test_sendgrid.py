@@ -46,7 +46,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[SendGrid]:
         settings.current.cache_clear()
         yield running
         settings.current.cache_clear()
-        sendgrid._connections().clear()
+        sendgrid._connections.cache_clear()
 
 
 def test_a_mail_arrives_whole(provider: SendGrid) -> None:

@@ -1,6 +1,7 @@
 """The calendar file keeps one entry a consultation, through moves and cancellation."""
 
 from datetime import UTC, datetime, timedelta
+from email.headerregistry import Address
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from icalendar import Calendar
 from domain.calendar_file import calendar_file
 from domain.mail_facts import Appointment
 
+CLINIC = Address("Balansity", addr_spec="no-reply@balansity.example")
 BOOKED = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 APPOINTMENT = Appointment(
     id=UUID(int=7),
@@ -26,7 +28,7 @@ APPOINTMENT = Appointment(
 
 
 def entry(at: datetime, **changes: Any) -> tuple[Any, Any]:
-    file = calendar_file(APPOINTMENT.model_copy(update=changes), "Balansity <no-reply@balansity.example>", at)
+    file = calendar_file(APPOINTMENT.model_copy(update=changes), CLINIC, at)
     calendar = Calendar.from_ical(file.content)
     (event,) = calendar.walk("VEVENT")
     return calendar, event
