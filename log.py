@@ -16,6 +16,13 @@ def set_up(level: str = "INFO") -> None:
     quieten()
 
 
+def obey(level: str) -> None:
+    """Log so much where the dramatiq command set logging up; with its --verbose, everything is logged."""
+    root = logging.getLogger()
+    if root.level == logging.INFO:
+        root.setLevel(level)
+
+
 def quieten() -> None:
     """Let chatty libraries speak only from WARNING up."""
     for name in QUIET:

@@ -2,13 +2,19 @@
 
 from flask import Flask
 
+import settings
 from web import access, health, mails, numbers, sendgrid_events, state, yookassa_notices
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 
 
 def create_app() -> Flask:
-    """The application, for gunicorn: `gunicorn "web.app:create_app()"`."""
+    """The application, for gunicorn: `gunicorn "web.app:create_app()"`.
+
+    Raises:
+        SettingsError: naming all that is wrong with the settings.
+    """
+    settings.current()
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     access.close(app)

@@ -1,5 +1,10 @@
 """What workers write to their logs: what happened to which message, never what the message said."""
 
+import os
+import subprocess
+import sys
+
+import settings
 from tests.faults.crew import Crew, Office, until
 
 ADDRESS = "anna.petrova@example.com"
@@ -34,3 +39,26 @@ def test_arguments_that_an_actor_does_not_take_make_a_dead_letter_at_once(office
     [(error, attempt)] = office.query("SELECT error, attempt FROM dramatiq.dead_letter")
     assert error.endswith("TypeError: receive() got an unexpected keyword argument 'surprise'")
     assert attempt == 1
+
+
+def test_log_level_says_how_much_a_worker_logs(office: Office, crew: Crew) -> None:
+    office.send("break_on", 1)
+    crew.hire(LOG_LEVEL="ERROR")
+    until(lambda: office.states() == {"rejected": 1}, "it is a dead letter")
+    assert "message_dead_lettered" not in office.logged()
+    assert "ValueError" in office.logged()
+
+
+def test_a_worker_with_wrong_settings_names_them_all_and_ends() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "dramatiq", "actors", "--processes", "1"],
+        cwd=settings.ROOT,
+        env=os.environ | {"EMAIL_RATE_LIMIT": "many", "REPORT_RETENTION_DAYS": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "EMAIL_RATE_LIMIT: 'many'" in ended.stderr
+    assert "REPORT_RETENTION_DAYS: '-1'" in ended.stderr

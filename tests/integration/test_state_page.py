@@ -7,6 +7,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 import actors
 import settings
 from db.connection import pool
+from errors import SettingsError
 from web.app import create_app
 
 LOGIN = ("doctor", "hunter2")
@@ -27,6 +28,13 @@ def test_it_is_closed_without_the_login(client: FlaskClient) -> None:
 def test_it_is_closed_while_no_login_is_set(environment: pytest.MonkeyPatch) -> None:
     answer = create_app().test_client().get("/", auth=LOGIN)
     assert answer.status_code == 403
+
+
+def test_no_page_opens_under_wrong_settings(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("EMAIL_RATE_LIMIT", "many")
+    settings.current.cache_clear()
+    with pytest.raises(SettingsError, match="EMAIL_RATE_LIMIT: 'many'"):
+        create_app()
 
 
 def test_it_shows_queues_jobs_and_dead_letters_without_their_data(
