@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from dramatiq.errors import Retry
 
+from actors import ledger
 from db import connection, queries
 from db.text import storable
 from domain.mail import Accepted, Mail
@@ -73,7 +74,7 @@ def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | No
     finished_at = datetime.now(UTC)
     for pause in RECORD_PAUSES_SECONDS:
         try:
-            with connection.single_statements() as conn:
+            with ledger.opened() as conn:
                 deliveries.finish_attempt(
                     conn,
                     delivery_id=attempt.mail.delivery_id,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from actors import attempt, letters
+from actors import attempt, ledger, letters
 from actors.attempt import Attempt, Wait
 from db import connection, queries
 from db.text import storable
@@ -71,6 +71,7 @@ def deliver_at(at: datetime, order: MailOrder, entry: dict[str, Any]) -> None:
     """Send the mail as `deliver` does, when its turn has come: the present is `at`."""
     with connection.single_statements() as conn:
         letter = _letter(conn, order, at)
+    with ledger.opened() as conn:
         delivery_id, state, number, wait = _begin(conn, order, entry, letter, at)
     if number is not None and isinstance(letter, Mail):
         attempt.call(Attempt(number, replace(letter, delivery_id=delivery_id)))
@@ -85,7 +86,7 @@ def _take_turn(entry: dict[str, Any]) -> None:
     try:
         pace.keep()
     except ProviderBusy as busy:
-        with connection.single_statements() as conn:
+        with ledger.opened() as conn:
             deliveries.plan(conn, **entry, at=datetime.now(UTC))  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
 
@@ -121,7 +122,7 @@ def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Ma
 
 def _give_up(entry: dict[str, Any], error: BaseException) -> None:
     """Close the delivery with the provider's last answer, or where there is none with the kind of error."""
-    with connection.single_statements() as conn:
+    with ledger.opened() as conn:
         deliveries.give_up(conn, **entry, reason=type(error).__name__, at=datetime.now(UTC))
 
 

@@ -131,7 +131,6 @@ def _running_worker(provider: SendGrid, url: str) -> Iterator[None]:
         "EMAIL_RATE_LIMIT": "10000",
         "SENDGRID_API_KEY": sendgrid.KEY,
         "SENDGRID_API_URL": provider.url,
-        "LOG_LEVEL": "WARNING",
     }
     command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", str(THREADS)]
     process = subprocess.Popen(

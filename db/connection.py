@@ -187,17 +187,5 @@ def url() -> str:
 
 # This process's pool, shared by actors and broker; it opens nothing before it is used.
 pool = Pool(url, lambda: settings.current().database_pool_size)
-
-
-@contextmanager
-def transaction() -> Iterator[connection]:
-    """A pooled connection whose changes commit together when the block ends, or not at all."""
-    with pool.transaction() as conn:
-        yield conn
-
-
-@contextmanager
-def single_statements() -> Iterator[connection]:
-    """A pooled connection on which every statement commits by itself: one round trip instead of three."""
-    with pool.single_statements() as conn:
-        yield conn
+transaction = pool.transaction
+single_statements = pool.single_statements

@@ -95,10 +95,38 @@ CREATE FUNCTION balansity.begin_delivery(
 DECLARE
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
     busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
-    opened balansity.delivery := balansity.plan_delivery(
+    opened balansity.delivery;
+BEGIN
+    IF p_refusal IS NULL AND NOT p_essential THEN
+        SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
+        INTO p_refusal, p_reason
+        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
+    END IF;
+
+    -- Nearly always the reason is new and nothing speaks against the mail: then one statement does it all.
+    IF p_refusal IS NULL THEN
+        WITH fresh AS (
+            INSERT INTO balansity.delivery (
+                key, message_id, template, recipient, subject, user_id, appointment_id, scheduled_at,
+                state, attempts, planned_at, changed_at
+            ) VALUES (
+                p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_appointment_id, p_scheduled_at,
+                'sending', 1, p_at, p_at
+            )
+            ON CONFLICT (key) DO NOTHING
+            RETURNING id
+        )
+        INSERT INTO balansity.delivery_attempt AS a (delivery_id, number, provider, started_at)
+        SELECT id, 1, p_provider, p_at FROM fresh
+        RETURNING a.delivery_id, 'sending', a.number INTO delivery_id, state, number;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    opened := balansity.plan_delivery(
         p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
     );
-BEGIN
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
     IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
@@ -126,11 +154,6 @@ BEGIN
     END IF;
     wait := NULL;
 
-    IF p_refusal IS NULL AND NOT p_essential THEN
-        SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
-        INTO p_refusal, p_reason
-        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
-    END IF;
     -- No refusal hides that an earlier attempt may have gone out.
     IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
         p_refusal := 'unknown';

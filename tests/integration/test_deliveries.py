@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from domain.mail import Attachment, Mail
 from domain.mail_order import Variables
 from domain.mail_template import TEMPLATES
 from errors import RetryableError
+from tests.faults.crew import until
 from tests.integration import mail_cases as cases
 from tests.integration.ledger_cases import begin_sending, finish, ledger, order, outbox, pass_time, send
 
@@ -119,6 +121,26 @@ def test_optional_keys_that_cannot_be_read_do_not_keep_a_mail_back(connection: C
     )
     row = ledger(connection)
     assert (row["state"], row["key"], row["user_id"]) == ("sent", "message:m1", None)
+
+
+def test_a_delivery_that_waits_for_a_lock_holds_up_no_other(
+    connection: Connection, connect: Callable[[], Connection]
+) -> None:
+    send(order(key="one"), "m1")
+    other = connect()
+    other.autocommit = False
+    cases.row(other, "SELECT id FROM balansity.delivery FOR UPDATE")
+    with ThreadPoolExecutor(1) as threads:
+        held_up = threads.submit(send, order(key="one"), "m2")
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        until(lambda: cases.row(connection, waiting)["count"], "the lock is waited for")
+        send(order(key="two"), "m3")
+        assert len(outbox()) == 2
+        assert not held_up.done()
+        other.rollback()
+    held_up.result()
 
 
 def test_many_messages_with_one_key_at_once_send_one_mail(connection: Connection) -> None:
