@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import settings
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office, Worker, until
 
 ADDRESS = "anna.petrova@example.com"
 SEND = "SELECT pgmq.send('analytics_queue', %s::jsonb)"
@@ -19,9 +19,7 @@ def test_the_log_of_a_worker_holds_no_payload_even_in_full_detail(office: Office
         "SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"number": "{ADDRESS}", "surprise": "{ADDRESS}"}}'
     )
     office.query(SEND, f'["{ADDRESS}"]')
-    crew.hire(verbose=True)
-    until(lambda: office.states() == {"rejected": 5}, "all are dead letters")
-    log = office.logged()
+    log = log_of_a_worker_that_stopped(crew.hire(verbose=True), rejected=5)
     assert ADDRESS not in log
     assert "DEBUG" in log
     assert f"message_dead_lettered queue=quick actor=break_on message_id={failing}" in log
@@ -43,10 +41,9 @@ def test_arguments_that_an_actor_does_not_take_make_a_dead_letter_at_once(office
 
 def test_log_level_says_how_much_a_worker_logs(office: Office, crew: Crew) -> None:
     office.send("break_on", 1)
-    crew.hire(LOG_LEVEL="ERROR")
-    until(lambda: office.states() == {"rejected": 1}, "it is a dead letter")
-    assert "message_dead_lettered" not in office.logged()
-    assert "ValueError" in office.logged()
+    log = log_of_a_worker_that_stopped(crew.hire(LOG_LEVEL="ERROR"), rejected=1)
+    assert "message_dead_lettered" not in log
+    assert "ValueError" in log
 
 
 def test_a_worker_with_wrong_settings_names_them_all_and_ends() -> None:
@@ -62,3 +59,11 @@ def test_a_worker_with_wrong_settings_names_them_all_and_ends() -> None:
     assert ended.returncode == 1
     assert "EMAIL_RATE_LIMIT: 'many'" in ended.stderr
     assert "REPORT_RETENTION_DAYS: '-1'" in ended.stderr
+
+
+def log_of_a_worker_that_stopped(worker: Worker, rejected: int) -> str:
+    """All that it wrote: a line follows the commit that it tells of."""
+    until(lambda: worker.office.states() == {"rejected": rejected}, "all are dead letters")
+    worker.terminate()
+    assert worker.process.wait(timeout=20) == 0
+    return worker.office.logged()
