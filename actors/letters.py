@@ -25,7 +25,13 @@ METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта"
 ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
 
 # What a payment's mail says of a consultation when there is none.
-NO_APPOINTMENT = {"appointment_type": None, "scheduled_at": None, "booked": False, "cancelled": False}
+NO_APPOINTMENT = {
+    "appointment_type": None,
+    "scheduled_at": None,
+    "booked": False,
+    "reminders": None,
+    "cancelled": False,
+}
 
 letters = queries.load("letters")
 deliveries = queries.load("deliveries")
@@ -94,6 +100,7 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "duration_minutes": appointment.duration_minutes,
         "zone": zone,
         "link": appointment.link,
+        "reminders": appointment.reminders(at),
         "unpaid": appointment.status == "pending",
     }
     return Letter(words, (calendar_file(appointment, settings.current().email_from, at),), appointment)
@@ -115,6 +122,7 @@ def _appointment_from_variables(variables: Variables) -> Letter:
         "previous_scheduled_at": variables.previous_scheduled_at,
         "duration_minutes": None,
         "link": None,
+        "reminders": None,
         "unpaid": variables.status == "pending",
     }
     return Letter(words)
@@ -138,6 +146,7 @@ def _payment_letter(conn: Connection, template: Template, variables: Variables, 
         "scheduled_at": appointment.scheduled_at,
         "zone": appointment.zone(settings.current().time_zone),
         "booked": booked,
+        "reminders": appointment.reminders(at) if booked else None,
         "cancelled": appointment.status == "cancelled",
     }
     confirms = booked and template.name == "payment_confirmation"

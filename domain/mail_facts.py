@@ -1,6 +1,6 @@
 """The rows that mails speak of, as db/queries/letters.sql delivers them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel
 
 from domain.words import Words
+
+# By how much time is left: when before a consultation its family is still going to be reminded of it.
+REMINDERS = ((timedelta(days=1), "за сутки и за час"), (timedelta(hours=1), "за час"))
 
 
 class Appointment(BaseModel):
@@ -31,6 +34,10 @@ class Appointment(BaseModel):
             return ZoneInfo(self.time_zone) if self.time_zone else default
         except (ZoneInfoNotFoundError, ValueError):
             return default
+
+    def reminders(self, at: datetime) -> str | None:
+        """The reminders that a mail written now may promise, in words."""
+        return next((words for before, words in REMINDERS if self.scheduled_at - at > before), None)
 
     @property
     def link(self) -> str | None:

@@ -16,6 +16,7 @@ _APPOINTMENT = {
     "previous_scheduled_at": None,
     "duration_minutes": 45,
     "link": "https://video.balansity.example/room/7f3a",
+    "reminders": "за сутки и за час",
     "unpaid": False,
 }
 _PAYMENT = {
@@ -27,6 +28,7 @@ _PAYMENT = {
     "appointment_type": "Детский психолог",
     "scheduled_at": _MEETING,
     "booked": True,
+    "reminders": "за сутки и за час",
     "cancelled": False,
     "package": None,
 }

@@ -68,6 +68,31 @@ def test_a_booking_that_is_paid_is_confirmed_and_stands_firm_in_the_calendar(
 
 
 @pytest.mark.parametrize(
+    ("ahead", "promise"),
+    [
+        (timedelta(days=2), "напомним{} за сутки и за час."),
+        (timedelta(hours=10), "напомним{} за час."),
+        (timedelta(minutes=40), None),
+    ],
+)
+def test_a_mail_promises_only_the_reminders_that_are_to_come(
+    write: Write, connection: Connection, ahead: timedelta, promise: str | None
+) -> None:
+    family = cases.add_family(connection)
+    payment = cases.add_payment(connection, family)
+    appointment = cases.add_appointment(connection, family, datetime.now(UTC) + ahead, "confirmed", payment)
+    booking, paid = (
+        write("appointment_confirmation", appointment_id=appointment),
+        write("payment_confirmation", payment_id=payment),
+    )
+    for text in texts(booking):
+        assert promise.format(" о встрече") in text if promise else "напомним" not in text
+        assert "добавьте в календарь файл" in text
+    for text in texts(paid):
+        assert promise.format("") in text if promise else "напомним" not in text
+
+
+@pytest.mark.parametrize(
     ("status", "begins"),
     [("pending", BEGINS), ("cancelled", BEGINS), ("no_show", BEGINS), ("scheduled", BEGINS - timedelta(days=60))],
 )
