@@ -116,6 +116,17 @@ class Clinic:
         """Of the mails that have been sent, in order."""
         return [mail["template"] for mail in self.messages("email_queue")]
 
+    def payment_mails(self) -> list[str]:
+        """The templates of those that were about a payment."""
+        return [template for template in self.templates() if template.startswith("payment")]
+
+    def events(self) -> list[str]:
+        """The types of the analytics events that have been sent, in order."""
+        return [event["type"] for event in self.messages("analytics_queue")]
+
+    def payment_status(self, payment_id: str) -> str:
+        return str(self.value("SELECT status FROM public.payments WHERE id = %s", payment_id))
+
     def flags(self, payment_id: str) -> list[str]:
         """Why a person has to look at this payment."""
         statement = "SELECT reason FROM balansity.payment_flag WHERE payment_id = %s ORDER BY flagged_at, reason"

@@ -1,18 +1,22 @@
-"""What the tests of payments share: a shop at the provider, and a broker's patience."""
+"""What the tests of payments share: a shop at the provider, payments, and a broker's patience."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 import settings
 from actors.payments import process_payment
 from errors import RetryableError
+from tests.clinic import Clinic
 from tests.servers import yookassa
 from tests.servers.yookassa import YooKassa
 
 PATIENCE_SECONDS = 60
+MINUTE = timedelta(minutes=1)
 
 
 @contextmanager
@@ -34,3 +38,18 @@ def deliver(payment: str, action: str) -> None:
             process_payment(payment_id=payment, action=action)
             return
     pytest.fail("It asked to be run again for too long")
+
+
+def payment_of(clinic: Clinic, external_id: str | None, status: str = "pending", metadata: Any = None) -> str:
+    return clinic.add_payment(clinic.add_user(), metadata, status=status, external_payment_id=external_id)
+
+
+def asked_about_until_given_up(clinic: Clinic, since: datetime) -> list[int]:
+    """After how many minutes, in four days of looking every five."""
+    asked = []
+    for minutes in range(0, 4 * 24 * 60, 5):
+        now = since + minutes * MINUTE
+        if clinic.rows("SELECT balansity.claim_payment_checks(%s)", now):
+            asked.append(minutes)
+        clinic.rows("SELECT balansity.flag_stuck_payments(%s)", now)
+    return asked

@@ -1,0 +1,53 @@
+"""What the tests of forgetting share: traces of a person, made and looked for."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from click.testing import CliRunner
+
+from cli import main
+from db import queries
+from tests.clinic import Clinic
+
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+# Every table of ours, and how many of its rows hold any of the words in any column.
+TABLES = """
+    SELECT table_schema, table_name FROM information_schema.tables
+    WHERE table_schema IN ('balansity', 'dramatiq', 'pgmq') AND table_type = 'BASE TABLE'
+"""
+HOLDING = 'SELECT count(*) FROM "{}"."{}" AS held WHERE held::text ILIKE ANY (%s)'
+
+
+def traces(clinic: Clinic, *words: str) -> dict[str, int]:
+    """How many rows of each table hold any of these words."""
+    patterns = [f"%{word}%" for word in words]
+    found = {
+        f"{schema}.{table}": int(clinic.value(HOLDING.format(schema, table), patterns))
+        for schema, table in clinic.rows(TABLES)
+    }
+    return {table: count for table, count in found.items() if count}
+
+
+def forget(user_id: str, exit_code: int = 0) -> dict[str, Any]:
+    result = CliRunner().invoke(main, ["forget", user_id, "--json"])
+    assert result.exit_code == exit_code, result.output
+    told: dict[str, Any] = json.loads(result.output)
+    return told
+
+
+def write_down(clinic: Clinic, key: str, recipient: str | None, user_id: str | None, state: str = "sent") -> str:
+    """A delivery; returns its id."""
+    return str(
+        clinic.value(
+            "INSERT INTO balansity.delivery "
+            "(key, template, state, recipient, user_id, message_id, planned_at, changed_at) "
+            "VALUES (%s, 'report_ready', %s, %s, %s, 'm', now(), now()) RETURNING id",
+            *(key, state, recipient, user_id),
+        )
+    )
+
+
+def record(clinic: Clinic, key: str, user_id: str | None, facts: dict[str, Any]) -> None:
+    event = {"key": key, "type": "page_seen", "occurred_at": AT.isoformat(), "user_id": user_id, "facts": facts}
+    queries.load("analytics").record(clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)

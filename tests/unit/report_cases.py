@@ -1,0 +1,71 @@
+"""Reports of any kind and status for the tests, and what can be read off them."""
+
+import io
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pypdf
+
+from domain.report import Report
+from domain.report_canvas import Canvas
+from domain.report_pdf import draw
+from domain.scoring import SCALES, Answer, Status, score
+
+ASSESSMENT = UUID("0a1b2c3d-0000-4000-8000-000000000001")
+KINDS = sorted(SCALES)
+
+
+def make_report(
+    kind: str = "checkup", value: int = 1, person: str | None = "Маша Иванова", reader: str | None = None
+) -> Report:
+    """A report whose every answer is `value`; a value below 0 means skipped."""
+    questions = {number: answer_type for scale in SCALES[kind] for number, answer_type in scale.questions.items()}
+    answers = [Answer(number, answer_type, value) for number, answer_type in questions.items()]
+    return Report(ASSESSMENT, kind, person, date(2018, 4, 2), date(2026, 11, 23), score(kind, None, answers), reader)
+
+
+def report_of(kind: str, status: Status) -> Report:
+    """A report whose every scale has `status`, as the site would say it; with one answer where data are to lack."""
+    if status is Status.INCOMPLETE:
+        first = SCALES[kind][0].questions
+        scores = score(kind, None, [Answer(min(first), first[min(first)], 0)])
+    else:
+        scores = score(kind, {scale.name: {"score": 0, "status": status.value} for scale in SCALES[kind]}, [])
+    return Report(ASSESSMENT, kind, "Маша", None, date(2026, 11, 23), scores)
+
+
+def text_of(pdf: bytes) -> str:
+    return "\n".join(pages_of(pdf))
+
+
+def pages_of(pdf: bytes) -> list[str]:
+    return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+
+
+def in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class Recorder(Canvas):
+    """A canvas that remembers its filled boxes, its symbols, and how far its lines of text reach."""
+
+    def __init__(self, report: Report) -> None:
+        self.boxes: list[tuple[tuple[int, ...], float, float, float, float]] = []  # colour, x, y, width, height
+        self.symbols: list[Status] = []
+        self.lines: list[tuple[str, float, float, float]] = []  # text, its left and right end, baseline
+        super().__init__("", report.answered_on, "ễ")
+        draw(self, report)
+
+    def rect(self, x: float, y: float, w: float, h: float, *args: Any, **kwargs: Any) -> None:
+        colour: Any = self.fill_color
+        self.boxes.append((tuple(round(255 * part) for part in colour.colors), x, y, w, h))
+        super().rect(x, y, w, h, *args, **kwargs)
+
+    def symbol(self, status: Status, x: float, y: float, size: float) -> None:
+        self.symbols.append(status)
+        super().symbol(status, x, y, size)
+
+    def text(self, x: float, y: float, text: str = "") -> None:
+        self.lines.append((text, x, x + self.get_string_width(text), y))
+        super().text(x, y, text)
