@@ -19,6 +19,7 @@ REMINDER_PRIORITY = 10  # ahead of mail that has no hour to keep
 
 queries = db.queries.load("appointments")
 jobs = db.queries.load("jobs")
+deliveries = db.queries.load("deliveries")
 
 
 class Reminder(NamedTuple):
@@ -67,7 +68,7 @@ def send_appointment_reminders(slot: str) -> None:
     throws=(PermanentError,),
 )
 def cleanup_old_assessments(slot: str) -> None:
-    """Abandon check-ups left unfinished for 30 days, end lost runs, forget old slots and rows that the site deleted."""
+    """Abandon check-ups left unfinished for 30 days, end lost runs and mails, forget old slots and deleted rows."""
     run_slot("cleanup-old-assessments", slot, clean_up)
 
 
@@ -103,9 +104,10 @@ def mail(reminder: Reminder) -> dict[str, Any]:
 def clean_up(conn: Connection, now: datetime) -> str:
     abandoned = queries.abandon_old_assessments(conn, now=now)
     lost = jobs.fail_lost_slots(conn, before=now - LONGEST_RUN, now=now)
+    given_up = deliveries.give_up_lost(conn, before=now - LONGEST_RUN, at=now)
     purged = jobs.purge_slots(conn, before=now - HISTORY)
     forgotten = queries.forget_deleted(conn)
     return (
-        f"{abandoned} check-ups abandoned, {lost} lost runs ended, {purged} slots purged, "
-        f"{forgotten} notes about deleted rows removed"
+        f"{abandoned} check-ups abandoned, {lost} lost runs ended, {given_up} lost mails given up, "
+        f"{purged} slots purged, {forgotten} notes about deleted rows removed"
     )

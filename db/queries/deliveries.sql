@@ -28,6 +28,16 @@ SELECT balansity.give_up_delivery(
     :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :reason, :at
 );
 
+-- name: give_up_lost(before, at)!
+-- Close the deliveries open since before then whose message is dead or gone: they will not end by themselves.
+UPDATE balansity.delivery d
+SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+    reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = :at
+WHERE d.state IN ('planned', 'sending') AND d.changed_at < :before
+  AND NOT EXISTS (
+      SELECT FROM dramatiq.queue q WHERE q.message_id = d.message_id::uuid AND q.state IN ('queued', 'consumed')
+  );
+
 -- name: resend(id, at)$
 -- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.
 SELECT balansity.resend_delivery(:id::uuid, :at);

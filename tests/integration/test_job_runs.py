@@ -18,7 +18,8 @@ from actors.appointments import (
     send_reminders,
     update_appointment_statuses,
 )
-from actors.delivery import deliver
+from actors.delivery import deliver, ledger_entry
+from actors.emails import send_email
 from actors.runs import run_slot
 from broker import PostgresBroker
 from db import queries
@@ -29,10 +30,12 @@ from errors import InvalidMessage, RetryableError
 from scheduler import JOBS
 from tests.clinic import Clinic
 from tests.integration.broker_cases import states, until
+from tests.integration.ledger_cases import begin_sending, order
 
 SLOT = "2026-11-20T10:05:00+00:00"
 MINUTE = timedelta(minutes=1)
 jobs = queries.load("jobs")
+deliveries = queries.load("deliveries")
 REMINDERS_ALL = replace(JOBS[2], missed=Missed.ALL)
 
 
@@ -148,6 +151,28 @@ def test_the_clean_up_ends_runs_whose_message_is_dead_or_gone(clinic: Clinic) ->
     assert "2 lost runs ended" in history(clinic)[3][2]
 
 
+def test_the_clean_up_gives_up_mails_whose_message_is_dead_or_gone(clinic: Clinic) -> None:
+    begun = datetime.now(UTC) - timedelta(hours=2)
+    messages = {key: send_email.send(**order(key=key)).message_id for key in ("alive", "called", "dead", "gone")}
+    for key, message_id in messages.items():
+        if key == "called":
+            begin_sending(clinic.connection, message_id, begun, key=key)
+        else:
+            deliveries.plan(clinic.connection, **ledger_entry(read_order(order(key=key)), message_id), at=begun)
+    dead = [messages["called"], messages["dead"]]
+    clinic.rows("UPDATE dramatiq.queue SET state = 'rejected' WHERE message_id = ANY (%s::uuid[])", dead)
+    clinic.rows("DELETE FROM dramatiq.queue WHERE message_id = %s", messages["gone"])
+    cleanup_old_assessments(SLOT)
+    given_up = "given up, its message is dead or gone"
+    assert clinic.rows("SELECT key, state, reason FROM balansity.delivery ORDER BY key") == [
+        ("alive", "planned", None),
+        ("called", "unknown", given_up),
+        ("dead", "failed", given_up),
+        ("gone", "failed", given_up),
+    ]
+    assert "3 lost mails given up" in history(clinic)[0][2]
+
+
 def test_a_failed_run_is_told_and_its_retry_succeeds(clinic: Clinic) -> None:
     clinic.rows("ALTER TABLE public.appointments RENAME TO hidden")
     with pytest.raises(psycopg2.errors.UndefinedTable):
@@ -226,7 +251,10 @@ def test_the_clean_up_abandons_and_forgets(clinic: Clinic) -> None:
     cleanup_old_assessments(SLOT)
     [(job, status, outcome)] = history(clinic)
     assert (job, status) == ("cleanup-old-assessments", "succeeded")
-    assert outcome == "1 check-ups abandoned, 0 lost runs ended, 5 slots purged, 0 notes about deleted rows removed"
+    assert outcome == (
+        "1 check-ups abandoned, 0 lost runs ended, 0 lost mails given up, "
+        "5 slots purged, 0 notes about deleted rows removed"
+    )
 
 
 def test_the_site_may_empty_its_tables_and_the_clean_up_follows(clinic: Clinic) -> None:
