@@ -104,7 +104,7 @@ def mail(reminder: Reminder) -> dict[str, Any]:
 def clean_up(conn: Connection, now: datetime) -> str:
     abandoned = queries.abandon_old_assessments(conn, now=now)
     lost = jobs.fail_lost_slots(conn, before=now - LONGEST_RUN, now=now)
-    given_up = deliveries.give_up_lost(conn, before=now - LONGEST_RUN, at=now)
+    given_up = deliveries.give_up_lost(conn, before=now - LONGEST_RUN)
     purged = jobs.purge_slots(conn, before=now - HISTORY)
     forgotten = queries.forget_deleted(conn)
     return (

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from dramatiq.errors import Retry
 
@@ -71,7 +71,6 @@ def call(attempt: Attempt) -> None:
 
 def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | None = None) -> None:
     """Write the answer down; a database that is away for a moment must not make a sent mail an unknown one."""
-    finished_at = datetime.now(UTC)
     for pause in RECORD_PAUSES_SECONDS:
         try:
             with ledger.opened() as conn:
@@ -82,7 +81,6 @@ def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | No
                     outcome=outcome,
                     answer=storable(answer),
                     provider_message_id=accepted and storable(accepted.message_id),
-                    at=finished_at,
                 )
             break
         except connection.LOST_CONNECTION as error:

@@ -1,7 +1,6 @@
 """One e-mail's way out: the letter is written, then the ledger decides under a lock whether it may go."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
@@ -45,7 +44,7 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
     entry = ledger_entry(order, message_id, pgmq_key)
     try:
         _take_turn(entry)
-        deliver_at(datetime.now(UTC), order, entry)
+        _deliver(order, entry)
     except Wait:
         raise
     except BaseException as error:  # Dramatiq counts its interrupts as failures too
@@ -67,12 +66,11 @@ def ledger_entry(order: MailOrder, message_id: str, pgmq_key: str | None = None)
     }
 
 
-def deliver_at(at: datetime, order: MailOrder, entry: dict[str, Any]) -> None:
-    """Send the mail as `deliver` does, when its turn has come: the present is `at`."""
+def _deliver(order: MailOrder, entry: dict[str, Any]) -> None:
     with connection.single_statements() as conn:
-        letter = _letter(conn, order, at)
+        letter = _letter(conn, order)
     with ledger.opened() as conn:
-        delivery_id, state, number, wait = _begin(conn, order, entry, letter, at)
+        delivery_id, state, number, wait = _begin(conn, order, entry, letter)
     if number is not None and isinstance(letter, Mail):
         attempt.call(Attempt(number, replace(letter, delivery_id=delivery_id)))
     elif wait is not None:
@@ -87,13 +85,13 @@ def _take_turn(entry: dict[str, Any]) -> None:
         pace.keep()
     except ProviderBusy as busy:
         with ledger.opened() as conn:
-            deliveries.plan(conn, **entry, at=datetime.now(UTC))  # the wait may be long: the ledger knows of it
+            deliveries.plan(conn, **entry)  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
 
 
-def _letter(conn: Connection, order: MailOrder, at: datetime) -> Mail | Refusal:
+def _letter(conn: Connection, order: MailOrder) -> Mail | Refusal:
     try:
-        return letters.write(conn, order, at)
+        return letters.write(conn, order)
     except Superseded as why:
         return Refusal("superseded", str(why))
     except PermanentError as why:
@@ -102,7 +100,7 @@ def _letter(conn: Connection, order: MailOrder, at: datetime) -> Mail | Refusal:
         return Refusal("failed", f"the letter cannot be written: {type(why).__name__}: {first_line(why)}")
 
 
-def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Mail | Refusal, at: datetime) -> Any:
+def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Mail | Refusal) -> Any:
     """The ledger's decision; with a number, the delivery is `sending`, committed, and this attempt is ours."""
     refusal = letter if isinstance(letter, Refusal) else Refusal()
     appointment = letter.appointment if isinstance(letter, Mail) else None
@@ -116,14 +114,13 @@ def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Ma
         essential=is_essential(order.template),
         patience=patience(order.template),
         provider=gateway.provider(),
-        at=at,
     )
 
 
 def _give_up(entry: dict[str, Any], error: BaseException) -> None:
     """Close the delivery with the provider's last answer, or where there is none with the kind of error."""
     with ledger.opened() as conn:
-        deliveries.give_up(conn, **entry, reason=type(error).__name__, at=datetime.now(UTC))
+        deliveries.give_up(conn, **entry, reason=type(error).__name__)
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -46,7 +45,7 @@ class Letter:
     appointment: Appointment | None = None
 
 
-def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
+def write(conn: Connection, order: MailOrder) -> Mail:
     """The finished mail.
 
     Raises:
@@ -59,7 +58,7 @@ def write(conn: Connection, order: MailOrder, at: datetime) -> Mail:
     variables = contents.variables
     if template.name == "appointment_moved":
         variables = _since_last_told(conn, variables, order.key)
-    letter = WRITERS[template.name](conn, template, variables, at)
+    letter = WRITERS[template.name](conn, template, variables)
     reader = variables.name or letter.words.get("reader") or _reader(conn, order.user_id)
     attachments = letter.attachments + _report(conn, contents.report_id)
     check_size(attachments)
@@ -83,14 +82,14 @@ def _since_last_told(conn: Connection, variables: Variables, key: str | None) ->
     return variables.model_copy(update={"previous_scheduled_at": told or variables.previous_scheduled_at})
 
 
-def _appointment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
+def _appointment_letter(conn: Connection, template: Template, variables: Variables) -> Letter:
     if variables.appointment_id is None:
         return _appointment_from_variables(variables)
     appointment = _appointment(conn, variables.appointment_id)
     if appointment is None:
         raise Superseded("the appointment no longer exists")
     zone = appointment.zone(settings.current().time_zone)
-    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, at, zone)
+    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, zone)
     words = {
         "reader": appointment.reader,
         "type_name": appointment.type_name,
@@ -100,10 +99,10 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
         "duration_minutes": appointment.duration_minutes,
         "zone": zone,
         "link": appointment.link,
-        "reminders": appointment.reminders(at),
+        "reminders": appointment.reminders,
         "unpaid": appointment.status == "pending",
     }
-    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),), appointment)
+    return Letter(words, (calendar_file(appointment, settings.current().email_from),), appointment)
 
 
 def _appointment(conn: Connection, appointment_id: UUID | None) -> Appointment | None:
@@ -128,7 +127,7 @@ def _appointment_from_variables(variables: Variables) -> Letter:
     return Letter(words)
 
 
-def _payment_letter(conn: Connection, template: Template, variables: Variables, at: datetime) -> Letter:
+def _payment_letter(conn: Connection, template: Template, variables: Variables) -> Letter:
     if variables.payment_id is None:
         return _payment_from_variables(variables)
     row = letters.payment(conn, id=str(variables.payment_id))
@@ -140,17 +139,17 @@ def _payment_letter(conn: Connection, template: Template, variables: Variables, 
     appointment = _appointment(conn, payment.appointment_id)
     if appointment is None:
         return Letter(NO_APPOINTMENT | words)
-    booked = appointment.status in mail_guard.BOOKED and appointment.scheduled_at > at
+    booked = appointment.status in mail_guard.BOOKED and appointment.scheduled_at > appointment.read_at
     words |= {
         "appointment_type": appointment.type_name,
         "scheduled_at": appointment.scheduled_at,
         "zone": appointment.zone(settings.current().time_zone),
         "booked": booked,
-        "reminders": appointment.reminders(at) if booked else None,
+        "reminders": appointment.reminders if booked else None,
         "cancelled": appointment.status == "cancelled",
     }
     confirms = booked and template.name == "payment_confirmation"
-    return Letter(words, (calendar_file(appointment, settings.current().email_from, at),) if confirms else ())
+    return Letter(words, (calendar_file(appointment, settings.current().email_from),) if confirms else ())
 
 
 def _payment_from_variables(variables: Variables) -> Letter:
@@ -168,7 +167,7 @@ def _payment_from_variables(variables: Variables) -> Letter:
     return Letter(NO_APPOINTMENT | words)
 
 
-def _assessment_letter(conn: Connection, _template: Template, variables: Variables, _at: datetime) -> Letter:
+def _assessment_letter(conn: Connection, _template: Template, variables: Variables) -> Letter:
     if variables.assessment_id is None:
         return _assessment_from_variables(variables)
     row = letters.assessment(conn, id=str(variables.assessment_id))
@@ -202,7 +201,7 @@ def _reader(conn: Connection, user_id: UUID | None) -> str | None:
     return one_line(letters.reader_name(conn, user_id=str(user_id))) if user_id else None
 
 
-Writer = Callable[[Connection, Template, Variables, datetime], Letter]
+Writer = Callable[[Connection, Template, Variables], Letter]
 
 WRITERS: dict[str, Writer] = {
     "checkup_completed": _assessment_letter,

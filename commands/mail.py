@@ -1,7 +1,7 @@
 """Commands about e-mail: what went out and why, what mails look like, and which addresses get none."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -117,7 +117,7 @@ def _resend(conn: Connection, name: str) -> None:
     if len(rows) > 1:
         raise click.ClickException(f"Several deliveries begin with {name!r}: `balansity deliveries {name}` lists them.")
     delivery_id = rows[0]["id"]
-    if refusal := deliveries_sql.resend(conn, id=delivery_id, at=datetime.now(UTC)):
+    if refusal := deliveries_sql.resend(conn, id=delivery_id):
         raise click.ClickException(f"Delivery {delivery_id} is not sent again. {refusal}")
     click.echo(
         f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went."

@@ -193,14 +193,15 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
 --
--- Name: begin_delivery(text, boolean, text, text, text, text, uuid, text, text, uuid, timestamp with time zone, boolean, interval, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: begin_delivery(text, boolean, text, text, text, text, uuid, text, text, uuid, timestamp with time zone, boolean, interval, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
+    present constant timestamptz := balansity.now();
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
     busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
     opened balansity.delivery;
@@ -219,13 +220,13 @@ BEGIN
                 state, attempts, planned_at, changed_at
             ) VALUES (
                 p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_appointment_id, p_scheduled_at,
-                'sending', 1, p_at, p_at
+                'sending', 1, present, present
             )
             ON CONFLICT (key) DO NOTHING
             RETURNING id
         )
         INSERT INTO balansity.delivery_attempt AS a (delivery_id, number, provider, started_at)
-        SELECT id, 1, p_provider, p_at FROM fresh
+        SELECT id, 1, p_provider, present FROM fresh
         RETURNING a.delivery_id, 'sending', a.number INTO delivery_id, state, number;
         IF FOUND THEN
             RETURN;
@@ -233,13 +234,13 @@ BEGIN
     END IF;
 
     opened := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
     );
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
-    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
+    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
-        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = present
         WHERE d.id = opened.id
         RETURNING * INTO opened;
     END IF;
@@ -254,7 +255,7 @@ BEGIN
 
     delivery_id := opened.id;
     state := opened.state;
-    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - present END;
     -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
     IF opened.state NOT IN ('planned', 'unknown', 'superseded')
         OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
@@ -269,7 +270,7 @@ BEGIN
     END IF;
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
-    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = present,
         appointment_id = coalesce(p_appointment_id, d.appointment_id),
         scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
@@ -277,7 +278,7 @@ BEGIN
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
         INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-        VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+        VALUES (opened.id, begin_delivery.number, p_provider, present);
     ELSIF p_refusal = 'superseded' THEN
         PERFORM balansity.release_reminder(opened.key);
     END IF;
@@ -514,10 +515,10 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
 
 --
--- Name: finish_attempt(uuid, integer, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: finish_attempt(uuid, integer, text, text, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -527,15 +528,15 @@ BEGIN
 
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
-        finished_at = p_at
+        finished_at = balansity.now()
     WHERE delivery_id = p_delivery_id AND number = p_number;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
         provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
-        sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
-        changed_at = p_at
+        sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
+        changed_at = balansity.now()
     WHERE id = p_delivery_id AND CASE p_outcome
         WHEN 'sent' THEN balansity.delivery_progress(state) = 0
         WHEN 'failed' THEN attempts = p_number AND state IN ('sending', 'unknown')
@@ -763,21 +764,22 @@ EXCEPTION
 END $$;
 
 --
--- Name: give_up_delivery(text, boolean, text, text, text, text, uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: give_up_delivery(text, boolean, text, text, text, text, uuid, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text, p_at timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
     );
 BEGIN
     UPDATE balansity.delivery d
     SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id, changed_at = p_at
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id,
+        changed_at = balansity.now()
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
 
@@ -806,15 +808,15 @@ BEGIN
 END $$;
 
 --
--- Name: hold_mail(text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: hold_mail(text, interval); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
     AS $$
-    INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, p_until)
-    ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, p_until);
+    INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, balansity.now() + p_pause)
+    ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, excluded.free_at);
 $$;
 
 --
@@ -956,10 +958,10 @@ CREATE TABLE balansity.delivery (
 );
 
 --
--- Name: plan_delivery(text, boolean, text, text, text, text, uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: plan_delivery(text, boolean, text, text, text, text, uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_at timestamp with time zone) RETURNS balansity.delivery
+CREATE FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid) RETURNS balansity.delivery
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -974,7 +976,7 @@ BEGIN
     END IF;
 
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, balansity.now(), balansity.now())
     ON CONFLICT (key) DO NOTHING
     RETURNING * INTO opened;
     IF NOT FOUND THEN
@@ -1015,10 +1017,10 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
 $$;
 
 --
--- Name: record_event(text, uuid, text, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: record_event(text, uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone, p_at timestamp with time zone) RETURNS boolean
+CREATE FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1028,7 +1030,8 @@ DECLARE
     END;
 BEGIN
     INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
-    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at, p_at
+    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at,
+        balansity.now()
     FROM balansity.delivery d WHERE d.id = p_delivery_id
     ON CONFLICT (id) DO NOTHING;
     IF NOT FOUND THEN
@@ -1039,13 +1042,13 @@ BEGIN
     SET state = next_state,
         reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
-        changed_at = p_at
+        changed_at = balansity.now()
     WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports
       AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
 
     -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.
     INSERT INTO balansity.suppression (address, reason, delivery_id, since)
-    SELECT lower(d.recipient), p_kind, d.id, p_at
+    SELECT lower(d.recipient), p_kind, d.id, balansity.now()
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO NOTHING;
@@ -1171,10 +1174,10 @@ CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_u
 $$;
 
 --
--- Name: resend_delivery(uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: resend_delivery(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_at timestamp with time zone) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1192,7 +1195,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = p_at
+    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
     WHERE id = p_id;
     PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
     RETURN NULL;
@@ -1316,25 +1319,26 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
 $$;
 
 --
--- Name: take_places(text, integer, interval, interval, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: take_places(text, integer, interval, interval); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) RETURNS interval
+CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
+    present constant timestamptz := balansity.now();
     place timestamptz;
 BEGIN
-    SELECT greatest(free_at, p_at) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
+    SELECT greatest(free_at, present) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
     IF NOT FOUND THEN
-        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, p_at) ON CONFLICT DO NOTHING;
-        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience, p_at);
+        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, present) ON CONFLICT DO NOTHING;
+        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience);
     END IF;
-    IF place <= p_at + p_patience THEN
+    IF place <= present + p_patience THEN
         UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider;
     END IF;
-    RETURN place - p_at;
+    RETURN place - present;
 END $$;
 
 --
@@ -3408,10 +3412,10 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, p_at timestamp with time zone, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3474,10 +3478,10 @@ REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 
 --
--- Name: FUNCTION finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3528,10 +3532,10 @@ REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
@@ -3540,10 +3544,10 @@ REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION hold_mail(p_provider text, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION hold_mail(p_provider text, p_pause interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION ids_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
@@ -3594,10 +3598,10 @@ REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
 --
--- Name: FUNCTION plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION purge_events(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: balansity; Owner: -
@@ -3612,10 +3616,10 @@ REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone,
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
 
 --
--- Name: FUNCTION record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION record_events(p_events jsonb, p_zone text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3648,10 +3652,10 @@ REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION resend_delivery(p_id uuid, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION resend_delivery(p_id uuid); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid) FROM PUBLIC;
 
 --
 -- Name: FUNCTION revoke_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -3690,10 +3694,10 @@ REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_use
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -

@@ -1,6 +1,6 @@
 """The calendar file of a consultation: one entry a consultation, which every later mail updates."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.headerregistry import Address
 
 from icalendar import Alarm, Calendar, Event, vCalAddress
@@ -9,8 +9,8 @@ from domain.mail import Attachment
 from domain.mail_facts import Appointment
 
 
-def calendar_file(appointment: Appointment, organizer: Address, at: datetime) -> Attachment:
-    """The entry as it stands at `at`; a cancelled consultation takes its entry away again.
+def calendar_file(appointment: Appointment, organizer: Address) -> Attachment:
+    """The entry as it stood when it was read; a cancelled consultation takes its entry away again.
 
     Calendars keep the version with the highest SEQUENCE of a UID: the seconds since the booking always grow.
     """
@@ -20,15 +20,15 @@ def calendar_file(appointment: Appointment, organizer: Address, at: datetime) ->
     calendar.add("prodid", "-//Balansity//Consultations//RU")
     calendar.add("version", "2.0")
     calendar.add("method", method)
-    calendar.add_component(_event(appointment, organizer, at, cancelled=cancelled))
+    calendar.add_component(_event(appointment, organizer, cancelled=cancelled))
     return Attachment("consultation.ics", f"text/calendar; charset=utf-8; method={method}", calendar.to_ical())
 
 
-def _event(appointment: Appointment, organizer: Address, at: datetime, *, cancelled: bool) -> Event:
+def _event(appointment: Appointment, organizer: Address, *, cancelled: bool) -> Event:
     event = Event()
     event.add("uid", f"{appointment.id}@{organizer.domain}")
-    event.add("sequence", max(0, int((at - appointment.created_at).total_seconds())))
-    event.add("dtstamp", at)
+    event.add("sequence", max(0, int((appointment.read_at - appointment.created_at).total_seconds())))
+    event.add("dtstamp", appointment.read_at)
     event.add("dtstart", appointment.scheduled_at)
     event.add("dtend", appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes))
     event.add("summary", "Консультация Balansity")  # calendars are shared at work and at home: no more in the title

@@ -15,13 +15,17 @@ REMINDERS = ((timedelta(days=1), "за сутки и за час"), (timedelta(h
 
 
 class Appointment(BaseModel):
-    """A consultation; `reader` is the first name of the parent who booked it, `patient` of whom it is for."""
+    """A consultation; at `read_at` by the database's clock.
+
+    `reader` is the first name of the parent who booked it, `patient` of whom it is for.
+    """
 
     id: UUID
     user_id: UUID
     status: str
     scheduled_at: datetime
     created_at: datetime
+    read_at: datetime
     type_name: str
     duration_minutes: int
     time_zone: str | None
@@ -35,9 +39,10 @@ class Appointment(BaseModel):
         except (ZoneInfoNotFoundError, ValueError):
             return default
 
-    def reminders(self, at: datetime) -> str | None:
+    @property
+    def reminders(self) -> str | None:
         """The reminders that a mail written now may promise, in words."""
-        return next((words for before, words in REMINDERS if self.scheduled_at - at > before), None)
+        return next((words for before, words in REMINDERS if self.scheduled_at - self.read_at > before), None)
 
     @property
     def link(self) -> str | None:

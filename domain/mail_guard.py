@@ -17,9 +17,7 @@ class Superseded(Exception):  # noqa: N818 - an outcome of a delivery, not a mis
     """The reason for this mail is gone; the message says why."""
 
 
-def check_appointment(
-    template: str, appointment: Appointment, promised: datetime | None, at: datetime, zone: ZoneInfo
-) -> None:
+def check_appointment(template: str, appointment: Appointment, promised: datetime | None, zone: ZoneInfo) -> None:
     """Stop a mail about an appointment that has changed since; `promised` is the time that the mail was made for.
 
     The reason names times in `zone`.
@@ -36,9 +34,9 @@ def check_appointment(
     }.get(template, BOOKED)
     if appointment.status not in allowed:
         raise Superseded(f"the appointment is {appointment.status} by now")
-    if at >= appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes):
+    if appointment.read_at >= appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes):
         raise Superseded("the appointment is over")
-    if template in REMINDERS and at > appointment.scheduled_at - LATEST_REMINDER[template]:
+    if template in REMINDERS and appointment.read_at > appointment.scheduled_at - LATEST_REMINDER[template]:
         raise Superseded("too late: a newer reminder or the appointment itself has taken over")
 
 

@@ -3,7 +3,6 @@
 import binascii
 import json
 import time
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -115,6 +114,5 @@ def _record(conn: Connection, event: Event) -> bool:
         kind=event.kind,
         detail=event.reason or event.response,
         occurred_at=event.timestamp,
-        at=datetime.now(UTC),
     )
     return bool(news)

@@ -51,7 +51,7 @@ CREATE TABLE balansity.delivery_attempt (
 -- number that pgmq gave the message.
 CREATE FUNCTION balansity.plan_delivery(
     p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
-    p_user_id uuid, p_at timestamptz
+    p_user_id uuid
 ) RETURNS balansity.delivery LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
@@ -64,7 +64,7 @@ BEGIN
     END IF;
 
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at, p_at)
+    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, balansity.now(), balansity.now())
     ON CONFLICT (key) DO NOTHING
     RETURNING * INTO opened;
     IF NOT FOUND THEN
@@ -89,10 +89,11 @@ $$;
 CREATE FUNCTION balansity.begin_delivery(
     p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
     p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamptz,
-    p_essential boolean, p_patience interval, p_provider text, p_at timestamptz,
+    p_essential boolean, p_patience interval, p_provider text,
     OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
 ) LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
+    present constant timestamptz := balansity.now();
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
     busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
     opened balansity.delivery;
@@ -111,13 +112,13 @@ BEGIN
                 state, attempts, planned_at, changed_at
             ) VALUES (
                 p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_appointment_id, p_scheduled_at,
-                'sending', 1, p_at, p_at
+                'sending', 1, present, present
             )
             ON CONFLICT (key) DO NOTHING
             RETURNING id
         )
         INSERT INTO balansity.delivery_attempt AS a (delivery_id, number, provider, started_at)
-        SELECT id, 1, p_provider, p_at FROM fresh
+        SELECT id, 1, p_provider, present FROM fresh
         RETURNING a.delivery_id, 'sending', a.number INTO delivery_id, state, number;
         IF FOUND THEN
             RETURN;
@@ -125,13 +126,13 @@ BEGIN
     END IF;
 
     opened := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
     );
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
-    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < p_at - stale) THEN
+    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
-        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = p_at
+        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = present
         WHERE d.id = opened.id
         RETURNING * INTO opened;
     END IF;
@@ -146,7 +147,7 @@ BEGIN
 
     delivery_id := opened.id;
     state := opened.state;
-    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - p_at END;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - present END;
     -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
     IF opened.state NOT IN ('planned', 'unknown', 'superseded')
         OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
@@ -161,7 +162,7 @@ BEGIN
     END IF;
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
-    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = p_at,
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = present,
         appointment_id = coalesce(p_appointment_id, d.appointment_id),
         scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
@@ -169,7 +170,7 @@ BEGIN
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
         INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-        VALUES (opened.id, begin_delivery.number, p_provider, p_at);
+        VALUES (opened.id, begin_delivery.number, p_provider, present);
     ELSIF p_refusal = 'superseded' THEN
         PERFORM balansity.release_reminder(opened.key);
     END IF;
@@ -181,7 +182,7 @@ END $$;
 -- The provider's words may quote an address: they are dropped where the person has been forgotten, which the lock tells
 -- for sure.
 CREATE FUNCTION balansity.finish_attempt(
-    p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text, p_at timestamptz
+    p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     SELECT CASE WHEN recipient IS NOT NULL THEN p_answer END INTO p_answer
@@ -189,15 +190,15 @@ BEGIN
 
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
-        finished_at = p_at
+        finished_at = balansity.now()
     WHERE delivery_id = p_delivery_id AND number = p_number;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
         provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
-        sent_at = CASE WHEN p_outcome = 'sent' THEN p_at ELSE sent_at END,
-        changed_at = p_at
+        sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
+        changed_at = balansity.now()
     WHERE id = p_delivery_id AND CASE p_outcome
         WHEN 'sent' THEN balansity.delivery_progress(state) = 0
         WHEN 'failed' THEN attempts = p_number AND state IN ('sending', 'unknown')
@@ -220,22 +221,23 @@ $$;
 -- Closes a delivery whose message is out of tries and becomes a dead letter.
 CREATE FUNCTION balansity.give_up_delivery(
     p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
-    p_user_id uuid, p_reason text, p_at timestamptz
+    p_user_id uuid, p_reason text
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_at
+        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
     );
 BEGIN
     UPDATE balansity.delivery d
     SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id, changed_at = p_at
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id,
+        changed_at = balansity.now()
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
 
 -- A person's decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
 -- cannot be, NULL where it was done.
-CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_at timestamptz) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
@@ -251,7 +253,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = p_at
+    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
     WHERE id = p_id;
     PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
     RETURN NULL;
@@ -259,15 +261,15 @@ END $$;
 
 REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    balansity.plan_delivery(text, boolean, text, text, text, text, uuid, timestamptz),
+    balansity.plan_delivery(text, boolean, text, text, text, text, uuid),
     balansity.begin_delivery(
-        text, boolean, text, text, text, text, uuid, text, text, uuid, timestamptz, boolean, interval, text, timestamptz
+        text, boolean, text, text, text, text, uuid, text, text, uuid, timestamptz, boolean, interval, text
     ),
-    balansity.finish_attempt(uuid, integer, text, text, text, timestamptz),
+    balansity.finish_attempt(uuid, integer, text, text, text),
     balansity.may_have_left(uuid),
     balansity.told_time(uuid, text),
-    balansity.give_up_delivery(text, boolean, text, text, text, text, uuid, text, timestamptz),
-    balansity.resend_delivery(uuid, timestamptz)
+    balansity.give_up_delivery(text, boolean, text, text, text, text, uuid, text),
+    balansity.resend_delivery(uuid)
 FROM PUBLIC;
 
 -- How a mail greets this user: the first name of their own profile, NULL if they have none.

@@ -34,7 +34,7 @@ $$;
 -- Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows. The provider's
 -- words may quote an address: they are dropped where the person has been forgotten.
 CREATE FUNCTION balansity.record_event(
-    p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamptz, p_at timestamptz
+    p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamptz
 ) RETURNS boolean LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     next_state text := CASE p_kind
@@ -42,7 +42,8 @@ DECLARE
     END;
 BEGIN
     INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
-    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at, p_at
+    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at,
+        balansity.now()
     FROM balansity.delivery d WHERE d.id = p_delivery_id
     ON CONFLICT (id) DO NOTHING;
     IF NOT FOUND THEN
@@ -53,13 +54,13 @@ BEGIN
     SET state = next_state,
         reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
-        changed_at = p_at
+        changed_at = balansity.now()
     WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports
       AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
 
     -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.
     INSERT INTO balansity.suppression (address, reason, delivery_id, since)
-    SELECT lower(d.recipient), p_kind, d.id, p_at
+    SELECT lower(d.recipient), p_kind, d.id, balansity.now()
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO NOTHING;
@@ -69,5 +70,5 @@ END $$;
 REVOKE ALL ON balansity.delivery_event, balansity.suppression FROM PUBLIC;
 REVOKE ALL ON FUNCTION
     balansity.delivery_progress(text),
-    balansity.record_event(text, uuid, text, text, timestamptz, timestamptz)
+    balansity.record_event(text, uuid, text, text, timestamptz)
 FROM PUBLIC;

@@ -1,10 +1,5 @@
 -- The schedule in the database: jobs, one row for every slot of theirs, and the views that answer pg_cron's queries.
 
--- The one clock: the transaction's time, or what a test has set in its place.
-CREATE FUNCTION balansity.now() RETURNS timestamptz
-LANGUAGE sql STABLE
-RETURN coalesce(nullif(current_setting('balansity.now', true), '')::timestamptz, pg_catalog.now());
-
 CREATE TABLE balansity.job (
     name text PRIMARY KEY,
     id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,

@@ -1,46 +1,46 @@
 -- The ledger of e-mails: balansity.delivery and its attempts.
 
--- name: plan(key, numbered, message_id, template, recipient, subject, user_id, at)!
+-- name: plan(key, numbered, message_id, template, recipient, subject, user_id)!
 -- See to it that the delivery is in the ledger.
 SELECT balansity.plan_delivery(
-    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :at
+    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid
 );
 
--- name: begin(key, numbered, message_id, template, recipient, subject, user_id, refusal, reason, appointment_id, scheduled_at, essential, patience, provider, at)^
+-- name: begin(key, numbered, message_id, template, recipient, subject, user_id, refusal, reason, appointment_id, scheduled_at, essential, patience, provider)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
 SELECT delivery_id::text, state, number, wait
 FROM balansity.begin_delivery(
     :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :refusal, :reason,
-    :appointment_id::uuid, :scheduled_at, :essential, :patience, :provider, :at
+    :appointment_id::uuid, :scheduled_at, :essential, :patience, :provider
 );
 
--- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id, at)$
+-- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id)$
 -- Note what the provider answered.
-SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, :provider_message_id, :at);
+SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, :provider_message_id);
 
 -- name: told_time(appointment_id, key)$
 -- The time of a consultation that the last mail about it named, but for the delivery `key`.
 SELECT balansity.told_time(:appointment_id::uuid, :key);
 
--- name: give_up(key, numbered, message_id, template, recipient, subject, user_id, reason, at)$
+-- name: give_up(key, numbered, message_id, template, recipient, subject, user_id, reason)$
 -- Close the delivery of a message that is out of tries.
 SELECT balansity.give_up_delivery(
-    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :reason, :at
+    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :reason
 );
 
--- name: give_up_lost(before, at)!
+-- name: give_up_lost(before)!
 -- Close the deliveries open since before then whose message is dead or gone: they will not end by themselves.
 UPDATE balansity.delivery d
 SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-    reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = :at
+    reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
 WHERE d.state IN ('planned', 'sending') AND d.changed_at < :before
   AND NOT EXISTS (
       SELECT FROM dramatiq.queue q WHERE q.message_id = d.message_id::uuid AND q.state IN ('queued', 'consumed')
   );
 
--- name: resend(id, at)$
+-- name: resend(id)$
 -- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.
-SELECT balansity.resend_delivery(:id::uuid, :at);
+SELECT balansity.resend_delivery(:id::uuid);
 
 -- name: suppressions()$
 -- Every suppressed address, the newest first, as one JSON array.
@@ -50,9 +50,9 @@ SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.since DESC), '[]') FROM balansi
 -- Let all mail go to this address again.
 DELETE FROM balansity.suppression WHERE address = lower(:address);
 
--- name: record_event(id, delivery_id, kind, detail, occurred_at, at)$
+-- name: record_event(id, delivery_id, kind, detail, occurred_at)$
 -- Take in what a provider reports; gives whether it was news.
-SELECT balansity.record_event(:id, :delivery_id::uuid, :kind, :detail, :occurred_at, :at);
+SELECT balansity.record_event(:id, :delivery_id::uuid, :kind, :detail, :occurred_at);
 
 -- name: latest(states, count)$
 -- The deliveries in these states (NULL: in any), the last changed first, as one JSON array.
@@ -88,10 +88,10 @@ SELECT to_jsonb(d) || jsonb_build_object(
 FROM balansity.delivery d
 WHERE d.id = :id::uuid;
 
--- name: take_places(provider, places, spacing, patience, at)$
+-- name: take_places(provider, places, spacing, patience)$
 -- Take the next places in the provider's line; gives how long to wait for the first, more than `patience` if none was taken.
-SELECT balansity.take_places(:provider, :places, :spacing, :patience, :at);
+SELECT balansity.take_places(:provider, :places, :spacing, :patience);
 
--- name: hold_mail(provider, until)$
--- Let nobody send before `until`.
-SELECT balansity.hold_mail(:provider, :until);
+-- name: hold_mail(provider, pause)$
+-- Let nobody send for so long.
+SELECT balansity.hold_mail(:provider, :pause);

@@ -4,6 +4,7 @@
 -- name: appointment(id)$
 SELECT jsonb_build_object(
     'id', a.id, 'user_id', a.user_id, 'status', a.status, 'scheduled_at', a.scheduled_at, 'created_at', a.created_at,
+    'read_at', balansity.now(),
     'type_name', t.name,
     'duration_minutes', coalesce((to_jsonb(a) ->> 'duration_minutes')::integer, t.duration_minutes),
     'time_zone', to_jsonb(a) ->> 'timezone',

@@ -6,7 +6,7 @@ and one small statement for many mails.
 
 import time
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Lock
 
 import settings
@@ -17,7 +17,7 @@ PATIENCE = timedelta(seconds=10)  # a longer wait is spent in the queue, not in 
 STOCK_SECONDS = 0.05  # of the line that a process takes at once, and how long it may use a place after its time
 
 deliveries = queries.load("deliveries")
-stock: deque[datetime] = deque()
+stock: deque[float] = deque()  # on the monotonic clock
 stocking = Lock()
 
 
@@ -34,38 +34,36 @@ def keep() -> None:
         if not stock:
             stock.extend(_places())
         place = stock.popleft()
-    if (seconds := (place - datetime.now(UTC)).total_seconds()) > 0:
+    if (seconds := place - time.monotonic()) > 0:
         time.sleep(seconds)
 
 
 def hold(seconds: float) -> None:
     """Let nobody send for so long: the provider has asked for it."""
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
     with connection.single_statements() as conn:
-        deliveries.hold_mail(conn, provider=settings.current().email_provider, until=until)
+        deliveries.hold_mail(conn, provider=settings.current().email_provider, pause=timedelta(seconds=seconds))
     with stocking:
         stock.clear()
 
 
 def _throw_away_what_is_past() -> None:
     """A place that was not used in its time would come on top of the limit, or into a pause that came meanwhile."""
-    oldest = datetime.now(UTC) - timedelta(seconds=STOCK_SECONDS)
+    oldest = time.monotonic() - STOCK_SECONDS
     while stock and stock[0] < oldest:
         stock.popleft()
 
 
-def _places() -> list[datetime]:
-    limit, now = settings.current().email_rate_limit, datetime.now(UTC)
-    spacing, count = timedelta(seconds=1 / limit), max(1, int(limit * STOCK_SECONDS))
+def _places() -> list[float]:
+    limit, now = settings.current().email_rate_limit, time.monotonic()
+    count = max(1, int(limit * STOCK_SECONDS))
     with connection.single_statements() as conn:
         wait = deliveries.take_places(
             conn,
             provider=settings.current().email_provider,
             places=count,
-            spacing=spacing,
+            spacing=timedelta(seconds=1 / limit),
             patience=PATIENCE,
-            at=now,
         )
     if wait > PATIENCE:
         raise ProviderBusy("The provider's limit is used up", wait.total_seconds())
-    return [now + wait + number * spacing for number in range(count)]
+    return [now + wait.total_seconds() + number / limit for number in range(count)]

@@ -38,8 +38,10 @@ def ledger(conn: Connection) -> dict[str, Any]:
     return row(conn, "SELECT * FROM balansity.delivery")
 
 
-def begin_sending(conn: Connection, message_id: str, at: datetime, kind: str = "report_ready", key: str = "k") -> str:
-    """What a worker that dies in the middle of its call leaves behind."""
+def begin_sending(
+    conn: Connection, message_id: str, kind: str = "report_ready", key: str = "k", ago: timedelta = timedelta()
+) -> str:
+    """What a worker that died so long ago, in the middle of its call, leaves behind."""
     delivery_id, state, number, _ = queries.load("deliveries").begin(
         conn,
         key=key,
@@ -56,9 +58,9 @@ def begin_sending(conn: Connection, message_id: str, at: datetime, kind: str = "
         essential=False,
         patience=timedelta(),
         provider="smtp",
-        at=at,
     )
     assert (state, number is None) == ("sending", False)
+    pass_time(conn, ago)
     return str(delivery_id)
 
 
@@ -70,7 +72,6 @@ def finish(conn: Connection, delivery: str, number: int, outcome: str, answer: s
         outcome=outcome,
         answer=answer,
         provider_message_id="",
-        at=datetime.now(UTC),
     )
 
 
@@ -80,7 +81,6 @@ def pass_time(conn: Connection, span: timedelta) -> None:
 
 
 def report_delivered(conn: Connection, delivery: str) -> None:
-    at = datetime.now(UTC)
     queries.load("deliveries").record_event(
-        conn, id="e1", delivery_id=delivery, kind="delivered", detail=None, occurred_at=at, at=at
+        conn, id="e1", delivery_id=delivery, kind="delivered", detail=None, occurred_at=datetime.now(UTC)
     )

@@ -195,7 +195,7 @@ def test_whatever_is_ordered_ends_in_the_ledger(
 
 
 def test_nothing_is_sent_while_another_message_is_sending_it(connection: Connection) -> None:
-    begin_sending(connection, "m1", datetime.now(UTC))
+    begin_sending(connection, "m1")
     with pytest.raises(Retry):
         send(order(key="k"), "m2")
     assert outbox() == []
@@ -203,7 +203,7 @@ def test_nothing_is_sent_while_another_message_is_sending_it(connection: Connect
 
 
 def test_a_lost_answer_is_unknown_and_sent_again_after_the_quiet_period(connection: Connection) -> None:
-    begin_sending(connection, "m1", datetime.now(UTC))
+    begin_sending(connection, "m1")
     with pytest.raises(Retry) as waiting:
         send(order(key="k"), "m1")
     assert waiting.value.delay == pytest.approx(30 * 60_000, abs=5_000)
@@ -216,7 +216,7 @@ def test_a_lost_answer_is_unknown_and_sent_again_after_the_quiet_period(connecti
 def test_a_lost_answer_about_a_payment_is_left_to_a_person(connection: Connection) -> None:
     family = cases.add_family(connection)
     payment = order("payment_confirmation", key="k", variables={"payment_id": cases.add_payment(connection, family)})
-    begin_sending(connection, "m1", datetime.now(UTC), "payment_confirmation")
+    begin_sending(connection, "m1", "payment_confirmation")
     send(payment, "m1")
     pass_time(connection, timedelta(days=1))
     send(payment, "m1")
@@ -225,24 +225,22 @@ def test_a_lost_answer_about_a_payment_is_left_to_a_person(connection: Connectio
 
 
 def test_a_stale_attempt_of_a_message_that_never_came_back_is_unknown(connection: Connection) -> None:
-    begin_sending(connection, "m1", datetime.now(UTC) - timedelta(minutes=6))
+    begin_sending(connection, "m1", ago=timedelta(minutes=6))
     with pytest.raises(Retry):
         send(order(key="k"), "m2")
     assert ledger(connection)["state"] == "unknown"
 
 
 def test_a_late_answer_to_an_earlier_attempt_moves_nothing(connection: Connection) -> None:
-    at = datetime.now(UTC)
-    delivery = begin_sending(connection, "m1", at - timedelta(minutes=6))
-    begin_sending(connection, "m2", at)
+    delivery = begin_sending(connection, "m1", ago=timedelta(minutes=6))
+    begin_sending(connection, "m2")
     finish(connection, delivery, 1, "planned", "busy")
     assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("sending", 2)
 
 
 def test_an_acceptance_counts_however_late_and_whatever_became_of_later_attempts(connection: Connection) -> None:
-    at = datetime.now(UTC)
-    delivery = begin_sending(connection, "m1", at - timedelta(minutes=6))
-    begin_sending(connection, "m2", at)
+    delivery = begin_sending(connection, "m1", ago=timedelta(minutes=6))
+    begin_sending(connection, "m2")
     finish(connection, delivery, 2, "failed", "550 no such user")
     assert ledger(connection)["state"] == "failed"
     finish(connection, delivery, 1, "sent", "250 OK")
@@ -250,16 +248,15 @@ def test_an_acceptance_counts_however_late_and_whatever_became_of_later_attempts
 
 
 def test_a_failure_does_not_undo_the_late_acceptance_of_an_earlier_attempt(connection: Connection) -> None:
-    at = datetime.now(UTC)
-    delivery = begin_sending(connection, "m1", at - timedelta(minutes=6))
-    begin_sending(connection, "m2", at)
+    delivery = begin_sending(connection, "m1", ago=timedelta(minutes=6))
+    begin_sending(connection, "m2")
     finish(connection, delivery, 1, "sent", "250 OK")
     finish(connection, delivery, 2, "failed", "550 no such user")
     assert ledger(connection)["state"] == "sent"
 
 
 def test_a_mail_that_nobody_works_on_any_more_is_not_planned_again_by_a_late_answer(connection: Connection) -> None:
-    delivery = begin_sending(connection, "m1", datetime.now(UTC), "payment_confirmation")
+    delivery = begin_sending(connection, "m1", "payment_confirmation")
     send(order("payment_confirmation", key="k", variables={"amount": 5000}), "m1")
     finish(connection, delivery, 1, "planned", "451 busy")
     assert ledger(connection)["state"] == "unknown"
@@ -268,7 +265,7 @@ def test_a_mail_that_nobody_works_on_any_more_is_not_planned_again_by_a_late_ans
 
 
 def test_a_gateway_that_breaks_off_leaves_an_unknown_mail_and_what_broke(connection: Connection) -> None:
-    delivery = begin_sending(connection, "m1", datetime.now(UTC))
+    delivery = begin_sending(connection, "m1")
     unwritable = Attachment("report.pdf", "application/pdf; no-value", b"")
     mail = Mail("report_ready", "anna@example.com", "Тема", "<p>Т</p>", "Т", (unwritable,), delivery)
     with pytest.raises(ValueError, match="dictionary update"):

@@ -99,7 +99,7 @@ def test_what_a_provider_says_later_is_kept_without_its_words(clinic: Clinic) ->
     with db.connection.transaction() as conn:
         queries.load("deliveries").record_event(
             conn, id="1", delivery_id=delivery_id, kind="bounced", detail="550 <anna@example.com>: no such user",
-            occurred_at=AT, at=AT,
+            occurred_at=AT,
         )  # fmt: skip
     assert clinic.rows("SELECT state FROM balansity.delivery") == [("bounced",)]
     assert traces(clinic, "anna@example.com") == {}
@@ -114,7 +114,7 @@ def test_an_answer_to_a_mail_that_was_on_its_way_is_kept_without_its_words(clini
     with db.connection.transaction() as conn:
         queries.load("deliveries").finish_attempt(
             conn, delivery_id=delivery_id, number=1, outcome="failed", answer="550 <anna@example.com>: no such user",
-            provider_message_id=None, at=AT,
+            provider_message_id=None,
         )  # fmt: skip
     assert clinic.rows("SELECT state, reason FROM balansity.delivery") == [("failed", None)]
     assert traces(clinic, "anna@example.com") == {}

@@ -30,7 +30,7 @@ from errors import InvalidMessage, RetryableError
 from scheduler import JOBS
 from tests.clinic import Clinic
 from tests.integration.broker_cases import states, until
-from tests.integration.ledger_cases import begin_sending, order
+from tests.integration.ledger_cases import begin_sending, order, pass_time
 
 SLOT = "2026-11-20T10:05:00+00:00"
 MINUTE = timedelta(minutes=1)
@@ -152,13 +152,13 @@ def test_the_clean_up_ends_runs_whose_message_is_dead_or_gone(clinic: Clinic) ->
 
 
 def test_the_clean_up_gives_up_mails_whose_message_is_dead_or_gone(clinic: Clinic) -> None:
-    begun = datetime.now(UTC) - timedelta(hours=2)
     messages = {key: send_email.send(**order(key=key)).message_id for key in ("alive", "called", "dead", "gone")}
     for key, message_id in messages.items():
         if key == "called":
-            begin_sending(clinic.connection, message_id, begun, key=key)
+            begin_sending(clinic.connection, message_id, key=key)
         else:
-            deliveries.plan(clinic.connection, **ledger_entry(read_order(order(key=key)), message_id), at=begun)
+            deliveries.plan(clinic.connection, **ledger_entry(read_order(order(key=key)), message_id))
+    pass_time(clinic.connection, timedelta(hours=2))
     dead = [messages["called"], messages["dead"]]
     clinic.rows("UPDATE dramatiq.queue SET state = 'rejected' WHERE message_id = ANY (%s::uuid[])", dead)
     clinic.rows("DELETE FROM dramatiq.queue WHERE message_id = %s", messages["gone"])

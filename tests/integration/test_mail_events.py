@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -148,7 +147,6 @@ def test_an_event_that_overtakes_the_answer_is_not_undone(
         outcome="sent",
         answer=None,
         provider_message_id="x",
-        at=datetime.now(UTC),
     )
     assert state(connection) == "delivered"
 

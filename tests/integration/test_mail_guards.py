@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from actors.appointments import send_reminders
 from actors.attempt import Wait
 from db.connection import transaction
+from tests.clinic import Clinic
 from tests.integration import mail_cases as cases
 from tests.integration.ledger_cases import (
     begin_sending,
@@ -54,6 +55,13 @@ class TestGuards:
         send(self.reminder(connection, kind, timedelta(minutes=minutes)))
         assert ledger(connection)["state"] == "superseded"
 
+    def test_a_worker_whose_clock_is_fast_goes_by_the_databases(self, connection: Connection) -> None:
+        earlier = self.at - timedelta(hours=3)
+        Clinic(connection).set_clock(earlier)
+        send(self.reminder(connection, "1h", timedelta(hours=-3, minutes=59)))
+        row = ledger(connection)
+        assert (row["state"], row["planned_at"], row["changed_at"]) == ("sent", earlier, earlier)
+
     def test_a_reminder_of_a_moved_appointment_does_not(self, connection: Connection) -> None:
         payload = self.reminder(connection, "24h", timedelta(hours=24))
         with connection.cursor() as cursor:
@@ -71,7 +79,7 @@ class TestGuards:
 
     def test_what_may_have_gone_out_is_never_called_superseded_nor_sent_again(self, connection: Connection) -> None:
         payload = self.reminder(connection, "24h", timedelta(hours=23)) | {"key": "k"}
-        delivery = begin_sending(connection, "m1", datetime.now(UTC), "appointment_reminder_24h")
+        delivery = begin_sending(connection, "m1", "appointment_reminder_24h")
         finish(connection, delivery, 1, "unknown", "SendGrid did not answer")
         pass_time(connection, timedelta(minutes=16))
         self.move(connection, "1 day")
@@ -95,7 +103,7 @@ class TestGuards:
         with transaction() as conn:
             send_reminders(conn, self.at)
         payload = cases.row(connection, "SELECT message -> 'kwargs' AS kwargs FROM dramatiq.queue")["kwargs"]
-        delivery = begin_sending(connection, "m1", datetime.now(UTC), payload["template"], payload["key"])
+        delivery = begin_sending(connection, "m1", payload["template"], payload["key"])
         finish(connection, delivery, 1, answer, "SendGrid did not take it")
         pass_time(connection, timedelta(minutes=16))
         self.move(connection, "1 day")
@@ -125,7 +133,7 @@ class TestGuards:
             cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + %s::interval", (span,))
 
     def test_an_address_that_bounced_does_not_hide_a_mail_that_may_have_gone_out(self, connection: Connection) -> None:
-        begin_sending(connection, "m1", datetime.now(UTC) - timedelta(minutes=40))
+        begin_sending(connection, "m1", ago=timedelta(minutes=40))
         with pytest.raises(Wait):
             send(order(key="k"), "m1")
         pass_time(connection, timedelta(minutes=31))

@@ -18,6 +18,7 @@ from db import queries
 from domain.mail_order import read_order
 from errors import ProviderBusy
 from gateways.mail import pace
+from tests.clinic import Clinic
 from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Answer, SendGrid
 
@@ -40,34 +41,38 @@ def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
         pace.stock.clear()
 
 
-def take(conn: Connection, at: datetime, places: int = 1, patience: timedelta = 10 * SECOND) -> timedelta:
+def take(conn: Connection, places: int = 1, patience: timedelta = 10 * SECOND) -> timedelta:
     sql = queries.load("deliveries")
-    wait: timedelta = sql.take_places(
-        conn, provider="sendgrid", places=places, spacing=SECOND, patience=patience, at=at
-    )
+    wait: timedelta = sql.take_places(conn, provider="sendgrid", places=places, spacing=SECOND, patience=patience)
     return wait
 
 
 def test_places_follow_each_other_at_the_limits_distance(connection: Connection) -> None:
-    assert [take(connection, NOW) for _ in range(3)] == [0 * SECOND, 1 * SECOND, 2 * SECOND]
-    assert take(connection, NOW + 10 * SECOND) == 0 * SECOND
+    clinic = Clinic(connection)
+    clinic.set_clock(NOW)
+    assert [take(connection) for _ in range(3)] == [0 * SECOND, 1 * SECOND, 2 * SECOND]
+    clinic.set_clock(NOW + 10 * SECOND)
+    assert take(connection) == 0 * SECOND
 
 
 def test_a_handful_of_places_is_a_handful_further_for_the_next(connection: Connection) -> None:
-    assert take(connection, NOW, places=5) == 0 * SECOND
-    assert take(connection, NOW) == 5 * SECOND
+    Clinic(connection).set_clock(NOW)
+    assert take(connection, places=5) == 0 * SECOND
+    assert take(connection) == 5 * SECOND
 
 
 def test_a_place_beyond_patience_is_not_taken(connection: Connection) -> None:
-    take(connection, NOW, places=20)
-    assert [take(connection, NOW) for _ in range(2)] == [20 * SECOND, 20 * SECOND]
+    Clinic(connection).set_clock(NOW)
+    take(connection, places=20)
+    assert [take(connection) for _ in range(2)] == [20 * SECOND, 20 * SECOND]
 
 
 def test_two_workers_never_take_the_same_place(connection: Connection, database: str) -> None:
     def take_ten(_: int) -> list[timedelta]:
         with db.connection.single_statements() as conn:
-            return [take(conn, NOW, patience=100 * SECOND) for _ in range(10)]
+            return [take(conn, patience=100 * SECOND) for _ in range(10)]
 
+    Clinic(connection).set_clock(NOW)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", database)
         settings.current.cache_clear()

@@ -1,7 +1,7 @@
 """Waiting is no try; a mail that is out of tries is failed, and goes out after all once a person says so."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import dramatiq
@@ -87,8 +87,7 @@ def run_again(conn: Connection, times: int, *first: str) -> None:
 def test_a_mail_may_wait_for_its_place_more_often_than_it_may_be_tried(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
-    queries.load("deliveries").hold_mail(connection, provider="sendgrid", until=in_an_hour)
+    queries.load("deliveries").hold_mail(connection, provider="sendgrid", pause=timedelta(hours=1))
     send()
     run_again(connection, MAX_RETRIES + 1)
     until(lambda: message(connection)["delayed"], "the message waits")

@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+import db.connection
 from actors.appointments import LOOK_AHEAD, Reminder, mail, queries
-from actors.delivery import deliver_at, ledger_entry
-from domain.mail_order import MailOrder, read_order
+from actors.delivery import deliver
+from domain.mail_order import read_order
 from tests.clinic import Clinic
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -159,8 +160,9 @@ class Week:
             assert key not in self.left
             self.left[key] = reminder.due_at
             self.delivery_keys[key] = mail(reminder)["key"]
-            self.plan(reminder.due_at, partial(send, read_order(mail(reminder)), reminder.due_at))
+            self.plan(reminder.due_at, partial(self.send, reminder))
 
-
-def send(order: MailOrder, at: datetime) -> None:
-    deliver_at(at, order, ledger_entry(order, str(uuid4())))
+    def send(self, reminder: Reminder) -> None:
+        self.clinic.set_clock(reminder.due_at)
+        db.connection.pool.closeall()  # the clock is that of connections opened from now on
+        deliver(read_order(mail(reminder)), str(uuid4()))

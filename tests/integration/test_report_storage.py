@@ -239,7 +239,7 @@ def test_a_report_and_its_mail_go_by_way_of_the_bucket_that_the_settings_name(
     generate_report(assessment_id=assessment_id)
     [order] = mails(clinic)
     with db.connection.transaction() as conn:
-        letter = write(conn, MailOrder.model_validate(order), AT)
+        letter = write(conn, MailOrder.model_validate(order))
     [attached] = letter.attachments
     assert attached.content.startswith(b"%PDF-")
     assert [path.rpartition("/")[2] for path in files()] == [order["key"].rpartition(":")[2] + ".pdf"]

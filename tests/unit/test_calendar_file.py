@@ -18,6 +18,7 @@ APPOINTMENT = Appointment(
     status="scheduled",
     scheduled_at=datetime(2026, 11, 25, 7, 35, tzinfo=UTC),
     created_at=BOOKED,
+    read_at=BOOKED,
     type_name="Детский психолог",
     duration_minutes=45,
     time_zone="Europe/Moscow",
@@ -28,7 +29,7 @@ APPOINTMENT = Appointment(
 
 
 def entry(at: datetime, **changes: Any) -> tuple[Any, Any]:
-    file = calendar_file(APPOINTMENT.model_copy(update=changes), CLINIC, at)
+    file = calendar_file(APPOINTMENT.model_copy(update={"read_at": at, **changes}), CLINIC)
     calendar = Calendar.from_ical(file.content)
     (event,) = calendar.walk("VEVENT")
     return calendar, event
