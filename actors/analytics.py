@@ -11,7 +11,7 @@ from dramatiq.middleware import CurrentMessage
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
-from db import connection, queries
+from db import clock, connection, queries
 from domain.analytics import read_event
 from errors import InvalidMessage, PermanentError
 from log import EventLogger
@@ -40,9 +40,8 @@ def record_event(**payload: Any) -> None:
     own = read_event(payload, f"message:{message.message_id}", sent_at)
     with connection.transaction() as conn:
         batch = [own, *_take_from_broker(conn), *_take_from_pgmq(conn)]
-        new = analytics.record(
-            conn, events=f"[{','.join(batch)}]", zone=settings.current().time_zone.key, at=datetime.now(UTC)
-        )
+        zone = settings.current().time_zone.key
+        new = analytics.record(conn, events=f"[{','.join(batch)}]", zone=zone, at=clock.now(conn))
     events.info("events_recorded", received=len(batch), new=new)
 
 

@@ -1,6 +1,6 @@
 """The report actor: one check-up, one kept report, one mail that brings it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -12,7 +12,7 @@ import settings
 from actors.emails import send_email
 from actors.runs import run_slot
 from broker import broker
-from db import connection, queries
+from db import clock, connection, queries
 from domain.check_up import CheckUp
 from domain.payload import read_payload
 from domain.report import Report
@@ -50,8 +50,8 @@ class ReportRequest(BaseModel):
 def generate_report(**payload: Any) -> None:
     """Make the report of a check-up, keep it and mail it; the same report is kept and mailed once."""
     request = read_payload(ReportRequest, payload, "a report")
-    at = datetime.now(UTC)
     with connection.transaction() as conn:
+        at = clock.now(conn)
         check_up = _load(conn, request)
         report = _report(check_up, at)
         key = ReportKey(check_up.id, request.report_type, digest(report))
