@@ -1,4 +1,4 @@
-"""The one clock: the database's, so that no machine's own decides anything; a test may set another in its place."""
+"""The one clock of what is due, late or over: the database's, whatever machines believe; a test may set another."""
 
 from datetime import UTC, datetime
 

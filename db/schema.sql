@@ -710,7 +710,7 @@ BEGIN
     deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
-        scheduled_at = NULL
+        scheduled_at = NULL, state = CASE state WHEN 'planned' THEN 'superseded' ELSE state END
     WHERE id = ANY (deliveries);
     GET DIAGNOSTICS removed = ROW_COUNT;
     UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
@@ -1031,7 +1031,7 @@ DECLARE
 BEGIN
     INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
     SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at,
-        balansity.now()
+        balansity.now() + (clock_timestamp() - now()) -- a batch is one transaction: its events keep their order
     FROM balansity.delivery d WHERE d.id = p_delivery_id
     ON CONFLICT (id) DO NOTHING;
     IF NOT FOUND THEN

@@ -176,7 +176,7 @@ BEGIN
     END IF;
 END $$;
 
--- Notes what the provider answered. Accepted is accepted, whichever attempt it was, unless an event already told more.
+-- Notes what the provider answered, at the time when that could be noted. Accepted is accepted, whichever attempt it was, unless an event already told more.
 -- Any other late answer is kept with its attempt: only a final refusal still settles what was `unknown` meanwhile, for
 -- what is `planned` has a message that works on it.
 -- The provider's words may quote an address: they are dropped where the person has been forgotten, which the lock tells

@@ -43,7 +43,7 @@ DECLARE
 BEGIN
     INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
     SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at,
-        balansity.now()
+        balansity.now() + (clock_timestamp() - now()) -- a batch is one transaction: its events keep their order
     FROM balansity.delivery d WHERE d.id = p_delivery_id
     ON CONFLICT (id) DO NOTHING;
     IF NOT FOUND THEN

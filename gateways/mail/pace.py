@@ -54,7 +54,7 @@ def _throw_away_what_is_past() -> None:
 
 
 def _places() -> list[float]:
-    limit, now = settings.current().email_rate_limit, time.monotonic()
+    limit = settings.current().email_rate_limit
     count = max(1, int(limit * STOCK_SECONDS))
     with connection.single_statements() as conn:
         wait = deliveries.take_places(
@@ -66,4 +66,5 @@ def _places() -> list[float]:
         )
     if wait > PATIENCE:
         raise ProviderBusy("The provider's limit is used up", wait.total_seconds())
-    return [now + wait.total_seconds() + number / limit for number in range(count)]
+    first = time.monotonic() + wait.total_seconds()  # late by the way of the answer, and never early
+    return [first + number / limit for number in range(count)]

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -181,8 +182,15 @@ def _words(body: bytes) -> str:
 
 
 def _pause_seconds(headers: Any) -> float:
-    """Until the limit's reset, which SendGrid gives as a Unix time."""
+    """Until the limit's reset, which SendGrid gives as a Unix time: by its own clock, for every worker will wait."""
     reset = str(headers.get("X-RateLimit-Reset", ""))
     if not reset.isdecimal():
         return DEFAULT_PAUSE_SECONDS
-    return min(max(int(reset) - time.time(), 1), LONGEST_PAUSE_SECONDS)
+    return min(max(int(reset) - _answered_at(headers), 1), LONGEST_PAUSE_SECONDS)
+
+
+def _answered_at(headers: Any) -> float:
+    try:
+        return parsedate_to_datetime(str(headers.get("Date"))).timestamp()
+    except ValueError:
+        return time.time()

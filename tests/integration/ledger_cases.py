@@ -60,7 +60,8 @@ def begin_sending(
         provider="smtp",
     )
     assert (state, number is None) == ("sending", False)
-    pass_time(conn, ago)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE balansity.delivery SET changed_at = changed_at - %s WHERE id = %s", (ago, delivery_id))
     return str(delivery_id)
 
 

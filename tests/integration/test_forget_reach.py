@@ -105,6 +105,13 @@ def test_what_a_provider_says_later_is_kept_without_its_words(clinic: Clinic) ->
     assert traces(clinic, "anna@example.com") == {}
 
 
+def test_a_mail_that_was_planned_is_closed_for_good(clinic: Clinic) -> None:
+    user_id = clinic.add_user("anna@example.com")
+    write_down(clinic, "a", "anna@example.com", user_id, "planned")
+    forget(user_id)
+    assert clinic.rows("SELECT state, reason FROM balansity.delivery") == [("superseded", None)]
+
+
 def test_an_answer_to_a_mail_that_was_on_its_way_is_kept_without_its_words(clinic: Clinic) -> None:
     user_id = clinic.add_user("anna@example.com")
     delivery_id = write_down(clinic, "a", "anna@example.com", user_id, "sending")

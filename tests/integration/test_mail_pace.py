@@ -83,6 +83,14 @@ def test_two_workers_never_take_the_same_place(connection: Connection, database:
     assert sorted(waits) == [number * SECOND for number in range(40)]
 
 
+def test_a_pause_ends_by_the_databases_clock(connection: Connection, environment: pytest.MonkeyPatch) -> None:
+    Clinic(connection).set_clock(NOW)
+    pace.hold(60)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT free_at FROM balansity.mail_pace")
+        assert cursor.fetchall() == [(NOW + 60 * SECOND,)]
+
+
 WORKER = f"""
 import sys, time
 from errors import ProviderBusy

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,24 @@ def test_the_limit_is_honoured_by_its_reset_time(provider: SendGrid) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [({}, 30), ({"X-RateLimit-Reset": "soon"}, 30), ({"X-RateLimit-Reset": "1"}, 1)]
+    ("date", "seconds"), [("Wed, 25 Nov 2026 10:00:00 GMT", 30), ("Wed, 25 Nov 2026 11:00:00 GMT", 1)]
+)
+def test_a_worker_whose_clock_is_wrong_pauses_no_longer(provider: SendGrid, date: str, seconds: float) -> None:
+    reset = datetime(2026, 11, 25, 10, 0, 30, tzinfo=UTC)
+    provider.scripted.append(Answer(429, headers={"X-RateLimit-Reset": f"{reset.timestamp():.0f}", "Date": date}))
+    with pytest.raises(ProviderBusy) as busy:
+        send(mail())
+    assert busy.value.seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ({}, 30),
+        ({"X-RateLimit-Reset": "soon"}, 30),
+        ({"X-RateLimit-Reset": "1"}, 1),
+        ({"X-RateLimit-Reset": "1", "Date": "?"}, 1),
+    ],
 )
 def test_a_limit_without_a_useful_reset_time_still_pauses(
     provider: SendGrid, header: dict[str, str], seconds: float

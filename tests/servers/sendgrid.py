@@ -119,10 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status == 0:
             return
         body = json.dumps(answer.body).encode() if answer.body else b""
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", "application/json")
-        for name, value in answer.headers.items():
+        for name, value in {"Date": self.date_time_string(), **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
