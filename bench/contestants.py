@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import track
 
 import settings
@@ -62,7 +63,7 @@ def prepare(contestants: Iterable[Contestant]) -> None:
     """Make the virtual environments that are missing or out of date."""
     needed = sorted({contestant.requirements for contestant in contestants if contestant.requirements})
     stale = [name for name in needed if not _is_current(name)]
-    for name in track(stale, "Virtual environments", disable=not stale):
+    for name in track(stale, "Virtual environments", console=Console(stderr=True), disable=not stale):
         _make(name)
 
 
