@@ -710,7 +710,10 @@ BEGIN
     deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
-        scheduled_at = NULL, state = CASE state WHEN 'planned' THEN 'superseded' ELSE state END
+        scheduled_at = NULL,
+        state = CASE
+            WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
+        END
     WHERE id = ANY (deliveries);
     GET DIAGNOSTICS removed = ROW_COUNT;
     UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
@@ -782,6 +785,33 @@ BEGIN
         changed_at = balansity.now()
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
+
+--
+-- Name: give_up_lost_deliveries(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
+--
+
+CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH lost AS (
+        UPDATE balansity.delivery d
+        SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+            reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
+        WHERE d.state IN ('planned', 'sending') AND d.changed_at < p_before
+          AND NOT EXISTS (
+              SELECT FROM dramatiq.queue q
+              WHERE q.message_id = d.message_id::uuid AND q.state IN ('queued', 'consumed')
+          )
+          AND NOT EXISTS (
+              SELECT FROM dramatiq.queue q
+              WHERE q.queue_name = 'emails' AND q.state IN ('queued', 'consumed')
+                AND q.message #>> '{kwargs,key}' = d.key
+          )
+        RETURNING d.id
+    )
+    SELECT count(*) FROM lost
+$$;
 
 --
 -- Name: grant_package(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
@@ -3536,6 +3566,12 @@ REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_rep
 --
 
 REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION give_up_lost_deliveries(p_before timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -

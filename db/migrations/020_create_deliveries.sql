@@ -176,9 +176,9 @@ BEGIN
     END IF;
 END $$;
 
--- Notes what the provider answered, at the time when that could be noted. Accepted is accepted, whichever attempt it was, unless an event already told more.
--- Any other late answer is kept with its attempt: only a final refusal still settles what was `unknown` meanwhile, for
--- what is `planned` has a message that works on it.
+-- Notes what the provider answered, with the time when that could be noted. Accepted is accepted, whichever attempt it
+-- was, unless an event already told more. Any other late answer is kept with its attempt: only a final refusal still
+-- settles what was `unknown` meanwhile, for what is `planned` has a message that works on it.
 -- The provider's words may quote an address: they are dropped where the person has been forgotten, which the lock tells
 -- for sure.
 CREATE FUNCTION balansity.finish_attempt(
@@ -235,6 +235,29 @@ BEGIN
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
 
+-- Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
+-- nobody else is going to. Returns how many.
+CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamptz) RETURNS bigint
+LANGUAGE sql SET search_path = '' AS $$
+    WITH lost AS (
+        UPDATE balansity.delivery d
+        SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+            reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
+        WHERE d.state IN ('planned', 'sending') AND d.changed_at < p_before
+          AND NOT EXISTS (
+              SELECT FROM dramatiq.queue q
+              WHERE q.message_id = d.message_id::uuid AND q.state IN ('queued', 'consumed')
+          )
+          AND NOT EXISTS (
+              SELECT FROM dramatiq.queue q
+              WHERE q.queue_name = 'emails' AND q.state IN ('queued', 'consumed')
+                AND q.message #>> '{kwargs,key}' = d.key
+          )
+        RETURNING d.id
+    )
+    SELECT count(*) FROM lost
+$$;
+
 -- A person's decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
 -- cannot be, NULL where it was done.
 CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
@@ -269,6 +292,7 @@ REVOKE ALL ON FUNCTION
     balansity.may_have_left(uuid),
     balansity.told_time(uuid, text),
     balansity.give_up_delivery(text, boolean, text, text, text, text, uuid, text),
+    balansity.give_up_lost_deliveries(timestamptz),
     balansity.resend_delivery(uuid)
 FROM PUBLIC;
 

@@ -156,7 +156,10 @@ BEGIN
     deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
-        scheduled_at = NULL, state = CASE state WHEN 'planned' THEN 'superseded' ELSE state END
+        scheduled_at = NULL,
+        state = CASE
+            WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
+        END
     WHERE id = ANY (deliveries);
     GET DIAGNOSTICS removed = ROW_COUNT;
     UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);

@@ -28,19 +28,9 @@ SELECT balansity.give_up_delivery(
     :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :reason
 );
 
--- name: give_up_lost(before)!
--- Close the deliveries open since before then whose message is dead or gone, and no other asks for the same mail.
-UPDATE balansity.delivery d
-SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-    reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
-WHERE d.state IN ('planned', 'sending') AND d.changed_at < :before
-  AND NOT EXISTS (
-      SELECT FROM dramatiq.queue q WHERE q.message_id = d.message_id::uuid AND q.state IN ('queued', 'consumed')
-  )
-  AND NOT EXISTS (
-      SELECT FROM dramatiq.queue q
-      WHERE q.queue_name = 'emails' AND q.state IN ('queued', 'consumed') AND q.message #>> '{kwargs,key}' = d.key
-  );
+-- name: give_up_lost(before)$
+-- Close the deliveries open since before then whose message is dead or gone; gives how many.
+SELECT balansity.give_up_lost_deliveries(:before);
 
 -- name: resend(id)$
 -- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.

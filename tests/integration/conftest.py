@@ -1,12 +1,41 @@
-"""A broker and workers in the test's own process, for the tests of the broker."""
+"""The site, its shop at YooKassa, and a broker with workers in the test's own process."""
 
 from collections.abc import Callable, Iterator
 
 import dramatiq
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+import broker as application
 import db.connection
+import settings
 from broker import PostgresBroker
+from tests.clinic import Clinic
+from tests.servers import yookassa
+from tests.servers.yookassa import YooKassa
+
+
+@pytest.fixture
+def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Iterator[Clinic]:
+    """The site, in a database that our settings name; what actors send to the application's broker is over after it."""
+    yield Clinic(connection)
+    application.broker.close()
+
+
+@pytest.fixture
+def user(clinic: Clinic) -> str:
+    return clinic.add_user()
+
+
+@pytest.fixture
+def shop(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
+    """A shop at a provider that our settings name."""
+    with yookassa.running() as provider:
+        environment.setenv("YOOKASSA_API_URL", provider.url)
+        environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
+        environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
+        settings.current.cache_clear()
+        yield provider
 
 
 @pytest.fixture

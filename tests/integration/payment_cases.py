@@ -1,33 +1,18 @@
-"""What the tests of payments share: a shop at the provider, payments, and a broker's patience."""
+"""What the tests of payments share: payments, and a broker's patience."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-import settings
 from actors.payments import process_payment
 from errors import RetryableError
 from tests.clinic import Clinic
-from tests.servers import yookassa
-from tests.servers.yookassa import YooKassa
 
 PATIENCE_SECONDS = 60
 MINUTE = timedelta(minutes=1)
-
-
-@contextmanager
-def shop(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
-    """A provider that our settings name."""
-    with yookassa.running() as provider:
-        environment.setenv("YOOKASSA_API_URL", provider.url)
-        environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
-        environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
-        settings.current.cache_clear()
-        yield provider
 
 
 def deliver(payment: str, action: str) -> None:

@@ -18,11 +18,6 @@ def clinic(undone: Connection) -> Clinic:
     return Clinic(undone)
 
 
-@pytest.fixture
-def user(clinic: Clinic) -> str:
-    return clinic.add_user()
-
-
 def update_statuses(clinic: Clinic, now: datetime) -> tuple[int, int]:
     [(started, completed)] = clinic.rows("SELECT * FROM balansity.update_appointment_statuses(%s)", now)
     return started, completed

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import dramatiq
 import pytest
 from click.testing import CliRunner
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
 import settings
@@ -30,12 +29,6 @@ UNFINISHED = """
     SELECT (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
          + (SELECT sum(queue_length) FROM pgmq.metrics_all())
 """
-
-
-@pytest.fixture
-def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Clinic]:
-    yield Clinic(connection)
-    broker.close()
 
 
 def live(clinic: Clinic, address: str) -> tuple[str, str]:

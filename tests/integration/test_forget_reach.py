@@ -1,26 +1,16 @@
 """Forgetting finds what is a person's in any spelling and at any depth, and leaves what is another's."""
 
-from collections.abc import Iterator
-
 import pytest
 from click.testing import CliRunner
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
 from actors.emails import send_email
 from actors.payments import process_payment
 from actors.reports import generate_report
-from broker import broker
 from cli import main
 from db import queries
 from tests.clinic import Clinic
 from tests.integration.forget_cases import AT, forget, record, traces, write_down
-
-
-@pytest.fixture
-def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Clinic]:
-    yield Clinic(connection)
-    broker.close()
 
 
 def test_an_event_that_comes_again_after_its_person_is_forgotten_changes_nothing(clinic: Clinic) -> None:
@@ -105,11 +95,14 @@ def test_what_a_provider_says_later_is_kept_without_its_words(clinic: Clinic) ->
     assert traces(clinic, "anna@example.com") == {}
 
 
-def test_a_mail_that_was_planned_is_closed_for_good(clinic: Clinic) -> None:
+@pytest.mark.parametrize(("calls", "state"), [(0, "superseded"), (1, "unknown")])
+def test_a_mail_that_was_planned_is_closed_as_what_is_known_of_it(clinic: Clinic, calls: int, state: str) -> None:
     user_id = clinic.add_user("anna@example.com")
-    write_down(clinic, "a", "anna@example.com", user_id, "planned")
+    delivery_id = write_down(clinic, "a", "anna@example.com", user_id, "planned")
+    for number in range(calls):
+        clinic.rows("INSERT INTO balansity.delivery_attempt VALUES (%s, %s, 'smtp', now())", delivery_id, number)
     forget(user_id)
-    assert clinic.rows("SELECT state, reason FROM balansity.delivery") == [("superseded", None)]
+    assert clinic.rows("SELECT state, reason FROM balansity.delivery") == [(state, None)]
 
 
 def test_an_answer_to_a_mail_that_was_on_its_way_is_kept_without_its_words(clinic: Clinic) -> None:

@@ -39,11 +39,6 @@ deliveries = queries.load("deliveries")
 REMINDERS_ALL = replace(JOBS[2], missed=Missed.ALL)
 
 
-@pytest.fixture
-def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
-    return Clinic(connection)
-
-
 def history(clinic: Clinic) -> list[tuple[str, str, Any]]:
     """Job, outcome as pg_cron words it, and what the run did."""
     found = clinic.rows(

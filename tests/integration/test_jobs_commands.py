@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import cli
 import scheduler
@@ -17,11 +16,6 @@ from tests.clinic import Clinic
 START = datetime(2030, 11, 25, 10, 2, tzinfo=UTC)  # 13:02 in Moscow
 DAY = ("2030-11-25 13:02", "2030-11-26 13:02")
 STATUSES = "update-appointment-statuses"
-
-
-@pytest.fixture
-def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
-    return Clinic(connection)
 
 
 def balansity(*words: str, code: int = 0) -> str:

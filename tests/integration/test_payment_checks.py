@@ -1,43 +1,30 @@
 """An open payment is asked about at growing intervals, and in the end left to a person."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from actors.payments import process_payment, verify_open_payments
 from tests.clinic import Clinic
-from tests.integration.payment_cases import asked_about_until_given_up, payment_of, shop
+from tests.integration.payment_cases import asked_about_until_given_up, payment_of
 from tests.servers.yookassa import YooKassa
+
+pytestmark = pytest.mark.usefixtures("shop")
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
-@pytest.fixture
-def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
-    with shop(environment) as provider:
-        yield provider
-
-
-@pytest.fixture
-def clinic(connection: Connection, provider: YooKassa) -> Clinic:
-    return Clinic(connection)
-
-
-def test_an_open_payment_is_asked_about_at_growing_intervals_and_then_given_up(
-    clinic: Clinic, provider: YooKassa
-) -> None:
-    payment = payment_of(clinic, provider.add_payment("pending"))
+def test_an_open_payment_is_asked_about_at_growing_intervals_and_then_given_up(clinic: Clinic, shop: YooKassa) -> None:
+    payment = payment_of(clinic, shop.add_payment("pending"))
     created = clinic.value("SELECT created_at FROM public.payments")
     assert asked_about_until_given_up(clinic, created) == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
     assert clinic.flags(payment) == ["open for 3 days"]
 
 
-def test_another_attempt_at_an_old_payment_has_three_days_of_its_own(clinic: Clinic, provider: YooKassa) -> None:
-    payment = payment_of(clinic, provider.add_payment("pending"))
+def test_another_attempt_at_an_old_payment_has_three_days_of_its_own(clinic: Clinic, shop: YooKassa) -> None:
+    payment = payment_of(clinic, shop.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '30 days'")
     for attempt in ("first", "second"):
         clinic.rows("SELECT balansity.flag_stuck_payments(now() + interval '4 days')")
@@ -49,10 +36,8 @@ def test_another_attempt_at_an_old_payment_has_three_days_of_its_own(clinic: Cli
         assert asked_about_until_given_up(clinic, again) == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
 
 
-def test_what_a_person_has_resolved_stays_resolved_while_the_payment_stays_open(
-    clinic: Clinic, provider: YooKassa
-) -> None:
-    payment = payment_of(clinic, provider.add_payment("pending", "1.00"))
+def test_what_a_person_has_resolved_stays_resolved_while_the_payment_stays_open(clinic: Clinic, shop: YooKassa) -> None:
+    payment = payment_of(clinic, shop.add_payment("pending", "1.00"))
     stuck = "SELECT balansity.flag_stuck_payments(now() + interval '4 days')"
     process_payment(payment_id=payment, action="verify")
     clinic.rows(stuck)
@@ -72,8 +57,8 @@ def test_payments_that_the_provider_does_not_know_are_given_up_without_asking(cl
     assert clinic.flags(completed) == []
 
 
-def test_the_job_sends_a_verify_for_each_open_payment(clinic: Clinic, provider: YooKassa) -> None:
-    payment = payment_of(clinic, provider.add_payment("pending"))
+def test_the_job_sends_a_verify_for_each_open_payment(clinic: Clinic, shop: YooKassa) -> None:
+    payment = payment_of(clinic, shop.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
     verify_open_payments("2026-11-20T10:05:00+00:00")
     sent = clinic.rows("SELECT message -> 'kwargs' FROM dramatiq.queue WHERE queue_name = 'payments'")
@@ -81,23 +66,21 @@ def test_the_job_sends_a_verify_for_each_open_payment(clinic: Clinic, provider: 
     assert clinic.value("SELECT outcome FROM balansity.slot") == "1 asked about, 0 given up, 0 appointments confirmed"
 
 
-def test_without_a_shop_the_job_asks_nobody(
-    clinic: Clinic, provider: YooKassa, environment: pytest.MonkeyPatch
-) -> None:
+def test_without_a_shop_the_job_asks_nobody(clinic: Clinic, shop: YooKassa, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("YOOKASSA_SHOP_ID", "")
     environment.setenv("YOOKASSA_SECRET_KEY", "")
     settings.current.cache_clear()
-    payment_of(clinic, provider.add_payment("pending"))
+    payment_of(clinic, shop.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
-    old = payment_of(clinic, provider.add_payment("pending"))
+    old = payment_of(clinic, shop.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '30 days' WHERE id = %s", old)
     verify_open_payments("2026-11-20T10:05:00+00:00")
     assert clinic.rows("SELECT FROM dramatiq.queue") == []
     assert clinic.flags(old) == ["open for 3 days"]
 
 
-def test_checks_and_their_messages_are_claimed_together_or_not_at_all(clinic: Clinic, provider: YooKassa) -> None:
-    payment_of(clinic, provider.add_payment("pending"))
+def test_checks_and_their_messages_are_claimed_together_or_not_at_all(clinic: Clinic, shop: YooKassa) -> None:
+    payment_of(clinic, shop.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
     old = payment_of(clinic, None)
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '4 days' WHERE id = %s", old)

@@ -17,11 +17,6 @@ def clinic(undone: Connection) -> Clinic:
     return Clinic(undone)
 
 
-@pytest.fixture
-def user(clinic: Clinic) -> str:
-    return clinic.add_user()
-
-
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [

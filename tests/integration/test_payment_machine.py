@@ -1,12 +1,11 @@
 """Whatever order webhook, trigger, verify, retry, refund and crash come in, a payment ends the same, each mail once."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from actors.payments import process_payment, queries
 from db.connection import transaction
 from errors import PermanentError, RetryableError
 from tests.clinic import Clinic
-from tests.integration.payment_cases import deliver, shop
+from tests.integration.payment_cases import deliver
 from tests.servers.yookassa import YooKassa
 
 OURS = {"pending": "processing", "succeeded": "completed", "canceled": "failed"}
@@ -30,12 +29,6 @@ LEGAL = {
     "refunded": set[str](),
 }
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
-
-
-@pytest.fixture
-def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
-    with shop(environment) as provider:
-        yield provider
 
 
 class Story:
@@ -258,9 +251,9 @@ class OnePayment(RuleBasedStateMachine):
 
 
 def test_any_interleaving_ends_the_same(
-    connection: Connection, connect: Callable[[], Connection], provider: YooKassa
+    connection: Connection, connect: Callable[[], Connection], shop: YooKassa
 ) -> None:
-    OnePayment.clinic, OnePayment.connect, OnePayment.provider = Clinic(connection), staticmethod(connect), provider
+    OnePayment.clinic, OnePayment.connect, OnePayment.provider = Clinic(connection), staticmethod(connect), shop
     run_state_machine_as_test(
         OnePayment,
         settings=settings(

@@ -1,7 +1,7 @@
 """The site and our actor at the same payment at the same moment: the site never fails, and nothing is flagged."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -12,23 +12,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from actors.payments import process_payment
 from errors import RetryableError
 from tests.clinic import Clinic
-from tests.integration.payment_cases import deliver, shop
+from tests.integration.payment_cases import deliver
 from tests.servers.yookassa import YooKassa
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 ROUNDS = 20
 PATIENCE_SECONDS = 60
-
-
-@pytest.fixture
-def provider(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
-    with shop(environment) as provider:
-        yield provider
-
-
-@pytest.fixture
-def clinic(connection: Connection, provider: YooKassa) -> Clinic:
-    return Clinic(connection)
 
 
 def until(happened: Callable[[], bool]) -> None:
@@ -58,10 +47,10 @@ def assert_settled_once(clinic: Clinic, payment: str, appointment: str) -> None:
 
 @pytest.mark.parametrize("action", ["verify", "update_status"])
 def test_where_both_wait_for_each_other_ours_gives_up(
-    clinic: Clinic, connect: Callable[[], Connection], provider: YooKassa, action: str
+    clinic: Clinic, connect: Callable[[], Connection], shop: YooKassa, action: str
 ) -> None:
     """The site has the consultation and waits for the payment; we have the payment and come for the consultation."""
-    payment, appointment = paid(clinic, provider.add_payment(), "pending" if action == "verify" else "completed")
+    payment, appointment = paid(clinic, shop.add_payment(), "pending" if action == "verify" else "completed")
     pause, site = Clinic(connect()), Clinic(connect())
     pause.connection.autocommit = site.connection.autocommit = False
     pause.rows("INSERT INTO balansity.payment_settlement VALUES (%s, 'completed', now(), '')", payment)
@@ -82,7 +71,7 @@ def test_where_both_wait_for_each_other_ours_gives_up(
 @pytest.mark.parametrize("consultation_first", [False, True])
 @pytest.mark.parametrize("action", ["verify", "update_status"])
 def test_the_site_completing_the_payment_at_the_same_moment_never_fails(
-    clinic: Clinic, connect: Callable[[], Connection], provider: YooKassa, action: str, consultation_first: bool
+    clinic: Clinic, connect: Callable[[], Connection], shop: YooKassa, action: str, consultation_first: bool
 ) -> None:
     """As one statement on the payment, or in a transaction that begins with the consultation."""
     site = Clinic(connect())
@@ -96,7 +85,7 @@ def test_the_site_completing_the_payment_at_the_same_moment_never_fails(
         site.connection.commit()
 
     for _ in range(ROUNDS):
-        payment, appointment = paid(clinic, provider.add_payment())
+        payment, appointment = paid(clinic, shop.add_payment())
         start = Barrier(2)
         with ThreadPoolExecutor(1) as thread:
             theirs = thread.submit(completes, payment, appointment, start)
@@ -106,15 +95,15 @@ def test_the_site_completing_the_payment_at_the_same_moment_never_fails(
         assert_settled_once(clinic, payment, appointment)
 
 
-def test_an_answer_older_than_our_state_is_asked_for_again(clinic: Clinic, provider: YooKassa) -> None:
-    external_id = provider.add_payment("pending")
+def test_an_answer_older_than_our_state_is_asked_for_again(clinic: Clinic, shop: YooKassa) -> None:
+    external_id = shop.add_payment("pending")
     payment, appointment = paid(clinic, external_id)
 
     def completed_meanwhile() -> None:
-        provider.payments[external_id]["status"] = "succeeded"
+        shop.payments[external_id]["status"] = "succeeded"
         clinic.set_payment(payment, "completed")
 
-    provider.meanwhile = completed_meanwhile
+    shop.meanwhile = completed_meanwhile
     with pytest.raises(RetryableError, match="has changed meanwhile"):
         process_payment(payment_id=payment, action="verify")
     deliver(payment, "verify")
@@ -122,24 +111,24 @@ def test_an_answer_older_than_our_state_is_asked_for_again(clinic: Clinic, provi
 
 
 def test_an_answer_about_an_attempt_that_was_given_up_is_not_taken_for_the_next_one(
-    clinic: Clinic, provider: YooKassa
+    clinic: Clinic, shop: YooKassa
 ) -> None:
-    payment, _ = paid(clinic, provider.add_payment("canceled"))
-    second = provider.add_payment("pending")
-    provider.meanwhile = lambda: clinic.pay_anew(payment, second)
+    payment, _ = paid(clinic, shop.add_payment("canceled"))
+    second = shop.add_payment("pending")
+    shop.meanwhile = lambda: clinic.pay_anew(payment, second)
     deliver(payment, "verify")
     assert clinic.value("SELECT status FROM public.payments") == "processing"
     assert "payment_failed" not in clinic.templates()
 
 
-def test_a_state_that_the_provider_never_knew_is_flagged(clinic: Clinic, provider: YooKassa) -> None:
-    payment, _ = paid(clinic, provider.add_payment("pending"), "completed")
+def test_a_state_that_the_provider_never_knew_is_flagged(clinic: Clinic, shop: YooKassa) -> None:
+    payment, _ = paid(clinic, shop.add_payment("pending"), "completed")
     process_payment(payment_id=payment, action="verify")
     assert clinic.flags(payment) == ["the provider says processing, we have completed"]
 
 
 def test_a_late_link_is_confirmed_without_waiting_for_whoever_is_changing_another(
-    clinic: Clinic, connect: Callable[[], Connection], provider: YooKassa
+    clinic: Clinic, connect: Callable[[], Connection], shop: YooKassa
 ) -> None:
     (_, held), (_, free) = (paid(clinic, "x", "completed") for _ in range(2))
     site = Clinic(connect())

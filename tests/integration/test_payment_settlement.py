@@ -18,11 +18,6 @@ def clinic(undone: Connection) -> Clinic:
     return Clinic(undone)
 
 
-@pytest.fixture
-def user(clinic: Clinic) -> str:
-    return clinic.add_user()
-
-
 def test_a_completed_payment_confirms_the_consultation_its_metadata_names(clinic: Clinic, user: str) -> None:
     appointment = clinic.book(user, TOMORROW, "pending")
     payment = clinic.add_payment(user, {"appointment_id": appointment})

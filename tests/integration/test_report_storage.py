@@ -18,7 +18,6 @@ import db.connection
 import settings
 from actors.letters import write
 from actors.reports import generate_report
-from broker import broker
 from domain.mail_order import MailOrder
 from domain.report_formats import ReportFile
 from errors import PermanentError, RetryableError, SettingsError
@@ -30,12 +29,6 @@ from tests.servers import s3
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = ReportFile("report.pdf", "application/pdf", b"%PDF-1.7 a report")
-
-
-@pytest.fixture
-def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Clinic]:
-    yield Clinic(connection)
-    broker.close()
 
 
 @pytest.fixture

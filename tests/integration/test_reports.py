@@ -3,7 +3,6 @@
 import email
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import default
@@ -14,7 +13,6 @@ from uuid import UUID, uuid4
 import dramatiq
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
 import settings
@@ -26,12 +24,6 @@ from tests.clinic import Clinic
 from tests.integration.report_cases import answer, completed_checkup, kept, mails
 
 PATIENCE_SECONDS = 20
-
-
-@pytest.fixture
-def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Clinic]:
-    yield Clinic(connection)
-    broker.close()
 
 
 def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:

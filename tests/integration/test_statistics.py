@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,10 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
-from broker import broker
 from cli import main
 from db import queries
 from db.statistics import MAIL_OUTCOMES, Period, collect
@@ -26,12 +23,6 @@ MOSCOW = ZoneInfo("Europe/Moscow")
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 11, 30), MOSCOW)
 INSIDE = datetime(2026, 10, 31, 21, 0, tzinfo=UTC)  # the first moment of November in Moscow
 OUTSIDE = datetime(2026, 10, 31, 20, 59, tzinfo=UTC)
-
-
-@pytest.fixture
-def clinic(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[Clinic]:
-    yield Clinic(connection)
-    broker.close()
 
 
 def numbers(clinic: Clinic) -> dict[str, list[dict[str, Any]]]:
