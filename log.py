@@ -62,7 +62,7 @@ WORKERS.addFilter(DISCREET)
 
 def hide_payloads() -> None:
     """Make the loggers discreet through which Dramatiq reports the failures of actors, consumers and middleware."""
-    for name in ("dramatiq.broker.PostgresBroker", "broker"):
+    for name in ("dramatiq.broker.PostgresBroker", "messaging.broker"):
         logging.getLogger(name).addFilter(DISCREET)
     WORKERS.logger.addHandler(WORKERS)
     WORKERS.logger.propagate = False

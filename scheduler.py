@@ -16,9 +16,7 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from dramatiq import Actor
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.queries
 import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
@@ -26,15 +24,15 @@ from actors.messages import purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
 from broker import broker
-from db import clock
-from db.connection import single_statements, transaction
+from db import clock, queries
+from db.connection import Connection
+from db.database import single_statements, transaction
 from domain.slots import LISTED, Missed, Slot, cron_trigger, decide, is_ahead, long_past, slots_between
 from errors import BalansityError
 
 SAFETY_NET_SECONDS = 5
 RING_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
-queries = db.queries.load("jobs")
 events = log.EventLogger("scheduler")  # also where the module is run as a program
 
 
@@ -142,20 +140,22 @@ def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
     for job in jobs:
         with _held(job.name) as (conn, row):
             if row is None:
-                queries.add_job(conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now)
+                queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now)
             elif (row.schedule, row.time_zone) != (job.schedule, job.zone_name):
                 _plan(conn, job, row, now)
-                queries.change_schedule(conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now)
+                queries.jobs.change_schedule(
+                    conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now
+                )
                 events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
     with transaction() as conn:
-        if retired := queries.retire_jobs(conn, names=[job.name for job in jobs]):
+        if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):
             events.info("jobs_retired", count=retired)
 
 
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
     """Enqueue what is due, each slot once, however many schedulers do so; returns how many slots were enqueued."""
     with transaction() as conn:
-        rows = {row[0]: Row(*row) for row in queries.list_jobs(conn)}
+        rows = {row[0]: Row(*row) for row in queries.jobs.list_jobs(conn)}
     count = 0
     for job in jobs:
         row = rows.get(job.name)
@@ -168,13 +168,13 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
 
 def _plan(conn: Connection, job: Job, row: Row, now: datetime) -> int:
     """Settle every slot that has come; returns how many run."""
-    if is_ahead(row.planned_until, now) and queries.go_back(conn, name=job.name, now=now):
+    if is_ahead(row.planned_until, now) and queries.jobs.go_back(conn, name=job.name, now=now):
         events.warning("clock_was_ahead", job=job.name, planned_until=row.planned_until.isoformat())
     slots = row.slots(now, job.missed, job.most_lateness)
     if not slots:
         return 0
     count = _enqueue(conn, job, slots, now)
-    queries.set_planned_until(conn, name=job.name, until=now)
+    queries.jobs.set_planned_until(conn, name=job.name, until=now)
     events.info("slots_enqueued", job=job.name, run=count, skipped=len(slots) - count)
     return count
 
@@ -182,7 +182,7 @@ def _plan(conn: Connection, job: Job, row: Row, now: datetime) -> int:
 def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -> int:
     """Give slots their rows, and those that run their messages; returns how many of these are new."""
     messages = [None if slot.skipped else job.actor.message(slot=slot.at.isoformat()) for slot in slots]
-    added = queries.add_slots(
+    added = queries.jobs.add_slots(
         conn,
         job=job.name,
         slots=[slot.at for slot in slots],
@@ -201,8 +201,8 @@ def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -
 def _held(name: str, *, wait: bool = True) -> Iterator[tuple[Connection, Row | None]]:
     """A transaction that holds the job's row; no row if there is none, or if another scheduler holds it."""
     with transaction() as conn:
-        queries.limit_idling(conn)
-        row = queries.hold_job(conn, name=name) if wait else queries.take_job(conn, name=name)
+        queries.jobs.limit_idling(conn)
+        row = queries.jobs.hold_job(conn, name=name) if wait else queries.jobs.take_job(conn, name=name)
         yield conn, row and Row(*row)
 
 
@@ -219,7 +219,7 @@ def pause(name: str, now: datetime) -> None:
     with _held(name) as (conn, row):
         if row and not row.paused:
             _plan(conn, job, row, now)
-            queries.set_paused(conn, name=name, paused=True)
+            queries.jobs.set_paused(conn, name=name, paused=True)
 
 
 def resume(name: str, now: datetime) -> None:
@@ -228,7 +228,7 @@ def resume(name: str, now: datetime) -> None:
     with _held(name) as (conn, row):
         if row and row.paused:
             _plan(conn, job, row, now)
-            queries.set_paused(conn, name=name, paused=False)
+            queries.jobs.set_paused(conn, name=name, paused=False)
 
 
 def _job(name: str) -> Job:

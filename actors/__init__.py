@@ -4,7 +4,7 @@ import broker  # first, so that actors are declared on it and not on Dramatiq's 
 import log
 import settings
 from actors import analytics, appointments, emails, messages, payments, reports
-from db.connection import connect
+from db.database import connect
 
 settings.current()  # what is wrong with them is said here, before a worker starts
 log.quieten()  # the dramatiq command sets logging up itself

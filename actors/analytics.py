@@ -8,17 +8,17 @@ from typing import Any
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
-from db import clock, connection, queries
+from db import clock, queries
+from db.connection import Connection
+from db.database import transaction
 from domain.analytics import read_event
 from errors import InvalidMessage, PermanentError
 from log import EventLogger
 
 BATCH = 1000  # events that one message takes along from each queue
 
-analytics = queries.load("analytics")
 events = EventLogger(__name__)
 
 
@@ -38,22 +38,22 @@ def record_event(**payload: Any) -> None:
     assert message, "dramatiq.middleware.CurrentMessage is active wherever actors run"  # noqa: S101
     sent_at = datetime.fromtimestamp(message.message_timestamp / 1000, UTC)
     own = read_event(payload, f"message:{message.message_id}", sent_at)
-    with connection.transaction() as conn:
+    with transaction() as conn:
         batch = [own, *_take_from_broker(conn), *_take_from_pgmq(conn)]
         zone = settings.current().time_zone.key
-        new = analytics.record(conn, events=f"[{','.join(batch)}]", zone=zone, at=clock.now(conn))
+        new = queries.analytics.record(conn, events=f"[{','.join(batch)}]", zone=zone, at=clock.now(conn))
     events.info("events_recorded", received=len(batch), new=new)
 
 
 def _take_from_broker(conn: Connection) -> list[str]:
-    taken = dict(_readable(analytics.waiting_in_broker(conn, count=BATCH)))
-    analytics.finish_in_broker(conn, ids=list(taken))
+    taken = dict(_readable(queries.analytics.waiting_in_broker(conn, count=BATCH)))
+    queries.analytics.finish_in_broker(conn, ids=list(taken))
     return list(taken.values())
 
 
 def _take_from_pgmq(conn: Connection) -> list[str]:
-    taken = dict(_readable(analytics.waiting_in_pgmq(conn, count=BATCH)))
-    analytics.archive_in_pgmq(conn, ids=list(taken))
+    taken = dict(_readable(queries.analytics.waiting_in_pgmq(conn, count=BATCH)))
+    queries.analytics.archive_in_pgmq(conn, ids=list(taken))
     return list(taken.values())
 
 

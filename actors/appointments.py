@@ -4,22 +4,18 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import dramatiq
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.queries
 from actors.emails import send_email
 from actors.runs import run_slot
 from broker import broker
+from db import queries
+from db.connection import Connection
 from errors import PermanentError
 
 LOOK_AHEAD = timedelta(seconds=90)  # the job runs every 60 s: each reminder is on its way before its moment comes
 HISTORY = timedelta(days=90)  # how long slots are kept
 LONGEST_RUN = timedelta(hours=1)  # no actor's time limit comes near it
 REMINDER_PRIORITY = 10  # ahead of mail that has no hour to keep
-
-queries = db.queries.load("appointments")
-jobs = db.queries.load("jobs")
-deliveries = db.queries.load("deliveries")
 
 
 class Reminder(NamedTuple):
@@ -73,12 +69,12 @@ def cleanup_old_assessments(slot: str) -> None:
 
 
 def update_statuses(conn: Connection, now: datetime) -> str:
-    started, completed = queries.update_appointment_statuses(conn, now=now)
+    started, completed = queries.appointments.update_appointment_statuses(conn, now=now)
     return f"{started} started, {completed} completed"
 
 
 def send_reminders(conn: Connection, now: datetime) -> str:
-    due = [Reminder(*row) for row in queries.claim_reminders(conn, now=now, until=now + LOOK_AHEAD)]
+    due = [Reminder(*row) for row in queries.appointments.claim_reminders(conn, now=now, until=now + LOOK_AHEAD)]
     with broker.transaction(conn):
         for reminder in due:
             delay = max(reminder.due_at - now, timedelta())
@@ -102,11 +98,11 @@ def mail(reminder: Reminder) -> dict[str, Any]:
 
 
 def clean_up(conn: Connection, now: datetime) -> str:
-    abandoned = queries.abandon_old_assessments(conn, now=now)
-    lost = jobs.fail_lost_slots(conn, before=now - LONGEST_RUN, now=now)
-    given_up = deliveries.give_up_lost(conn, before=now - LONGEST_RUN)
-    purged = jobs.purge_slots(conn, before=now - HISTORY)
-    forgotten = queries.forget_deleted(conn)
+    abandoned = queries.appointments.abandon_old_assessments(conn, now=now)
+    lost = queries.jobs.fail_lost_slots(conn, before=now - LONGEST_RUN, now=now)
+    given_up = queries.deliveries.give_up_lost(conn, before=now - LONGEST_RUN)
+    purged = queries.jobs.purge_slots(conn, before=now - HISTORY)
+    forgotten = queries.appointments.forget_deleted(conn)
     return (
         f"{abandoned} check-ups abandoned, {lost} lost runs ended, {given_up} lost mails given up, "
         f"{purged} slots purged, {forgotten} notes about deleted rows removed"

@@ -5,10 +5,10 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
-from actors.attempt import Wait
-from actors.delivery import deliver
-from domain.mail_order import read_order
 from errors import PermanentError
+from mail.attempt import Wait
+from mail.delivery import deliver
+from mail.order import read_order
 
 MAX_RETRIES = 20  # with their backoff, over hours
 

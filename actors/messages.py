@@ -3,21 +3,18 @@
 from datetime import datetime, timedelta
 
 import dramatiq
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from actors.runs import run_slot
 from db import queries
-from db.connection import transaction
+from db.connection import Connection
+from db.database import transaction
 from errors import PermanentError
 
 DONE = timedelta(days=7)
 DEAD = timedelta(days=90)  # a dead letter waits for a person as long as that
 ARCHIVED = timedelta(days=30)  # pgmq's kept copies
 BATCH = 5_000  # rows; short transactions keep workers and vacuum going
-
-sql = queries.load("messages")
-analytics = queries.load("analytics")
 
 
 @dramatiq.actor(
@@ -41,8 +38,8 @@ def _purge_batch(now: datetime) -> int:
     kept = timedelta(days=settings.current().analytics_retention_days)
     with transaction() as conn:
         return int(
-            sql.purge(conn, done_before=now - DONE, dead_before=now - DEAD, batch=BATCH)
-            + sql.purge_archives(conn, before=now - ARCHIVED, batch=BATCH)
-            + sql.purge_expired(conn, batch=BATCH)
-            + analytics.purge(conn, before=now - kept, batch=BATCH)
+            queries.messages.purge(conn, done_before=now - DONE, dead_before=now - DEAD, batch=BATCH)
+            + queries.messages.purge_archives(conn, before=now - ARCHIVED, batch=BATCH)
+            + queries.messages.purge_expired(conn, batch=BATCH)
+            + queries.analytics.purge(conn, before=now - kept, batch=BATCH)
         )

@@ -9,14 +9,13 @@ from uuid import UUID
 
 import dramatiq
 from psycopg2.errors import LockNotAvailable
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from pydantic import BaseModel
 
-import db.queries
 from actors.runs import run_slot
 from broker import broker
-from db import clock
-from db.connection import transaction
+from db import clock, queries
+from db.connection import Connection
+from db.database import transaction
 from domain.payload import read_payload
 from domain.payments import Sum, Verdict, judge
 from errors import PermanentError, RetryableError
@@ -24,7 +23,6 @@ from gateways import yookassa
 from gateways.yookassa import ProviderRefund
 from log import EventLogger
 
-queries = db.queries.load("payments")
 events = EventLogger(__name__)
 
 TAKEN = Verdict(("completed",))
@@ -90,7 +88,7 @@ def verify(payment: Payment) -> None:
     if payment.refund_id and verdict == TAKEN:
         _take_on_refund(payment, yookassa.find_refund(payment.refund_id))
     else:
-        _take_on(payment, verdict, queries.flag_finding)
+        _take_on(payment, verdict, queries.payments.flag_finding)
 
 
 def refund(payment: Payment) -> None:
@@ -111,26 +109,28 @@ def refund(payment: Payment) -> None:
     if verdict == TAKEN:
         _take_on_refund(payment, _give_back(payment))
     else:
-        _take_on(payment, verdict, queries.flag)
+        _take_on(payment, verdict, queries.payments.flag)
 
 
 def update_status(payment: Payment) -> None:
     """Bring about what the payment's present status requires, as far as that has not happened."""
     with _changing(payment) as conn:
-        queries.settle(conn, payment_id=payment.id, now=clock.now(conn))
+        queries.payments.settle(conn, payment_id=payment.id, now=clock.now(conn))
 
 
 ACTIONS = {"verify": verify, "refund": refund, "update_status": update_status}
 
 
 def check_open_payments(conn: Connection, now: datetime) -> str:
-    queries.yield_to_others(conn)
-    due = [payment_id for (payment_id,) in queries.claim_checks(conn, now=now)] if yookassa.configured() else []
+    queries.payments.yield_to_others(conn)
+    due = (
+        [payment_id for (payment_id,) in queries.payments.claim_checks(conn, now=now)] if yookassa.configured() else []
+    )
     with broker.transaction(conn):
         for payment_id in due:
             process_payment.send(payment_id=payment_id, action="verify")
-    given_up = queries.flag_stuck(conn, now=now)
-    confirmed = queries.confirm_paid_appointments(conn, now=now)
+    given_up = queries.payments.flag_stuck(conn, now=now)
+    confirmed = queries.payments.confirm_paid_appointments(conn, now=now)
     return f"{len(due)} asked about, {given_up} given up, {confirmed} appointments confirmed"
 
 
@@ -145,14 +145,14 @@ def _give_back(payment: Payment) -> ProviderRefund:
         return yookassa.refund(payment.id, _external_id(payment), payment.sum)
     except PermanentError as error:
         with transaction() as conn:
-            queries.flag(conn, payment_id=payment.id, reason=f"refund refused: {error}", now=clock.now(conn))
+            queries.payments.flag(conn, payment_id=payment.id, reason=f"refund refused: {error}", now=clock.now(conn))
         raise
 
 
 def _take_on(payment: Payment, verdict: Verdict, flag: Callable[..., None]) -> None:
     with _changing(payment) as conn:
         for status in verdict.statuses:
-            queries.change_status(conn, payment_id=payment.id, status=status, now=clock.now(conn))
+            queries.payments.change_status(conn, payment_id=payment.id, status=status, now=clock.now(conn))
         if verdict.doubt:
             flag(conn, payment_id=payment.id, reason=verdict.doubt, now=clock.now(conn))
 
@@ -162,13 +162,13 @@ def _take_on_refund(payment: Payment, answer: ProviderRefund) -> None:
         now = clock.now(conn)
         match answer.status:
             case "succeeded":
-                queries.change_status(conn, payment_id=payment.id, status="refunded", now=now)
+                queries.payments.change_status(conn, payment_id=payment.id, status="refunded", now=now)
             case "pending":  # verify_open_payments asks what becomes of it
-                queries.follow_refund(conn, payment_id=payment.id, refund_id=answer.id, now=now)
+                queries.payments.follow_refund(conn, payment_id=payment.id, refund_id=answer.id, now=now)
             case "canceled":
                 reason = f"refund canceled: {answer.cancellation_details.reason}"
-                queries.forget_refund(conn, payment_id=payment.id)
-                queries.flag(conn, payment_id=payment.id, reason=reason, now=now)
+                queries.payments.forget_refund(conn, payment_id=payment.id)
+                queries.payments.flag(conn, payment_id=payment.id, reason=reason, now=now)
 
 
 @contextmanager
@@ -180,8 +180,8 @@ def _changing(payment: Payment) -> Iterator[Connection]:
     """
     try:
         with transaction() as conn:
-            queries.yield_to_others(conn)
-            if queries.lock_payment(conn, payment_id=payment.id) != (payment.status, payment.external_id):
+            queries.payments.yield_to_others(conn)
+            if queries.payments.lock_payment(conn, payment_id=payment.id) != (payment.status, payment.external_id):
                 raise RetryableError(f"Payment {payment.id} has changed meanwhile: the answer about it may be older")
             yield conn
     except LockNotAvailable:
@@ -190,7 +190,7 @@ def _changing(payment: Payment) -> Iterator[Connection]:
 
 def _find(payment_id: UUID) -> Payment:
     with transaction() as conn:
-        row = queries.find_payment(conn, payment_id=str(payment_id))
+        row = queries.payments.find_payment(conn, payment_id=str(payment_id))
     if row is None:
         raise PermanentError(f"There is no payment {payment_id}")
     return Payment(*row)

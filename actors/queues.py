@@ -6,9 +6,7 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from db import queries
-from db.connection import transaction
-
-sql = queries.load("queues")
+from db.database import transaction
 
 
 def queue_email_task(
@@ -20,7 +18,7 @@ def queue_email_task(
     """
     with transaction() as conn:
         return int(
-            sql.queue_email_task(
+            queries.queues.queue_email_task(
                 conn, to=to, subject=subject, template=template, variables=Json(variables or {}), priority=priority
             )
         )
@@ -30,7 +28,7 @@ def queue_report_generation(assessment_id: UUID | str, user_id: UUID | str | Non
     """Queue a report (`pdf`, `csv` or `json`) of a check-up; returns its pgmq message id."""
     with transaction() as conn:
         return int(
-            sql.queue_report_generation(
+            queries.queues.queue_report_generation(
                 conn, assessment_id=str(assessment_id), user_id=user_id and str(user_id), report_type=report_type
             )
         )
@@ -39,7 +37,7 @@ def queue_report_generation(assessment_id: UUID | str, user_id: UUID | str | Non
 def queue_payment_processing(payment_id: UUID | str, action: str) -> int:
     """Queue work on a payment (`verify`, `refund` or `update_status`); returns its pgmq message id."""
     with transaction() as conn:
-        return int(sql.queue_payment_processing(conn, payment_id=str(payment_id), action=action))
+        return int(queries.queues.queue_payment_processing(conn, payment_id=str(payment_id), action=action))
 
 
 def read_email_task(vt: int = 30) -> dict[str, Any] | None:
@@ -49,11 +47,11 @@ def read_email_task(vt: int = 30) -> dict[str, Any] | None:
     reader (docs/operations.md). The task has msg_id, read_ct, enqueued_at, vt, message and msg, the same as message.
     """
     with transaction() as conn:
-        task: dict[str, Any] | None = sql.read_task(conn, queue="email_queue", vt=vt)
+        task: dict[str, Any] | None = queries.queues.read_task(conn, queue="email_queue", vt=vt)
         return task
 
 
 def archive_task(queue: str, msg_id: int) -> bool:
     """Mark a task as done; true where it was there."""
     with transaction() as conn:
-        return bool(sql.archive_task(conn, queue=queue, msg_id=msg_id))
+        return bool(queries.queues.archive_task(conn, queue=queue, msg_id=msg_id))

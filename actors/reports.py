@@ -5,27 +5,27 @@ from typing import Any, Literal
 from uuid import UUID
 
 import dramatiq
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from pydantic import BaseModel
 
 import settings
 from actors.emails import send_email
 from actors.runs import run_slot
 from broker import broker
-from db import clock, connection, queries
-from domain.check_up import CheckUp
+from db import clock, queries
+from db.connection import Connection
+from db.database import transaction
 from domain.payload import read_payload
-from domain.report import Report
-from domain.report_formats import ReportFile, digest, render
-from domain.scoring import SCALES
 from errors import PermanentError, RetryableError
 from gateways import report_storage
-from gateways.report_storage import ReportKey
+from gateways.report_storage import ReportFile, ReportKey
 from log import EventLogger
+from reports.check_up import CheckUp
+from reports.formats import digest, render
+from reports.report import Report
+from reports.scoring import SCALES
 
 ANSWERS_ARRIVE_WITHIN = timedelta(minutes=10)  # of the check-up's last change
 
-reports = queries.load("reports")
 events = EventLogger(__name__)
 
 
@@ -50,7 +50,7 @@ class ReportRequest(BaseModel):
 def generate_report(**payload: Any) -> None:
     """Make the report of a check-up, keep it and mail it; the same report is kept and mailed once."""
     request = read_payload(ReportRequest, payload, "a report")
-    with connection.transaction() as conn:
+    with transaction() as conn:
         at = clock.now(conn)
         check_up = _load(conn, request)
         report = _report(check_up, at)
@@ -74,7 +74,9 @@ def _remove_old(conn: Connection, at: datetime) -> str:
 
 
 def _load(conn: Connection, request: ReportRequest) -> CheckUp:
-    row = reports.assessment(conn, id=str(request.assessment_id), user_id=request.user_id and str(request.user_id))
+    row = queries.reports.assessment(
+        conn, id=str(request.assessment_id), user_id=request.user_id and str(request.user_id)
+    )
     if row is None:
         raise PermanentError(f"There is no assessment {request.assessment_id}: no report can be made of it")
     check_up = CheckUp.model_validate(row)
@@ -106,7 +108,7 @@ def _keep(check_up: CheckUp, key: ReportKey, file: ReportFile, user_id: UUID | N
     """Keep the report and send its mail, unless another worker was faster."""
     owner_id = check_up.owner_id or user_id
     report_storage.write(key, file.content)
-    with connection.transaction() as conn:
+    with transaction() as conn:
         report_id = report_storage.save(conn, key, owner_id, file, at)
         if report_id:
             _send(conn, check_up, key, report_id, owner_id)

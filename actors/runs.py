@@ -5,15 +5,12 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
-import db.queries
-from db import clock
-from db.connection import LOST_CONNECTION, transaction
+from db import clock, queries
+from db.connection import LOST_CONNECTION, Connection
+from db.database import transaction
 from errors import InvalidMessage, RetryableError
 from log import EventLogger
 
-jobs = db.queries.load("jobs")
 events = EventLogger(__name__)
 
 
@@ -34,7 +31,7 @@ def run_slot(job: str, slot: str, work: Callable[[Connection, datetime], str]) -
     """
     at = _moment(slot)
     with transaction() as conn:
-        attempt = jobs.start_slot(conn, job=job, slot=at)
+        attempt = queries.jobs.start_slot(conn, job=job, slot=at)
     if attempt is None:
         events.info("slot_done_before", job=job, slot=slot)
         return
@@ -61,7 +58,7 @@ def _moment(slot: str) -> datetime:
 
 
 def _finish(conn: Connection, run: Run, state: str, outcome: str) -> None:
-    if not jobs.finish_slot(conn, **run._asdict(), state=state, outcome=outcome):
+    if not queries.jobs.finish_slot(conn, **run._asdict(), state=state, outcome=outcome):
         raise RetryableError(f"Another attempt at {run.slot} of {run.job} has begun: attempt {run.attempt} is undone")
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import aiosql
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from rich.console import Console
 from rich.progress import Progress
 
 import settings
 from db import embedded
+from db.connection import Connection
 from db.migrate import migrate
 from procfile import environment
 

@@ -16,12 +16,12 @@ import fpdf
 from rich.console import Console
 from rich.progress import track
 
-from domain.report import Report
-from domain.report_canvas import Canvas
-from domain.report_font import FAMILY, FILES
-from domain.report_pdf import draw, render_pdf
-from domain.report_text import TITLES
-from domain.scoring import SCALES, Answer, score
+from reports.canvas import Canvas
+from reports.font import FAMILY, FILES
+from reports.pdf import draw, render_pdf
+from reports.report import Report
+from reports.scoring import SCALES, Answer, score
+from reports.text import TITLES
 
 NAIVE, SHARED, MEMORY = 50, 1000, 10_000  # reports made by each measurement
 console = Console(stderr=True)

@@ -14,7 +14,6 @@ from statistics import median
 from time import perf_counter
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import make_dsn
 from rich.console import Console
@@ -22,6 +21,7 @@ from rich.table import Table
 
 import settings
 from db import embedded
+from db.connection import Connection
 from db.migrate import migrate
 
 BLOCKS = 20

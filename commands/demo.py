@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from rich.console import Console
 from rich.rule import Rule
 
-import db.connection
 import settings
 from db import queries
+from db.connection import Connection
+from db.database import connect
 from demo.account import Account
 from demo.acts import Act, program
 from demo.cast import assemble
@@ -24,8 +24,6 @@ from procfile import interruptible
 LONGEST_SECONDS = 85.0
 LOOK_SECONDS = 0.2
 START_SECONDS = 30.0
-
-sql = queries.load("demo")
 
 
 @click.command()
@@ -49,7 +47,7 @@ def demo(*, json_: bool, folder: Path) -> None:
     try:
         with interruptible(), set_up(folder.absolute()) as stage:
             account = _play(stage, console, started_at)
-            conn = db.connection.connect(stage.url)
+            conn = connect(stage.url)
             try:
                 problems = account.problems(conn)
             finally:
@@ -67,13 +65,13 @@ def demo(*, json_: bool, folder: Path) -> None:
 
 def _play(stage: Stage, console: Console, started_at: float) -> Account:
     console.print(Rule("Balansity: the whole job, once"))
-    conn = db.connection.connect(stage.url)
+    conn = connect(stage.url)
     conn.autocommit = True
     try:
         cast = assemble(conn)
         account = Account(stage, program(cast), console, started_at)
         stage.start()
-        _wait(stage, lambda: bool(sql.scheduler_is_ready(conn)), START_SECONDS)
+        _wait(stage, lambda: bool(queries.demo.scheduler_is_ready(conn)), START_SECONDS)
         console.print(
             f"[dim]{account.seconds:5.1f} s[/]  PostgreSQL, workers and scheduler run; {len(cast.families)} families"
         )
@@ -85,7 +83,7 @@ def _play(stage: Stage, console: Console, started_at: float) -> Account:
             def all_seen() -> bool:
                 account.look(conn)
                 progress.update(bar, completed=account.tell())
-                return account.complete() and not sql.unfinished(conn)
+                return account.complete() and not queries.demo.unfinished(conn)
 
             _wait(stage, all_seen, LONGEST_SECONDS - account.seconds)
         return account

@@ -10,18 +10,17 @@ from zoneinfo import ZoneInfo
 
 import click
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from rich.console import Console
 
-import db.connection
+import db.database
 import settings
 from db import clock, queries
+from db.connection import STATEMENT_SECONDS, Connection, shown
 from db.migrate import pending
 from domain.slots import INSTANT, is_ahead, next_slot
 from errors import BalansityError
 from gateways import report_storage
 
-sql = queries.load("doctor")
 LATE = timedelta(minutes=10)
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
@@ -55,13 +54,13 @@ def _findings() -> Iterator[Finding]:
     yield from _settings()
     yield _report_storage()
     try:
-        url = db.connection.url()
-        conn = db.connection.connect(url)
+        url = db.database.url()
+        conn = db.database.connect(url)
     except BalansityError as error:
         yield Finding("bad", str(error), "Start the server, or correct DATABASE_URL.")
         return
     conn.autocommit = True
-    yield Finding("good", f"PostgreSQL {sql.server_version(conn)} at {db.connection.shown(url)}")
+    yield Finding("good", f"PostgreSQL {queries.doctor.server_version(conn)} at {shown(url)}")
     try:
         yield from _database(conn, url)
     finally:
@@ -92,7 +91,7 @@ def _report_storage() -> Finding:
 
 
 def _database(conn: Connection, url: str) -> Iterator[Finding]:
-    missing = pending(url) if not sql.missing_schemas(conn) else ["all"]
+    missing = pending(url) if not queries.doctor.missing_schemas(conn) else ["all"]
     if missing:
         yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
         return
@@ -105,28 +104,28 @@ def _database(conn: Connection, url: str) -> Iterator[Finding]:
 
 
 def _rights(conn: Connection) -> Finding:
-    missing = sql.missing_rights(conn)
+    missing = queries.doctor.missing_rights(conn)
     if missing:
         return Finding(
             "bad", f"This role lacks: {missing}", "Grant it, or connect as the owner (on Supabase: postgres)."
         )
-    if sql.row_security_hides(conn):
+    if queries.doctor.row_security_hides(conn):
         return Finding("bad", "Row-level security hides rows from this role.", "Use a role with BYPASSRLS.")
     return Finding("good", "This role may do all it must.")
 
 
 def _patience(conn: Connection) -> Finding:
-    if role := sql.unlimited_role(conn):
+    if role := queries.doctor.unlimited_role(conn):
         return Finding(
             "bad",
             "Statements may wait for ever: a pooler takes no time limit from us.",
-            f"As its owner: ALTER ROLE {role} SET statement_timeout = '{db.connection.STATEMENT_SECONDS}s'.",
+            f"As its owner: ALTER ROLE {role} SET statement_timeout = '{STATEMENT_SECONDS}s'.",
         )
     return Finding("good", "Statements have a time limit.")
 
 
 def _pgmq(conn: Connection) -> Finding:
-    origin, silent = sql.pgmq_origin(conn), sql.doorless_queues(conn)
+    origin, silent = queries.doctor.pgmq_origin(conn), queries.doctor.doorless_queues(conn)
     if silent:
         what = f"pgmq: {origin}; no bell rings for {silent}: workers notice within a second."
         return Finding("note", what, "Run `balansity migrate` as the owner of pgmq's tables.")
@@ -134,19 +133,21 @@ def _pgmq(conn: Connection) -> Finding:
 
 
 def _views(conn: Connection) -> Finding:
-    queues, cron = sql.queue_views_schema(conn), sql.cron_views_schema(conn)
+    queues, cron = queries.doctor.queue_views_schema(conn), queries.doctor.cron_views_schema(conn)
     return Finding("good", f"Waiting messages: {queues}.email_queue and its sisters; the schedule: {cron}")
 
 
 def _workers(conn: Connection) -> Finding:
-    if count := sql.living_workers(conn):
+    if count := queries.doctor.living_workers(conn):
         return Finding("good", f"{count} worker processes live.")
     return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
 
 
 def _schedule(conn: Connection) -> Finding:
     now = clock.now(conn)
-    late = [name for name, schedule, zone, until in sql.planned_jobs(conn) if is_late(schedule, zone, until, now)]
+    late = [
+        name for name, schedule, zone, until in queries.doctor.planned_jobs(conn) if is_late(schedule, zone, until, now)
+    ]
     if late:
         remedy = "Start the Procfile's scheduler, or `balansity up`."
         return Finding("note", f"Jobs that nobody plans: {', '.join(late)}", remedy)
@@ -156,7 +157,9 @@ def _schedule(conn: Connection) -> Finding:
 def _clock(conn: Connection) -> Finding:
     now = clock.now(conn)
     ahead = [
-        f"{name} until {until:%Y-%m-%d %H:%M} UTC" for name, *_, until in sql.planned_jobs(conn) if is_ahead(until, now)
+        f"{name} until {until:%Y-%m-%d %H:%M} UTC"
+        for name, *_, until in queries.doctor.planned_jobs(conn)
+        if is_ahead(until, now)
     ]
     if ahead:
         remedy = "The server's clock was ahead, or was set back: the scheduler makes up for what was skipped then."
@@ -170,7 +173,7 @@ def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetim
 
 
 def _old_jobs(conn: Connection) -> Finding:
-    if sql.may_read_cron(conn) and (old := sql.old_cron_jobs(conn)):
+    if queries.doctor.may_read_cron(conn) and (old := queries.doctor.old_cron_jobs(conn)):
         remedy = "As that role, or as a superuser: SELECT cron.unschedule(jobid), with each number above."
         return Finding("bad", f"Old pg_cron jobs run beside ours: {old}", remedy)
     return Finding("good", "Old pg_cron jobs beside ours: none that this role can see")
@@ -179,14 +182,14 @@ def _old_jobs(conn: Connection) -> Finding:
 def _events(conn: Connection) -> Finding:
     zone = settings.current().time_zone.key
     what = f"Analytics events on a day that is not theirs in {zone}"
-    if count := sql.misplaced_events(conn, zone=zone):
+    if count := queries.doctor.misplaced_events(conn, zone=zone):
         return Finding("note", f"{what}: {count}", "`balansity stats --recount` puts them on their day.")
     return Finding("good", f"{what}: none")
 
 
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
     def look(conn: Connection) -> Finding:
-        count: Any = getattr(sql, name)(conn)
+        count: Any = getattr(queries.doctor, name)(conn)
         return Finding("note", f"{what}: {count}", remedy) if count else Finding("good", f"{what}: none")
 
     return look

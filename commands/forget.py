@@ -7,11 +7,9 @@ from uuid import UUID
 import click
 
 from db import queries
-from db.connection import transaction
+from db.database import transaction
 from gateways import report_storage
 from gateways.mail import outbox
-
-people = queries.load("people")
 
 
 @click.command()
@@ -43,13 +41,13 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
 def _remove(user_id: UUID) -> tuple[dict[str, int], int]:
     """How much was removed of what, and how many messages remain."""
     with transaction() as conn:
-        people.allow_minutes(conn)
-        ids = [each for (each,) in people.ids(conn, user_id=str(user_id))]
-        deliveries = [delivery_id for (delivery_id,) in people.deliveries(conn, user_id=str(user_id))]
+        queries.people.allow_minutes(conn)
+        ids = [each for (each,) in queries.people.ids(conn, user_id=str(user_id))]
+        deliveries = [delivery_id for (delivery_id,) in queries.people.deliveries(conn, user_id=str(user_id))]
         removed = {
             "reports": report_storage.remove_of_user(conn, user_id),
             "report files without a report": report_storage.remove_folders(ids),
             "mail files in the outbox folder": outbox.remove(deliveries),
         }
-        found = list(people.forget(conn, user_id=str(user_id)))
+        found = list(queries.people.forget(conn, user_id=str(user_id)))
     return removed | {what: count for what, count, _ in found}, sum(remaining for *_, remaining in found)

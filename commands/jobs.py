@@ -7,14 +7,11 @@ from typing import Any
 
 import click
 
-import db.queries
 import scheduler
 import settings
 from commands.messages import as_json, show
-from db import clock, overview
-from db.connection import transaction
-
-queries = db.queries.load("jobs")
+from db import clock, overview, queries
+from db.database import transaction
 
 
 @click.group(invoke_without_command=True)
@@ -84,7 +81,7 @@ def history(name: str | None, limit: int, *, skipped: bool, json_: bool) -> None
     """The latest runs of the job NAME, or of all jobs: planned, enqueued, started, finished, and what they did."""
     columns = ("job", "slot", "state", "enqueued_at", "started_at", "finished_at", "attempts", "outcome")
     with transaction() as conn:
-        found = queries.history(conn, job=name, skipped=skipped, limit=limit)
+        found = queries.jobs.history(conn, job=name, skipped=skipped, limit=limit)
         rows = [dict(zip(columns, row, strict=True)) for row in found]
     if json_:
         click.echo(_json(rows))

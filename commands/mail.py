@@ -5,17 +5,16 @@ from datetime import datetime
 from typing import Any
 
 import click
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import settings
-from actors import rendering
-from db import connection, queries
-from domain.mail_template import TEMPLATES
-
-deliveries_sql = queries.load("deliveries")
+from db import queries
+from db.connection import Connection
+from db.database import transaction
+from mail import rendering
+from mail.template import TEMPLATES
 
 STATES = {
     "planned": "cyan",
@@ -51,12 +50,12 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
     provider's own log before. What was sent, superseded or suppressed is refused, and so is a mail whose message is no
     longer kept: order that anew.
     """
-    with connection.transaction() as conn:
+    with transaction() as conn:
         if resend is not None:
             _resend(conn, resend)
             return
         rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
-        story = deliveries_sql.story(conn, id=rows[0]["id"]) if which is not None and len(rows) == 1 else None
+        story = queries.deliveries.story(conn, id=rows[0]["id"]) if which is not None and len(rows) == 1 else None
     if as_json:
         click.echo(json.dumps(story or rows, ensure_ascii=False, indent=2))
     elif story:
@@ -88,9 +87,9 @@ def suppressions(lift: str | None, as_json: bool) -> None:
 
     SendGrid keeps a list of its own: take a lifted address off there too, or it drops the mail.
     """
-    with connection.transaction() as conn:
-        lifted = lift and deliveries_sql.lift(conn, address=lift)
-        rows = deliveries_sql.suppressions(conn)
+    with transaction() as conn:
+        lifted = lift and queries.deliveries.lift(conn, address=lift)
+        rows = queries.deliveries.suppressions(conn)
     if lift and not lifted:
         raise click.ClickException(f"{lift} is not suppressed.")
     if as_json:
@@ -100,13 +99,13 @@ def suppressions(lift: str | None, as_json: bool) -> None:
 
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = deliveries_sql.latest(conn, states=[state] if state else None, count=limit)
+    rows: list[dict[str, Any]] = queries.deliveries.latest(conn, states=[state] if state else None, count=limit)
     return rows
 
 
 def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
     """The deliveries whose id or key begins with `name`: at least one."""
-    rows: list[dict[str, Any]] = deliveries_sql.matching(conn, name=name, count=limit)
+    rows: list[dict[str, Any]] = queries.deliveries.matching(conn, name=name, count=limit)
     if not rows:
         raise click.ClickException(f"No delivery's id or key begins with {name!r}.")
     return rows
@@ -117,7 +116,7 @@ def _resend(conn: Connection, name: str) -> None:
     if len(rows) > 1:
         raise click.ClickException(f"Several deliveries begin with {name!r}: `balansity deliveries {name}` lists them.")
     delivery_id = rows[0]["id"]
-    if refusal := deliveries_sql.resend(conn, id=delivery_id):
+    if refusal := queries.deliveries.resend(conn, id=delivery_id):
         raise click.ClickException(f"Delivery {delivery_id} is not sent again. {refusal}")
     click.echo(
         f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went."

@@ -9,10 +9,9 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from db import overview, queries
-from db.connection import transaction
+from db.database import transaction
 from errors import BalansityError
 
-sql = queries.load("messages")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -40,7 +39,9 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) 
     keys = ("message_id", "actor", "queue", "died_at", "attempts", "pgmq_queue", "pgmq_msg_id", "error", "message")
     with transaction() as conn:
         rows = (
-            [sql.show_dead(conn, id=_uuid(message_id))] if message_id else sql.list_dead(conn, actor=actor, limit=limit)
+            [queries.messages.show_dead(conn, id=_uuid(message_id))]
+            if message_id
+            else queries.messages.list_dead(conn, actor=actor, limit=limit)
         )
         letters = [dict(zip(keys, row, strict=False)) for row in rows if row]
     for letter in letters:
@@ -69,9 +70,9 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
         raise click.UsageError("Name message ids, or --actor NAME, or --all.")
     with transaction() as conn:
         if message_ids:
-            count = sql.redrive(conn, ids=[_uuid(each) for each in message_ids])
+            count = queries.messages.redrive(conn, ids=[_uuid(each) for each in message_ids])
         else:
-            count = sql.redrive_actor(conn, actor=actor)
+            count = queries.messages.redrive_actor(conn, actor=actor)
     click.echo(f"{count} sent back to work.")
 
 

@@ -6,7 +6,7 @@ import subprocess
 import click
 
 import actors
-import db.connection
+import db.database
 import settings
 from db import embedded
 from db.migrate import migrate as apply_migrations
@@ -19,8 +19,8 @@ SNAPSHOT_FOLDER = settings.ROOT / "var" / "schema-postgres"
 @click.command()
 def migrate() -> None:
     """Apply the migrations that are missing; safe to run from several processes at once."""
-    url = db.connection.url()
-    names = apply_migrations(url)
+    url = db.database.url()
+    names = apply_migrations(url, start_options=db.database.start_options())
     actors.publish(url)
     click.echo("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
 
@@ -46,7 +46,7 @@ def _dump() -> str:
     """The schemas of ours and the service's, from a fresh database of the embedded server."""
     with embedded.running(SNAPSHOT_FOLDER) as server:
         fresh = server.replace("/postgres?", "/schema?")
-        conn = db.connection.connect(server)
+        conn = db.database.connect(server)
         conn.autocommit = True
         with conn.cursor() as cursor:
             cursor.execute("DROP DATABASE IF EXISTS schema WITH (FORCE)")

@@ -10,11 +10,9 @@ import settings
 from actors.payments import process_payment
 from commands.messages import as_json, show
 from db import clock, queries
-from db.connection import transaction
+from db.database import transaction
 from domain.payments import Sum
 from errors import BalansityError
-
-sql = queries.load("payments")
 
 
 @click.group(invoke_without_command=True)
@@ -32,7 +30,7 @@ def flagged(*, json_: bool) -> None:
     with transaction() as conn:
         rows = [
             {"payment": row_id, "status": status, "sum": str(Sum(amount, currency)), "reason": reason, "since": since}
-            for row_id, status, amount, currency, reason, since in sql.list_flags(conn)
+            for row_id, status, amount, currency, reason, since in queries.payments.list_flags(conn)
         ]
     if json_:
         click.echo(json.dumps(rows, default=datetime.isoformat, ensure_ascii=False))
@@ -59,7 +57,7 @@ def process(payment_id: UUID, action: str, *, yes: bool) -> None:
 def resolve(payment_id: UUID) -> None:
     """Say that a person has decided: the payment is no longer flagged."""
     with transaction() as conn:
-        count = sql.resolve_flags(conn, payment_id=str(payment_id), now=clock.now(conn))
+        count = queries.payments.resolve_flags(conn, payment_id=str(payment_id), now=clock.now(conn))
     if not count:
         raise BalansityError(f"Payment {payment_id} is not flagged; `balansity payments flagged` lists those that are.")
     click.echo(f"{payment_id}: resolved")

@@ -7,23 +7,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.queries
 import settings
 from actors.messages import DEAD, DONE
 from commands.messages import as_json, show
-from db import clock
-from db.connection import transaction
+from db import clock, queries
+from db.connection import Connection
+from db.database import transaction
 from domain.plan import Event, at_slots
 from domain.slots import INSTANT, next_slot
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
-
-appointments = db.queries.load("appointments")
-jobs = db.queries.load("jobs")
-messages = db.queries.load("messages")
-reports = db.queries.load("reports")
 
 
 @click.command()
@@ -36,7 +30,7 @@ def plan(since: datetime | None, until: datetime | None, *, json_: bool) -> None
     Example: balansity plan --from 2026-11-25 --to 2026-11-26T12:00
     """
     with transaction() as conn:
-        appointments.read_only(conn)
+        queries.appointments.read_only(conn)
         now = clock.now(conn)
         start = _moment(since) or now
         end = _moment(until) or start + timedelta(days=1)
@@ -59,7 +53,7 @@ def events_between(conn: Connection, start: datetime, end: datetime) -> list[Eve
         "purge-messages": _purges,
     }
     events: list[Event] = []
-    for name, schedule, time_zone, paused, planned_until in jobs.list_jobs(conn):
+    for name, schedule, time_zone, paused, planned_until in queries.jobs.list_jobs(conn):
         if name in planners and not paused:
             begin = max(start, planned_until + INSTANT)
             events += planners[name](conn, begin, end, schedule, ZoneInfo(time_zone))
@@ -71,30 +65,30 @@ def _reminders(conn: Connection, start: datetime, end: datetime, schedule: str, 
     soonest = next_slot(schedule, zone, start)
     return [
         Event(due_at, f"reminder {kind}", f"appointment {appointment_id}")
-        for due_at, appointment_id, kind in appointments.reminders_between(conn, now=soonest, until=end)
+        for due_at, appointment_id, kind in queries.appointments.reminders_between(conn, now=soonest, until=end)
     ]
 
 
 def _status_changes(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
-    due = appointments.status_changes_until(conn, until=end)
+    due = queries.appointments.status_changes_until(conn, until=end)
     return at_slots([Event(at, status, f"appointment {row_id}") for at, row_id, status in due], start, schedule, zone)
 
 
 def _abandonments(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
-    due = appointments.abandonments_until(conn, until=end)
+    due = queries.appointments.abandonments_until(conn, until=end)
     return at_slots([Event(at, "abandoned", f"assessment {row_id}") for at, row_id in due], start, schedule, zone)
 
 
 def _removals(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
     retention = timedelta(days=settings.current().report_retention_days)
-    due = reports.removals_until(conn, retention=retention, until=end)
+    due = queries.reports.removals_until(conn, retention=retention, until=end)
     return at_slots([Event(at, "removed", f"report {row_id}") for at, row_id in due], start, schedule, zone)
 
 
 def _purges(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
     """How many of the messages that are finished or dead now leave in which slot."""
     counts: Counter[datetime] = Counter()
-    for at, count in messages.purges_until(conn, done=DONE, dead=DEAD, until=end):
+    for at, count in queries.messages.purges_until(conn, done=DONE, dead=DEAD, until=end):
         counts[next_slot(schedule, zone, max(at, start))] += count
     return [Event(at, "purged", f"{count} messages") for at, count in counts.items()]
 

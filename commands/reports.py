@@ -13,14 +13,12 @@ from rich.table import Table
 
 import settings
 from db import queries
-from db.connection import transaction
+from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FORMULA = ("=", "+", "-", "@", "\t")  # with which a cell begins that spreadsheets run
 WIDEST = 200  # characters of a table: a narrower terminal folds its lines, which cuts no word off
-
-analytics = queries.load("analytics")
 
 
 @click.command()
@@ -40,8 +38,8 @@ def stats(first: datetime | None, last: datetime | None, *, as_csv: bool, as_jso
     period = choose_period(first and first.date(), last and last.date(), zone)
     with transaction() as conn:
         if recount:
-            analytics.allow_minutes(conn)
-            analytics.recount(conn, zone=zone.key)
+            queries.analytics.allow_minutes(conn)
+            queries.analytics.recount(conn, zone=zone.key)
         sections = collect(conn, period)
     if as_json:
         totals = {name: section.totals() for name, section in sections.items()}

@@ -15,6 +15,7 @@ import actors
 import settings
 from db import embedded
 from db.connection import shown
+from db.database import start_options
 from db.migrate import migrate
 from procfile import environment, interruptible, processes, tied
 
@@ -27,7 +28,7 @@ def up(*, only: tuple[str, ...]) -> None:
     """Run every process of the Procfile until Ctrl-C, on DATABASE_URL or on the embedded PostgreSQL."""
     with interruptible(), server() as url:
         click.echo(f"PostgreSQL: {shown(url)}")
-        migrate(url)
+        migrate(url, start_options=start_options())
         actors.publish(url)
         honcho.manager.KILL_WAIT = STOP_SECONDS
         manager = Manager(Printer(sys.stdout))

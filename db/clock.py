@@ -2,14 +2,11 @@
 
 from datetime import UTC, datetime
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
 from db import queries
-
-clock = queries.load("clock")
+from db.connection import Connection
 
 
 def now(conn: Connection) -> datetime:
     """When the transaction of `conn` began, or what `balansity.now` says instead."""
-    moment: datetime = clock.now(conn)
+    moment: datetime = queries.clock.now(conn)
     return moment.astimezone(UTC)

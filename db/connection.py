@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: one pool a process, opened when first needed."""
+"""Connections to PostgreSQL, and pools of them that open when first needed. Nothing here reads a setting."""
 
 import select
 from collections.abc import Callable, Iterator
@@ -7,12 +7,13 @@ from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, make_dsn, parse_dsn
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.pool import PoolError, ThreadedConnectionPool
 
-import settings
-from db import embedded
 from errors import DatabaseError
+
+__all__ = ["Connection"]  # for everybody: the noqa above stands once
 
 LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
 SHUTDOWN = "57P"  # how the codes of errors begin that end a connection
@@ -43,9 +44,12 @@ class Pool:
     psycopg2's own, which it wraps, raises as soon as every connection is taken, and hands out dead ones.
     """
 
-    def __init__(self, url: Callable[[], str], size: Callable[[], int]) -> None:
+    def __init__(
+        self, url: Callable[[], str], size: Callable[[], int], start_options: Callable[[], bool] = lambda: True
+    ) -> None:
         self.url = url
         self.size = size
+        self.start_options = start_options
         self.fixed: int | None = None
         self.address = ""
         self.lock = Lock()
@@ -56,7 +60,15 @@ class Pool:
         """Open so many connections at most, whatever was said before; to be said before the first is opened."""
         self.fixed = size
 
-    def getconn(self) -> connection:
+    def connect(self) -> Connection:
+        """One connection of the caller's own, which is none of the pool's.
+
+        Raises:
+            DatabaseError: as `connect`.
+        """
+        return connect(self.url(), start_options=self.start_options())
+
+    def getconn(self) -> Connection:
         pool = self._opened()
         if not self.free.acquire(timeout=WAIT_SECONDS):
             raise PoolError(f"No connection became free in {WAIT_SECONDS} s: raise DATABASE_POOL_SIZE")
@@ -71,7 +83,7 @@ class Pool:
             raise
         return conn
 
-    def putconn(self, conn: connection) -> None:
+    def putconn(self, conn: Connection) -> None:
         try:
             idle = not conn.closed and conn.info.transaction_status == TRANSACTION_STATUS_IDLE
             self._opened().putconn(conn, close=not idle)
@@ -90,13 +102,15 @@ class Pool:
             if self.connections is None:
                 size = self.fixed or self.size()
                 self.address = self.url()
-                self.connections = ThreadedConnectionPool(0, size, dsn(self.address))
+                self.connections = ThreadedConnectionPool(
+                    0, size, dsn(self.address, start_options=self.start_options())
+                )
                 self.connections.minconn = size  # of the connections handed back, keep as many
                 self.free = BoundedSemaphore(size)
             return self.connections
 
     @contextmanager
-    def transaction(self) -> Iterator[connection]:
+    def transaction(self) -> Iterator[Connection]:
         """A connection whose changes commit together when the block ends, or not at all."""
         conn = self.getconn()
         try:
@@ -106,7 +120,7 @@ class Pool:
             self.putconn(conn)
 
     @contextmanager
-    def single_statements(self) -> Iterator[connection]:
+    def single_statements(self) -> Iterator[Connection]:
         """A connection on which every statement commits by itself: one round trip instead of three."""
         conn = self.getconn()
         try:
@@ -118,7 +132,7 @@ class Pool:
             self.putconn(conn)
 
 
-def _alive(conn: connection) -> bool:
+def _alive(conn: Connection) -> bool:
     """Whether an idle connection still has its server: one that ended has left its goodbye in the socket."""
     try:
         if readable(conn, 0):
@@ -133,21 +147,21 @@ def is_lost(error: psycopg2.Error) -> bool:
     return not isinstance(error, PoolError) and (error.pgcode is None or error.pgcode.startswith(SHUTDOWN))
 
 
-def readable(conn: connection, seconds: float) -> bool:
+def readable(conn: Connection, seconds: float) -> bool:
     """Whether the server has said something within so many seconds; `select` would fail for a process of many files."""
     waiting = select.poll()
     waiting.register(conn, select.POLLIN)
     return bool(waiting.poll(seconds * 1000))
 
 
-def connect(url: str) -> connection:
-    """One connection of the caller's own.
+def connect(url: str, *, start_options: bool = True) -> Connection:
+    """One connection of the caller's own; without `start_options` where a transaction-mode pooler refuses them.
 
     Raises:
         DatabaseError: the server does not answer, refuses the login, or is older than PostgreSQL 14.
     """
     try:
-        conn = psycopg2.connect(dsn(url))
+        conn = psycopg2.connect(dsn(url, start_options=start_options))
     except psycopg2.OperationalError as error:
         raise Unreachable(url, error) from None
     if conn.server_version < OLDEST_SERVER:
@@ -157,10 +171,10 @@ def connect(url: str) -> connection:
     return conn
 
 
-def dsn(url: str) -> str:
+def dsn(url: str, *, start_options: bool) -> str:
     """`url` with our timeouts and keep-alives for everything it does not set itself."""
     ours: dict[str, Any] = {"application_name": "balansity", "connect_timeout": CONNECT_SECONDS, **KEEPALIVE}
-    if settings.current().broker_listen:  # a transaction-mode pooler refuses start-up options
+    if start_options:
         ours["options"] = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
     return str(make_dsn(**{**ours, **parse_dsn(url)}))
 
@@ -178,14 +192,3 @@ def shown(url: str) -> str:
         f"postgresql://{user and f'{user}@'}{place}{port and f':{port}'}/{parts.get('dbname', '')}"
         f"{f'?host={host}' if socket else ''}"
     )
-
-
-def url() -> str:
-    """Where the database is: DATABASE_URL, or the embedded server that `make up` or `make demo` runs."""
-    return settings.current().database_url or embedded.running_url(settings.current().database_folder)
-
-
-# This process's pool, shared by actors and broker; it opens nothing before it is used.
-pool = Pool(url, lambda: settings.current().database_pool_size)
-transaction = pool.transaction
-single_statements = pool.single_statements

@@ -19,15 +19,17 @@ LOCK = 3_141_592_653  # any number of our own: whoever holds it migrates
 events = EventLogger(__name__)
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, *, start_options: bool = True) -> list[str]:
     """Apply what is missing, each migration in its own transaction; returns the names applied.
+
+    Without `start_options` where a transaction-mode pooler refuses them.
 
     A pgmq queue of ours that was dropped and made anew gets its bell, index and view again.
 
     Raises:
         DatabaseError: the server cannot be reached, is too old, refuses a privilege, or holds what is in the way.
     """
-    with _one_at_a_time(url) as cursor:
+    with _one_at_a_time(url, start_options=start_options) as cursor:
         backend = _backend(url)
         try:
             missing = backend.to_apply(_known())
@@ -58,25 +60,25 @@ def pending(url: str) -> list[str]:
 
 
 @contextmanager
-def _one_at_a_time(url: str) -> Iterator[Cursor]:
+def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[Cursor]:
     """Hold an advisory lock and make sure that the schema for our own tables exists.
 
     A transaction's lock, not yoyo's table row (it outlives a crash) nor a session's lock (a pooler loses it).
     """
-    conn = connect(url)
+    conn = connect(url, start_options=start_options)
     try:
         with conn, conn.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-            _create_schema(url)
+            _create_schema(url, start_options=start_options)
             yield cursor
     finally:
         conn.close()
 
 
-def _create_schema(url: str) -> None:
+def _create_schema(url: str, *, start_options: bool) -> None:
     """Keep yoyo's own table out of `public`, which Supabase publishes to browsers."""
-    conn = connect(url)
+    conn = connect(url, start_options=start_options)
     try:
         with conn, conn.cursor() as cursor:
             cursor.execute("SELECT to_regnamespace('balansity') IS NULL")

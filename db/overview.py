@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
 from db import clock, queries
+from db.connection import Connection
 from domain.slots import is_ahead, next_slots
 
 Row = dict[str, Any]
@@ -18,30 +17,27 @@ MAILS = ("template", "state", "count")
 JOB = ("job", "schedule", "time_zone", "paused", "planned_until", "latest_run", "state", "outcome")
 NEXT_RUNS = 3
 
-messages = queries.load("messages")
-schedule = queries.load("jobs")
-
 
 def queues(conn: Connection) -> list[Row]:
-    return _named(QUEUE, messages.count_messages(conn))
+    return _named(QUEUE, queries.messages.count_messages(conn))
 
 
 def pgmq(conn: Connection) -> list[Row]:
-    return _named(PGMQ, messages.count_pgmq(conn))
+    return _named(PGMQ, queries.messages.count_pgmq(conn))
 
 
 def workers(conn: Connection) -> list[Row]:
-    return _named(WORKER, messages.list_workers(conn))
+    return _named(WORKER, queries.messages.list_workers(conn))
 
 
 def mails(conn: Connection) -> list[Row]:
-    return _named(MAILS, messages.count_mails(conn))
+    return _named(MAILS, queries.messages.count_mails(conn))
 
 
 def jobs(conn: Connection) -> list[Row]:
     """Every job with its latest run, its next ones (of a paused one none), and whether it is `ahead` of the clock."""
     now = clock.now(conn)
-    rows = _named(JOB, schedule.list_jobs_with_latest(conn))
+    rows = _named(JOB, queries.jobs.list_jobs_with_latest(conn))
     for job in rows:
         job["ahead"] = is_ahead(job["planned_until"], now)
         after, zone = max(job["planned_until"], now), ZoneInfo(job["time_zone"])

@@ -8,15 +8,13 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
 from db import queries
+from db.connection import Connection
 from domain.payload import YEARS
 from errors import BalansityError
 
 Number = int | Decimal
 
-statistics = queries.load("statistics")
 
 MAIL_OUTCOMES = (
     *("waiting", "sent", "delivered", "bounced", "complained", "dropped", "unknown", "failed", "superseded"),
@@ -106,10 +104,10 @@ def collect(conn: Connection, period: Period) -> dict[str, Section]:
     """Every section of COLUMNS."""
     moments = {"start": period.start, "end": period.end, "zone": period.zone.key}
     rows = {
-        "checkups": statistics.checkups(conn, **moments),
-        "consultations": statistics.consultations(conn, **moments),
-        "revenue": statistics.revenue(conn, **moments),
-        "mails": statistics.mails(conn, **moments),
-        "events": statistics.events(conn, first=period.first, last=period.last),
+        "checkups": queries.statistics.checkups(conn, **moments),
+        "consultations": queries.statistics.consultations(conn, **moments),
+        "revenue": queries.statistics.revenue(conn, **moments),
+        "mails": queries.statistics.mails(conn, **moments),
+        "events": queries.statistics.events(conn, first=period.first, last=period.last),
     }
     return {name: Section(*COLUMNS[name], list(found)) for name, found in rows.items()}

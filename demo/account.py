@@ -6,15 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from db import queries
+from db.connection import Connection
 from demo.acts import Act, Effect
 from demo.stage import Stage
-
-sql = queries.load("demo")
 
 COLUMNS = {
     "emails": ("id", "key", "template", "state", "reason", "user_id", "file", "name"),
@@ -49,7 +47,7 @@ class Account:
     def look(self, conn: Connection) -> None:
         """Read everything that may have changed."""
         for name, columns in COLUMNS.items():
-            rows = getattr(sql, READERS[name])(conn)
+            rows = getattr(queries.demo, READERS[name])(conn)
             self.seen[name] = [dict(zip(columns, row, strict=True)) for row in rows]
         self.seen["emails"] = [row for row in self.seen["emails"] if row["state"] != "planned"]
 
@@ -88,7 +86,9 @@ class Account:
         found += [
             f"{count} {what} instead of {expected[kind]}" for what, kind, count in counts if count != expected[kind]
         ]
-        found += [f"dead letter of {actor}: {error.strip().splitlines()[-1]}" for _, actor, error in sql.dead(conn)]
+        found += [
+            f"dead letter of {actor}: {error.strip().splitlines()[-1]}" for _, actor, error in queries.demo.dead(conn)
+        ]
         return found
 
     def write_reports(self) -> None:

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
 from db import queries
+from db.connection import Connection
 from demo.cast import Cast
-
-sql = queries.load("demo")
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,12 @@ def program(cast: Cast) -> list[Act]:
                 mail("report_ready", cast.user("check-up")),
                 event("assessment_completed"),
             ),
-            lambda conn: sql.complete_assessment(conn, id=cast.assessment_id),
+            lambda conn: queries.demo.complete_assessment(conn, id=cast.assessment_id),
         ),
         Act(
             "A consultation is booked",
             (mail("appointment_confirmation", booking.user_id),),
-            lambda conn: sql.add_appointment(
+            lambda conn: queries.demo.add_appointment(
                 conn,
                 user_id=booking.user_id,
                 profile_id=booking.child_id,
@@ -82,7 +79,7 @@ def program(cast: Cast) -> list[Act]:
                 status("payments", cast.payment_id, "completed"),
                 event("payment_completed"),
             ),
-            lambda conn: sql.set_payment_status(conn, id=cast.payment_id, status="completed"),
+            lambda conn: queries.demo.set_payment_status(conn, id=cast.payment_id, status="completed"),
         ),
         Act(
             "A payment fails",
@@ -91,7 +88,7 @@ def program(cast: Cast) -> list[Act]:
                 status("payments", cast.failing_payment_id, "failed"),
                 event("payment_failed"),
             ),
-            lambda conn: sql.set_payment_status(conn, id=cast.failing_payment_id, status="failed"),
+            lambda conn: queries.demo.set_payment_status(conn, id=cast.failing_payment_id, status="failed"),
         ),
         Act(
             "Consultations begin and end",

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
 from db import queries
-
-sql = queries.load("demo")
+from db.connection import Connection
 
 FAMILIES = {
     # parent: (first name, last name), child: (first name, last name, born, gender)
@@ -59,36 +56,36 @@ class Cast:
 
 def assemble(conn: Connection) -> Cast:
     """Write the families and what happened before the curtain rises."""
-    sql.be_silent(conn)
+    queries.demo.be_silent(conn)
     families = {part: _family(conn, number, *FAMILIES[part]) for number, part in enumerate(FAMILIES)}
     now = datetime.now(UTC)
     paying, failing = families["payment"], families["failure"]
-    payment_id = sql.add_payment(conn, user_id=paying.user_id, amount=5000, status="pending")
+    payment_id = queries.demo.add_payment(conn, user_id=paying.user_id, amount=5000, status="pending")
     odd = now.replace(minute=35, second=0, microsecond=0) + timedelta(days=3)  # half past something, as people book
     for part, days, type_name, status, paid in PAST:
-        payment = sql.add_payment(conn, user_id=families[part].user_id, amount=5000, status=paid)
+        payment = queries.demo.add_payment(conn, user_id=families[part].user_id, amount=5000, status=paid)
         _book(conn, families[part], odd - timedelta(days=3 + days), type_name, status=status, payment_id=payment)
     _book(conn, families["tomorrow"], now + timedelta(hours=24) + MOMENTS_AHEAD, "Детский психолог")
     soon = _book(conn, families["soon"], now + timedelta(hours=1) + MOMENTS_AHEAD, "Семейный психолог")
-    sql.add_reminder(conn, appointment_id=soon, kind="24h")
+    queries.demo.add_reminder(conn, appointment_id=soon, kind="24h")
     cast = Cast(
         families=families,
         assessment_id=_answered(conn, families["check-up"], now - timedelta(minutes=25)),
         stale_assessment_id=_answered(conn, families["booking"], now - timedelta(days=31)),
         unpaid_appointment_id=_book(conn, paying, odd, "Логопед", status="pending", payment_id=payment_id),
         payment_id=payment_id,
-        failing_payment_id=sql.add_payment(conn, user_id=failing.user_id, amount=5000, status="processing"),
+        failing_payment_id=queries.demo.add_payment(conn, user_id=failing.user_id, amount=5000, status="processing"),
         begun_appointment_id=_book(conn, families["today"], now - timedelta(minutes=5), "Невролог"),
         over_appointment_id=_book(conn, families["today"], now - timedelta(hours=2), "Первичная встреча"),
     )
-    sql.be_heard(conn)
+    queries.demo.be_heard(conn)
     return cast
 
 
 def _family(conn: Connection, number: int, parent: tuple[str, str], child: tuple[str, str, str, str]) -> Family:
-    user_id = sql.add_user(conn, email=f"parent{number}@example.com", phone=f"+7900000000{number}")
+    user_id = queries.demo.add_user(conn, email=f"parent{number}@example.com", phone=f"+7900000000{number}")
     for type_, (first_name, last_name, dob, gender) in (("parent", (*parent, None, None)), ("child", child)):
-        child_id = sql.add_profile(
+        child_id = queries.demo.add_profile(
             conn, user_id=user_id, type=type_, first_name=first_name, last_name=last_name, dob=dob, gender=gender
         )
     return Family(user_id, child_id, " ".join(parent))
@@ -96,7 +93,7 @@ def _family(conn: Connection, number: int, parent: tuple[str, str], child: tuple
 
 def _book(conn: Connection, family: Family, scheduled_at: datetime, type_name: str, **unpaid: str) -> str:
     values = {"status": "scheduled", "payment_id": None, **unpaid}
-    booked: Any = sql.add_appointment(
+    booked: Any = queries.demo.add_appointment(
         conn,
         user_id=family.user_id,
         profile_id=family.child_id,
@@ -110,11 +107,11 @@ def _book(conn: Connection, family: Family, scheduled_at: datetime, type_name: s
 def _answered(conn: Connection, family: Family, started_at: datetime) -> str:
     """A check-up with every question answered; the site has not computed its results yet."""
     invented = random.Random(SEED)  # noqa: S311 - answers, not secrets
-    assessment_id: Any = sql.add_assessment(
+    assessment_id: Any = queries.demo.add_assessment(
         conn, profile_id=family.child_id, assessment_type="checkup", started_at=started_at
     )
     for question in (*range(2, 22), *range(23, 32)):
-        sql.add_answer(
+        queries.demo.add_answer(
             conn,
             assessment_id=assessment_id,
             question_id=question,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import actors
-import db.connection
 import settings
 from db import embedded
+from db.database import connect
 from db.migrate import migrate
 from errors import BalansityError
 from procfile import environment, processes, tied, uninterrupted
@@ -112,7 +112,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
 def _fresh_database(server: str) -> str:
     """An empty database under a new name, so that no leftover of an earlier run reaches it; earlier ones go."""
     name = f"demo_{time.time_ns()}"
-    conn = db.connection.connect(server)
+    conn = connect(server)
     try:
         conn.autocommit = True
         with conn.cursor() as cursor:

@@ -13,18 +13,24 @@ from uuid import UUID, uuid4
 
 import fsspec
 from fsspec import AbstractFileSystem
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from db import queries
-from db.connection import transaction
-from domain.report_formats import ReportFile
+from db.connection import Connection
+from db.database import transaction
 from errors import PermanentError, RetryableError, SettingsError
 
 PATIENCE_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
 BATCH = 100  # reports that are removed together
 
-reports = queries.load("reports")
+
+@dataclass(frozen=True)
+class ReportFile:
+    """A finished report, ready to be attached or downloaded."""
+
+    filename: str
+    media_type: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,9 @@ class ReportKey:
 
 
 def is_kept(conn: Connection, key: ReportKey) -> bool:
-    return bool(reports.is_kept(conn, assessment_id=str(key.assessment_id), format=key.format, digest=key.digest))
+    return bool(
+        queries.reports.is_kept(conn, assessment_id=str(key.assessment_id), format=key.format, digest=key.digest)
+    )
 
 
 def write(key: ReportKey, content: bytes) -> None:
@@ -61,7 +69,7 @@ def write(key: ReportKey, content: bytes) -> None:
 def save(conn: Connection, key: ReportKey, user_id: UUID | None, file: ReportFile, at: datetime) -> UUID | None:
     """Keep a report once; returns its id, or None if this very report is kept already."""
     is_file = bool(settings.current().report_storage_url)
-    report_id = reports.add(
+    report_id = queries.reports.add(
         conn,
         assessment_id=str(key.assessment_id),
         user_id=user_id and str(user_id),
@@ -84,7 +92,7 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
         PermanentError: no report has this id (any more), or its file is gone.
         RetryableError: the storage fails.
     """
-    row = reports.find(conn, id=str(report_id))
+    row = queries.reports.find(conn, id=str(report_id))
     if row is None:
         raise PermanentError(f"There is no report {report_id}: it was removed, or never made")
     filename, media_type, content, path = row
@@ -93,7 +101,7 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
 
 def remove_of_user(conn: Connection, user_id: UUID) -> int:
     """Remove all reports about a user's family; returns how many."""
-    return _remove_files([path for (path,) in reports.remove_of_user(conn, user_id=str(user_id))])
+    return _remove_files([path for (path,) in queries.reports.remove_of_user(conn, user_id=str(user_id))])
 
 
 def remove_folders(ids: Iterable[str]) -> int:
@@ -116,7 +124,7 @@ def remove_old(before: datetime) -> int:
     while batch := _old(before):
         _remove_files(list(batch.values()))
         with transaction() as conn:
-            reports.remove(conn, ids=list(batch))
+            queries.reports.remove(conn, ids=list(batch))
         removed += len(batch)
     return removed
 
@@ -137,7 +145,7 @@ def probe() -> None:
 def _old(before: datetime) -> dict[str, str | None]:
     """Some of the reports to be removed: their ids and their files' paths."""
     with transaction() as conn:
-        return dict(reports.old(conn, before=before, batch=BATCH))
+        return dict(queries.reports.old(conn, before=before, batch=BATCH))
 
 
 def _write(path: str, content: bytes) -> None:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+from db.connection import Connection
 
 
 class Clinic:

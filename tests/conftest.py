@@ -9,12 +9,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extensions import quote_ident
 
-import db.connection
 import settings
 from db import embedded
+from db.connection import Connection
+from db.database import pool
 from db.migrate import migrate
 
 TEMPLATE = "balansity_template"
@@ -109,9 +109,9 @@ def environment(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "outbox"))
     settings.current.cache_clear()
-    db.connection.pool.closeall()
+    pool.closeall()
     yield monkeypatch
-    db.connection.pool.closeall()
+    pool.closeall()
     settings.current.cache_clear()
 
 

@@ -4,7 +4,7 @@ import psycopg2
 from flask import Blueprint, Response
 from psycopg2.pool import PoolError
 
-from db.connection import transaction
+from db.database import transaction
 from errors import DatabaseError
 
 pages = Blueprint("health", __name__)

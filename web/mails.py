@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from actors import rendering
-from domain.mail_template import TEMPLATES
+from mail import rendering
+from mail.template import TEMPLATES
 
 pages = Blueprint("mails", __name__, template_folder="templates")
 

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, render_template, request
 from markupsafe import Markup
 
 import settings
-from db.connection import transaction
+from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
 from domain.plot import daily_bars
 from domain.russian import number

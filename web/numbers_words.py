@@ -1,6 +1,6 @@
 """The words of the page of numbers: for the clinic's people, so in Russian. What has no word here is shown as it is."""
 
-from domain.mail_template import TEMPLATES
+from mail.template import TEMPLATES
 
 HEADINGS = {
     "checkups": "Чекапы",

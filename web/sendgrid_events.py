@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint, abort, request
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from pydantic import BaseModel, BeforeValidator, StringConstraints, ValidationError
 from sendgrid.helpers.eventwebhook import EventWebhook
 
 import settings
-from db import connection, queries
+from db import queries
+from db.connection import Connection
+from db.database import transaction
 from db.text import storable
 from domain.payload import IfReadable, Moment, problems
 from log import EventLogger
@@ -32,7 +33,6 @@ KINDS = {
 }
 
 pages = Blueprint("sendgrid_events", __name__)
-deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
 
 
@@ -63,7 +63,7 @@ class Event(BaseModel):
 def receive() -> tuple[str, int]:
     """Take in a batch: all that can be read of it or, so that SendGrid sends it again, none."""
     batch = _batch(_verified_body())
-    with connection.transaction() as conn:
+    with transaction() as conn:
         news = sum(_record(conn, event) for event in map(_event, batch) if event)
     events.info("mail_events_received", events=len(batch), news=news)
     return "", 204
@@ -107,7 +107,7 @@ def _record(conn: Connection, event: Event) -> bool:
     """Whether the event was news; mails of other senders on the account, and openings and clicks, are not for us."""
     if event.kind is None or event.delivery is None:
         return False
-    news: Any = deliveries.record_event(
+    news: Any = queries.deliveries.record_event(
         conn,
         id=event.sg_event_id,
         delivery_id=str(event.delivery),

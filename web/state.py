@@ -7,11 +7,10 @@ from flask import Blueprint, render_template
 
 import settings
 from db import clock, overview, queries
-from db.connection import transaction
+from db.database import transaction
 
 MOST_DEAD = 20
 
-messages = queries.load("messages")
 pages = Blueprint("state", __name__, template_folder="templates")
 
 
@@ -27,7 +26,7 @@ def state() -> str:
             pgmq=overview.pgmq(conn),
             workers=overview.workers(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
-            dead=[_letter(row) for row in messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
+            dead=[_letter(row) for row in queries.messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
             mails=overview.mails(conn),
         )
 

@@ -7,12 +7,11 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 
 from actors.payments import process_payment
 from db import queries
-from db.connection import transaction
+from db.database import transaction
 from gateways import yookassa
 from log import EventLogger
 
 pages = Blueprint("yookassa_notices", __name__)
-payments = queries.load("payments")
 events = EventLogger(__name__)
 
 
@@ -49,7 +48,7 @@ def receive() -> tuple[str, int]:
     except ValidationError:
         abort(400, "Not a notification")
     with transaction() as conn:
-        ours = list(payments.find_by_external_id(conn, external_id=notice.external_id))
+        ours = list(queries.payments.find_by_external_id(conn, external_id=notice.external_id))
     for payment_id, waiting in ours:
         if not waiting:
             process_payment.send(payment_id=payment_id, action="verify")

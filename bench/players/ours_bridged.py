@@ -25,5 +25,5 @@ def install() -> None:
 
 
 def fill(count: int) -> None:
-    with db.connection.transaction() as conn, conn.cursor() as cursor:
+    with db.database.transaction() as conn, conn.cursor() as cursor:
         cursor.execute(SEND.read_text(), {"count": count})

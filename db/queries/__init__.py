@@ -1,13 +1,15 @@
-"""The named SQL queries: one file a domain noun, `-- name:` above each."""
+"""The named SQL queries: one file a domain noun, `-- name:` above each; `queries.jobs.add_job(conn, …)` runs one."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import aiosql
 
 
-@cache
-def load(name: str) -> Any:
-    """The queries of `<name>.sql`, each a function whose first argument is the connection."""
-    return aiosql.from_path(Path(__file__).parent / f"{name}.sql", "psycopg2")
+def __getattr__(noun: str) -> Any:
+    """The queries of `<noun>.sql`, each a function whose first argument is the connection; read on first use."""
+    path = Path(__file__).parent / f"{noun}.sql"
+    if not path.exists():
+        raise AttributeError(f"There is no {path}.")
+    globals()[noun] = loaded = aiosql.from_path(path, "psycopg2")
+    return loaded

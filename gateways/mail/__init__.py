@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import settings
-from domain.mail import Accepted, Mail
 from gateways.mail import outbox, sendgrid, smtp
+from gateways.mail.envelope import Accepted, Mail
 
 PROVIDERS: dict[str, Callable[[Mail], Accepted]] = {"file": outbox.send, "smtp": smtp.send, "sendgrid": sendgrid.send}
 

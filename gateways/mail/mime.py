@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, localtime
 
-from domain.mail import Attachment, Mail
+from gateways.mail.envelope import Attachment, Mail
 
 
 def build(mail: Mail, sender: Address) -> EmailMessage:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import settings
-from domain.mail import Accepted, Mail
 from errors import RetryableError
 from gateways.mail import mime
+from gateways.mail.envelope import Accepted, Mail
 
 UUID_LENGTH = 36  # characters
 

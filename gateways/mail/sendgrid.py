@@ -15,8 +15,8 @@ from sendgrid import SendGridAPIClient
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 import settings
-from domain.mail import Accepted, Attachment, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
+from gateways.mail.envelope import Accepted, Attachment, Mail
 from gateways.mail.mime import message_id
 
 TIMEOUT = urllib3.Timeout(connect=5, read=20)  # seconds; with the next one, together below the actor's time limit

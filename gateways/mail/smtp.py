@@ -6,9 +6,9 @@ import ssl
 import threading
 
 import settings
-from domain.mail import Accepted, Mail
 from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import mime
+from gateways.mail.envelope import Accepted, Mail
 
 TIMEOUT_SECONDS = 20  # for every step but the next
 CONTENT_SECONDS = 60  # for writing the mail, and for the server that looks into it

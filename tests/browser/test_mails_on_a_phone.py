@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from actors import rendering
-from domain.mail_samples import SAMPLES
-from domain.mail_template import TEMPLATES
+from mail import rendering
+from mail.samples import SAMPLES
+from mail.template import TEMPLATES
 
 PHONE_WIDTH = 360  # pixels, of a small phone
 LONG = "Константин-Александр Преображенский-Воскресенский-Рождественский"

@@ -14,8 +14,8 @@ import psycopg2
 from dramatiq import Message
 
 import settings
-from broker import PostgresBroker
 from db.connection import Pool
+from messaging.broker import PostgresBroker
 
 PATIENCE_SECONDS = 60.0
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
+from db.connection import Connection
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers import smtp as smtp_server

@@ -12,7 +12,7 @@ from dramatiq import group, pipeline
 from dramatiq.rate_limits import ConcurrentRateLimiter
 
 import settings
-from limits import PostgresLimits
+from messaging.limits import PostgresLimits
 from tests.faults.crew import Crew, Office, until
 from tests.servers import pgbouncer
 

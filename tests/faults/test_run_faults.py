@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import scheduler
 import settings
+from db.connection import Connection
 from tests.clinic import Clinic
 from tests.faults.crew import until
 

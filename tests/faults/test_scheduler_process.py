@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import scheduler
 import settings
 from db import embedded
+from db.connection import Connection
 from db.migrate import migrate
 from tests.clinic import Clinic
 

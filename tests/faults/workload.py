@@ -88,7 +88,7 @@ def receive(number: int) -> None:
 @dramatiq.actor(queue_name="quick")
 def count_in_transaction(number: int) -> None:
     """Work that holds a connection of its own."""
-    with db.connection.transaction() as conn, conn.cursor() as cursor:
+    with db.database.transaction() as conn, conn.cursor() as cursor:
         cursor.execute("SELECT 1")
         note(str(number))
 

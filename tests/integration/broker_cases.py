@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from db.connection import Connection
 
 PATIENCE = 20_000  # milliseconds
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import dramatiq
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import broker as application
-import db.connection
 import settings
-from broker import PostgresBroker
+from db.connection import Connection
+from db.database import pool
+from messaging.broker import PostgresBroker
 from tests.clinic import Clinic
 from tests.servers import yookassa
 from tests.servers.yookassa import YooKassa
@@ -40,7 +40,7 @@ def shop(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
 
 @pytest.fixture
 def broker(environment: pytest.MonkeyPatch) -> Iterator[PostgresBroker]:
-    broker = PostgresBroker(db.connection.pool)
+    broker = PostgresBroker(pool)
     yield broker
     broker.close()
 

@@ -50,4 +50,4 @@ def write_down(clinic: Clinic, key: str, recipient: str | None, user_id: str | N
 
 def record(clinic: Clinic, key: str, user_id: str | None, facts: dict[str, Any]) -> None:
     event = {"key": key, "type": "page_seen", "occurred_at": AT.isoformat(), "user_id": user_id, "facts": facts}
-    queries.load("analytics").record(clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)
+    queries.analytics.record(clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)

@@ -6,12 +6,11 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
 import settings
-from actors.delivery import deliver
 from db import queries
-from domain.mail_order import read_order
+from db.connection import Connection
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.integration.mail_cases import row
 
 
@@ -42,7 +41,7 @@ def begin_sending(
     conn: Connection, message_id: str, kind: str = "report_ready", key: str = "k", ago: timedelta = timedelta()
 ) -> str:
     """What a worker that died so long ago, in the middle of its call, leaves behind."""
-    delivery_id, state, number, _ = queries.load("deliveries").begin(
+    delivery_id, state, number, _ = queries.deliveries.begin(
         conn,
         key=key,
         numbered=False,
@@ -66,7 +65,7 @@ def begin_sending(
 
 
 def finish(conn: Connection, delivery: str, number: int, outcome: str, answer: str) -> None:
-    queries.load("deliveries").finish_attempt(
+    queries.deliveries.finish_attempt(
         conn,
         delivery_id=delivery,
         number=number,
@@ -82,6 +81,6 @@ def pass_time(conn: Connection, span: timedelta) -> None:
 
 
 def report_delivered(conn: Connection, delivery: str) -> None:
-    queries.load("deliveries").record_event(
+    queries.deliveries.record_event(
         conn, id="e1", delivery_id=delivery, kind="delivered", detail=None, occurred_at=datetime.now(UTC)
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domain.scoring import SCALES
+from reports.scoring import SCALES
 from tests.clinic import Clinic
 
 

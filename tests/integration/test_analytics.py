@@ -14,17 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from actors.analytics import _readable, record_event
 from broker import broker
 from db import queries
+from db.connection import Connection
 
 PATIENCE_SECONDS = 20
 MOSCOW = ZoneInfo("Europe/Moscow")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-analytics = queries.load("analytics")
 
 
 @pytest.fixture
@@ -121,8 +119,8 @@ def test_events_of_a_queue_that_was_created_anew_are_new(connection: Connection)
     for _ in range(2):
         queue(connection, {"type": "page_seen", "occurred_at": NOON.isoformat()})
         for redelivered in (False, True):
-            events = [event for _, event in _readable(analytics.waiting_in_pgmq(connection, count=10))]
-            new = analytics.record(connection, events=f"[{','.join(events)}]", zone=MOSCOW.key, at=NOON)
+            events = [event for _, event in _readable(queries.analytics.waiting_in_pgmq(connection, count=10))]
+            new = queries.analytics.record(connection, events=f"[{','.join(events)}]", zone=MOSCOW.key, at=NOON)
             assert new == (0 if redelivered else 1)
         rows(connection, "DROP VIEW IF EXISTS pgmq.analytics_queue; SELECT pgmq.drop_queue('analytics_queue')")
         rows(connection, "SELECT pgmq.create('analytics_queue')")
@@ -193,7 +191,7 @@ def record_at_once(connections: list[Connection], batches: list[list[dict[str, A
 
     def work(conn: Connection, batch: list[dict[str, Any]]) -> int:
         start.wait()
-        return int(analytics.record(conn, events=json.dumps(batch), zone=MOSCOW.key, at=NOON))
+        return int(queries.analytics.record(conn, events=json.dumps(batch), zone=MOSCOW.key, at=NOON))
 
     with ThreadPoolExecutor(len(batches)) as threads:
         return list(threads.map(work, connections, batches))
@@ -225,22 +223,22 @@ def test_workers_that_record_the_same_events_at_once_neither_deadlock_nor_count_
 def record(connection: Connection, *moments: str, received_at: datetime = NOON) -> None:
     """Events at these moments, each with a key of its own."""
     batch = [{"key": at, "type": "page_seen", "occurred_at": at, "facts": {}} for at in moments]
-    analytics.record(connection, events=json.dumps(batch), zone=MOSCOW.key, at=received_at)
+    queries.analytics.record(connection, events=json.dumps(batch), zone=MOSCOW.key, at=received_at)
 
 
 def test_a_recount_moves_days_to_another_time_zone(connection: Connection) -> None:
     record(connection, "2026-11-23T20:30:00Z", "2026-11-23T12:00:00Z")
-    assert analytics.recount(connection, zone="Asia/Yekaterinburg") == 1
+    assert queries.analytics.recount(connection, zone="Asia/Yekaterinburg") == 1
     assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 1, (date(2026, 11, 24), "page_seen"): 1}
-    assert analytics.recount(connection, zone="Asia/Yekaterinburg") == 0
-    assert analytics.recount(connection, zone=MOSCOW.key) == 1
+    assert queries.analytics.recount(connection, zone="Asia/Yekaterinburg") == 0
+    assert queries.analytics.recount(connection, zone=MOSCOW.key) == 1
     assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 2}
 
 
 def test_old_events_are_purged_and_their_counts_stay_through_a_recount(connection: Connection) -> None:
     record(connection, "2026-11-23T12:00:00Z", "2026-11-23T12:01:00Z", received_at=NOON - timedelta(days=1))
     record(connection, "2026-11-23T20:30:00Z")
-    assert [analytics.purge(connection, before=NOON, batch=1) for _ in range(3)] == [1, 1, 0]
+    assert [queries.analytics.purge(connection, before=NOON, batch=1) for _ in range(3)] == [1, 1, 0]
     assert rows(connection, "SELECT facts FROM balansity.analytics_event") == [({},)]
-    analytics.recount(connection, zone="Asia/Yekaterinburg")
+    queries.analytics.recount(connection, zone="Asia/Yekaterinburg")
     assert daily(connection) == {(date(2026, 11, 23), "page_seen"): 2, (date(2026, 11, 24), "page_seen"): 1}

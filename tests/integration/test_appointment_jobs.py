@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+from db.connection import Connection
 from tests.clinic import Clinic
 
 START = datetime(2026, 11, 25, 10, 35, tzinfo=UTC)

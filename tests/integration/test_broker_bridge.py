@@ -4,10 +4,10 @@ from typing import Any
 
 import dramatiq
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from broker import PostgresBroker
+from db.connection import Connection
 from errors import PermanentError
+from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import run, states, until
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import dramatiq
 import pytest
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound, RateLimitExceeded
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.connection
-from broker import PostgresBroker
+from db.connection import Connection
+from db.database import pool
 from errors import SettingsError
+from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import PATIENCE, run, states, until
 
 Work = Callable[..., dramatiq.Worker]
@@ -252,7 +252,7 @@ def test_a_message_may_be_sent_before_any_worker_knows_its_actor(broker: Postgre
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name="default", actor_name="note", args=(1,), kwargs={}, options={}
     )
-    sender = PostgresBroker(db.connection.pool)
+    sender = PostgresBroker(pool)
     sender.enqueue(message)
     seen: list[int] = []
     dramatiq.actor(broker=broker, actor_name="note")(seen.append)

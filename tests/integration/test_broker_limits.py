@@ -11,11 +11,11 @@ import dramatiq
 import pytest
 from dramatiq import RateLimitExceeded
 from dramatiq.rate_limits import Barrier, BucketRateLimiter, ConcurrentRateLimiter, WindowRateLimiter
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.connection
-from broker import PostgresBroker
-from limits import PostgresLimits
+from db.connection import Connection
+from db.database import pool
+from messaging.broker import PostgresBroker
+from messaging.limits import PostgresLimits
 from tests.integration.broker_cases import PATIENCE, run, until
 
 THREADS = 8
@@ -23,7 +23,7 @@ THREADS = 8
 
 @pytest.fixture
 def limits(environment: pytest.MonkeyPatch) -> PostgresLimits:
-    return PostgresLimits(db.connection.pool)
+    return PostgresLimits(pool)
 
 
 def at_once(call: Callable[[], Any], times: int = 1) -> list[Any]:

@@ -8,10 +8,10 @@ import pytest
 from dramatiq import group, pipeline
 from dramatiq.middleware import SkipMessage
 from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.connection
-from broker import PostgresBroker
+from db.connection import Connection
+from db.database import pool
+from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import PATIENCE, run, states, until
 
 Work = Callable[..., dramatiq.Worker]
@@ -192,6 +192,6 @@ def test_results_outlive_the_broker_that_stored_them(
     message = arithmetic["add"].send(2, 3)
     work()
     broker.join("default", timeout=PATIENCE)
-    other = PostgresBroker(db.connection.pool)
+    other = PostgresBroker(pool)
     assert other.get_results_backend().get_result(message) == 5
     assert states(connection) == {"done": 1}

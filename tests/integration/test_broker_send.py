@@ -5,9 +5,9 @@ from typing import Any
 import dramatiq
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from broker import PostgresBroker
+from db.connection import Connection
+from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import run, states
 
 

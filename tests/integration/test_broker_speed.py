@@ -4,10 +4,10 @@ from typing import Any
 
 import dramatiq
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from broker import FEWEST_COPIED, PostgresBroker
+from db.connection import Connection
 from errors import InvalidMessage
+from messaging.broker import FEWEST_COPIED, PostgresBroker
 from tests.integration.broker_cases import run, states
 
 CLAIM = "SELECT message_id::text FROM dramatiq.exchange(%s, 'default', '{}', '{}', %s, p_after => %s)"

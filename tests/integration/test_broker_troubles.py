@@ -11,14 +11,13 @@ import dramatiq
 import pytest
 from dramatiq.errors import Retry
 from dramatiq.middleware import SkipMessage
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import consumer
-from broker import FEWEST_COPIED, PostgresBroker
-from claims import Claim, ClaimsMiddleware
-from db.connection import Pool
+from db.connection import Connection, Pool
 from errors import InvalidMessage, SettingsError
-from pulse import SILENCE_SECONDS
+from messaging import consumer
+from messaging.broker import FEWEST_COPIED, PostgresBroker
+from messaging.claims import Claim, ClaimsMiddleware
+from messaging.pulse import SILENCE_SECONDS
 from tests.integration.broker_cases import PATIENCE, run, states, until
 from tests.servers import deaf_relay
 from tests.servers.deaf_relay import DeafRelay

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner, Result
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import actors
 import cli
 import db.connection
 import settings
 from commands.doctor import is_late
+from db.connection import Connection
 
 
 def balansity(*arguments: str) -> Result:

@@ -13,15 +13,15 @@ import hypothesis
 import pytest
 from dramatiq.errors import Retry
 from hypothesis import given, strategies
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
-from actors import attempt
-from actors.attempt import Attempt, Wait
-from domain.mail import Attachment, Mail
-from domain.mail_order import Variables
-from domain.mail_template import TEMPLATES
+from db.connection import Connection
 from errors import RetryableError
+from gateways.mail.envelope import Attachment, Mail
+from mail import attempt
+from mail.attempt import Attempt, Wait
+from mail.order import Variables
+from mail.template import TEMPLATES
 from tests.faults.crew import until
 from tests.integration import mail_cases as cases
 from tests.integration.ledger_cases import begin_sending, finish, ledger, order, outbox, pass_time, send

@@ -4,15 +4,13 @@ import io
 import time
 from pathlib import Path
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from rich.console import Console
 
 import actors
 from db import queries
+from db.connection import Connection
 from demo.account import Account
 from demo.stage import Stage
-
-sql = queries.load("demo")
 
 
 def test_what_nobody_expected_is_a_problem(connection: Connection, tmp_path: Path) -> None:
@@ -41,6 +39,6 @@ def test_what_falls_due_within_a_minute_is_unfinished(connection: Connection, da
     actors.publish(database)
     with connection.cursor() as cursor:
         cursor.execute("""SELECT dramatiq.send('record_event', '{"type": "visit"}', delay => '1 hour')""")
-        assert sql.unfinished(connection) == 0
+        assert queries.demo.unfinished(connection) == 0
         cursor.execute("""SELECT dramatiq.send('record_event', '{"type": "visit"}', delay => '30 seconds')""")
-        assert sql.unfinished(connection) == 1
+        assert queries.demo.unfinished(connection) == 1

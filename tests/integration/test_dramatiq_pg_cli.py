@@ -7,10 +7,10 @@ from pathlib import Path
 
 import dramatiq
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from broker import PostgresBroker
+from db.connection import Connection
+from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import PATIENCE, run, states, until
 
 Command = Callable[..., str]

@@ -12,15 +12,14 @@ from uuid import UUID
 import dramatiq
 import pytest
 from icalendar import Calendar
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from actors.emails import send_email
 from broker import broker
-from domain.report_formats import ReportFile
+from db.connection import Connection
 from domain.russian import MOSCOW, day_and_time
 from gateways import report_storage
-from gateways.report_storage import ReportKey
+from gateways.report_storage import ReportFile, ReportKey
 from tests.integration import mail_cases as cases
 
 PATIENCE_SECONDS = 20

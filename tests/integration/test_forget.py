@@ -18,9 +18,8 @@ from actors.emails import send_email
 from broker import broker
 from cli import main
 from db import queries
-from domain.report_formats import ReportFile
 from gateways import report_storage
-from gateways.report_storage import ReportKey
+from gateways.report_storage import ReportFile, ReportKey
 from tests.clinic import Clinic
 from tests.integration.forget_cases import AT, forget, traces
 
@@ -35,7 +34,7 @@ def live(clinic: Clinic, address: str) -> tuple[str, str]:
     """A user with traces everywhere; returns their id and their check-up's."""
     user_id = clinic.add_user(address)
     assessment_id = clinic.add_checkup(user_id)
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         file = ReportFile("report.pdf", "application/pdf", b"%PDF-")
         report_storage.save(conn, ReportKey(UUID(assessment_id), "pdf", "a" * 64), UUID(user_id), file, AT)
     delivery_id = clinic.value(
@@ -59,7 +58,7 @@ def live(clinic: Clinic, address: str) -> tuple[str, str]:
     clinic.rows("INSERT INTO balansity.suppression VALUES (%s, 'bounced', NULL, now())", address)
     event = {"key": f"checkup:{assessment_id}:completed", "type": "assessment_completed", "occurred_at": AT.isoformat(),
              "user_id": user_id, "facts": {"assessment_id": assessment_id, "user_id": user_id}}  # fmt: skip
-    queries.load("analytics").record(clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)
+    queries.analytics.record(clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)
     clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", assessment_id)  # fires the trigger
     clinic.rows("SELECT pgmq.archive('email_queue', max(msg_id)) FROM pgmq.q_email_queue")
     send_email.send(to=address, subject="Тема", template="report_ready", variables={"name": "Анна"}, user_id=user_id)
@@ -100,7 +99,7 @@ def live_with_the_service(clinic: Clinic, address: str, first_name: str, last_na
     payment_id = clinic.add_payment(user_id, {"appointment_id": appointment_id})
     clinic.set_payment(payment_id, "completed")
     clinic.rows("SELECT public.queue_payment_processing(%s, 'update_status')", payment_id)
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         send_reminders(conn, datetime.now(UTC))
     return [user_id, assessment_id, profile_id, appointment_id, payment_id, address, first_name, last_name]
 

@@ -86,8 +86,8 @@ def test_what_a_provider_says_later_is_kept_without_its_words(clinic: Clinic) ->
     delivery_id = write_down(clinic, "a", "anna@example.com", user_id)
     clinic.rows("UPDATE balansity.delivery SET attempts = 1")
     forget(user_id)
-    with db.connection.transaction() as conn:
-        queries.load("deliveries").record_event(
+    with db.database.transaction() as conn:
+        queries.deliveries.record_event(
             conn, id="1", delivery_id=delivery_id, kind="bounced", detail="550 <anna@example.com>: no such user",
             occurred_at=AT,
         )  # fmt: skip
@@ -111,8 +111,8 @@ def test_an_answer_to_a_mail_that_was_on_its_way_is_kept_without_its_words(clini
     clinic.rows("UPDATE balansity.delivery SET attempts = 1")
     clinic.rows("INSERT INTO balansity.delivery_attempt VALUES (%s, 1, 'smtp', now())", delivery_id)
     forget(user_id)
-    with db.connection.transaction() as conn:
-        queries.load("deliveries").finish_attempt(
+    with db.database.transaction() as conn:
+        queries.deliveries.finish_attempt(
             conn, delivery_id=delivery_id, number=1, outcome="failed", answer="550 <anna@example.com>: no such user",
             provider_message_id=None,
         )  # fmt: skip

@@ -9,7 +9,6 @@ from typing import Any
 import dramatiq
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import scheduler
 from actors.appointments import (
@@ -18,15 +17,16 @@ from actors.appointments import (
     send_reminders,
     update_appointment_statuses,
 )
-from actors.delivery import deliver, ledger_entry
 from actors.emails import send_email
 from actors.runs import run_slot
-from broker import PostgresBroker
 from db import queries
-from db.connection import transaction
-from domain.mail_order import read_order
+from db.connection import Connection
+from db.database import transaction
 from domain.slots import Missed
 from errors import InvalidMessage, RetryableError
+from mail.delivery import deliver, ledger_entry
+from mail.order import read_order
+from messaging.broker import PostgresBroker
 from scheduler import JOBS
 from tests.clinic import Clinic
 from tests.integration.broker_cases import states, until
@@ -34,8 +34,6 @@ from tests.integration.ledger_cases import begin_sending, order, pass_time
 
 SLOT = "2026-11-20T10:05:00+00:00"
 MINUTE = timedelta(minutes=1)
-jobs = queries.load("jobs")
-deliveries = queries.load("deliveries")
 REMINDERS_ALL = replace(JOBS[2], missed=Missed.ALL)
 
 
@@ -87,9 +85,9 @@ def test_an_attempt_that_was_overtaken_is_undone_and_says_nothing(clinic: Clinic
 def test_an_interrupt_after_the_commit_takes_no_success_back(clinic: Clinic) -> None:
     run = {"job": "update-appointment-statuses", "slot": SLOT, "attempt": 1, "outcome": ""}
     with transaction() as conn:
-        jobs.start_slot(conn, job=run["job"], slot=SLOT)
-        assert jobs.finish_slot(conn, **run, state="succeeded") == 1
-        assert jobs.finish_slot(conn, **run, state="failed") == 0
+        queries.jobs.start_slot(conn, job=run["job"], slot=SLOT)
+        assert queries.jobs.finish_slot(conn, **run, state="succeeded") == 1
+        assert queries.jobs.finish_slot(conn, **run, state="failed") == 0
     assert clinic.value("SELECT state FROM balansity.slot") == "succeeded"
 
 
@@ -151,7 +149,7 @@ def test_the_clean_up_gives_up_mails_whose_message_is_dead_or_gone(clinic: Clini
 
     def plan(key: str) -> str:
         message_id: str = send_email.send(**order(key=key)).message_id
-        deliveries.plan(clinic.connection, **ledger_entry(read_order(order(key=key)), message_id))
+        queries.deliveries.plan(clinic.connection, **ledger_entry(read_order(order(key=key)), message_id))
         return message_id
 
     def call(key: str) -> str:

@@ -11,12 +11,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
-from actors.delivery import deliver
 from db import queries
-from domain.mail_order import read_order
+from db.connection import Connection
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.integration import mail_cases as cases
 from web.app import create_app
 from web.sendgrid_events import SIGNATURE, TIMESTAMP
@@ -140,7 +140,7 @@ def test_an_event_that_overtakes_the_answer_is_not_undone(
     with connection.cursor() as cursor:
         cursor.execute("UPDATE balansity.delivery SET state = 'sending'")
     report(client, event(delivery, "delivered"))
-    queries.load("deliveries").finish_attempt(
+    queries.deliveries.finish_attempt(
         connection,
         delivery_id=delivery,
         number=1,
@@ -162,7 +162,7 @@ def test_a_bounce_or_complaint_stops_all_but_essential_mail_until_it_is_lifted(
     )
     send("m3", "appointment_confirmation", scheduled_at="2030-01-01T10:00:00Z")
     assert cases.row(connection, "SELECT state FROM balansity.delivery WHERE message_id = 'm3'")["state"] == "sent"
-    assert queries.load("deliveries").lift(connection, address="ANNA@example.com") == 1
+    assert queries.deliveries.lift(connection, address="ANNA@example.com") == 1
     send("m4")
     assert cases.row(connection, "SELECT state FROM balansity.delivery WHERE message_id = 'm4'")["state"] == "sent"
 

@@ -5,11 +5,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from actors.appointments import send_reminders
-from actors.attempt import Wait
-from db.connection import transaction
+from db.connection import Connection
+from db.database import transaction
+from mail.attempt import Wait
 from tests.clinic import Clinic
 from tests.integration import mail_cases as cases
 from tests.integration.ledger_cases import (

@@ -9,15 +9,16 @@ from subprocess import PIPE, Popen
 
 import pytest
 from dramatiq.errors import Retry
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.connection
 import settings
-from actors.delivery import deliver
 from db import queries
-from domain.mail_order import read_order
+from db.connection import Connection
+from db.database import pool
 from errors import ProviderBusy
-from gateways.mail import pace
+from mail import pace
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.clinic import Clinic
 from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Answer, SendGrid
@@ -42,8 +43,9 @@ def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
 
 
 def take(conn: Connection, places: int = 1, patience: timedelta = 10 * SECOND) -> timedelta:
-    sql = queries.load("deliveries")
-    wait: timedelta = sql.take_places(conn, provider="sendgrid", places=places, spacing=SECOND, patience=patience)
+    wait: timedelta = queries.deliveries.take_places(
+        conn, provider="sendgrid", places=places, spacing=SECOND, patience=patience
+    )
     return wait
 
 
@@ -69,7 +71,7 @@ def test_a_place_beyond_patience_is_not_taken(connection: Connection) -> None:
 
 def test_two_workers_never_take_the_same_place(connection: Connection, database: str) -> None:
     def take_ten(_: int) -> list[timedelta]:
-        with db.connection.single_statements() as conn:
+        with db.database.single_statements() as conn:
             return [take(conn, patience=100 * SECOND) for _ in range(10)]
 
     Clinic(connection).set_clock(NOW)
@@ -78,7 +80,7 @@ def test_two_workers_never_take_the_same_place(connection: Connection, database:
         settings.current.cache_clear()
         with ThreadPoolExecutor(4) as threads:
             waits = [wait for waits in threads.map(take_ten, range(4)) for wait in waits]
-        db.connection.pool.closeall()
+        pool.closeall()
         settings.current.cache_clear()
     assert sorted(waits) == [number * SECOND for number in range(40)]
 
@@ -94,7 +96,7 @@ def test_a_pause_ends_by_the_databases_clock(connection: Connection, environment
 WORKER = f"""
 import sys, time
 from errors import ProviderBusy
-from gateways.mail import pace
+from mail import pace
 
 pace.STOCK_SECONDS = {STOCK_SECONDS}
 for line in sys.stdin:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
-from actors.delivery import deliver
 from commands import mail as commands
-from domain.mail_order import read_order
-from domain.mail_template import TEMPLATES
+from db.connection import Connection
+from mail.delivery import deliver
+from mail.order import read_order
+from mail.template import TEMPLATES
 from tests.integration import mail_cases as cases
 from web.app import create_app
 

@@ -7,14 +7,14 @@ from typing import Any
 import dramatiq
 import pytest
 from click.testing import CliRunner
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
 from actors.emails import MAX_RETRIES, send_email
 from broker import broker
 from commands.mail import deliveries
 from db import queries
-from gateways.mail import pace
+from db.connection import Connection
+from mail import pace
 from tests.faults.crew import until
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
@@ -87,7 +87,7 @@ def run_again(conn: Connection, times: int, *first: str) -> None:
 def test_a_mail_may_wait_for_its_place_more_often_than_it_may_be_tried(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    queries.load("deliveries").hold_mail(connection, provider="sendgrid", pause=timedelta(hours=1))
+    queries.deliveries.hold_mail(connection, provider="sendgrid", pause=timedelta(hours=1))
     send()
     run_again(connection, MAX_RETRIES + 1)
     until(lambda: message(connection)["delayed"], "the message waits")

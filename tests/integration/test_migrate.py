@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+from db.connection import Connection
 from db.migrate import migrate
 from errors import DatabaseError
 from tests.integration.test_live_database import OLDER_DEPLOYMENT

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 from flask.testing import FlaskClient
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import db.statistics
 import settings
 from db import queries
+from db.connection import Connection
 from tests.clinic import Clinic
 from web.app import create_app
 from web.numbers_words import COLUMNS, HEADINGS
@@ -34,7 +34,7 @@ def clinic(connection: Connection) -> Clinic:
 
 def record(connection: Connection, kind: str) -> None:
     event = {"key": "a", "type": kind, "occurred_at": AT.isoformat(), "facts": {}}
-    queries.load("analytics").record(connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)
+    queries.analytics.record(connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)
 
 
 def test_events_are_in_a_table_and_in_a_plot(client: FlaskClient, connection: Connection) -> None:

@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import cli
 import settings
+from db.connection import Connection
 from tests.clinic import Clinic
 from tests.servers import yookassa
 from web.app import create_app

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+from db.connection import Connection
 from tests.clinic import Clinic
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)

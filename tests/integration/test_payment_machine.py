@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import cli
-from actors.payments import process_payment, queries
-from db.connection import transaction
+from actors.payments import process_payment
+from db import queries
+from db.connection import Connection
+from db.database import transaction
 from errors import PermanentError, RetryableError
 from tests.clinic import Clinic
 from tests.integration.payment_cases import deliver
@@ -166,7 +167,7 @@ class OnePayment(RuleBasedStateMachine):
     @rule()
     def worker_dies_before_it_commits(self) -> None:
         with transaction() as conn:
-            queries.change_status(conn, payment_id=self.payment, status=self.word(), now=datetime.now(UTC))
+            queries.payments.change_status(conn, payment_id=self.payment, status=self.word(), now=datetime.now(UTC))
             conn.rollback()
 
     @precondition(lambda self: self.story.status != "completed")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from icalendar import Calendar
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import settings
-from actors.delivery import deliver
-from domain.mail_order import read_order
+from db.connection import Connection
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.integration import mail_cases as cases
 
 BEGINS = (datetime.now(UTC) + timedelta(days=30)).replace(hour=10, minute=0, second=0, microsecond=0)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 from actors.payments import process_payment
+from db.connection import Connection
 from errors import RetryableError
 from tests.clinic import Clinic
 from tests.integration.payment_cases import deliver

@@ -4,16 +4,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import actors
 import settings
 from actors.messages import purge
 from db import queries
-from db.connection import transaction
+from db.connection import Connection
+from db.database import transaction
 from tests.clinic import Clinic
-
-analytics = queries.load("analytics")
 
 
 @pytest.fixture
@@ -57,7 +55,7 @@ def test_events_are_purged_after_their_days_and_stay_counted(clinic: Clinic, env
     now = datetime.now(UTC)
     for days in (29, 31):
         event = {"key": str(days), "type": "page_seen", "occurred_at": now.isoformat(), "facts": {}}
-        analytics.record(
+        queries.analytics.record(
             clinic.connection, events=json.dumps([event]), zone="Europe/Moscow", at=now - timedelta(days=days)
         )
     with transaction() as conn:

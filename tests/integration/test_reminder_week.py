@@ -10,12 +10,13 @@ from heapq import heappop, heappush
 from uuid import uuid4
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-import db.connection
-from actors.appointments import LOOK_AHEAD, Reminder, mail, queries
-from actors.delivery import deliver
-from domain.mail_order import read_order
+from actors.appointments import LOOK_AHEAD, Reminder, mail
+from db import queries
+from db.connection import Connection
+from db.database import pool
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.clinic import Clinic
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -154,7 +155,7 @@ class Week:
     def look(self, now: datetime) -> None:
         """Claim the reminders that are due, and plan their mails."""
         numbers = {row_id: n for n, row_id in self.ids.items()}
-        for row in queries.claim_reminders(self.clinic.connection, now=now, until=now + LOOK_AHEAD):
+        for row in queries.appointments.claim_reminders(self.clinic.connection, now=now, until=now + LOOK_AHEAD):
             reminder = Reminder(*row)
             key = numbers[reminder.appointment_id], reminder.kind, datetime.fromisoformat(reminder.scheduled_at)
             assert key not in self.left
@@ -164,5 +165,5 @@ class Week:
 
     def send(self, reminder: Reminder) -> None:
         self.clinic.set_clock(reminder.due_at)
-        db.connection.pool.closeall()  # the clock is that of connections opened from now on
+        pool.closeall()  # the clock is that of connections opened from now on
         deliver(read_order(mail(reminder)), str(uuid4()))

@@ -11,18 +11,17 @@ from uuid import UUID, uuid4
 import fsspec
 import pytest
 from click.testing import CliRunner
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import cli
 import db.connection
 import settings
-from actors.letters import write
 from actors.reports import generate_report
-from domain.mail_order import MailOrder
-from domain.report_formats import ReportFile
+from db.connection import Connection
 from errors import PermanentError, RetryableError, SettingsError
 from gateways import report_storage
-from gateways.report_storage import ReportKey
+from gateways.report_storage import ReportFile, ReportKey
+from mail.letter import write
+from mail.order import MailOrder
 from tests.clinic import Clinic
 from tests.integration.report_cases import completed_checkup, kept, mails
 from tests.servers import s3
@@ -58,7 +57,7 @@ def set_env_file(environment: pytest.MonkeyPatch, folder: Path, lines: dict[str,
 
 def save(key: ReportKey, user_id: UUID | None = None) -> UUID | None:
     report_storage.write(key, FILE.content)
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         return report_storage.save(conn, key, user_id, FILE, AT)
 
 
@@ -76,7 +75,7 @@ def remove_every_file() -> None:
 def test_a_kept_report_is_read_back(storage: Path) -> None:
     report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
     assert report_id is not None
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         assert report_storage.load(conn, report_id) == FILE
 
 
@@ -103,7 +102,7 @@ def test_removed_reports_leave_no_file(storage: Path) -> None:
     save(ReportKey(uuid4(), "pdf", "a" * 64), user_id)
     save(ReportKey(uuid4(), "csv", "b" * 64), user_id)
     save(ReportKey(uuid4(), "pdf", "c" * 64), other)
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         assert report_storage.remove_of_user(conn, user_id) == 2
     assert len(files()) == 1
 
@@ -112,7 +111,7 @@ def test_a_file_that_is_gone_already_does_not_stop_the_removal(storage: Path) ->
     user_id = uuid4()
     save(ReportKey(uuid4(), "pdf", "a" * 64), user_id)
     remove_every_file()
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         assert report_storage.remove_of_user(conn, user_id) == 1
 
 
@@ -142,7 +141,7 @@ def test_a_report_whose_file_is_gone_is_named(storage: Path) -> None:
     report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
     remove_every_file()
     assert report_id is not None
-    with db.connection.transaction() as conn, pytest.raises(PermanentError, match="gone from REPORT_STORAGE_URL"):
+    with db.database.transaction() as conn, pytest.raises(PermanentError, match="gone from REPORT_STORAGE_URL"):
         report_storage.load(conn, report_id)
 
 
@@ -156,7 +155,7 @@ def test_a_password_in_the_address_is_not_kept_and_not_said(
         cursor.execute("SELECT count(*) FROM balansity.report r WHERE r::text LIKE '%%hunter2%%'")
         assert cursor.fetchall() == [(0,)]
     remove_every_file()
-    with db.connection.transaction() as conn, pytest.raises(PermanentError) as gone:
+    with db.database.transaction() as conn, pytest.raises(PermanentError) as gone:
         report_storage.load(conn, report_id)
     assert "hunter2" not in str(gone.value)
 
@@ -166,7 +165,7 @@ def test_a_report_that_is_a_file_asks_for_its_storage_when_the_setting_is_gone(s
     storage.write_text("", encoding="utf-8")
     settings.current.cache_clear()
     assert report_id is not None
-    with db.connection.transaction() as conn, pytest.raises(SettingsError, match="REPORT_STORAGE_URL is empty"):
+    with db.database.transaction() as conn, pytest.raises(SettingsError, match="REPORT_STORAGE_URL is empty"):
         report_storage.load(conn, report_id)
 
 
@@ -231,7 +230,7 @@ def test_a_report_and_its_mail_go_by_way_of_the_bucket_that_the_settings_name(
     assessment_id = completed_checkup(clinic, clinic.add_user())
     generate_report(assessment_id=assessment_id)
     [order] = mails(clinic)
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         letter = write(conn, MailOrder.model_validate(order))
     [attached] = letter.attachments
     assert attached.content.startswith(b"%PDF-")

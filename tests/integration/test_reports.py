@@ -44,7 +44,7 @@ def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:
             "key": f"report_ready:{assessment_id}:pdf:{digest}",
         }
     ]
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         file = report_storage.load(conn, UUID(report_id))
     assert file.content.startswith(b"%PDF-")
     assert (len(file.content), file.media_type) == (size, "application/pdf")
@@ -169,7 +169,7 @@ def test_the_sites_results_count_unless_answers_are_known_to_be_newer(
 def facts(clinic: Clinic, assessment_id: str) -> dict[str, Any]:
     """The kept JSON report."""
     [report_id] = [row[0] for row in kept(clinic, assessment_id) if row[1] == "json"]
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         found: dict[str, Any] = json.loads(report_storage.load(conn, UUID(report_id)).content)
     return found
 
@@ -318,7 +318,7 @@ def test_results_of_an_odd_shape_give_way_to_the_answers(clinic: Clinic) -> None
     clinic.rows("UPDATE public.assessments SET results_summary = '[1, 2]' WHERE id = %s", assessment_id)
     generate_report(assessment_id=assessment_id, report_type="json")
     [(report_id, *_)] = kept(clinic, assessment_id)
-    with db.connection.transaction() as conn:
+    with db.database.transaction() as conn:
         facts = json.loads(report_storage.load(conn, UUID(report_id)).content)
     assert facts["scales"][0] | {"title": ""} == {
         "scale": "emotional", "title": "", "score": 5, "maximum": 20, "threshold": 12, "status": "typical",
@@ -338,5 +338,5 @@ def test_old_reports_and_those_of_removed_checkups_are_removed(clinic: Clinic) -
 
 
 def test_a_report_that_was_removed_is_named(clinic: Clinic) -> None:
-    with db.connection.transaction() as conn, pytest.raises(PermanentError, match="no report"):
+    with db.database.transaction() as conn, pytest.raises(PermanentError, match="no report"):
         report_storage.load(conn, uuid4())

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extras import RealDictCursor
 
 import actors
@@ -19,7 +18,7 @@ from actors.queues import (
     queue_report_generation,
     read_email_task,
 )
-from db.connection import connect
+from db.connection import Connection, connect
 from db.migrate import migrate
 
 REQUEST = (Path(__file__).parent / "request.sql").read_text(encoding="utf-8")  # its SQL, word for word

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import scheduler
+from db.connection import Connection
 from domain.slots import Missed
 from errors import BalansityError
 from scheduler import JOBS, enqueue_due, synchronise

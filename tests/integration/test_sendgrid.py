@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import log
 import settings
-from actors.delivery import deliver
-from domain.mail import Accepted, Attachment, Mail
-from domain.mail_order import read_order
+from db.connection import Connection
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways.mail import send, sendgrid
+from gateways.mail.envelope import Accepted, Attachment, Mail
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Answer, SendGrid

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import settings
-from domain.mail import Accepted, Attachment, Mail
 from errors import OutcomeUnknown, PermanentError, RetryableError
 from gateways.mail import send
 from gateways.mail import smtp as gateway
+from gateways.mail.envelope import Accepted, Attachment, Mail
 from tests.servers import smtp as server
 from tests.servers.smtp import Mailbox
 

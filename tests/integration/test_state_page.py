@@ -2,11 +2,11 @@
 
 import pytest
 from flask.testing import FlaskClient
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 import actors
 import settings
-from db.connection import pool
+from db.connection import Connection
+from db.database import pool
 from errors import SettingsError
 from web.app import create_app
 

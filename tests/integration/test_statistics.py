@@ -98,7 +98,7 @@ def test_mails_count_by_template_and_outcome(clinic: Clinic) -> None:
 
 def record(clinic: Clinic, *moments: datetime, kind: str = "page_seen") -> None:
     events = [{"key": str(uuid4()), "type": kind, "occurred_at": at.isoformat(), "facts": {}} for at in moments]
-    queries.load("analytics").record(clinic.connection, events=json.dumps(events), zone=MOSCOW.key, at=INSIDE)
+    queries.analytics.record(clinic.connection, events=json.dumps(events), zone=MOSCOW.key, at=INSIDE)
 
 
 def test_events_are_counted_and_shown_for_every_day(clinic: Clinic) -> None:

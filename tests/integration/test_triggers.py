@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+from db.connection import Connection
 from db.migrate import migrate
 from tests.clinic import Clinic
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pypdf
 
-from domain.report import Report
-from domain.report_canvas import Canvas
-from domain.report_pdf import draw
-from domain.scoring import SCALES, Answer, Status, score
+from reports.canvas import Canvas
+from reports.pdf import draw
+from reports.report import Report
+from reports.scoring import SCALES, Answer, Status, score
 
 ASSESSMENT = UUID("0a1b2c3d-0000-4000-8000-000000000001")
 KINDS = sorted(SCALES)

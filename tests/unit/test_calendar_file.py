@@ -7,8 +7,8 @@ from uuid import UUID
 
 from icalendar import Calendar
 
-from domain.calendar_file import calendar_file
-from domain.mail_facts import Appointment
+from mail.calendar_file import calendar_file
+from mail.facts import Appointment
 
 CLINIC = Address("Balansity", addr_spec="no-reply@balansity.example")
 BOOKED = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 import settings
-from actors import letters, rendering
-from domain.mail import Attachment
-from domain.mail_samples import SAMPLES
-from domain.mail_template import TEMPLATES
+from gateways.mail.envelope import Attachment
+from mail import letter, rendering
+from mail.samples import SAMPLES
+from mail.template import TEMPLATES
 
 FILES = (Attachment("consultation.ics", "text/calendar; method=PUBLISH", b""),)
 ESSENTIAL = {"scheduled_at", "amount", "currency", "unpaid"}
@@ -25,8 +25,8 @@ def rendered(name: str, words: dict[str, Any], files: tuple[Attachment, ...] = (
 
 
 def test_every_template_has_samples_a_writer_and_both_texts() -> None:
-    folder = settings.ROOT / "actors" / "templates"
-    assert SAMPLES.keys() == TEMPLATES.keys() == letters.WRITERS.keys()
+    folder = settings.ROOT / "mail" / "templates"
+    assert SAMPLES.keys() == TEMPLATES.keys() == letter.WRITERS.keys()
     for kind in (".html", ".txt"):
         assert {Path(f"{name}{kind}") for name in TEMPLATES} <= {path.relative_to(folder) for path in folder.iterdir()}
 

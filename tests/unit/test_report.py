@@ -14,10 +14,10 @@ from datetime import date
 import pytest
 
 import settings
-from domain.report import Report
-from domain.report_formats import digest, render
-from domain.report_text import next_steps, summary
-from domain.scoring import Answer, Status, score
+from reports.formats import digest, render
+from reports.report import Report
+from reports.scoring import Answer, Status, score
+from reports.text import next_steps, summary
 from tests.unit.report_cases import ASSESSMENT, KINDS, make_report, text_of
 
 
@@ -28,7 +28,7 @@ def test_same_report_gives_the_same_bytes(format_name: str) -> None:
 
 MADE_ELSEWHERE = """
 import hashlib
-from domain.report_formats import FORMATS, render
+from reports.formats import FORMATS, render
 from tests.unit.report_cases import make_report
 print(*(hashlib.sha256(render(make_report(), name).content).hexdigest() for name in FORMATS))
 """

@@ -10,15 +10,15 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from domain import report_text
-from domain.report import Report, full_name
-from domain.report_canvas import COLOURS, HEIGHT, INNER, MARGIN, TRACK, WIDTH, Canvas
-from domain.report_font import RUSSIAN
-from domain.report_formats import render
-from domain.report_pdf import BAR
-from domain.report_text import SCALES as SCALE_WORDS
-from domain.report_text import next_steps, summary
-from domain.scoring import Answer, Status, score
+from reports import text as words
+from reports.canvas import COLOURS, HEIGHT, INNER, MARGIN, TRACK, WIDTH, Canvas
+from reports.font import RUSSIAN
+from reports.formats import render
+from reports.pdf import BAR
+from reports.report import Report, full_name
+from reports.scoring import Answer, Status, score
+from reports.text import SCALES as SCALE_WORDS
+from reports.text import next_steps, summary
 from tests.unit.report_cases import ASSESSMENT, KINDS, Recorder, in_one_line, make_report, pages_of, report_of, text_of
 
 
@@ -31,7 +31,7 @@ def test_pdf_shows_every_scale_with_its_points_threshold_and_status(kind: str, v
         assert SCALE_WORDS[each.scale.name][0] in text
         assert f"{each.points} из {each.scale.maximum}" in text
         assert f"порог {each.scale.threshold}" in text
-        assert report_text.STATUSES[each.status] in text
+        assert words.STATUSES[each.status] in text
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -191,7 +191,7 @@ def test_a_name_that_is_too_long_ends_with_an_ellipsis() -> None:
 
 
 def test_every_sentence_of_ours_is_in_the_small_font() -> None:
-    texts = [value for name, value in vars(report_text).items() if name.isupper()]
+    texts = [value for name, value in vars(words).items() if name.isupper()]
     assert {letter for letter in repr(texts) if ord(letter) not in RUSSIAN} == set()
 
 

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from domain.report import Report, day_in_words, years
-from domain.report_text import summary
-from domain.scoring import Answer, score
+from reports.report import Report, day_in_words, years
+from reports.scoring import Answer, score
+from reports.text import summary
 from tests.unit.report_cases import ASSESSMENT
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.scoring import DIFFICULTIES, SCALES, Answer, Score, Status, score
+from reports.scoring import DIFFICULTIES, SCALES, Answer, Score, Status, score
 
 # domain.md's table once more, written out as the site's developers read it.
 TABLE = [

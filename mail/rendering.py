@@ -1,4 +1,4 @@
-"""Renders mails: the HTML and the plain text of actors/templates."""
+"""Renders mails: the HTML and the plain text of mail/templates."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 import settings
 from domain import russian
-from domain.mail import Attachment
-from domain.mail_samples import SAMPLE_FILES, SAMPLES
-from domain.mail_template import TEMPLATES
+from gateways.mail.envelope import Attachment
+from mail.samples import SAMPLE_FILES, SAMPLES
+from mail.template import TEMPLATES
 
 
 def render(

@@ -7,16 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extensions import quote_ident
 
-import db.connection
-import settings
+from db import queries
+from db.connection import Connection, readable
 from errors import DatabaseError
 from log import EventLogger, first_line
 
 if TYPE_CHECKING:
-    from broker import PostgresBroker
+    from messaging.broker import PostgresBroker
 
 HEARTBEAT_SECONDS = 4.0
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS  # after which a worker is dead
@@ -66,7 +65,7 @@ class Pulse:
     def _run(self) -> None:
         while not self.ended.is_set():
             try:
-                conn = db.connection.connect(db.connection.url())
+                conn = self.broker.pool.connect()
             except (DatabaseError, psycopg2.Error) as error:
                 events.warning("heartbeat_failed", error=error)
                 self.ended.wait(LISTEN_SECONDS)
@@ -91,12 +90,12 @@ class Pulse:
             if time.monotonic() - self.beaten_at >= HEARTBEAT_SECONDS:
                 self._beat(conn)
             self._listen(conn)
-        self.broker.sql.unregister(conn, worker=self.worker_id)
+        queries.broker.unregister(conn, worker=self.worker_id)
         self.worker_id = None
 
     def _register(self, conn: Connection) -> None:
         self.broker.publish_actors(conn)
-        self.worker_id = self.broker.sql.register(conn, host=platform.node(), pid=os.getpid())
+        self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid())
         self.beaten_at = self.beating_since = time.monotonic()
         events.info("worker_registered", worker=self.worker_id)
         self._ring(list(self.broker.queues))
@@ -105,7 +104,7 @@ class Pulse:
         if self.lapsed():
             self.beating_since = None
         now = time.monotonic()  # before the call: frozen in it, this process must not believe itself fresh
-        known = self.broker.sql.heartbeat(conn, worker=self.worker_id, host=platform.node(), pid=os.getpid())
+        known = queries.broker.heartbeat(conn, worker=self.worker_id, host=platform.node(), pid=os.getpid())
         if not known:
             events.warning("worker_was_given_up", worker=self.worker_id)
             for claims in list(self.broker.claims.values()):
@@ -116,13 +115,13 @@ class Pulse:
             self._rescue(conn)
 
     def _rescue(self, conn: Connection) -> None:
-        rescued = self.broker.sql.rescue(conn, silence_seconds=SILENCE_SECONDS, most_rescues=MOST_RESCUES)
+        rescued = queries.broker.rescue(conn, silence_seconds=SILENCE_SECONDS, most_rescues=MOST_RESCUES)
         if rescued:
             events.warning("messages_rescued", count=rescued)
 
     def _listen(self, conn: Connection) -> None:
         """Wait for the doorbell, or merely wait where a pooler cannot carry it."""
-        if not settings.current().broker_listen:
+        if not self.broker.listen():
             self.ended.wait(LISTEN_SECONDS)
             return
         fresh = set(self.broker.queues) - self.listening
@@ -131,7 +130,7 @@ class Pulse:
                 cursor.execute(f"LISTEN {quote_ident(_channel(queue_name), conn)}")
         self.listening |= fresh
         self._ring(fresh)  # for what came before we listened
-        db.connection.readable(conn, LISTEN_SECONDS)
+        readable(conn, LISTEN_SECONDS)
         conn.poll()
         rung = {notice.channel for notice in conn.notifies}
         conn.notifies.clear()

@@ -1,4 +1,4 @@
-"""Rate limiters and barriers that all workers share, in PostgreSQL: `ConcurrentRateLimiter(limits.backend, …)`."""
+"""Rate limiters and barriers that all workers share, in PostgreSQL: `ConcurrentRateLimiter(backend, …)`."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from typing import Any
 
 from dramatiq.rate_limits import RateLimiterBackend
 
-import db.connection
 from db import queries
 from db.connection import Pool
 
@@ -18,7 +17,6 @@ class PostgresLimits(RateLimiterBackend):
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.sql = queries.load("limits")
 
     def add(self, key: str, value: int, ttl: int) -> bool:
         return self._call("add", key=key, value=value, ttl=ttl)
@@ -45,7 +43,4 @@ class PostgresLimits(RateLimiterBackend):
 
     def _call(self, name: str, **arguments: Any) -> bool:
         with self.pool.transaction() as conn:
-            return bool(getattr(self.sql, name)(conn, **arguments))
-
-
-backend = PostgresLimits(db.connection.pool)
+            return bool(getattr(queries.limits, name)(conn, **arguments))

@@ -5,8 +5,8 @@ from email.headerregistry import Address
 
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
-from domain.mail import Attachment
-from domain.mail_facts import Appointment
+from gateways.mail.envelope import Attachment
+from mail.facts import Appointment
 
 
 def calendar_file(appointment: Appointment, organizer: Address) -> Attachment:

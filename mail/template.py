@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Template:
-    """One kind of mail; its texts are `actors/templates/<name>.html` and `.txt`.
+    """One kind of mail; its texts are `mail/templates/<name>.html` and `.txt`.
 
     `essential` mails go out even to an address that bounced or complained. `resend_after_minutes` is what happens when
     the provider's answer never came: send again after so long without news, or (None) leave it to a person, because

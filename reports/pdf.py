@@ -1,8 +1,7 @@
 """The report as a PDF: a cover with the main thing, every scale as a bar, and what to do next."""
 
-from domain import report_text as text
-from domain.report import Report, day_in_words, years
-from domain.report_canvas import (
+from reports import text
+from reports.canvas import (
     BOTTOM,
     COLOURS,
     GREY,
@@ -18,8 +17,9 @@ from domain.report_canvas import (
     Style,
     wrapped,
 )
-from domain.report_font import printable
-from domain.scoring import Score, Status
+from reports.font import printable
+from reports.report import Report, day_in_words, years
+from reports.scoring import Score, Status
 
 BRAND = Style(15, TEAL, "B")
 TITLE = Style(30, INK, "B")

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
 import settings
-from actors.rendering import render
 from db import queries
-from domain import mail_guard
-from domain.calendar_file import calendar_file
-from domain.mail import Attachment, Mail, Unsendable, check_size, checked_address, checked_subject
-from domain.mail_facts import Appointment, Assessment, Payment
-from domain.mail_guard import Superseded
-from domain.mail_order import MailOrder, Variables
-from domain.mail_template import TEMPLATES, Template
+from db.connection import Connection
 from domain.words import one_line
 from gateways import report_storage
+from gateways.mail.envelope import Attachment, Mail
+from mail import guard
+from mail.calendar_file import calendar_file
+from mail.checks import Unsendable, check_size, checked_address, checked_subject
+from mail.facts import Appointment, Assessment, Payment
+from mail.guard import Superseded
+from mail.order import MailOrder, Variables
+from mail.rendering import render
+from mail.template import TEMPLATES, Template
 
 METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
 ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
@@ -31,9 +31,6 @@ NO_APPOINTMENT = {
     "reminders": None,
     "cancelled": False,
 }
-
-letters = queries.load("letters")
-deliveries = queries.load("deliveries")
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def _since_last_told(conn: Connection, variables: Variables, key: str | None) ->
     """Tell a move from the time that the family heard last: of quick moves, only the last one is mailed."""
     if variables.appointment_id is None:
         return variables
-    told = deliveries.told_time(conn, appointment_id=str(variables.appointment_id), key=key)
+    told = queries.deliveries.told_time(conn, appointment_id=str(variables.appointment_id), key=key)
     if told and told == variables.scheduled_at:
         raise Superseded("the family has heard of no other time")
     return variables.model_copy(update={"previous_scheduled_at": told or variables.previous_scheduled_at})
@@ -89,7 +86,7 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
     if appointment is None:
         raise Superseded("the appointment no longer exists")
     zone = appointment.zone(settings.current().time_zone)
-    mail_guard.check_appointment(template.name, appointment, variables.scheduled_at, zone)
+    guard.check_appointment(template.name, appointment, variables.scheduled_at, zone)
     words = {
         "reader": appointment.reader,
         "type_name": appointment.type_name,
@@ -106,7 +103,7 @@ def _appointment_letter(conn: Connection, template: Template, variables: Variabl
 
 
 def _appointment(conn: Connection, appointment_id: UUID | None) -> Appointment | None:
-    row = letters.appointment(conn, id=str(appointment_id)) if appointment_id else None
+    row = queries.letters.appointment(conn, id=str(appointment_id)) if appointment_id else None
     return Appointment.model_validate(row) if row else None
 
 
@@ -130,16 +127,16 @@ def _appointment_from_variables(variables: Variables) -> Letter:
 def _payment_letter(conn: Connection, template: Template, variables: Variables) -> Letter:
     if variables.payment_id is None:
         return _payment_from_variables(variables)
-    row = letters.payment(conn, id=str(variables.payment_id))
+    row = queries.letters.payment(conn, id=str(variables.payment_id))
     if row is None:
         raise Superseded("the payment no longer exists")
     payment = Payment.model_validate(row)
-    mail_guard.check_payment(template.name, payment)
+    guard.check_payment(template.name, payment)
     words = payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
     appointment = _appointment(conn, payment.appointment_id)
     if appointment is None:
         return Letter(NO_APPOINTMENT | words)
-    booked = appointment.status in mail_guard.BOOKED and appointment.scheduled_at > appointment.read_at
+    booked = appointment.status in guard.BOOKED and appointment.scheduled_at > appointment.read_at
     words |= {
         "appointment_type": appointment.type_name,
         "scheduled_at": appointment.scheduled_at,
@@ -170,7 +167,7 @@ def _payment_from_variables(variables: Variables) -> Letter:
 def _assessment_letter(conn: Connection, _template: Template, variables: Variables) -> Letter:
     if variables.assessment_id is None:
         return _assessment_from_variables(variables)
-    row = letters.assessment(conn, id=str(variables.assessment_id))
+    row = queries.letters.assessment(conn, id=str(variables.assessment_id))
     if row is None:
         raise Superseded("the check-up no longer exists")
     assessment = Assessment.model_validate(row)
@@ -198,7 +195,7 @@ def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:
 
 
 def _reader(conn: Connection, user_id: UUID | None) -> str | None:
-    return one_line(letters.reader_name(conn, user_id=str(user_id))) if user_id else None
+    return one_line(queries.letters.reader_name(conn, user_id=str(user_id))) if user_id else None
 
 
 Writer = Callable[[Connection, Template, Variables], Letter]

@@ -1,7 +1,7 @@
 """The words of a report: warm, calm, plain Russian; a screening, never a diagnosis."""
 
-from domain.report import Report
-from domain.scoring import TOTAL, Score, Status
+from reports.report import Report
+from reports.scoring import TOTAL, Score, Status
 
 Step = tuple[str, str]  # what to do, and why
 

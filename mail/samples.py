@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from domain.mail import Attachment
+from gateways.mail.envelope import Attachment
 
 _MEETING = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
 

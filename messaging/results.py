@@ -22,7 +22,6 @@ class PostgresResults(ResultBackend):
     def __init__(self, pool: Pool, **options: Any) -> None:
         super().__init__(**options)
         self.pool = pool
-        self.sql = queries.load("results")
 
     def get_result(self, message: Any, *, block: bool = False, timeout: int | None = None) -> Any:
         """The result of a message; with `block`, waits for it `timeout` milliseconds at most (10 s).
@@ -53,7 +52,7 @@ class PostgresResults(ResultBackend):
 
     def _get(self, message_key: str) -> Any:
         with self.pool.transaction() as conn:
-            stored = self.sql.find(conn, message_id=message_key)
+            stored = queries.results.find(conn, message_id=message_key)
         return Missing if stored is None else self.encoder.decode(bytes(stored))
 
     def _store(self, message_key: str, result: Any, ttl: int) -> None:
@@ -64,7 +63,7 @@ class PostgresResults(ResultBackend):
         for attempt in range(STORE_ATTEMPTS):
             try:
                 with self.pool.transaction() as conn:
-                    self.sql.store(conn, message_id=message_key, result=encoded, ttl=ttl)
+                    queries.results.store(conn, message_id=message_key, result=encoded, ttl=ttl)
             except LOST_CONNECTION:
                 if attempt == STORE_ATTEMPTS - 1:
                     raise

@@ -10,13 +10,13 @@ from datetime import timedelta
 from threading import Lock
 
 import settings
-from db import connection, queries
+from db import queries
+from db.database import single_statements
 from errors import ProviderBusy
 
 PATIENCE = timedelta(seconds=10)  # a longer wait is spent in the queue, not in a worker's thread
 STOCK_SECONDS = 0.05  # of the line that a process takes at once, and how long it may use a place after its time
 
-deliveries = queries.load("deliveries")
 stock: deque[float] = deque()  # on the monotonic clock
 stocking = Lock()
 
@@ -40,8 +40,8 @@ def keep() -> None:
 
 def hold(seconds: float) -> None:
     """Let nobody send for so long: the provider has asked for it."""
-    with connection.single_statements() as conn:
-        deliveries.hold_mail(conn, provider=settings.current().email_provider, pause=timedelta(seconds=seconds))
+    with single_statements() as conn:
+        queries.deliveries.hold_mail(conn, provider=settings.current().email_provider, pause=timedelta(seconds=seconds))
     with stocking:
         stock.clear()
 
@@ -56,8 +56,8 @@ def _throw_away_what_is_past() -> None:
 def _places() -> list[float]:
     limit = settings.current().email_rate_limit
     count = max(1, int(limit * STOCK_SECONDS))
-    with connection.single_statements() as conn:
-        wait = deliveries.take_places(
+    with single_statements() as conn:
+        wait = queries.deliveries.take_places(
             conn,
             provider=settings.current().email_provider,
             places=count,

@@ -1,13 +1,12 @@
 """An e-mail as it leaves: what it consists of, and what is refused before a provider sees it."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from unicodedata import category
 
 from email_validator import EmailNotValidError, validate_email
 
-from domain.mail_facts import Appointment
 from errors import PermanentError
+from gateways.mail.envelope import Attachment
 
 LARGEST_ATTACHMENTS = 18_000_000  # bytes; 25 MB once encoded, the most that Gmail and Yandex accept
 LONGEST_SUBJECT = 250  # characters
@@ -16,36 +15,6 @@ BREAKS = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's classes of control characters, lo
 
 class Unsendable(PermanentError):  # noqa: N818 - a finding about the mail, recorded rather than raised to the top
     """This mail can never be sent as it is."""
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """One file of a mail; `media_type` may carry parameters: `text/calendar; method=PUBLISH`."""
-
-    filename: str
-    media_type: str
-    content: bytes
-
-
-@dataclass(frozen=True)
-class Mail:
-    """A finished e-mail."""
-
-    template: str
-    recipient: str
-    subject: str
-    html: str
-    text: str
-    attachments: tuple[Attachment, ...] = ()
-    delivery_id: str = ""  # its identity towards the provider, the same for every attempt; the ledger gives it
-    appointment: Appointment | None = None  # the consultation that it is about
-
-
-class Accepted(NamedTuple):
-    """How a provider took a mail: its name for it, and its words; either may be empty."""
-
-    message_id: str
-    answer: str
 
 
 def checked_address(value: Any) -> str:

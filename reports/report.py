@@ -8,7 +8,7 @@ from uuid import UUID
 from babel.dates import format_date
 
 from domain.russian import plural
-from domain.scoring import IMPACT, Score, Status
+from reports.scoring import IMPACT, Score, Status
 
 
 @dataclass(frozen=True)

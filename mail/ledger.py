@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
-from db.connection import single_statements
+from db.connection import Connection
+from db.database import single_statements
 
 # A server process that serves us all the time has everything at hand: docs/benchmarks.md has what that brings.
 PATIENCE_SECONDS = 0.003  # then a thread goes ahead, on another connection

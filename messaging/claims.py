@@ -17,8 +17,6 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 from dramatiq.middleware import SkipMessage
 
-import log
-import settings
 from db.text import storable
 
 EXCHANGES_AT_ONCE = 2  # connections that all consumers of a process share, beside one for each of its threads
@@ -149,7 +147,6 @@ class ClaimsMiddleware(Middleware):
             message.fail()  # type: ignore[no-untyped-call]
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        log.obey(settings.current().log_level)
         gc.freeze()  # what the imports left stays: a full collection that walks it stops every thread for 80 ms
         broker.pulse.closing = False
         broker.pool.resize(worker.worker_threads + EXCHANGES_AT_ONCE)

@@ -12,16 +12,16 @@ import psycopg2
 from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.message import Message
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-from claims import Claim
-from db.connection import is_lost
+from db import queries
+from db.connection import Connection, is_lost
 from log import EventLogger, first_line
-from pulse import SILENCE_SECONDS
-from routes import Route
+from messaging.claims import Claim
+from messaging.pulse import SILENCE_SECONDS
+from messaging.routes import Route
 
 if TYPE_CHECKING:
-    from broker import PostgresBroker
+    from messaging.broker import PostgresBroker
 
 LARGEST_BATCH = 512  # messages claimed at once
 AHEAD_SECONDS = 0.05  # a worker holds what it will start within this time, and leaves the rest to others
@@ -206,7 +206,7 @@ class PostgresConsumer(Consumer):
             if time.monotonic() >= self.audit_at:
                 self._audit(conn)
             if returned:
-                self.broker.sql.requeue(conn, **_fences(returned))
+                queries.broker.requeue(conn, **_fences(returned))
             done = _fences(claim for claim in settled if not claim.written)
             route = self.route if time.monotonic() >= self.bridge_at else None
             try:
@@ -226,7 +226,7 @@ class PostgresConsumer(Consumer):
         self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route | None
     ) -> list[Any]:
         return list(
-            self.broker.sql.exchange(
+            queries.broker.exchange(
                 conn,
                 worker=self.broker.pulse.worker_id,
                 queue=self.queue_name,
@@ -242,7 +242,7 @@ class PostgresConsumer(Consumer):
     def _audit(self, conn: Connection) -> None:
         """Free what the database holds as ours and we never heard of: an exchange committed, its answer was lost."""
         held = _fences(self.claims.held)
-        freed = self.broker.sql.free_unknown(conn, worker=self.broker.pulse.worker_id, queue=self.queue_name, **held)
+        freed = queries.broker.free_unknown(conn, worker=self.broker.pulse.worker_id, queue=self.queue_name, **held)
         if freed:
             events.warning("unknown_claims_freed", queue=self.queue_name, count=freed)
         self.audit_at = time.monotonic() + AUDIT_SECONDS

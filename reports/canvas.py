@@ -9,8 +9,8 @@ from functools import lru_cache
 from fpdf import FPDF
 from fpdf.enums import ResourceAccessPolicy
 
-from domain.report_font import FAMILY, SharedFontOutput, fonts_for, shared_fonts
-from domain.scoring import Status
+from reports.font import FAMILY, SharedFontOutput, fonts_for, shared_fonts
+from reports.scoring import Status
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here but letter sizes
 INNER = WIDTH - 2 * MARGIN

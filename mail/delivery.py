@@ -3,24 +3,22 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
-from actors import attempt, ledger, letters
-from actors.attempt import Attempt, Wait
-from db import connection, queries
+from db import queries
+from db.connection import Connection
+from db.database import single_statements
 from db.text import storable
-from domain.mail import Mail
-from domain.mail_guard import Superseded
-from domain.mail_order import MailOrder
-from domain.mail_template import is_essential, patience
 from errors import PermanentError, ProviderBusy
 from gateways import mail as gateway
-from gateways.mail import pace
+from gateways.mail.envelope import Mail
 from log import EventLogger, first_line
+from mail import attempt, ledger, letter, pace
+from mail.attempt import Attempt, Wait
+from mail.guard import Superseded
+from mail.order import MailOrder
+from mail.template import is_essential, patience
 
 LONGEST_SHOWN = 500  # characters that the ledger keeps of a value which may be anything
 
-deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
 
 
@@ -67,7 +65,7 @@ def ledger_entry(order: MailOrder, message_id: str, pgmq_key: str | None = None)
 
 
 def _deliver(order: MailOrder, entry: dict[str, Any]) -> None:
-    with connection.single_statements() as conn:
+    with single_statements() as conn:
         letter = _letter(conn, order)
     with ledger.opened() as conn:
         delivery_id, state, number, wait = _begin(conn, order, entry, letter)
@@ -85,13 +83,13 @@ def _take_turn(entry: dict[str, Any]) -> None:
         pace.keep()
     except ProviderBusy as busy:
         with ledger.opened() as conn:
-            deliveries.plan(conn, **entry)  # the wait may be long: the ledger knows of it
+            queries.deliveries.plan(conn, **entry)  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
 
 
 def _letter(conn: Connection, order: MailOrder) -> Mail | Refusal:
     try:
-        return letters.write(conn, order)
+        return letter.write(conn, order)
     except Superseded as why:
         return Refusal("superseded", str(why))
     except PermanentError as why:
@@ -104,7 +102,7 @@ def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Ma
     """The ledger's decision; with a number, the delivery is `sending`, committed, and this attempt is ours."""
     refusal = letter if isinstance(letter, Refusal) else Refusal()
     appointment = letter.appointment if isinstance(letter, Mail) else None
-    return deliveries.begin(
+    return queries.deliveries.begin(
         conn,
         **entry,
         refusal=refusal.state,
@@ -120,7 +118,7 @@ def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Ma
 def _give_up(entry: dict[str, Any], error: BaseException) -> None:
     """Close the delivery with the provider's last answer, or where there is none with the kind of error."""
     with ledger.opened() as conn:
-        deliveries.give_up(conn, **entry, reason=type(error).__name__)
+        queries.deliveries.give_up(conn, **entry, reason=type(error).__name__)
 
 
 def _shown(value: Any) -> str:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from domain.mail import Unsendable
 from domain.payload import IfReadable, Moment, problems, read_payload
 from domain.words import Words
+from mail.checks import Unsendable
 
 Amount = Annotated[Decimal, Field(ge=0, lt=10**10)]
 

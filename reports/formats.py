@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from domain.report import Report
-from domain.report_pdf import render_pdf
-from domain.report_text import STATUSES, TITLES, title
-from domain.scoring import Score
+from gateways.report_storage import ReportFile
+from reports.pdf import render_pdf
+from reports.report import Report
+from reports.scoring import Score
+from reports.text import STATUSES, TITLES, title
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,6 @@ class Format:
 
     media_type: str
     render: Callable[[Report], bytes]
-
-
-@dataclass(frozen=True)
-class ReportFile:
-    """A finished report, ready to be attached or downloaded."""
-
-    filename: str
-    media_type: str
-    content: bytes
 
 
 def render(report: Report, format_name: str) -> ReportFile:

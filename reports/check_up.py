@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from domain.report import Report, full_name
-from domain.scoring import Answer, score
+from reports.report import Report, full_name
+from reports.scoring import Answer, score
 
 
 class CheckUp(BaseModel):

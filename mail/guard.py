@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from domain.mail_facts import Appointment, Payment
 from domain.russian import day_and_time
+from mail.facts import Appointment, Payment
 
 BOOKED = {"scheduled", "confirmed"}
 REMINDERS = {"appointment_reminder_24h", "appointment_reminder_1h"}

@@ -6,19 +6,17 @@ from datetime import timedelta
 
 from dramatiq.errors import Retry
 
-from actors import ledger
 from db import connection, queries
 from db.text import storable
-from domain.mail import Accepted, Mail
-from domain.mail_template import patience
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import mail as gateway
-from gateways.mail import pace
+from gateways.mail.envelope import Accepted, Mail
 from log import EventLogger
+from mail import ledger, pace
+from mail.template import patience
 
 RECORD_PAUSES_SECONDS = (0.2, 0.5, 1, 2, 4, 8)  # between tries to write an answer down; within the actor's time limit
 
-deliveries = queries.load("deliveries")
 events = EventLogger(__name__)
 
 
@@ -74,7 +72,7 @@ def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | No
     for pause in RECORD_PAUSES_SECONDS:
         try:
             with ledger.opened() as conn:
-                deliveries.finish_attempt(
+                queries.deliveries.finish_attempt(
                     conn,
                     delivery_id=attempt.mail.delivery_id,
                     number=attempt.number,

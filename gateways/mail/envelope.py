@@ -1,0 +1,34 @@
+"""An e-mail as it crosses to a provider, and how the provider took it."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """One file of a mail; `media_type` may carry parameters: `text/calendar; method=PUBLISH`."""
+
+    filename: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A finished e-mail."""
+
+    template: str
+    recipient: str
+    subject: str
+    html: str
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    appointment: Any = None  # the consultation that it is about
+    delivery_id: str = ""  # its identity towards the provider, the same for every attempt; the ledger gives it
+
+
+class Accepted(NamedTuple):
+    """How a provider took a mail: its name for it, and its words; either may be empty."""
+
+    message_id: str
+    answer: str
