@@ -1,6 +1,6 @@
 """Brings a database to the newest schema; safe to run from several processes at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,34 +9,37 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg2
 import yoyo
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
+from psycopg2.extensions import quote_ident
 
 from db.connection import connect, shown
 from errors import DatabaseError
 from log import EventLogger
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+BROKER = (MIGRATIONS / "broker", "dramatiq")  # a folder, and the schema that remembers what of it is applied
+CLINIC = (MIGRATIONS / "clinic", "balansity")
 LOCK = 3_141_592_653  # any number of our own: whoever holds it migrates
 events = EventLogger(__name__)
 
 
-def migrate(url: str, *, start_options: bool = True) -> list[str]:
+def migrate(
+    url: str, folders: Sequence[tuple[Path, str]] = (BROKER, CLINIC), *, start_options: bool = True
+) -> list[str]:
     """Apply what is missing, each migration in its own transaction; returns the names applied.
 
     Without `start_options` where a transaction-mode pooler refuses them.
 
-    A pgmq queue of ours that was dropped and made anew gets its bell, index and view again.
-
     Raises:
         DatabaseError: the server cannot be reached, is too old, refuses a privilege, or holds what is in the way.
     """
+    applied: list[str] = []
     with _one_at_a_time(url, start_options=start_options) as cursor:
-        backend = _backend(url)
         try:
-            missing = backend.to_apply(_known())
-            for migration in missing:
-                backend.apply_one(migration)
-                events.info("migration_applied", migration=migration.id)
-            cursor.execute("SELECT dramatiq.furnish_queues()")
+            for folder, schema in folders:
+                _create_schema(url, schema, start_options=start_options)
+                applied += _apply(url, folder, schema)
+            if CLINIC in folders:
+                cursor.execute("SELECT dramatiq.furnish_queues()")
         except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
             raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
@@ -45,23 +48,36 @@ def migrate(url: str, *, start_options: bool = True) -> list[str]:
                 f"Role {user} lacks a privilege at {shown(url)}: {str(error).strip()}. "
                 "Migrate as the database's owner (on Supabase: the role postgres)."
             ) from error
-        finally:
-            backend.connection.close()
+    return applied
+
+
+def _apply(url: str, folder: Path, schema: str) -> list[str]:
+    backend = _backend(url, schema)
+    try:
+        missing = backend.to_apply(yoyo.read_migrations(str(folder)))
+        for migration in missing:
+            backend.apply_one(migration)
+            events.info("migration_applied", migration=migration.id)
+    finally:
+        backend.connection.close()
     return [migration.id for migration in missing]
 
 
 def pending(url: str) -> list[str]:
     """The names of the migrations that `url` lacks; nothing is changed."""
-    backend = _backend(url)
-    try:
-        return [migration.id for migration in backend.to_apply(_known())]
-    finally:
-        backend.connection.close()
+    names: list[str] = []
+    for folder, schema in (BROKER, CLINIC):
+        backend = _backend(url, schema)
+        try:
+            names += [migration.id for migration in backend.to_apply(yoyo.read_migrations(str(folder)))]
+        finally:
+            backend.connection.close()
+    return names
 
 
 @contextmanager
 def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[Cursor]:
-    """Hold an advisory lock and make sure that the schema for our own tables exists.
+    """Hold an advisory lock.
 
     A transaction's lock, not yoyo's table row (it outlives a crash) nor a session's lock (a pooler loses it).
     """
@@ -70,35 +86,30 @@ def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[Cursor]:
         with conn, conn.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-            _create_schema(url, start_options=start_options)
             yield cursor
     finally:
         conn.close()
 
 
-def _create_schema(url: str, *, start_options: bool) -> None:
-    """Keep yoyo's own table out of `public`, which Supabase publishes to browsers."""
+def _create_schema(url: str, schema: str, *, start_options: bool) -> None:
+    """Keep yoyo's own tables out of `public`, which Supabase publishes to browsers."""
     conn = connect(url, start_options=start_options)
     try:
         with conn, conn.cursor() as cursor:
-            cursor.execute("SELECT to_regnamespace('balansity') IS NULL")
+            cursor.execute("SELECT to_regnamespace(%s) IS NULL", (schema,))
             if cursor.fetchone() == (True,):
-                cursor.execute("CREATE SCHEMA balansity")
+                cursor.execute(f"CREATE SCHEMA {quote_ident(schema, conn)}")
     except psycopg2.errors.InsufficientPrivilege as error:
         raise DatabaseError(
-            f"Cannot create the schema balansity at {shown(url)}: {str(error).strip()}. "
+            f"Cannot create the schema {schema} at {shown(url)}: {str(error).strip()}. "
             "Grant CREATE on the database to this role, or migrate as its owner."
         ) from None
     finally:
         conn.close()
 
 
-def _known() -> Any:
-    return yoyo.read_migrations(str(MIGRATIONS))
-
-
-def _backend(url: str) -> Any:
+def _backend(url: str, schema: str) -> Any:
     parts = urlsplit(url)
-    query = {**dict(parse_qsl(parts.query)), "schema": "balansity"}
+    query = {**dict(parse_qsl(parts.query)), "schema": schema}
     ours = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
     return yoyo.get_backend(ours, migration_table="migration")

@@ -74,12 +74,24 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
 $$;
 
 --
+-- Name: FUNCTION abandonments_until(p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) IS 'What abandon_old_assessments is going to do by a given time.';
+
+--
 -- Name: address_in(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
 CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN "substring"(lower(p_text), '[^\s<>"]+@[^\s<>"]+'::text);
+
+--
+-- Name: FUNCTION address_in(p_text text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.';
 
 --
 -- Name: addresses_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -99,6 +111,12 @@ CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
           SELECT FROM public.users u WHERE u.id <> p_user_id AND balansity.address_in(u.email) = theirs.address
       )
 $$;
+
+--
+-- Name: FUNCTION addresses_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.addresses_of(p_user_id uuid) IS 'The addresses that are or were theirs, in lower case, without those that are another user''s now.';
 
 --
 -- Name: payments; Type: TABLE; Schema: public; Owner: -
@@ -155,12 +173,24 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) IS 'The mail and the analytics event of a status.';
+
+--
 -- Name: uuid_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
+
+--
+-- Name: FUNCTION uuid_in(p_metadata jsonb, p_key text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) IS 'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
 
 --
 -- Name: appointments; Type: TABLE; Schema: public; Owner: -
@@ -191,6 +221,12 @@ CREATE TABLE public.appointments (
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     LANGUAGE sql STABLE
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
+
+--
+-- Name: FUNCTION appointment_of(p_payment public.payments); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
 --
 -- Name: begin_delivery(text, boolean, text, text, text, text, uuid, text, text, uuid, timestamp with time zone, boolean, interval, text); Type: FUNCTION; Schema: balansity; Owner: -
@@ -285,6 +321,15 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
+Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
+long to wait before asking again, NULL if there is nothing left to do.';
+
+--
 -- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -321,6 +366,12 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.';
+
+--
 -- Name: change_payment_status(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -344,6 +395,13 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) IS 'Takes on the status that the provider reports. `unchanged`: it is so already, or ours says the same and more;
+`refused`: no such change can be, a person must look. What the change brings about is the trigger''s work.';
+
+--
 -- Name: check_amount(public.payments, numeric); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -358,6 +416,13 @@ BEGIN
         RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
     END IF;
 END $$;
+
+--
+-- Name: FUNCTION check_amount(p_payment public.payments, p_price numeric); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) IS 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
+A price of null is whatever the site asked for.';
 
 --
 -- Name: claim_payment_checks(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -376,6 +441,12 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) R
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
+
+--
+-- Name: FUNCTION claim_payment_checks(p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.';
 
 --
 -- Name: claim_reminders(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -397,6 +468,12 @@ CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_unti
     JOIN claimed USING (appointment_id, kind, scheduled_at)
     ORDER BY due.due_at, due.appointment_id
 $$;
+
+--
+-- Name: FUNCTION claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) IS 'Claims what is due before p_until: who inserts the row sends the mail.';
 
 --
 -- Name: confirm_appointment(public.payments, uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -431,6 +508,12 @@ BEGIN
         );
     END IF;
 END $$;
+
+--
+-- Name: FUNCTION confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) IS 'Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.';
 
 --
 -- Name: confirm_paid_appointments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -474,6 +557,12 @@ CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
 $$;
 
 --
+-- Name: FUNCTION deliveries_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.deliveries_of(p_user_id uuid) IS 'The mails to a person, to whichever of their addresses.';
+
+--
 -- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -490,6 +579,12 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
         ELSE 0                              -- not out, as far as we know
     END;
 $$;
+
+--
+-- Name: FUNCTION delivery_progress(p_state text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
 
 --
 -- Name: users; Type: TABLE; Schema: public; Owner: -
@@ -513,6 +608,12 @@ CREATE TABLE public.users (
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
+
+--
+-- Name: FUNCTION email_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
 --
 -- Name: finish_attempt(uuid, integer, text, text, text); Type: FUNCTION; Schema: balansity; Owner: -
@@ -545,6 +646,16 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) IS 'Notes what the provider answered, with the time when that could be noted. Accepted is accepted, whichever attempt it
+was, unless an event already told more. Any other late answer is kept with its attempt: only a final refusal still
+settles what was `unknown` meanwhile, for what is `planned` has a message that works on it.
+The provider''s words may quote an address: they are dropped where the person has been forgotten, which the lock tells
+for sure.';
+
+--
 -- Name: flag_finding(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -555,6 +666,12 @@ CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now t
     INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
     ON CONFLICT DO NOTHING
 $$;
+
+--
+-- Name: FUNCTION flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) IS 'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
 
 --
 -- Name: flag_payment(uuid, text, timestamp with time zone, boolean); Type: FUNCTION; Schema: balansity; Owner: -
@@ -569,6 +686,12 @@ CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now t
     ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
     WHERE f.resolved_at IS NOT NULL
 $$;
+
+--
+-- Name: FUNCTION flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) IS 'Flags what happened: should it happen again after a person has resolved it, it is flagged anew.';
 
 --
 -- Name: flag_stuck_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -590,6 +713,12 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
 $$;
 
 --
+-- Name: FUNCTION flag_stuck_payments(p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days; returns how many, each counted once.';
+
+--
 -- Name: follow_refund(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -603,6 +732,12 @@ CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_n
     SET checks = 0, next_at = excluded.next_at, since = excluded.since, refund_id = excluded.refund_id
     WHERE c.refund_id IS DISTINCT FROM excluded.refund_id
 $$;
+
+--
+-- Name: FUNCTION follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) IS 'A refund that the provider has not decided yet is asked about from now on.';
 
 --
 -- Name: forget_deleted(); Type: FUNCTION; Schema: balansity; Owner: -
@@ -632,6 +767,12 @@ CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
     SELECT count(*)
     FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
 $$;
+
+--
+-- Name: FUNCTION forget_deleted(); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.forget_deleted() IS 'Returns how many notes were removed.';
 
 --
 -- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -726,6 +867,15 @@ BEGIN
 END $_$;
 
 --
+-- Name: FUNCTION forget_person(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.forget_person(p_user_id uuid) IS 'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
+speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
+money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
+keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
+
+--
 -- Name: forget_refund(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -736,6 +886,12 @@ CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     UPDATE balansity.payment_check SET refund_id = NULL WHERE payment_id = p_payment_id;
     DELETE FROM balansity.payment_flag WHERE payment_id = p_payment_id AND reason = 'refund pending for 3 days'
 $$;
+
+--
+-- Name: FUNCTION forget_refund(p_payment_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
 
 --
 -- Name: fulfil_payment(public.payments, boolean, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -767,6 +923,13 @@ EXCEPTION
 END $$;
 
 --
+-- Name: FUNCTION fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
+A replay books and grants nothing: what is missing by then, staff deleted.';
+
+--
 -- Name: give_up_delivery(text, boolean, text, text, text, text, uuid, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -785,6 +948,12 @@ BEGIN
         changed_at = balansity.now()
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
+
+--
+-- Name: FUNCTION give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text) IS 'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
 --
 -- Name: give_up_lost_deliveries(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -812,6 +981,13 @@ CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time z
     )
     SELECT count(*) FROM lost
 $$;
+
+--
+-- Name: FUNCTION give_up_lost_deliveries(p_before timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) IS 'Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
+nobody else is going to. Returns how many.';
 
 --
 -- Name: grant_package(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
@@ -850,6 +1026,12 @@ CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS v
 $$;
 
 --
+-- Name: FUNCTION hold_mail(p_provider text, p_pause interval); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) IS 'Nobody sends for so long: the provider said so.';
+
+--
 -- Name: ids_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -874,6 +1056,12 @@ CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
 $$;
 
 --
+-- Name: FUNCTION ids_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
+
+--
 -- Name: payment_flag; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -894,6 +1082,12 @@ CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
     RETURN (EXISTS (SELECT FROM balansity.payment_flag f WHERE ((f.payment_id = is_halted.p_payment_id) AND f.halts AND (f.resolved_at IS NULL))));
 
 --
+-- Name: FUNCTION is_halted(p_payment_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.is_halted(p_payment_id uuid) IS 'Whether a person has to decide before anything more takes effect.';
+
+--
 -- Name: is_unpaid(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -902,12 +1096,25 @@ CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
 
 --
+-- Name: FUNCTION is_unpaid(p_linked_payment_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
+
+--
 -- Name: iso_utc(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
+
+--
+-- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) IS 'ISO 8601 in UTC, exact to the microsecond, whatever the session''s time zone.
+(A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)';
 
 --
 -- Name: may_have_left(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -924,6 +1131,12 @@ CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
 $$;
 
 --
+-- Name: FUNCTION may_have_left(p_delivery_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
+
+--
 -- Name: misplaced_events(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -933,6 +1146,12 @@ CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     AS $$
     SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
 $$;
+
+--
+-- Name: FUNCTION misplaced_events(p_zone text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
 
 --
 -- Name: now(); Type: FUNCTION; Schema: balansity; Owner: -
@@ -962,6 +1181,13 @@ CREATE TABLE public.appointment_types (
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+
+--
+-- Name: FUNCTION over_at(p_appointment public.appointments); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
+and 15 minutes of grace.';
 
 --
 -- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
@@ -1016,6 +1242,13 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid) IS 'Opens the delivery of a business reason under its lock; a new one is planned. p_numbered: the key is nothing but the
+number that pgmq gave the message.';
+
+--
 -- Name: purge_events(timestamp with time zone, integer); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1033,6 +1266,12 @@ CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batc
 $$;
 
 --
+-- Name: FUNCTION purge_events(p_before timestamp with time zone, p_batch integer); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
+
+--
 -- Name: reader_name(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1045,6 +1284,12 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
 $$;
+
+--
+-- Name: FUNCTION reader_name(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.reader_name(p_user_id uuid) IS 'How a mail greets this user: the first name of their own profile, NULL if they have none.';
 
 --
 -- Name: record_event(text, uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1086,6 +1331,13 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) IS 'Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows. The provider''s
+words may quote an address: they are dropped where the person has been forgotten.';
+
+--
 -- Name: record_events(jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1112,6 +1364,13 @@ CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timest
     )
     SELECT count(*) FROM added
 $$;
+
+--
+-- Name: FUNCTION record_events(p_events jsonb, p_zone text, p_at timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) IS 'Keeps those of p_events (an array of key, type, occurred_at, user_id, facts) that are new; returns how many were.
+Both inserts go in the order of their keys: two batches that overlap wait for each other and never deadlock.';
 
 --
 -- Name: recount_events(text); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1146,6 +1405,13 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION recount_events(p_zone text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.recount_events(p_zone text) IS 'Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
+kept stays. Under a lock: a second call at the same time would move the counts twice.';
+
+--
 -- Name: release_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1166,6 +1432,12 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
 $$;
 
 --
+-- Name: FUNCTION release_appointment(p_payment public.payments, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
+
+--
 -- Name: release_reminder(text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1180,6 +1452,12 @@ BEGIN
           AND p_key = concat_ws(':', 'reminder', kind, appointment_id, balansity.iso_utc(scheduled_at));
     END IF;
 END $$;
+
+--
+-- Name: FUNCTION release_reminder(p_key text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.release_reminder(p_key text) IS 'The claim of a reminder that was superseded is given up: if it becomes true again, it is due again.';
 
 --
 -- Name: reminders_between(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1202,6 +1480,13 @@ CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_u
           WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
       )
 $$;
+
+--
+-- Name: FUNCTION reminders_between(p_from timestamp with time zone, p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) IS 'The reminders due in a window of time and not sent yet. One is due from its moment until the next one''s, so an
+appointment booked or moved late is reminded at once, and an outage is made up for.';
 
 --
 -- Name: resend_delivery(uuid); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1232,6 +1517,13 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION resend_delivery(p_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid) IS 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
+cannot be, NULL where it was done.';
+
+--
 -- Name: revoke_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1245,6 +1537,12 @@ CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timest
     UPDATE public.package_purchases SET sessions_remaining = 0
     WHERE payment_id = p_payment.id AND sessions_remaining > 0
 $$;
+
+--
+-- Name: FUNCTION revoke_payment(p_payment public.payments, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) IS 'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
 
 --
 -- Name: send_mail(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1265,6 +1563,12 @@ CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text,
         'user_id', p_user_id
     ))
 $$;
+
+--
+-- Name: FUNCTION send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) IS 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
 
 --
 -- Name: settle_payment(uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1304,6 +1608,12 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION settle_payment(p_payment_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
+
+--
 -- Name: signs_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1323,12 +1633,25 @@ CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses t
 $$;
 
 --
+-- Name: FUNCTION signs_of(p_user_id uuid, OUT ids text, OUT addresses text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) IS 'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
+
+--
 -- Name: speaks_of(text, text, uuid, text, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
 CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
+
+--
+-- Name: FUNCTION speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) IS 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
+addresses change hands.';
 
 --
 -- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1347,6 +1670,12 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
     WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
       AND balansity.over_at(a) <= p_until
 $$;
+
+--
+-- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) IS 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
 
 --
 -- Name: take_places(text, integer, interval, interval); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1370,6 +1699,13 @@ BEGIN
     END IF;
     RETURN place - present;
 END $$;
+
+--
+-- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
+is further away than p_patience is not taken: the caller comes back later.';
 
 --
 -- Name: time_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1405,6 +1741,13 @@ CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS t
 $$;
 
 --
+-- Name: FUNCTION told_time(p_appointment_id uuid, p_key text); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
+p_key, which is in the making. NULL where no mail has named one.';
+
+--
 -- Name: update_appointment_statuses(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
@@ -1424,6 +1767,12 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
 $$;
 
 --
+-- Name: FUNCTION update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint); Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) IS 'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+
+--
 -- Name: add_counter(text, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1438,6 +1787,12 @@ CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval)
     )
     SELECT count(*) = 1 FROM added;
 $$;
+
+--
+-- Name: FUNCTION add_counter(p_key text, p_value bigint, p_ttl interval); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) IS 'Creates a counter; false where it exists.';
 
 --
 -- Name: bridge(bigint, text, text, text, integer, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1513,6 +1868,15 @@ BEGIN
 END $_$;
 
 --
+-- Name: FUNCTION bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) IS 'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
+at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
+others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
+What cannot be a message becomes a dead letter with its reason.';
+
+--
 -- Name: check_pgmq_queue(text); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1527,6 +1891,12 @@ BEGIN
                   HINT = 'There are: ' || (SELECT string_agg(m.queue_name, ', ' ORDER BY m.queue_name) FROM pgmq.meta m);
     END IF;
 END $_$;
+
+--
+-- Name: FUNCTION check_pgmq_queue(queue_name text); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) IS 'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
 
 --
 -- Name: count(text, bigint, bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1550,6 +1920,12 @@ CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high
 $$;
 
 --
+-- Name: FUNCTION count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) IS 'Adds to a counter, or takes from it; false, and no change, where it would leave its bounds (NULL: unbounded).';
+
+--
 -- Name: count_and_sum(text, text[], bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1564,6 +1940,13 @@ BEGIN
 END $_$;
 
 --
+-- Name: FUNCTION count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) IS 'Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq''s windows name their counters key@second:
+who counts for one key waits for who does already, whichever second they stand at.';
+
+--
 -- Name: counted(bigint, timestamp with time zone); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1572,6 +1955,12 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
     AS $$
     SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
 $$;
+
+--
+-- Name: FUNCTION counted(p_value bigint, p_expires_at timestamp with time zone); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) IS 'The value of a counter, 0 where it is absent.';
 
 --
 -- Name: enqueue(text, integer[], bigint, bigint); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1598,6 +1987,16 @@ BEGIN
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
     PERFORM dramatiq.ring(queues);
 END $$;
+
+--
+-- Name: FUNCTION enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) IS 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
+escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
+A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
+answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
+try. In plpgsql, which keeps its plans: planning costs more than inserting one message.';
 
 --
 -- Name: exchange(bigint, text, uuid[], integer[], integer, text, text, uuid); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1671,6 +2070,16 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) IS 'The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
+An ack counts only while the claim it belongs to (message and attempt) is the current one.
+With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
+another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+
+--
 -- Name: free_unknown(bigint, text, uuid[], integer[]); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1691,6 +2100,12 @@ BEGIN
     END IF;
     RETURN freed;
 END $$;
+
+--
+-- Name: FUNCTION free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) IS 'Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.';
 
 --
 -- Name: furnish_queues(); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1732,6 +2147,15 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION furnish_queues(); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.furnish_queues() IS 'Gives the queues of ours what they lack of comforts that need rights on pgmq''s own schema and tables; `migrate` asks for
+it every time, for a queue that was dropped and made anew. Without the trigger, workers notice by polling (at most a
+second later); without the index, urgent messages overtake others only once the bridge has moved them; without the
+right to create there, the views stand in schema balansity.';
+
+--
 -- Name: heartbeat(bigint, text, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1748,6 +2172,12 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION heartbeat(p_worker bigint, p_host text, p_pid integer); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) IS 'Says that a worker lives; false where others had given it up, so that its claims may be running elsewhere.';
+
+--
 -- Name: priority_of(jsonb); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1758,6 +2188,12 @@ CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
                 THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
                 ELSE 0 END;
 $$;
+
+--
+-- Name: FUNCTION priority_of(message jsonb); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.priority_of(message jsonb) IS 'The priority that a pgmq message carries, 0 where it carries none that is a number.';
 
 --
 -- Name: purge(timestamp with time zone, timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1778,6 +2214,12 @@ CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_be
     )
     SELECT count(*) FROM purged;
 $$;
+
+--
+-- Name: FUNCTION purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.';
 
 --
 -- Name: purge_archives(timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1803,6 +2245,12 @@ BEGIN
 END $_$;
 
 --
+-- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.';
+
+--
 -- Name: purge_expired(integer); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1820,6 +2268,12 @@ CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
     )
     SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
 $$;
+
+--
+-- Name: FUNCTION purge_expired(p_batch integer); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.purge_expired(p_batch integer) IS 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
 
 --
 -- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1844,6 +2298,12 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION redrive(p_ids uuid[]); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';
+
+--
 -- Name: reject(uuid, integer, jsonb, text); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1859,6 +2319,12 @@ CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p
     )
     SELECT count(*) = 1 FROM rejected;
 $$;
+
+--
+-- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) IS 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
 --
 -- Name: requeue(uuid[], integer[]); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1881,6 +2347,12 @@ BEGIN
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
+
+--
+-- Name: FUNCTION requeue(p_ids uuid[], p_attempts integer[]); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
 --
 -- Name: rescue(interval, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -1919,6 +2391,15 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION rescue(p_silence interval, p_most_rescues integer); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) IS 'Takes over the claims of workers without a heartbeat for p_silence; a message that outlived p_most_rescues workers
+is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
+so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
+that rescues must not be kept from its own heartbeat.';
+
+--
 -- Name: retry(uuid, integer, jsonb, bigint, text); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1941,6 +2422,13 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
+(NULL: as they are) replace the message''s own.';
+
+--
 -- Name: ring(text[]); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1954,6 +2442,13 @@ BEGIN
 END $$;
 
 --
+-- Name: FUNCTION ring(queue_names text[]); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.ring(queue_names text[]) IS 'Wakes the workers that wait on these queues. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds
+equal notifications of one transaction into one.';
+
+--
 -- Name: ring_for_pgmq(); Type: FUNCTION; Schema: dramatiq; Owner: -
 --
 
@@ -1965,6 +2460,12 @@ BEGIN
     PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
     RETURN NULL;
 END $$;
+
+--
+-- Name: FUNCTION ring_for_pgmq(); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
 
 --
 -- Name: send(text, jsonb, interval, integer, text); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -2033,6 +2534,13 @@ BEGIN
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
     RETURN id;
 END $$;
+
+--
+-- Name: FUNCTION send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text); Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) IS 'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
+it a no-op that returns the first message''s id.';
 
 --
 -- Name: handle_appointment_change(); Type: FUNCTION; Schema: public; Owner: -
@@ -2174,6 +2682,12 @@ BEGIN
 END $_$;
 
 --
+-- Name: FUNCTION pgmq_archive(queue_name text, msg_id bigint); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
+
+--
 -- Name: pgmq_metrics(text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2196,6 +2710,12 @@ BEGIN
 END $_$;
 
 --
+-- Name: FUNCTION pgmq_metrics(queue_name text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.pgmq_metrics(queue_name text) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
+
+--
 -- Name: pgmq_nack(text, bigint); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2207,6 +2727,12 @@ BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
     RETURN EXISTS (SELECT FROM pgmq.set_vt($1, $2, 0));
 END $_$;
+
+--
+-- Name: FUNCTION pgmq_nack(queue_name text, msg_id bigint); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
 
 --
 -- Name: pgmq_read(text, integer); Type: FUNCTION; Schema: public; Owner: -
@@ -2223,6 +2749,12 @@ BEGIN
                 'message', r.message, 'msg', r.message)
             FROM pgmq.read($1, $2, 1) AS r);
 END $_$;
+
+--
+-- Name: FUNCTION pgmq_read(queue_name text, vt integer); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.pgmq_read(queue_name text, vt integer) IS 'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
 
 --
 -- Name: queue_email_task(text, text, text, jsonb, integer); Type: FUNCTION; Schema: public; Owner: -
@@ -2556,6 +3088,12 @@ CREATE VIEW balansity.waiting_payment AS
   WHERE ((p.status = ANY (ARRAY['pending'::text, 'processing'::text])) OR ((p.status = 'completed'::text) AND (c.refund_id IS NOT NULL)));
 
 --
+-- Name: VIEW waiting_payment; Type: COMMENT; Schema: balansity; Owner: -
+--
+
+COMMENT ON VIEW balansity.waiting_payment IS 'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided.';
+
+--
 -- Name: yoyo_lock; Type: TABLE; Schema: balansity; Owner: -
 --
 
@@ -2597,6 +3135,30 @@ CREATE VIEW cron.job_run_details AS
     start_time,
     end_time
    FROM balansity.cron_job_run_details;
+
+--
+-- Name: _yoyo_log; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq._yoyo_log (
+    id character varying(36) NOT NULL,
+    migration_hash character varying(64),
+    migration_id character varying(255),
+    operation character varying(10),
+    username character varying(255),
+    hostname character varying(255),
+    comment character varying(255),
+    created_at_utc timestamp without time zone
+);
+
+--
+-- Name: _yoyo_version; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq._yoyo_version (
+    version integer NOT NULL,
+    installed_at_utc timestamp without time zone
+);
 
 --
 -- Name: actor; Type: TABLE; Schema: dramatiq; Owner: -
@@ -2666,6 +3228,22 @@ CREATE VIEW dramatiq.dead_letter AS
   WHERE (state = 'rejected'::dramatiq.state);
 
 --
+-- Name: VIEW dead_letter; Type: COMMENT; Schema: dramatiq; Owner: -
+--
+
+COMMENT ON VIEW dramatiq.dead_letter IS 'What went wrong and waits for a person.';
+
+--
+-- Name: migration; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.migration (
+    migration_hash character varying(64) NOT NULL,
+    migration_id character varying(255),
+    applied_at_utc timestamp without time zone
+);
+
+--
 -- Name: queue_position_seq; Type: SEQUENCE; Schema: dramatiq; Owner: -
 --
 
@@ -2711,6 +3289,16 @@ ALTER TABLE dramatiq.worker ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+--
+-- Name: yoyo_lock; Type: TABLE; Schema: dramatiq; Owner: -
+--
+
+CREATE TABLE dramatiq.yoyo_lock (
+    locked integer DEFAULT 1 NOT NULL,
+    ctime timestamp without time zone,
+    pid integer NOT NULL
 );
 
 --
@@ -2960,6 +3548,20 @@ ALTER TABLE ONLY balansity.yoyo_lock
     ADD CONSTRAINT yoyo_lock_pkey PRIMARY KEY (locked);
 
 --
+-- Name: _yoyo_log _yoyo_log_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq._yoyo_log
+    ADD CONSTRAINT _yoyo_log_pkey PRIMARY KEY (id);
+
+--
+-- Name: _yoyo_version _yoyo_version_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq._yoyo_version
+    ADD CONSTRAINT _yoyo_version_pkey PRIMARY KEY (version);
+
+--
 -- Name: actor actor_pgmq_queue_key; Type: CONSTRAINT; Schema: dramatiq; Owner: -
 --
 
@@ -2981,6 +3583,13 @@ ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
 
 --
+-- Name: migration migration_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (migration_hash);
+
+--
 -- Name: queue queue_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
 --
 
@@ -3000,6 +3609,13 @@ ALTER TABLE ONLY dramatiq.result
 
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
+
+--
+-- Name: yoyo_lock yoyo_lock_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
+--
+
+ALTER TABLE ONLY dramatiq.yoyo_lock
+    ADD CONSTRAINT yoyo_lock_pkey PRIMARY KEY (locked);
 
 --
 -- Name: answers answers_assessment_id_question_id_key; Type: CONSTRAINT; Schema: public; Owner: -

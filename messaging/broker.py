@@ -2,7 +2,7 @@
 
 A message is claimed by one worker under an attempt number; whatever the worker later says of it (ack, retry, nack)
 counts only while that attempt is the current one. So a worker that was given up for dead can change nothing.
-Queue semantics live in SQL (db/migrations/010_create_broker.sql); here they meet Dramatiq's interfaces.
+Queue semantics live in SQL (db/migrations/broker/); here they meet Dramatiq's interfaces.
 """
 
 import inspect

@@ -63,7 +63,7 @@ def test_nobody_is_reminded_again_of_what_the_old_job_wrote(supabase: str) -> No
     conn = psycopg2.connect(supabase)
     conn.autocommit = True
     clinic = Clinic(conn)
-    conn.cursor().execute((MIGRATIONS / "001_create_domain_tables.sql").read_text(encoding="utf-8"))
+    conn.cursor().execute((MIGRATIONS / "clinic" / "001_create_domain_tables.sql").read_text(encoding="utf-8"))
     clinic.rows("CREATE EXTENSION pg_cron")
     clinic.rows("SELECT cron.schedule('send-appointment-reminders', '0 * * * *', 'SELECT 1')")
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)  # when the old job ran last

@@ -14,13 +14,13 @@ CREATE TABLE dramatiq.counter (
 ) WITH (fillfactor = 50);                    -- counters change often: leave room to do so in place
 CREATE INDEX counter_expires ON dramatiq.counter (expires_at);
 
--- The value of a counter, 0 where it is absent.
 CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamptz) RETURNS bigint
 LANGUAGE sql AS $$
     SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
 $$;
+COMMENT ON FUNCTION dramatiq.counted IS
+'The value of a counter, 0 where it is absent.';
 
--- Creates a counter; false where it exists.
 CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
 LANGUAGE sql AS $$
     WITH added AS (
@@ -31,8 +31,9 @@ LANGUAGE sql AS $$
     )
     SELECT count(*) = 1 FROM added;
 $$;
+COMMENT ON FUNCTION dramatiq.add_counter IS
+'Creates a counter; false where it exists.';
 
--- Adds to a counter, or takes from it; false, and no change, where it would leave its bounds (NULL: unbounded).
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval)
 RETURNS boolean
 LANGUAGE sql AS $$
@@ -49,9 +50,9 @@ LANGUAGE sql AS $$
     )
     SELECT count(*) = 1 FROM counted;
 $$;
+COMMENT ON FUNCTION dramatiq.count IS
+'Adds to a counter, or takes from it; false, and no change, where it would leave its bounds (NULL: unbounded).';
 
--- Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq's windows name their counters key@second:
--- who counts for one key waits for who does already, whichever second they stand at.
 CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -61,8 +62,10 @@ BEGIN
                + p_amount <= p_high
        AND dramatiq.count(p_key, p_amount, NULL, p_high, p_ttl);
 END $$;
+COMMENT ON FUNCTION dramatiq.count_and_sum IS
+'Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq''s windows name their counters key@second:
+who counts for one key waits for who does already, whichever second they stand at.';
 
--- Deletes at most p_batch results and as many counters that have expired; returns how many.
 CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
 LANGUAGE sql AS $$
     WITH results AS (
@@ -76,5 +79,7 @@ LANGUAGE sql AS $$
     )
     SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
 $$;
+COMMENT ON FUNCTION dramatiq.purge_expired IS
+'Deletes at most p_batch results and as many counters that have expired; returns how many.';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dramatiq FROM PUBLIC;

@@ -1,7 +1,6 @@
 -- Removes what we noted about appointments and payments that the site has deleted since: no foreign key does it for us,
 -- for one would make the site's TRUNCATE fail.
 
--- Returns how many notes were removed.
 CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
@@ -26,5 +25,7 @@ AS $$
     SELECT count(*)
     FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
 $$;
+COMMENT ON FUNCTION balansity.forget_deleted IS
+'Returns how many notes were removed.';
 
 REVOKE EXECUTE ON FUNCTION balansity.forget_deleted() FROM PUBLIC;

@@ -19,8 +19,6 @@ CREATE TABLE balansity.analytics_daily (
     PRIMARY KEY (day, type)
 );
 
--- Keeps those of p_events (an array of key, type, occurred_at, user_id, facts) that are new; returns how many were.
--- Both inserts go in the order of their keys: two batches that overlap wait for each other and never deadlock.
 CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamptz) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
@@ -44,17 +42,19 @@ AS $$
     )
     SELECT count(*) FROM added
 $$;
+COMMENT ON FUNCTION balansity.record_events IS
+'Keeps those of p_events (an array of key, type, occurred_at, user_id, facts) that are new; returns how many were.
+Both inserts go in the order of their keys: two batches that overlap wait for each other and never deadlock.';
 
--- How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = ''
 AS $$
     SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
 $$;
+COMMENT ON FUNCTION balansity.misplaced_events IS
+'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
 
--- Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
--- kept stays. Under a lock: a second call at the same time would move the counts twice.
 CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = ''
@@ -82,8 +82,10 @@ BEGIN
     DELETE FROM balansity.analytics_daily WHERE events = 0;
     RETURN moved_events;
 END $$;
+COMMENT ON FUNCTION balansity.recount_events IS
+'Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
+kept stays. Under a lock: a second call at the same time would move the counts twice.';
 
--- Deletes at most p_batch events received before p_before; returns how many. Their counts stay.
 CREATE FUNCTION balansity.purge_events(p_before timestamptz, p_batch integer) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
@@ -96,6 +98,8 @@ AS $$
     )
     SELECT count(*) FROM purged
 $$;
+COMMENT ON FUNCTION balansity.purge_events IS
+'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
 
 REVOKE ALL ON balansity.analytics_event, balansity.analytics_daily FROM PUBLIC;
 REVOKE ALL ON FUNCTION

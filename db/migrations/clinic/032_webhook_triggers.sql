@@ -1,18 +1,19 @@
 -- The three triggers that turn the site's changes into messages, in the transaction that makes the change.
 -- Odd mail data never fails that transaction: what cannot be done is flagged for a person instead.
 
--- ISO 8601 in UTC, exact to the microsecond, whatever the session's time zone.
--- (A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)
 CREATE FUNCTION balansity.iso_utc(p_at timestamptz) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN replace(to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || 'Z';
+COMMENT ON FUNCTION balansity.iso_utc IS
+'ISO 8601 in UTC, exact to the microsecond, whatever the session''s time zone.
+(A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)';
 
--- The address that mail for this user goes to: null where there is none, and the delivery then says so.
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
 RETURN (SELECT u.email FROM public.users u WHERE u.id = p_user_id);
+COMMENT ON FUNCTION balansity.email_of IS
+'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
--- A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.
 CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb)
 RETURNS void
 LANGUAGE sql
@@ -29,6 +30,8 @@ AS $$
         'user_id', p_user_id
     ))
 $$;
+COMMENT ON FUNCTION balansity.send_mail IS
+'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
 
 -- 1. Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all
 -- the same, and its mail, having no address, ends in the ledger.
@@ -158,7 +161,6 @@ CREATE TABLE balansity.payment_flag (
 );
 CREATE INDEX payment_flag_open ON balansity.payment_flag (flagged_at) WHERE resolved_at IS NULL;
 
--- Flags what happened: should it happen again after a person has resolved it, it is flagged anew.
 CREATE FUNCTION balansity.flag_payment(
     p_payment_id uuid, p_reason text, p_now timestamptz, p_halts boolean DEFAULT false
 ) RETURNS void
@@ -170,8 +172,9 @@ AS $$
     ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
     WHERE f.resolved_at IS NOT NULL
 $$;
+COMMENT ON FUNCTION balansity.flag_payment IS
+'Flags what happened: should it happen again after a person has resolved it, it is flagged anew.';
 
--- Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.
 CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamptz) RETURNS void
 LANGUAGE sql
 SET search_path = ''
@@ -179,6 +182,8 @@ AS $$
     INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
     ON CONFLICT DO NOTHING
 $$;
+COMMENT ON FUNCTION balansity.flag_finding IS
+'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
 
 -- What we wait for the provider to decide: open payments, and refunds.
 CREATE TABLE balansity.payment_check (
@@ -189,12 +194,13 @@ CREATE TABLE balansity.payment_check (
     refund_id text               -- the provider's, while it is undecided
 );
 
--- Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
 LANGUAGE sql IMMUTABLE
 RETURN CASE
     WHEN p_metadata ->> p_key ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (p_metadata ->> p_key)::uuid
 END;
+COMMENT ON FUNCTION balansity.uuid_in IS
+'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamptz
 LANGUAGE plpgsql IMMUTABLE
@@ -209,23 +215,23 @@ EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $$;
 
--- The consultation that a payment pays for: the linked one, else the one its metadata names.
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 LANGUAGE sql STABLE
 RETURN coalesce(
     (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
     balansity.uuid_in(p_payment.metadata, 'appointment_id')
 );
+COMMENT ON FUNCTION balansity.appointment_of IS
+'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
--- Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN p_linked_payment_id IS NULL OR EXISTS (
     SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
 );
+COMMENT ON FUNCTION balansity.is_unpaid IS
+'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
 
--- A person has to look at a payment below the price, which is in roubles; one above it is nobody's loss.
--- A price of null is whatever the site asked for.
 CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
@@ -237,8 +243,10 @@ BEGIN
         RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
     END IF;
 END $$;
+COMMENT ON FUNCTION balansity.check_amount IS
+'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
+A price of null is whatever the site asked for.';
 
--- Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamptz)
 RETURNS void
 LANGUAGE plpgsql
@@ -269,8 +277,9 @@ BEGIN
         );
     END IF;
 END $$;
+COMMENT ON FUNCTION balansity.confirm_appointment IS
+'Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.';
 
--- Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.
 CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
@@ -302,6 +311,8 @@ BEGIN
         RAISE EXCEPTION 'the time that metadata describes is taken';
     END IF;
 END $$;
+COMMENT ON FUNCTION balansity.book_appointment IS
+'Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.';
 
 CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
 LANGUAGE plpgsql
@@ -323,8 +334,6 @@ BEGIN
     END IF;
 END $$;
 
--- Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
--- A replay books and grants nothing: what is missing by then, staff deleted.
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
@@ -349,8 +358,10 @@ EXCEPTION
     WHEN data_exception THEN -- its message would quote the value, which may be a person's
         PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
 END $$;
+COMMENT ON FUNCTION balansity.fulfil_payment IS
+'Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
+A replay books and grants nothing: what is missing by then, staff deleted.';
 
--- Takes back what a payment gave: its consultation if that is still to come, its unused sessions.
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE sql
 SET search_path = ''
@@ -361,8 +372,9 @@ AS $$
     UPDATE public.package_purchases SET sessions_remaining = 0
     WHERE payment_id = p_payment.id AND sessions_remaining > 0
 $$;
+COMMENT ON FUNCTION balansity.revoke_payment IS
+'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
 
--- A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.
 CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE sql
 SET search_path = ''
@@ -378,8 +390,9 @@ AS $$
             AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
       )
 $$;
+COMMENT ON FUNCTION balansity.release_appointment IS
+'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
 
--- The mail and the analytics event of a status.
 CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
@@ -410,15 +423,17 @@ BEGIN
         'key', key
     ));
 END $$;
+COMMENT ON FUNCTION balansity.announce_payment IS
+'The mail and the analytics event of a status.';
 
--- Whether a person has to decide before anything more takes effect.
 CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN EXISTS (
     SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
 );
+COMMENT ON FUNCTION balansity.is_halted IS
+'Whether a person has to decide before anything more takes effect.';
 
--- What the payment's present status requires. Safe to repeat: mail and event go out once.
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
@@ -451,6 +466,8 @@ BEGIN
         PERFORM balansity.announce_payment(payment, attempt, p_now);
     END IF;
 END $$;
+COMMENT ON FUNCTION balansity.settle_payment IS
+'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
 
 DROP FUNCTION IF EXISTS public.handle_payment_status_change() CASCADE;
 DROP TRIGGER IF EXISTS on_payment_status_change ON public.payments;

@@ -61,7 +61,6 @@ BEGIN
         'payment_id', p_payment_id, 'action', p_action, 'created_at', now()));
 END $$;
 
--- Raises where pgmq has no such queue; pgmq itself would name a missing table.
 CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog
 AS $$
@@ -72,8 +71,9 @@ BEGIN
                   HINT = 'There are: ' || (SELECT string_agg(m.queue_name, ', ' ORDER BY m.queue_name) FROM pgmq.meta m);
     END IF;
 END $$;
+COMMENT ON FUNCTION dramatiq.check_pgmq_queue IS
+'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
 
--- One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.
 CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -84,8 +84,9 @@ BEGIN
                 'message', r.message, 'msg', r.message)
             FROM pgmq.read($1, $2, 1) AS r);
 END $$;
+COMMENT ON FUNCTION public.pgmq_read IS
+'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
 
--- Done with a message: true where it was there to archive.
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -93,8 +94,9 @@ BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
     RETURN coalesce(pgmq.archive($1, $2), false);
 END $$;
+COMMENT ON FUNCTION public.pgmq_archive IS
+'Done with a message: true where it was there to archive.';
 
--- Not done with a message: it is visible again at once; true where it was there.
 CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -102,8 +104,9 @@ BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
     RETURN EXISTS (SELECT FROM pgmq.set_vt($1, $2, 0));
 END $$;
+COMMENT ON FUNCTION public.pgmq_nack IS
+'Not done with a message: it is visible again at once; true where it was there.';
 
--- What waits in pgmq, and what became of the messages that the bridge moved to the broker.
 CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE (
     queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint,
     waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint
@@ -123,6 +126,8 @@ BEGIN
         FROM dramatiq.queue q WHERE q.pgmq_queue = $1
     ) AS b;
 END $$;
+COMMENT ON FUNCTION public.pgmq_metrics IS
+'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
 
 -- Supabase grants new functions in public to every visitor; these are for the service alone.
 DO $$
@@ -147,7 +152,6 @@ BEGIN
     END LOOP;
 END $$;
 
--- A message that any pgmq function sends rings for the actor that its queue is routed to.
 CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
@@ -155,9 +159,10 @@ BEGIN
     PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
     RETURN NULL;
 END $$;
+COMMENT ON FUNCTION dramatiq.ring_for_pgmq IS
+'A message that any pgmq function sends rings for the actor that its queue is routed to.';
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq FROM PUBLIC;
 
--- Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.
 CREATE FUNCTION dramatiq.purge_archives(p_before timestamptz, p_batch integer) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog
 AS $$
@@ -175,12 +180,10 @@ BEGIN
     END LOOP;
     RETURN total;
 END $$;
+COMMENT ON FUNCTION dramatiq.purge_archives IS
+'Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.';
 REVOKE ALL ON FUNCTION dramatiq.purge_archives FROM PUBLIC;
 
--- Gives the queues of ours what they lack of comforts that need rights on pgmq's own schema and tables; `migrate` asks for
--- it every time, for a queue that was dropped and made anew. Without the trigger, workers notice by polling (at most a
--- second later); without the index, urgent messages overtake others only once the bridge has moved them; without the
--- right to create there, the views stand in schema balansity.
 CREATE FUNCTION dramatiq.furnish_queues() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog
 AS $$
@@ -214,6 +217,11 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
+COMMENT ON FUNCTION dramatiq.furnish_queues IS
+'Gives the queues of ours what they lack of comforts that need rights on pgmq''s own schema and tables; `migrate` asks for
+it every time, for a queue that was dropped and made anew. Without the trigger, workers notice by polling (at most a
+second later); without the index, urgent messages overtake others only once the bridge has moved them; without the
+right to create there, the views stand in schema balansity.';
 REVOKE ALL ON FUNCTION dramatiq.furnish_queues FROM PUBLIC;
 
 -- Views of the same names that somebody made before us make way.

@@ -1,6 +1,5 @@
 -- Lets the clinic remove what we hold about one person, when they ask for it.
 
--- Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.
 CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
 LANGUAGE sql STABLE
 SET search_path = ''
@@ -20,13 +19,15 @@ AS $$
             AS named (id)
     WHERE d.user_id = p_user_id AND named.id IS NOT NULL
 $$;
+COMMENT ON FUNCTION balansity.ids_of IS
+'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
 
--- The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.
 CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN substring(lower(p_text) FROM '[^\s<>"]+@[^\s<>"]+');
+COMMENT ON FUNCTION balansity.address_in IS
+'The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.';
 
--- The addresses that are or were theirs, in lower case, without those that are another user's now.
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
 LANGUAGE sql STABLE
 SET search_path = ''
@@ -41,8 +42,9 @@ AS $$
           SELECT FROM public.users u WHERE u.id <> p_user_id AND balansity.address_in(u.email) = theirs.address
       )
 $$;
+COMMENT ON FUNCTION balansity.addresses_of IS
+'The addresses that are or were theirs, in lower case, without those that are another user''s now.';
 
--- What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.
 CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text)
 LANGUAGE sql STABLE
 SET search_path = ''
@@ -57,9 +59,9 @@ AS $$
             FROM balansity.addresses_of(p_user_id) AS theirs (address)
         )
 $$;
+COMMENT ON FUNCTION balansity.signs_of IS
+'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
 
--- Whether a text is about this person. One that names its user is another's if that is another, whatever address it has:
--- addresses change hands.
 CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE
@@ -67,8 +69,10 @@ RETURN coalesce(
     lower(p_text) ~ p_ids
     OR lower(coalesce(p_named_user, p_user_id::text)) = p_user_id::text AND lower(p_text) ~ p_addresses, false
 );
+COMMENT ON FUNCTION balansity.speaks_of IS
+'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
+addresses change hands.';
 
--- The mails to a person, to whichever of their addresses.
 CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
 LANGUAGE sql STABLE
 SET search_path = ''
@@ -78,11 +82,9 @@ AS $$
     WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
                               sign.ids, sign.addresses)
 $$;
+COMMENT ON FUNCTION balansity.deliveries_of IS
+'The mails to a person, to whichever of their addresses.';
 
--- Removes a person's addresses from the ledger, their links from the analytics (the counts stay), and the messages that
--- speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
--- money must not be lost. Works before and after the site has removed the person's own rows, and twice. The notes that
--- keep a payment or a reminder from happening twice go once the site has removed the row that they are about.
 CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE (what text, removed bigint, remaining bigint)
 LANGUAGE plpgsql
 SET search_path = ''
@@ -170,6 +172,11 @@ BEGIN
     removed := balansity.forget_deleted();
     RETURN NEXT;
 END $$;
+COMMENT ON FUNCTION balansity.forget_person IS
+'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
+speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
+money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
+keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
 
 REVOKE ALL ON FUNCTION
     balansity.ids_of(uuid), balansity.address_in(text), balansity.addresses_of(uuid), balansity.signs_of(uuid),

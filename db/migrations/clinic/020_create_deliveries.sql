@@ -47,8 +47,6 @@ CREATE TABLE balansity.delivery_attempt (
     PRIMARY KEY (delivery_id, number)
 );
 
--- Opens the delivery of a business reason under its lock; a new one is planned. p_numbered: the key is nothing but the
--- number that pgmq gave the message.
 CREATE FUNCTION balansity.plan_delivery(
     p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
     p_user_id uuid
@@ -72,8 +70,10 @@ BEGIN
     END IF;
     RETURN opened;
 END $$;
+COMMENT ON FUNCTION balansity.plan_delivery IS
+'Opens the delivery of a business reason under its lock; a new one is planned. p_numbered: the key is nothing but the
+number that pgmq gave the message.';
 
--- Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT EXISTS (
@@ -81,11 +81,9 @@ LANGUAGE sql STABLE SET search_path = '' AS $$
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
     );
 $$;
+COMMENT ON FUNCTION balansity.may_have_left IS
+'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
 
--- Decides, under the delivery's lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
--- committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
--- Gives the delivery's state after that; with `sending`, the number of the attempt that the caller now owns; else how
--- long to wait before asking again, NULL if there is nothing left to do.
 CREATE FUNCTION balansity.begin_delivery(
     p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
     p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamptz,
@@ -175,12 +173,12 @@ BEGIN
         PERFORM balansity.release_reminder(opened.key);
     END IF;
 END $$;
+COMMENT ON FUNCTION balansity.begin_delivery IS
+'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
+Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
+long to wait before asking again, NULL if there is nothing left to do.';
 
--- Notes what the provider answered, with the time when that could be noted. Accepted is accepted, whichever attempt it
--- was, unless an event already told more. Any other late answer is kept with its attempt: only a final refusal still
--- settles what was `unknown` meanwhile, for what is `planned` has a message that works on it.
--- The provider's words may quote an address: they are dropped where the person has been forgotten, which the lock tells
--- for sure.
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
@@ -205,9 +203,13 @@ BEGIN
         ELSE attempts = p_number AND state = 'sending'
     END;
 END $$;
+COMMENT ON FUNCTION balansity.finish_attempt IS
+'Notes what the provider answered, with the time when that could be noted. Accepted is accepted, whichever attempt it
+was, unless an event already told more. Any other late answer is kept with its attempt: only a final refusal still
+settles what was `unknown` meanwhile, for what is `planned` has a message that works on it.
+The provider''s words may quote an address: they are dropped where the person has been forgotten, which the lock tells
+for sure.';
 
--- The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
--- p_key, which is in the making. NULL where no mail has named one.
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamptz
 LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT d.scheduled_at
@@ -217,8 +219,10 @@ LANGUAGE sql STABLE SET search_path = '' AS $$
     ORDER BY a.started_at DESC
     LIMIT 1;
 $$;
+COMMENT ON FUNCTION balansity.told_time IS
+'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
+p_key, which is in the making. NULL where no mail has named one.';
 
--- Closes a delivery whose message is out of tries and becomes a dead letter.
 CREATE FUNCTION balansity.give_up_delivery(
     p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
     p_user_id uuid, p_reason text
@@ -234,9 +238,9 @@ BEGIN
         changed_at = balansity.now()
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
+COMMENT ON FUNCTION balansity.give_up_delivery IS
+'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
--- Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
--- nobody else is going to. Returns how many.
 CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamptz) RETURNS bigint
 LANGUAGE sql SET search_path = '' AS $$
     WITH lost AS (
@@ -257,9 +261,10 @@ LANGUAGE sql SET search_path = '' AS $$
     )
     SELECT count(*) FROM lost
 $$;
+COMMENT ON FUNCTION balansity.give_up_lost_deliveries IS
+'Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
+nobody else is going to. Returns how many.';
 
--- A person's decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
--- cannot be, NULL where it was done.
 CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
@@ -281,6 +286,9 @@ BEGIN
     PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
     RETURN NULL;
 END $$;
+COMMENT ON FUNCTION balansity.resend_delivery IS
+'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
+cannot be, NULL where it was done.';
 
 REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
 REVOKE ALL ON FUNCTION
@@ -296,12 +304,13 @@ REVOKE ALL ON FUNCTION
     balansity.resend_delivery(uuid)
 FROM PUBLIC;
 
--- How a mail greets this user: the first name of their own profile, NULL if they have none.
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
     ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
 $$;
+COMMENT ON FUNCTION balansity.reader_name IS
+'How a mail greets this user: the first name of their own profile, NULL if they have none.';
 
 REVOKE ALL ON FUNCTION balansity.reader_name(uuid) FROM PUBLIC;

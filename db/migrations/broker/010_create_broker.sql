@@ -62,8 +62,6 @@ CREATE TABLE dramatiq.actor (
     pgmq_queue text UNIQUE                   -- its route: the pgmq queue that the bridge feeds it from
 );
 
--- Wakes the workers that wait on these queues. The channel is dramatiq-pg's, the payload stays empty: PostgreSQL folds
--- equal notifications of one transaction into one.
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -71,12 +69,10 @@ BEGIN
     FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
     WHERE queue_name IS NOT NULL;
 END $$;
+COMMENT ON FUNCTION dramatiq.ring IS
+'Wakes the workers that wait on these queues. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds
+equal notifications of one transaction into one.';
 
--- Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
--- escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
--- A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
--- answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
--- try. In plpgsql, which keeps its plans: planning costs more than inserting one message.
 CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -97,19 +93,22 @@ BEGIN
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
     PERFORM dramatiq.ring(queues);
 END $$;
+COMMENT ON FUNCTION dramatiq.enqueue IS
+'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
+escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
+A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
+answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
+try. In plpgsql, which keeps its plans: planning costs more than inserting one message.';
 
--- The priority that a pgmq message carries, 0 where it carries none that is a number.
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
                 THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
                 ELSE 0 END;
 $$;
+COMMENT ON FUNCTION dramatiq.priority_of IS
+'The priority that a pgmq message carries, 0 where it carries none that is a number.';
 
--- Moves visible messages of a pgmq queue here, in the caller's transaction: read, archived and inserted together or not
--- at all. Those of a raised priority come first, wherever they stand in pgmq's order: p_limit of them at most, and as many
--- others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
--- What cannot be a message becomes a dead letter with its reason.
 CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
@@ -179,12 +178,12 @@ BEGIN
     )
     SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
 END $$;
+COMMENT ON FUNCTION dramatiq.bridge IS
+'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
+at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
+others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
+What cannot be a message becomes a dead letter with its reason.';
 
--- The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
--- An ack counts only while the claim it belongs to (message and attempt) is the current one.
--- With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
--- another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
--- queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
 CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
     p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
@@ -252,9 +251,13 @@ BEGIN
         FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
     END IF;
 END $$;
+COMMENT ON FUNCTION dramatiq.exchange IS
+'The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
+An ack counts only while the claim it belongs to (message and attempt) is the current one.
+With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
+another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
 
--- Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
--- (NULL: as they are) replace the message's own.
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -272,8 +275,10 @@ BEGIN
     END IF;
     RETURN queue IS NOT NULL;
 END $$;
+COMMENT ON FUNCTION dramatiq.retry IS
+'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
+(NULL: as they are) replace the message''s own.';
 
--- Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
 LANGUAGE sql AS $$
     WITH rejected AS (
@@ -285,8 +290,9 @@ LANGUAGE sql AS $$
     )
     SELECT count(*) = 1 FROM rejected;
 $$;
+COMMENT ON FUNCTION dramatiq.reject IS
+'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
--- Hands claimed but unstarted messages back; they keep their place in the order.
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -303,8 +309,9 @@ BEGIN
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
+COMMENT ON FUNCTION dramatiq.requeue IS
+'Hands claimed but unstarted messages back; they keep their place in the order.';
 
--- Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -321,8 +328,9 @@ BEGIN
     END IF;
     RETURN freed;
 END $$;
+COMMENT ON FUNCTION dramatiq.free_unknown IS
+'Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.';
 
--- Says that a worker lives; false where others had given it up, so that its claims may be running elsewhere.
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -333,11 +341,9 @@ BEGIN
     INSERT INTO dramatiq.worker (id, host, pid) VALUES (p_worker, p_host, p_pid);
     RETURN false;
 END $$;
+COMMENT ON FUNCTION dramatiq.heartbeat IS
+'Says that a worker lives; false where others had given it up, so that its claims may be running elsewhere.';
 
--- Takes over the claims of workers without a heartbeat for p_silence; a message that outlived p_most_rescues workers
--- is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
--- so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
--- that rescues must not be kept from its own heartbeat.
 CREATE FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -368,8 +374,12 @@ BEGIN
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
+COMMENT ON FUNCTION dramatiq.rescue IS
+'Takes over the claims of workers without a heartbeat for p_silence; a message that outlived p_most_rescues workers
+is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
+so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
+that rescues must not be kept from its own heartbeat.';
 
--- Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -386,8 +396,9 @@ BEGIN
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
+COMMENT ON FUNCTION dramatiq.redrive IS
+'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';
 
--- Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.
 CREATE FUNCTION dramatiq.purge(p_done_before timestamptz, p_dead_before timestamptz, p_batch integer) RETURNS bigint
 LANGUAGE sql AS $$
     -- What somebody is just sending back to work is locked, and stays.
@@ -402,9 +413,9 @@ LANGUAGE sql AS $$
     )
     SELECT count(*) FROM purged;
 $$;
+COMMENT ON FUNCTION dramatiq.purge IS
+'Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.';
 
--- Sends a message to an actor from SQL, in the caller's transaction; returns its id. A unique key that is taken makes
--- it a no-op that returns the first message's id.
 CREATE FUNCTION dramatiq.send(
     actor text, kwargs jsonb DEFAULT '{}', delay interval DEFAULT '0', priority integer DEFAULT NULL,
     unique_key text DEFAULT NULL
@@ -470,13 +481,17 @@ BEGIN
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
     RETURN id;
 END $$;
+COMMENT ON FUNCTION dramatiq.send IS
+'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
+it a no-op that returns the first message''s id.';
 
--- What went wrong and waits for a person.
 CREATE VIEW dramatiq.dead_letter AS
 SELECT message_id, queue_name, message ->> 'actor_name' AS actor_name, error, mtime AS died_at, attempt,
        pgmq_queue, pgmq_msg_id, message
 FROM dramatiq.queue
 WHERE state = 'rejected';
+COMMENT ON VIEW dramatiq.dead_letter IS
+'What went wrong and waits for a person.';
 
 -- Messages hold addresses and health data: only the worker's role, and those it names, may read or send.
 REVOKE ALL ON SCHEMA dramatiq FROM PUBLIC;

@@ -18,7 +18,6 @@ CREATE TABLE balansity.suppression (
     since timestamptz NOT NULL
 );
 
--- How far along a delivery is; events arrive in any order and only ever move it forward.
 CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     SELECT CASE p_state
@@ -30,9 +29,9 @@ LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
         ELSE 0                              -- not out, as far as we know
     END;
 $$;
+COMMENT ON FUNCTION balansity.delivery_progress IS
+'How far along a delivery is; events arrive in any order and only ever move it forward.';
 
--- Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows. The provider's
--- words may quote an address: they are dropped where the person has been forgotten.
 CREATE FUNCTION balansity.record_event(
     p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamptz
 ) RETURNS boolean LANGUAGE plpgsql SET search_path = '' AS $$
@@ -66,6 +65,9 @@ BEGIN
     ON CONFLICT (address) DO NOTHING;
     RETURN true;
 END $$;
+COMMENT ON FUNCTION balansity.record_event IS
+'Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows. The provider''s
+words may quote an address: they are dropped where the person has been forgotten.';
 
 REVOKE ALL ON balansity.delivery_event, balansity.suppression FROM PUBLIC;
 REVOKE ALL ON FUNCTION

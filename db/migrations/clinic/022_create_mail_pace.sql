@@ -6,8 +6,6 @@ CREATE UNLOGGED TABLE balansity.mail_pace (
     free_at timestamptz NOT NULL            -- when the next mail may leave
 );
 
--- Takes the next p_places places in the provider's line; returns how long it is until the first of them. A place that
--- is further away than p_patience is not taken: the caller comes back later.
 CREATE FUNCTION balansity.take_places(
     p_provider text, p_places integer, p_spacing interval, p_patience interval
 ) RETURNS interval LANGUAGE plpgsql SET search_path = '' AS $$
@@ -25,13 +23,17 @@ BEGIN
     END IF;
     RETURN place - present;
 END $$;
+COMMENT ON FUNCTION balansity.take_places IS
+'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
+is further away than p_patience is not taken: the caller comes back later.';
 
--- Nobody sends for so long: the provider said so.
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
 LANGUAGE sql SET search_path = '' AS $$
     INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, balansity.now() + p_pause)
     ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, excluded.free_at);
 $$;
+COMMENT ON FUNCTION balansity.hold_mail IS
+'Nobody sends for so long: the provider said so.';
 
 REVOKE ALL ON balansity.mail_pace FROM PUBLIC;
 REVOKE ALL ON FUNCTION

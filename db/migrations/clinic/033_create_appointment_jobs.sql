@@ -1,15 +1,15 @@
 -- What the jobs do to appointments and check-ups: each a function of the present, so that plan and tests can move time.
 
--- When an appointment counts as over: its own duration where the deployment has that column, else its type's,
--- and 15 minutes of grace.
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
 LANGUAGE sql STABLE
 RETURN p_appointment.scheduled_at + make_interval(mins => 15 + coalesce(
     (to_jsonb(p_appointment) ->> 'duration_minutes')::integer,
     (SELECT t.duration_minutes FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
 ));
+COMMENT ON FUNCTION balansity.over_at IS
+'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
+and 15 minutes of grace.';
 
--- One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.
 CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamptz, OUT started bigint, OUT completed bigint)
 LANGUAGE sql
 SET search_path = ''
@@ -24,8 +24,9 @@ AS $$
     )
     SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
 $$;
+COMMENT ON FUNCTION balansity.update_appointment_statuses IS
+'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
--- What update_appointment_statuses is going to do by a given time, each change from the moment it is due.
 CREATE FUNCTION balansity.status_changes_until(p_until timestamptz)
 RETURNS TABLE (appointment_id uuid, status text, due_at timestamptz)
 LANGUAGE sql STABLE
@@ -40,6 +41,8 @@ AS $$
     WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
       AND balansity.over_at(a) <= p_until
 $$;
+COMMENT ON FUNCTION balansity.status_changes_until IS
+'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
 
 CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamptz) RETURNS bigint
 LANGUAGE sql
@@ -54,7 +57,6 @@ AS $$
     SELECT count(*) FROM changed
 $$;
 
--- What abandon_old_assessments is going to do by a given time.
 CREATE FUNCTION balansity.abandonments_until(p_until timestamptz)
 RETURNS TABLE (assessment_id uuid, due_at timestamptz)
 LANGUAGE sql STABLE
@@ -64,9 +66,9 @@ AS $$
     FROM public.assessments
     WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_until - interval '30 days'
 $$;
+COMMENT ON FUNCTION balansity.abandonments_until IS
+'What abandon_old_assessments is going to do by a given time.';
 
--- The reminders due in a window of time and not sent yet. One is due from its moment until the next one's, so an
--- appointment booked or moved late is reminded at once, and an outage is made up for.
 CREATE FUNCTION balansity.reminders_between(p_from timestamptz, p_until timestamptz)
 RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, due_at timestamptz, user_id uuid, email text)
 LANGUAGE sql STABLE
@@ -85,8 +87,10 @@ AS $$
           WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
       )
 $$;
+COMMENT ON FUNCTION balansity.reminders_between IS
+'The reminders due in a window of time and not sent yet. One is due from its moment until the next one''s, so an
+appointment booked or moved late is reminded at once, and an outage is made up for.';
 
--- Claims what is due before p_until: who inserts the row sends the mail.
 CREATE FUNCTION balansity.claim_reminders(p_now timestamptz, p_until timestamptz)
 RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, due_at timestamptz, user_id uuid, email text)
 LANGUAGE sql
@@ -104,8 +108,9 @@ AS $$
     JOIN claimed USING (appointment_id, kind, scheduled_at)
     ORDER BY due.due_at, due.appointment_id
 $$;
+COMMENT ON FUNCTION balansity.claim_reminders IS
+'Claims what is due before p_until: who inserts the row sends the mail.';
 
--- The claim of a reminder that was superseded is given up: if it becomes true again, it is due again.
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
@@ -117,5 +122,7 @@ BEGIN
           AND p_key = concat_ws(':', 'reminder', kind, appointment_id, balansity.iso_utc(scheduled_at));
     END IF;
 END $$;
+COMMENT ON FUNCTION balansity.release_reminder IS
+'The claim of a reminder that was superseded is given up: if it becomes true again, it is due again.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;

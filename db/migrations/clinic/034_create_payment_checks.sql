@@ -1,7 +1,5 @@
 -- Payments that a provider answers for: status changes by its word, and checks on those that stay open too long.
 
--- Takes on the status that the provider reports. `unchanged`: it is so already, or ours says the same and more;
--- `refused`: no such change can be, a person must look. What the change brings about is the trigger's work.
 CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamptz) RETURNS text
 LANGUAGE plpgsql
 SET search_path = ''
@@ -20,8 +18,10 @@ BEGIN
     UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
     RETURN 'changed';
 END $$;
+COMMENT ON FUNCTION balansity.change_payment_status IS
+'Takes on the status that the provider reports. `unchanged`: it is so already, or ours says the same and more;
+`refused`: no such change can be, a person must look. What the change brings about is the trigger''s work.';
 
--- A refund that the provider has not decided yet is asked about from now on.
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamptz) RETURNS void
 LANGUAGE sql
 SET search_path = ''
@@ -32,8 +32,9 @@ AS $$
     SET checks = 0, next_at = excluded.next_at, since = excluded.since, refund_id = excluded.refund_id
     WHERE c.refund_id IS DISTINCT FROM excluded.refund_id
 $$;
+COMMENT ON FUNCTION balansity.follow_refund IS
+'A refund that the provider has not decided yet is asked about from now on.';
 
--- A refund that the provider has canceled is no longer asked about.
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
 LANGUAGE sql
 SET search_path = ''
@@ -41,16 +42,18 @@ AS $$
     UPDATE balansity.payment_check SET refund_id = NULL WHERE payment_id = p_payment_id;
     DELETE FROM balansity.payment_flag WHERE payment_id = p_payment_id AND reason = 'refund pending for 3 days'
 $$;
+COMMENT ON FUNCTION balansity.forget_refund IS
+'A refund that the provider has canceled is no longer asked about.';
 
--- What waits for the provider, and since when: open payments, and completed ones whose refund is undecided.
 CREATE VIEW balansity.waiting_payment AS
 SELECT p.id AS payment_id, p.status, coalesce(c.since, p.created_at) AS since,
        p.external_payment_id <> '' AND coalesce(p.payment_method, 'yookassa') = 'yookassa' AS known_to_provider
 FROM public.payments p
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
 WHERE p.status IN ('pending', 'processing') OR (p.status = 'completed' AND c.refund_id IS NOT NULL);
+COMMENT ON VIEW balansity.waiting_payment IS
+'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided.';
 
--- Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz) RETURNS SETOF uuid
 LANGUAGE sql
 SET search_path = ''
@@ -64,8 +67,9 @@ AS $$
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
+COMMENT ON FUNCTION balansity.claim_payment_checks IS
+'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.';
 
--- Flags what has waited for 3 days; returns how many, each counted once.
 CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
@@ -80,6 +84,8 @@ AS $$
     )
     SELECT count(*) FROM flagged
 $$;
+COMMENT ON FUNCTION balansity.flag_stuck_payments IS
+'Flags what has waited for 3 days; returns how many, each counted once.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;
 
