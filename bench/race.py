@@ -89,6 +89,7 @@ def run(measures: Iterable[str], names: Iterable[str], rounds: int, scale: Scale
         for contestant in measure.contestants
         if contestant.name in names
     ]
+    contestants.FOLDER.mkdir(parents=True, exist_ok=True)
     contestants.prepare({contestant for _, contestant in heats})
     race = Race(_machine(rounds), {})
     with servers.fresh(contestants.FOLDER / f"run-{os.getpid()}") as running, _progress() as progress:
