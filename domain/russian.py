@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 from babel.numbers import format_currency, format_decimal
+from babel.units import format_unit
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -51,16 +52,7 @@ def number(value: int | Decimal) -> str:
 
 def minutes(count: int) -> str:
     """For example `45 минут`."""
-    return f"{count}{NO_BREAK}{plural(count, 'минута', 'минуты', 'минут')}"
-
-
-def plural(count: int, one: str, few: str, many: str) -> str:
-    """The form of a noun that goes with `count`: 1 минута, 2 минуты, 5 минут."""
-    if count % 10 == 1 and count % 100 != 11:
-        return one
-    if count % 10 in {2, 3, 4} and count % 100 not in {12, 13, 14}:
-        return few
-    return many
+    return format_unit(count, "duration-minute", locale="ru").replace(" ", NO_BREAK)
 
 
 def _formatted(moment: datetime, zone: ZoneInfo, pattern: str) -> str:

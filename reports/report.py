@@ -6,8 +6,8 @@ from datetime import date
 from uuid import UUID
 
 from babel.dates import format_date
+from babel.units import format_unit
 
-from domain.russian import plural
 from reports.scoring import IMPACT, Score, Status
 
 
@@ -59,7 +59,7 @@ def full_name(first: str | None, last: str | None) -> str | None:
 
 def years(age: int) -> str:
     """`age` in words that go with the number: 1 год, 3 года, 11 лет."""
-    return f"{age} {plural(age, 'год', 'года', 'лет')}"
+    return format_unit(age, "duration-year", locale="ru")
 
 
 def day_in_words(day: date) -> str:
