@@ -3,17 +3,15 @@
 import os
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from email.headerregistry import Address
 from email.utils import parseaddr
 from functools import cache
 from io import StringIO
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import fsspec
 import psycopg2
@@ -23,14 +21,12 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from dotenv import dotenv_values
 from email_validator import EmailNotValidError, validate_email
 from psycopg2.extensions import parse_dsn
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, PlainValidator, ValidationError
+from pydantic_core import ErrorDetails
 
 from errors import SettingsError
 
 ROOT = Path(__file__).parent
-
-
-def text(value: str) -> str:
-    return value
 
 
 def ascii_text(value: str) -> str:
@@ -39,34 +35,11 @@ def ascii_text(value: str) -> str:
     return value
 
 
-def switch(value: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if value.lower() not in words:
-        raise ValueError("must be on or off")
-    return words[value.lower()]
-
-
-def whole_number(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        if not value.isdecimal() or not low <= int(value) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(value)
-
-    return parse
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return value
-
-    return parse
-
-
 def web_address(value: str) -> str:
-    if urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc:
-        raise ValueError("must be an address that starts with http:// or https://")
+    try:
+        HttpUrl(value)
+    except ValidationError:
+        raise ValueError("must be an address that starts with http:// or https://") from None
     return value.rstrip("/")
 
 
@@ -111,13 +84,6 @@ def webhook_key(value: str) -> str:
     return line
 
 
-def time_zone(value: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("must be an IANA time zone such as Europe/Moscow") from None
-
-
 def storage_url(value: str) -> str:
     scheme, found, _ = value.partition("://")
     if not found:
@@ -127,56 +93,79 @@ def storage_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def folder(value: str) -> Path:
-    return Path(value) if Path(value).is_absolute() else ROOT / value
+def folder(value: str | Path) -> Path:
+    return ROOT / value
 
 
-def setting(default: str, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
-    """One setting: its default as it would stand in the environment, how it is read, and what it is for."""
-    return field(metadata={"default": default, "parse": parse, "about": about, "secret": secret})
+Ascii = Annotated[str, AfterValidator(ascii_text)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Folder = Annotated[Path, AfterValidator(folder)]
+Mailbox = Annotated[Address, PlainValidator(mailbox)]
+PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
+StorageUrl = Annotated[str, AfterValidator(storage_url)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
+WebhookKey = Annotated[str, AfterValidator(webhook_key)]
+
+# Pydantic's complaints about the plainer kinds, as a remedy.
+REMEDIES = {
+    "bool_parsing": "must be on or off",
+    "greater_than_equal": "must be {ge} or more",
+    "int_parsing": "must be a whole number",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be one of {expected}",
+    "value_error": "{error}",  # our own, above
+    "zoneinfo_str": "must be an IANA time zone such as Europe/Moscow",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+def setting(default: str, about: str, *, secret: bool = False) -> Any:
+    """A setting's default as it would stand in the environment, and what it is for; a secret is never shown."""
+    return Field(default, description=about, repr=not secret)
+
+
+class Settings(BaseModel, frozen=True):
     """All settings; each field is the environment variable of the same name in capitals."""
 
-    database_url: str = setting("", postgres_url, "PostgreSQL 14 or newer; empty: the embedded server", secret=True)
-    database_pool_size: int = setting(
-        "10", whole_number(2, 200), "connections at most of a process; a worker has one a thread and two"
+    database_url: PostgresUrl = setting("", "PostgreSQL 14 or newer; empty: the embedded server", secret=True)
+    database_pool_size: Annotated[int, Field(ge=2, le=200)] = setting(
+        "10", "connections at most of a process; a worker has one a thread and two"
     )
-    database_folder: Path = setting("var/postgres", folder, "data of the embedded server")
-    broker_listen: bool = setting("on", switch, "off behind a transaction-mode pooler: workers poll instead of LISTEN")
-    email_provider: str = setting("file", one_of("file", "smtp", "sendgrid"), "how mail leaves")
-    email_from: Address = setting("Balansity <no-reply@balansity.example>", mailbox, "sender of every mail")
-    email_rate_limit: int = setting("200", whole_number(1, 10_000), "mails a second at most, all workers together")
-    email_outbox_dir: Path = setting("var/outbox", folder, "where EMAIL_PROVIDER=file writes .eml files")
-    sendgrid_api_key: str = setting("", text, "needed by EMAIL_PROVIDER=sendgrid", secret=True)
-    sendgrid_api_url: str = setting("https://api.sendgrid.com", web_address, "SendGrid, or a stand-in for tests")
-    sendgrid_sandbox: bool = setting("off", switch, "on: SendGrid checks mails and delivers none")
-    sendgrid_webhook_public_key: str = setting("", webhook_key, "verifies SendGrid's event webhook")
-    smtp_host: str = setting("", text, "needed by EMAIL_PROVIDER=smtp")
-    smtp_port: int = setting("587", whole_number(1, 65535), "port of the SMTP server")
-    smtp_username: str = setting("", ascii_text, "login; empty: none")
-    smtp_password: str = setting("", ascii_text, "password of that login", secret=True)
-    smtp_tls: str = setting("starttls", one_of("starttls", "tls", "off"), "how the SMTP connection is encrypted")
-    report_storage_url: str = setting(
-        "", storage_url, "s3://bucket/folder or file:///folder; empty: reports are kept in PostgreSQL", secret=True
+    database_folder: Folder = setting("var/postgres", "data of the embedded server")
+    broker_listen: bool = setting("on", "off behind a transaction-mode pooler: workers poll instead of LISTEN")
+    email_provider: Literal["file", "smtp", "sendgrid"] = setting("file", "how mail leaves")
+    email_from: Mailbox = setting("Balansity <no-reply@balansity.example>", "sender of every mail")
+    email_rate_limit: Annotated[int, Field(ge=1, le=10_000)] = setting(
+        "200", "mails a second at most, all workers together"
     )
-    report_storage_endpoint: str = setting("", web_address, "address of an s3:// storage other than Amazon's")
-    report_storage_region: str = setting("", text, "region of an s3:// storage")
-    report_storage_key: str = setting("", text, "access key ID of an s3:// storage")
-    report_storage_secret: str = setting("", text, "secret access key of an s3:// storage", secret=True)
-    report_retention_days: int = setting("365", whole_number(1, 36500), "days that finished reports are kept")
-    analytics_retention_days: int = setting("400", whole_number(1, 36500), "days that events are kept; counts stay")
-    site_url: str = setting("https://balansity.example", web_address, "where links in mails lead")
-    yookassa_shop_id: str = setting("", text, "YooKassa shop")
-    yookassa_secret_key: str = setting("", text, "YooKassa key", secret=True)
-    yookassa_api_url: str = setting("https://api.yookassa.ru/v3", web_address, "YooKassa, or a stand-in for tests")
-    web_username: str = setting("", text, "login of the pages; empty: the pages stay closed")
-    web_password: str = setting("", text, "password of that login", secret=True)
-    port: int = setting("8000", whole_number(1, 65535), "port of the web process")
-    time_zone: ZoneInfo = setting("Europe/Moscow", time_zone, "the clinic's time zone")
-    log_level: str = setting("INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged")
+    email_outbox_dir: Folder = setting("var/outbox", "where EMAIL_PROVIDER=file writes .eml files")
+    sendgrid_api_key: str = setting("", "needed by EMAIL_PROVIDER=sendgrid", secret=True)
+    sendgrid_api_url: WebAddress = setting("https://api.sendgrid.com", "SendGrid, or a stand-in for tests")
+    sendgrid_sandbox: bool = setting("off", "on: SendGrid checks mails and delivers none")
+    sendgrid_webhook_public_key: WebhookKey = setting("", "verifies SendGrid's event webhook")
+    smtp_host: str = setting("", "needed by EMAIL_PROVIDER=smtp")
+    smtp_port: Port = setting("587", "port of the SMTP server")
+    smtp_username: Ascii = setting("", "login; empty: none")
+    smtp_password: Ascii = setting("", "password of that login", secret=True)
+    smtp_tls: Literal["starttls", "tls", "off"] = setting("starttls", "how the SMTP connection is encrypted")
+    report_storage_url: StorageUrl = setting(
+        "", "s3://bucket/folder or file:///folder; empty: reports are kept in PostgreSQL", secret=True
+    )
+    report_storage_endpoint: WebAddress = setting("", "address of an s3:// storage other than Amazon's")
+    report_storage_region: str = setting("", "region of an s3:// storage")
+    report_storage_key: str = setting("", "access key ID of an s3:// storage")
+    report_storage_secret: str = setting("", "secret access key of an s3:// storage", secret=True)
+    report_retention_days: Days = setting("365", "days that finished reports are kept")
+    analytics_retention_days: Days = setting("400", "days that events are kept; counts stay")
+    site_url: WebAddress = setting("https://balansity.example", "where links in mails lead")
+    yookassa_shop_id: str = setting("", "YooKassa shop")
+    yookassa_secret_key: str = setting("", "YooKassa key", secret=True)
+    yookassa_api_url: WebAddress = setting("https://api.yookassa.ru/v3", "YooKassa, or a stand-in for tests")
+    web_username: str = setting("", "login of the pages; empty: the pages stay closed")
+    web_password: str = setting("", "password of that login", secret=True)
+    port: Port = setting("8000", "port of the web process")
+    time_zone: ZoneInfo = setting("Europe/Moscow", "the clinic's time zone")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "how much is logged")
 
 
 def load(environment: Mapping[str, str]) -> Settings:
@@ -185,37 +174,41 @@ def load(environment: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: naming every setting that is wrong, its value unless secret, and the remedy.
     """
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for each in fields(Settings):
-        raw = environment.get(each.name.upper(), "").strip() or each.metadata["default"]
-        try:
-            values[each.name] = each.metadata["parse"](raw) if raw else ""
-        except ValueError as error:
-            shown = "its value (not shown)" if each.metadata["secret"] else repr(raw)
-            problems.append(f"{each.name.upper()}: {shown} {error}")
-    problems += _missing_partners(values)
-    problems += _misspelt_names(environment)
+    raw = {name: environment.get(name.upper(), "").strip() or it.default for name, it in Settings.model_fields.items()}
+    given = {name: text for name, text in raw.items() if text}
+    problems = [*_missing_partners(given), *_misspelt_names(environment)]
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as wrong:
+        problems = [*map(_explained, wrong.errors()), *problems]
     if problems:
         raise SettingsError("Wrong settings, see .env.example:\n" + "\n".join(f"  {problem}" for problem in problems))
-    return Settings(**values)
+    return settings
 
 
-def _missing_partners(values: dict[str, Any]) -> list[str]:
+def _explained(error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    shown = repr(error["input"]) if Settings.model_fields[name].repr else "its value (not shown)"
+    remedy = REMEDIES.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+    return f"{name.upper()}: {shown} {remedy}"
+
+
+def _missing_partners(given: Mapping[str, str]) -> Iterator[str]:
+    provider = given.get("email_provider")
     needs = {
-        "sendgrid_api_key": values.get("email_provider") == "sendgrid" and "EMAIL_PROVIDER=sendgrid needs it",
-        "smtp_host": values.get("email_provider") == "smtp" and "EMAIL_PROVIDER=smtp needs it",
-        "report_storage_key": values.get("report_storage_secret") and "REPORT_STORAGE_SECRET needs it",
-        "report_storage_secret": values.get("report_storage_key") and "REPORT_STORAGE_KEY needs it",
-        "yookassa_secret_key": values.get("yookassa_shop_id") and "YOOKASSA_SHOP_ID needs it",
-        "yookassa_shop_id": values.get("yookassa_secret_key") and "YOOKASSA_SECRET_KEY needs it",
-        "web_password": values.get("web_username") and "WEB_USERNAME needs it: an open login protects nothing",
+        "sendgrid_api_key": provider == "sendgrid" and "EMAIL_PROVIDER=sendgrid needs it",
+        "smtp_host": provider == "smtp" and "EMAIL_PROVIDER=smtp needs it",
+        "report_storage_key": "report_storage_secret" in given and "REPORT_STORAGE_SECRET needs it",
+        "report_storage_secret": "report_storage_key" in given and "REPORT_STORAGE_KEY needs it",
+        "yookassa_secret_key": "yookassa_shop_id" in given and "YOOKASSA_SHOP_ID needs it",
+        "yookassa_shop_id": "yookassa_secret_key" in given and "YOOKASSA_SECRET_KEY needs it",
+        "web_password": "web_username" in given and "WEB_USERNAME needs it: an open login protects nothing",
     }
-    return [f"{name.upper()}: is empty and {why}" for name, why in needs.items() if why and not values.get(name)]
+    return (f"{name.upper()}: is empty and {why}" for name, why in needs.items() if why and name not in given)
 
 
 def _misspelt_names(environment: Mapping[str, str]) -> Iterator[str]:
-    known = {each.name.upper() for each in fields(Settings)}
+    known = {name.upper() for name in Settings.model_fields}
     families = {name.split("_")[0] + "_" for name in known if "_" in name}
     for name in environment.keys() - known:
         if name.startswith(tuple(families)):
@@ -245,11 +238,3 @@ def read_env_file(path: Path) -> dict[str, str]:
 def current() -> Settings:
     """The settings of this process, read on first use; what the environment says counts more than the file .env."""
     return load({**read_env_file(env_file()), **os.environ})
-
-
-def example() -> str:
-    """The text of .env.example: every setting with what it is for and its default."""
-    lines = (
-        f"# {each.metadata['about']}\n{each.name.upper()}={each.metadata['default']}\n" for each in fields(Settings)
-    )
-    return "# Every setting with its default; copy to .env and change what you need.\n\n" + "\n".join(lines)

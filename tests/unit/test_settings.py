@@ -29,7 +29,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     said = problems(PORT="http", TIME_ZONE="Mars/Base", EMAIL_PROVIDER="pigeon", SMTP_PORT="99999")
     for name in ("PORT: 'http'", "TIME_ZONE: 'Mars/Base'", "EMAIL_PROVIDER: 'pigeon'", "SMTP_PORT: '99999'"):
         assert name in said
-    assert "file, smtp, sendgrid" in said
+    assert "must be one of 'file', 'smtp' or 'sendgrid'" in said
 
 
 def test_a_storage_of_an_unknown_kind_is_refused_with_the_known_ones_and_without_its_password() -> None:
@@ -144,14 +144,16 @@ def test_a_name_of_somebody_elses_is_left_alone() -> None:
 def test_settings_may_stand_in_a_file_and_the_environment_counts_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text('EMAIL_FROM=Клиника <no-reply@clinic.example>\nPORT=9000\nSMTP_PASSWORD="a#b $c"\n')
+    (tmp_path / ".env").write_text(
+        'EMAIL_FROM=Клиника <no-reply@clinic.example>\nPORT=9000\nSMTP_PASSWORD="a#b ${HOME}"\n'
+    )
     monkeypatch.setenv("ENV_FILE", str(tmp_path / ".env"))
     monkeypatch.setenv("PORT", "9001")
     settings.current.cache_clear()
     current = settings.current()
     settings.current.cache_clear()
     assert (str(current.email_from), current.port) == ("Клиника <no-reply@clinic.example>", 9001)
-    assert current.smtp_password == "a#b $c"
+    assert current.smtp_password == "a#b ${HOME}"
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -164,5 +166,12 @@ def test_a_copy_of_the_example_changes_nothing() -> None:
     assert settings.load(settings.read_env_file(settings.ROOT / ".env.example")) == settings.load({})
 
 
-def test_the_example_lists_every_setting() -> None:
-    assert (settings.ROOT / ".env.example").read_text(encoding="utf-8") == settings.example()
+def test_the_example_lists_every_setting_with_its_default_and_what_it_is_for() -> None:
+    each = (f"# {it.description}\n{name.upper()}={it.default}\n" for name, it in settings.Settings.model_fields.items())
+    title = "# Every setting with its default; copy to .env and change what you need.\n\n"
+    assert (settings.ROOT / ".env.example").read_text(encoding="utf-8") == title + "\n".join(each)
+
+
+def test_no_secret_is_shown_where_settings_are() -> None:
+    hidden = {"DATABASE_URL": "postgresql://u:hunter2@h/db", "SENDGRID_API_KEY": "hunter2", "SMTP_PASSWORD": "hunter2"}
+    assert "hunter2" not in repr(settings.load(hidden))
