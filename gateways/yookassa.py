@@ -1,15 +1,15 @@
 """YooKassa through its SDK: what became of a payment, and money back.
 
 The SDK signs and addresses the requests. Its network layer has no time-outs and its models pass amounts through float,
-so requests are made and answers are read here.
+so requests are made over our connections and answers are read here.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
-import requests
 from pydantic import BaseModel, ValidationError
+from urllib3 import BaseHTTPResponse
 from yookassa import Configuration
 from yookassa.client import ApiClient
 from yookassa.domain.request import RefundRequest
@@ -17,13 +17,12 @@ from yookassa.domain.request import RefundRequest
 import settings
 from domain.payload import problems
 from domain.payments import Sum
-from errors import PermanentError, RetryableError
+from errors import OutcomeUnknown, PermanentError, RetryableError
+from gateways import http
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-CONNECT_SECONDS = 5
-ANSWER_SECONDS = 20
-LATER = {202, 408, 429}  # statuses of answers that may be better another time, besides those from 500 on
+LATER = {408, 429}  # statuses of answers that may be better another time, besides those below 400 and from 500 on
 
 
 class ProviderPayment(BaseModel):
@@ -86,29 +85,17 @@ def find_refund(refund_id: str) -> ProviderRefund:
     return _read(ProviderRefund, _ask("GET", f"/refunds/{quote(refund_id, safe='')}"))
 
 
-class _Session(requests.Session):
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        return super().request(*args, **{"timeout": (CONNECT_SECONDS, ANSWER_SECONDS), **kwargs})
-
-
-class _Client(ApiClient):  # type: ignore[misc]  # the SDK publishes no types
-    def get_session(self) -> requests.Session:
-        return _Session()
-
-
-def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body: RefundRequest | None = None) -> Any:
+def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body: RefundRequest | None = None) -> bytes:
     client = _client()
     content = dict(body) if body else None
     try:
-        response = client.execute(content, method, path, None, client.prepare_request_headers(headers))
-        if response.status_code == 200:
-            return response.json()
-    except requests.HTTPError as error:
-        response = error.response
-    except requests.RequestException as error:
-        raise RetryableError(f"YooKassa gave no answer to {method} {path}: {type(error).__name__}") from error
-    refusal = f"YooKassa answered {response.status_code} to {method} {path}: {_description(response)}"
-    later = response.status_code in LATER or response.status_code >= 500
+        answer = http.request(method, client.endpoint + path, client.prepare_request_headers(headers), content)
+    except OutcomeUnknown as error:  # to ask again is safe: YooKassa does nothing twice for one Idempotence-Key
+        raise RetryableError(f"YooKassa gave no answer to {method} {path}: {error}") from error
+    if answer.status == 200:
+        return answer.data
+    refusal = f"YooKassa answered {answer.status} to {method} {path}: {_description(answer)}"
+    later = answer.status < 400 or answer.status in LATER or answer.status >= 500
     raise RetryableError(refusal) if later else PermanentError(refusal)
 
 
@@ -117,18 +104,18 @@ def _client() -> ApiClient:
     if not configured():
         raise PermanentError("YOOKASSA_SHOP_ID is empty: set it and YOOKASSA_SECRET_KEY, then redrive the message")
     Configuration.configure(ours.yookassa_shop_id, ours.yookassa_secret_key, api_url=ours.yookassa_api_url)
-    return _Client()
+    return ApiClient()
 
 
-def _description(response: requests.Response) -> str:
+def _description(answer: BaseHTTPResponse) -> str:
     try:
-        return str(response.json()["description"])
-    except (requests.JSONDecodeError, KeyError, TypeError):
+        return str(answer.json()["description"])
+    except (ValueError, KeyError, TypeError):
         return "no description"
 
 
-def _read(shape: type[Answer], content: Any) -> Answer:
+def _read(shape: type[Answer], content: bytes) -> Answer:
     try:
-        return shape.model_validate(content)
+        return shape.model_validate_json(content)
     except ValidationError as error:
         raise RetryableError(f"YooKassa answered what its API does not describe: {problems(error)}") from None

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import urllib3
 
 import log
 import settings
 from db.connection import Connection
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
-from gateways.mail import send, sendgrid
+from gateways import http
+from gateways.mail import send
 from gateways.mail.envelope import Accepted, Attachment, Mail
 from mail.delivery import deliver
 from mail.order import read_order
@@ -47,7 +47,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[SendGrid]:
         settings.current.cache_clear()
         yield running
         settings.current.cache_clear()
-        sendgrid._connections.cache_clear()
+        http.connections.clear()
 
 
 def test_a_mail_arrives_whole(provider: SendGrid) -> None:
@@ -183,7 +183,7 @@ def test_a_connection_lost_after_the_request_is_unknown(provider: SendGrid) -> N
 
 
 def test_an_answer_that_never_comes_is_unknown(provider: SendGrid, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sendgrid, "TIMEOUT", urllib3.Timeout(connect=1, read=0.2))
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
     provider.delay_seconds = 1
     with pytest.raises(OutcomeUnknown, match="ReadTimeoutError"):
         send(mail())
@@ -270,7 +270,7 @@ def test_an_untrusted_certificate_leaves_the_mail_waiting(
 def test_a_handshake_that_is_never_answered_leaves_the_mail_waiting(
     provider: SendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sendgrid, "TIMEOUT", urllib3.Timeout(connect=0.2, read=20))
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.2)
     over = threading.Event()
     with listening(monkeypatch, "https", lambda _: over.wait(20)):
         with pytest.raises(RetryableError, match="reached"):
@@ -282,7 +282,7 @@ LARGE = replace(mail(), attachments=(replace(PDF, content=bytes(10_000_000)),))
 
 
 def test_a_large_report_may_take_its_time_on_a_slow_line(provider: SendGrid, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sendgrid, "TIMEOUT", urllib3.Timeout(connect=0.5, read=20))
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.5)
 
     def accept_slowly(connection: socket.socket) -> None:
         time.sleep(1)  # the line is blocked for longer than connecting may take
@@ -296,10 +296,10 @@ def test_a_large_report_may_take_its_time_on_a_slow_line(provider: SendGrid, mon
 def test_a_request_that_was_not_written_to_its_end_is_tried_again(
     provider: SendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sendgrid, "WRITE_SECONDS", 0.2)
+    monkeypatch.setattr(http, "WRITE_SECONDS", 0.2)
     over = threading.Event()
     with listening(monkeypatch, "http", lambda _: over.wait(20)):
-        with pytest.raises(RetryableError, match="written"):
+        with pytest.raises(RetryableError, match="did not take the request"):
             send(LARGE)
         over.set()
 

@@ -11,6 +11,7 @@ import pytest
 import settings
 from domain.payments import Sum
 from errors import PermanentError, RetryableError
+from gateways import http
 from gateways import yookassa as gateway
 from tests.servers import yookassa
 from tests.servers.yookassa import YooKassa
@@ -41,7 +42,7 @@ def test_a_refund_asked_for_twice_is_one_refund(provider: YooKassa) -> None:
     assert made["amount"] == {"value": "5000.00", "currency": "RUB"}
 
 
-@pytest.mark.parametrize("status", [202, 429, 500, 503, 520, 599])
+@pytest.mark.parametrize("status", [202, 301, 429, 500, 503, 520, 599])
 def test_a_provider_in_trouble_is_asked_again_later(provider: YooKassa, status: int) -> None:
     provider.answers.append(status)
     with pytest.raises(RetryableError, match=f"answered {status}"):
@@ -66,7 +67,7 @@ def test_what_the_provider_says_is_not_quoted(provider: YooKassa) -> None:
 
 
 def test_silence_ends_in_time(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
     provider.answers.append("silence")
     with pytest.raises(RetryableError, match="ReadTimeout"):
         gateway.find_payment(provider.add_payment())
