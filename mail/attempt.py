@@ -7,12 +7,13 @@ from datetime import timedelta
 from dramatiq.errors import Retry
 
 from db import connection, queries
+from db.database import single_statements
 from db.text import storable
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import mail as gateway
 from gateways.mail.envelope import Accepted, Mail
 from log import EventLogger
-from mail import ledger, pace
+from mail import pace
 from mail.template import patience
 
 RECORD_PAUSES_SECONDS = (0.2, 0.5, 1, 2, 4, 8)  # between tries to write an answer down; within the actor's time limit
@@ -71,7 +72,7 @@ def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | No
     """Write the answer down; a database that is away for a moment must not make a sent mail an unknown one."""
     for pause in RECORD_PAUSES_SECONDS:
         try:
-            with ledger.opened() as conn:
+            with single_statements() as conn:
                 queries.deliveries.finish_attempt(
                     conn,
                     delivery_id=attempt.mail.delivery_id,

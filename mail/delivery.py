@@ -11,7 +11,7 @@ from errors import PermanentError, ProviderBusy
 from gateways import mail as gateway
 from gateways.mail.envelope import Mail
 from log import EventLogger, first_line
-from mail import attempt, ledger, letter, pace
+from mail import attempt, letter, pace
 from mail.attempt import Attempt, Wait
 from mail.guard import Superseded
 from mail.order import MailOrder
@@ -67,7 +67,7 @@ def ledger_entry(order: MailOrder, message_id: str, pgmq_key: str | None = None)
 def _deliver(order: MailOrder, entry: dict[str, Any]) -> None:
     with single_statements() as conn:
         letter = _letter(conn, order)
-    with ledger.opened() as conn:
+    with single_statements() as conn:
         delivery_id, state, number, wait = _begin(conn, order, entry, letter)
     if number is not None and isinstance(letter, Mail):
         attempt.call(Attempt(number, replace(letter, delivery_id=delivery_id)))
@@ -82,7 +82,7 @@ def _take_turn(entry: dict[str, Any]) -> None:
     try:
         pace.keep()
     except ProviderBusy as busy:
-        with ledger.opened() as conn:
+        with single_statements() as conn:
             queries.deliveries.plan(conn, **entry)  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
 
@@ -117,7 +117,7 @@ def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Ma
 
 def _give_up(entry: dict[str, Any], error: BaseException) -> None:
     """Close the delivery with the provider's last answer, or where there is none with the kind of error."""
-    with ledger.opened() as conn:
+    with single_statements() as conn:
         queries.deliveries.give_up(conn, **entry, reason=type(error).__name__)
 
 
