@@ -14,7 +14,7 @@ from db import queries
 from db.connection import Connection
 from db.database import transaction
 from mail import rendering
-from mail.template import TEMPLATES
+from mail.template import MINUTE, TEMPLATES
 
 STATES = {
     "planned": "cyan",
@@ -165,12 +165,12 @@ def _tell(story: dict[str, Any]) -> None:
 def _templates() -> Table:
     table = Table("Template", "Subject", "Essential", "Unanswered")
     for template in TEMPLATES.values():
-        again = template.resend_after_minutes
+        again = template.resend_after
         table.add_row(
             template.name,
             template.subject,
             "yes" if template.essential else "no",
-            f"sent again after {again} min" if again else "left to a person",
+            f"sent again after {again // MINUTE} min" if again else "left to a person",
         )
     return table
 

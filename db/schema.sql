@@ -33,6 +33,22 @@ CREATE SCHEMA public;
 COMMENT ON SCHEMA public IS 'standard public schema';
 
 --
+-- Name: mail_entry; Type: TYPE; Schema: balansity; Owner: -
+--
+
+CREATE TYPE balansity.mail_entry AS (
+	key text,
+	numbered boolean,
+	message_id text,
+	template text,
+	recipient text,
+	subject text,
+	user_id uuid,
+	appointment_id uuid,
+	scheduled_at timestamp with time zone
+);
+
+--
 -- Name: state; Type: TYPE; Schema: dramatiq; Owner: -
 --
 
@@ -229,10 +245,10 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
 --
--- Name: begin_delivery(text, boolean, text, text, text, text, uuid, text, text, uuid, timestamp with time zone, boolean, interval, text); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: begin_delivery(balansity.mail_entry, text, text, boolean, interval, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -245,7 +261,7 @@ BEGIN
     IF p_refusal IS NULL AND NOT p_essential THEN
         SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
         INTO p_refusal, p_reason
-        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
+        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient);
     END IF;
 
     -- Nearly always the reason is new and nothing speaks against the mail: then one statement does it all.
@@ -255,8 +271,8 @@ BEGIN
                 key, message_id, template, recipient, subject, user_id, appointment_id, scheduled_at,
                 state, attempts, planned_at, changed_at
             ) VALUES (
-                p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_appointment_id, p_scheduled_at,
-                'sending', 1, present, present
+                p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
+                p_entry.appointment_id, p_entry.scheduled_at, 'sending', 1, present, present
             )
             ON CONFLICT (key) DO NOTHING
             RETURNING id
@@ -269,12 +285,10 @@ BEGIN
         END IF;
     END IF;
 
-    opened := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
-    );
+    opened := balansity.plan_delivery(p_entry);
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
-    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < present - stale) THEN
+    IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
         SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = present
         WHERE d.id = opened.id
@@ -282,7 +296,7 @@ BEGIN
     END IF;
 
     -- Failed without a final answer, and its own message is back: it had been given up, and a person redrove it.
-    IF opened.state = 'failed' AND opened.message_id = p_message_id AND NOT EXISTS (
+    IF opened.state = 'failed' AND opened.message_id = p_entry.message_id AND NOT EXISTS (
         SELECT FROM balansity.delivery_attempt a
         WHERE a.delivery_id = opened.id AND a.number = opened.attempts AND a.outcome = 'failed'
     ) THEN
@@ -291,7 +305,7 @@ BEGIN
 
     delivery_id := opened.id;
     state := opened.state;
-    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - present END;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_resend_after - present END;
     -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
     IF opened.state NOT IN ('planned', 'unknown', 'superseded')
         OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
@@ -306,9 +320,9 @@ BEGIN
     END IF;
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
-    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = present,
-        appointment_id = coalesce(p_appointment_id, d.appointment_id),
-        scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_entry.message_id, changed_at = present,
+        appointment_id = coalesce(p_entry.appointment_id, d.appointment_id),
+        scheduled_at = coalesce(p_entry.scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
@@ -321,11 +335,12 @@ BEGIN
 END $$;
 
 --
--- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: COMMENT; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: COMMENT; Schema: balansity; Owner: -
 --
 
-COMMENT ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
-committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
+COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
+long to wait for news of one whose answer never came, NULL if a person decides.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do.';
 
@@ -930,30 +945,28 @@ COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay
 A replay books and grants nothing: what is missing by then, staff deleted.';
 
 --
--- Name: give_up_delivery(text, boolean, text, text, text, text, uuid, text); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: give_up_delivery(balansity.mail_entry, text); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text) RETURNS void
+CREATE FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    opened balansity.delivery := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
-    );
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     UPDATE balansity.delivery d
     SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id,
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_entry.message_id,
         changed_at = balansity.now()
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
 
 --
--- Name: FUNCTION give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text); Type: COMMENT; Schema: balansity; Owner: -
+-- Name: FUNCTION give_up_delivery(p_entry balansity.mail_entry, p_reason text); Type: COMMENT; Schema: balansity; Owner: -
 --
 
-COMMENT ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text) IS 'Closes a delivery whose message is out of tries and becomes a dead letter.';
+COMMENT ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) IS 'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
 --
 -- Name: give_up_lost_deliveries(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
@@ -1214,10 +1227,10 @@ CREATE TABLE balansity.delivery (
 );
 
 --
--- Name: plan_delivery(text, boolean, text, text, text, text, uuid); Type: FUNCTION; Schema: balansity; Owner: -
+-- Name: plan_delivery(balansity.mail_entry); Type: FUNCTION; Schema: balansity; Owner: -
 --
 
-CREATE FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid) RETURNS balansity.delivery
+CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1225,28 +1238,30 @@ DECLARE
     opened balansity.delivery;
 BEGIN
     -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
-    IF p_numbered AND EXISTS (
-        SELECT FROM balansity.delivery d WHERE d.key = p_key AND d.message_id <> p_message_id
+    IF p_entry.numbered AND EXISTS (
+        SELECT FROM balansity.delivery d WHERE d.key = p_entry.key AND d.message_id <> p_entry.message_id
     ) THEN
-        p_key := p_key || ':' || p_message_id;
+        p_entry.key := p_entry.key || ':' || p_entry.message_id;
     END IF;
 
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, balansity.now(), balansity.now())
+    VALUES (
+        p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
+        balansity.now(), balansity.now()
+    )
     ON CONFLICT (key) DO NOTHING
     RETURNING * INTO opened;
     IF NOT FOUND THEN
-        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_entry.key FOR UPDATE;
     END IF;
     RETURN opened;
 END $$;
 
 --
--- Name: FUNCTION plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
+-- Name: FUNCTION plan_delivery(p_entry balansity.mail_entry); Type: COMMENT; Schema: balansity; Owner: -
 --
 
-COMMENT ON FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid) IS 'Opens the delivery of a business reason under its lock; a new one is planned. p_numbered: the key is nothing but the
-number that pgmq gave the message.';
+COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
 
 --
 -- Name: purge_events(timestamp with time zone, integer); Type: FUNCTION; Schema: balansity; Owner: -
@@ -4058,10 +4073,10 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 --
--- Name: FUNCTION begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamp with time zone, p_essential boolean, p_patience interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -4178,10 +4193,10 @@ REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION give_up_delivery(p_entry balansity.mail_entry, p_reason text); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION give_up_lost_deliveries(p_before timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
@@ -4250,10 +4265,10 @@ REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
 --
--- Name: FUNCTION plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
+-- Name: FUNCTION plan_delivery(p_entry balansity.mail_entry); Type: ACL; Schema: balansity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION balansity.plan_delivery(p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text, p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 
 --
 -- Name: FUNCTION purge_events(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: balansity; Owner: -

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 from dramatiq.errors import Retry
 
-from db import connection, queries
-from db.text import storable
+from db import connection
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import mail as gateway
 from gateways.mail.envelope import Accepted, Mail
 from log import EventLogger
 from mail import ledger, pace
-from mail.template import patience
+from mail.template import TEMPLATES
 
 RECORD_PAUSES_SECONDS = (0.2, 0.5, 1, 2, 4, 8)  # between tries to write an answer down; within the actor's time limit
 
@@ -48,7 +47,7 @@ def call(attempt: Attempt) -> None:
         accepted = gateway.send(attempt.mail)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
-        wait = patience(attempt.mail.template)
+        wait = TEMPLATES[attempt.mail.template].resend_after
         if wait is not None:
             raise Retry(str(error), delay=wait // timedelta(milliseconds=1)) from None
     except PermanentError as error:
@@ -71,15 +70,7 @@ def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | No
     """Write the answer down; a database that is away for a moment must not make a sent mail an unknown one."""
     for pause in RECORD_PAUSES_SECONDS:
         try:
-            with ledger.opened() as conn:
-                queries.deliveries.finish_attempt(
-                    conn,
-                    delivery_id=attempt.mail.delivery_id,
-                    number=attempt.number,
-                    outcome=outcome,
-                    answer=storable(answer),
-                    provider_message_id=accepted and storable(accepted.message_id),
-                )
+            ledger.finish(attempt.mail.delivery_id, attempt.number, outcome, answer, accepted and accepted.message_id)
             break
         except connection.LOST_CONNECTION as error:
             events.warning("delivery_answer_not_recorded", delivery=attempt.mail.delivery_id, again_in_seconds=pause)

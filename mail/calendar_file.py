@@ -6,10 +6,10 @@ from email.headerregistry import Address
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
 from gateways.mail.envelope import Attachment
-from mail.facts import Appointment
+from mail.facts import AppointmentFacts
 
 
-def calendar_file(appointment: Appointment, organizer: Address) -> Attachment:
+def calendar_file(appointment: AppointmentFacts, organizer: Address) -> Attachment:
     """The entry as it stood when it was read; a cancelled consultation takes its entry away again.
 
     Calendars keep the version with the highest SEQUENCE of a UID: the seconds since the booking always grow.
@@ -24,7 +24,7 @@ def calendar_file(appointment: Appointment, organizer: Address) -> Attachment:
     return Attachment("consultation.ics", f"text/calendar; charset=utf-8; method={method}", calendar.to_ical())
 
 
-def _event(appointment: Appointment, organizer: Address, *, cancelled: bool) -> Event:
+def _event(appointment: AppointmentFacts, organizer: Address, *, cancelled: bool) -> Event:
     event = Event()
     event.add("uid", f"{appointment.id}@{organizer.domain}")
     event.add("sequence", max(0, int((appointment.read_at - appointment.created_at).total_seconds())))

@@ -1,32 +1,26 @@
-"""One e-mail's way out: the letter is written, then the ledger decides under a lock whether it may go."""
+"""One mail's way out: prepare its letter, let the ledger decide under a lock whether it may go, call the provider."""
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from db import queries
-from db.connection import Connection
 from db.database import single_statements
-from db.text import storable
 from errors import PermanentError, ProviderBusy
 from gateways import mail as gateway
-from gateways.mail.envelope import Mail
 from log import EventLogger, first_line
 from mail import attempt, ledger, letter, pace
 from mail.attempt import Attempt, Wait
 from mail.guard import Superseded
+from mail.ledger import Entry, Refusal
+from mail.letter import Letter
 from mail.order import MailOrder
-from mail.template import is_essential, patience
-
-LONGEST_SHOWN = 500  # characters that the ledger keeps of a value which may be anything
 
 events = EventLogger(__name__)
 
 
-class Refusal(NamedTuple):
-    """Why there is no letter: the state in which the delivery ends, and the reason for a person."""
+class Draft(NamedTuple):
+    """A mail before the decision: its entry in the ledger, and its letter or why there is none."""
 
-    state: str | None = None
-    reason: str | None = None
+    entry: Entry
+    letter: Letter | Refusal
 
 
 def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, last_try: bool = False) -> None:
@@ -39,88 +33,55 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
         Wait: it is not the mail's time yet.
         Retry, RetryableError: the provider did not take it this time.
     """
-    entry = ledger_entry(order, message_id, pgmq_key)
+    entry = Entry.of(order, message_id, pgmq_key)
     try:
         _take_turn(entry)
-        _deliver(order, entry)
+        if allowed := decide(prepare(order, entry)):
+            attempt.call(allowed)
     except Wait:
         raise
     except BaseException as error:  # Dramatiq counts its interrupts as failures too
         if last_try:
-            _give_up(entry, error)
+            ledger.give_up(entry, type(error).__name__)
         raise
 
 
-def ledger_entry(order: MailOrder, message_id: str, pgmq_key: str | None = None) -> dict[str, Any]:
-    """What the ledger keeps of an order; its key is the order's own, or else that of its message."""
-    return {
-        "key": order.key or pgmq_key or f"message:{message_id}",
-        "numbered": order.key is None and pgmq_key is not None,
-        "message_id": message_id,
-        "template": _shown(order.template),
-        "recipient": _shown(order.to).strip() or None,
-        "subject": _shown(order.subject) or None,
-        "user_id": order.user_id and str(order.user_id),
-    }
+def prepare(order: MailOrder, entry: Entry) -> Draft:
+    """Write the letter; one that cannot be written, or has no reason any more, is refused."""
+    try:
+        with single_statements() as conn:
+            written = letter.write(conn, order)
+    except Superseded as why:
+        return Draft(entry, Refusal("superseded", str(why)))
+    except PermanentError as why:
+        return Draft(entry, Refusal("failed", str(why)))
+    except (ArithmeticError, ValueError) as why:  # a value that no check foresaw; it would be the same next time
+        return Draft(entry, Refusal("failed", f"the letter cannot be written: {type(why).__name__}: {first_line(why)}"))
+    if about := written.appointment:
+        entry = entry._replace(appointment_id=str(about.id), scheduled_at=about.scheduled_at)
+    return Draft(entry, written)
 
 
-def _deliver(order: MailOrder, entry: dict[str, Any]) -> None:
-    with single_statements() as conn:
-        letter = _letter(conn, order)
-    with ledger.opened() as conn:
-        delivery_id, state, number, wait = _begin(conn, order, entry, letter)
-    if number is not None and isinstance(letter, Mail):
-        attempt.call(Attempt(number, replace(letter, delivery_id=delivery_id)))
-    elif wait is not None:
-        raise Wait(f"The delivery is {state}", wait.total_seconds())
-    else:
-        events.info("delivery_not_sent", delivery=delivery_id, state=state)
+def decide(draft: Draft) -> Attempt | None:
+    """The attempt that the ledger allows; None: it says that there is nothing to send.
+
+    Raises:
+        Wait: it is to be asked again.
+    """
+    refusal = draft.letter if isinstance(draft.letter, Refusal) else None
+    decision = ledger.begin(draft.entry, refusal, gateway.provider())
+    if decision.wait is not None:
+        raise Wait(f"The delivery is {decision.state}", decision.wait.total_seconds())
+    if isinstance(draft.letter, Letter) and decision.number is not None:
+        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id))
+    events.info("delivery_not_sent", delivery=decision.delivery_id, state=decision.state)
+    return None
 
 
-def _take_turn(entry: dict[str, Any]) -> None:
+def _take_turn(entry: Entry) -> None:
     """Wait before the decision, not after it: what is decided then is true when the provider is called."""
     try:
         pace.keep()
     except ProviderBusy as busy:
-        with ledger.opened() as conn:
-            queries.deliveries.plan(conn, **entry)  # the wait may be long: the ledger knows of it
+        ledger.plan(entry)  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
-
-
-def _letter(conn: Connection, order: MailOrder) -> Mail | Refusal:
-    try:
-        return letter.write(conn, order)
-    except Superseded as why:
-        return Refusal("superseded", str(why))
-    except PermanentError as why:
-        return Refusal("failed", str(why))
-    except (ArithmeticError, ValueError) as why:  # a value that no check foresaw; it would be the same next time
-        return Refusal("failed", f"the letter cannot be written: {type(why).__name__}: {first_line(why)}")
-
-
-def _begin(conn: Connection, order: MailOrder, entry: dict[str, Any], letter: Mail | Refusal) -> Any:
-    """The ledger's decision; with a number, the delivery is `sending`, committed, and this attempt is ours."""
-    refusal = letter if isinstance(letter, Refusal) else Refusal()
-    appointment = letter.appointment if isinstance(letter, Mail) else None
-    return queries.deliveries.begin(
-        conn,
-        **entry,
-        refusal=refusal.state,
-        reason=refusal.reason and storable(refusal.reason),
-        appointment_id=appointment and str(appointment.id),
-        scheduled_at=appointment and appointment.scheduled_at,
-        essential=is_essential(order.template),
-        patience=patience(order.template),
-        provider=gateway.provider(),
-    )
-
-
-def _give_up(entry: dict[str, Any], error: BaseException) -> None:
-    """Close the delivery with the provider's last answer, or where there is none with the kind of error."""
-    with ledger.opened() as conn:
-        queries.deliveries.give_up(conn, **entry, reason=type(error).__name__)
-
-
-def _shown(value: Any) -> str:
-    """What the ledger keeps of a value of unknown kind."""
-    return "" if value is None else storable(str(value))[:LONGEST_SHOWN]

@@ -14,7 +14,7 @@ from domain.words import Words
 REMINDERS = ((timedelta(days=1), "за сутки и за час"), (timedelta(hours=1), "за час"))
 
 
-class Appointment(BaseModel):
+class AppointmentFacts(BaseModel):
     """A consultation; at `read_at` by the database's clock.
 
     `reader` is the first name of the parent who booked it, `patient` of whom it is for.
@@ -51,7 +51,7 @@ class Appointment(BaseModel):
         return url if urlsplit(url).scheme == "https" else None
 
 
-class Payment(BaseModel):
+class PaymentFacts(BaseModel):
     """A payment, and in words what it was for."""
 
     id: UUID
@@ -65,7 +65,7 @@ class Payment(BaseModel):
     package: str | None
 
 
-class Assessment(BaseModel):
+class AssessmentFacts(BaseModel):
     """A check-up."""
 
     id: UUID

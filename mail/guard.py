@@ -4,10 +4,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.russian import day_and_time
-from mail.facts import Appointment, Payment
+from mail.facts import AppointmentFacts, PaymentFacts
 
 BOOKED = {"scheduled", "confirmed"}
-REMINDERS = {"appointment_reminder_24h", "appointment_reminder_1h"}
 
 # A reminder that was held up is still useful until the next one takes over, or the consultation begins.
 LATEST_REMINDER = {"appointment_reminder_24h": timedelta(hours=1), "appointment_reminder_1h": timedelta()}
@@ -17,7 +16,7 @@ class Superseded(Exception):  # noqa: N818 - an outcome of a delivery, not a mis
     """The reason for this mail is gone; the message says why."""
 
 
-def check_appointment(template: str, appointment: Appointment, promised: datetime | None, zone: ZoneInfo) -> None:
+def check_appointment(template: str, appointment: AppointmentFacts, promised: datetime | None, zone: ZoneInfo) -> None:
     """Stop a mail about an appointment that has changed since; `promised` is the time that the mail was made for.
 
     The reason names times in `zone`.
@@ -36,11 +35,11 @@ def check_appointment(template: str, appointment: Appointment, promised: datetim
         raise Superseded(f"the appointment is {appointment.status} by now")
     if appointment.read_at >= appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes):
         raise Superseded("the appointment is over")
-    if template in REMINDERS and appointment.read_at > appointment.scheduled_at - LATEST_REMINDER[template]:
+    if template in LATEST_REMINDER and appointment.read_at > appointment.scheduled_at - LATEST_REMINDER[template]:
         raise Superseded("too late: a newer reminder or the appointment itself has taken over")
 
 
-def check_payment(template: str, payment: Payment) -> None:
+def check_payment(template: str, payment: PaymentFacts) -> None:
     """Stop a mail about a payment whose status is no longer the one it reports.
 
     Raises:

@@ -41,7 +41,7 @@ def keep() -> None:
 def hold(seconds: float) -> None:
     """Let nobody send for so long: the provider has asked for it."""
     with single_statements() as conn:
-        queries.deliveries.hold_mail(conn, provider=settings.current().email_provider, pause=timedelta(seconds=seconds))
+        queries.pace.hold(conn, provider=settings.current().email_provider, pause=timedelta(seconds=seconds))
     with stocking:
         stock.clear()
 
@@ -57,7 +57,7 @@ def _places() -> list[float]:
     limit = settings.current().email_rate_limit
     count = max(1, int(limit * STOCK_SECONDS))
     with single_statements() as conn:
-        wait = queries.deliveries.take_places(
+        wait = queries.pace.take_places(
             conn,
             provider=settings.current().email_provider,
             places=count,

@@ -1,20 +1,17 @@
 -- The ledger of e-mails: balansity.delivery and its attempts.
 
--- name: plan(key, numbered, message_id, template, recipient, subject, user_id)!
+-- name: plan(entry)!
 -- See to it that the delivery is in the ledger.
-SELECT balansity.plan_delivery(
-    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid
-);
+SELECT balansity.plan_delivery(:entry::balansity.mail_entry);
 
--- name: begin(key, numbered, message_id, template, recipient, subject, user_id, refusal, reason, appointment_id, scheduled_at, essential, patience, provider)^
+-- name: begin(entry, refusal, reason, essential, resend_after, provider)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
 SELECT delivery_id::text, state, number, wait
 FROM balansity.begin_delivery(
-    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :refusal, :reason,
-    :appointment_id::uuid, :scheduled_at, :essential, :patience, :provider
+    :entry::balansity.mail_entry, :refusal, :reason, :essential, :resend_after, :provider
 );
 
--- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id)$
+-- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id)!
 -- Note what the provider answered.
 SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, :provider_message_id);
 
@@ -22,11 +19,9 @@ SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, 
 -- The time of a consultation that the last mail about it named, but for the delivery `key`.
 SELECT balansity.told_time(:appointment_id::uuid, :key);
 
--- name: give_up(key, numbered, message_id, template, recipient, subject, user_id, reason)$
+-- name: give_up(entry, reason)!
 -- Close the delivery of a message that is out of tries.
-SELECT balansity.give_up_delivery(
-    :key, :numbered, :message_id, :template, :recipient, :subject, :user_id::uuid, :reason
-);
+SELECT balansity.give_up_delivery(:entry::balansity.mail_entry, :reason);
 
 -- name: give_up_lost(before)$
 -- Close the deliveries open since before then whose message is dead or gone; gives how many.
@@ -81,11 +76,3 @@ SELECT to_jsonb(d) || jsonb_build_object(
 )
 FROM balansity.delivery d
 WHERE d.id = :id::uuid;
-
--- name: take_places(provider, places, spacing, patience)$
--- Take the next places in the provider's line; gives how long to wait for the first, more than `patience` if none was taken.
-SELECT balansity.take_places(:provider, :places, :spacing, :patience);
-
--- name: hold_mail(provider, pause)$
--- Let nobody send for so long.
-SELECT balansity.hold_mail(:provider, :pause);

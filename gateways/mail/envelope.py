@@ -1,7 +1,7 @@
 """An e-mail as it crosses to a provider, and how the provider took it."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,8 @@ class Mail:
     subject: str
     html: str
     text: str
-    attachments: tuple[Attachment, ...] = ()
-    appointment: Any = None  # the consultation that it is about
-    delivery_id: str = ""  # its identity towards the provider, the same for every attempt; the ledger gives it
+    attachments: tuple[Attachment, ...]
+    delivery_id: str  # its identity towards the provider, the same for every attempt; the ledger gives it
 
 
 class Accepted(NamedTuple):

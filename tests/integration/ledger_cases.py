@@ -10,6 +10,7 @@ import settings
 from db import queries
 from db.connection import Connection
 from mail.delivery import deliver
+from mail.ledger import Entry
 from mail.order import read_order
 from tests.integration.mail_cases import row
 
@@ -43,19 +44,11 @@ def begin_sending(
     """What a worker that died so long ago, in the middle of its call, leaves behind."""
     delivery_id, state, number, _ = queries.deliveries.begin(
         conn,
-        key=key,
-        numbered=False,
-        message_id=message_id,
-        template=kind,
-        recipient="anna@example.com",
-        subject="Ваш отчет готов",
-        user_id=None,
+        entry=Entry(key, False, message_id, kind, "anna@example.com", "Ваш отчет готов", None),
         refusal=None,
         reason=None,
-        appointment_id=None,
-        scheduled_at=None,
         essential=False,
-        patience=timedelta(),
+        resend_after=timedelta(),
         provider="smtp",
     )
     assert (state, number is None) == ("sending", False)

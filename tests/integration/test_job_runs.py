@@ -24,7 +24,8 @@ from db.connection import Connection
 from db.database import transaction
 from domain.slots import Missed
 from errors import InvalidMessage, RetryableError
-from mail.delivery import deliver, ledger_entry
+from mail.delivery import deliver
+from mail.ledger import Entry
 from mail.order import read_order
 from messaging.broker import PostgresBroker
 from scheduler import JOBS
@@ -149,7 +150,7 @@ def test_the_clean_up_gives_up_mails_whose_message_is_dead_or_gone(clinic: Clini
 
     def plan(key: str) -> str:
         message_id: str = send_email.send(**order(key=key)).message_id
-        queries.deliveries.plan(clinic.connection, **ledger_entry(read_order(order(key=key)), message_id))
+        queries.deliveries.plan(clinic.connection, entry=Entry.of(read_order(order(key=key)), message_id))
         return message_id
 
     def call(key: str) -> str:

@@ -43,7 +43,7 @@ def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
 
 
 def take(conn: Connection, places: int = 1, patience: timedelta = 10 * SECOND) -> timedelta:
-    wait: timedelta = queries.deliveries.take_places(
+    wait: timedelta = queries.pace.take_places(
         conn, provider="sendgrid", places=places, spacing=SECOND, patience=patience
     )
     return wait

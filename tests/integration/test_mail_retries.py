@@ -87,7 +87,7 @@ def run_again(conn: Connection, times: int, *first: str) -> None:
 def test_a_mail_may_wait_for_its_place_more_often_than_it_may_be_tried(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    queries.deliveries.hold_mail(connection, provider="sendgrid", pause=timedelta(hours=1))
+    queries.pace.hold(connection, provider="sendgrid", pause=timedelta(hours=1))
     send()
     run_again(connection, MAX_RETRIES + 1)
     until(lambda: message(connection)["delayed"], "the message waits")

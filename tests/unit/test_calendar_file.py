@@ -8,11 +8,11 @@ from uuid import UUID
 from icalendar import Calendar
 
 from mail.calendar_file import calendar_file
-from mail.facts import Appointment
+from mail.facts import AppointmentFacts
 
 CLINIC = Address("Balansity", addr_spec="no-reply@balansity.example")
 BOOKED = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-APPOINTMENT = Appointment(
+APPOINTMENT = AppointmentFacts(
     id=UUID(int=7),
     user_id=UUID(int=1),
     status="scheduled",

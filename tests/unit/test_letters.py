@@ -7,9 +7,10 @@ import pytest
 
 import settings
 from gateways.mail.envelope import Attachment
-from mail import letter, rendering
+from mail import rendering
 from mail.samples import SAMPLES
 from mail.template import TEMPLATES
+from mail.writers import WRITERS
 
 FILES = (Attachment("consultation.ics", "text/calendar; method=PUBLISH", b""),)
 ESSENTIAL = {"scheduled_at", "amount", "currency", "unpaid"}
@@ -26,7 +27,7 @@ def rendered(name: str, words: dict[str, Any], files: tuple[Attachment, ...] = (
 
 def test_every_template_has_samples_a_writer_and_both_texts() -> None:
     folder = settings.ROOT / "mail" / "templates"
-    assert SAMPLES.keys() == TEMPLATES.keys() == letter.WRITERS.keys()
+    assert SAMPLES.keys() == TEMPLATES.keys() == WRITERS.keys()
     for kind in (".html", ".txt"):
         assert {Path(f"{name}{kind}") for name in TEMPLATES} <= {path.relative_to(folder) for path in folder.iterdir()}
 

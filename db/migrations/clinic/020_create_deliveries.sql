@@ -47,32 +47,45 @@ CREATE TABLE balansity.delivery_attempt (
     PRIMARY KEY (delivery_id, number)
 );
 
-CREATE FUNCTION balansity.plan_delivery(
-    p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
-    p_user_id uuid
-) RETURNS balansity.delivery LANGUAGE plpgsql SET search_path = '' AS $$
+-- What a worker tells the ledger of a mail; mail/ledger.py has its twin.
+CREATE TYPE balansity.mail_entry AS (
+    key text,
+    numbered boolean,                       -- the key is nothing but the number that pgmq gave the message
+    message_id text,
+    template text,
+    recipient text,
+    subject text,
+    user_id uuid,
+    appointment_id uuid,                    -- these two are known once the letter is written
+    scheduled_at timestamptz
+);
+
+CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
+LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
 BEGIN
     -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
-    IF p_numbered AND EXISTS (
-        SELECT FROM balansity.delivery d WHERE d.key = p_key AND d.message_id <> p_message_id
+    IF p_entry.numbered AND EXISTS (
+        SELECT FROM balansity.delivery d WHERE d.key = p_entry.key AND d.message_id <> p_entry.message_id
     ) THEN
-        p_key := p_key || ':' || p_message_id;
+        p_entry.key := p_entry.key || ':' || p_entry.message_id;
     END IF;
 
     INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, balansity.now(), balansity.now())
+    VALUES (
+        p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
+        balansity.now(), balansity.now()
+    )
     ON CONFLICT (key) DO NOTHING
     RETURNING * INTO opened;
     IF NOT FOUND THEN
-        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_key FOR UPDATE;
+        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_entry.key FOR UPDATE;
     END IF;
     RETURN opened;
 END $$;
 COMMENT ON FUNCTION balansity.plan_delivery IS
-'Opens the delivery of a business reason under its lock; a new one is planned. p_numbered: the key is nothing but the
-number that pgmq gave the message.';
+'Opens the delivery of a business reason under its lock; a new one is planned.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = '' AS $$
@@ -85,9 +98,8 @@ COMMENT ON FUNCTION balansity.may_have_left IS
 'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
 
 CREATE FUNCTION balansity.begin_delivery(
-    p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
-    p_user_id uuid, p_refusal text, p_reason text, p_appointment_id uuid, p_scheduled_at timestamptz,
-    p_essential boolean, p_patience interval, p_provider text,
+    p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,
+    p_provider text,
     OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
 ) LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
@@ -99,7 +111,7 @@ BEGIN
     IF p_refusal IS NULL AND NOT p_essential THEN
         SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
         INTO p_refusal, p_reason
-        FROM balansity.suppression s WHERE s.address = lower(p_recipient);
+        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient);
     END IF;
 
     -- Nearly always the reason is new and nothing speaks against the mail: then one statement does it all.
@@ -109,8 +121,8 @@ BEGIN
                 key, message_id, template, recipient, subject, user_id, appointment_id, scheduled_at,
                 state, attempts, planned_at, changed_at
             ) VALUES (
-                p_key, p_message_id, p_template, p_recipient, p_subject, p_user_id, p_appointment_id, p_scheduled_at,
-                'sending', 1, present, present
+                p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
+                p_entry.appointment_id, p_entry.scheduled_at, 'sending', 1, present, present
             )
             ON CONFLICT (key) DO NOTHING
             RETURNING id
@@ -123,12 +135,10 @@ BEGIN
         END IF;
     END IF;
 
-    opened := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
-    );
+    opened := balansity.plan_delivery(p_entry);
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
-    IF opened.state = 'sending' AND (opened.message_id = p_message_id OR opened.changed_at < present - stale) THEN
+    IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
         SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = present
         WHERE d.id = opened.id
@@ -136,7 +146,7 @@ BEGIN
     END IF;
 
     -- Failed without a final answer, and its own message is back: it had been given up, and a person redrove it.
-    IF opened.state = 'failed' AND opened.message_id = p_message_id AND NOT EXISTS (
+    IF opened.state = 'failed' AND opened.message_id = p_entry.message_id AND NOT EXISTS (
         SELECT FROM balansity.delivery_attempt a
         WHERE a.delivery_id = opened.id AND a.number = opened.attempts AND a.outcome = 'failed'
     ) THEN
@@ -145,7 +155,7 @@ BEGIN
 
     delivery_id := opened.id;
     state := opened.state;
-    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_patience - present END;
+    wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_resend_after - present END;
     -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
     IF opened.state NOT IN ('planned', 'unknown', 'superseded')
         OR opened.state = 'unknown' AND (wait > '0') IS NOT FALSE THEN
@@ -160,9 +170,9 @@ BEGIN
     END IF;
     state := coalesce(p_refusal, 'sending');
     UPDATE balansity.delivery d
-    SET state = begin_delivery.state, reason = p_reason, message_id = p_message_id, changed_at = present,
-        appointment_id = coalesce(p_appointment_id, d.appointment_id),
-        scheduled_at = coalesce(p_scheduled_at, d.scheduled_at),
+    SET state = begin_delivery.state, reason = p_reason, message_id = p_entry.message_id, changed_at = present,
+        appointment_id = coalesce(p_entry.appointment_id, d.appointment_id),
+        scheduled_at = coalesce(p_entry.scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
@@ -175,7 +185,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION balansity.begin_delivery IS
 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
-committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded).
+committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
+long to wait for news of one whose answer never came, NULL if a person decides.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do.';
 
@@ -223,18 +234,14 @@ COMMENT ON FUNCTION balansity.told_time IS
 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
 
-CREATE FUNCTION balansity.give_up_delivery(
-    p_key text, p_numbered boolean, p_message_id text, p_template text, p_recipient text, p_subject text,
-    p_user_id uuid, p_reason text
-) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
+CREATE FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) RETURNS void
+LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
-    opened balansity.delivery := balansity.plan_delivery(
-        p_key, p_numbered, p_message_id, p_template, p_recipient, p_subject, p_user_id
-    );
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     UPDATE balansity.delivery d
     SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_message_id,
+        reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_entry.message_id,
         changed_at = balansity.now()
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
@@ -292,14 +299,12 @@ cannot be, NULL where it was done.';
 
 REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    balansity.plan_delivery(text, boolean, text, text, text, text, uuid),
-    balansity.begin_delivery(
-        text, boolean, text, text, text, text, uuid, text, text, uuid, timestamptz, boolean, interval, text
-    ),
+    balansity.plan_delivery(balansity.mail_entry),
+    balansity.begin_delivery(balansity.mail_entry, text, text, boolean, interval, text),
     balansity.finish_attempt(uuid, integer, text, text, text),
     balansity.may_have_left(uuid),
     balansity.told_time(uuid, text),
-    balansity.give_up_delivery(text, boolean, text, text, text, text, uuid, text),
+    balansity.give_up_delivery(balansity.mail_entry, text),
     balansity.give_up_lost_deliveries(timestamptz),
     balansity.resend_delivery(uuid)
 FROM PUBLIC;

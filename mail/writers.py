@@ -1,0 +1,161 @@
+"""One writer a kind of mail: looks up its row, asks whether the reason still holds, and finds the template's words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import settings
+from db import queries
+from db.connection import Connection
+from gateways.mail.envelope import Attachment
+from mail import guard
+from mail.calendar_file import calendar_file
+from mail.checks import Unsendable
+from mail.facts import AppointmentFacts, AssessmentFacts, PaymentFacts
+from mail.guard import Superseded
+from mail.order import Variables
+
+METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
+ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
+
+# What a payment's mail says of a consultation when there is none.
+NO_APPOINTMENT = {
+    **dict.fromkeys(("appointment_type", "scheduled_at", "reminders")),
+    **dict.fromkeys(("booked", "cancelled"), False),
+}
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What a template is filled with, and the files that go along."""
+
+    words: dict[str, Any]
+    attachments: tuple[Attachment, ...] = ()
+    appointment: AppointmentFacts | None = None
+
+
+def about_appointment(conn: Connection, template: str, variables: Variables) -> Filling:
+    if variables.appointment_id is None:
+        return _appointment_as_told(variables)
+    appointment = _appointment(conn, variables.appointment_id)
+    if appointment is None:
+        raise Superseded("the appointment no longer exists")
+    zone = appointment.zone(settings.current().time_zone)
+    guard.check_appointment(template, appointment, variables.scheduled_at, zone)
+    words = {
+        "reader": appointment.reader,
+        "type_name": appointment.type_name,
+        "patient": appointment.patient if appointment.patient != appointment.reader else None,
+        "scheduled_at": appointment.scheduled_at,
+        "previous_scheduled_at": variables.previous_scheduled_at,
+        "duration_minutes": appointment.duration_minutes,
+        "zone": zone,
+        "link": appointment.link,
+        "reminders": appointment.reminders,
+        "unpaid": appointment.status == "pending",
+    }
+    return Filling(words, (calendar_file(appointment, settings.current().email_from),), appointment)
+
+
+def _appointment(conn: Connection, appointment_id: UUID) -> AppointmentFacts | None:
+    row = queries.letters.appointment(conn, id=str(appointment_id))
+    return AppointmentFacts.model_validate(row) if row else None
+
+
+def _appointment_as_told(variables: Variables) -> Filling:
+    """A caller that names no appointment gets a simpler mail, as long as it says when."""
+    if variables.scheduled_at is None:
+        raise Unsendable("variables.appointment_id and variables.scheduled_at are missing: the mail could not say when")
+    return Filling(
+        {
+            "type_name": variables.appointment_type,
+            "patient": None,
+            "scheduled_at": variables.scheduled_at,
+            "previous_scheduled_at": variables.previous_scheduled_at,
+            "duration_minutes": None,
+            "link": None,
+            "reminders": None,
+            "unpaid": variables.status == "pending",
+        }
+    )
+
+
+def about_payment(conn: Connection, template: str, variables: Variables) -> Filling:
+    if variables.payment_id is None:
+        return _payment_as_told(variables)
+    row = queries.letters.payment(conn, id=str(variables.payment_id))
+    if row is None:
+        raise Superseded("the payment no longer exists")
+    payment = PaymentFacts.model_validate(row)
+    guard.check_payment(template, payment)
+    words = payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
+    appointment = _appointment(conn, payment.appointment_id) if payment.appointment_id else None
+    if appointment is None:
+        return Filling(NO_APPOINTMENT | words)
+    booked = appointment.status in guard.BOOKED and appointment.scheduled_at > appointment.read_at
+    words |= {
+        "appointment_type": appointment.type_name,
+        "scheduled_at": appointment.scheduled_at,
+        "zone": appointment.zone(settings.current().time_zone),
+        "booked": booked,
+        "reminders": appointment.reminders if booked else None,
+        "cancelled": appointment.status == "cancelled",
+    }
+    confirms = booked and template == "payment_confirmation"
+    return Filling(words, (calendar_file(appointment, settings.current().email_from),) if confirms else ())
+
+
+def _payment_as_told(variables: Variables) -> Filling:
+    if variables.amount is None:
+        raise Unsendable("variables.payment_id and variables.amount are missing: the mail could not say what was paid")
+    return Filling(
+        NO_APPOINTMENT
+        | {
+            "id": None,
+            "amount": variables.amount,
+            "currency": variables.currency or "RUB",
+            "method": METHODS.get(variables.payment_method or ""),
+            "appointment_type": variables.appointment_type,
+            "scheduled_at": variables.scheduled_at,
+            "package": None,
+        }
+    )
+
+
+def about_assessment(conn: Connection, _template: str, variables: Variables) -> Filling:
+    if variables.assessment_id is None:
+        return _assessment_as_told(variables)
+    row = queries.letters.assessment(conn, id=str(variables.assessment_id))
+    if row is None:
+        raise Superseded("the check-up no longer exists")
+    assessment = AssessmentFacts.model_validate(row)
+    return Filling(
+        {
+            "reader": assessment.reader,
+            "patient": variables.profile_name or assessment.patient,
+            "kind": ASSESSMENTS.get(assessment.assessment_type),
+            "completed_at": variables.completed_at or assessment.completed_at,
+        }
+    )
+
+
+def _assessment_as_told(variables: Variables) -> Filling:
+    """A caller that names no check-up gets a simpler mail, as long as it names a person."""
+    if variables.name is None and variables.profile_name is None:
+        raise Unsendable("variables.assessment_id and variables.name are missing: the mail could not say whose it is")
+    return Filling({"patient": variables.profile_name, "kind": None, "completed_at": variables.completed_at})
+
+
+WRITERS: dict[str, Callable[[Connection, str, Variables], Filling]] = {
+    "checkup_completed": about_assessment,
+    "report_ready": about_assessment,
+    "appointment_confirmation": about_appointment,
+    "appointment_moved": about_appointment,
+    "appointment_cancelled": about_appointment,
+    "appointment_reminder_24h": about_appointment,
+    "appointment_reminder_1h": about_appointment,
+    "payment_confirmation": about_payment,
+    "payment_failed": about_payment,
+    "payment_refunded": about_payment,
+}
