@@ -16,8 +16,9 @@ from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from db.database import transaction
+from domain.money import Sum
 from domain.payload import read_payload
-from domain.payments import Sum, Verdict, judge
+from domain.payments import Verdict, judge
 from errors import PermanentError, RetryableError
 from gateways import yookassa
 from gateways.yookassa import ProviderRefund

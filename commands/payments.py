@@ -11,7 +11,7 @@ from actors.payments import process_payment
 from commands.messages import as_json, show
 from db import clock, queries
 from db.database import transaction
-from domain.payments import Sum
+from domain.money import Sum
 from errors import BalansityError
 
 

@@ -3,23 +3,14 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.money import Sum
+
 STATUS_OF = {
     "pending": "processing",
     "waiting_for_capture": "processing",
     "succeeded": "completed",
     "canceled": "failed",
 }
-
-
-@dataclass(frozen=True)
-class Sum:
-    """An amount in a currency (`RUB`)."""
-
-    value: Decimal
-    currency: str
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} {self.currency}"
 
 
 @dataclass(frozen=True)

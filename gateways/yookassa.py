@@ -15,8 +15,8 @@ from yookassa.client import ApiClient
 from yookassa.domain.request import RefundRequest
 
 import settings
+from domain.money import Sum
 from domain.payload import problems
-from domain.payments import Sum
 from errors import OutcomeUnknown, PermanentError, RetryableError
 from gateways import http
 

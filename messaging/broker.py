@@ -5,18 +5,14 @@ counts only while that attempt is the current one. So a worker that was given up
 Queue semantics live in SQL (db/migrations/broker/); here they meet Dramatiq's interfaces.
 """
 
-import inspect
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import timedelta
-from io import StringIO
 from typing import Any
 
 import dramatiq
 import dramatiq_pg
-import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import (
@@ -30,28 +26,26 @@ from dramatiq.middleware import (
     TimeLimit,
 )
 from dramatiq.results import Results
-from psycopg2.errors import UniqueViolation
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 import log
-from db import queries
-from db.connection import LOST_CONNECTION, Connection, Pool, is_lost
+from db.connection import LOST_CONNECTION, Connection, Pool
 from errors import InvalidMessage
 from log import EventLogger
-from messaging.claims import Claim, Claims, ClaimsMiddleware
+from messaging import contract
+from messaging.claim import Claim
+from messaging.claims import Claims
 from messaging.consumer import PostgresConsumer
-from messaging.encoding import BETWEEN, encoded, milliseconds, rank, refused, unfit_queue
+from messaging.custody import Custody
+from messaging.encoding import milliseconds, rank, unfit_queue
+from messaging.intake import Intake
 from messaging.limits import PostgresLimits
-from messaging.pulse import Pulse
+from messaging.process import Process
+from messaging.pulse import SILENCE_SECONDS, Pulse
 from messaging.results import PostgresResults
 from messaging.routes import RouteOption, Routes
 from messaging.stopping import StopOnce
 
-SEND_ATTEMPTS = 3
-NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 JOIN_POLL_SECONDS = 0.05
-FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
-COPY = "COPY dramatiq.queue (message_id, queue_name, state, message, priority, available_at, delayed) FROM STDIN"
 
 events = EventLogger(__name__)
 
@@ -59,8 +53,10 @@ events = EventLogger(__name__)
 class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramatiq-pg publishes no types
     """A Dramatiq broker on the tables of schema `dramatiq`; it opens no connection before it is used."""
 
-    def __init__(self, pool: Pool, listen: Callable[[], bool] = lambda: True) -> None:
-        self.listen = listen  # or only poll, where a pooler carries no LISTEN
+    def __init__(
+        self, pool: Pool, *, listen: Callable[[], bool] = lambda: True, silence_seconds: float = SILENCE_SECONDS
+    ) -> None:
+        """Without `listen` workers only poll; one that is silent for `silence_seconds` is dead to the others."""
         middleware = [
             AgeLimit(),
             TimeLimit(),
@@ -72,15 +68,17 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             Results(backend=PostgresResults(pool)),
             GroupCallbacks(PostgresLimits(pool)),
         ]
-        self.listeners: dict[str, list[dramatiq.Middleware]] = {}  # by hook
+        self.known_middleware: list[dramatiq.Middleware] = []
+        self.listeners: dict[str, list[dramatiq.Middleware]] = {}  # of these, by hook
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes = Routes()
+        claims: dict[str, Claims] = {}
+        self.pulse = Pulse(pool.connect, self.publish_actors, claims, listen=listen, silence_seconds=silence_seconds)
+        self.process = Process(pool, claims, self.pulse)
         self.add_middleware(RouteOption())
-        self.add_middleware(ClaimsMiddleware())
+        self.add_middleware(Custody(self.process))
         self.add_middleware(StopOnce())
-        self.claims: dict[str, Claims] = {}
-        self.pulse = Pulse(self)
-        self.caller = threading.local()  # the transaction that sends of this thread join
+        self.intake = Intake(pool)
         log.hide_payloads()
 
     def declare_queue(self, queue_name: str) -> None:
@@ -90,7 +88,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         if problem := unfit_queue(queue_name):
             raise ValueError(problem)
         self.emit_before("declare_queue", queue_name)
-        self.claims[queue_name] = Claims()
+        self.process.claims[queue_name] = Claims()
         self.queues[queue_name] = True
         self.emit_after("declare_queue", queue_name)
 
@@ -109,7 +107,13 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         self.pulse.start_once()
-        return PostgresConsumer(self, queue_name, threads=max(1, prefetch // 2), timeout_seconds=timeout / 1000)
+        return PostgresConsumer(
+            self.process,
+            queue_name,
+            self.routes.get(queue_name),
+            threads=max(1, prefetch // 2),
+            timeout_seconds=timeout / 1000,
+        )
 
     def enqueue(self, message: Any, *, delay: float | timedelta | None = None) -> Any:
         """Enqueue a message, due in `delay` milliseconds, in the caller's transaction where there is one.
@@ -124,10 +128,6 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             return message
         self.enqueue_many([message], delay=delay)
         return message
-
-    def add_middleware(self, *arguments: Any, **options: Any) -> None:
-        super().add_middleware(*arguments, **options)
-        self.listeners.clear()
 
     def emit_before(self, signal: str, *arguments: Any, **options: Any) -> None:
         if self._listening(f"before_{signal}"):
@@ -169,7 +169,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             for message in batch:
                 self.emit_before("enqueue", message, delay)
         if batch:
-            self._store(batch, milliseconds(delay))
+            self.intake.store(batch, [self._priority(each) for each in batch], milliseconds(delay))
         if self._listening("after_enqueue"):
             for message in batch:
                 self.emit_after("enqueue", message, delay)
@@ -181,23 +181,12 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         Raises:
             ValueError: the connection has none: it is in autocommit mode.
         """
-        if connection.autocommit and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-            raise ValueError("The connection is in autocommit mode: what is sent could not be rolled back with it.")
-        outer = getattr(self.caller, "connection", None)
-        self.caller.connection = connection
-        try:
+        with self.intake.joining(connection):
             yield
-        finally:
-            self.caller.connection = outer
 
     def publish_actors(self, connection: Connection, *, retire: bool = False) -> None:
         """Tell SQL which actors exist and what they accept; with `retire`, that there are no others."""
-        for actor in self.actors.values():
-            described = self._described(actor)
-            queries.broker.free_route(connection, name=described["name"], pgmq_queue=described["pgmq_queue"])
-            queries.broker.publish_actor(connection, **described)
-        if retire:
-            queries.broker.retire_actors(connection, names=list(self.actors))
+        contract.publish(connection, self.actors.values(), retire=retire)
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
         """Wait, `timeout` milliseconds at most, until a queue and the pgmq queue that feeds it are worked off."""
@@ -205,7 +194,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         route = self.routes.get(queue_name)
-        while self.call("unfinished", queue=queue_name, pgmq_queue=route and route.pgmq_queue):
+        while self.process.call("unfinished", queue=queue_name, pgmq_queue=route and route.pgmq_queue):
             if deadline and time.monotonic() > deadline:
                 raise QueueJoinTimeout(queue_name)
             time.sleep(JOIN_POLL_SECONDS)
@@ -214,7 +203,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Drop the messages of a queue that nobody has claimed; what still waits in pgmq stays there."""
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
-        self.call("flush", queue=queue_name)
+        self.process.call("flush", queue=queue_name)
 
     def flush_all(self) -> None:
         for queue_name in self.queues:
@@ -224,74 +213,16 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.pulse.stop()
         self.pool.closeall()
 
-    def call(self, name: str, **arguments: Any) -> Any:
-        """Run one of the named queries in a transaction of its own."""
-        try:
-            with self.pool.transaction() as conn:
-                return getattr(queries.broker, name)(conn, **arguments)
-        except LOST_CONNECTION as error:
-            raise BrokerConnectionError(str(error)) from error
-
     def _listening(self, hook: str) -> list[dramatiq.Middleware]:
         """The middleware that does something at a hook: asking the others is a tenth of a short message's time."""
+        if self.known_middleware != self.middleware:
+            self.known_middleware, self.listeners = list(self.middleware), {}
         if hook not in self.listeners:
             idle = getattr(dramatiq.Middleware, hook)
             self.listeners[hook] = [each for each in self.middleware if getattr(type(each), hook, None) is not idle]
         return self.listeners[hook]
 
-    def _store(self, batch: list[Any], delay: int) -> None:
-        messages = [encoded(each) for each in batch]
-        priorities = [self._priority(each) for each in batch]
-        caller = getattr(self.caller, "connection", None)
-        began, tried = time.monotonic(), None
-        for _ in range(SEND_ATTEMPTS):
-            new = len(batch) >= FEWEST_COPIED and not tried and not caller
-            try:
-                if new and self._copied(batch, messages, priorities, delay):
-                    return
-                with nullcontext(caller) if caller else self.pool.single_statements() as conn:
-                    text = BETWEEN.join(messages)
-                    queries.broker.enqueue(conn, messages=text, priorities=priorities, delay=delay, tried=tried)
-                    return
-            except psycopg2.DataError as error:
-                raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
-            except LOST_CONNECTION as error:
-                lost = error
-                if caller or not is_lost(error):
-                    break
-                tried = int(1000 * (time.monotonic() - began)) + NETWORK_MILLISECONDS
-        raise BrokerConnectionError(str(lost)) from lost
-
-    def _copied(self, batch: list[Any], messages: list[str], priorities: list[int], delay: int) -> bool:
-        """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists."""
-        try:
-            with self.pool.transaction() as conn, conn.cursor() as cursor:
-                due = f"{queries.broker.due(conn, delay=delay)}\t{delay > 0}"
-                lines = [
-                    f"{each.message_id}\t{each.queue_name}\tqueued\t{message}\t{priority}\t{due}\n"
-                    for each, message, priority in zip(batch, messages, priorities, strict=True)
-                ]
-                cursor.copy_expert(COPY, StringIO("".join(lines).replace("\\", r"\\")))
-                queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
-        except UniqueViolation:
-            return False
-        return True
-
     def _priority(self, message: Any) -> int:
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""
         actor = self.actors.get(message.actor_name)
         return rank(message, -actor.priority if actor else 0)
-
-    def _described(self, actor: Any) -> dict[str, Any]:
-        parameters = inspect.signature(actor.fn).parameters.values()
-        named = [each for each in parameters if each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}]
-        return {
-            "name": actor.actor_name,
-            "queue_name": actor.queue_name,
-            "priority": -actor.priority,
-            "required": actor.options.get("required") or [each.name for each in named if each.default is each.empty],
-            "accepted": None
-            if any(each.kind is each.VAR_KEYWORD for each in parameters)
-            else [each.name for each in named],
-            "pgmq_queue": actor.options.get("pgmq_queue"),
-        }

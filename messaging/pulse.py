@@ -2,23 +2,23 @@
 
 import os
 import platform
+import select
+import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
 
 import psycopg2
 from psycopg2.extensions import quote_ident
 
 from db import queries
-from db.connection import Connection, readable
+from db.connection import Connection
 from errors import DatabaseError
 from log import EventLogger, first_line
+from messaging.claims import Claims
 
-if TYPE_CHECKING:
-    from messaging.broker import PostgresBroker
-
-HEARTBEAT_SECONDS = 4.0
-SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS  # after which a worker is dead
+SILENCE_SECONDS = 12.0  # after which a worker is dead
+BEATS_IN_SILENCE = 3
 MOST_RESCUES = 10  # a message that outlived so many workers is their killer
 LISTEN_SECONDS = 0.5  # between looks at anything but the doorbell
 
@@ -32,8 +32,20 @@ class Pulse:
     heartbeat is old, and nobody is dead.
     """
 
-    def __init__(self, broker: "PostgresBroker") -> None:
-        self.broker = broker
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        publish: Callable[[Connection], None],
+        claims: dict[str, Claims],
+        *,
+        listen: Callable[[], bool],
+        silence_seconds: float,
+    ) -> None:
+        self.connect = connect
+        self.publish = publish  # tells SQL which actors there are
+        self.claims = claims
+        self.listen = listen  # or only poll, where a pooler carries no LISTEN
+        self.silence_seconds = silence_seconds
         self.worker_id: int | None = None
         self.closing = False  # claim nothing more
         self.beaten_at = 0.0
@@ -48,6 +60,7 @@ class Pulse:
             if self.thread is None:
                 self.ended.clear()
                 self.closing = False
+                self.woken, self.waker = socket.socketpair()  # a byte ends a wait
                 self.thread = threading.Thread(target=self._run, name="pulse", daemon=True)
                 self.thread.start()
 
@@ -56,28 +69,31 @@ class Pulse:
             thread, self.thread = self.thread, None
         if thread:
             self.ended.set()
+            self.waker.send(b"!")
             thread.join()
+            self.waker.close()
+            self.woken.close()
 
     def lapsed(self) -> bool:
         """Whether others may have given this process up, so that it must not start what it holds."""
-        return time.monotonic() - self.beaten_at > SILENCE_SECONDS
+        return time.monotonic() - self.beaten_at > self.silence_seconds
 
     def _run(self) -> None:
         while not self.ended.is_set():
             try:
-                conn = self.broker.pool.connect()
+                conn = self.connect()
             except (DatabaseError, psycopg2.Error) as error:
                 events.warning("heartbeat_failed", error=error)
-                self.ended.wait(LISTEN_SECONDS)
+                self._sleep()
                 continue
             try:
                 self._live(conn)
             except psycopg2.Error as error:
                 events.warning("heartbeat_failed", error=first_line(error))
-                self.ended.wait(LISTEN_SECONDS)
+                self._sleep()
             except Exception:  # noqa: BLE001 - a process without a pulse would claim nothing more, and look well
                 events.error("pulse_failed", with_traceback=True)
-                self.ended.wait(LISTEN_SECONDS)
+                self._sleep()
             finally:
                 self.listening.clear()
                 conn.close()
@@ -87,18 +103,18 @@ class Pulse:
         if self.worker_id is None:
             self._register(conn)
         while not self.ended.is_set():
-            if time.monotonic() - self.beaten_at >= HEARTBEAT_SECONDS:
+            if time.monotonic() - self.beaten_at >= self.silence_seconds / BEATS_IN_SILENCE:
                 self._beat(conn)
-            self._listen(conn)
+            self._wait(conn)
         queries.broker.unregister(conn, worker=self.worker_id)
         self.worker_id = None
 
     def _register(self, conn: Connection) -> None:
-        self.broker.publish_actors(conn)
+        self.publish(conn)
         self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid())
         self.beaten_at = self.beating_since = time.monotonic()
         events.info("worker_registered", worker=self.worker_id)
-        self._ring(list(self.broker.queues))
+        self._ring(list(self.claims))
 
     def _beat(self, conn: Connection) -> None:
         if self.lapsed():
@@ -107,38 +123,49 @@ class Pulse:
         known = queries.broker.heartbeat(conn, worker=self.worker_id, host=platform.node(), pid=os.getpid())
         if not known:
             events.warning("worker_was_given_up", worker=self.worker_id)
-            for claims in list(self.broker.claims.values()):
+            for claims in list(self.claims.values()):
                 claims.hand_back()
         self.beaten_at = now
         self.beating_since = self.beating_since or now
-        if now - self.beating_since >= SILENCE_SECONDS:
+        if now - self.beating_since >= self.silence_seconds:
             self._rescue(conn)
 
     def _rescue(self, conn: Connection) -> None:
-        rescued = queries.broker.rescue(conn, silence_seconds=SILENCE_SECONDS, most_rescues=MOST_RESCUES)
+        rescued = queries.broker.rescue(conn, silence_seconds=self.silence_seconds, most_rescues=MOST_RESCUES)
         if rescued:
             events.warning("messages_rescued", count=rescued)
 
-    def _listen(self, conn: Connection) -> None:
+    def _wait(self, conn: Connection) -> None:
         """Wait for the doorbell, or merely wait where a pooler cannot carry it."""
-        if not self.broker.listen():
-            self.ended.wait(LISTEN_SECONDS)
+        if not self.listen():
+            self._sleep()
             return
-        fresh = set(self.broker.queues) - self.listening
+        self._listen(conn)
+        self._sleep(conn)
+        conn.poll()
+        rung = {notice.channel for notice in conn.notifies}
+        conn.notifies.clear()
+        self._ring(queue_name for queue_name in list(self.claims) if _channel(queue_name) in rung)
+
+    def _listen(self, conn: Connection) -> None:
+        fresh = set(self.claims) - self.listening
         with conn.cursor() as cursor:
             for queue_name in fresh:
                 cursor.execute(f"LISTEN {quote_ident(_channel(queue_name), conn)}")
         self.listening |= fresh
         self._ring(fresh)  # for what came before we listened
-        readable(conn, LISTEN_SECONDS)
-        conn.poll()
-        rung = {notice.channel for notice in conn.notifies}
-        conn.notifies.clear()
-        self._ring(queue_name for queue_name in list(self.broker.queues) if _channel(queue_name) in rung)
 
-    def _ring(self, queue_names: Any) -> None:
+    def _sleep(self, *connections: Connection) -> None:
+        """Wait until a server says something, `stop` is called, or it is time to see whether to beat."""
+        waiting = select.poll()  # `select` would fail for a process of many files
+        waiting.register(self.woken, select.POLLIN)
+        for connection in connections:
+            waiting.register(connection, select.POLLIN)
+        waiting.poll(1000 * min(LISTEN_SECONDS, self.silence_seconds / BEATS_IN_SILENCE / 4))
+
+    def _ring(self, queue_names: Iterable[str]) -> None:
         for queue_name in queue_names:
-            self.broker.claims[queue_name].ring()
+            self.claims[queue_name].ring()
 
 
 def _channel(queue_name: str) -> str:

@@ -134,7 +134,7 @@ def test_a_dead_letter_that_is_redriven_runs_with_a_clean_record(
     broker.join("default", timeout=PATIENCE)
     assert states(connection) == {"rejected": 1}
     broken.clear()
-    assert broker.call("redrive", ids=[message.message_id]) == 1
+    assert broker.process.call("redrive", ids=[message.message_id]) == 1
     broker.join("default", timeout=PATIENCE)
     assert states(connection) == {"done": 1}
 

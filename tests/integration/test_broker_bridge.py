@@ -78,7 +78,7 @@ def test_what_never_was_a_message_is_not_sent_back_to_work(
     until(lambda: states(connection) == {"rejected": 1})
     [(message_id, payload)] = run(connection, "SELECT message_id::text, message FROM dramatiq.dead_letter")
     assert payload == {"payload": [1]}
-    assert broker.call("redrive", ids=[message_id]) == 0
+    assert broker.process.call("redrive", ids=[message_id]) == 0
     assert states(connection) == {"rejected": 1}
 
 

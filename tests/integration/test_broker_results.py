@@ -177,7 +177,7 @@ def test_a_message_that_was_handed_back_has_no_result_yet(broker: PostgresBroker
         def before_process_message(self, broker: Any, message: Any) -> None:
             Doubt.seen += 1
             if Doubt.seen == 1:
-                broker.claims["default"].hand_back()
+                broker.process.claims["default"].hand_back()
 
     broker.add_middleware(Doubt(), before=type(broker.middleware[0]))
     message = arithmetic["add"].send(1, 2)

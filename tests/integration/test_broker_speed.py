@@ -7,7 +7,8 @@ import pytest
 
 from db.connection import Connection
 from errors import InvalidMessage
-from messaging.broker import FEWEST_COPIED, PostgresBroker
+from messaging.broker import PostgresBroker
+from messaging.intake import FEWEST_COPIED
 from tests.integration.broker_cases import run, states
 
 CLAIM = "SELECT message_id::text FROM dramatiq.exchange(%s, 'default', '{}', '{}', %s, p_after => %s)"

@@ -15,8 +15,10 @@ from dramatiq.middleware import SkipMessage
 from db.connection import Connection, Pool
 from errors import InvalidMessage, SettingsError
 from messaging import consumer
-from messaging.broker import FEWEST_COPIED, PostgresBroker
-from messaging.claims import Claim, ClaimsMiddleware
+from messaging.broker import PostgresBroker
+from messaging.claim import Claim
+from messaging.custody import Custody
+from messaging.intake import FEWEST_COPIED
 from messaging.pulse import SILENCE_SECONDS
 from tests.integration.broker_cases import PATIENCE, run, states, until
 from tests.servers import deaf_relay
@@ -291,7 +293,7 @@ def test_the_doorbell_wakes_a_worker_that_would_not_look_for_long(
 
 def test_a_claim_of_a_process_that_others_may_have_given_up_does_not_start(broker: PostgresBroker) -> None:
     broker.declare_queue("default")
-    claims, middleware = broker.claims["default"], ClaimsMiddleware()
+    claims, middleware = broker.process.claims["default"], Custody(broker.process)
     late, later = (Claim(message_with(), attempt=1, priority=0) for _ in range(2))
     claims.take([late, later])
     broker.pulse.beaten_at = time.monotonic() - SILENCE_SECONDS - 1

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 import settings
-from domain.payments import Sum
+from domain.money import Sum
 from errors import PermanentError, RetryableError
 from gateways import http
 from gateways import yookassa as gateway

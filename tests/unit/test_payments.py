@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.payments import Sum, Verdict, judge
+from domain.money import Sum
+from domain.payments import Verdict, judge
 
 OURS = Sum(Decimal("5000.00"), "RUB")
 

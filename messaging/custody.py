@@ -1,0 +1,60 @@
+"""Lets a claim run only while it is surely this process's."""
+
+import gc
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from dramatiq import Middleware
+from dramatiq.middleware import SkipMessage
+
+from messaging.claim import Claim
+from messaging.process import Process
+
+EXCHANGES_AT_ONCE = 2  # connections that all consumers of a process share, beside one for each of its threads
+
+
+class Custody(Middleware):
+    """Starts no claim that others may have taken over, and hands unstarted ones back at shutdown."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.functions: dict[str, Callable[..., Any]] = {}  # by actor
+
+    def after_declare_actor(self, _broker: Any, actor: Any) -> None:
+        self.functions[actor.actor_name] = actor.fn
+        actor.logger.setLevel(logging.INFO)  # what it logs below are its arguments
+
+    def before_process_message(self, _broker: Any, message: Any) -> None:
+        if isinstance(message, Claim):
+            claims = self.process.claims[message.queue_name]
+            if self.process.pulse.lapsed():
+                claims.hand_back()
+            if not claims.start(message):
+                raise SkipMessage("It was handed back for another worker to run.")
+
+    def after_process_message(
+        self, _broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Give up at once what its actor cannot be called with: that will not change."""
+        del result
+        if isinstance(message, Claim) and isinstance(exception, TypeError) and not self._fits(message):
+            message.fail()  # type: ignore[no-untyped-call]
+
+    def before_worker_boot(self, _broker: Any, worker: Any) -> None:
+        gc.freeze()  # what the imports left stays: a full collection that walks it stops every thread for 80 ms
+        self.process.pulse.closing = False
+        self.process.pool.resize(worker.worker_threads + EXCHANGES_AT_ONCE)
+
+    def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
+        self.process.pulse.closing = True
+        for claims in self.process.claims.values():
+            claims.hand_back()
+
+    def _fits(self, message: Claim) -> bool:
+        try:
+            inspect.signature(self.functions[message.actor_name]).bind(*message.args, **message.kwargs)
+        except TypeError:
+            return False
+        return True

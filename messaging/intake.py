@@ -1,0 +1,89 @@
+"""The way into the queue: messages are stored together, in a transaction of their own or in their sender's."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from io import StringIO
+from typing import Any
+
+import psycopg2
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+from psycopg2.errors import UniqueViolation
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from db import queries
+from db.connection import LOST_CONNECTION, Connection, Pool, is_lost
+from messaging.encoding import BETWEEN, encoded, refused
+
+SEND_ATTEMPTS = 3
+NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
+FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
+COPY = "COPY dramatiq.queue (message_id, queue_name, state, message, priority, available_at, delayed) FROM STDIN"
+
+
+class Intake:
+    """Stores messages in `dramatiq.queue` and rings for them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.caller = threading.local()  # the transaction that sends of this thread join
+
+    @contextmanager
+    def joining(self, connection: Connection) -> Iterator[None]:
+        """Store what this thread sends in the block in the transaction of `connection`.
+
+        Raises:
+            ValueError: the connection has none: it is in autocommit mode.
+        """
+        if connection.autocommit and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            raise ValueError("The connection is in autocommit mode: what is sent could not be rolled back with it.")
+        outer = getattr(self.caller, "connection", None)
+        self.caller.connection = connection
+        try:
+            yield
+        finally:
+            self.caller.connection = outer
+
+    def store(self, batch: list[Any], priorities: list[int], delay: int) -> None:
+        """Store messages, due in `delay` milliseconds: all of them or none.
+
+        Raises:
+            InvalidMessage: one of them cannot be stored; it is named.
+            dramatiq.errors.ConnectionError: the database cannot be reached.
+        """
+        messages = [encoded(each) for each in batch]
+        caller = getattr(self.caller, "connection", None)
+        began, tried = time.monotonic(), None
+        for _ in range(SEND_ATTEMPTS):
+            new = len(batch) >= FEWEST_COPIED and not tried and not caller
+            try:
+                if new and self._copy(batch, messages, priorities, delay):
+                    return
+                with nullcontext(caller) if caller else self.pool.single_statements() as conn:
+                    text = BETWEEN.join(messages)
+                    queries.broker.enqueue(conn, messages=text, priorities=priorities, delay=delay, tried=tried)
+                    return
+            except psycopg2.DataError as error:
+                raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
+            except LOST_CONNECTION as error:
+                lost = error
+                if caller or not is_lost(error):
+                    break
+                tried = int(1000 * (time.monotonic() - began)) + NETWORK_MILLISECONDS
+        raise BrokerConnectionError(str(lost)) from lost
+
+    def _copy(self, batch: list[Any], messages: list[str], priorities: list[int], delay: int) -> bool:
+        """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists."""
+        try:
+            with self.pool.transaction() as conn, conn.cursor() as cursor:
+                due = f"{queries.broker.due(conn, delay=delay)}\t{delay > 0}"
+                lines = [
+                    f"{each.message_id}\t{each.queue_name}\tqueued\t{message}\t{priority}\t{due}\n"
+                    for each, message, priority in zip(batch, messages, priorities, strict=True)
+                ]
+                cursor.copy_expert(COPY, StringIO("".join(lines).replace("\\", r"\\")))
+                queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
+        except UniqueViolation:
+            return False
+        return True

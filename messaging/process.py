@@ -1,0 +1,43 @@
+"""One worker process: what its consumers and its pulse share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+
+from db import queries
+from db.connection import LOST_CONNECTION, Pool
+from messaging.appetite import Load
+from messaging.claims import Claims
+from messaging.pulse import Pulse
+
+
+@dataclass(frozen=True)
+class Process:
+    """Its way to the database, its claims by queue, and its pulse."""
+
+    pool: Pool
+    claims: dict[str, Claims]
+    pulse: Pulse
+
+    def call(self, name: str, **arguments: Any) -> Any:
+        """Run one of the broker's named queries in a transaction of its own.
+
+        Raises:
+            dramatiq.errors.ConnectionError: the database cannot be reached.
+        """
+        try:
+            with self.pool.transaction() as conn:
+                return getattr(queries.broker, name)(conn, **arguments)
+        except LOST_CONNECTION as error:
+            raise BrokerConnectionError(str(error)) from error
+
+    def load(self) -> Load:
+        """What its queues come to now."""
+        everyone = list(self.claims.values())
+        return Load(
+            running=sum(len(claims.held) - len(claims.settled) for claims in everyone),
+            rate=sum(claims.appetite.rate for claims in everyone),
+            rivals=sum(1 for claims in everyone if claims.held or claims.appetite.more),
+            may_claim=self.pulse.worker_id is not None and not self.pulse.closing,
+        )
