@@ -1,6 +1,6 @@
 """The schedule: a table of jobs, and the process that enqueues each of their slots exactly once.
 
-APScheduler rings at every slot; a look every few seconds is the safety net (a clock set, a laptop that slept, a server
+APScheduler ticks at every slot; a look every few seconds is the safety net (a clock set, a laptop that slept, a server
 that was away). Both do the same: give every slot that has come since `planned_until` its row and its message in one
 transaction. Which have come, the database's clock says. Any number of schedulers may run; none is a leader.
 """
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -31,7 +31,7 @@ from domain.slots import LISTED, Missed, Slot, cron_trigger, decide, is_ahead, l
 from errors import BalansityError
 
 SAFETY_NET_SECONDS = 5
-RING_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
+TICK_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
 events = log.EventLogger("scheduler")  # also where the module is run as a program
 
@@ -62,7 +62,7 @@ JOBS = (
 )
 
 
-class Row(NamedTuple):
+class Row(Protocol):
     """A job as the database knows it."""
 
     name: str
@@ -70,17 +70,6 @@ class Row(NamedTuple):
     time_zone: str
     paused: bool
     planned_until: datetime
-
-    def has_due(self, now: datetime) -> bool:
-        return any(slots_between(self.schedule, ZoneInfo(self.time_zone), self.planned_until, now))
-
-    def slots(self, now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:
-        """Those that have come: which of them run, and why the others do not."""
-        zone, why = ZoneInfo(self.time_zone), "paused" if self.paused else "missed"
-        listed_from = max(self.planned_until, now - max(LISTED, most_lateness))
-        before = long_past(self.schedule, zone, self.planned_until, listed_from, why)
-        due = list(slots_between(self.schedule, zone, listed_from, now))
-        return before + ([Slot(at, why) for at in due] if self.paused else decide(due, now, missed, most_lateness))
 
 
 def main() -> None:
@@ -94,23 +83,24 @@ def main() -> None:
 
 def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
     """Keep the schedule until something is put on `stop`."""
-    while not _worked(synchronise, jobs):
-        if _stopped(stop):
+    while not _run_step(synchronise, jobs):
+        if _wait_for(stop):
             return
-    bells = BackgroundScheduler(timezone=UTC)
+    clockwork = BackgroundScheduler(timezone=UTC)
     for job in jobs:
-        trigger = cron_trigger(job.schedule, ZoneInfo(job.zone_name), RING_SECOND)
-        bells.add_job(_worked, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
-    bells.start()
+        trigger = cron_trigger(job.schedule, ZoneInfo(job.zone_name), TICK_SECOND)
+        clockwork.add_job(_run_step, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
+    clockwork.start()
     events.info("scheduler_started", jobs=len(jobs))
     _look(jobs)
-    while not _stopped(stop):
+    while not _wait_for(stop):
         _look(jobs)
-    bells.shutdown()
+    clockwork.shutdown()
     events.info("scheduler_stopped")
 
 
-def _stopped(stop: SimpleQueue[int]) -> bool:
+def _wait_for(stop: SimpleQueue[int]) -> bool:
+    """Wait until the next look is due; whether something was put on `stop` before."""
     try:
         stop.get(timeout=SAFETY_NET_SECONDS)
     except Empty:
@@ -121,10 +111,11 @@ def _stopped(stop: SimpleQueue[int]) -> bool:
 def _look(jobs: Sequence[Job]) -> None:
     """Enqueue what is due; a job that cannot be enqueued does not hold up the others."""
     for job in jobs:
-        _worked(enqueue_due, [job])
+        _run_step(enqueue_due, [job])
 
 
-def _worked(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[Job]) -> bool:
+def _run_step(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[Job]) -> bool:
+    """Take a step by the database's clock; whether it succeeded."""
     try:
         with single_statements() as conn:
             now = clock.now(conn)
@@ -142,7 +133,7 @@ def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
             if row is None:
                 queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now)
             elif (row.schedule, row.time_zone) != (job.schedule, job.zone_name):
-                _plan(conn, job, row, now)
+                _settle(conn, job, row, now)
                 queries.jobs.change_schedule(
                     conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now
                 )
@@ -155,28 +146,41 @@ def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
     """Enqueue what is due, each slot once, however many schedulers do so; returns how many slots were enqueued."""
     with transaction() as conn:
-        rows = {row[0]: Row(*row) for row in queries.jobs.list_jobs(conn)}
+        rows: dict[str, Row] = {row.name: row for row in queries.jobs.list_jobs(conn)}
     count = 0
     for job in jobs:
         row = rows.get(job.name)
-        if row and not row.paused and (row.has_due(now) or is_ahead(row.planned_until, now)):
+        if row and not row.paused and (_has_due(row, now) or is_ahead(row.planned_until, now)):
             with _held(job.name, wait=False) as (conn, held):
                 if held and not held.paused:
-                    count += _plan(conn, job, held, now)
+                    count += _settle(conn, job, held, now)
     return count
 
 
-def _plan(conn: Connection, job: Job, row: Row, now: datetime) -> int:
+def _has_due(row: Row, now: datetime) -> bool:
+    return any(slots_between(row.schedule, ZoneInfo(row.time_zone), row.planned_until, now))
+
+
+def _settle(conn: Connection, job: Job, row: Row, now: datetime) -> int:
     """Settle every slot that has come; returns how many run."""
     if is_ahead(row.planned_until, now) and queries.jobs.go_back(conn, name=job.name, now=now):
         events.warning("clock_was_ahead", job=job.name, planned_until=row.planned_until.isoformat())
-    slots = row.slots(now, job.missed, job.most_lateness)
+    slots = _come(job, row, now)
     if not slots:
         return 0
     count = _enqueue(conn, job, slots, now)
     queries.jobs.set_planned_until(conn, name=job.name, until=now)
     events.info("slots_enqueued", job=job.name, run=count, skipped=len(slots) - count)
     return count
+
+
+def _come(job: Job, row: Row, now: datetime) -> list[Slot]:
+    """The slots that have come: which of them run, and why the others do not."""
+    zone, why = ZoneInfo(row.time_zone), "paused" if row.paused else "missed"
+    listed_from = max(row.planned_until, now - max(LISTED, job.most_lateness))
+    before = long_past(row.schedule, zone, row.planned_until, listed_from, why)
+    due = list(slots_between(row.schedule, zone, listed_from, now))
+    return before + ([Slot(at, why) for at in due] if row.paused else decide(due, now, job.missed, job.most_lateness))
 
 
 def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -> int:
@@ -190,7 +194,7 @@ def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -
         messages=[message and message.message_id for message in messages],
         now=now,
     )
-    new = {message_id for (message_id,) in added}
+    new = {row.message_id for row in added}
     to_run = [message for message in messages if message and message.message_id in new]
     with broker.transaction(conn):
         broker.enqueue_many(to_run)
@@ -203,7 +207,7 @@ def _held(name: str, *, wait: bool = True) -> Iterator[tuple[Connection, Row | N
     with transaction() as conn:
         queries.jobs.limit_idling(conn)
         row = queries.jobs.hold_job(conn, name=name) if wait else queries.jobs.take_job(conn, name=name)
-        yield conn, row and Row(*row)
+        yield conn, row
 
 
 def run_now(name: str, now: datetime) -> None:
@@ -218,7 +222,7 @@ def pause(name: str, now: datetime) -> None:
     job = _job(name)
     with _held(name) as (conn, row):
         if row and not row.paused:
-            _plan(conn, job, row, now)
+            _settle(conn, job, row, now)
             queries.jobs.set_paused(conn, name=name, paused=True)
 
 
@@ -227,7 +231,7 @@ def resume(name: str, now: datetime) -> None:
     job = _job(name)
     with _held(name) as (conn, row):
         if row and row.paused:
-            _plan(conn, job, row, now)
+            _settle(conn, job, row, now)
             queries.jobs.set_paused(conn, name=name, paused=False)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
@@ -20,6 +20,15 @@ from log import EventLogger
 BATCH = 1000  # events that one message takes along from each queue
 
 events = EventLogger(__name__)
+
+
+class Waiting(Protocol):
+    """A message that waits behind the one at work: its payload is JSON, not yet looked at."""
+
+    id: Any  # here a UUID's text, in pgmq a number
+    key: str
+    sent_at: datetime
+    payload: str
 
 
 @dramatiq.actor(
@@ -57,8 +66,8 @@ def _take_from_pgmq(conn: Connection) -> list[str]:
     return list(taken.values())
 
 
-def _readable(rows: Iterable[tuple[Any, str, datetime, str]]) -> Iterator[tuple[Any, str]]:
+def _readable(rows: Iterable[Waiting]) -> Iterator[tuple[Any, str]]:
     """Each message's id and event. One of a wrong shape is left to come by itself and end as a dead letter."""
-    for message_id, key, sent_at, payload in rows:
+    for row in rows:
         with suppress(InvalidMessage, ValueError, RecursionError):
-            yield message_id, read_event(json.loads(payload), key, sent_at)
+            yield row.id, read_event(json.loads(row.payload), row.key, row.sent_at)

@@ -1,7 +1,7 @@
 """What the schedule does: consultations' statuses, their reminders, and check-ups nobody finished."""
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import dramatiq
 
@@ -18,7 +18,7 @@ LONGEST_RUN = timedelta(hours=1)  # no actor's time limit comes near it
 REMINDER_PRIORITY = 10  # ahead of mail that has no hour to keep
 
 
-class Reminder(NamedTuple):
+class Reminder(Protocol):
     """A reminder to send: its kind is 24h or 1h, its times are of the consultation and of the mail."""
 
     appointment_id: str
@@ -69,12 +69,12 @@ def cleanup_old_assessments(slot: str) -> None:
 
 
 def update_statuses(conn: Connection, now: datetime) -> str:
-    started, completed = queries.appointments.update_appointment_statuses(conn, now=now)
-    return f"{started} started, {completed} completed"
+    changed = queries.appointments.update_appointment_statuses(conn, now=now)
+    return f"{changed.started} started, {changed.completed} completed"
 
 
 def send_reminders(conn: Connection, now: datetime) -> str:
-    due = [Reminder(*row) for row in queries.appointments.claim_reminders(conn, now=now, until=now + LOOK_AHEAD)]
+    due: list[Reminder] = list(queries.appointments.claim_reminders(conn, now=now, until=now + LOOK_AHEAD))
     with broker.transaction(conn):
         for reminder in due:
             delay = max(reminder.due_at - now, timedelta())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import dramatiq
@@ -36,7 +36,7 @@ class Task(BaseModel):
     action: Literal["verify", "refund", "update_status"]
 
 
-class Payment(NamedTuple):
+class Payment(Protocol):
     """A payment as our table has it."""
 
     id: str
@@ -46,10 +46,6 @@ class Payment(NamedTuple):
     payment_method: str | None
     external_id: str | None
     refund_id: str | None  # of a refund that the provider has not decided yet
-
-    @property
-    def sum(self) -> Sum:
-        return Sum(self.amount, self.currency)
 
 
 @dramatiq.actor(
@@ -124,12 +120,10 @@ ACTIONS = {"verify": verify, "refund": refund, "update_status": update_status}
 
 def check_open_payments(conn: Connection, now: datetime) -> str:
     queries.payments.yield_to_others(conn)
-    due = (
-        [payment_id for (payment_id,) in queries.payments.claim_checks(conn, now=now)] if yookassa.configured() else []
-    )
+    due = list(queries.payments.claim_checks(conn, now=now)) if yookassa.configured() else []
     with broker.transaction(conn):
-        for payment_id in due:
-            process_payment.send(payment_id=payment_id, action="verify")
+        for check in due:
+            process_payment.send(payment_id=check.payment_id, action="verify")
     given_up = queries.payments.flag_stuck(conn, now=now)
     confirmed = queries.payments.confirm_paid_appointments(conn, now=now)
     return f"{len(due)} asked about, {given_up} given up, {confirmed} appointments confirmed"
@@ -138,12 +132,12 @@ def check_open_payments(conn: Connection, now: datetime) -> str:
 def _ask_about(payment: Payment) -> Verdict:
     answer = yookassa.find_payment(_external_id(payment))
     refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
-    return judge(payment.sum, answer.status, answer.amount, refunded)
+    return judge(_sum(payment), answer.status, answer.amount, refunded)
 
 
 def _give_back(payment: Payment) -> ProviderRefund:
     try:
-        return yookassa.refund(payment.id, _external_id(payment), payment.sum)
+        return yookassa.refund(payment.id, _external_id(payment), _sum(payment))
     except PermanentError as error:
         with transaction() as conn:
             queries.payments.flag(conn, payment_id=payment.id, reason=f"refund refused: {error}", now=clock.now(conn))
@@ -191,10 +185,14 @@ def _changing(payment: Payment) -> Iterator[Connection]:
 
 def _find(payment_id: UUID) -> Payment:
     with transaction() as conn:
-        row = queries.payments.find_payment(conn, payment_id=str(payment_id))
-    if row is None:
+        payment: Payment | None = queries.payments.find_payment(conn, payment_id=str(payment_id))
+    if payment is None:
         raise PermanentError(f"There is no payment {payment_id}")
-    return Payment(*row)
+    return payment
+
+
+def _sum(payment: Payment) -> Sum:
+    return Sum(payment.amount, payment.currency)
 
 
 def _external_id(payment: Payment) -> str:

@@ -79,7 +79,7 @@ def _load(conn: Connection, request: ReportRequest) -> CheckUp:
     )
     if row is None:
         raise PermanentError(f"There is no assessment {request.assessment_id}: no report can be made of it")
-    check_up = CheckUp.model_validate(row)
+    check_up = CheckUp.model_validate(row, from_attributes=True)
     if check_up.assessment_type not in SCALES:
         raise PermanentError(
             f"Assessment {check_up.id} is a {check_up.assessment_type!r}: only {', '.join(SCALES)} score"

@@ -146,7 +146,9 @@ def _workers(conn: Connection) -> Finding:
 def _schedule(conn: Connection) -> Finding:
     now = clock.now(conn)
     late = [
-        name for name, schedule, zone, until in queries.doctor.planned_jobs(conn) if is_late(schedule, zone, until, now)
+        job.name
+        for job in queries.doctor.planned_jobs(conn)
+        if is_late(job.schedule, job.time_zone, job.planned_until, now)
     ]
     if late:
         remedy = "Start the Procfile's scheduler, or `balansity up`."
@@ -157,9 +159,9 @@ def _schedule(conn: Connection) -> Finding:
 def _clock(conn: Connection) -> Finding:
     now = clock.now(conn)
     ahead = [
-        f"{name} until {until:%Y-%m-%d %H:%M} UTC"
-        for name, *_, until in queries.doctor.planned_jobs(conn)
-        if is_ahead(until, now)
+        f"{job.name} until {job.planned_until:%Y-%m-%d %H:%M} UTC"
+        for job in queries.doctor.planned_jobs(conn)
+        if is_ahead(job.planned_until, now)
     ]
     if ahead:
         remedy = "The server's clock was ahead, or was set back: the scheduler makes up for what was skipped then."

@@ -42,12 +42,12 @@ def _remove(user_id: UUID) -> tuple[dict[str, int], int]:
     """How much was removed of what, and how many messages remain."""
     with transaction() as conn:
         queries.people.allow_minutes(conn)
-        ids = [each for (each,) in queries.people.ids(conn, user_id=str(user_id))]
-        deliveries = [delivery_id for (delivery_id,) in queries.people.deliveries(conn, user_id=str(user_id))]
+        ids = [row.id for row in queries.people.ids(conn, user_id=str(user_id))]
+        deliveries = [row.delivery_id for row in queries.people.deliveries(conn, user_id=str(user_id))]
         removed = {
             "reports": report_storage.remove_of_user(conn, user_id),
             "report files without a report": report_storage.remove_folders(ids),
             "mail files in the outbox folder": outbox.remove(deliveries),
         }
         found = list(queries.people.forget(conn, user_id=str(user_id)))
-    return removed | {what: count for what, count, _ in found}, sum(remaining for *_, remaining in found)
+    return removed | {row.what: row.removed for row in found}, sum(row.remaining for row in found)

@@ -79,10 +79,8 @@ def resume(name: str) -> None:
 @as_json
 def history(name: str | None, limit: int, *, skipped: bool, json_: bool) -> None:
     """The latest runs of the job NAME, or of all jobs: planned, enqueued, started, finished, and what they did."""
-    columns = ("job", "slot", "state", "enqueued_at", "started_at", "finished_at", "attempts", "outcome")
     with transaction() as conn:
-        found = queries.jobs.history(conn, job=name, skipped=skipped, limit=limit)
-        rows = [dict(zip(columns, row, strict=True)) for row in found]
+        rows = [row._asdict() for row in queries.jobs.history(conn, job=name, skipped=skipped, limit=limit)]
     if json_:
         click.echo(_json(rows))
         return

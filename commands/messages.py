@@ -36,14 +36,13 @@ def status(*, json_: bool) -> None:
 @as_json
 def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) -> None:
     """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
-    keys = ("message_id", "actor", "queue", "died_at", "attempts", "pgmq_queue", "pgmq_msg_id", "error", "message")
     with transaction() as conn:
         rows = (
             [queries.messages.show_dead(conn, id=_uuid(message_id))]
             if message_id
             else queries.messages.list_dead(conn, actor=actor, limit=limit)
         )
-        letters = [dict(zip(keys, row, strict=False)) for row in rows if row]
+        letters = [row._asdict() for row in rows if row]
     for letter in letters:
         if "message" in letter:
             letter["message"] = _decoded(letter["message"])

@@ -29,8 +29,14 @@ def flagged(*, json_: bool) -> None:
     """Payments that do not add up, with the reason, the oldest first."""
     with transaction() as conn:
         rows = [
-            {"payment": row_id, "status": status, "sum": str(Sum(amount, currency)), "reason": reason, "since": since}
-            for row_id, status, amount, currency, reason, since in queries.payments.list_flags(conn)
+            {
+                "payment": flag.payment,
+                "status": flag.status,
+                "sum": str(Sum(flag.amount, flag.currency)),
+                "reason": flag.reason,
+                "since": flag.since,
+            }
+            for flag in queries.payments.list_flags(conn)
         ]
     if json_:
         click.echo(json.dumps(rows, default=datetime.isoformat, ensure_ascii=False))

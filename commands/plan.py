@@ -53,10 +53,10 @@ def events_between(conn: Connection, start: datetime, end: datetime) -> list[Eve
         "purge-messages": _purges,
     }
     events: list[Event] = []
-    for name, schedule, time_zone, paused, planned_until in queries.jobs.list_jobs(conn):
-        if name in planners and not paused:
-            begin = max(start, planned_until + INSTANT)
-            events += planners[name](conn, begin, end, schedule, ZoneInfo(time_zone))
+    for job in queries.jobs.list_jobs(conn):
+        if job.name in planners and not job.paused:
+            begin = max(start, job.planned_until + INSTANT)
+            events += planners[job.name](conn, begin, end, job.schedule, ZoneInfo(job.time_zone))
     return sorted(event for event in events if event.at <= end)
 
 
@@ -64,32 +64,34 @@ def _reminders(conn: Connection, start: datetime, end: datetime, schedule: str, 
     """Each leaves at its own moment; one whose moment has passed leaves with the next run."""
     soonest = next_slot(schedule, zone, start)
     return [
-        Event(due_at, f"reminder {kind}", f"appointment {appointment_id}")
-        for due_at, appointment_id, kind in queries.appointments.reminders_between(conn, now=soonest, until=end)
+        Event(due.due_at, f"reminder {due.kind}", f"appointment {due.appointment_id}")
+        for due in queries.appointments.reminders_between(conn, now=soonest, until=end)
     ]
 
 
 def _status_changes(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
     due = queries.appointments.status_changes_until(conn, until=end)
-    return at_slots([Event(at, status, f"appointment {row_id}") for at, row_id, status in due], start, schedule, zone)
+    events = [Event(row.due_at, row.status, f"appointment {row.appointment_id}") for row in due]
+    return at_slots(events, start, schedule, zone)
 
 
 def _abandonments(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
     due = queries.appointments.abandonments_until(conn, until=end)
-    return at_slots([Event(at, "abandoned", f"assessment {row_id}") for at, row_id in due], start, schedule, zone)
+    events = [Event(row.due_at, "abandoned", f"assessment {row.assessment_id}") for row in due]
+    return at_slots(events, start, schedule, zone)
 
 
 def _removals(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
     retention = timedelta(days=settings.current().report_retention_days)
     due = queries.reports.removals_until(conn, retention=retention, until=end)
-    return at_slots([Event(at, "removed", f"report {row_id}") for at, row_id in due], start, schedule, zone)
+    return at_slots([Event(row.due_at, "removed", f"report {row.id}") for row in due], start, schedule, zone)
 
 
 def _purges(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Event]:
     """How many of the messages that are finished or dead now leave in which slot."""
     counts: Counter[datetime] = Counter()
-    for at, count in queries.messages.purges_until(conn, done=DONE, dead=DEAD, until=end):
-        counts[next_slot(schedule, zone, max(at, start))] += count
+    for due in queries.messages.purges_until(conn, done=DONE, dead=DEAD, until=end):
+        counts[next_slot(schedule, zone, max(due.due_at, start))] += due.messages
     return [Event(at, "purged", f"{count} messages") for at, count in counts.items()]
 
 

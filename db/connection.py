@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+from psycopg2.extras import NamedTupleCursor
 from psycopg2.pool import PoolError, ThreadedConnectionPool
 
 from errors import DatabaseError
@@ -102,9 +103,8 @@ class Pool:
             if self.connections is None:
                 size = self.fixed or self.size()
                 self.address = self.url()
-                self.connections = ThreadedConnectionPool(
-                    0, size, dsn(self.address, start_options=self.start_options())
-                )
+                address = dsn(self.address, start_options=self.start_options())
+                self.connections = ThreadedConnectionPool(0, size, address, cursor_factory=NamedTupleCursor)
                 self.connections.minconn = size  # of the connections handed back, keep as many
                 self.free = BoundedSemaphore(size)
             return self.connections
@@ -161,7 +161,7 @@ def connect(url: str, *, start_options: bool = True) -> Connection:
         DatabaseError: the server does not answer, refuses the login, or is older than PostgreSQL 14.
     """
     try:
-        conn = psycopg2.connect(dsn(url, start_options=start_options))
+        conn = psycopg2.connect(dsn(url, start_options=start_options), cursor_factory=NamedTupleCursor)
     except psycopg2.OperationalError as error:
         raise Unreachable(url, error) from None
     if conn.server_version < OLDEST_SERVER:

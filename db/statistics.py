@@ -53,21 +53,21 @@ class Period:
 
 @dataclass(frozen=True)
 class Section:
-    """Numbers of one kind; each row is a day, the words of its groups, and the values of its measures."""
+    """Numbers of one kind; each row has a `day`, the words of its groups, and the values of its measures."""
 
     groups: tuple[str, ...]
     measures: tuple[str, ...]
-    rows: Sequence[tuple[Any, ...]]
+    rows: Sequence[Any]
 
     def totals(self) -> list[dict[str, Any]]:
         """Each group's sums over the days."""
-        sums: dict[tuple[str, ...], list[Number]] = {}
-        for _, *row in self.rows:
-            words, values = tuple(row[: len(self.groups)]), row[len(self.groups) :]
-            known = sums.setdefault(words, [0] * len(values))
-            sums[words] = [old + new for old, new in zip(known, values, strict=True)]
-        columns = (*self.groups, *self.measures)
-        return [dict(zip(columns, (*words, *values), strict=True)) for words, values in sums.items()]
+        sums: dict[tuple[str, ...], dict[str, Any]] = {}
+        for row in self.rows:
+            words = {group: getattr(row, group) for group in self.groups}
+            total = sums.setdefault(tuple(words.values()), words | dict.fromkeys(self.measures, 0))
+            for measure in self.measures:
+                total[measure] += getattr(row, measure)
+        return list(sums.values())
 
     def columns(self) -> list[str]:
         """What is worth a column: the groups, and the measures that are not zero for all of them."""
@@ -77,10 +77,9 @@ class Section:
     def by_day(self, measure: str, days: Sequence[date], **words: str) -> list[tuple[date, Number]]:
         """One measure for each of these days, of all groups or of the one with these words."""
         counts: dict[date, Number] = defaultdict(int)
-        for day, *row in self.rows:
-            named = dict(zip((*self.groups, *self.measures), row, strict=True))
-            if words.items() <= named.items():
-                counts[day] += named[measure]
+        for row in self.rows:
+            if all(getattr(row, group) == word for group, word in words.items()):
+                counts[row.day] += getattr(row, measure)
         return [(day, counts[day]) for day in days]
 
 

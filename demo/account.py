@@ -14,15 +14,14 @@ from db.connection import Connection
 from demo.acts import Act, Effect
 from demo.stage import Stage
 
-COLUMNS = {
-    "emails": ("id", "key", "template", "state", "reason", "user_id", "file", "name"),
-    "reports": ("id", "assessment_id", "format", "file", "content"),
-    "analytics": ("id", "type"),
-    "appointments": ("id", "status", "payment_id"),
-    "payments": ("id", "status"),
-    "assessments": ("id", "status"),
+READERS = {
+    "emails": queries.demo.mails,
+    "reports": queries.demo.reports,
+    "analytics": queries.demo.events,
+    "appointments": queries.demo.appointments,
+    "payments": queries.demo.payments,
+    "assessments": queries.demo.assessments,
 }
-READERS = {**{name: name for name in COLUMNS}, "emails": "mails", "analytics": "events"}
 
 
 @dataclass
@@ -46,9 +45,8 @@ class Account:
 
     def look(self, conn: Connection) -> None:
         """Read everything that may have changed."""
-        for name, columns in COLUMNS.items():
-            rows = getattr(queries.demo, READERS[name])(conn)
-            self.seen[name] = [dict(zip(columns, row, strict=True)) for row in rows]
+        for name, read in READERS.items():
+            self.seen[name] = [row._asdict() for row in read(conn)]
         self.seen["emails"] = [row for row in self.seen["emails"] if row["state"] != "planned"]
 
     def count(self, effect: Effect) -> int:
@@ -87,7 +85,8 @@ class Account:
             f"{count} {what} instead of {expected[kind]}" for what, kind, count in counts if count != expected[kind]
         ]
         found += [
-            f"dead letter of {actor}: {error.strip().splitlines()[-1]}" for _, actor, error in queries.demo.dead(conn)
+            f"dead letter of {letter.actor_name}: {letter.error.strip().splitlines()[-1]}"
+            for letter in queries.demo.dead(conn)
         ]
         return found
 

@@ -95,13 +95,12 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
     row = queries.reports.find(conn, id=str(report_id))
     if row is None:
         raise PermanentError(f"There is no report {report_id}: it was removed, or never made")
-    filename, media_type, content, path = row
-    return ReportFile(filename, media_type, _read(path) if path else bytes(content))
+    return ReportFile(row.filename, row.media_type, _read(row.path) if row.path else bytes(row.content))
 
 
 def remove_of_user(conn: Connection, user_id: UUID) -> int:
     """Remove all reports about a user's family; returns how many."""
-    return _remove_files([path for (path,) in queries.reports.remove_of_user(conn, user_id=str(user_id))])
+    return _remove_files([row.path for row in queries.reports.remove_of_user(conn, user_id=str(user_id))])
 
 
 def remove_folders(ids: Iterable[str]) -> int:
@@ -145,7 +144,7 @@ def probe() -> None:
 def _old(before: datetime) -> dict[str, str | None]:
     """Some of the reports to be removed: their ids and their files' paths."""
     with transaction() as conn:
-        return dict(queries.reports.old(conn, before=before, batch=BATCH))
+        return {row.id: row.path for row in queries.reports.old(conn, before=before, batch=BATCH)}
 
 
 def _write(path: str, content: bytes) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 import pytest
 from psycopg2.extensions import quote_ident
+from psycopg2.extras import NamedTupleCursor
 
 import settings
 from db import embedded
@@ -69,7 +70,7 @@ def connect(database: str) -> Iterator[Callable[[], Connection]]:
     opened: list[Connection] = []
 
     def open_one() -> Connection:
-        conn = psycopg2.connect(database)
+        conn = psycopg2.connect(database, cursor_factory=NamedTupleCursor)
         conn.autocommit = True
         opened.append(conn)
         return conn
@@ -97,7 +98,7 @@ def shared_database(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def undone(shared_database: str) -> Iterator[Connection]:
     """A transaction that is rolled back after the test: no copy of a database needed, for tests of plain SQL."""
-    conn = psycopg2.connect(shared_database)
+    conn = psycopg2.connect(shared_database, cursor_factory=NamedTupleCursor)
     yield conn
     conn.rollback()
     conn.close()

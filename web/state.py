@@ -26,7 +26,7 @@ def state() -> str:
             pgmq=overview.pgmq(conn),
             workers=overview.workers(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
-            dead=[_letter(row) for row in queries.messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
+            dead=[_dead_letter(row) for row in queries.messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
             mails=overview.mails(conn),
         )
 
@@ -36,10 +36,12 @@ def _job(job: dict[str, Any]) -> dict[str, Any]:
     return {"job": job["job"], "next_run": next_run, **{name: job[name] for name in ("latest_run", "state", "outcome")}}
 
 
-def _letter(row: tuple[Any, ...]) -> dict[str, Any]:
+def _dead_letter(row: Any) -> dict[str, Any]:
     """A dead letter without its error's words: they may quote a person's data."""
-    message_id, actor, queue, died_at, attempts, *_ = row
-    return {"message": message_id, "actor": actor, "queue": queue, "died_at": died_at, "attempts": attempts}
+    return {
+        "message": row.message_id,
+        **{name: getattr(row, name) for name in ("actor", "queue", "died_at", "attempts")},
+    }
 
 
 def _shown(value: Any) -> str:

@@ -49,8 +49,8 @@ def receive() -> tuple[str, int]:
         abort(400, "Not a notification")
     with transaction() as conn:
         ours = list(queries.payments.find_by_external_id(conn, external_id=notice.external_id))
-    for payment_id, waiting in ours:
-        if not waiting:
-            process_payment.send(payment_id=payment_id, action="verify")
+    for payment in ours:
+        if not payment.is_waiting:
+            process_payment.send(payment_id=payment.payment_id, action="verify")
     events.info("payment_notice_received", known=len(ours))
     return "", 200

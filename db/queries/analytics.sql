@@ -18,8 +18,8 @@ SELECT balansity.purge_events(:before, :batch);
 
 -- name: waiting_in_broker(count)
 -- Events that no worker has claimed, with the keys that they get; they stay locked until the transaction ends.
-SELECT message_id::text, 'message:' || message_id, to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0),
-       message ->> 'kwargs'
+SELECT message_id::text AS id, 'message:' || message_id AS key,
+       to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0) AS sent_at, message ->> 'kwargs' AS payload
 FROM dramatiq.queue
 WHERE queue_name = 'analytics' AND state = 'queued' AND NOT delayed AND message ->> 'actor_name' = 'record_event'
 ORDER BY priority DESC, available_at, position
@@ -34,7 +34,8 @@ WHERE message_id = ANY (:ids::uuid[]);
 -- name: waiting_in_pgmq(count)
 -- Events that wait in pgmq and no other reader holds; they stay locked until the transaction ends. A queue that was
 -- dropped and created anew counts from 1 again: the time tells its messages from the old one's.
-SELECT msg_id, concat_ws(':', 'pgmq', msg_id, extract(epoch FROM enqueued_at)), enqueued_at, message::text
+SELECT msg_id AS id, concat_ws(':', 'pgmq', msg_id, extract(epoch FROM enqueued_at)) AS key, enqueued_at AS sent_at,
+       message::text AS payload
 FROM pgmq.q_analytics_queue
 WHERE vt <= clock_timestamp()
 ORDER BY msg_id

@@ -10,7 +10,7 @@ SELECT balansity.forget_deleted();
 
 -- name: claim_reminders(until, now)
 -- The reminders due before :until that nobody has sent; whoever claims them sends them in the same transaction.
-SELECT appointment_id::text, kind, balansity.iso_utc(scheduled_at), due_at, user_id::text, email
+SELECT appointment_id::text, kind, balansity.iso_utc(scheduled_at) AS scheduled_at, due_at, user_id::text, email
 FROM balansity.claim_reminders(:now, :until);
 
 -- name: reminders_between(now, until)

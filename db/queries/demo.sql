@@ -59,7 +59,7 @@ UPDATE public.payments SET status = :status, updated_at = now() WHERE id = :id::
 
 -- name: mails()
 -- Every delivery of the ledger.
-SELECT d.id::text, d.key, d.template, d.state, d.reason, d.user_id::text, d.provider_message_id,
+SELECT d.id::text, d.key, d.template, d.state, d.reason, d.user_id::text, d.provider_message_id AS file,
        p.first_name || ' ' || p.last_name AS name
 FROM balansity.delivery d
 LEFT JOIN public.profiles p ON p.user_id = d.user_id AND p.type = 'parent'
@@ -67,11 +67,11 @@ ORDER BY d.planned_at;
 
 -- name: reports()
 -- Every finished report.
-SELECT id::text, assessment_id::text, format, filename, content FROM balansity.report ORDER BY created_at;
+SELECT id::text, assessment_id::text, format, filename AS file, content FROM balansity.report ORDER BY created_at;
 
 -- name: events()
 -- Every analytics event kept.
-SELECT facts ->> 'key', type FROM balansity.analytics_event ORDER BY occurred_at;
+SELECT facts ->> 'key' AS id, type FROM balansity.analytics_event ORDER BY occurred_at;
 
 -- name: appointments()
 -- Where the consultations stand.
@@ -93,7 +93,7 @@ SELECT (SELECT count(*) FROM dramatiq.queue
 
 -- name: dead()
 -- What went wrong.
-SELECT message_id::text, actor_name, error FROM dramatiq.dead_letter;
+SELECT actor_name, error FROM dramatiq.dead_letter;
 
 -- name: scheduler_is_ready()$
 -- The scheduler has written its jobs, and a worker lives.

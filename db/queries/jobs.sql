@@ -3,7 +3,8 @@
 SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job WHERE NOT retired ORDER BY id;
 
 -- name: list_jobs_with_latest()
-SELECT j.name, j.schedule, j.time_zone, j.paused, j.planned_until, latest.slot, latest.state, latest.outcome
+SELECT j.name AS job, j.schedule, j.time_zone, j.paused, j.planned_until,
+       latest.slot AS latest_run, latest.state, latest.outcome
 FROM balansity.job j
 LEFT JOIN LATERAL (
     SELECT s.slot, s.state, s.outcome FROM balansity.slot s

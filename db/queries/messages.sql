@@ -2,7 +2,7 @@
 
 -- name: count_messages()
 -- How many messages of each queue are in which state, and how long the first due one waits.
-SELECT queue_name,
+SELECT queue_name AS queue,
        count(*) FILTER (WHERE state = 'queued' AND NOT delayed) AS waiting,
        count(*) FILTER (WHERE state = 'queued' AND delayed) AS delayed,
        count(*) FILTER (WHERE state = 'consumed') AS running,
@@ -16,11 +16,11 @@ ORDER BY queue_name;
 
 -- name: count_pgmq()
 -- How many messages wait in pgmq for the bridge.
-SELECT queue_name, queue_length FROM pgmq.metrics_all() ORDER BY queue_name;
+SELECT queue_name AS queue, queue_length AS waiting FROM pgmq.metrics_all() ORDER BY queue_name;
 
 -- name: list_workers()
 -- The worker processes that say they live.
-SELECT id, host, pid, extract(epoch FROM now() - heartbeat_at)::int AS silent_seconds
+SELECT id AS worker, host, pid, extract(epoch FROM now() - heartbeat_at)::int AS silent_seconds
 FROM dramatiq.worker
 ORDER BY id;
 
@@ -33,7 +33,8 @@ ORDER BY template, state;
 
 -- name: list_dead(actor, limit)
 -- Dead letters, the newest first.
-SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error
+SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, attempt AS attempts, pgmq_queue, pgmq_msg_id,
+       error
 FROM dramatiq.dead_letter
 WHERE :actor::text IS NULL OR actor_name = :actor
 ORDER BY died_at DESC
@@ -41,7 +42,8 @@ LIMIT :limit;
 
 -- name: show_dead(id)^
 -- One dead letter with its payload, as text: not everything that PostgreSQL takes can be decoded here.
-SELECT message_id::text, actor_name, queue_name, died_at, attempt, pgmq_queue, pgmq_msg_id, error, message::text
+SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, attempt AS attempts, pgmq_queue, pgmq_msg_id,
+       error, message::text
 FROM dramatiq.dead_letter
 WHERE message_id = :id::uuid;
 
@@ -57,7 +59,7 @@ WHERE :actor::text IS NULL OR actor_name = :actor;
 
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
-SELECT date_trunc('minute', mtime + kept) + interval '1 minute' AS due_at, count(*)
+SELECT date_trunc('minute', mtime + kept) + interval '1 minute' AS due_at, count(*) AS messages
 FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :dead)) AS policy (state, kept) USING (state)
 WHERE mtime < :until - kept
 GROUP BY due_at;

@@ -1,5 +1,6 @@
 -- name: find_payment(payment_id)^
-SELECT p.id::text, p.status, p.amount, coalesce(p.currency, 'RUB'), p.payment_method, p.external_payment_id, c.refund_id
+SELECT p.id::text, p.status, p.amount, coalesce(p.currency, 'RUB') AS currency, p.payment_method,
+       p.external_payment_id AS external_id, c.refund_id
 FROM public.payments p
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
 WHERE p.id = :payment_id;
@@ -10,7 +11,7 @@ WHERE p.id = :payment_id;
 SELECT set_config('lock_timeout', '200ms', true);
 
 -- name: lock_payment(payment_id)^
-SELECT status, external_payment_id FROM public.payments WHERE id = :payment_id FOR NO KEY UPDATE;
+SELECT status, external_payment_id AS external_id FROM public.payments WHERE id = :payment_id FOR NO KEY UPDATE;
 
 -- name: change_status(payment_id, status, now)$
 -- One of changed, unchanged, refused.
@@ -42,7 +43,8 @@ SELECT balansity.confirm_paid_appointments(:now);
 
 -- name: list_flags()
 -- What a person has to decide, oldest first.
-SELECT f.payment_id::text, p.status, p.amount, coalesce(p.currency, 'RUB'), f.reason, f.flagged_at
+SELECT f.payment_id::text AS payment, p.status, p.amount, coalesce(p.currency, 'RUB') AS currency, f.reason,
+       f.flagged_at AS since
 FROM balansity.payment_flag f
 JOIN public.payments p ON p.id = f.payment_id
 WHERE f.resolved_at IS NULL
@@ -53,10 +55,10 @@ UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment
 
 -- name: find_by_external_id(external_id)
 -- With whether a verify is waiting already, which is going to ask late enough.
-SELECT p.id::text, EXISTS (
+SELECT p.id::text AS payment_id, EXISTS (
     SELECT FROM dramatiq.queue q
     WHERE q.queue_name = 'payments' AND q.state = 'queued' AND NOT q.delayed
       AND q.message -> 'kwargs' ->> 'payment_id' = p.id::text AND q.message -> 'kwargs' ->> 'action' = 'verify'
-)
+) AS is_waiting
 FROM public.payments p
 WHERE p.external_payment_id = :external_id;

@@ -1,24 +1,22 @@
 -- The check-ups that reports are made of, and the reports that are kept.
 
--- name: assessment(id, user_id)$
--- One check-up with whom it is about, its answers, and where mail about it goes, as JSON; NULL if there is none.
+-- name: assessment(id, user_id)^
+-- One check-up with whom it is about, its answers, and where mail about it goes.
 -- Without a profile the check-up has no owner: then `user_id`, whom the message names, is taken at its word.
-SELECT jsonb_build_object(
-    'id', s.id,
-    'assessment_type', s.assessment_type,
-    'status', s.status,
-    'results_summary', s.results_summary,
-    'answered_at', coalesce(s.completed_at, given.last_at, s.updated_at, s.created_at),
-    'last_answer_at', given.last_at,
-    'changed_at', greatest(s.completed_at, s.updated_at),
-    'first_name', p.first_name,
-    'last_name', p.last_name,
-    'birthday', p.dob,
-    'owner_id', p.user_id,
-    'email', (SELECT u.email FROM public.users u WHERE u.id = coalesce(p.user_id, :user_id::uuid)),
-    'reader_name', balansity.reader_name(coalesce(p.user_id, :user_id::uuid)),
-    'answers', given.answers
-)
+SELECT s.id,
+       s.assessment_type,
+       s.status,
+       s.results_summary,
+       coalesce(s.completed_at, given.last_at, s.updated_at, s.created_at) AS answered_at,
+       given.last_at AS last_answer_at,
+       greatest(s.completed_at, s.updated_at) AS changed_at,
+       p.first_name,
+       p.last_name,
+       p.dob AS birthday,
+       p.user_id AS owner_id,
+       (SELECT u.email FROM public.users u WHERE u.id = coalesce(p.user_id, :user_id::uuid)) AS email,
+       balansity.reader_name(coalesce(p.user_id, :user_id::uuid)) AS reader_name,
+       given.answers
 FROM public.assessments s
 LEFT JOIN public.profiles p ON p.id = s.profile_id
 CROSS JOIN LATERAL (

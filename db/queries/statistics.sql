@@ -3,7 +3,7 @@
 
 -- name: checkups(start, end, zone)
 SELECT (started_at AT TIME ZONE :zone)::date AS day,
-       assessment_type,
+       assessment_type AS type,
        count(*) AS started,
        count(*) FILTER (WHERE status = 'completed') AS completed,
        count(*) FILTER (WHERE status = 'abandoned') AS abandoned,
@@ -15,7 +15,7 @@ ORDER BY 2, 1;
 
 -- name: consultations(start, end, zone)
 SELECT (a.created_at AT TIME ZONE :zone)::date AS day,
-       t.name,
+       t.name AS type,
        count(*) AS booked,
        count(*) FILTER (WHERE a.status = 'completed') AS completed,
        count(*) FILTER (WHERE a.status = 'cancelled') AS cancelled,
@@ -31,7 +31,7 @@ ORDER BY 2, 1;
 -- By consultation type: of the appointment that was paid for, else the type or the package that the payment names.
 -- What was refunded later was revenue once, so it stands in both columns.
 SELECT (y.created_at AT TIME ZONE :zone)::date AS day,
-       coalesce(t.name, 'other') AS name,
+       coalesce(t.name, 'other') AS type,
        y.currency,
        count(*) AS payments,
        sum(y.amount) AS revenue,

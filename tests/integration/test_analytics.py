@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier
 from typing import Any
@@ -23,6 +24,16 @@ from db.connection import Connection
 PATIENCE_SECONDS = 20
 MOSCOW = ZoneInfo("Europe/Moscow")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@dataclass
+class Row:
+    """A message that waits, as the database would give it."""
+
+    id: int
+    key: str
+    sent_at: datetime
+    payload: str
 
 
 @pytest.fixture
@@ -172,7 +183,7 @@ def test_a_message_of_a_wrong_shape_becomes_a_dead_letter_and_the_queue_flows_on
 
 def test_an_event_nested_too_deeply_holds_up_no_other() -> None:
     deep = "[" * 5000 + "]" * 5000
-    found = [(1, "a", NOON, f'{{"type": "t", "facts": {deep}}}'), (2, "b", NOON, '{"type": "t"}')]
+    found = [Row(1, "a", NOON, f'{{"type": "t", "facts": {deep}}}'), Row(2, "b", NOON, '{"type": "t"}')]
     assert [message_id for message_id, _ in _readable(found)] == [2]
 
 
