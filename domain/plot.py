@@ -6,7 +6,9 @@ from decimal import Decimal
 from html import escape
 from math import ceil
 
-from domain.russian import NO_BREAK, number
+from babel.numbers import format_compact_decimal
+
+from domain.russian import number
 
 Day = tuple[date, int | Decimal]
 
@@ -14,7 +16,6 @@ WIDTH, HEIGHT = 420, 170
 LEFT, RIGHT, TOP, BOTTOM = 60, 4, 12, 24  # margins inside
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 MOST_DATES = 6  # labels under the bars
-UNITS = {10**9: "млрд", 10**6: "млн", 10**3: "тыс"}
 
 
 def daily_bars(title: str, counts: Sequence[Day]) -> str:
@@ -40,10 +41,7 @@ def round_up(value: int) -> int:
 
 def short(value: int) -> str:
     """A number of the scale, with room in its margin: `500`, `20 тыс`, `1 млн`."""
-    for size, word in UNITS.items():
-        if value >= size:
-            return f"{value // size}{NO_BREAK}{word}"
-    return str(value)
+    return format_compact_decimal(value, locale="ru").rstrip(".")
 
 
 def _described(counts: Sequence[Day]) -> str:
