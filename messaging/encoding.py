@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from errors import InvalidMessage
@@ -50,7 +49,6 @@ def encoded(message: Any) -> str:
     return written
 
 
-@lru_cache
 def unfit_queue(name: str) -> str | None:
     """Why no worker could serve a queue of that name; None for a sound one."""
     if not QUEUE_NAME.fullmatch(name):
