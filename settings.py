@@ -10,7 +10,7 @@ from email.utils import parseaddr
 from functools import cache
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import fsspec
@@ -113,7 +113,7 @@ REMEDIES = {
     "greater_than_equal": "must be {ge} or more",
     "int_parsing": "must be a whole number",
     "less_than_equal": "must be {le} or less",
-    "literal_error": "must be one of {expected}",
+    "literal_error": "must be one of {choices}",
     "value_error": "{error}",  # our own, above
     "zoneinfo_str": "must be an IANA time zone such as Europe/Moscow",
 }
@@ -188,8 +188,10 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 def _explained(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
-    shown = repr(error["input"]) if Settings.model_fields[name].repr else "its value (not shown)"
-    remedy = REMEDIES.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+    field = Settings.model_fields[name]
+    shown = repr(error["input"]) if field.repr else "its value (not shown)"
+    choices = ", ".join(map(str, get_args(field.annotation)))
+    remedy = REMEDIES.get(error["type"], error["msg"]).format(choices=choices, **error.get("ctx", {}))
     return f"{name.upper()}: {shown} {remedy}"
 
 
