@@ -1,6 +1,7 @@
 """Commands about e-mail: what went out and why, what mails look like, and which addresses get none."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -55,9 +56,9 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
             _resend(conn, resend)
             return
         rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
-        story = queries.deliveries.story(conn, id=rows[0]["id"]) if which is not None and len(rows) == 1 else None
+        story = _story(conn, rows[0]) if which is not None and len(rows) == 1 else None
     if as_json:
-        click.echo(json.dumps(story or rows, ensure_ascii=False, indent=2))
+        click.echo(_json(story or rows))
     elif story:
         _tell(story)
     else:
@@ -89,26 +90,40 @@ def suppressions(lift: str | None, as_json: bool) -> None:
     """
     with transaction() as conn:
         lifted = lift and queries.deliveries.lift(conn, address=lift)
-        rows = queries.deliveries.suppressions(conn)
+        rows = _dicts(queries.deliveries.suppressions(conn))
     if lift and not lifted:
         raise click.ClickException(f"{lift} is not suppressed.")
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        click.echo(_json(rows))
     else:
         Console().print(_suppressed(rows))
 
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = queries.deliveries.latest(conn, states=[state] if state else None, count=limit)
-    return rows
+    return _dicts(queries.deliveries.latest(conn, states=[state] if state else None, count=limit))
 
 
 def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
     """The deliveries whose id or key begins with `name`: at least one."""
-    rows: list[dict[str, Any]] = queries.deliveries.matching(conn, name=name, count=limit)
+    rows = _dicts(queries.deliveries.matching(conn, name=name, count=limit))
     if not rows:
         raise click.ClickException(f"No delivery's id or key begins with {name!r}.")
     return rows
+
+
+def _story(conn: Connection, delivery: dict[str, Any]) -> dict[str, Any]:
+    """A delivery with its attempts and events, in order."""
+    attempts = queries.deliveries.attempts(conn, delivery_id=delivery["id"])
+    reported = queries.deliveries.events(conn, delivery_id=delivery["id"])
+    return delivery | {"attempt": _dicts(attempts), "event": _dicts(reported)}
+
+
+def _dicts(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return [row._asdict() for row in rows]
+
+
+def _json(found: Any) -> str:
+    return json.dumps(found, ensure_ascii=False, indent=2, default=datetime.isoformat)
 
 
 def _resend(conn: Connection, name: str) -> None:
@@ -179,5 +194,5 @@ def _coloured(state: str) -> str:
     return f"[{STATES[state]}]{state}[/]"
 
 
-def _moment(value: str) -> str:
-    return datetime.fromisoformat(value).astimezone(settings.current().time_zone).strftime("%Y-%m-%d %H:%M:%S")
+def _moment(value: datetime) -> str:
+    return value.astimezone(settings.current().time_zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""An e-mail as it leaves: what it consists of, and what is refused before a provider sees it."""
+"""What is refused before a provider sees it: addresses, subjects and sizes that no mail may have."""
 
 from typing import Any
 from unicodedata import category

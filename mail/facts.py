@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from domain.words import Words
 
+BOOKED = {"scheduled", "confirmed"}
+
 # By how much time is left: when before a consultation its family is still going to be reminded of it.
 REMINDERS = ((timedelta(days=1), "за сутки и за час"), (timedelta(hours=1), "за час"))
 
@@ -21,7 +23,6 @@ class AppointmentFacts(BaseModel):
     """
 
     id: UUID
-    user_id: UUID
     status: str
     scheduled_at: datetime
     created_at: datetime
@@ -40,6 +41,11 @@ class AppointmentFacts(BaseModel):
             return default
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether it is still going to take place."""
+        return self.status in BOOKED and self.scheduled_at > self.read_at
+
+    @property
     def reminders(self) -> str | None:
         """The reminders that a mail written now may promise, in words."""
         return next((words for before, words in REMINDERS if self.scheduled_at - self.read_at > before), None)
@@ -55,7 +61,6 @@ class PaymentFacts(BaseModel):
     """A payment, and in words what it was for."""
 
     id: UUID
-    user_id: UUID
     status: str
     amount: Decimal
     currency: str
@@ -68,8 +73,6 @@ class PaymentFacts(BaseModel):
 class AssessmentFacts(BaseModel):
     """A check-up."""
 
-    id: UUID
-    user_id: UUID | None
     assessment_type: str
     completed_at: datetime | None
     reader: Words

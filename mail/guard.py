@@ -4,9 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.russian import day_and_time
-from mail.facts import AppointmentFacts, PaymentFacts
-
-BOOKED = {"scheduled", "confirmed"}
+from mail.facts import BOOKED, AppointmentFacts, PaymentFacts
 
 # A reminder that was held up is still useful until the next one takes over, or the consultation begins.
 LATEST_REMINDER = {"appointment_reminder_24h": timedelta(hours=1), "appointment_reminder_1h": timedelta()}

@@ -4,7 +4,7 @@ Every statement commits by itself.
 """
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 from uuid import UUID
 
 from db import queries
@@ -51,7 +51,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-class Decision(NamedTuple):
+class Decision(Protocol):
     """What the ledger decided: with a `number`, the delivery is `sending` and that attempt is the caller's.
 
     Without one, `wait` is how long to wait before asking again; None: there is nothing left to do.
@@ -73,7 +73,7 @@ def begin(entry: Entry, refusal: Refusal | None, provider: str) -> Decision:
     """Decide whether the mail may leave now; an attempt is committed as `sending` when this returns."""
     template = TEMPLATES.get(entry.template)
     with single_statements() as conn:
-        row = queries.deliveries.begin(
+        decision: Decision = queries.deliveries.begin(
             conn,
             entry=entry,
             refusal=refusal and refusal.state,
@@ -82,7 +82,7 @@ def begin(entry: Entry, refusal: Refusal | None, provider: str) -> Decision:
             resend_after=template and template.resend_after,
             provider=provider,
         )
-    return Decision(*row)
+    return decision
 
 
 def finish(delivery_id: str, number: int, outcome: str, answer: str, provider_message_id: str | None) -> None:

@@ -60,7 +60,7 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
 
 def _appointment(conn: Connection, appointment_id: UUID) -> AppointmentFacts | None:
     row = queries.letters.appointment(conn, id=str(appointment_id))
-    return AppointmentFacts.model_validate(row) if row else None
+    return AppointmentFacts.model_validate(row, from_attributes=True) if row else None
 
 
 def _appointment_as_told(variables: Variables) -> Filling:
@@ -87,23 +87,26 @@ def about_payment(conn: Connection, template: str, variables: Variables) -> Fill
     row = queries.letters.payment(conn, id=str(variables.payment_id))
     if row is None:
         raise Superseded("the payment no longer exists")
-    payment = PaymentFacts.model_validate(row)
+    payment = PaymentFacts.model_validate(row, from_attributes=True)
     guard.check_payment(template, payment)
-    words = payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
+    words = NO_APPOINTMENT | payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
     appointment = _appointment(conn, payment.appointment_id) if payment.appointment_id else None
     if appointment is None:
-        return Filling(NO_APPOINTMENT | words)
-    booked = appointment.status in guard.BOOKED and appointment.scheduled_at > appointment.read_at
-    words |= {
+        return Filling(words)
+    confirms = appointment.is_ahead and template == "payment_confirmation"
+    files = (calendar_file(appointment, settings.current().email_from),) if confirms else ()
+    return Filling(words | _what_was_paid_for(appointment), files)
+
+
+def _what_was_paid_for(appointment: AppointmentFacts) -> dict[str, Any]:
+    return {
         "appointment_type": appointment.type_name,
         "scheduled_at": appointment.scheduled_at,
         "zone": appointment.zone(settings.current().time_zone),
-        "booked": booked,
-        "reminders": appointment.reminders if booked else None,
+        "booked": appointment.is_ahead,
+        "reminders": appointment.reminders if appointment.is_ahead else None,
         "cancelled": appointment.status == "cancelled",
     }
-    confirms = booked and template == "payment_confirmation"
-    return Filling(words, (calendar_file(appointment, settings.current().email_from),) if confirms else ())
 
 
 def _payment_as_told(variables: Variables) -> Filling:
@@ -129,7 +132,7 @@ def about_assessment(conn: Connection, _template: str, variables: Variables) -> 
     row = queries.letters.assessment(conn, id=str(variables.assessment_id))
     if row is None:
         raise Superseded("the check-up no longer exists")
-    assessment = AssessmentFacts.model_validate(row)
+    assessment = AssessmentFacts.model_validate(row, from_attributes=True)
     return Filling(
         {
             "reader": assessment.reader,

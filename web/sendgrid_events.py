@@ -43,7 +43,7 @@ def _storable(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_storable)]
 
 
-class Event(BaseModel):
+class SendGridEvent(BaseModel):
     """One event; `delivery` is the custom argument that our mails carry, and other senders' mails do not."""
 
     sg_event_id: Annotated[Text, StringConstraints(min_length=1, max_length=300)]
@@ -94,20 +94,20 @@ def _batch(body: str) -> list[Any]:
     return batch
 
 
-def _event(each: Any) -> Event | None:
+def _event(each: Any) -> SendGridEvent | None:
     """The event; one that cannot be read must not hold up the others: it would be no better when it comes again."""
     try:
-        return Event.model_validate(each)
+        return SendGridEvent.model_validate(each)
     except ValidationError as error:
         events.warning("mail_event_skipped", why=problems(error))
         return None
 
 
-def _record(conn: Connection, event: Event) -> bool:
+def _record(conn: Connection, event: SendGridEvent) -> bool:
     """Whether the event was news; mails of other senders on the account, and openings and clicks, are not for us."""
     if event.kind is None or event.delivery is None:
         return False
-    news: Any = queries.deliveries.record_event(
+    news: bool = queries.deliveries.record_event(
         conn,
         id=event.sg_event_id,
         delivery_id=str(event.delivery),
@@ -115,4 +115,4 @@ def _record(conn: Connection, event: Event) -> bool:
         detail=event.reason or event.response,
         occurred_at=event.timestamp,
     )
-    return bool(news)
+    return news

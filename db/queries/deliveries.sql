@@ -31,9 +31,9 @@ SELECT balansity.give_up_lost_deliveries(:before);
 -- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.
 SELECT balansity.resend_delivery(:id::uuid);
 
--- name: suppressions()$
--- Every suppressed address, the newest first, as one JSON array.
-SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.since DESC), '[]') FROM balansity.suppression s;
+-- name: suppressions()
+-- Every suppressed address, the newest first.
+SELECT * FROM balansity.suppression ORDER BY since DESC;
 
 -- name: lift(address)!
 -- Let all mail go to this address again.
@@ -43,36 +43,26 @@ DELETE FROM balansity.suppression WHERE address = lower(:address);
 -- Take in what a provider reports; gives whether it was news.
 SELECT balansity.record_event(:id, :delivery_id::uuid, :kind, :detail, :occurred_at);
 
--- name: latest(states, count)$
--- The deliveries in these states (NULL: in any), the last changed first, as one JSON array.
-SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.changed_at DESC, d.id), '[]')
-FROM (
-    SELECT * FROM balansity.delivery
-    WHERE :states::text[] IS NULL OR state = ANY (:states)
-    ORDER BY changed_at DESC, id
-    LIMIT :count
-) d;
+-- name: latest(states, count)
+-- The deliveries in these states (NULL: in any), the last changed first.
+SELECT * FROM balansity.delivery
+WHERE :states::text[] IS NULL OR state = ANY (:states)
+ORDER BY changed_at DESC, id
+LIMIT :count;
 
--- name: matching(name, count)$
--- The deliveries whose id or key begins with `name`, in the form of `latest`; what is called exactly so stands alone.
+-- name: matching(name, count)
+-- The deliveries whose id or key begins with `name`, the last changed first; what is called exactly so stands alone.
 WITH named AS (
-    SELECT d.*, d.id::text = :name OR d.key = :name AS exact FROM balansity.delivery d
-    WHERE starts_with(d.id::text, :name) OR starts_with(d.key, :name)
+    SELECT id, id::text = :name OR key = :name AS exact FROM balansity.delivery
+    WHERE starts_with(id::text, :name) OR starts_with(key, :name)
 )
-SELECT coalesce(jsonb_agg(to_jsonb(d) - 'exact' ORDER BY d.changed_at DESC, d.id), '[]')
-FROM (
-    SELECT * FROM named WHERE exact OR NOT EXISTS (SELECT FROM named WHERE exact)
-    ORDER BY changed_at DESC, id
-    LIMIT :count
-) d;
+SELECT d.* FROM balansity.delivery d JOIN named USING (id)
+WHERE named.exact OR NOT EXISTS (SELECT FROM named WHERE exact)
+ORDER BY d.changed_at DESC, d.id
+LIMIT :count;
 
--- name: story(id)$
--- One delivery with its attempts and events in order, as JSON.
-SELECT to_jsonb(d) || jsonb_build_object(
-    'attempt', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.number), '[]')
-                FROM balansity.delivery_attempt a WHERE a.delivery_id = d.id),
-    'event', (SELECT coalesce(jsonb_agg(to_jsonb(e) ORDER BY e.occurred_at, e.received_at), '[]')
-              FROM balansity.delivery_event e WHERE e.delivery_id = d.id)
-)
-FROM balansity.delivery d
-WHERE d.id = :id::uuid;
+-- name: attempts(delivery_id)
+SELECT * FROM balansity.delivery_attempt WHERE delivery_id = :delivery_id::uuid ORDER BY number;
+
+-- name: events(delivery_id)
+SELECT * FROM balansity.delivery_event WHERE delivery_id = :delivery_id::uuid ORDER BY occurred_at, received_at;

@@ -14,7 +14,6 @@ CLINIC = Address("Balansity", addr_spec="no-reply@balansity.example")
 BOOKED = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 APPOINTMENT = AppointmentFacts(
     id=UUID(int=7),
-    user_id=UUID(int=1),
     status="scheduled",
     scheduled_at=datetime(2026, 11, 25, 7, 35, tzinfo=UTC),
     created_at=BOOKED,

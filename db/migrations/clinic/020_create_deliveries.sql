@@ -114,27 +114,6 @@ BEGIN
         FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient);
     END IF;
 
-    -- Nearly always the reason is new and nothing speaks against the mail: then one statement does it all.
-    IF p_refusal IS NULL THEN
-        WITH fresh AS (
-            INSERT INTO balansity.delivery (
-                key, message_id, template, recipient, subject, user_id, appointment_id, scheduled_at,
-                state, attempts, planned_at, changed_at
-            ) VALUES (
-                p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
-                p_entry.appointment_id, p_entry.scheduled_at, 'sending', 1, present, present
-            )
-            ON CONFLICT (key) DO NOTHING
-            RETURNING id
-        )
-        INSERT INTO balansity.delivery_attempt AS a (delivery_id, number, provider, started_at)
-        SELECT id, 1, p_provider, present FROM fresh
-        RETURNING a.delivery_id, 'sending', a.number INTO delivery_id, state, number;
-        IF FOUND THEN
-            RETURN;
-        END IF;
-    END IF;
-
     opened := balansity.plan_delivery(p_entry);
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
     -- nobody knows whether the mail went out.
