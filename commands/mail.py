@@ -1,6 +1,5 @@
 """Commands about e-mail: what went out and why, what mails look like, and which addresses get none."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +7,14 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-import settings
+from commands.output import json_option, moment, show_json, show_table
 from db import queries
 from db.connection import Connection
 from db.database import transaction
 from mail import rendering
-from mail.template import MINUTE, TEMPLATES
+from mail.template import MINUTE, TEMPLATES, Template
 
 STATES = {
     "planned": "cyan",
@@ -29,7 +29,6 @@ STATES = {
     "superseded": "dim",
     "suppressed": "dim",
 }
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.command()
@@ -57,11 +56,11 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
         rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
         story = queries.deliveries.story(conn, id=rows[0]["id"]) if which is not None and len(rows) == 1 else None
     if as_json:
-        click.echo(json.dumps(story or rows, ensure_ascii=False, indent=2))
+        show_json(story or rows)
     elif story:
         _tell(story)
     else:
-        Console().print(_list(rows))
+        show_table("Deliveries", [_listed(row) for row in rows])
 
 
 @click.command()
@@ -74,7 +73,7 @@ def preview(template: str | None, html: bool) -> None:
     process shows all of them at /mails.
     """
     if template is None:
-        Console().print(_templates())
+        show_table("Templates", [_described(each) for each in TEMPLATES.values()])
     else:
         click.echo(rendering.sample(template)[0 if html else 1], nl=False)
 
@@ -93,9 +92,9 @@ def suppressions(lift: str | None, as_json: bool) -> None:
     if lift and not lifted:
         raise click.ClickException(f"{lift} is not suppressed.")
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        show_json(rows)
     else:
-        Console().print(_suppressed(rows))
+        show_table(f"{len(rows)} suppressed", [{**row, "since": datetime.fromisoformat(row["since"])} for row in rows])
 
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
@@ -123,25 +122,15 @@ def _resend(conn: Connection, name: str) -> None:
     )
 
 
-def _list(rows: list[dict[str, Any]]) -> Table:
-    table = Table("Changed", "State", "Template", "Tries", "Reason", "Id")
-    for row in rows:
-        table.add_row(
-            _moment(row["changed_at"]),
-            _coloured(row["state"]),
-            escape(row["template"]),
-            str(row["attempts"]),
-            escape(row["reason"] or ""),
-            row["id"][:8],
-        )
-    return table
-
-
-def _suppressed(rows: list[dict[str, Any]]) -> Table:
-    table = Table("Address", "Reason", "Since", title=f"{len(rows)} suppressed")
-    for row in rows:
-        table.add_row(escape(row["address"]), row["reason"], _moment(row["since"]))
-    return table
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "changed": datetime.fromisoformat(row["changed_at"]),
+        "state": Text(row["state"], STATES[row["state"]]),
+        "template": row["template"],
+        "tries": row["attempts"],
+        "reason": row["reason"],
+        "id": row["id"][:8],
+    }
 
 
 def _tell(story: dict[str, Any]) -> None:
@@ -149,7 +138,7 @@ def _tell(story: dict[str, Any]) -> None:
     facts = Table.grid(padding=(0, 2))
     for name in ("id", "key", "template", "recipient", "subject", "user_id", "reason", "provider_message_id"):
         facts.add_row(name, escape(str(story[name] or "")))
-    console.print(_coloured(story["state"]), facts)
+    console.print(Text(story["state"], STATES[story["state"]]), facts)
     table = Table("When", "What", "Words")
     table.add_row(_moment(story["planned_at"]), "planned", "")
     for attempt in story["attempt"]:
@@ -162,22 +151,15 @@ def _tell(story: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _templates() -> Table:
-    table = Table("Template", "Subject", "Essential", "Unanswered")
-    for template in TEMPLATES.values():
-        again = template.resend_after
-        table.add_row(
-            template.name,
-            template.subject,
-            "yes" if template.essential else "no",
-            f"sent again after {again // MINUTE} min" if again else "left to a person",
-        )
-    return table
-
-
-def _coloured(state: str) -> str:
-    return f"[{STATES[state]}]{state}[/]"
+def _described(template: Template) -> dict[str, str]:
+    again = template.resend_after
+    return {
+        "template": template.name,
+        "subject": template.subject,
+        "essential": "yes" if template.essential else "no",
+        "unanswered": f"sent again after {again // MINUTE} min" if again else "left to a person",
+    }
 
 
 def _moment(value: str) -> str:
-    return datetime.fromisoformat(value).astimezone(settings.current().time_zone).strftime("%Y-%m-%d %H:%M:%S")
+    return moment(datetime.fromisoformat(value))
