@@ -43,7 +43,7 @@ def _storable(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_storable)]
 
 
-class Event(BaseModel):
+class MailEvent(BaseModel):
     """One event; `delivery` is the custom argument that our mails carry, and other senders' mails do not."""
 
     sg_event_id: Annotated[Text, StringConstraints(min_length=1, max_length=300)]
@@ -94,16 +94,16 @@ def _batch(body: str) -> list[Any]:
     return batch
 
 
-def _event(each: Any) -> Event | None:
+def _event(each: Any) -> MailEvent | None:
     """The event; one that cannot be read must not hold up the others: it would be no better when it comes again."""
     try:
-        return Event.model_validate(each)
+        return MailEvent.model_validate(each)
     except ValidationError as error:
         events.warning("mail_event_skipped", why=problems(error))
         return None
 
 
-def _record(conn: Connection, event: Event) -> bool:
+def _record(conn: Connection, event: MailEvent) -> bool:
     """Whether the event was news; mails of other senders on the account, and openings and clicks, are not for us."""
     if event.kind is None or event.delivery is None:
         return False
