@@ -38,18 +38,13 @@ events = log.EventLogger("scheduler")  # also where the module is run as a progr
 
 @dataclass(frozen=True)
 class Job:
-    """An entry of the schedule; weekdays in `schedule` are named, times are the clinic's unless it says otherwise."""
+    """An entry of the schedule; weekdays in `schedule` are named, times are the clinic's."""
 
     name: str
     schedule: str
     missed: Missed
     most_lateness: timedelta
     actor: Actor[..., Any]
-    time_zone: str | None = None
-
-    @property
-    def zone_name(self) -> str:
-        return self.time_zone or str(settings.current().time_zone)
 
 
 JOBS = (
@@ -88,7 +83,7 @@ def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
             return
     clockwork = BackgroundScheduler(timezone=UTC)
     for job in jobs:
-        trigger = cron_trigger(job.schedule, ZoneInfo(job.zone_name), TICK_SECOND)
+        trigger = cron_trigger(job.schedule, settings.current().time_zone, TICK_SECOND)
         clockwork.add_job(_run_step, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
     clockwork.start()
     events.info("scheduler_started", jobs=len(jobs))
@@ -128,15 +123,14 @@ def _run_step(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[
 
 def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
     """Make the database's rows say what the table of jobs says; a changed schedule counts from now on."""
+    zone = settings.current().time_zone.key
     for job in jobs:
         with _held(job.name) as (conn, row):
             if row is None:
-                queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now)
-            elif (row.schedule, row.time_zone) != (job.schedule, job.zone_name):
+                queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
+            elif (row.schedule, row.time_zone) != (job.schedule, zone):
                 _settle(conn, job, row, now)
-                queries.jobs.change_schedule(
-                    conn, name=job.name, schedule=job.schedule, time_zone=job.zone_name, now=now
-                )
+                queries.jobs.change_schedule(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
                 events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
     with transaction() as conn:
         if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):

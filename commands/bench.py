@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bench import measures, picture, race, report
 from bench.contestants import EVERYONE, FOLDER
+from commands.output import json_option
 
 MEASURES = [measure.name for measure in measures.MEASURES]
 CONTESTANTS = [contestant.name for contestant in EVERYONE]
@@ -19,7 +20,7 @@ CONTESTANTS = [contestant.name for contestant in EVERYONE]
 @click.option("--rounds", default=3, show_default=True, help="How often; the median counts.")
 @click.option("--quick", is_flag=True, help="One short round, to see that it works.")
 @click.option("--long", "long_", is_flag=True, help="A snapshot held for 5 minutes, 5 million finished messages.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@json_option
 @click.option("--folder", default=FOLDER / "results", type=click.Path(path_type=Path), help="Where results are kept.")
 def bench(only: tuple[str, ...], contestant: tuple[str, ...], rounds: int, folder: Path, **switches: bool) -> None:
     """Measure the broker beside its peers: speed, latency, memory, and what slows it down."""

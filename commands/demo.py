@@ -1,6 +1,5 @@
 """Watch the whole job once."""
 
-import json
 import logging
 import sys
 import time
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 import settings
+from commands.output import json_option, show_json
 from db import queries
 from db.connection import Connection
 from db.database import connect
@@ -27,22 +27,22 @@ START_SECONDS = 30.0
 
 
 @click.command()
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object on stdout; the account goes to stderr.")
+@json_option
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=settings.ROOT / "var" / "demo",
     help="Where the mails, the reports, the logs and the server's data go.  [default: var/demo]",
 )
-def demo(*, json_: bool, folder: Path) -> None:
+def demo(*, as_json: bool, folder: Path) -> None:
     """Watch the whole job once, on invented families and a real PostgreSQL.
 
     Starts the server, the workers and the scheduler, changes rows the way the site does, and shows what follows:
     mails as .eml files, the report as PDF, statuses, analytics. Nothing leaves this machine. Ends by itself within
-    90 seconds; the exit code is 0 only if every effect was seen exactly once.
+    90 seconds; the exit code is 0 only if every effect was seen exactly once. With --json the account goes to stderr.
     """
     logging.getLogger().setLevel(logging.WARNING)  # the account tells what happens
-    console = Console(stderr=json_, highlight=False, soft_wrap=True)
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     started_at = time.monotonic()
     try:
         with interruptible(), set_up(folder.absolute()) as stage:
@@ -54,11 +54,11 @@ def demo(*, json_: bool, folder: Path) -> None:
                 conn.close()
             account.write_reports()
     except Exception as error:
-        if json_:
-            click.echo(json.dumps({"problems": [str(error)]}, ensure_ascii=False))
+        if as_json:
+            show_json({"problems": [str(error)]})
         raise
-    if json_:
-        click.echo(account.as_json(problems))
+    if as_json:
+        show_json(account.summary(problems))
     _conclude(account, problems)
     sys.exit(1 if problems else 0)
 

@@ -1,6 +1,5 @@
 """Say what is wrong with an installation, and how to mend it."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from rich.console import Console
 
 import db.database
 import settings
+from commands.output import json_option, moment, show_json
 from db import clock, queries
 from db.connection import STATEMENT_SECONDS, Connection, shown
 from db.migrate import pending
@@ -35,12 +35,12 @@ class Finding:
 
 
 @click.command()
-@click.option("--json", "json_", is_flag=True, help="Print JSON instead of lines.")
-def doctor(*, json_: bool) -> None:
+@json_option
+def doctor(*, as_json: bool) -> None:
     """Look at settings, database, workers and what waits for a person; exits with 1 where something is bad."""
     findings = list(_findings())
-    if json_:
-        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    if as_json:
+        show_json([asdict(finding) for finding in findings])
     else:
         console = Console(highlight=False, soft_wrap=True)
         for finding in findings:
@@ -114,7 +114,7 @@ def _rights(conn: Connection) -> Finding:
     return Finding("good", "This role may do all it must.")
 
 
-def _patience(conn: Connection) -> Finding:
+def _statement_limit(conn: Connection) -> Finding:
     if role := queries.doctor.unlimited_role(conn):
         return Finding(
             "bad",
@@ -159,7 +159,7 @@ def _schedule(conn: Connection) -> Finding:
 def _clock(conn: Connection) -> Finding:
     now = clock.now(conn)
     ahead = [
-        f"{job.name} until {job.planned_until:%Y-%m-%d %H:%M} UTC"
+        f"{job.name} until {moment(job.planned_until)}"
         for job in queries.doctor.planned_jobs(conn)
         if is_ahead(job.planned_until, now)
     ]
@@ -185,7 +185,7 @@ def _events(conn: Connection) -> Finding:
     zone = settings.current().time_zone.key
     what = f"Analytics events on a day that is not theirs in {zone}"
     if count := queries.doctor.misplaced_events(conn, zone=zone):
-        return Finding("note", f"{what}: {count}", "`balansity stats --recount` puts them on their day.")
+        return Finding("note", f"{what}: {count}", "`balansity statistics --recount` puts them on their day.")
     return Finding("good", f"{what}: none")
 
 
@@ -199,7 +199,7 @@ def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Findin
 
 LOOKS = (
     _rights,
-    _patience,
+    _statement_limit,
     _pgmq,
     _views,
     _workers,

@@ -1,11 +1,11 @@
 """`balansity forget`: remove what is held about one person."""
 
-import json
 import sys
 from uuid import UUID
 
 import click
 
+from commands.output import json_option, show_json
 from db import queries
 from db.database import transaction
 from gateways import report_storage
@@ -15,7 +15,7 @@ from gateways.mail import outbox
 @click.command()
 @click.argument("user_id", type=click.UUID)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines; asks nothing.")
+@json_option
 def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
     """Remove the reports, mail files, mail addresses and analytics links of the user USER_ID, and say what was removed.
 
@@ -23,13 +23,13 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
     payments) are the site's to remove; this works before and after that.
 
     Messages that are being worked on, and those about payments that are not settled, remain: then it exits with 1,
-    and is to be called again.
+    and is to be called again. With --json nothing is asked.
     """
     if not yes and not as_json:
         click.confirm(f"Remove what is held about user {user_id}? It cannot be undone.", abort=True)
     removed, remaining = _remove(user_id)
     if as_json:
-        click.echo(json.dumps({"user_id": str(user_id), "removed": removed, "remaining": remaining}))
+        show_json({"user_id": str(user_id), "removed": removed, "remaining": remaining})
     else:
         for what, count in removed.items():
             click.echo(f"{count:>6}  {what}")

@@ -1,15 +1,14 @@
 """`balansity jobs`: the schedule, its history, and a person's hand on it."""
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
 import scheduler
 import settings
-from commands.messages import as_json, show
+from commands.output import json_option, moment, show_json, show_table
 from db import clock, overview, queries
 from db.database import transaction
 
@@ -19,20 +18,20 @@ from db.database import transaction
 def jobs(ctx: click.Context) -> None:
     """The schedule: list (what is done without a command), run, pause, resume, history."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(list_jobs, json_=False)
+        ctx.invoke(list_jobs, as_json=False)
 
 
 @jobs.command("list")
-@as_json
-def list_jobs(*, json_: bool) -> None:
+@json_option
+def list_jobs(*, as_json: bool) -> None:
     """Every job, what becomes of its missed slots, its next runs and its latest one."""
     table = {job.name: job for job in scheduler.JOBS}
     with transaction() as conn:
         rows = [row | _policy(table.get(row["job"])) for row in overview.jobs(conn)]
-    if json_:
-        click.echo(_json(rows))
+    if as_json:
+        show_json(rows)
         return
-    show(
+    show_table(
         f"Jobs, times in {settings.current().time_zone}",
         [
             {
@@ -40,7 +39,7 @@ def list_jobs(*, json_: bool) -> None:
                 "schedule": row["schedule"],
                 "missed slots": row["missed"] and f"{row['missed']}, {row['most_lateness']} late at most",
                 "next runs": _next_runs(row),
-                "latest run": _shown(row["latest_run"], "%d.%m %H:%M"),
+                "latest run": row["latest_run"],
                 "outcome": _outcome(row),
             }
             for row in rows
@@ -76,21 +75,21 @@ def resume(name: str) -> None:
 @click.argument("name", required=False)
 @click.option("--limit", default=20, show_default=True, help="How many runs.")
 @click.option("--skipped", is_flag=True, help="Slots that were skipped, too, with the reason.")
-@as_json
-def history(name: str | None, limit: int, *, skipped: bool, json_: bool) -> None:
+@json_option
+def history(name: str | None, limit: int, *, skipped: bool, as_json: bool) -> None:
     """The latest runs of the job NAME, or of all jobs: planned, enqueued, started, finished, and what they did."""
     with transaction() as conn:
         rows = [row._asdict() for row in queries.jobs.history(conn, job=name, skipped=skipped, limit=limit)]
-    if json_:
-        click.echo(_json(rows))
+    if as_json:
+        show_json(rows)
         return
-    show(
+    show_table(
         f"Runs, times in {settings.current().time_zone}",
         [
             {
                 "job": row["job"],
-                "slot": _shown(row["slot"], "%d.%m %H:%M:%S"),
-                **{what: _shown(row[f"{what}_at"], "%d.%m %H:%M:%S") for what in ("enqueued", "started", "finished")},
+                "slot": row["slot"],
+                **{what: row[f"{what}_at"] for what in ("enqueued", "started", "finished")},
                 "outcome": _outcome(row),
             }
             for row in rows
@@ -112,16 +111,8 @@ def _policy(job: scheduler.Job | None) -> dict[str, Any]:
 def _next_runs(row: dict[str, Any]) -> str:
     if row["paused"]:
         return "paused"
-    runs = ", ".join(_shown(run, "%d.%m %H:%M") for run in row["next_runs"])
+    runs = ", ".join(map(moment, row["next_runs"]))
     return f"ahead of the clock: {runs}" if row["ahead"] else runs
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, default=lambda time: time.astimezone(UTC).isoformat(), ensure_ascii=False)
-
-
-def _shown(time: datetime | None, form: str) -> str:
-    return time.astimezone(settings.current().time_zone).strftime(form) if time else ""
 
 
 def _outcome(row: dict[str, Any]) -> str:

@@ -1,21 +1,20 @@
 """Commands about e-mail: what went out and why, what mails look like, and which addresses get none."""
 
-import json
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-import settings
+from commands.output import json_option, moment, show_json, show_table
 from db import queries
 from db.connection import Connection
 from db.database import transaction
 from mail import rendering
-from mail.template import MINUTE, TEMPLATES
+from mail.template import MINUTE, TEMPLATES, Template
 
 STATES = {
     "planned": "cyan",
@@ -30,7 +29,6 @@ STATES = {
     "superseded": "dim",
     "suppressed": "dim",
 }
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.command()
@@ -58,11 +56,11 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
         rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
         story = _story(conn, rows[0]) if which is not None and len(rows) == 1 else None
     if as_json:
-        click.echo(_json(story or rows))
+        show_json(story or rows)
     elif story:
         _tell(story)
     else:
-        Console().print(_list(rows))
+        show_table("Deliveries", [_listed(row) for row in rows])
 
 
 @click.command()
@@ -75,7 +73,7 @@ def preview(template: str | None, html: bool) -> None:
     process shows all of them at /mails.
     """
     if template is None:
-        Console().print(_templates())
+        show_table("Templates", [_described(each) for each in TEMPLATES.values()])
     else:
         click.echo(rendering.sample(template)[0 if html else 1], nl=False)
 
@@ -94,9 +92,9 @@ def suppressions(lift: str | None, as_json: bool) -> None:
     if lift and not lifted:
         raise click.ClickException(f"{lift} is not suppressed.")
     if as_json:
-        click.echo(_json(rows))
+        show_json(rows)
     else:
-        Console().print(_suppressed(rows))
+        show_table(f"{len(rows)} suppressed", rows)
 
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
@@ -122,10 +120,6 @@ def _dicts(rows: Iterable[Any]) -> list[dict[str, Any]]:
     return [row._asdict() for row in rows]
 
 
-def _json(found: Any) -> str:
-    return json.dumps(found, ensure_ascii=False, indent=2, default=datetime.isoformat)
-
-
 def _resend(conn: Connection, name: str) -> None:
     rows = _matching(conn, name, 2)
     if len(rows) > 1:
@@ -138,25 +132,15 @@ def _resend(conn: Connection, name: str) -> None:
     )
 
 
-def _list(rows: list[dict[str, Any]]) -> Table:
-    table = Table("Changed", "State", "Template", "Tries", "Reason", "Id")
-    for row in rows:
-        table.add_row(
-            _moment(row["changed_at"]),
-            _coloured(row["state"]),
-            escape(row["template"]),
-            str(row["attempts"]),
-            escape(row["reason"] or ""),
-            row["id"][:8],
-        )
-    return table
-
-
-def _suppressed(rows: list[dict[str, Any]]) -> Table:
-    table = Table("Address", "Reason", "Since", title=f"{len(rows)} suppressed")
-    for row in rows:
-        table.add_row(escape(row["address"]), row["reason"], _moment(row["since"]))
-    return table
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "changed": row["changed_at"],
+        "state": Text(row["state"], STATES[row["state"]]),
+        "template": row["template"],
+        "tries": row["attempts"],
+        "reason": row["reason"],
+        "id": row["id"][:8],
+    }
 
 
 def _tell(story: dict[str, Any]) -> None:
@@ -164,35 +148,24 @@ def _tell(story: dict[str, Any]) -> None:
     facts = Table.grid(padding=(0, 2))
     for name in ("id", "key", "template", "recipient", "subject", "user_id", "reason", "provider_message_id"):
         facts.add_row(name, escape(str(story[name] or "")))
-    console.print(_coloured(story["state"]), facts)
+    console.print(Text(story["state"], STATES[story["state"]]), facts)
     table = Table("When", "What", "Words")
-    table.add_row(_moment(story["planned_at"]), "planned", "")
+    table.add_row(moment(story["planned_at"]), "planned", "")
     for attempt in story["attempt"]:
         outcome = attempt["outcome"] or "no answer recorded"
         what = f"attempt {attempt['number']} by {attempt['provider']}: {outcome}"
         words = " · ".join(filter(None, (attempt["answer"], attempt["provider_message_id"])))
-        table.add_row(_moment(attempt["started_at"]), what, escape(words))
+        table.add_row(moment(attempt["started_at"]), what, escape(words))
     for event in story["event"]:
-        table.add_row(_moment(event["occurred_at"]), event["kind"], escape(event["detail"] or ""))
+        table.add_row(moment(event["occurred_at"]), event["kind"], escape(event["detail"] or ""))
     console.print(table)
 
 
-def _templates() -> Table:
-    table = Table("Template", "Subject", "Essential", "Unanswered")
-    for template in TEMPLATES.values():
-        again = template.resend_after
-        table.add_row(
-            template.name,
-            template.subject,
-            "yes" if template.essential else "no",
-            f"sent again after {again // MINUTE} min" if again else "left to a person",
-        )
-    return table
-
-
-def _coloured(state: str) -> str:
-    return f"[{STATES[state]}]{state}[/]"
-
-
-def _moment(value: datetime) -> str:
-    return value.astimezone(settings.current().time_zone).strftime("%Y-%m-%d %H:%M:%S")
+def _described(template: Template) -> dict[str, str]:
+    again = template.resend_after
+    return {
+        "template": template.name,
+        "subject": template.subject,
+        "essential": "yes" if template.essential else "no",
+        "unanswered": f"sent again after {again // MINUTE} min" if again else "left to a person",
+    }

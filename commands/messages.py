@@ -5,36 +5,33 @@ from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console, JustifyMethod
-from rich.table import Table
 
+from commands.output import json_option, moment, show_json, show_table
 from db import overview, queries
 from db.database import transaction
 from errors import BalansityError
 
-as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")
-
 
 @click.command()
-@as_json
-def status(*, json_: bool) -> None:
+@json_option
+def status(*, as_json: bool) -> None:
     """Show what waits, runs and failed, queue by queue, and which workers live."""
     with transaction() as conn:
         queues, pgmq, workers = overview.queues(conn), overview.pgmq(conn), overview.workers(conn)
-    if json_:
-        click.echo(json.dumps({"queues": queues, "pgmq": pgmq, "workers": workers}))
+    if as_json:
+        show_json({"queues": queues, "pgmq": pgmq, "workers": workers})
         return
-    show("Broker", queues)
-    show("pgmq, not yet bridged", pgmq)
-    show("Workers", workers)
+    show_table("Broker", queues)
+    show_table("pgmq, not yet bridged", pgmq)
+    show_table("Workers", workers)
 
 
 @click.command()
 @click.argument("message_id", required=False)
 @click.option("--actor", help="Only those of this actor.")
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
-@as_json
-def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) -> None:
+@json_option
+def dead(*, message_id: str | None, actor: str | None, limit: int, as_json: bool) -> None:
     """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
     with transaction() as conn:
         rows = (
@@ -42,21 +39,20 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, json_: bool) 
             if message_id
             else queries.messages.list_dead(conn, actor=actor, limit=limit)
         )
-        letters = [row._asdict() for row in rows if row]
-    for letter in letters:
-        if "message" in letter:
-            letter["message"] = _decoded(letter["message"])
-    if message_id and not letters:
+        dead_letters = [row._asdict() for row in rows if row]
+    for dead_letter in dead_letters:
+        if "message" in dead_letter:
+            dead_letter["message"] = _decoded(dead_letter["message"])
+    if message_id and not dead_letters:
         raise BalansityError(f"No dead letter has the id {message_id}: `balansity dead` lists those there are.")
-    if json_ or message_id:
-        click.echo(json.dumps(letters, default=str, ensure_ascii=False, indent=None if json_ else 2))
+    if as_json or message_id:
+        show_json(dead_letters)
         return
-    for letter in letters:
-        click.echo(f"{letter['message_id']}  {letter['died_at']:%Y-%m-%d %H:%M:%S}  {letter['actor']}")
-        click.echo(f"    after {letter['attempts']} attempts: {_reason(letter['error'])}")
-    click.echo(
-        f"{len(letters)} dead letters. Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID"
-    )
+    for dead_letter in dead_letters:
+        click.echo(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor']}")
+        click.echo(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
+    click.echo(f"{len(dead_letters)} dead letters.", nl=False)
+    click.echo(" Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID")
 
 
 @click.command()
@@ -73,20 +69,6 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
         else:
             count = queries.messages.redrive_actor(conn, actor=actor)
     click.echo(f"{count} sent back to work.")
-
-
-def show(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table for people; what tells them apart, in the first column, is shown whole."""
-    if not rows:
-        click.echo(f"{title}: none")
-        return
-    table = Table(title=title, title_justify="left")
-    for number, (column, value) in enumerate(rows[0].items()):
-        justify: JustifyMethod = "right" if isinstance(value, int) else "left"
-        table.add_column(column.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console().print(table)
 
 
 def _decoded(message: str) -> Any:

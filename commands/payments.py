@@ -1,14 +1,11 @@
 """`balansity payments`: those that a person has to decide about."""
 
-import json
-from datetime import datetime
 from uuid import UUID
 
 import click
 
-import settings
 from actors.payments import process_payment
-from commands.messages import as_json, show
+from commands.output import json_option, show_json, show_table
 from db import clock, queries
 from db.database import transaction
 from domain.money import Sum
@@ -20,12 +17,12 @@ from errors import BalansityError
 def payments(ctx: click.Context) -> None:
     """Payments that a person has to decide about (shown without a command), and what can be done with one."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(flagged, json_=False)
+        ctx.invoke(flagged, as_json=False)
 
 
 @payments.command()
-@as_json
-def flagged(*, json_: bool) -> None:
+@json_option
+def flagged(*, as_json: bool) -> None:
     """Payments that do not add up, with the reason, the oldest first."""
     with transaction() as conn:
         rows = [
@@ -38,11 +35,10 @@ def flagged(*, json_: bool) -> None:
             }
             for flag in queries.payments.list_flags(conn)
         ]
-    if json_:
-        click.echo(json.dumps(rows, default=datetime.isoformat, ensure_ascii=False))
+    if as_json:
+        show_json(rows)
         return
-    zone = settings.current().time_zone
-    show("Payments to decide about", [{**row, "since": f"{row['since'].astimezone(zone):%d.%m %H:%M}"} for row in rows])
+    show_table("Payments to decide about", rows)
     click.echo("Ask the provider again: balansity payments process ID verify    Done: balansity payments resolve ID")
 
 

@@ -1,4 +1,4 @@
-"""The clinic's numbers for a period, by day: what was begun on it, and what has become of that by now."""
+"""The clinic's statistics of a period, by day: what was begun on it, and what has become of that by now."""
 
 from collections import defaultdict
 from collections.abc import Sequence

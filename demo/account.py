@@ -1,6 +1,5 @@
 """What was seen: the effects as they appear, counted, told to a person and summed up as JSON."""
 
-import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -85,8 +84,8 @@ class Account:
             f"{count} {what} instead of {expected[kind]}" for what, kind, count in counts if count != expected[kind]
         ]
         found += [
-            f"dead letter of {letter.actor_name}: {letter.error.strip().splitlines()[-1]}"
-            for letter in queries.demo.dead(conn)
+            f"dead letter of {dead_letter.actor_name}: {dead_letter.error.strip().splitlines()[-1]}"
+            for dead_letter in queries.demo.dead(conn)
         ]
         return found
 
@@ -96,11 +95,10 @@ class Account:
             path.write_bytes(report.pop("content"))
             report["file"] = str(path)
 
-    def as_json(self, problems: list[str]) -> str:
+    def summary(self, problems: list[str]) -> dict[str, Any]:
         emails = [
             {key: row[key] for key in ("id", "template", "state", "key")}
             | {"file": str(self.stage.outbox / row["file"])}
             for row in self.seen["emails"]
         ]
-        summary = {**self.seen, "emails": emails, "seconds": self.seconds, "problems": problems}
-        return json.dumps(summary, ensure_ascii=False, default=str)
+        return {**self.seen, "emails": emails, "seconds": self.seconds, "problems": problems}

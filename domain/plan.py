@@ -9,7 +9,7 @@ from domain.slots import next_slot
 
 
 @dataclass(frozen=True, order=True)
-class Event:
+class Happening:
     """Something that happens to a row: `subject` is its table's noun and its id."""
 
     at: datetime
@@ -17,13 +17,13 @@ class Event:
     subject: str
 
 
-def at_slots(events: Iterable[Event], start: datetime, schedule: str, time_zone: ZoneInfo) -> list[Event]:
-    """Each event at the first slot from its moment on, and not before `start`.
+def at_slots(happenings: Iterable[Happening], start: datetime, schedule: str, time_zone: ZoneInfo) -> list[Happening]:
+    """Each of these at the first slot from its moment on, and not before `start`.
 
     Of several to one subject in one slot, the last counts: a run does them in one go.
     """
-    happening = {}
-    for event in sorted(events):
-        moved = replace(event, at=next_slot(schedule, time_zone, max(event.at, start)))
-        happening[moved.at, moved.subject] = moved
-    return sorted(happening.values())
+    moved = {}
+    for each in sorted(happenings):
+        late = replace(each, at=next_slot(schedule, time_zone, max(each.at, start)))
+        moved[late.at, late.subject] = late
+    return sorted(moved.values())

@@ -3,7 +3,7 @@
 from flask import Flask
 
 import settings
-from web import access, health, mails, numbers, sendgrid_events, state, yookassa_notices
+from web import access, health, mails, sendgrid_events, state, statistics, yookassa_notices
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 
@@ -23,5 +23,5 @@ def create_app() -> Flask:
     app.register_blueprint(yookassa_notices.pages)
     app.register_blueprint(mails.pages)
     app.register_blueprint(state.pages)
-    app.register_blueprint(numbers.pages)
+    app.register_blueprint(statistics.pages)
     return app

@@ -73,7 +73,3 @@ SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state 
 -- name: flush(queue)!
 -- Drop the messages of a queue that nobody has claimed.
 DELETE FROM dramatiq.queue WHERE queue_name = :queue AND state = 'queued';
-
--- name: redrive(ids)$
--- Send dead letters back to work.
-SELECT dramatiq.redrive(:ids::uuid[]);

@@ -127,9 +127,9 @@ def test_a_machine_whose_clock_is_ahead_plans_nothing_ahead(database: str, clini
     assert clinic.value("SELECT max(planned_until) <= now() FROM balansity.job")
 
 
-def test_the_bells_ring_without_the_safety_net(database: str, clinic: Clinic) -> None:
+def test_the_clock_ticks_without_the_safety_net(database: str, clinic: Clinic) -> None:
     since = set_back(clinic, 5)
-    ahead = (50 - datetime.now(UTC).second) % 60  # a bell will ring soon
+    ahead = (50 - datetime.now(UTC).second) % 60  # a tick will come soon
     with running(database, "-c", ON_ANOTHER_MACHINE, str(ahead), "86400"):
         wait_until(lambda: len(slots(clinic, since)) >= 5)  # the one look at the beginning
         again = set_back(clinic, 10)

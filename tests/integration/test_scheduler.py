@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import scheduler
+import settings
 from db.connection import Connection
 from domain.slots import Missed
 from errors import BalansityError
@@ -212,11 +213,12 @@ def test_an_unknown_job_is_refused_with_the_known_ones(clinic: Clinic, order: Ca
 
 @pytest.mark.parametrize("month", ["2026-03", "2026-10"])
 def test_three_schedulers_in_a_month_with_outages_and_a_clock_change_leave_no_slot_out(
-    clinic: Clinic, month: str
+    clinic: Clinic, environment: pytest.MonkeyPatch, month: str
 ) -> None:
     """Berlin's clocks skip 02:30 on 29 March and show it twice on 25 October."""
-    hourly = replace(STATUSES, time_zone="Europe/Berlin", schedule="10 * * * *")
-    nightly = replace(CLEAN_UP, time_zone="Europe/Berlin", schedule="30 2 * * *")
+    environment.setenv("TIME_ZONE", "Europe/Berlin")
+    settings.current.cache_clear()
+    hourly, nightly = replace(STATUSES, schedule="10 * * * *"), replace(CLEAN_UP, schedule="30 2 * * *")
     begin = datetime.fromisoformat(f"{month}-01T12:00:00+00:00")
     set_cursor(clinic, begin)
     synchronise(begin, [hourly, nightly])

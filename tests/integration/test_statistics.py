@@ -151,7 +151,7 @@ def test_a_measure_by_day_is_of_one_group_or_of_all(clinic: Clinic) -> None:
 
 def test_stats_speaks_tables_csv_and_json(clinic: Clinic) -> None:
     record(clinic, INSIDE)
-    period = ["stats", "--from", "2026-11-01", "--to", "2026-11-30"]
+    period = ["statistics", "--from", "2026-11-01", "--to", "2026-11-30"]
     tables = CliRunner().invoke(main, period)
     assert tables.exit_code == 0, tables.output
     assert "page_seen" in tables.output
@@ -168,18 +168,18 @@ def test_no_word_of_a_wide_table_is_cut_off(clinic: Clinic) -> None:
             "VALUES (%s, 'appointment_reminder_24h', %s, 'm', now(), now())",
             *(state, state),
         )
-    shown = stats().output
+    shown = statistics().output
     assert all(word in shown for word in ("appointment_reminder_24h", *MAIL_OUTCOMES[1:]))
 
 
-def stats(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["stats", *arguments])
+def statistics(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["statistics", *arguments])
 
 
 @pytest.mark.parametrize("kind", ["[/x]", "seen [online]", "[bold]loud"])
 def test_stats_shows_words_as_they_are(clinic: Clinic, kind: str) -> None:
     record(clinic, INSIDE, kind=kind)
-    result = stats("--from", "2026-11-01", "--to", "2026-11-30")
+    result = statistics("--from", "2026-11-01", "--to", "2026-11-30")
     assert result.exit_code == 0, result.output
     assert kind in result.output
 
@@ -187,7 +187,7 @@ def test_stats_shows_words_as_they_are(clinic: Clinic, kind: str) -> None:
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
 def test_no_spreadsheet_runs_a_word_as_a_formula(clinic: Clinic, start: str) -> None:
     record(clinic, INSIDE, kind=f"{start}1+1")
-    result = stats("--from", "2026-11-01", "--to", "2026-11-30", "--csv")
+    result = statistics("--from", "2026-11-01", "--to", "2026-11-30", "--csv")
     [row] = csv.DictReader(io.StringIO(result.output, newline=""))
     assert row["group"] == f"'{start}1+1"
 
@@ -202,14 +202,14 @@ def test_no_spreadsheet_runs_a_word_as_a_formula(clinic: Clinic, start: str) -> 
     ],
 )
 def test_stats_refuses_days_that_make_no_period(clinic: Clinic, arguments: list[str], said: str) -> None:
-    result = stats(*arguments)
+    result = statistics(*arguments)
     assert result.exit_code == 1
     assert said in result.output
 
 
 @pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
 def test_stats_counts_to_the_bounds_of_its_calendar(clinic: Clinic, day: str) -> None:
-    result = stats("--to", day)
+    result = statistics("--to", day)
     assert result.exit_code == 0, result.output
 
 
@@ -222,6 +222,6 @@ def test_doctor_names_events_on_other_days_and_stats_recounts_them(
     finding = "not theirs in Asia/Yekaterinburg: {}"
     assert finding.format(1) in CliRunner().invoke(main, ["doctor"]).output
     day = ["--from", "2026-11-24", "--to", "2026-11-24", "--json"]
-    assert json.loads(stats(*day).output)["events"] == []
-    assert json.loads(stats(*day, "--recount").output)["events"] == [{"type": "page_seen", "events": 1}]
+    assert json.loads(statistics(*day).output)["events"] == []
+    assert json.loads(statistics(*day, "--recount").output)["events"] == [{"type": "page_seen", "events": 1}]
     assert finding.format("none") in CliRunner().invoke(main, ["doctor"]).output

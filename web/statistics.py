@@ -1,4 +1,4 @@
-"""A page with the clinic's numbers of a period: tables of its sums, and plots by day."""
+"""A page with the clinic's statistics of a period: tables of its sums, and plots by day."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -13,7 +13,7 @@ from db.statistics import Period, Section, choose_period, collect
 from domain.plot import daily_bars
 from domain.russian import number
 from errors import BalansityError
-from web.numbers_words import COLUMNS, GROUPS, HEADINGS
+from web.statistics_words import COLUMNS, GROUPS, HEADINGS
 
 LONGEST_DAYS = 366
 PLOTTED = {  # of all groups together
@@ -23,17 +23,17 @@ PLOTTED = {  # of all groups together
 }
 PLOTTED_BY_GROUP = {"revenue": ("revenue", "refunds"), "events": ("events",)}
 
-pages = Blueprint("numbers", __name__, template_folder="templates")
+pages = Blueprint("statistics", __name__, template_folder="templates")
 
 
-@pages.get("/numbers")
+@pages.get("/statistics")
 def overview() -> str:
     """The last 30 days, or `?from=2026-11-01&to=2026-11-30`."""
     period = _period()
     with transaction() as conn:
         sections = collect(conn, period)
     return render_template(
-        "numbers.html",
+        "statistics.html",
         period=period,
         headings=HEADINGS,
         columns=COLUMNS,

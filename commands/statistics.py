@@ -1,7 +1,6 @@
-"""`balansity stats`: the clinic's numbers."""
+"""`balansity statistics`: what the clinic did in a period."""
 
 import csv
-import json
 import sys
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import settings
+from commands.output import json_option, show_json
 from db import queries
 from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
@@ -25,9 +25,9 @@ WIDEST = 200  # characters of a table: a narrower terminal folds its lines, whic
 @click.option("--from", "first", type=DAY, help="The first day, as 2026-11-01; default: 30 days up to the last one.")
 @click.option("--to", "last", type=DAY, help="The last day, itself included; default: today.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated: one number a line.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option
 @click.option("--recount", is_flag=True, help="First put every kept event on its day: after TIME_ZONE has changed.")
-def stats(first: datetime | None, last: datetime | None, *, as_csv: bool, as_json: bool, recount: bool) -> None:
+def statistics(first: datetime | None, last: datetime | None, *, as_csv: bool, as_json: bool, recount: bool) -> None:
     """Count check-ups, consultations, revenue, mails and events of a period.
 
     Days are the clinic's (TIME_ZONE). Everything counts for the day it began on, with what has become of it by now:
@@ -43,7 +43,7 @@ def stats(first: datetime | None, last: datetime | None, *, as_csv: bool, as_jso
         sections = collect(conn, period)
     if as_json:
         totals = {name: section.totals() for name, section in sections.items()}
-        click.echo(json.dumps({"from": period.first, "to": period.last, **totals}, default=str, ensure_ascii=False))
+        show_json({"from": period.first, "to": period.last, **totals})
     elif as_csv:
         _print_csv(sections)
     else:

@@ -1,4 +1,4 @@
-"""The words of the page of numbers: for the clinic's people, so in Russian. What has no word here is shown as it is."""
+"""The words of the statistics' page, in Russian for the clinic's people. What has no word here is shown as it is."""
 
 from mail.template import TEMPLATES
 

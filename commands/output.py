@@ -1,0 +1,51 @@
+"""What commands print: tables and times for people, JSON for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+import settings
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def show_json(value: object) -> None:
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+
+
+def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows by their columns' names; what tells them apart, in the first column, is shown whole."""
+    if not rows:
+        click.echo(f"{title}: none")
+        return
+    table = Table(title=title, title_justify="left")
+    for number, (column, value) in enumerate(rows[0].items()):
+        justify: JustifyMethod = "right" if isinstance(value, int) else "left"
+        table.add_column(column.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    Console().print(table)
+
+
+def moment(at: datetime) -> str:
+    """A time as people read it, by the clinic's clocks."""
+    return f"{at.astimezone(settings.current().time_zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _cell(value: object) -> Text:
+    """A value in its own words, whatever marks they hold; a `Text` brings its colours along."""
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, datetime):
+        return Text(moment(value))
+    return Text("" if value is None else str(value))
+
+
+def _plain(value: object) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
