@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,7 @@ from dramatiq import Message
 import settings
 from db.connection import Pool
 from messaging.broker import PostgresBroker
-
-PATIENCE_SECONDS = 60.0
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> float:
-    """Wait until `condition` holds; returns how many seconds that took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, f"{what}: not so after {seconds} s"
-        time.sleep(0.01)
-    return time.monotonic() - began
+from tests.waiting import until
 
 
 class Office:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from tests.servers import sendgrid as server
 from tests.servers import smtp as smtp_server
 from tests.servers.sendgrid import SendGrid
 from tests.servers.smtp import Mailbox
+from tests.waiting import until
 
 PATIENCE_SECONDS = 40  # a dead worker's messages are rescued within 20 s
 
@@ -82,10 +82,7 @@ def send_receipt(conn: Connection) -> None:
 
 
 def wait_until(conn: Connection, query: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not next(iter(cases.row(conn, query).values())):
-        assert time.monotonic() < deadline, f"never came true: {query}"
-        time.sleep(0.05)
+    until(lambda: next(iter(cases.row(conn, query).values())), query)
 
 
 def delivery(conn: Connection) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import scheduler
 import settings
 from db.connection import Connection
 from tests.clinic import Clinic
-from tests.faults.crew import until
+from tests.waiting import until
 
 JOB = "update-appointment-statuses"
 WORKER = ("-m", "dramatiq", "actors", "--processes", "1", "--threads", "1", "--queues", "appointments")

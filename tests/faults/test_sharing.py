@@ -2,7 +2,8 @@
 
 import os
 
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office
+from tests.waiting import until
 
 NAP_SECONDS = 5.0
 

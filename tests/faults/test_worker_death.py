@@ -4,7 +4,8 @@ import os
 import signal
 from collections import Counter
 
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office
+from tests.waiting import until
 
 RESCUE_SECONDS = 20
 HELD = """

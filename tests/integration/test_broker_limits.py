@@ -16,7 +16,8 @@ from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
 from messaging.limits import PostgresLimits
-from tests.integration.broker_cases import PATIENCE, run, until
+from tests.integration.broker_cases import PATIENCE, run
+from tests.waiting import until
 
 THREADS = 8
 
