@@ -28,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as fast what is a unit or is rolled back, by what a test asks for; begin with the longest, real processes."""
+    """Mark as fast what is a unit or is rolled back, by what it asks for; begin with real processes, the longest."""
     for item in items:
         if item.path.is_relative_to(UNITS) or is_undone(item):
             item.add_marker(pytest.mark.fast)
