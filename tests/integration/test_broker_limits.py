@@ -91,6 +91,14 @@ def test_a_window_slides(limits: PostgresLimits) -> None:
     until(limiter._acquire)
 
 
+def test_a_window_counts_what_a_later_second_has_let_through(limits: PostgresLimits) -> None:
+    """Whoever read the clock first may come last, by a stall or by a clock that is late."""
+    late, early = (["mail@101", "mail@100"], ["mail@100", "mail@99"])
+    assert limits.incr_and_sum(late[0], lambda: late, 1, maximum=1, ttl=PATIENCE)
+    assert not limits.incr_and_sum(early[0], lambda: early, 1, maximum=1, ttl=PATIENCE)
+    assert limits.incr_and_sum("mail-of-others@100", lambda: ["mail-of-others@100"], 1, maximum=1, ttl=PATIENCE)
+
+
 def test_windows_of_other_keys_do_not_count(limits: PostgresLimits) -> None:
     mail, payments = (WindowRateLimiter(limits, key, limit=1, window=60) for key in ("mail", "payments"))
     assert mail._acquire()
