@@ -53,9 +53,9 @@ def running(database: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def set_back(clinic: Clinic, minutes: int) -> datetime:
+def set_back(clinic: Clinic, minutes: int, now: datetime | None = None) -> datetime:
     """Let the schedule owe its slots since so many minutes ago."""
-    since = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
+    since = (now or datetime.now(UTC)).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
     clinic.rows("UPDATE balansity.job SET planned_until = %s", since)
     return since
 
@@ -95,8 +95,8 @@ def test_a_frozen_one_is_stood_in_for_and_changes_nothing_when_it_wakes(database
             since = set_back(clinic, 60)
             until(lambda: len(slots(clinic, since)) >= 60)
         again = set_back(
-            clinic, 65
-        )  # now it alone finds an hour of slots owed that exist already, and five that do not
+            clinic, 5, since
+        )  # now it alone finds an hour of slots that exist already, and five that do not
         frozen.send_signal(signal.SIGCONT)
         until(lambda: len(slots(clinic, again)) >= 65)
     assert_exact(clinic, again)
