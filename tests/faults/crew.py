@@ -17,6 +17,9 @@ from db.connection import Pool
 from messaging.broker import PostgresBroker
 from tests.waiting import until
 
+IMPATIENCE = "tests.faults.impatience"  # a module for the dramatiq command, before those with actors
+SILENCE_SECONDS = "4"  # after which workers of the tests take each other for dead
+
 
 class Office:
     """The database that workers share, and the file in which they note what they did."""
@@ -81,11 +84,12 @@ class Worker:
 
     def __init__(self, office: Office, *options: str, **environment: str) -> None:
         self.office = office
-        command = [sys.executable, "-m", "dramatiq", "tests.faults.workload", "--processes", "1", *options]
+        command = [sys.executable, "-m", "dramatiq", IMPATIENCE, "tests.faults.workload", "--processes", "1", *options]
         paths = {
             "DATABASE_URL": office.url,
             "EFFECTS_FILE": str(office.effects_file),
             "GATE_FILE": str(office.gate_file),
+            "SILENCE_SECONDS": SILENCE_SECONDS,
         }
         with office.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -13,6 +13,7 @@ import pytest
 
 import settings
 from db.connection import Connection
+from tests.faults.crew import IMPATIENCE, SILENCE_SECONDS
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers import smtp as smtp_server
@@ -47,11 +48,13 @@ def worker(database: str, provider: SendGrid) -> Iterator[Starter]:
     """Starts worker processes that send through the provider, and kills them after the test."""
     environment = os.environ | {
         "DATABASE_URL": database,
+        "SILENCE_SECONDS": SILENCE_SECONDS,
         "EMAIL_PROVIDER": "sendgrid",
         "SENDGRID_API_KEY": server.KEY,
         "SENDGRID_API_URL": provider.url,
     }
-    command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "2", "--queues", "emails"]
+    command = [sys.executable, "-m", "dramatiq", IMPATIENCE, "actors", "--processes", "1", "--threads", "2"]
+    command += ["--queues", "emails"]
     started: list[subprocess.Popen[bytes]] = []
 
     def start(**more: str) -> subprocess.Popen[bytes]:
