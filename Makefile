@@ -1,11 +1,13 @@
 .DEFAULT_GOAL := help
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/installed
+PYTHON   ?= python3
+VENV     := .venv
+BIN      := $(VENV)/bin
+STAMP    := $(VENV)/installed
+PARALLEL := $(BIN)/pytest --numprocesses 2 --dist worksteal
+PACKAGES := chromium pgbouncer postgresql-15 postgresql-15-cron
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  \033[36mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Set up .venv with the pinned requirements
 
@@ -22,8 +24,26 @@ demo: install ## Watch the whole job once, on real-looking data
 up: install ## Run every process of the Procfile until Ctrl-C
 	$(BIN)/balansity up
 
-test: install ## Run all tests, on the embedded server or on TEST_DATABASE_URL
-	$(BIN)/pytest
+test: install test-packages ## Run the tests, on the embedded server or on TEST_DATABASE_URL
+	$(PARALLEL) -m "not heavy"
+
+test-fast: install ## Run the units and what is rolled back, in a minute at most
+	$(PARALLEL) -m fast
+
+test-all: install test-packages ## Run every test, the heavy ones too: before an issue is called resolved
+	$(PARALLEL)
+
+test-packages: ## Install what some tests need of Debian; without them they skip, and fail where CI is set
+	@for package in $(PACKAGES); do \
+		dpkg --status $$package >/dev/null 2>&1 || missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update --quiet=2; \
+		for package in $$missing; do apt-get install --quiet=2 --yes --no-install-recommends $$package || true; done; \
+	else \
+		echo "Not installed:$$missing. Tests that need them skip; as root, make test-packages installs them on Debian."; \
+	fi
 
 check: install ## Lint, types, layers, schema snapshot
 	$(BIN)/ruff format --check .
@@ -35,4 +55,4 @@ check: install ## Lint, types, layers, schema snapshot
 bench: install ## Measure the broker beside its peers (balansity bench --help)
 	$(BIN)/balansity bench
 
-.PHONY: help install demo up test check bench
+.PHONY: help install demo up test test-fast test-all test-packages check bench

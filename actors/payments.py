@@ -155,6 +155,7 @@ def _take_on(payment: Payment, verdict: Verdict, flag: Callable[..., None]) -> N
 def _take_on_refund(payment: Payment, answer: ProviderRefund) -> None:
     with _changing(payment) as conn:
         now = clock.now(conn)
+        queries.payments.change_status(conn, payment_id=payment.id, status="completed", now=now)  # it was taken first
         match answer.status:
             case "succeeded":
                 queries.payments.change_status(conn, payment_id=payment.id, status="refunded", now=now)

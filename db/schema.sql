@@ -1928,7 +1928,8 @@ CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigin
     AS $_$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
-    RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter WHERE key = ANY (p_keys)), 0)
+    RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter
+                     WHERE key = ANY (p_keys) OR key BETWEEN p_key AND regexp_replace(p_key, '@[0-9]+$', '@A')), 0)
                + p_amount <= p_high
        AND dramatiq.count(p_key, p_amount, NULL, p_high, p_ttl);
 END $_$;
@@ -1938,7 +1939,8 @@ END $_$;
 --
 
 COMMENT ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) IS 'Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq''s windows name their counters key@second:
-who counts for one key waits for who does already, whichever second they stand at.';
+who counts for one key waits for who does already, whichever second they stand at, and counts what stands at later
+seconds, too: the clock may have gone on while it waited, or be late on its machine.';
 
 --
 -- Name: counted(bigint, timestamp with time zone); Type: FUNCTION; Schema: dramatiq; Owner: -
@@ -3172,7 +3174,7 @@ CREATE TABLE dramatiq.actor (
 --
 
 CREATE TABLE dramatiq.counter (
-    key text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
     value bigint NOT NULL,
     expires_at timestamp with time zone NOT NULL
 )

@@ -1,67 +1,69 @@
-"""What every test may ask for: a real PostgreSQL, a migrated database of its own, and settings that point at it."""
+"""What every test may ask for: a real PostgreSQL, a migrated database of its own, settings that point at it, the site.
+
+Parallel runs (`-n 2`) share one server: the process that hands out the tests runs it, the workers clone its template.
+"""
 
 import os
 import signal
-import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
+import hypothesis
 import psycopg2
 import pytest
-from psycopg2.extensions import quote_ident
 from psycopg2.extras import NamedTupleCursor
 
+import broker as application
 import settings
-from db import embedded
 from db.connection import Connection
 from db.database import pool
-from db.migrate import migrate
+from tests.clinic import Clinic
+from tests.servers import shared_postgres
 
-TEMPLATE = "balansity_template"
-CLONE = "balansity_test_"
+# A failure prints what repeats it; a busy machine is no failure.
+hypothesis.settings.register_profile("balansity", print_blob=True, deadline=None)
+hypothesis.settings.load_profile("balansity")
+pytest_plugins = ["tests.rules"]
+SHARED_SERVER = pytest.StashKey[str]()
 
 os.environ["ENV_FILE"] = ""  # no test, and no process that one starts, reads a developer's .env
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nor inherits from nohup that a closed terminal means nothing
 
 
+def pytest_configure_node(node: Any) -> None:
+    """Tell a new worker of a parallel run where the server is; before the first one it is started."""
+    stash = node.config.stash
+    if SHARED_SERVER not in stash:
+        servers = ExitStack()
+        node.config.add_cleanup(servers.close)
+        stash[SHARED_SERVER] = servers.enter_context(shared_postgres.running())
+    node.workerinput["server"] = stash[SHARED_SERVER]
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The address of the server under test: TEST_DATABASE_URL, or the embedded one."""
-    if given := os.environ.get("TEST_DATABASE_URL"):
-        yield given
+def server(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The address of the server under test, which has the migrated template."""
+    if lent := getattr(pytestconfig, "workerinput", {}).get("server"):
+        yield lent
         return
-    with embedded.running(settings.ROOT / "var" / "test-postgres") as url:
+    with shared_postgres.running() as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def template(server: str) -> str:
-    """A freshly migrated database, copied for every test that needs one."""
-    for leftover in _databases(server, CLONE):
-        drop_database(server, leftover)
-    drop_database(server, TEMPLATE)
-    create_database(server, TEMPLATE)
-    migrate(at_database(server, TEMPLATE))
-    return TEMPLATE
 
 
 @pytest.fixture
 def empty_database(server: str) -> Iterator[str]:
     """The address of a database in which nothing exists yet."""
-    name = CLONE + uuid.uuid4().hex[:12]
-    create_database(server, name)
-    yield at_database(server, name)
-    drop_database(server, name)
+    with shared_postgres.database(server, "template0") as url:
+        yield url
 
 
 @pytest.fixture
-def database(server: str, template: str) -> Iterator[str]:
+def database(server: str) -> Iterator[str]:
     """The address of a migrated database that no other test sees."""
-    name = CLONE + uuid.uuid4().hex[:12]
-    create_database(server, name, template)
-    yield at_database(server, name)
-    drop_database(server, name)
+    with shared_postgres.database(server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -87,12 +89,10 @@ def connection(connect: Callable[[], Connection]) -> Connection:
 
 
 @pytest.fixture(scope="session")
-def shared_database(server: str, template: str) -> Iterator[str]:
+def shared_database(server: str) -> Iterator[str]:
     """The address of a migrated database in which every test undoes what it did."""
-    name = CLONE + "shared"
-    create_database(server, name, template)
-    yield at_database(server, name)
-    drop_database(server, name)
+    with shared_postgres.database(server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -112,37 +112,15 @@ def environment(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     settings.current.cache_clear()
     pool.closeall()
     yield monkeypatch
+    application.broker.close()  # what actors sent to it is over
     pool.closeall()
     settings.current.cache_clear()
 
 
-def at_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-
-def create_database(server: str, name: str, template: str = "template0") -> None:
-    _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
-
-
-def drop_database(server: str, name: str) -> None:
-    _administer(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-
-
-def _administer(server: str, statement: str, *names: str) -> None:
-    conn = psycopg2.connect(server)
-    try:
-        conn.autocommit = True
-        with conn.cursor() as cursor:
-            cursor.execute(statement.format(*(quote_ident(name, conn) for name in names)))
-    finally:
-        conn.close()
-
-
-def _databases(server: str, prefix: str) -> list[str]:
-    conn = psycopg2.connect(server)
-    try:
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
-            return [name for (name,) in cursor.fetchall()]
-    finally:
-        conn.close()
+@pytest.fixture
+def clinic(request: pytest.FixtureRequest) -> Clinic:
+    """The site, in a database that our settings name; where a test is marked `undone`, in a transaction of `undone`."""
+    if request.node.get_closest_marker("undone"):
+        return Clinic(request.getfixturevalue("undone"))
+    request.getfixturevalue("environment")
+    return Clinic(request.getfixturevalue("connection"))

@@ -39,7 +39,7 @@ document.querySelector("iframe").onload = event => {{
     colour(".card", "backgroundColor"), colour("p", "color")].join("|");
 }}</script>"""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
 
 
 def look(folder: Path, mail: str, scheme: str) -> tuple[int, str, str]:

@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,10 @@ from dramatiq import Message
 import settings
 from db.connection import Pool
 from messaging.broker import PostgresBroker
+from tests.waiting import until
 
-PATIENCE_SECONDS = 60.0
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> float:
-    """Wait until `condition` holds; returns how many seconds that took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, f"{what}: not so after {seconds} s"
-        time.sleep(0.01)
-    return time.monotonic() - began
+IMPATIENCE = "tests.faults.impatience"  # a module for the dramatiq command, before those with actors
+SILENCE_SECONDS = "4"  # after which workers of the tests take each other for dead
 
 
 class Office:
@@ -92,11 +84,12 @@ class Worker:
 
     def __init__(self, office: Office, *options: str, **environment: str) -> None:
         self.office = office
-        command = [sys.executable, "-m", "dramatiq", "tests.faults.workload", "--processes", "1", *options]
+        command = [sys.executable, "-m", "dramatiq", IMPATIENCE, "tests.faults.workload", "--processes", "1", *options]
         paths = {
             "DATABASE_URL": office.url,
             "EFFECTS_FILE": str(office.effects_file),
             "GATE_FILE": str(office.gate_file),
+            "SILENCE_SECONDS": SILENCE_SECONDS,
         }
         with office.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -7,7 +7,8 @@ from functools import partial
 import psycopg2
 import pytest
 
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office
+from tests.waiting import until
 
 SENDERS = 8
 TRANSACTIONS = 60  # of each sender

@@ -6,9 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,7 @@ import pytest
 
 import settings
 from procfile import interruptible, uninterrupted
+from tests.waiting import until
 
 PATIENCE = 120.0  # seconds
 
@@ -77,13 +77,6 @@ def servers(processes: Iterable[psutil.Process]) -> bool:
     return bool(names) and all("postgres" in name for name in names)
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 def test_the_demonstration_sees_every_effect_once_and_again_on_the_same_folder(folder: Path) -> None:
     for _ in range(2):
         done = subprocess.run(
@@ -124,7 +117,7 @@ def test_ctrl_c_leaves_no_process_behind(folder: Path, moment: str) -> None:
 
 def test_ctrl_c_while_the_server_starts_leaves_none_running(folder: Path) -> None:
     process = start("demo", "--folder", str(folder))
-    wait_until((folder / "postgres.owner").exists, "it did not start")
+    until((folder / "postgres.owner").exists, "it starts", PATIENCE)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)
     assert processes_of(folder) == []
@@ -156,7 +149,7 @@ def test_up_runs_every_process_and_stops_them_all(folder: Path) -> None:
     up = Up(folder)
     process = up.start()
     try:
-        wait_until(up.healthy, "the web process did not answer")
+        until(up.healthy, "the web process answers", PATIENCE)
     finally:
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE)
@@ -177,7 +170,7 @@ def test_ctrl_c_while_up_starts_its_processes_stops_them_all(folder: Path) -> No
 def test_a_closed_terminal_stops_up(folder: Path) -> None:
     up = Up(folder)
     process = up.start()
-    wait_until(up.healthy, "the web process did not answer")
+    until(up.healthy, "the web process answers", PATIENCE)
     assert process.stdout
     process.stdout.close()
     os.killpg(process.pid, signal.SIGHUP)
@@ -213,7 +206,7 @@ def test_a_killed_demonstration_takes_its_processes_along_and_its_server_is_take
     read_until(first, "workers and scheduler run")
     first.kill()
     first.communicate(timeout=PATIENCE)
-    wait_until(lambda: servers(processes_of(folder)), "its processes live on")
+    until(lambda: servers(processes_of(folder)), "only the server of its processes lives on", PATIENCE)
     second = start("demo", "--folder", str(folder))
     read_until(second, "workers and scheduler run")
     second.send_signal(signal.SIGINT)
@@ -224,7 +217,7 @@ def test_a_killed_demonstration_takes_its_processes_along_and_its_server_is_take
 def test_a_killed_up_takes_its_processes_along_and_the_next_takes_over(folder: Path) -> None:
     up = Up(folder)
     first = up.start()
-    wait_until(up.healthy, "the web process did not answer")
+    until(up.healthy, "the web process answers", PATIENCE)
     first.kill()
     first.wait(timeout=PATIENCE)
     second = up.start()
@@ -234,8 +227,8 @@ def test_a_killed_up_takes_its_processes_along_and_the_next_takes_over(folder: P
         mine = {second.pid, *(child.pid for child in descendants.children(recursive=True))}
         return servers(process for process in processes_of(folder) if process.pid not in mine)
 
-    wait_until(alone, "processes of the first live on")
-    wait_until(up.healthy, "the web process of the second did not answer")
+    until(alone, "only the server of the first lives on", PATIENCE)
+    until(up.healthy, "the web process of the second answers", PATIENCE)
     second.send_signal(signal.SIGINT)
     second.communicate(timeout=PATIENCE)
     first.communicate(timeout=PATIENCE)

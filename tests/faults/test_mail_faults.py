@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +13,13 @@ import pytest
 
 import settings
 from db.connection import Connection
+from tests.faults.crew import IMPATIENCE, SILENCE_SECONDS
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers import smtp as smtp_server
 from tests.servers.sendgrid import SendGrid
 from tests.servers.smtp import Mailbox
+from tests.waiting import until
 
 PATIENCE_SECONDS = 40  # a dead worker's messages are rescued within 20 s
 
@@ -47,11 +48,13 @@ def worker(database: str, provider: SendGrid) -> Iterator[Starter]:
     """Starts worker processes that send through the provider, and kills them after the test."""
     environment = os.environ | {
         "DATABASE_URL": database,
+        "SILENCE_SECONDS": SILENCE_SECONDS,
         "EMAIL_PROVIDER": "sendgrid",
         "SENDGRID_API_KEY": server.KEY,
         "SENDGRID_API_URL": provider.url,
     }
-    command = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1", "--threads", "2", "--queues", "emails"]
+    command = [sys.executable, "-m", "dramatiq", IMPATIENCE, "actors", "--processes", "1", "--threads", "2"]
+    command += ["--queues", "emails"]
     started: list[subprocess.Popen[bytes]] = []
 
     def start(**more: str) -> subprocess.Popen[bytes]:
@@ -82,10 +85,7 @@ def send_receipt(conn: Connection) -> None:
 
 
 def wait_until(conn: Connection, query: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not next(iter(cases.row(conn, query).values())):
-        assert time.monotonic() < deadline, f"never came true: {query}"
-        time.sleep(0.05)
+    until(lambda: next(iter(cases.row(conn, query).values())), query)
 
 
 def delivery(conn: Connection) -> dict[str, Any]:

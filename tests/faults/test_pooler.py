@@ -13,8 +13,9 @@ from dramatiq.rate_limits import ConcurrentRateLimiter
 
 import settings
 from messaging.limits import PostgresLimits
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office
 from tests.servers import pgbouncer
+from tests.waiting import until
 
 CONNECTIONS = 4  # of PgBouncer to PostgreSQL, for all workers together
 MESSAGES = 3_000

@@ -14,10 +14,11 @@ import scheduler
 import settings
 from db.connection import Connection
 from tests.clinic import Clinic
-from tests.faults.crew import until
+from tests.faults.crew import IMPATIENCE, SILENCE_SECONDS
+from tests.waiting import until
 
 JOB = "update-appointment-statuses"
-WORKER = ("-m", "dramatiq", "actors", "--processes", "1", "--threads", "1", "--queues", "appointments")
+WORKER = ("-m", "dramatiq", IMPATIENCE, "actors", "--processes", "1", "--threads", "1", "--queues", "appointments")
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def working(database: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, *WORKER],
         cwd=settings.ROOT,
-        env={**os.environ, "DATABASE_URL": database},
+        env={**os.environ, "DATABASE_URL": database, "SILENCE_SECONDS": SILENCE_SECONDS},
         start_new_session=True,
     )
     try:

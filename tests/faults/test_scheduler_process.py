@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -15,9 +14,9 @@ import pytest
 import scheduler
 import settings
 from db import embedded
-from db.connection import Connection
 from db.migrate import migrate
 from tests.clinic import Clinic
+from tests.waiting import until
 
 PATIENCE_SECONDS = 30
 REMINDERS = "send-appointment-reminders"
@@ -39,11 +38,6 @@ scheduler.main()
 """
 
 
-@pytest.fixture
-def clinic(connection: Connection) -> Clinic:
-    return Clinic(connection)
-
-
 @contextmanager
 def running(database: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
@@ -59,16 +53,9 @@ def running(database: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def set_back(clinic: Clinic, minutes: int) -> datetime:
+def set_back(clinic: Clinic, minutes: int, now: datetime | None = None) -> datetime:
     """Let the schedule owe its slots since so many minutes ago."""
-    since = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
+    since = (now or datetime.now(UTC)).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
     clinic.rows("UPDATE balansity.job SET planned_until = %s", since)
     return since
 
@@ -94,7 +81,7 @@ def assert_exact(clinic: Clinic, since: datetime) -> None:
 def test_sigterm_ends_it_cleanly(database: str, clinic: Clinic) -> None:
     since = set_back(clinic, 3)
     with running(database) as process:
-        wait_until(lambda: len(slots(clinic, since)) >= 3)
+        until(lambda: len(slots(clinic, since)) >= 3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_SECONDS) == 0
     assert_exact(clinic, since)
@@ -102,16 +89,16 @@ def test_sigterm_ends_it_cleanly(database: str, clinic: Clinic) -> None:
 
 def test_a_frozen_one_is_stood_in_for_and_changes_nothing_when_it_wakes(database: str, clinic: Clinic) -> None:
     with running(database) as frozen:
-        wait_until(lambda: _connected(clinic) >= 1)
+        until(lambda: _connected(clinic) >= 1)
         frozen.send_signal(signal.SIGSTOP)
         with running(database):
             since = set_back(clinic, 60)
-            wait_until(lambda: len(slots(clinic, since)) >= 60)
+            until(lambda: len(slots(clinic, since)) >= 60)
         again = set_back(
-            clinic, 65
-        )  # now it alone finds an hour of slots owed that exist already, and five that do not
+            clinic, 5, since
+        )  # now it alone finds an hour of slots that exist already, and five that do not
         frozen.send_signal(signal.SIGCONT)
-        wait_until(lambda: len(slots(clinic, again)) >= 65)
+        until(lambda: len(slots(clinic, again)) >= 65)
     assert_exact(clinic, again)
     assert clinic.value("SELECT count(*) FROM balansity.slot WHERE job = %s AND slot <= %s", REMINDERS, since) == 5
 
@@ -119,9 +106,9 @@ def test_a_frozen_one_is_stood_in_for_and_changes_nothing_when_it_wakes(database
 def test_a_machine_whose_clock_is_ahead_plans_nothing_ahead(database: str, clinic: Clinic) -> None:
     since = set_back(clinic, 5)
     with running(database, "-c", ON_ANOTHER_MACHINE, "21600", "0.5"):
-        wait_until(lambda: len(slots(clinic, since)) >= 5)
+        until(lambda: len(slots(clinic, since)) >= 5)
         again = set_back(clinic, 10)
-        wait_until(lambda: len(slots(clinic, again)) >= 10)
+        until(lambda: len(slots(clinic, again)) >= 10)
     assert_exact(clinic, again)
     assert clinic.value("SELECT max(slot) <= now() FROM balansity.slot")
     assert clinic.value("SELECT max(planned_until) <= now() FROM balansity.job")
@@ -131,21 +118,21 @@ def test_the_clock_ticks_without_the_safety_net(database: str, clinic: Clinic) -
     since = set_back(clinic, 5)
     ahead = (50 - datetime.now(UTC).second) % 60  # a tick will come soon
     with running(database, "-c", ON_ANOTHER_MACHINE, str(ahead), "86400"):
-        wait_until(lambda: len(slots(clinic, since)) >= 5)  # the one look at the beginning
+        until(lambda: len(slots(clinic, since)) >= 5)  # the one look at the beginning
         again = set_back(clinic, 10)
-        wait_until(lambda: len(slots(clinic, again)) >= 10, seconds=60 + PATIENCE_SECONDS)
+        until(lambda: len(slots(clinic, again)) >= 10, seconds=60 + PATIENCE_SECONDS)
     assert_exact(clinic, again)
 
 
 def test_a_cut_connection_costs_no_slot(database: str, clinic: Clinic) -> None:
     with running(database):
-        wait_until(lambda: _connected(clinic) >= 1)
+        until(lambda: _connected(clinic) >= 1)
         clinic.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         since = set_back(clinic, 5)
-        wait_until(lambda: len(slots(clinic, since)) >= 5)
+        until(lambda: len(slots(clinic, since)) >= 5)
     assert_exact(clinic, since)
 
 
@@ -158,9 +145,9 @@ def test_a_server_that_restarts_while_slots_are_enqueued_costs_none() -> None:
             since = set_back(clinic, 5)
             clinic.rows("BEGIN; LOCK TABLE dramatiq.queue IN EXCLUSIVE MODE")
             stack.enter_context(running(url))
-            wait_until(lambda: _waiting_to_enqueue(clinic))
+            until(lambda: _waiting_to_enqueue(clinic))
         with embedded.running(folder) as url, connected(url) as clinic:
-            wait_until(lambda: len(slots(clinic, since)) >= 5)
+            until(lambda: len(slots(clinic, since)) >= 5)
             assert_exact(clinic, since)
 
 
@@ -174,7 +161,7 @@ def connected(url: str) -> Iterator[Clinic]:
 def test_many_processes_share_the_schedule(database: str, clinic: Clinic) -> None:
     since = set_back(clinic, 120)
     with running(database), running(database), running(database):
-        wait_until(lambda: len(slots(clinic, since)) >= 120)
+        until(lambda: len(slots(clinic, since)) >= 120)
     assert_exact(clinic, since)
 
 
@@ -189,7 +176,7 @@ def freeze_holding_a_job(clinic: Clinic, since: datetime) -> None:
     with scheduler._held(REMINDERS) as (conn, _), conn.cursor() as cursor:
         assert scheduler.enqueue_due(datetime.now(UTC)) > 0  # the other jobs
         assert slots(clinic, since) == []
-        wait_until(lambda: scheduler.enqueue_due(datetime.now(UTC)) > 0)
+        until(lambda: scheduler.enqueue_due(datetime.now(UTC)) > 0)
         cursor.execute("SELECT 1")
 
 

@@ -10,9 +10,10 @@ import pytest
 from dramatiq import pipeline
 
 from db.migrate import migrate
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office
 from tests.servers import own_postgres
 from tests.servers.own_postgres import OwnServer
+from tests.waiting import until
 
 MESSAGES = 10_000
 CUT_EVERYONE_OFF = """

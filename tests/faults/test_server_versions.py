@@ -38,6 +38,8 @@ def version_of(url: str) -> int:
         conn.close()
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("version", [15, 16, 18])
 def test_the_tests_of_the_broker_pass_on_postgresql(version: int, server: str) -> None:
     if version_of(server) == version:

@@ -2,9 +2,14 @@
 
 import os
 
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office
+from tests.waiting import until
 
 NAP_SECONDS = 5.0
+OURS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'balansity'
+"""
 
 
 def test_two_workers_with_long_messages_finish_within_one_message_of_each_other(office: Office, crew: Crew) -> None:
@@ -78,7 +83,7 @@ def test_a_worker_of_many_queues_opens_three_connections_and_one_a_thread(office
     counts = [0]
 
     def is_done() -> bool:
-        [(connections,)] = office.query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'balansity'")
+        [(connections,)] = office.query(OURS)
         counts.append(connections)
         return office.states() == {"done": queues * each}
 

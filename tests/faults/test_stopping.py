@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from tests.faults.crew import Crew, Office, until
+from tests.faults.crew import Crew, Office
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("request_to_stop", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])

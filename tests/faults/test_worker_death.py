@@ -4,7 +4,9 @@ import os
 import signal
 from collections import Counter
 
-from tests.faults.crew import Crew, Office, until
+from messaging.pulse import SILENCE_SECONDS
+from tests.faults.crew import Crew, Office
+from tests.waiting import until
 
 RESCUE_SECONDS = 20
 HELD = """
@@ -22,7 +24,7 @@ def test_messages_of_a_killed_worker_run_elsewhere_within_20_seconds_on_a_busy_q
     for name in names:
         office.send("finish_after_gate", name)
     until(lambda: office.deeds().keys() >= {f"began:{name}" for name in names}, "the victim runs them")
-    survivor = crew.hire(threads=4)
+    survivor = crew.hire(threads=4, SILENCE_SECONDS=str(SILENCE_SECONDS))  # the real one, and real time
     office.send_many("nap", [(f"busy-{number}", 0.1) for number in range(BUSY)])
     victim.kill()
     gate = office.open_gate()

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import settings
-from tests.faults.crew import Crew, Office, Worker, until
+from tests.faults.crew import Crew, Office, Worker
+from tests.waiting import until
 
 ADDRESS = "anna.petrova@example.com"
 SEND = "SELECT pgmq.send('analytics_queue', %s::jsonb)"

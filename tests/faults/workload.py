@@ -8,7 +8,7 @@ import dramatiq
 from dramatiq.errors import Retry
 
 import broker  # noqa: F401 - the actors below are declared on it
-import db.connection
+import db.database
 from errors import PermanentError
 
 EFFECTS = Path(os.environ["EFFECTS_FILE"])

@@ -1,7 +1,5 @@
 """What the tests of the broker share."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from db.connection import Connection
@@ -17,10 +15,3 @@ def run(connection: Connection, statement: str, *arguments: Any) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(statement, arguments)
         return cursor.fetchall() if cursor.description else None
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)

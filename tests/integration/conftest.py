@@ -1,25 +1,16 @@
-"""The site, its shop at YooKassa, and a broker with workers in the test's own process."""
+"""A user of the site, its shop at YooKassa, and a broker with workers in the test's own process."""
 
 from collections.abc import Callable, Iterator
 
 import dramatiq
 import pytest
 
-import broker as application
 import settings
-from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
 from tests.clinic import Clinic
 from tests.servers import yookassa
 from tests.servers.yookassa import YooKassa
-
-
-@pytest.fixture
-def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Iterator[Clinic]:
-    """The site, in a database that our settings name; what actors send to the application's broker is over after it."""
-    yield Clinic(connection)
-    application.broker.close()
 
 
 @pytest.fixture

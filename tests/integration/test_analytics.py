@@ -1,7 +1,6 @@
 """Analytics events are kept once, counted on the right day, and taken in batches."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from actors.analytics import _readable, record_event
 from broker import broker
 from db import queries
 from db.connection import Connection
+from tests.waiting import until
 
 PATIENCE_SECONDS = 20
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -44,10 +44,7 @@ def drain(environment: pytest.MonkeyPatch, connection: Connection) -> Iterator[C
     def wait() -> None:
         if not worker.consumers:
             worker.start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while rows(connection, "SELECT 1 FROM pgmq.q_analytics_queue LIMIT 1"):
-            assert time.monotonic() < deadline, "the bridge left messages in pgmq"
-            time.sleep(0.02)
+        until(lambda: not rows(connection, "SELECT 1 FROM pgmq.q_analytics_queue LIMIT 1"), "the bridge moves all")
         broker.join("analytics", timeout=PATIENCE_SECONDS * 1000)
 
     yield wait

@@ -5,17 +5,12 @@ from typing import Any
 
 import pytest
 
-from db.connection import Connection
 from tests.clinic import Clinic
 
+pytestmark = pytest.mark.undone
 START = datetime(2026, 11, 25, 10, 35, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def clinic(undone: Connection) -> Clinic:
-    return Clinic(undone)
 
 
 def update_statuses(clinic: Clinic, now: datetime) -> tuple[int, int]:

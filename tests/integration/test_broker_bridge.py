@@ -8,7 +8,8 @@ import pytest
 from db.connection import Connection
 from errors import PermanentError
 from messaging.broker import PostgresBroker
-from tests.integration.broker_cases import run, states, until
+from tests.integration.broker_cases import run, states
+from tests.waiting import until
 
 
 def test_a_pgmq_message_reaches_its_actor_and_is_archived(

@@ -16,7 +16,8 @@ from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
 from messaging.limits import PostgresLimits
-from tests.integration.broker_cases import PATIENCE, run, until
+from tests.integration.broker_cases import PATIENCE, run
+from tests.waiting import until
 
 THREADS = 8
 
@@ -88,6 +89,14 @@ def test_a_window_slides(limits: PostgresLimits) -> None:
     limiter = WindowRateLimiter(limits, "window", limit=3, window=1)
     assert sum(limiter._acquire() for _ in range(3)) == 3
     until(limiter._acquire)
+
+
+def test_a_window_counts_what_a_later_second_has_let_through(limits: PostgresLimits) -> None:
+    """Whoever read the clock first may come last, by a stall or by a clock that is late."""
+    late, early = (["mail@101", "mail@100"], ["mail@100", "mail@99"])
+    assert limits.incr_and_sum(late[0], lambda: late, 1, maximum=1, ttl=PATIENCE)
+    assert not limits.incr_and_sum(early[0], lambda: early, 1, maximum=1, ttl=PATIENCE)
+    assert limits.incr_and_sum("mail-of-others@100", lambda: ["mail-of-others@100"], 1, maximum=1, ttl=PATIENCE)
 
 
 def test_windows_of_other_keys_do_not_count(limits: PostgresLimits) -> None:

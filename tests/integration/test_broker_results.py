@@ -12,7 +12,8 @@ from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
-from tests.integration.broker_cases import PATIENCE, run, states, until
+from tests.integration.broker_cases import PATIENCE, run, states
+from tests.waiting import until
 
 Work = Callable[..., dramatiq.Worker]
 

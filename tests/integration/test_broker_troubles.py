@@ -20,9 +20,10 @@ from messaging.claim import Claim
 from messaging.custody import Custody
 from messaging.intake import FEWEST_COPIED
 from messaging.pulse import SILENCE_SECONDS
-from tests.integration.broker_cases import PATIENCE, run, states, until
+from tests.integration.broker_cases import PATIENCE, run, states
 from tests.servers import deaf_relay
 from tests.servers.deaf_relay import DeafRelay
+from tests.waiting import until
 
 Connect = Callable[[], Connection]
 Work = Callable[..., dramatiq.Worker]

@@ -22,9 +22,9 @@ from mail import attempt
 from mail.attempt import Attempt, Wait
 from mail.order import Variables
 from mail.template import TEMPLATES
-from tests.faults.crew import until
 from tests.integration import mail_cases as cases
 from tests.integration.ledger_cases import begin_sending, finish, ledger, order, outbox, pass_time, send
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("environment")
 

@@ -11,7 +11,8 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from db.connection import Connection
 from messaging.broker import PostgresBroker
-from tests.integration.broker_cases import PATIENCE, run, states, until
+from tests.integration.broker_cases import PATIENCE, run, states
+from tests.waiting import until
 
 Command = Callable[..., str]
 

@@ -1,7 +1,6 @@
 """The e-mail actor on a real worker: what is queued in SQL leaves as mail."""
 
 import email
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -20,7 +19,9 @@ from db.connection import Connection
 from domain.russian import MOSCOW, day_and_time
 from gateways import report_storage
 from gateways.report_storage import ReportFile, ReportKey
+from tests.clinic import Clinic
 from tests.integration import mail_cases as cases
+from tests.waiting import until
 
 PATIENCE_SECONDS = 20
 NAMED = '{"name": "Анна"}'
@@ -46,16 +47,12 @@ def queue(conn: Connection, template: str, variables: str = NAMED, to: str | Non
 
 
 def wait_for(conn: Connection, count: int) -> list[str]:
-    """The states of the first `count` deliveries that settle."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT state FROM balansity.delivery WHERE state NOT IN ('planned', 'sending')")
-            if cursor.rowcount >= count:
-                broker.join("emails", timeout=PATIENCE_SECONDS * 1000)
-                return [state for (state,) in cursor.fetchall()]
-        time.sleep(0.02)
-    raise AssertionError(f"fewer than {count} deliveries settled")
+    """The states of the deliveries, once `count` have settled and no message is left."""
+    settled = Clinic(conn)
+    states = "SELECT state FROM balansity.delivery WHERE state NOT IN ('planned', 'sending')"
+    until(lambda: len(settled.rows(states)) >= count, f"{count} deliveries settle")
+    broker.join("emails", timeout=PATIENCE_SECONDS * 1000)
+    return [state for (state,) in settled.rows(states)]
 
 
 def test_a_mail_queued_in_sql_leaves(worker: dramatiq.Worker, connection: Connection) -> None:

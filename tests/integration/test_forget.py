@@ -1,7 +1,6 @@
 """A person who asks to be forgotten leaves no address, no report and no link; the counts stay."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +21,7 @@ from gateways import report_storage
 from gateways.report_storage import ReportFile, ReportKey
 from tests.clinic import Clinic
 from tests.integration.forget_cases import AT, forget, traces
+from tests.waiting import until
 
 PATIENCE_SECONDS = 60
 UNFINISHED = """
@@ -73,10 +73,7 @@ def work(clinic: Clinic) -> Iterator[Callable[[], None]]:
     def wait() -> None:
         if not worker.consumers:
             worker.start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while clinic.value(UNFINISHED):
-            assert time.monotonic() < deadline, "messages are left"
-            time.sleep(0.05)
+        until(lambda: not clinic.value(UNFINISHED), "all messages are done")
 
     yield wait
     worker.stop()

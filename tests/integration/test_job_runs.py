@@ -30,8 +30,9 @@ from mail.order import read_order
 from messaging.broker import PostgresBroker
 from scheduler import JOBS
 from tests.clinic import Clinic
-from tests.integration.broker_cases import states, until
+from tests.integration.broker_cases import states
 from tests.integration.ledger_cases import begin_sending, order, pass_time
+from tests.waiting import until
 
 SLOT = "2026-11-20T10:05:00+00:00"
 MINUTE = timedelta(minutes=1)

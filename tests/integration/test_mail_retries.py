@@ -15,10 +15,10 @@ from commands.mail import deliveries
 from db import queries
 from db.connection import Connection
 from mail import pace
-from tests.faults.crew import until
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Answer, SendGrid
+from tests.waiting import until
 
 FREE = "UPDATE balansity.mail_pace SET free_at = now()"
 

@@ -10,18 +10,17 @@ from flask.testing import FlaskClient
 
 import cli
 import settings
-from db.connection import Connection
 from tests.clinic import Clinic
 from tests.servers import yookassa
 from web.app import create_app
 
 
-@pytest.fixture
-def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
+@pytest.fixture(autouse=True)
+def account(environment: pytest.MonkeyPatch) -> None:
+    """The shop's, at a provider that nobody asks."""
     environment.setenv("YOOKASSA_SHOP_ID", yookassa.SHOP_ID)
     environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
     settings.current.cache_clear()
-    return Clinic(connection)
 
 
 @pytest.fixture

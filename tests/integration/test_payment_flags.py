@@ -6,15 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from db.connection import Connection
 from tests.clinic import Clinic
 
+pytestmark = pytest.mark.undone
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
-
-
-@pytest.fixture
-def clinic(undone: Connection) -> Clinic:
-    return Clinic(undone)
 
 
 @pytest.mark.parametrize(

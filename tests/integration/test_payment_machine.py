@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from errors import PermanentError, RetryableError
 from tests.clinic import Clinic
 from tests.integration.payment_cases import deliver
 from tests.servers.yookassa import YooKassa
+from tests.waiting import until
 
 OURS = {"pending": "processing", "succeeded": "completed", "canceled": "failed"}
 LEGAL = {
@@ -155,8 +157,7 @@ class OnePayment(RuleBasedStateMachine):
         self.provider.meanwhile = webhook
         with ThreadPoolExecutor(1) as worker:
             verify = worker.submit(process_payment, payment_id=self.payment, action="verify")
-            while not (self.somebody_waits() or verify.done()):
-                pass
+            until(lambda: self.somebody_waits() or verify.done())
             site.connection.commit()
             assert isinstance(verify.exception(), RetryableError)
         site.connection.close()
@@ -251,6 +252,7 @@ class OnePayment(RuleBasedStateMachine):
         return ["scheduled" if self.appointment is None else "confirmed"]
 
 
+@pytest.mark.timeout(900)  # a failure is made as short as it can be first, which takes minutes
 def test_any_interleaving_ends_the_same(
     connection: Connection, connect: Callable[[], Connection], shop: YooKassa
 ) -> None:

@@ -1,6 +1,5 @@
 """The site and our actor at the same payment at the same moment: the site never fails, and nothing is flagged."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,16 +13,10 @@ from errors import RetryableError
 from tests.clinic import Clinic
 from tests.integration.payment_cases import deliver
 from tests.servers.yookassa import YooKassa
+from tests.waiting import until
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 ROUNDS = 20
-PATIENCE_SECONDS = 60
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
 
 
 def anybody_waits(clinic: Clinic, count: int) -> bool:

@@ -10,12 +10,8 @@ import pytest
 from db.connection import Connection
 from tests.clinic import Clinic
 
+pytestmark = pytest.mark.undone
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
-
-
-@pytest.fixture
-def clinic(undone: Connection) -> Clinic:
-    return Clinic(undone)
 
 
 def test_a_completed_payment_confirms_the_consultation_its_metadata_names(clinic: Clinic, user: str) -> None:

@@ -11,14 +11,14 @@ import cli
 import settings
 from db.migrate import MIGRATIONS, migrate
 from tests.clinic import Clinic
-from tests.conftest import at_database, create_database
 from tests.servers import debian_postgres
+from tests.servers.shared_postgres import at_database, create_database
 
 OURS = ["update-appointment-statuses", "cleanup-old-assessments", "send-appointment-reminders"]
 
 pytestmark = pytest.mark.skipif(
     not debian_postgres.offers(15, "pg_cron"),
-    reason="PostgreSQL 15 with pg_cron is not installed: apt-get install postgresql-15 postgresql-15-cron",
+    reason="needs Debian's package postgresql-15-cron",
 )
 
 

@@ -9,15 +9,13 @@ import actors
 import settings
 from actors.messages import purge
 from db import queries
-from db.connection import Connection
 from db.database import transaction
 from tests.clinic import Clinic
 
 
-@pytest.fixture
-def clinic(environment: pytest.MonkeyPatch, database: str, connection: Connection) -> Clinic:
+@pytest.fixture(autouse=True)
+def published(database: str) -> None:
     actors.publish(database)
-    return Clinic(connection)
 
 
 def add(clinic: Clinic, state: str, days: int) -> None:

@@ -2,7 +2,6 @@
 
 import email
 import json
-import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import default
@@ -22,6 +21,7 @@ from errors import InvalidMessage, PermanentError, RetryableError
 from gateways import report_storage
 from tests.clinic import Clinic
 from tests.integration.report_cases import answer, completed_checkup, kept, mails
+from tests.waiting import until
 
 PATIENCE_SECONDS = 20
 
@@ -58,11 +58,8 @@ def test_a_completed_checkup_ends_as_one_mail_with_its_report(clinic: Clinic) ->
     worker.start()
     try:
         clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", assessment_id)
-        deadline = time.monotonic() + PATIENCE_SECONDS
         sent = "SELECT count(*) FROM balansity.delivery WHERE template = 'report_ready' AND state = 'sent'"
-        while not clinic.value(sent):
-            assert time.monotonic() < deadline, "no report_ready mail left"
-            time.sleep(0.02)
+        until(lambda: clinic.value(sent), "the report_ready mail leaves")
     finally:
         worker.stop()
     outbox = [

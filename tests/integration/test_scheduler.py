@@ -21,12 +21,10 @@ START = datetime(2026, 11, 25, 10, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-def clinic(connection: Connection, environment: pytest.MonkeyPatch) -> Clinic:
-    """Whose schedule has been planned until START."""
-    clinic = Clinic(connection)
+@pytest.fixture(autouse=True)
+def planned(clinic: Clinic) -> None:
+    """The schedule has been planned until START."""
     set_cursor(clinic, START)
-    return clinic
 
 
 def set_cursor(clinic: Clinic, moment: datetime) -> None:

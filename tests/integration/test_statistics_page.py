@@ -27,11 +27,6 @@ def client(environment: pytest.MonkeyPatch) -> FlaskClient:
     return create_app().test_client()
 
 
-@pytest.fixture
-def clinic(connection: Connection) -> Clinic:
-    return Clinic(connection)
-
-
 def record(connection: Connection, kind: str) -> None:
     event = {"key": "a", "type": kind, "occurred_at": AT.isoformat(), "facts": {}}
     queries.analytics.record(connection, events=json.dumps([event]), zone="Europe/Moscow", at=AT)

@@ -5,17 +5,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
-from db.connection import Connection
 from db.migrate import migrate
 from tests.clinic import Clinic
 
+pytestmark = pytest.mark.undone
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 ODD_NAMES = ["Ёж 'Ъ\" <b>\\{{ 7 }}", "名前🙂", " ", "x" * 10_000]
-
-
-@pytest.fixture
-def clinic(undone: Connection) -> Clinic:
-    return Clinic(undone)
 
 
 def complete(clinic: Clinic, checkup_id: str) -> None:

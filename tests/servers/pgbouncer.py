@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
+
+from tests.waiting import until
 
 PROGRAM = Path("/usr/sbin/pgbouncer")
 START_SECONDS = 10
@@ -48,21 +49,15 @@ def running(url: str, *, connections: int) -> Iterator[str]:
         process = subprocess.Popen([str(PROGRAM), "--quiet", str(configuration)], user=owner)
         pooled = f"postgresql://{server['user']}@/{server['dbname']}?host={home}&port=6432"
         try:
-            _wait_for(pooled)
+            until(lambda: _answers(pooled), "PgBouncer answers", START_SECONDS)
             yield pooled
         finally:
             process.terminate()
             process.wait()
 
 
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            psycopg2.connect(url).close()
-        except psycopg2.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+def _answers(url: str) -> bool:
+    with suppress(psycopg2.OperationalError):
+        psycopg2.connect(url).close()
+        return True
+    return False

@@ -43,7 +43,9 @@ CLOSED = {
 FACES = {"click", "flask"}
 FACELESS = {"actors", "broker", "db", "domain", "gateways", "mail", "messaging", "reports", "scheduler"}
 
-SOURCES = [path for name in ROW for path in [*settings.ROOT.glob(f"{name}.py"), *settings.ROOT.glob(f"{name}/**/*.py")]]
+SOURCES = sorted(
+    path for name in ROW for pattern in (f"{name}.py", f"{name}/**/*.py") for path in settings.ROOT.glob(pattern)
+)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(settings.ROOT)))

@@ -8,7 +8,7 @@ CREATE TABLE dramatiq.result (
 CREATE INDEX result_expires ON dramatiq.result (expires_at);
 
 CREATE TABLE dramatiq.counter (
-    key text PRIMARY KEY,
+    key text COLLATE "C" PRIMARY KEY,        -- a window's counters, key@second, are looked up in order
     value bigint NOT NULL,
     expires_at timestamptz NOT NULL          -- from then on it counts as absent
 ) WITH (fillfactor = 50);                    -- counters change often: leave room to do so in place
@@ -58,13 +58,15 @@ RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
-    RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter WHERE key = ANY (p_keys)), 0)
+    RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter
+                     WHERE key = ANY (p_keys) OR key BETWEEN p_key AND regexp_replace(p_key, '@[0-9]+$', '@A')), 0)
                + p_amount <= p_high
        AND dramatiq.count(p_key, p_amount, NULL, p_high, p_ttl);
 END $$;
 COMMENT ON FUNCTION dramatiq.count_and_sum IS
 'Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq''s windows name their counters key@second:
-who counts for one key waits for who does already, whichever second they stand at.';
+who counts for one key waits for who does already, whichever second they stand at, and counts what stands at later
+seconds, too: the clock may have gone on while it waited, or be late on its machine.';
 
 CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
 LANGUAGE sql AS $$
