@@ -17,7 +17,7 @@ from domain.analytics import read_event
 from errors import InvalidMessage, PermanentError
 from log import EventLogger
 
-BATCH = 1000  # events that one message takes along from each queue
+BATCH = 1000  # events that one message takes along from the broker, and as many from pgmq
 
 events = EventLogger(__name__)
 
@@ -25,7 +25,8 @@ events = EventLogger(__name__)
 class Waiting(Protocol):
     """A message that waits behind the one at work: its payload is JSON, not yet looked at."""
 
-    id: Any  # here a UUID's text, in pgmq a number
+    message_id: Any  # a UUID's text, of one that waits in the broker
+    msg_id: Any  # a number, of one in pgmq
     key: str
     sent_at: datetime
     payload: str
@@ -48,26 +49,24 @@ def record_event(**payload: Any) -> None:
     sent_at = datetime.fromtimestamp(message.message_timestamp / 1000, UTC)
     own = read_event(payload, f"message:{message.message_id}", sent_at)
     with transaction() as conn:
-        batch = [own, *_take_from_broker(conn), *_take_from_pgmq(conn)]
+        batch = [own, *_take_along(conn)]
         zone = settings.current().time_zone.key
         new = queries.analytics.record(conn, events=f"[{','.join(batch)}]", zone=zone, at=clock.now(conn))
     events.info("events_recorded", received=len(batch), new=new)
 
 
-def _take_from_broker(conn: Connection) -> list[str]:
-    taken = dict(_readable(queries.analytics.waiting_in_broker(conn, count=BATCH)))
-    queries.analytics.finish_in_broker(conn, ids=list(taken))
-    return list(taken.values())
+def _take_along(conn: Connection) -> list[str]:
+    taken = list(_readable(queries.analytics.take_along(conn, count=BATCH)))
+    queries.analytics.finish_along(
+        conn,
+        ids=[row.message_id for row, _ in taken if row.message_id],
+        msg_ids=[row.msg_id for row, _ in taken if row.msg_id],
+    )
+    return [event for _, event in taken]
 
 
-def _take_from_pgmq(conn: Connection) -> list[str]:
-    taken = dict(_readable(queries.analytics.waiting_in_pgmq(conn, count=BATCH)))
-    queries.analytics.archive_in_pgmq(conn, ids=list(taken))
-    return list(taken.values())
-
-
-def _readable(rows: Iterable[Waiting]) -> Iterator[tuple[Any, str]]:
-    """Each message's id and event. One of a wrong shape is left to come by itself and end as a dead letter."""
+def _readable(rows: Iterable[Waiting]) -> Iterator[tuple[Waiting, str]]:
+    """Each message with its event. One of a wrong shape is left to come by itself and end as a dead letter."""
     for row in rows:
         with suppress(InvalidMessage, ValueError, RecursionError):
-            yield row.id, read_event(json.loads(row.payload), row.key, row.sent_at)
+            yield row, read_event(json.loads(row.payload), row.key, row.sent_at)

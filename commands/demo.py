@@ -83,7 +83,7 @@ def _play(stage: Stage, console: Console, started_at: float) -> Account:
             def all_seen() -> bool:
                 account.look(conn)
                 progress.update(bar, completed=account.tell())
-                return account.complete() and not queries.demo.unfinished(conn)
+                return account.complete() and not queries.messages.unfinished_soon(conn)
 
             _wait(stage, all_seen, LONGEST_SECONDS - account.seconds)
         return account

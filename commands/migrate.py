@@ -54,6 +54,7 @@ def _dump() -> str:
         conn.close()
         apply_migrations(fresh)
         wanted = [f"--schema={name}" for name in ("balansity", "cron", "dramatiq", "public")]
+        wanted += [f"--exclude-table=*.{name}" for name in ("migration", "migration_digest", "_yoyo_*", "yoyo_lock")]
         dumped = subprocess.run(  # noqa: S603 - our own binary with fixed arguments
             [embedded.binaries() / "pg_dump", "--schema-only", "--no-owner", *wanted, fresh],
             check=True,
@@ -64,7 +65,8 @@ def _dump() -> str:
 
 
 def _tidy(dumped: str) -> str:
-    """A dump without what differs between two runs or two servers of the same schema."""
-    unsteady = ("-- Dumped", "\\restrict", "\\unrestrict", "SET ", "SELECT pg_catalog.set_config")
-    lines = [line for line in dumped.splitlines() if not line.startswith(unsteady)]
+    """A dump without banners, and without what differs between two runs or two servers of the same schema."""
+    banner = ("-- Name: ", "-- PostgreSQL database dump", "-- Dumped", "\\restrict", "\\unrestrict")
+    unsteady = ("SET ", "SELECT pg_catalog.set_config")
+    lines = [line for line in dumped.splitlines() if line != "--" and not line.startswith(banner + unsteady)]
     return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before) + "\n"

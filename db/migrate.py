@@ -1,5 +1,6 @@
 """Brings a database to the newest schema; safe to run from several processes at once."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,12 +35,12 @@ def migrate(
     """
     applied: list[str] = []
     with _one_at_a_time(url, start_options=start_options) as cursor:
+        for folder, schema in folders:
+            _refuse_other_content(cursor, url, folder, schema)
         try:
             for folder, schema in folders:
                 _create_schema(url, schema, start_options=start_options)
                 applied += _apply(url, folder, schema)
-            if CLINIC in folders:
-                cursor.execute("SELECT dramatiq.furnish_queues()")
         except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
             raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
@@ -51,16 +52,63 @@ def migrate(
     return applied
 
 
+def _refuse_other_content(cursor: Cursor, url: str, folder: Path, schema: str) -> None:
+    """Refuse a database that earlier files of the same names made: yoyo compares names only."""
+    digests = {migration.id: _digest(migration) for migration in yoyo.read_migrations(str(folder))}
+    for name, digest in _applied(cursor, schema):
+        if digest != digests.get(name, digest) or digest is None:
+            raise DatabaseError(
+                f"{shown(url)} was made by an earlier {name}: no version has been released, and there is no way from "
+                "there. Make the database anew, or restore into a new one what the site keeps in schema public."
+            )
+
+
+def _applied(cursor: Cursor, schema: str) -> list[tuple[str, str | None]]:
+    """Each applied migration with its digest; None where it was applied before there were digests."""
+    cursor.execute("SELECT set_config('search_path', quote_ident(%s), true)", (schema,))
+    cursor.execute("SELECT to_regclass('migration') IS NULL AS empty, to_regclass('migration_digest') IS NULL AS old")
+    match cursor.fetchone():
+        case (True, _):
+            return []
+        case (_, True):
+            cursor.execute("SELECT migration_id, NULL AS digest FROM migration ORDER BY migration_id")
+        case _:
+            cursor.execute(
+                "SELECT migration_id, digest FROM migration LEFT JOIN migration_digest USING (migration_id) ORDER BY 1"
+            )
+    return cursor.fetchall()
+
+
+def _digest(migration: Any) -> str:
+    return hashlib.sha256(Path(migration.path).read_bytes()).hexdigest()
+
+
 def _apply(url: str, folder: Path, schema: str) -> list[str]:
     backend = _backend(url, schema)
     try:
-        missing = backend.to_apply(yoyo.read_migrations(str(folder)))
+        migrations = yoyo.read_migrations(str(folder))
+        missing = backend.to_apply(migrations)
         for migration in missing:
+            _note_digest(backend, migration)
             backend.apply_one(migration)
             events.info("migration_applied", migration=migration.id)
+        backend.run_post_apply(migrations)
     finally:
         backend.connection.close()
     return [migration.id for migration in missing]
+
+
+def _note_digest(backend: Any, migration: Any) -> None:
+    """Before it is applied: what is applied always has its digest, whatever ends this process in between."""
+    with backend.transaction():
+        backend.execute(
+            "CREATE TABLE IF NOT EXISTS migration_digest (migration_id text PRIMARY KEY, digest text NOT NULL)"
+        )
+        backend.execute(
+            "INSERT INTO migration_digest VALUES (%(id)s, %(digest)s) "
+            "ON CONFLICT (migration_id) DO UPDATE SET digest = excluded.digest",
+            {"id": migration.id, "digest": _digest(migration)},
+        )
 
 
 def pending(url: str) -> list[str]:

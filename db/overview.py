@@ -26,7 +26,7 @@ def workers(conn: Connection) -> list[Row]:
 
 
 def mails(conn: Connection) -> list[Row]:
-    return _named(queries.messages.count_mails(conn))
+    return _named(queries.deliveries.count_mails(conn))
 
 
 def jobs(conn: Connection) -> list[Row]:

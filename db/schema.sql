@@ -1,40 +1,12 @@
---
--- PostgreSQL database dump
---
-
---
--- Name: balansity; Type: SCHEMA; Schema: -; Owner: -
---
-
 CREATE SCHEMA balansity;
-
---
--- Name: cron; Type: SCHEMA; Schema: -; Owner: -
---
 
 CREATE SCHEMA cron;
 
---
--- Name: dramatiq; Type: SCHEMA; Schema: -; Owner: -
---
-
 CREATE SCHEMA dramatiq;
-
---
--- Name: public; Type: SCHEMA; Schema: -; Owner: -
---
 
 CREATE SCHEMA public;
 
---
--- Name: SCHEMA public; Type: COMMENT; Schema: -; Owner: -
---
-
 COMMENT ON SCHEMA public IS 'standard public schema';
-
---
--- Name: mail_entry; Type: TYPE; Schema: balansity; Owner: -
---
 
 CREATE TYPE balansity.mail_entry AS (
 	key text,
@@ -48,10 +20,6 @@ CREATE TYPE balansity.mail_entry AS (
 	scheduled_at timestamp with time zone
 );
 
---
--- Name: state; Type: TYPE; Schema: dramatiq; Owner: -
---
-
 CREATE TYPE dramatiq.state AS ENUM (
     'queued',
     'consumed',
@@ -59,9 +27,11 @@ CREATE TYPE dramatiq.state AS ENUM (
     'done'
 );
 
---
--- Name: abandon_old_assessments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
+COMMENT ON TYPE dramatiq.state IS 'queued   → consumed  claim
+consumed → done      ack
+consumed → rejected  nack: a dead letter, kept until a person decides
+consumed → queued    retry, requeue at shutdown, rescue from a dead worker
+rejected → queued    redrive';
 
 CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) RETURNS bigint
     LANGUAGE sql
@@ -76,10 +46,6 @@ CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone
     SELECT count(*) FROM changed
 $$;
 
---
--- Name: abandonments_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) RETURNS TABLE(assessment_id uuid, due_at timestamp with time zone)
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -89,29 +55,13 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
     WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_until - interval '30 days'
 $$;
 
---
--- Name: FUNCTION abandonments_until(p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) IS 'What abandon_old_assessments is going to do by a given time.';
-
---
--- Name: address_in(text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN "substring"(lower(p_text), '[^\s<>"]+@[^\s<>"]+'::text);
 
---
--- Name: FUNCTION address_in(p_text text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.';
-
---
--- Name: addresses_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -128,15 +78,7 @@ CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
       )
 $$;
 
---
--- Name: FUNCTION addresses_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.addresses_of(p_user_id uuid) IS 'The addresses that are or were theirs, in lower case, without those that are another user''s now.';
-
---
--- Name: payments; Type: TABLE; Schema: public; Owner: -
---
 
 CREATE TABLE public.payments (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -152,10 +94,6 @@ CREATE TABLE public.payments (
     CONSTRAINT payments_amount_check CHECK ((amount > (0)::numeric)),
     CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'refunded'::text])))
 );
-
---
--- Name: announce_payment(public.payments, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -188,29 +126,13 @@ BEGIN
     ));
 END $$;
 
---
--- Name: FUNCTION announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) IS 'The mail and the analytics event of a status.';
-
---
--- Name: uuid_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
 
---
--- Name: FUNCTION uuid_in(p_metadata jsonb, p_key text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) IS 'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
-
---
--- Name: appointments; Type: TABLE; Schema: public; Owner: -
---
 
 CREATE TABLE public.appointments (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -230,23 +152,11 @@ CREATE TABLE public.appointments (
     CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
 );
 
---
--- Name: appointment_of(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     LANGUAGE sql STABLE
     RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
 
---
--- Name: FUNCTION appointment_of(p_payment public.payments); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
-
---
--- Name: begin_delivery(balansity.mail_entry, text, text, boolean, interval, text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
@@ -313,19 +223,11 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: FUNCTION begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
 committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
 long to wait for news of one whose answer never came, NULL if a person decides.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do.';
-
---
--- Name: book_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -359,15 +261,7 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.';
-
---
--- Name: change_payment_status(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
@@ -388,16 +282,8 @@ BEGIN
     RETURN 'changed';
 END $$;
 
---
--- Name: FUNCTION change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) IS 'Takes on the status that the provider reports. `unchanged`: it is so already, or ours says the same and more;
 `refused`: no such change can be, a person must look. What the change brings about is the trigger''s work.';
-
---
--- Name: check_amount(public.payments, numeric); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
     LANGUAGE plpgsql
@@ -411,16 +297,8 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: FUNCTION check_amount(p_payment public.payments, p_price numeric); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) IS 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
 A price of null is whatever the site asked for.';
-
---
--- Name: claim_payment_checks(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) RETURNS SETOF uuid
     LANGUAGE sql
@@ -436,15 +314,7 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) R
     RETURNING payment_id
 $$;
 
---
--- Name: FUNCTION claim_payment_checks(p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.';
-
---
--- Name: claim_reminders(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
@@ -463,15 +333,7 @@ CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_unti
     ORDER BY due.due_at, due.appointment_id
 $$;
 
---
--- Name: FUNCTION claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) IS 'Claims what is due before p_until: who inserts the row sends the mail.';
-
---
--- Name: confirm_appointment(public.payments, uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -503,15 +365,7 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: FUNCTION confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) IS 'Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.';
-
---
--- Name: confirm_paid_appointments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
@@ -536,10 +390,6 @@ BEGIN
     RETURN confirmed;
 END $$;
 
---
--- Name: deliveries_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -550,15 +400,7 @@ CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
                               sign.ids, sign.addresses)
 $$;
 
---
--- Name: FUNCTION deliveries_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.deliveries_of(p_user_id uuid) IS 'The mails to a person, to whichever of their addresses.';
-
---
--- Name: delivery_progress(text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -574,15 +416,7 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
     END;
 $$;
 
---
--- Name: FUNCTION delivery_progress(p_state text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
-
---
--- Name: users; Type: TABLE; Schema: public; Owner: -
---
 
 CREATE TABLE public.users (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -595,23 +429,11 @@ CREATE TABLE public.users (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
---
--- Name: email_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
 
---
--- Name: FUNCTION email_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
-
---
--- Name: finish_attempt(uuid, integer, text, text, text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
@@ -639,19 +461,11 @@ BEGIN
     END;
 END $$;
 
---
--- Name: FUNCTION finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) IS 'Notes what the provider answered, with the time when that could be noted. Accepted is accepted, whichever attempt it
 was, unless an event already told more. Any other late answer is kept with its attempt: only a final refusal still
 settles what was `unknown` meanwhile, for what is `planned` has a message that works on it.
 The provider''s words may quote an address: they are dropped where the person has been forgotten, which the lock tells
 for sure.';
-
---
--- Name: flag_finding(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -661,15 +475,7 @@ CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now t
     ON CONFLICT DO NOTHING
 $$;
 
---
--- Name: FUNCTION flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) IS 'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
-
---
--- Name: flag_payment(uuid, text, timestamp with time zone, boolean); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean DEFAULT false) RETURNS void
     LANGUAGE sql
@@ -681,15 +487,7 @@ CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now t
     WHERE f.resolved_at IS NOT NULL
 $$;
 
---
--- Name: FUNCTION flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) IS 'Flags what happened: should it happen again after a person has resolved it, it is flagged anew.';
-
---
--- Name: flag_stuck_payments(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RETURNS bigint
     LANGUAGE sql
@@ -706,15 +504,7 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
     SELECT count(*) FROM flagged
 $$;
 
---
--- Name: FUNCTION flag_stuck_payments(p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days; returns how many, each counted once.';
-
---
--- Name: follow_refund(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -727,15 +517,7 @@ CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_n
     WHERE c.refund_id IS DISTINCT FROM excluded.refund_id
 $$;
 
---
--- Name: FUNCTION follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) IS 'A refund that the provider has not decided yet is asked about from now on.';
-
---
--- Name: forget_deleted(); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
     LANGUAGE sql
@@ -762,67 +544,28 @@ CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
     FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
 $$;
 
---
--- Name: FUNCTION forget_deleted(); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.forget_deleted() IS 'Returns how many notes were removed.';
-
---
--- Name: forget_person(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint, remaining bigint)
     LANGUAGE plpgsql
     SET search_path TO ''
-    AS $_$
+    AS $$
 DECLARE
     sign record;
     deliveries uuid[];
-    queue text;
-    kept text;
-    affected bigint;
 BEGIN
     SELECT * INTO sign FROM balansity.signs_of(p_user_id);
 
-    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
-    what := 'messages of pgmq, archived ones too';
-    removed := 0;
-    remaining := 0;
-    FOR queue IN
-        SELECT m.queue_name FROM pgmq.meta m
-        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
+    FOR what, removed, remaining IN
+        SELECT CASE place WHEN 'pgmq' THEN 'messages of pgmq, archived ones too' ELSE 'messages of the broker' END,
+               f.removed, f.remaining
+        FROM dramatiq.forget(
+            'balansity.message_speaks_of'::regproc, to_jsonb(sign) || jsonb_build_object('user_id', p_user_id),
+            ARRAY['process_payment']
+        ) AS f
     LOOP
-        FOREACH kept IN ARRAY ARRAY['q_', 'a_'] LOOP
-            EXECUTE format(
-                '%s FROM pgmq.%I WHERE balansity.speaks_of(message::text, message ->> ''user_id'', $1, $2, $3)',
-                CASE kept || queue WHEN 'q_payment_processing_queue' THEN 'SELECT' ELSE 'DELETE' END, kept || queue
-            ) USING p_user_id, sign.ids, sign.addresses;
-            GET DIAGNOSTICS affected = ROW_COUNT;
-            IF kept || queue = 'q_payment_processing_queue' THEN
-                remaining := affected;
-            ELSE
-                removed := removed + affected;
-            END IF;
-        END LOOP;
+        RETURN NEXT;
     END LOOP;
-    RETURN NEXT;
-
-    what := 'messages of the broker';
-    WITH theirs AS (
-        SELECT q.message_id,
-               q.state = 'consumed' OR q.state <> 'done' AND q.message ->> 'actor_name' = 'process_payment' AS stays
-        FROM dramatiq.queue q
-        WHERE balansity.speaks_of(
-            concat_ws(' ', q.message, q.unique_key, q.error), q.message -> 'kwargs' ->> 'user_id', p_user_id,
-            sign.ids, sign.addresses
-        )
-        FOR UPDATE
-    ), deleted AS (
-        DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
-    )
-    SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) INTO removed, remaining FROM theirs;
-    RETURN NEXT;
     remaining := 0;
 
     what := 'links in analytics events';
@@ -858,20 +601,12 @@ BEGIN
     what := 'notes about deleted appointments and payments';
     removed := balansity.forget_deleted();
     RETURN NEXT;
-END $_$;
-
---
--- Name: FUNCTION forget_person(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
+END $$;
 
 COMMENT ON FUNCTION balansity.forget_person(p_user_id uuid) IS 'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
 speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
 money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
 keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
-
---
--- Name: forget_refund(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     LANGUAGE sql
@@ -881,15 +616,7 @@ CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     DELETE FROM balansity.payment_flag WHERE payment_id = p_payment_id AND reason = 'refund pending for 3 days'
 $$;
 
---
--- Name: FUNCTION forget_refund(p_payment_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
-
---
--- Name: fulfil_payment(public.payments, boolean, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -916,16 +643,8 @@ EXCEPTION
         PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
 END $$;
 
---
--- Name: FUNCTION fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
 A replay books and grants nothing: what is missing by then, staff deleted.';
-
---
--- Name: give_up_delivery(balansity.mail_entry, text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) RETURNS void
     LANGUAGE plpgsql
@@ -941,15 +660,7 @@ BEGIN
     WHERE d.id = opened.id AND d.state = 'planned';
 END $$;
 
---
--- Name: FUNCTION give_up_delivery(p_entry balansity.mail_entry, p_reason text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) IS 'Closes a delivery whose message is out of tries and becomes a dead letter.';
-
---
--- Name: give_up_lost_deliveries(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) RETURNS bigint
     LANGUAGE sql
@@ -960,30 +671,15 @@ CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time z
         SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
             reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
         WHERE d.state IN ('planned', 'sending') AND d.changed_at < p_before
-          AND NOT EXISTS (
-              SELECT FROM dramatiq.queue q
-              WHERE q.message_id = d.message_id::uuid AND q.state IN ('queued', 'consumed')
-          )
-          AND NOT EXISTS (
-              SELECT FROM dramatiq.queue q
-              WHERE q.queue_name = 'emails' AND q.state IN ('queued', 'consumed')
-                AND q.message #>> '{kwargs,key}' = d.key
-          )
+          AND NOT dramatiq.is_pending(d.message_id::uuid)
+          AND NOT EXISTS (SELECT FROM dramatiq.pending_arguments('emails', 'key') AS other (key) WHERE other.key = d.key)
         RETURNING d.id
     )
     SELECT count(*) FROM lost
 $$;
 
---
--- Name: FUNCTION give_up_lost_deliveries(p_before timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) IS 'Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
 nobody else is going to. Returns how many.';
-
---
--- Name: grant_package(public.payments); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
     LANGUAGE plpgsql
@@ -1005,10 +701,6 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: hold_mail(text, interval); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -1017,15 +709,7 @@ CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS v
     ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, excluded.free_at);
 $$;
 
---
--- Name: FUNCTION hold_mail(p_provider text, p_pause interval); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) IS 'Nobody sends for so long: the provider said so.';
-
---
--- Name: ids_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -1047,15 +731,7 @@ CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
     WHERE d.user_id = p_user_id AND named.id IS NOT NULL
 $$;
 
---
--- Name: FUNCTION ids_of(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
-
---
--- Name: payment_flag; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.payment_flag (
     payment_id uuid NOT NULL,
@@ -1065,52 +741,24 @@ CREATE TABLE balansity.payment_flag (
     halts boolean DEFAULT false NOT NULL
 );
 
---
--- Name: is_halted(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN (EXISTS (SELECT FROM balansity.payment_flag f WHERE ((f.payment_id = is_halted.p_payment_id) AND f.halts AND (f.resolved_at IS NULL))));
 
---
--- Name: FUNCTION is_halted(p_payment_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.is_halted(p_payment_id uuid) IS 'Whether a person has to decide before anything more takes effect.';
-
---
--- Name: is_unpaid(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
 
---
--- Name: FUNCTION is_unpaid(p_linked_payment_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
-
---
--- Name: iso_utc(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (replace(to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US'::text), '.000000'::text, ''::text) || 'Z'::text);
 
---
--- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) IS 'ISO 8601 in UTC, exact to the microsecond, whatever the session''s time zone.
 (A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)';
-
---
--- Name: may_have_left(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1122,15 +770,20 @@ CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     );
 $$;
 
---
--- Name: FUNCTION may_have_left(p_delivery_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
 
---
--- Name: misplaced_events(text); Type: FUNCTION; Schema: balansity; Owner: -
---
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
+
+COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) IS 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
+addresses change hands.';
+
+CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), ((p_person ->> 'user_id'::text))::uuid, (p_person ->> 'ids'::text), (p_person ->> 'addresses'::text));
+
+COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget.';
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -1139,23 +792,11 @@ CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
 $$;
 
---
--- Name: FUNCTION misplaced_events(p_zone text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
-
---
--- Name: now(); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN COALESCE((NULLIF(current_setting('balansity.now'::text, true), ''::text))::timestamp with time zone, now());
-
---
--- Name: appointment_types; Type: TABLE; Schema: public; Owner: -
---
 
 CREATE TABLE public.appointment_types (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1166,24 +807,12 @@ CREATE TABLE public.appointment_types (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
---
--- Name: over_at(public.appointments); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
 
---
--- Name: FUNCTION over_at(p_appointment public.appointments); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
 and 15 minutes of grace.';
-
---
--- Name: delivery; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.delivery (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1204,10 +833,6 @@ CREATE TABLE balansity.delivery (
     changed_at timestamp with time zone NOT NULL,
     CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
 );
-
---
--- Name: plan_delivery(balansity.mail_entry); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
@@ -1236,15 +861,7 @@ BEGIN
     RETURN opened;
 END $$;
 
---
--- Name: FUNCTION plan_delivery(p_entry balansity.mail_entry); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
-
---
--- Name: purge_events(timestamp with time zone, integer); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
@@ -1259,15 +876,7 @@ CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batc
     SELECT count(*) FROM purged
 $$;
 
---
--- Name: FUNCTION purge_events(p_before timestamp with time zone, p_batch integer); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
-
---
--- Name: reader_name(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
@@ -1279,15 +888,7 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LIMIT 1;
 $$;
 
---
--- Name: FUNCTION reader_name(p_user_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.reader_name(p_user_id uuid) IS 'How a mail greets this user: the first name of their own profile, NULL if they have none.';
-
---
--- Name: record_event(text, uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
@@ -1324,16 +925,8 @@ BEGIN
     RETURN true;
 END $$;
 
---
--- Name: FUNCTION record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) IS 'Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows. The provider''s
 words may quote an address: they are dropped where the person has been forgotten.';
-
---
--- Name: record_events(jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql
@@ -1359,16 +952,8 @@ CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timest
     SELECT count(*) FROM added
 $$;
 
---
--- Name: FUNCTION record_events(p_events jsonb, p_zone text, p_at timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) IS 'Keeps those of p_events (an array of key, type, occurred_at, user_id, facts) that are new; returns how many were.
 Both inserts go in the order of their keys: two batches that overlap wait for each other and never deadlock.';
-
---
--- Name: recount_events(text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
     LANGUAGE plpgsql
@@ -1398,16 +983,8 @@ BEGIN
     RETURN moved_events;
 END $$;
 
---
--- Name: FUNCTION recount_events(p_zone text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.recount_events(p_zone text) IS 'Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
 kept stays. Under a lock: a second call at the same time would move the counts twice.';
-
---
--- Name: release_appointment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1425,15 +1002,7 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
       )
 $$;
 
---
--- Name: FUNCTION release_appointment(p_payment public.payments, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
-
---
--- Name: release_reminder(text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
     LANGUAGE plpgsql
@@ -1447,15 +1016,7 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: FUNCTION release_reminder(p_key text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.release_reminder(p_key text) IS 'The claim of a reminder that was superseded is given up: if it becomes true again, it is due again.';
-
---
--- Name: reminders_between(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql STABLE
@@ -1475,16 +1036,8 @@ CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_u
       )
 $$;
 
---
--- Name: FUNCTION reminders_between(p_from timestamp with time zone, p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) IS 'The reminders due in a window of time and not sent yet. One is due from its moment until the next one''s, so an
 appointment booked or moved late is reminded at once, and an outage is made up for.';
-
---
--- Name: resend_delivery(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
     LANGUAGE plpgsql
@@ -1492,34 +1045,21 @@ CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
     AS $$
 DECLARE
     opened balansity.delivery;
-    body jsonb;
-    urgency integer;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
     IF opened.state NOT IN ('failed', 'unknown') THEN
         RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
     END IF;
-    SELECT q.message #- '{options,retries}' #- '{options,traceback}', q.priority INTO body, urgency
-    FROM dramatiq.queue q WHERE q.message_id = opened.message_id::uuid;
-    IF NOT FOUND THEN
+    IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
     UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
     WHERE id = p_id;
-    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
     RETURN NULL;
 END $$;
 
---
--- Name: FUNCTION resend_delivery(p_id uuid); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid) IS 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
 cannot be, NULL where it was done.';
-
---
--- Name: revoke_payment(public.payments, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1532,15 +1072,7 @@ CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timest
     WHERE payment_id = p_payment.id AND sessions_remaining > 0
 $$;
 
---
--- Name: FUNCTION revoke_payment(p_payment public.payments, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) IS 'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
-
---
--- Name: send_mail(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) RETURNS void
     LANGUAGE sql
@@ -1558,15 +1090,7 @@ CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text,
     ))
 $$;
 
---
--- Name: FUNCTION send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) IS 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
-
---
--- Name: settle_payment(uuid, timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1601,15 +1125,7 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: FUNCTION settle_payment(p_payment_id uuid, p_now timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
-
---
--- Name: signs_of(uuid); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) RETURNS record
     LANGUAGE sql STABLE
@@ -1626,30 +1142,7 @@ CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses t
         )
 $$;
 
---
--- Name: FUNCTION signs_of(p_user_id uuid, OUT ids text, OUT addresses text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) IS 'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
-
---
--- Name: speaks_of(text, text, uuid, text, text); Type: FUNCTION; Schema: balansity; Owner: -
---
-
-CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
-
---
--- Name: FUNCTION speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text); Type: COMMENT; Schema: balansity; Owner: -
---
-
-COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) IS 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
-addresses change hands.';
-
---
--- Name: status_changes_until(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -1665,15 +1158,7 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
       AND balansity.over_at(a) <= p_until
 $$;
 
---
--- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) IS 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
-
---
--- Name: take_places(text, integer, interval, interval); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) RETURNS interval
     LANGUAGE plpgsql
@@ -1694,16 +1179,8 @@ BEGIN
     RETURN place - present;
 END $$;
 
---
--- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
 is further away than p_patience is not taken: the caller comes back later.';
-
---
--- Name: time_in(jsonb, text); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -1718,10 +1195,6 @@ EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $_$;
 
---
--- Name: told_time(uuid, text); Type: FUNCTION; Schema: balansity; Owner: -
---
-
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1734,16 +1207,8 @@ CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS t
     LIMIT 1;
 $$;
 
---
--- Name: FUNCTION told_time(p_appointment_id uuid, p_key text); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
-
---
--- Name: update_appointment_statuses(timestamp with time zone); Type: FUNCTION; Schema: balansity; Owner: -
---
 
 CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
@@ -1760,15 +1225,7 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
     SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
 $$;
 
---
--- Name: FUNCTION update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint); Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) IS 'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
-
---
--- Name: add_counter(text, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
@@ -1782,15 +1239,7 @@ CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval)
     SELECT count(*) = 1 FROM added;
 $$;
 
---
--- Name: FUNCTION add_counter(p_key text, p_value bigint, p_ttl interval); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) IS 'Creates a counter; false where it exists.';
-
---
--- Name: bridge(bigint, text, text, text, integer, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
@@ -1861,18 +1310,10 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
 END $_$;
 
---
--- Name: FUNCTION bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) IS 'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
 at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
 others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
 What cannot be a message becomes a dead letter with its reason.';
-
---
--- Name: check_pgmq_queue(text); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
     LANGUAGE plpgsql
@@ -1886,15 +1327,39 @@ BEGIN
     END IF;
 END $_$;
 
---
--- Name: FUNCTION check_pgmq_queue(queue_name text); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) IS 'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
 
---
--- Name: count(text, bigint, bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
---
+CREATE FUNCTION dramatiq.close(p_schema text, p_functions text[] DEFAULT NULL::text[], p_service text[] DEFAULT '{}'::text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+    object text;
+    for_service boolean;
+    visitor text;
+BEGIN
+    FOR object, for_service IN
+        SELECT 'ROUTINE ' || oid::regprocedure, proname = ANY (p_service) FROM pg_proc
+        WHERE pronamespace = p_schema::regnamespace AND (p_functions IS NULL OR proname = ANY (p_functions || p_service))
+          AND pg_has_role(proowner, 'USAGE')
+        UNION ALL
+        SELECT 'TABLE ' || oid::regclass, false FROM pg_class
+        WHERE relnamespace = p_schema::regnamespace AND p_functions IS NULL AND relkind IN ('r', 'v')
+          AND pg_has_role(relowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object);
+        FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+            EXECUTE format('REVOKE ALL ON %s FROM %I', object, visitor);
+        END LOOP;
+        IF for_service AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
+            EXECUTE format('GRANT EXECUTE ON %s TO service_role', object);
+        END IF;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) IS 'Takes the functions and tables of a schema (p_functions: functions of these names only) from PUBLIC and from Supabase''s
+visitors, whom default privileges may give every new one, and gives the functions of p_service to its service_role. Only
+what this role owns. Every migration ends with it.';
 
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
@@ -1913,15 +1378,7 @@ CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high
     SELECT count(*) = 1 FROM counted;
 $$;
 
---
--- Name: FUNCTION count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) IS 'Adds to a counter, or takes from it; false, and no change, where it would leave its bounds (NULL: unbounded).';
-
---
--- Name: count_and_sum(text, text[], bigint, bigint, interval); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE plpgsql
@@ -1934,17 +1391,22 @@ BEGIN
        AND dramatiq.count(p_key, p_amount, NULL, p_high, p_ttl);
 END $_$;
 
---
--- Name: FUNCTION count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) IS 'Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq''s windows name their counters key@second:
 who counts for one key waits for who does already, whichever second they stand at, and counts what stands at later
 seconds, too: the clock may have gone on while it waited, or be late on its machine.';
 
---
--- Name: counted(bigint, timestamp with time zone); Type: FUNCTION; Schema: dramatiq; Owner: -
---
+CREATE FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
+           count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
+           count(*) FILTER (WHERE q.state = 'consumed'),
+           count(*) FILTER (WHERE q.state = 'done'),
+           count(*) FILTER (WHERE q.state = 'rejected')
+    FROM dramatiq.queue q WHERE q.pgmq_queue = p_pgmq_queue;
+$$;
+
+COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
 
 CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql
@@ -1952,15 +1414,19 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
     SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
 $$;
 
---
--- Name: FUNCTION counted(p_value bigint, p_expires_at timestamp with time zone); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) IS 'The value of a counter, 0 where it is absent.';
 
---
--- Name: enqueue(text, integer[], bigint, bigint); Type: FUNCTION; Schema: dramatiq; Owner: -
---
+CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT pgmq_queue FROM dramatiq.actor
+    WHERE pgmq_queue IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) AND tgname = 'ring')
+    ORDER BY pgmq_queue;
+$$;
+
+COMMENT ON FUNCTION dramatiq.doorless_routes() IS 'Routed pgmq queues whose messages ring no bell, and those that do not exist.';
 
 CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
     LANGUAGE plpgsql
@@ -1984,19 +1450,11 @@ BEGIN
     PERFORM dramatiq.ring(queues);
 END $$;
 
---
--- Name: FUNCTION enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) IS 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
 escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
 A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
 answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
 try. In plpgsql, which keeps its plans: planning costs more than inserting one message.';
-
---
--- Name: exchange(bigint, text, uuid[], integer[], integer, text, text, uuid); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
@@ -2065,19 +1523,68 @@ BEGIN
     END IF;
 END $$;
 
---
--- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) IS 'The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
 An ack counts only while the claim it belongs to (message and attempt) is the current one.
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
 
---
--- Name: free_unknown(bigint, text, uuid[], integer[]); Type: FUNCTION; Schema: dramatiq; Owner: -
---
+CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
+    WHERE message_id = ANY (p_ids);
+    PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids) WHERE p_msg_ids <> '{}';
+END $$;
+
+COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
+
+CREATE FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) RETURNS TABLE(place text, removed bigint, remaining bigint)
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    kept_queue text;
+    keeps boolean;
+    affected bigint;
+BEGIN
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
+    place := 'pgmq';
+    removed := 0;
+    remaining := 0;
+    FOR kept_queue, keeps IN
+        SELECT kind || m.queue_name, kind = 'q_' AND a.name = ANY (p_kept_actors)
+        FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
+        ORDER BY m.queue_name, kind DESC
+    LOOP
+        EXECUTE format('%s FROM pgmq.%I WHERE %s(message::text, message, $1)',
+                       CASE WHEN keeps THEN 'SELECT' ELSE 'DELETE' END, kept_queue, p_speaks_of)
+        USING p_subject;
+        GET DIAGNOSTICS affected = ROW_COUNT;
+        removed := removed + CASE WHEN keeps THEN 0 ELSE affected END;
+        remaining := remaining + CASE WHEN keeps THEN affected ELSE 0 END;
+    END LOOP;
+    RETURN NEXT;
+
+    place := 'broker';
+    EXECUTE format(
+        'WITH theirs AS (
+             SELECT message_id,
+                    state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
+             FROM dramatiq.queue
+             WHERE %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
+             FOR UPDATE
+         ), deleted AS (
+             DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+         )
+         SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) FROM theirs', p_speaks_of)
+    INTO removed, remaining USING p_subject, p_kept_actors;
+    RETURN NEXT;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) IS 'Removes the messages that speak of a subject from the pgmq queues and archives of all routes and from the broker; says
+how many of each, and how many remain: what a worker holds right now, and what waits for one of p_kept_actors.
+p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
 
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2097,63 +1604,59 @@ BEGIN
     RETURN freed;
 END $$;
 
---
--- Name: FUNCTION free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) IS 'Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.';
 
---
--- Name: furnish_queues(); Type: FUNCTION; Schema: dramatiq; Owner: -
---
-
-CREATE FUNCTION dramatiq.furnish_queues() RETURNS void
+CREATE FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $$
 DECLARE
-    queue text;
-    home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'balansity' END;
+    queue text := 'q_' || p_pgmq_queue;
+    home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'dramatiq' END;
 BEGIN
-    FOR queue IN
-        SELECT m.queue_name FROM pgmq.meta m
-        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
-    LOOP
-        BEGIN
-            IF NOT EXISTS (SELECT FROM pg_trigger
-                           WHERE tgrelid = format('pgmq.%I', 'q_' || queue)::regclass AND tgname = 'ring') THEN
-                EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
-                                EXECUTE FUNCTION dramatiq.ring_for_pgmq()', 'q_' || queue);
-                EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
-                                WHERE dramatiq.priority_of(message) > 0', queue || '_urgent', 'q_' || queue);
-            END IF;
-        EXCEPTION WHEN insufficient_privilege THEN
-            RAISE NOTICE 'No trigger and index on pgmq.q_%: workers poll for its messages, in their order.', queue;
-        END;
-        IF to_regclass(format('%I.%I', home, queue)) IS NULL THEN
-            EXECUTE format(
-                'CREATE VIEW %I.%I AS
-                 SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
-                 UNION ALL
-                 SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
-                 FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
-                home, queue, 'q_' || queue, queue);
+    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.furnish_queue', 0));
+    BEGIN
+        IF to_regclass(format('pgmq.%I', queue)) IS NULL THEN
+            PERFORM pgmq.create(p_pgmq_queue);
         END IF;
-    END LOOP;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE NOTICE 'No pgmq queue %: this role may not create it.', p_pgmq_queue;
+        RETURN;
+    END;
+    BEGIN
+        IF NOT EXISTS (SELECT FROM pg_trigger
+                       WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
+            EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
+                            EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
+            EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
+                            WHERE dramatiq.priority_of(message) > 0', p_pgmq_queue || '_urgent', queue);
+        END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE NOTICE 'No trigger and index on pgmq.%: workers poll for its messages, in their order.', queue;
+    END;
+    IF to_regclass(format('%I.%I', home, p_pgmq_queue)) IS NULL THEN
+        EXECUTE format(
+            'CREATE VIEW %I.%I AS
+             SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
+             UNION ALL
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
+             FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
+            home, p_pgmq_queue, queue, p_pgmq_queue);
+    END IF;
 END $$;
 
---
--- Name: FUNCTION furnish_queues(); Type: COMMENT; Schema: dramatiq; Owner: -
---
+COMMENT ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) IS 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
+and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
+overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
+dramatiq. One at a time: two that create the same queue would fail.';
 
-COMMENT ON FUNCTION dramatiq.furnish_queues() IS 'Gives the queues of ours what they lack of comforts that need rights on pgmq''s own schema and tables; `migrate` asks for
-it every time, for a queue that was dropped and made anew. Without the trigger, workers notice by polling (at most a
-second later); without the index, urgent messages overtake others only once the bridge has moved them; without the
-right to create there, the views stand in schema balansity.';
+CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
+    LANGUAGE sql
+    AS $$
+    SELECT dramatiq.furnish_queue(pgmq_queue) FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
+$$;
 
---
--- Name: heartbeat(bigint, text, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
---
+COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) RETURNS boolean
     LANGUAGE plpgsql
@@ -2167,15 +1670,65 @@ BEGIN
     RETURN false;
 END $$;
 
---
--- Name: FUNCTION heartbeat(p_worker bigint, p_host text, p_pid integer); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) IS 'Says that a worker lives; false where others had given it up, so that its claims may be running elsewhere.';
 
---
--- Name: priority_of(jsonb); Type: FUNCTION; Schema: dramatiq; Owner: -
---
+CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state IN ('queued', 'consumed'));
+END $$;
+
+COMMENT ON FUNCTION dramatiq.is_pending(p_id uuid) IS 'Whether a message waits or runs; false where it is done, dead or gone. In plpgsql, which keeps its plan: it is asked
+once for each of many rows.';
+
+CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+$$;
+
+COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed.';
+
+CREATE FUNCTION dramatiq.living_workers() RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 seconds';
+$$;
+
+COMMENT ON FUNCTION dramatiq.living_workers() IS 'How many worker processes have a heartbeat.';
+
+CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE WHEN source IS NULL THEN 'the pgmq queue ' || pgmq_queue ELSE format('taking from pgmq.q_%s', pgmq_queue) END
+    FROM dramatiq.actor, to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) AS source
+    WHERE pgmq_queue IS NOT NULL AND (
+        source IS NULL OR NOT (has_table_privilege(source, 'SELECT') AND has_table_privilege(source, 'UPDATE')
+                               AND has_table_privilege(source, 'DELETE')))
+    ORDER BY pgmq_queue;
+$$;
+
+COMMENT ON FUNCTION dramatiq.missing_route_rights() IS 'What this role lacks to bridge the published routes.';
+
+CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT argument
+    FROM (
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'consumed'
+    ) AS pending, LATERAL (SELECT message #>> ARRAY['kwargs', p_argument]) AS given (argument)
+    WHERE argument IS NOT NULL;
+$$;
+
+COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+index: a single one would walk the finished messages too.';
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2185,15 +1738,7 @@ CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
                 ELSE 0 END;
 $$;
 
---
--- Name: FUNCTION priority_of(message jsonb); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.priority_of(message jsonb) IS 'The priority that a pgmq message carries, 0 where it carries none that is a number.';
-
---
--- Name: purge(timestamp with time zone, timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
@@ -2211,15 +1756,7 @@ CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_be
     SELECT count(*) FROM purged;
 $$;
 
---
--- Name: FUNCTION purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.';
-
---
--- Name: purge_archives(timestamp with time zone, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -2240,15 +1777,7 @@ BEGIN
     RETURN total;
 END $_$;
 
---
--- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.';
-
---
--- Name: purge_expired(integer); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
     LANGUAGE sql
@@ -2265,15 +1794,7 @@ CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
     SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
 $$;
 
---
--- Name: FUNCTION purge_expired(p_batch integer); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.purge_expired(p_batch integer) IS 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
-
---
--- Name: redrive(uuid[]); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2293,15 +1814,7 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 
---
--- Name: FUNCTION redrive(p_ids uuid[]); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';
-
---
--- Name: reject(uuid, integer, jsonb, text); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
     LANGUAGE sql
@@ -2316,15 +1829,7 @@ CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p
     SELECT count(*) = 1 FROM rejected;
 $$;
 
---
--- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) IS 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
-
---
--- Name: requeue(uuid[], integer[]); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2344,15 +1849,7 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 
---
--- Name: FUNCTION requeue(p_ids uuid[], p_attempts integer[]); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
-
---
--- Name: rescue(interval, integer); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -2386,18 +1883,10 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 
---
--- Name: FUNCTION rescue(p_silence interval, p_most_rescues integer); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) IS 'Takes over the claims of workers without a heartbeat for p_silence; a message that outlived p_most_rescues workers
 is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
 so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
 that rescues must not be kept from its own heartbeat.';
-
---
--- Name: retry(uuid, integer, jsonb, bigint, text); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
@@ -2417,16 +1906,8 @@ BEGIN
     RETURN queue IS NOT NULL;
 END $$;
 
---
--- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
 (NULL: as they are) replace the message''s own.';
-
---
--- Name: ring(text[]); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     LANGUAGE plpgsql
@@ -2437,16 +1918,8 @@ BEGIN
     WHERE queue_name IS NOT NULL;
 END $$;
 
---
--- Name: FUNCTION ring(queue_names text[]); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.ring(queue_names text[]) IS 'Wakes the workers that wait on these queues. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds
 equal notifications of one transaction into one.';
-
---
--- Name: ring_for_pgmq(); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2457,15 +1930,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
---
--- Name: FUNCTION ring_for_pgmq(); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
-
---
--- Name: send(text, jsonb, interval, integer, text); Type: FUNCTION; Schema: dramatiq; Owner: -
---
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2485,7 +1950,7 @@ BEGIN
         RAISE EXCEPTION 'No actor is called %.', coalesce(quote_literal(actor), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: '
                 || coalesce((SELECT string_agg(a.name, ', ' ORDER BY a.name) FROM dramatiq.actor a),
-                            'none yet; run balansity migrate') || '.';
+                            'none yet; publish them') || '.';
     END IF;
     IF jsonb_typeof(kwargs) IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION 'The arguments of % must be a JSON object, not %.', actor,
@@ -2531,16 +1996,64 @@ BEGIN
     RETURN id;
 END $$;
 
---
--- Name: FUNCTION send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text); Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) IS 'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
 it a no-op that returns the first message''s id.';
 
---
--- Name: handle_appointment_change(); Type: FUNCTION; Schema: public; Owner: -
---
+CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    body jsonb;
+    urgency integer;
+BEGIN
+    SELECT message #- '{options,retries}' #- '{options,traceback}', priority INTO body, urgency
+    FROM dramatiq.queue WHERE message_id = p_id;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
+    RETURN true;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.send_again(p_id uuid) IS 'Enqueues a message anew, whatever became of it, with a clean record of retries; false where it is no longer kept.';
+
+CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    RETURN QUERY
+    SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
+           q.message ->> 'kwargs'
+    FROM dramatiq.queue q
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    ORDER BY q.priority DESC, q.available_at, q.position
+    LIMIT p_limit
+    FOR UPDATE SKIP LOCKED;
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NOT NULL THEN
+        RETURN QUERY EXECUTE format(
+            'SELECT NULL::uuid, msg_id, enqueued_at, message::text FROM pgmq.%I
+             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED', 'q_' || p_pgmq_queue)
+        USING p_limit;
+    END IF;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) IS 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
+as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
+transaction ends.';
+
+CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT queue_name FROM dramatiq.queue
+    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    UNION
+    SELECT m.queue_name FROM pgmq.metrics_all() AS m
+    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
+      AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
+$$;
+
+COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
+figures of an older pgmq do not tell what is due from what is delayed.';
 
 CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2568,10 +2081,6 @@ BEGIN
     );
     RETURN NULL;
 END $$;
-
---
--- Name: handle_checkup_completed(); Type: FUNCTION; Schema: public; Owner: -
---
 
 CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2608,10 +2117,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
---
--- Name: handle_new_appointment(); Type: FUNCTION; Schema: public; Owner: -
---
-
 CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2630,10 +2135,6 @@ BEGIN
     );
     RETURN NULL;
 END $$;
-
---
--- Name: handle_payment_status_change(); Type: FUNCTION; Schema: public; Owner: -
---
 
 CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2664,10 +2165,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
---
--- Name: pgmq_archive(text, bigint); Type: FUNCTION; Schema: public; Owner: -
---
-
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -2677,15 +2174,7 @@ BEGIN
     RETURN coalesce(pgmq.archive($1, $2), false);
 END $_$;
 
---
--- Name: FUNCTION pgmq_archive(queue_name text, msg_id bigint); Type: COMMENT; Schema: public; Owner: -
---
-
 COMMENT ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
-
---
--- Name: pgmq_metrics(text); Type: FUNCTION; Schema: public; Owner: -
---
 
 CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE(queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2695,25 +2184,10 @@ BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
     RETURN QUERY
     SELECT $1, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
-    FROM pgmq.metrics($1) AS m, (
-        SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
-               count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
-               count(*) FILTER (WHERE q.state = 'consumed'),
-               count(*) FILTER (WHERE q.state = 'done'),
-               count(*) FILTER (WHERE q.state = 'rejected')
-        FROM dramatiq.queue q WHERE q.pgmq_queue = $1
-    ) AS b;
+    FROM pgmq.metrics($1) AS m, dramatiq.count_bridged($1) AS b;
 END $_$;
 
---
--- Name: FUNCTION pgmq_metrics(queue_name text); Type: COMMENT; Schema: public; Owner: -
---
-
 COMMENT ON FUNCTION public.pgmq_metrics(queue_name text) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
-
---
--- Name: pgmq_nack(text, bigint); Type: FUNCTION; Schema: public; Owner: -
---
 
 CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2724,15 +2198,7 @@ BEGIN
     RETURN EXISTS (SELECT FROM pgmq.set_vt($1, $2, 0));
 END $_$;
 
---
--- Name: FUNCTION pgmq_nack(queue_name text, msg_id bigint); Type: COMMENT; Schema: public; Owner: -
---
-
 COMMENT ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
-
---
--- Name: pgmq_read(text, integer); Type: FUNCTION; Schema: public; Owner: -
---
 
 CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2746,15 +2212,7 @@ BEGIN
             FROM pgmq.read($1, $2, 1) AS r);
 END $_$;
 
---
--- Name: FUNCTION pgmq_read(queue_name text, vt integer); Type: COMMENT; Schema: public; Owner: -
---
-
 COMMENT ON FUNCTION public.pgmq_read(queue_name text, vt integer) IS 'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
-
---
--- Name: queue_email_task(text, text, text, jsonb, integer); Type: FUNCTION; Schema: public; Owner: -
---
 
 CREATE FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}'::jsonb, p_priority integer DEFAULT 0) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -2764,10 +2222,6 @@ CREATE FUNCTION public.queue_email_task(p_to text, p_subject text, p_template te
         'to', p_to, 'subject', p_subject, 'template', p_template, 'variables', coalesce(p_variables, '{}'),
         'priority', coalesce(p_priority, 0), 'created_at', now()));
 $$;
-
---
--- Name: queue_payment_processing(uuid, text); Type: FUNCTION; Schema: public; Owner: -
---
 
 CREATE FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2782,10 +2236,6 @@ BEGIN
         'payment_id', p_payment_id, 'action', p_action, 'created_at', now()));
 END $$;
 
---
--- Name: queue_report_generation(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: -
---
-
 CREATE FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf'::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -2799,43 +2249,11 @@ BEGIN
         'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
 END $$;
 
---
--- Name: _yoyo_log; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity._yoyo_log (
-    id character varying(36) NOT NULL,
-    migration_hash character varying(64),
-    migration_id character varying(255),
-    operation character varying(10),
-    username character varying(255),
-    hostname character varying(255),
-    comment character varying(255),
-    created_at_utc timestamp without time zone
-);
-
---
--- Name: _yoyo_version; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity._yoyo_version (
-    version integer NOT NULL,
-    installed_at_utc timestamp without time zone
-);
-
---
--- Name: analytics_daily; Type: TABLE; Schema: balansity; Owner: -
---
-
 CREATE TABLE balansity.analytics_daily (
     day date NOT NULL,
     type text NOT NULL,
     events bigint NOT NULL
 );
-
---
--- Name: analytics_event; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.analytics_event (
     key bytea NOT NULL,
@@ -2847,10 +2265,6 @@ CREATE TABLE balansity.analytics_event (
     received_at timestamp with time zone NOT NULL
 );
 
---
--- Name: job; Type: TABLE; Schema: balansity; Owner: -
---
-
 CREATE TABLE balansity.job (
     name text NOT NULL,
     id bigint NOT NULL,
@@ -2860,10 +2274,6 @@ CREATE TABLE balansity.job (
     retired boolean DEFAULT false NOT NULL,
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
 );
-
---
--- Name: cron_job; Type: VIEW; Schema: balansity; Owner: -
---
 
 CREATE VIEW balansity.cron_job AS
  SELECT id AS jobid,
@@ -2876,10 +2286,6 @@ CREATE VIEW balansity.cron_job AS
     (NOT (paused OR retired)) AS active,
     name AS jobname
    FROM balansity.job;
-
---
--- Name: slot; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.slot (
     job text NOT NULL,
@@ -2894,10 +2300,6 @@ CREATE TABLE balansity.slot (
     outcome text,
     CONSTRAINT slot_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
 );
-
---
--- Name: cron_job_run_details; Type: VIEW; Schema: balansity; Owner: -
---
 
 CREATE VIEW balansity.cron_job_run_details AS
  SELECT j.jobid,
@@ -2917,10 +2319,6 @@ CREATE VIEW balansity.cron_job_run_details AS
    FROM (balansity.slot s
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
 
---
--- Name: delivery_attempt; Type: TABLE; Schema: balansity; Owner: -
---
-
 CREATE TABLE balansity.delivery_attempt (
     delivery_id uuid NOT NULL,
     number integer NOT NULL,
@@ -2933,10 +2331,6 @@ CREATE TABLE balansity.delivery_attempt (
     CONSTRAINT delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'planned'::text, 'unknown'::text, 'failed'::text])))
 );
 
---
--- Name: delivery_event; Type: TABLE; Schema: balansity; Owner: -
---
-
 CREATE TABLE balansity.delivery_event (
     id text NOT NULL,
     delivery_id uuid NOT NULL,
@@ -2947,10 +2341,6 @@ CREATE TABLE balansity.delivery_event (
     CONSTRAINT delivery_event_kind_check CHECK ((kind = ANY (ARRAY['processed'::text, 'deferred'::text, 'delivered'::text, 'dropped'::text, 'bounced'::text, 'blocked'::text, 'complained'::text])))
 );
 
---
--- Name: job_id_seq; Type: SEQUENCE; Schema: balansity; Owner: -
---
-
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.job_id_seq
     START WITH 1
@@ -2960,28 +2350,10 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
---
--- Name: mail_pace; Type: TABLE; Schema: balansity; Owner: -
---
-
 CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text NOT NULL,
     free_at timestamp with time zone NOT NULL
 );
-
---
--- Name: migration; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.migration (
-    migration_hash character varying(64) NOT NULL,
-    migration_id character varying(255),
-    applied_at_utc timestamp without time zone
-);
-
---
--- Name: payment_check; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.payment_check (
     payment_id uuid NOT NULL,
@@ -2991,10 +2363,6 @@ CREATE TABLE balansity.payment_check (
     refund_id text
 );
 
---
--- Name: payment_settlement; Type: TABLE; Schema: balansity; Owner: -
---
-
 CREATE TABLE balansity.payment_settlement (
     payment_id uuid NOT NULL,
     status text NOT NULL,
@@ -3002,18 +2370,10 @@ CREATE TABLE balansity.payment_settlement (
     attempt text NOT NULL
 );
 
---
--- Name: payment_transition; Type: TABLE; Schema: balansity; Owner: -
---
-
 CREATE TABLE balansity.payment_transition (
     old_status text NOT NULL,
     new_status text NOT NULL
 );
-
---
--- Name: reminder; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.reminder (
     appointment_id uuid NOT NULL,
@@ -3022,10 +2382,6 @@ CREATE TABLE balansity.reminder (
     planned_at timestamp with time zone NOT NULL,
     CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
 );
-
---
--- Name: report; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.report (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -3044,10 +2400,6 @@ CREATE TABLE balansity.report (
 );
 ALTER TABLE ONLY balansity.report ALTER COLUMN content SET STORAGE EXTERNAL;
 
---
--- Name: slot_id_seq; Type: SEQUENCE; Schema: balansity; Owner: -
---
-
 ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.slot_id_seq
     START WITH 1
@@ -3056,10 +2408,6 @@ ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
---
--- Name: suppression; Type: TABLE; Schema: balansity; Owner: -
---
 
 CREATE TABLE balansity.suppression (
     address text NOT NULL,
@@ -3070,10 +2418,6 @@ CREATE TABLE balansity.suppression (
     CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['bounced'::text, 'complained'::text])))
 );
 
---
--- Name: waiting_payment; Type: VIEW; Schema: balansity; Owner: -
---
-
 CREATE VIEW balansity.waiting_payment AS
  SELECT p.id AS payment_id,
     p.status,
@@ -3083,25 +2427,7 @@ CREATE VIEW balansity.waiting_payment AS
      LEFT JOIN balansity.payment_check c ON ((c.payment_id = p.id)))
   WHERE ((p.status = ANY (ARRAY['pending'::text, 'processing'::text])) OR ((p.status = 'completed'::text) AND (c.refund_id IS NOT NULL)));
 
---
--- Name: VIEW waiting_payment; Type: COMMENT; Schema: balansity; Owner: -
---
-
 COMMENT ON VIEW balansity.waiting_payment IS 'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided.';
-
---
--- Name: yoyo_lock; Type: TABLE; Schema: balansity; Owner: -
---
-
-CREATE TABLE balansity.yoyo_lock (
-    locked integer DEFAULT 1 NOT NULL,
-    ctime timestamp without time zone,
-    pid integer NOT NULL
-);
-
---
--- Name: job; Type: VIEW; Schema: cron; Owner: -
---
 
 CREATE VIEW cron.job AS
  SELECT jobid,
@@ -3114,10 +2440,6 @@ CREATE VIEW cron.job AS
     active,
     jobname
    FROM balansity.cron_job;
-
---
--- Name: job_run_details; Type: VIEW; Schema: cron; Owner: -
---
 
 CREATE VIEW cron.job_run_details AS
  SELECT jobid,
@@ -3132,34 +2454,6 @@ CREATE VIEW cron.job_run_details AS
     end_time
    FROM balansity.cron_job_run_details;
 
---
--- Name: _yoyo_log; Type: TABLE; Schema: dramatiq; Owner: -
---
-
-CREATE TABLE dramatiq._yoyo_log (
-    id character varying(36) NOT NULL,
-    migration_hash character varying(64),
-    migration_id character varying(255),
-    operation character varying(10),
-    username character varying(255),
-    hostname character varying(255),
-    comment character varying(255),
-    created_at_utc timestamp without time zone
-);
-
---
--- Name: _yoyo_version; Type: TABLE; Schema: dramatiq; Owner: -
---
-
-CREATE TABLE dramatiq._yoyo_version (
-    version integer NOT NULL,
-    installed_at_utc timestamp without time zone
-);
-
---
--- Name: actor; Type: TABLE; Schema: dramatiq; Owner: -
---
-
 CREATE TABLE dramatiq.actor (
     name text NOT NULL,
     queue_name text NOT NULL,
@@ -3169,9 +2463,7 @@ CREATE TABLE dramatiq.actor (
     pgmq_queue text
 );
 
---
--- Name: counter; Type: TABLE; Schema: dramatiq; Owner: -
---
+COMMENT ON TABLE dramatiq.actor IS 'The actors that exist, so that SQL can refuse a message that nobody could run. Written whenever actors are published.';
 
 CREATE TABLE dramatiq.counter (
     key text NOT NULL COLLATE pg_catalog."C",
@@ -3179,10 +2471,6 @@ CREATE TABLE dramatiq.counter (
     expires_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='50');
-
---
--- Name: queue; Type: TABLE; Schema: dramatiq; Owner: -
---
 
 CREATE TABLE dramatiq.queue (
     message_id uuid NOT NULL,
@@ -3206,10 +2494,6 @@ CREATE TABLE dramatiq.queue (
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
---
--- Name: dead_letter; Type: VIEW; Schema: dramatiq; Owner: -
---
-
 CREATE VIEW dramatiq.dead_letter AS
  SELECT message_id,
     queue_name,
@@ -3223,25 +2507,7 @@ CREATE VIEW dramatiq.dead_letter AS
    FROM dramatiq.queue
   WHERE (state = 'rejected'::dramatiq.state);
 
---
--- Name: VIEW dead_letter; Type: COMMENT; Schema: dramatiq; Owner: -
---
-
 COMMENT ON VIEW dramatiq.dead_letter IS 'What went wrong and waits for a person.';
-
---
--- Name: migration; Type: TABLE; Schema: dramatiq; Owner: -
---
-
-CREATE TABLE dramatiq.migration (
-    migration_hash character varying(64) NOT NULL,
-    migration_id character varying(255),
-    applied_at_utc timestamp without time zone
-);
-
---
--- Name: queue_position_seq; Type: SEQUENCE; Schema: dramatiq; Owner: -
---
 
 ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME dramatiq.queue_position_seq
@@ -3252,19 +2518,11 @@ ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENT
     CACHE 1
 );
 
---
--- Name: result; Type: TABLE; Schema: dramatiq; Owner: -
---
-
 CREATE TABLE dramatiq.result (
     message_id uuid NOT NULL,
     result bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
 );
-
---
--- Name: worker; Type: TABLE; Schema: dramatiq; Owner: -
---
 
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
@@ -3274,10 +2532,6 @@ CREATE TABLE dramatiq.worker (
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
---
--- Name: worker_id_seq; Type: SEQUENCE; Schema: dramatiq; Owner: -
---
-
 ALTER TABLE dramatiq.worker ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME dramatiq.worker_id_seq
     START WITH 1
@@ -3286,20 +2540,6 @@ ALTER TABLE dramatiq.worker ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
-
---
--- Name: yoyo_lock; Type: TABLE; Schema: dramatiq; Owner: -
---
-
-CREATE TABLE dramatiq.yoyo_lock (
-    locked integer DEFAULT 1 NOT NULL,
-    ctime timestamp without time zone,
-    pid integer NOT NULL
-);
-
---
--- Name: answers; Type: TABLE; Schema: public; Owner: -
---
 
 CREATE TABLE public.answers (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -3312,10 +2552,6 @@ CREATE TABLE public.answers (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT answers_answer_type_check CHECK ((answer_type = ANY (ARRAY['default'::text, 'impact'::text, 'frequency'::text, 'wellbeing'::text, 'relationship'::text])))
 );
-
---
--- Name: assessments; Type: TABLE; Schema: public; Owner: -
---
 
 CREATE TABLE public.assessments (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -3335,10 +2571,6 @@ CREATE TABLE public.assessments (
     CONSTRAINT assessments_status_check CHECK ((status = ANY (ARRAY['in_progress'::text, 'completed'::text, 'abandoned'::text])))
 );
 
---
--- Name: package_purchases; Type: TABLE; Schema: public; Owner: -
---
-
 CREATE TABLE public.package_purchases (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     user_id uuid NOT NULL,
@@ -3349,10 +2581,6 @@ CREATE TABLE public.package_purchases (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
---
--- Name: packages; Type: TABLE; Schema: public; Owner: -
---
-
 CREATE TABLE public.packages (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     name text NOT NULL,
@@ -3362,10 +2590,6 @@ CREATE TABLE public.packages (
     is_active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
-
---
--- Name: profiles; Type: TABLE; Schema: public; Owner: -
---
 
 CREATE TABLE public.profiles (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -3382,1194 +2606,444 @@ CREATE TABLE public.profiles (
     CONSTRAINT profiles_type_check CHECK ((type = ANY (ARRAY['parent'::text, 'child'::text, 'partner'::text, 'sibling'::text, 'caregiver'::text, 'other'::text])))
 );
 
---
--- Name: _yoyo_log _yoyo_log_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity._yoyo_log
-    ADD CONSTRAINT _yoyo_log_pkey PRIMARY KEY (id);
-
---
--- Name: _yoyo_version _yoyo_version_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity._yoyo_version
-    ADD CONSTRAINT _yoyo_version_pkey PRIMARY KEY (version);
-
---
--- Name: analytics_daily analytics_daily_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.analytics_daily
     ADD CONSTRAINT analytics_daily_pkey PRIMARY KEY (day, type);
-
---
--- Name: analytics_event analytics_event_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.analytics_event
     ADD CONSTRAINT analytics_event_pkey PRIMARY KEY (key);
 
---
--- Name: delivery_attempt delivery_attempt_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.delivery_attempt
     ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, number);
-
---
--- Name: delivery_event delivery_event_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.delivery_event
     ADD CONSTRAINT delivery_event_pkey PRIMARY KEY (id);
 
---
--- Name: delivery delivery_key_key; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.delivery
     ADD CONSTRAINT delivery_key_key UNIQUE (key);
-
---
--- Name: delivery delivery_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.delivery
     ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
 
---
--- Name: job job_id_key; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
-
---
--- Name: job job_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (name);
 
---
--- Name: mail_pace mail_pace_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.mail_pace
     ADD CONSTRAINT mail_pace_pkey PRIMARY KEY (provider);
-
---
--- Name: migration migration_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.migration
-    ADD CONSTRAINT migration_pkey PRIMARY KEY (migration_hash);
-
---
--- Name: payment_check payment_check_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.payment_check
     ADD CONSTRAINT payment_check_pkey PRIMARY KEY (payment_id);
 
---
--- Name: payment_flag payment_flag_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.payment_flag
     ADD CONSTRAINT payment_flag_pkey PRIMARY KEY (payment_id, reason);
-
---
--- Name: payment_settlement payment_settlement_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.payment_settlement
     ADD CONSTRAINT payment_settlement_pkey PRIMARY KEY (payment_id, status, attempt);
 
---
--- Name: payment_transition payment_transition_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.payment_transition
     ADD CONSTRAINT payment_transition_pkey PRIMARY KEY (old_status, new_status);
-
---
--- Name: reminder reminder_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.reminder
     ADD CONSTRAINT reminder_pkey PRIMARY KEY (appointment_id, kind, scheduled_at);
 
---
--- Name: report report_assessment_id_format_digest_key; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.report
     ADD CONSTRAINT report_assessment_id_format_digest_key UNIQUE (assessment_id, format, digest);
-
---
--- Name: report report_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.report
     ADD CONSTRAINT report_pkey PRIMARY KEY (id);
 
---
--- Name: slot slot_id_key; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
-
---
--- Name: slot slot_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_pkey PRIMARY KEY (job, slot);
 
---
--- Name: suppression suppression_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.suppression
     ADD CONSTRAINT suppression_pkey PRIMARY KEY (address);
-
---
--- Name: yoyo_lock yoyo_lock_pkey; Type: CONSTRAINT; Schema: balansity; Owner: -
---
-
-ALTER TABLE ONLY balansity.yoyo_lock
-    ADD CONSTRAINT yoyo_lock_pkey PRIMARY KEY (locked);
-
---
--- Name: _yoyo_log _yoyo_log_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
-
-ALTER TABLE ONLY dramatiq._yoyo_log
-    ADD CONSTRAINT _yoyo_log_pkey PRIMARY KEY (id);
-
---
--- Name: _yoyo_version _yoyo_version_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
-
-ALTER TABLE ONLY dramatiq._yoyo_version
-    ADD CONSTRAINT _yoyo_version_pkey PRIMARY KEY (version);
-
---
--- Name: actor actor_pgmq_queue_key; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
 
 ALTER TABLE ONLY dramatiq.actor
     ADD CONSTRAINT actor_pgmq_queue_key UNIQUE (pgmq_queue);
 
---
--- Name: actor actor_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
-
 ALTER TABLE ONLY dramatiq.actor
     ADD CONSTRAINT actor_pkey PRIMARY KEY (name);
-
---
--- Name: counter counter_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
 
 ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
 
---
--- Name: migration migration_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
-
-ALTER TABLE ONLY dramatiq.migration
-    ADD CONSTRAINT migration_pkey PRIMARY KEY (migration_hash);
-
---
--- Name: queue queue_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
-
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
-
---
--- Name: result result_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
 
 ALTER TABLE ONLY dramatiq.result
     ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
 
---
--- Name: worker worker_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
-
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
-
---
--- Name: yoyo_lock yoyo_lock_pkey; Type: CONSTRAINT; Schema: dramatiq; Owner: -
---
-
-ALTER TABLE ONLY dramatiq.yoyo_lock
-    ADD CONSTRAINT yoyo_lock_pkey PRIMARY KEY (locked);
-
---
--- Name: answers answers_assessment_id_question_id_key; Type: CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_assessment_id_question_id_key UNIQUE (assessment_id, question_id);
 
---
--- Name: answers answers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_pkey PRIMARY KEY (id);
-
---
--- Name: appointment_types appointment_types_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.appointment_types
     ADD CONSTRAINT appointment_types_pkey PRIMARY KEY (id);
 
---
--- Name: appointments appointments_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.appointments
     ADD CONSTRAINT appointments_pkey PRIMARY KEY (id);
-
---
--- Name: assessments assessments_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.assessments
     ADD CONSTRAINT assessments_pkey PRIMARY KEY (id);
 
---
--- Name: package_purchases package_purchases_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.package_purchases
     ADD CONSTRAINT package_purchases_pkey PRIMARY KEY (id);
-
---
--- Name: packages packages_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.packages
     ADD CONSTRAINT packages_pkey PRIMARY KEY (id);
 
---
--- Name: payments payments_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
-
---
--- Name: profiles profiles_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_pkey PRIMARY KEY (id);
 
---
--- Name: users users_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
---
--- Name: analytics_event_by_age; Type: INDEX; Schema: balansity; Owner: -
---
-
 CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (received_at);
-
---
--- Name: analytics_event_by_user; Type: INDEX; Schema: balansity; Owner: -
---
 
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
 
---
--- Name: delivery_by_appointment; Type: INDEX; Schema: balansity; Owner: -
---
-
 CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
-
---
--- Name: delivery_by_change; Type: INDEX; Schema: balansity; Owner: -
---
 
 CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
 
---
--- Name: delivery_by_user; Type: INDEX; Schema: balansity; Owner: -
---
-
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
-
---
--- Name: delivery_event_by_delivery; Type: INDEX; Schema: balansity; Owner: -
---
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
 
---
--- Name: delivery_not_out; Type: INDEX; Schema: balansity; Owner: -
---
-
 CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
-
---
--- Name: payment_flag_open; Type: INDEX; Schema: balansity; Owner: -
---
 
 CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
 
---
--- Name: report_by_age; Type: INDEX; Schema: balansity; Owner: -
---
-
 CREATE INDEX report_by_age ON balansity.report USING btree (created_at);
-
---
--- Name: report_by_user; Type: INDEX; Schema: balansity; Owner: -
---
 
 CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (user_id IS NOT NULL);
 
---
--- Name: slot_by_time; Type: INDEX; Schema: balansity; Owner: -
---
-
 CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
-
---
--- Name: counter_expires; Type: INDEX; Schema: dramatiq; Owner: -
---
 
 CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
---
--- Name: queue_claimed; Type: INDEX; Schema: dramatiq; Owner: -
---
-
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
-
---
--- Name: queue_dead; Type: INDEX; Schema: dramatiq; Owner: -
---
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime) WHERE (state = 'rejected'::dramatiq.state);
 
---
--- Name: queue_delayed; Type: INDEX; Schema: dramatiq; Owner: -
---
-
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
-
---
--- Name: queue_due; Type: INDEX; Schema: dramatiq; Owner: -
---
 
 CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
 
---
--- Name: queue_finished; Type: INDEX; Schema: dramatiq; Owner: -
---
-
 CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime) WHERE (state = 'done'::dramatiq.state);
-
---
--- Name: queue_unique_key; Type: INDEX; Schema: dramatiq; Owner: -
---
 
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
 
---
--- Name: result_expires; Type: INDEX; Schema: dramatiq; Owner: -
---
-
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
-
---
--- Name: appointments_payment_id_unique; Type: INDEX; Schema: public; Owner: -
---
 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
---
--- Name: package_purchases_payment_id_idx; Type: INDEX; Schema: public; Owner: -
---
-
 CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
-
---
--- Name: payments_external_payment_id_idx; Type: INDEX; Schema: public; Owner: -
---
 
 CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (external_payment_id);
 
---
--- Name: payments_user_id_idx; Type: INDEX; Schema: public; Owner: -
---
-
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
-
---
--- Name: appointments on_appointment_change; Type: TRIGGER; Schema: public; Owner: -
---
 
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW WHEN (((old.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND ((new.status = 'cancelled'::text) OR ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at IS DISTINCT FROM old.scheduled_at))))) EXECUTE FUNCTION public.handle_appointment_change();
 
---
--- Name: assessments on_checkup_completed; Type: TRIGGER; Schema: public; Owner: -
---
-
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW WHEN (((new.status = 'completed'::text) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION public.handle_checkup_completed();
-
---
--- Name: appointments on_new_appointment; Type: TRIGGER; Schema: public; Owner: -
---
 
 CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH ROW WHEN ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text]))) EXECUTE FUNCTION public.handle_new_appointment();
 
---
--- Name: payments on_payment_status_change; Type: TRIGGER; Schema: public; Owner: -
---
-
 CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION public.handle_payment_status_change();
-
---
--- Name: delivery_attempt delivery_attempt_delivery_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.delivery_attempt
     ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
 
---
--- Name: delivery_event delivery_event_delivery_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.delivery_event
     ADD CONSTRAINT delivery_event_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
-
---
--- Name: slot slot_job_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_job_fkey FOREIGN KEY (job) REFERENCES balansity.job(name) ON UPDATE CASCADE ON DELETE CASCADE;
 
---
--- Name: suppression suppression_delivery_id_fkey; Type: FK CONSTRAINT; Schema: balansity; Owner: -
---
-
 ALTER TABLE ONLY balansity.suppression
     ADD CONSTRAINT suppression_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
-
---
--- Name: answers answers_assessment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_assessment_id_fkey FOREIGN KEY (assessment_id) REFERENCES public.assessments(id) ON DELETE CASCADE;
 
---
--- Name: appointments appointments_appointment_type_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.appointments
     ADD CONSTRAINT appointments_appointment_type_id_fkey FOREIGN KEY (appointment_type_id) REFERENCES public.appointment_types(id);
-
---
--- Name: appointments appointments_payment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.appointments
     ADD CONSTRAINT appointments_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE SET NULL;
 
---
--- Name: appointments appointments_profile_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.appointments
     ADD CONSTRAINT appointments_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES public.profiles(id) ON DELETE SET NULL;
-
---
--- Name: appointments appointments_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.appointments
     ADD CONSTRAINT appointments_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
---
--- Name: assessments assessments_profile_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.assessments
     ADD CONSTRAINT assessments_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES public.profiles(id) ON DELETE CASCADE;
-
---
--- Name: package_purchases package_purchases_package_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.package_purchases
     ADD CONSTRAINT package_purchases_package_id_fkey FOREIGN KEY (package_id) REFERENCES public.packages(id);
 
---
--- Name: package_purchases package_purchases_payment_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.package_purchases
     ADD CONSTRAINT package_purchases_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id) ON DELETE SET NULL;
-
---
--- Name: package_purchases package_purchases_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.package_purchases
     ADD CONSTRAINT package_purchases_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
---
--- Name: packages packages_appointment_type_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.packages
     ADD CONSTRAINT packages_appointment_type_id_fkey FOREIGN KEY (appointment_type_id) REFERENCES public.appointment_types(id);
-
---
--- Name: payments payments_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
 
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
---
--- Name: profiles profiles_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
---
--- Name: answers; Type: ROW SECURITY; Schema: public; Owner: -
---
-
 ALTER TABLE public.answers ENABLE ROW LEVEL SECURITY;
-
---
--- Name: appointment_types; Type: ROW SECURITY; Schema: public; Owner: -
---
 
 ALTER TABLE public.appointment_types ENABLE ROW LEVEL SECURITY;
 
---
--- Name: appointments; Type: ROW SECURITY; Schema: public; Owner: -
---
-
 ALTER TABLE public.appointments ENABLE ROW LEVEL SECURITY;
-
---
--- Name: assessments; Type: ROW SECURITY; Schema: public; Owner: -
---
 
 ALTER TABLE public.assessments ENABLE ROW LEVEL SECURITY;
 
---
--- Name: package_purchases; Type: ROW SECURITY; Schema: public; Owner: -
---
-
 ALTER TABLE public.package_purchases ENABLE ROW LEVEL SECURITY;
-
---
--- Name: packages; Type: ROW SECURITY; Schema: public; Owner: -
---
 
 ALTER TABLE public.packages ENABLE ROW LEVEL SECURITY;
 
---
--- Name: payments; Type: ROW SECURITY; Schema: public; Owner: -
---
-
 ALTER TABLE public.payments ENABLE ROW LEVEL SECURITY;
-
---
--- Name: profiles; Type: ROW SECURITY; Schema: public; Owner: -
---
 
 ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
---
--- Name: users; Type: ROW SECURITY; Schema: public; Owner: -
---
-
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
-
---
--- Name: FUNCTION abandon_old_assessments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION abandonments_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION address_in(p_text text); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.address_in(p_text text) FROM PUBLIC;
 
---
--- Name: FUNCTION addresses_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION uuid_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
-
---
--- Name: FUNCTION appointment_of(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
---
--- Name: FUNCTION begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
-
---
--- Name: FUNCTION book_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION check_amount(p_payment public.payments, p_price numeric); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) FROM PUBLIC;
 
---
--- Name: FUNCTION claim_payment_checks(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION confirm_paid_appointments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION deliveries_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION delivery_progress(p_state text); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 
---
--- Name: FUNCTION email_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) FROM PUBLIC;
 
---
--- Name: FUNCTION flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
 
---
--- Name: FUNCTION flag_stuck_payments(p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION forget_deleted(); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
-
---
--- Name: FUNCTION forget_person(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
 
---
--- Name: FUNCTION forget_refund(p_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION give_up_delivery(p_entry balansity.mail_entry, p_reason text); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) FROM PUBLIC;
-
---
--- Name: FUNCTION give_up_lost_deliveries(p_before timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION grant_package(p_payment public.payments); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
-
---
--- Name: FUNCTION hold_mail(p_provider text, p_pause interval); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
 
---
--- Name: FUNCTION ids_of(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION is_halted(p_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
---
--- Name: FUNCTION is_unpaid(p_linked_payment_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION iso_utc(p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION may_have_left(p_delivery_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION misplaced_events(p_zone text); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
-
---
--- Name: FUNCTION now(); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
-
---
--- Name: FUNCTION over_at(p_appointment public.appointments); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
-
---
--- Name: FUNCTION plan_delivery(p_entry balansity.mail_entry); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
-
---
--- Name: FUNCTION purge_events(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
-
---
--- Name: FUNCTION reader_name(p_user_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION record_events(p_events jsonb, p_zone text, p_at timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION recount_events(p_zone text); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
-
---
--- Name: FUNCTION release_appointment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION release_reminder(p_key text); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
-
---
--- Name: FUNCTION reminders_between(p_from timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION resend_delivery(p_id uuid); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid) FROM PUBLIC;
-
---
--- Name: FUNCTION revoke_payment(p_payment public.payments, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
-
---
--- Name: FUNCTION settle_payment(p_payment_id uuid, p_now timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION signs_of(p_user_id uuid, OUT ids text, OUT addresses text); Type: ACL; Schema: balansity; Owner: -
---
-
-REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
-
---
--- Name: FUNCTION speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
 
---
--- Name: FUNCTION status_changes_until(p_until timestamp with time zone); Type: ACL; Schema: balansity; Owner: -
---
+REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
-
---
--- Name: FUNCTION time_in(p_metadata jsonb, p_key text); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
---
--- Name: FUNCTION told_time(p_appointment_id uuid, p_key text); Type: ACL; Schema: balansity; Owner: -
---
-
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
-
---
--- Name: FUNCTION update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint); Type: ACL; Schema: balansity; Owner: -
---
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
---
--- Name: FUNCTION add_counter(p_key text, p_value bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
-
---
--- Name: FUNCTION bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer); Type: ACL; Schema: dramatiq; Owner: -
---
 
 REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) FROM PUBLIC;
 
---
--- Name: FUNCTION check_pgmq_queue(queue_name text); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
 
---
--- Name: FUNCTION count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
 
---
--- Name: FUNCTION count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
 
---
--- Name: FUNCTION counted(p_value bigint, p_expires_at timestamp with time zone); Type: ACL; Schema: dramatiq; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
---
--- Name: FUNCTION enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint); Type: ACL; Schema: dramatiq; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
 
---
--- Name: FUNCTION exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 
---
--- Name: FUNCTION free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
---
--- Name: FUNCTION furnish_queues(); Type: ACL; Schema: dramatiq; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.furnish_queues() FROM PUBLIC;
-
---
--- Name: FUNCTION heartbeat(p_worker bigint, p_host text, p_pid integer); Type: ACL; Schema: dramatiq; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) FROM PUBLIC;
 
---
--- Name: FUNCTION priority_of(message jsonb); Type: ACL; Schema: dramatiq; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.living_workers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
---
--- Name: FUNCTION purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
-
---
--- Name: FUNCTION purge_archives(p_before timestamp with time zone, p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
---
 
 REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
---
--- Name: FUNCTION purge_expired(p_batch integer); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
-
---
--- Name: FUNCTION redrive(p_ids uuid[]); Type: ACL; Schema: dramatiq; Owner: -
---
 
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
---
--- Name: FUNCTION reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
-
---
--- Name: FUNCTION requeue(p_ids uuid[], p_attempts integer[]); Type: ACL; Schema: dramatiq; Owner: -
---
 
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
---
--- Name: FUNCTION rescue(p_silence interval, p_most_rescues integer); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) FROM PUBLIC;
-
---
--- Name: FUNCTION retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text); Type: ACL; Schema: dramatiq; Owner: -
---
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 
---
--- Name: FUNCTION ring(queue_names text[]); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
-
---
--- Name: FUNCTION ring_for_pgmq(); Type: ACL; Schema: dramatiq; Owner: -
---
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
---
--- Name: FUNCTION send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text); Type: ACL; Schema: dramatiq; Owner: -
---
-
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
---
--- Name: FUNCTION handle_appointment_change(); Type: ACL; Schema: public; Owner: -
---
+REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM PUBLIC;
 
---
--- Name: FUNCTION handle_checkup_completed(); Type: ACL; Schema: public; Owner: -
---
-
 REVOKE ALL ON FUNCTION public.handle_checkup_completed() FROM PUBLIC;
-
---
--- Name: FUNCTION handle_new_appointment(); Type: ACL; Schema: public; Owner: -
---
 
 REVOKE ALL ON FUNCTION public.handle_new_appointment() FROM PUBLIC;
 
---
--- Name: FUNCTION handle_payment_status_change(); Type: ACL; Schema: public; Owner: -
---
-
 REVOKE ALL ON FUNCTION public.handle_payment_status_change() FROM PUBLIC;
-
---
--- Name: FUNCTION pgmq_archive(queue_name text, msg_id bigint); Type: ACL; Schema: public; Owner: -
---
 
 REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 
---
--- Name: FUNCTION pgmq_metrics(queue_name text); Type: ACL; Schema: public; Owner: -
---
-
 REVOKE ALL ON FUNCTION public.pgmq_metrics(queue_name text) FROM PUBLIC;
-
---
--- Name: FUNCTION pgmq_nack(queue_name text, msg_id bigint); Type: ACL; Schema: public; Owner: -
---
 
 REVOKE ALL ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) FROM PUBLIC;
 
---
--- Name: FUNCTION pgmq_read(queue_name text, vt integer); Type: ACL; Schema: public; Owner: -
---
-
 REVOKE ALL ON FUNCTION public.pgmq_read(queue_name text, vt integer) FROM PUBLIC;
-
---
--- Name: FUNCTION queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer); Type: ACL; Schema: public; Owner: -
---
 
 REVOKE ALL ON FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer) FROM PUBLIC;
 
---
--- Name: FUNCTION queue_payment_processing(p_payment_id uuid, p_action text); Type: ACL; Schema: public; Owner: -
---
-
 REVOKE ALL ON FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) FROM PUBLIC;
 
---
--- Name: FUNCTION queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text); Type: ACL; Schema: public; Owner: -
---
-
 REVOKE ALL ON FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) FROM PUBLIC;
-
---
--- PostgreSQL database dump complete
---
 

@@ -9,13 +9,14 @@ from db.connection import Connection
 
 
 def publish(connection: Connection, actors: Iterable[Any], *, retire: bool) -> None:
-    """Tell SQL of these actors; with `retire`, that there are no others."""
+    """Tell SQL of these actors; with `retire`, that there are no others, and furnish their routes' pgmq queues."""
     described = [_described(actor) for actor in actors]
     for each in described:
         queries.broker.free_route(connection, name=each["name"], pgmq_queue=each["pgmq_queue"])
         queries.broker.publish_actor(connection, **each)
     if retire:
         queries.broker.retire_actors(connection, names=[each["name"] for each in described])
+        queries.broker.furnish_routes(connection)
 
 
 def _described(actor: Any) -> dict[str, Any]:

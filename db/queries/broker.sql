@@ -1,4 +1,4 @@
--- The broker's calls; what each does is told at the functions, in 010_create_broker.sql.
+-- The broker's calls; what each does is told at the functions, in db/migrations/broker/.
 
 -- name: exchange(worker, queue, done, attempts, limit, pgmq_queue, actor, after)
 -- Ack what is finished, claim what is due: the hot path.
@@ -64,6 +64,10 @@ SET queue_name = excluded.queue_name, priority = excluded.priority, required = e
 -- name: retire_actors(names)!
 -- Forget the actors that the code no longer declares.
 DELETE FROM dramatiq.actor WHERE name <> ALL (:names);
+
+-- name: furnish_routes()$
+-- Create the routes' pgmq queues where they are missing, and give them what they lack.
+SELECT dramatiq.furnish_routes();
 
 -- name: unfinished(queue, pgmq_queue)$
 -- How many messages of a queue are due, delayed or running, here or in the pgmq queue that feeds it.

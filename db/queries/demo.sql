@@ -85,16 +85,10 @@ SELECT id::text, status FROM public.payments;
 -- Where the check-ups stand.
 SELECT id::text, status FROM public.assessments;
 
--- name: unfinished()$
--- Messages that run now or within a minute; later ones are for another day.
-SELECT (SELECT count(*) FROM dramatiq.queue
-        WHERE state = 'consumed' OR (state = 'queued' AND available_at < now() + interval '1 minute'))
-     + (SELECT sum(queue_length) FROM pgmq.metrics_all());
-
 -- name: dead()
 -- What went wrong.
 SELECT actor_name, error FROM dramatiq.dead_letter;
 
 -- name: scheduler_is_ready()$
 -- The scheduler has written its jobs, and a worker lives.
-SELECT (SELECT count(*) >= 3 FROM balansity.job) AND EXISTS (SELECT FROM dramatiq.worker);
+SELECT (SELECT count(*) >= 3 FROM balansity.job) AND dramatiq.living_workers() > 0;

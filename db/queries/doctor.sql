@@ -11,12 +11,13 @@ WHERE to_regnamespace(wanted) IS NULL;
 
 -- name: missing_rights()$
 -- What this role may not do, and must.
-SELECT string_agg(missing, ', ') FROM (VALUES
+SELECT string_agg(missing, ', ') FROM (
+    SELECT false, missing FROM dramatiq.missing_route_rights() AS missing
+    UNION ALL VALUES
     (has_table_privilege('public.appointments', 'SELECT, UPDATE'), 'update of public.appointments'),
     (has_table_privilege('public.assessments', 'SELECT, UPDATE'), 'update of public.assessments'),
     (has_table_privilege('public.payments', 'SELECT, UPDATE'), 'update of public.payments'),
     (has_table_privilege('public.users', 'SELECT'), 'select of public.users'),
-    (has_table_privilege('pgmq.q_email_queue', 'SELECT, UPDATE, DELETE'), 'taking from pgmq.q_email_queue'),
     (has_schema_privilege('dramatiq', 'USAGE'), 'usage of schema dramatiq')
 ) AS rights (granted, missing)
 WHERE NOT granted;
@@ -35,13 +36,11 @@ SELECT coalesce('extension ' || (SELECT extversion FROM pg_extension WHERE extna
 
 -- name: doorless_queues()$
 -- pgmq queues of ours whose messages ring no bell.
-SELECT string_agg(q, ', ')
-FROM unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue']) AS q
-WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('pgmq.q_' || q) AND tgname = 'ring');
+SELECT string_agg(queue, ', ') FROM dramatiq.doorless_routes() AS queue;
 
 -- name: queue_views_schema()$
 -- Where the views of waiting messages stand.
-SELECT CASE WHEN to_regclass('pgmq.email_queue') IS NULL THEN 'balansity' ELSE 'pgmq' END;
+SELECT CASE WHEN to_regclass('pgmq.email_queue') IS NULL THEN 'dramatiq' ELSE 'pgmq' END;
 
 -- name: cron_views_schema()$
 -- Where the views of jobs and their runs stand.
@@ -49,20 +48,12 @@ SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
             THEN 'balansity.cron_job, balansity.cron_job_run_details' ELSE 'cron.job, cron.job_run_details' END;
 
 -- name: unserved_queues()$
--- Queues, the broker's and those of pgmq that feed it, with due messages older than a minute that no worker takes.
--- The figures of an older pgmq do not tell what is due from what is delayed.
-SELECT string_agg(queue, ', ') FROM (
-    SELECT queue_name AS queue FROM dramatiq.queue
-    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
-    UNION
-    SELECT m.queue_name FROM pgmq.metrics_all() AS m
-    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
-      AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0
-) AS waiting;
+-- Queues with due messages older than a minute that no worker takes.
+SELECT string_agg(queue, ', ') FROM dramatiq.unserved_queues() AS queue;
 
 -- name: living_workers()$
 -- Worker processes whose heart beats.
-SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 seconds';
+SELECT dramatiq.living_workers();
 
 -- name: planned_jobs()
 -- Jobs that are not paused, and until when their slots have been planned.

@@ -88,9 +88,7 @@ WHERE job = :job AND slot = :slot AND attempts = :attempt AND state <> 'succeede
 UPDATE balansity.slot s
 SET state = 'failed', outcome = 'its message is dead or gone', finished_at = :now
 WHERE s.state IN ('planned', 'started') AND coalesce(s.started_at, s.enqueued_at) < :before
-  AND NOT EXISTS (
-      SELECT FROM dramatiq.queue q WHERE q.message_id = s.message_id AND q.state IN ('queued', 'consumed')
-  );
+  AND NOT dramatiq.is_pending(s.message_id);
 
 -- name: purge_slots(before)!
 DELETE FROM balansity.slot WHERE slot < :before;

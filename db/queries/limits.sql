@@ -1,4 +1,4 @@
--- Counters that processes share; what each call does is told at the functions, in 011_keep_results_and_limits.sql.
+-- Counters that processes share; what each call does is told at the functions, in 019_keep_results_and_limits.sql.
 
 -- name: add(key, value, ttl)$
 -- Create a counter that lives `ttl` milliseconds; false where it exists.

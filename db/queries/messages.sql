@@ -24,12 +24,11 @@ SELECT id AS worker, host, pid, extract(epoch FROM now() - heartbeat_at)::int AS
 FROM dramatiq.worker
 ORDER BY id;
 
--- name: count_mails()
--- How many deliveries of each template are in which state, of those planned in the last week.
-SELECT template, state, count(*) FROM balansity.delivery
-WHERE planned_at > now() - interval '7 days'
-GROUP BY template, state
-ORDER BY template, state;
+-- name: unfinished_soon()$
+-- Messages that run now or within a minute; later ones are for another day.
+SELECT (SELECT count(*) FROM dramatiq.queue
+        WHERE state = 'consumed' OR (state = 'queued' AND available_at < now() + interval '1 minute'))
+     + (SELECT sum(queue_length) FROM pgmq.metrics_all());
 
 -- name: list_dead(actor, limit)
 -- Dead letters, the newest first.

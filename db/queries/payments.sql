@@ -55,10 +55,7 @@ UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment
 
 -- name: find_by_external_id(external_id)
 -- With whether a verify is waiting already, which is going to ask late enough.
-SELECT p.id::text AS payment_id, EXISTS (
-    SELECT FROM dramatiq.queue q
-    WHERE q.queue_name = 'payments' AND q.state = 'queued' AND NOT q.delayed
-      AND q.message -> 'kwargs' ->> 'payment_id' = p.id::text AND q.message -> 'kwargs' ->> 'action' = 'verify'
-) AS is_waiting
+SELECT p.id::text AS payment_id,
+       dramatiq.is_waiting('payments', jsonb_build_object('payment_id', p.id, 'action', 'verify')) AS is_waiting
 FROM public.payments p
 WHERE p.external_payment_id = :external_id;

@@ -6,6 +6,8 @@ from typing import Any
 
 from click.testing import CliRunner
 
+import actors
+import db.database
 from cli import main
 from db import queries
 from tests.clinic import Clinic
@@ -30,6 +32,7 @@ def traces(clinic: Clinic, *words: str) -> dict[str, int]:
 
 
 def forget(user_id: str, exit_code: int = 0) -> dict[str, Any]:
+    actors.publish(db.database.url())
     result = CliRunner().invoke(main, ["forget", user_id, "--json"])
     assert result.exit_code == exit_code, result.output
     told: dict[str, Any] = json.loads(result.output)

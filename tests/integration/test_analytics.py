@@ -30,7 +30,8 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 class Row:
     """A message that waits, as the database would give it."""
 
-    id: int
+    message_id: None
+    msg_id: int
     key: str
     sent_at: datetime
     payload: str
@@ -127,7 +128,7 @@ def test_events_of_a_queue_that_was_created_anew_are_new(connection: Connection)
     for _ in range(2):
         queue(connection, {"type": "page_seen", "occurred_at": NOON.isoformat()})
         for redelivered in (False, True):
-            events = [event for _, event in _readable(queries.analytics.waiting_in_pgmq(connection, count=10))]
+            events = [event for *_, event in _readable(queries.analytics.take_along(connection, count=10))]
             new = queries.analytics.record(connection, events=f"[{','.join(events)}]", zone=MOSCOW.key, at=NOON)
             assert new == (0 if redelivered else 1)
         rows(connection, "DROP VIEW IF EXISTS pgmq.analytics_queue; SELECT pgmq.drop_queue('analytics_queue')")
@@ -180,8 +181,8 @@ def test_a_message_of_a_wrong_shape_becomes_a_dead_letter_and_the_queue_flows_on
 
 def test_an_event_nested_too_deeply_holds_up_no_other() -> None:
     deep = "[" * 5000 + "]" * 5000
-    found = [Row(1, "a", NOON, f'{{"type": "t", "facts": {deep}}}'), Row(2, "b", NOON, '{"type": "t"}')]
-    assert [message_id for message_id, _ in _readable(found)] == [2]
+    found = [Row(None, 1, "a", NOON, f'{{"type": "t", "facts": {deep}}}'), Row(None, 2, "b", NOON, '{"type": "t"}')]
+    assert [row.msg_id for row, _ in _readable(found)] == [2]
 
 
 def event_lists() -> st.SearchStrategy[list[dict[str, Any]]]:

@@ -39,6 +39,6 @@ def test_what_falls_due_within_a_minute_is_unfinished(connection: Connection, da
     actors.publish(database)
     with connection.cursor() as cursor:
         cursor.execute("""SELECT dramatiq.send('record_event', '{"type": "visit"}', delay => '1 hour')""")
-        assert queries.demo.unfinished(connection) == 0
+        assert queries.messages.unfinished_soon(connection) == 0
         cursor.execute("""SELECT dramatiq.send('record_event', '{"type": "visit"}', delay => '30 seconds')""")
-        assert queries.demo.unfinished(connection) == 1
+        assert queries.messages.unfinished_soon(connection) == 1

@@ -10,6 +10,7 @@ import dramatiq
 import pytest
 from click.testing import CliRunner
 
+import actors
 import db.connection
 import settings
 from actors.appointments import send_reminders
@@ -32,6 +33,7 @@ UNFINISHED = """
 
 def live(clinic: Clinic, address: str) -> tuple[str, str]:
     """A user with traces everywhere; returns their id and their check-up's."""
+    actors.publish(db.database.url())
     user_id = clinic.add_user(address)
     assessment_id = clinic.add_checkup(user_id)
     with db.database.transaction() as conn:

@@ -234,15 +234,8 @@ LANGUAGE sql SET search_path = '' AS $$
         SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
             reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
         WHERE d.state IN ('planned', 'sending') AND d.changed_at < p_before
-          AND NOT EXISTS (
-              SELECT FROM dramatiq.queue q
-              WHERE q.message_id = d.message_id::uuid AND q.state IN ('queued', 'consumed')
-          )
-          AND NOT EXISTS (
-              SELECT FROM dramatiq.queue q
-              WHERE q.queue_name = 'emails' AND q.state IN ('queued', 'consumed')
-                AND q.message #>> '{kwargs,key}' = d.key
-          )
+          AND NOT dramatiq.is_pending(d.message_id::uuid)
+          AND NOT EXISTS (SELECT FROM dramatiq.pending_arguments('emails', 'key') AS other (key) WHERE other.key = d.key)
         RETURNING d.id
     )
     SELECT count(*) FROM lost
@@ -255,39 +248,21 @@ CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
-    body jsonb;
-    urgency integer;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
     IF opened.state NOT IN ('failed', 'unknown') THEN
         RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
     END IF;
-    SELECT q.message #- '{options,retries}' #- '{options,traceback}', q.priority INTO body, urgency
-    FROM dramatiq.queue q WHERE q.message_id = opened.message_id::uuid;
-    IF NOT FOUND THEN
+    IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
     UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
     WHERE id = p_id;
-    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION balansity.resend_delivery IS
 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
 cannot be, NULL where it was done.';
-
-REVOKE ALL ON balansity.delivery, balansity.delivery_attempt FROM PUBLIC;
-REVOKE ALL ON FUNCTION
-    balansity.plan_delivery(balansity.mail_entry),
-    balansity.begin_delivery(balansity.mail_entry, text, text, boolean, interval, text),
-    balansity.finish_attempt(uuid, integer, text, text, text),
-    balansity.may_have_left(uuid),
-    balansity.told_time(uuid, text),
-    balansity.give_up_delivery(balansity.mail_entry, text),
-    balansity.give_up_lost_deliveries(timestamptz),
-    balansity.resend_delivery(uuid)
-FROM PUBLIC;
-
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
@@ -296,5 +271,3 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql 
 $$;
 COMMENT ON FUNCTION balansity.reader_name IS
 'How a mail greets this user: the first name of their own profile, NULL if they have none.';
-
-REVOKE ALL ON FUNCTION balansity.reader_name(uuid) FROM PUBLIC;

@@ -68,9 +68,3 @@ END $$;
 COMMENT ON FUNCTION balansity.record_event IS
 'Takes in one event. Returns whether it was news: false for a repetition or a delivery that nobody knows. The provider''s
 words may quote an address: they are dropped where the person has been forgotten.';
-
-REVOKE ALL ON balansity.delivery_event, balansity.suppression FROM PUBLIC;
-REVOKE ALL ON FUNCTION
-    balansity.delivery_progress(text),
-    balansity.record_event(text, uuid, text, text, timestamptz)
-FROM PUBLIC;

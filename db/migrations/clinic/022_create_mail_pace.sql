@@ -34,8 +34,3 @@ LANGUAGE sql SET search_path = '' AS $$
 $$;
 COMMENT ON FUNCTION balansity.hold_mail IS
 'Nobody sends for so long: the provider said so.';
-
-REVOKE ALL ON balansity.mail_pace FROM PUBLIC;
-REVOKE ALL ON FUNCTION
-    balansity.take_places(text, integer, interval, interval), balansity.hold_mail(text, interval)
-FROM PUBLIC;

@@ -21,5 +21,3 @@ ALTER TABLE balansity.report ALTER COLUMN content SET STORAGE EXTERNAL;
 
 CREATE INDEX report_by_user ON balansity.report (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX report_by_age ON balansity.report (created_at);
-
-REVOKE ALL ON balansity.report FROM PUBLIC;

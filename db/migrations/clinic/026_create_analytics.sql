@@ -100,9 +100,3 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.purge_events IS
 'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
-
-REVOKE ALL ON balansity.analytics_event, balansity.analytics_daily FROM PUBLIC;
-REVOKE ALL ON FUNCTION
-    balansity.record_events(jsonb, text, timestamptz), balansity.misplaced_events(text), balansity.recount_events(text),
-    balansity.purge_events(timestamptz, integer)
-FROM PUBLIC;

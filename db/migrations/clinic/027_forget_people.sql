@@ -73,6 +73,14 @@ COMMENT ON FUNCTION balansity.speaks_of IS
 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
 addresses change hands.';
 
+CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN balansity.speaks_of(
+    p_text, p_arguments ->> 'user_id', (p_person ->> 'user_id')::uuid, p_person ->> 'ids', p_person ->> 'addresses'
+);
+COMMENT ON FUNCTION balansity.message_speaks_of IS
+'Whether a message is about the person of these signs; asked by dramatiq.forget.';
+
 CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
 LANGUAGE sql STABLE
 SET search_path = ''
@@ -92,50 +100,19 @@ AS $$
 DECLARE
     sign record;
     deliveries uuid[];
-    queue text;
-    kept text;
-    affected bigint;
 BEGIN
     SELECT * INTO sign FROM balansity.signs_of(p_user_id);
 
-    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
-    what := 'messages of pgmq, archived ones too';
-    removed := 0;
-    remaining := 0;
-    FOR queue IN
-        SELECT m.queue_name FROM pgmq.meta m
-        WHERE m.queue_name IN ('email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue')
+    FOR what, removed, remaining IN
+        SELECT CASE place WHEN 'pgmq' THEN 'messages of pgmq, archived ones too' ELSE 'messages of the broker' END,
+               f.removed, f.remaining
+        FROM dramatiq.forget(
+            'balansity.message_speaks_of'::regproc, to_jsonb(sign) || jsonb_build_object('user_id', p_user_id),
+            ARRAY['process_payment']
+        ) AS f
     LOOP
-        FOREACH kept IN ARRAY ARRAY['q_', 'a_'] LOOP
-            EXECUTE format(
-                '%s FROM pgmq.%I WHERE balansity.speaks_of(message::text, message ->> ''user_id'', $1, $2, $3)',
-                CASE kept || queue WHEN 'q_payment_processing_queue' THEN 'SELECT' ELSE 'DELETE' END, kept || queue
-            ) USING p_user_id, sign.ids, sign.addresses;
-            GET DIAGNOSTICS affected = ROW_COUNT;
-            IF kept || queue = 'q_payment_processing_queue' THEN
-                remaining := affected;
-            ELSE
-                removed := removed + affected;
-            END IF;
-        END LOOP;
+        RETURN NEXT;
     END LOOP;
-    RETURN NEXT;
-
-    what := 'messages of the broker';
-    WITH theirs AS (
-        SELECT q.message_id,
-               q.state = 'consumed' OR q.state <> 'done' AND q.message ->> 'actor_name' = 'process_payment' AS stays
-        FROM dramatiq.queue q
-        WHERE balansity.speaks_of(
-            concat_ws(' ', q.message, q.unique_key, q.error), q.message -> 'kwargs' ->> 'user_id', p_user_id,
-            sign.ids, sign.addresses
-        )
-        FOR UPDATE
-    ), deleted AS (
-        DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
-    )
-    SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) INTO removed, remaining FROM theirs;
-    RETURN NEXT;
     remaining := 0;
 
     what := 'links in analytics events';
@@ -177,8 +154,3 @@ COMMENT ON FUNCTION balansity.forget_person IS
 speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
 money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
 keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
-
-REVOKE ALL ON FUNCTION
-    balansity.ids_of(uuid), balansity.address_in(text), balansity.addresses_of(uuid), balansity.signs_of(uuid),
-    balansity.speaks_of(text, text, uuid, text, text), balansity.deliveries_of(uuid), balansity.forget_person(uuid)
-FROM PUBLIC;

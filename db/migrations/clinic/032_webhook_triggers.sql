@@ -505,19 +505,3 @@ CREATE TRIGGER on_payment_status_change
 AFTER UPDATE ON public.payments
 FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
 EXECUTE FUNCTION public.handle_payment_status_change();
-
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION
-    public.handle_checkup_completed(), public.handle_new_appointment(), public.handle_payment_status_change()
-FROM PUBLIC;
-DO $$
-DECLARE
-    visitor name;
-BEGIN -- Supabase grants its own roles every new function of public
-    FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-        EXECUTE format(
-            'REVOKE EXECUTE ON FUNCTION public.handle_checkup_completed(), public.handle_new_appointment(), '
-            'public.handle_payment_status_change() FROM %I', visitor
-        );
-    END LOOP;
-END $$;

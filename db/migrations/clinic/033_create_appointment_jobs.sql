@@ -124,5 +124,3 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION balansity.release_reminder IS
 'The claim of a reminder that was superseded is given up: if it becomes true again, it is due again.';
-
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;

@@ -87,6 +87,4 @@ $$;
 COMMENT ON FUNCTION balansity.flag_stuck_payments IS
 'Flags what has waited for 3 days; returns how many, each counted once.';
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA balansity FROM PUBLIC;
-
 INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('verify-open-payments', '*/5 * * * *', 'Europe/Moscow');

@@ -23,5 +23,3 @@ BEGIN
     END LOOP;
     RETURN confirmed;
 END $$;
-
-REVOKE EXECUTE ON FUNCTION balansity.confirm_paid_appointments(timestamptz) FROM PUBLIC;

@@ -27,16 +27,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
-REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM PUBLIC;
-DO $$
-DECLARE
-    visitor name;
-BEGIN -- Supabase grants its own roles every new function of public
-    FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM %I', visitor);
-    END LOOP;
-END $$;
-
 CREATE TRIGGER on_appointment_change
 AFTER UPDATE ON public.appointments
 FOR EACH ROW WHEN (

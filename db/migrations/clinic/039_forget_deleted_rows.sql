@@ -27,5 +27,3 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.forget_deleted IS
 'Returns how many notes were removed.';
-
-REVOKE EXECUTE ON FUNCTION balansity.forget_deleted() FROM PUBLIC;

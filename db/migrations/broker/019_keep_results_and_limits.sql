@@ -83,5 +83,3 @@ LANGUAGE sql AS $$
 $$;
 COMMENT ON FUNCTION dramatiq.purge_expired IS
 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
-
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dramatiq FROM PUBLIC;

@@ -1,0 +1,108 @@
+-- Sends messages to actors: the broker's own way, and the one from SQL.
+
+CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '')
+    FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
+    WHERE queue_name IS NOT NULL;
+END $$;
+COMMENT ON FUNCTION dramatiq.ring IS
+'Wakes the workers that wait on these queues. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds
+equal notifications of one transaction into one.';
+
+CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH enqueued AS (
+        INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
+        SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
+               now() + p_delay * interval '1 millisecond', p_delay > 0
+        FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities) AS sent (message, priority)
+        ON CONFLICT (message_id) DO UPDATE
+        SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
+            priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
+            attempt = q.attempt + 1, claimed_by = NULL
+        WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
+        RETURNING q.queue_name
+    )
+    SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
+    PERFORM dramatiq.ring(queues);
+END $$;
+COMMENT ON FUNCTION dramatiq.enqueue IS
+'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
+escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
+A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
+answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
+try. In plpgsql, which keeps its plans: planning costs more than inserting one message.';
+
+CREATE FUNCTION dramatiq.send(
+    actor text, kwargs jsonb DEFAULT '{}', delay interval DEFAULT '0', priority integer DEFAULT NULL,
+    unique_key text DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+#variable_conflict use_variable
+DECLARE
+    known dramatiq.actor;
+    missing text[];
+    unknown text[];
+    id uuid := gen_random_uuid();
+    first uuid;
+    holder text;
+BEGIN
+    SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'No actor is called %.', coalesce(quote_literal(actor), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: '
+                || coalesce((SELECT string_agg(a.name, ', ' ORDER BY a.name) FROM dramatiq.actor a),
+                            'none yet; publish them') || '.';
+    END IF;
+    IF jsonb_typeof(kwargs) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'The arguments of % must be a JSON object, not %.', actor,
+            coalesce(jsonb_typeof(kwargs), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"name": "value"}.';
+    END IF;
+    IF octet_length(kwargs::text) > 1000000 THEN
+        RAISE EXCEPTION 'The arguments of % have % bytes, more than 1000000.', actor, octet_length(kwargs::text)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Send an id instead of what it stands for.';
+    END IF;
+    SELECT array_agg(r) INTO missing FROM unnest(known.required) AS r WHERE NOT kwargs ? r;
+    SELECT array_agg(k) INTO unknown FROM jsonb_object_keys(kwargs) AS k WHERE k <> ALL (known.accepted);
+    IF missing IS NOT NULL OR unknown IS NOT NULL THEN
+        -- Names only: the values may be a person's.
+        RAISE EXCEPTION 'Actor % cannot be called with these arguments.', actor
+            USING ERRCODE = 'invalid_parameter_value', HINT = concat_ws(' ',
+                'Missing: ' || array_to_string(missing, ', ') || '.',
+                'Unknown: ' || array_to_string(unknown, ', ') || '.',
+                'It accepts: ' || coalesce(array_to_string(known.accepted, ', '),
+                                           array_to_string(known.required, ', ') || ', and more') || '.');
+    END IF;
+
+    INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
+    VALUES (
+        id, known.queue_name, 'queued',
+        jsonb_build_object(
+            'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
+            'options', '{}'::jsonb, 'message_id', id,
+            'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)),
+        coalesce(priority, known.priority), now() + greatest(delay, '0'), coalesce(delay > '0', false), unique_key)
+    ON CONFLICT DO NOTHING
+    RETURNING q.message_id INTO first;
+    IF first IS NULL THEN
+        SELECT q.message_id, q.message ->> 'actor_name' INTO first, holder
+        FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+        IF holder IS DISTINCT FROM actor THEN
+            RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
+                USING ERRCODE = 'unique_violation', HINT = 'Give the actors keys of their own.';
+        END IF;
+        RETURN first;
+    END IF;
+    PERFORM dramatiq.ring(ARRAY[known.queue_name]);
+    RETURN id;
+END $$;
+COMMENT ON FUNCTION dramatiq.send IS
+'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
+it a no-op that returns the first message''s id.';

@@ -1,0 +1,85 @@
+-- Bridges pgmq to the broker: what services send there is archived and enqueued in one transaction.
+
+CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
+                THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
+                ELSE 0 END;
+$$;
+COMMENT ON FUNCTION dramatiq.priority_of IS
+'The priority that a pgmq message carries, 0 where it carries none that is a number.';
+
+CREATE FUNCTION dramatiq.bridge(
+    p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer
+) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    ids bigint[];
+    messages jsonb[];
+    times timestamptz[];
+    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
+    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
+    batch text := left(gen_random_uuid()::text, 24);
+BEGIN
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
+        RETURN;  -- a route to a queue that nobody has created yet
+    END IF;
+    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
+    -- to another reader, or is delayed.
+    EXECUTE format(
+        'WITH urgent AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp()
+             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ), others AS (
+             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp()
+             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at)
+         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
+        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL)
+    INTO ids, messages, times USING p_limit;
+    IF ids IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pgmq.archive(p_pgmq_queue, ids);
+
+    RETURN QUERY
+    WITH arrived AS (
+        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at,
+               dramatiq.priority_of(a.body) AS urgency, t.sound,
+               row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
+        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at),
+             LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
+    ), moved AS (
+        INSERT INTO dramatiq.queue AS q
+            (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
+             pgmq_queue, pgmq_msg_id, error)
+        SELECT a.id, p_queue,
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
+               END::dramatiq.state,
+               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE envelope || jsonb_build_object(
+                   'kwargs', a.body - 'self',  -- no Python function can be called with that one
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
+               a.urgency, a.sent_at,
+               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
+               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
+               p_pgmq_queue, a.msg_id,
+               CASE WHEN NOT a.sound THEN
+                   format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
+                          a.msg_id, p_pgmq_queue, coalesce(jsonb_typeof(a.body), 'NULL'))
+               END
+        FROM arrived a
+        ORDER BY a.rank
+        RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
+    )
+    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
+END $$;
+COMMENT ON FUNCTION dramatiq.bridge IS
+'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
+at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
+others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
+What cannot be a message becomes a dead letter with its reason.';

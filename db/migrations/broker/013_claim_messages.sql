@@ -1,0 +1,148 @@
+-- Claims messages for workers and takes back what became of them; every answer is fenced by the claim's attempt.
+
+CREATE FUNCTION dramatiq.exchange(
+    p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
+    p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
+) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
+LANGUAGE plpgsql
+-- The plan is the same whatever the statistics say, which lag behind a queue that fills and drains in seconds.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    claimed integer := 0;
+    moving integer;
+    lowest integer := -2147483648;
+    highest integer := 2147483647;
+    since timestamptz := '-infinity';
+    behind bigint := 0;
+BEGIN
+    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
+    -- planner walks it once for every row of the batch.
+    UPDATE dramatiq.queue AS q
+    SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+    FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
+    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed';
+
+    -- A worker that was given up for dead must say that it lives before it claims again.
+    IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
+        RETURN;
+    END IF;
+
+    UPDATE dramatiq.queue AS q SET delayed = false
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+        ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
+
+    IF p_after IS NOT NULL THEN
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+    END IF;
+
+    RETURN QUERY
+    WITH due AS MATERIALIZED (
+        SELECT message_id FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+        ORDER BY priority DESC, available_at, position
+        LIMIT p_limit
+        FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+        FROM due WHERE q.message_id = due.message_id
+        RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+    )
+    SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+    GET DIAGNOSTICS claimed = ROW_COUNT;
+
+    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count. A fast one's
+    -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
+    -- there is room for, so that what is sent straight to the queue does not hold them up.
+    moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
+        RETURN QUERY
+        SELECT message_id, attempt, priority, message
+        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dramatiq.exchange IS
+'The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
+An ack counts only while the claim it belongs to (message and attempt) is the current one.
+With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
+another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+
+CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    queue text;
+BEGIN
+    UPDATE dramatiq.queue
+    SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error,
+        available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    RETURNING queue_name INTO queue;
+    IF p_delay <= 0 THEN
+        PERFORM dramatiq.ring(ARRAY[queue]);
+    END IF;
+    RETURN queue IS NOT NULL;
+END $$;
+COMMENT ON FUNCTION dramatiq.retry IS
+'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
+(NULL: as they are) replace the message''s own.';
+
+CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
+LANGUAGE sql AS $$
+    WITH rejected AS (
+        UPDATE dramatiq.queue
+        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+            claimed_by = NULL, error = p_error
+        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM rejected;
+$$;
+COMMENT ON FUNCTION dramatiq.reject IS
+'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
+
+CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH requeued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'queued', claimed_by = NULL, mtime = now()
+        FROM unnest(p_ids, p_attempts) AS unstarted (message_id, attempt)
+        WHERE q.message_id = unstarted.message_id AND q.attempt = unstarted.attempt AND q.state = 'consumed'
+        RETURNING q.queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM requeued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+COMMENT ON FUNCTION dramatiq.requeue IS
+'Hands claimed but unstarted messages back; they keep their place in the order.';
+
+CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    freed bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'queued', claimed_by = NULL, mtime = now()
+    WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
+        SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
+        WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
+    GET DIAGNOSTICS freed = ROW_COUNT;
+    IF freed > 0 THEN
+        PERFORM dramatiq.ring(ARRAY[p_queue]);
+    END IF;
+    RETURN freed;
+END $$;
+COMMENT ON FUNCTION dramatiq.free_unknown IS
+'Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.';

@@ -1,0 +1,28 @@
+-- Keeps what went wrong until a person decides.
+
+CREATE VIEW dramatiq.dead_letter AS
+SELECT message_id, queue_name, message ->> 'actor_name' AS actor_name, error, mtime AS died_at, attempt,
+       pgmq_queue, pgmq_msg_id, message
+FROM dramatiq.queue
+WHERE state = 'rejected';
+COMMENT ON VIEW dramatiq.dead_letter IS
+'What went wrong and waits for a person.';
+
+CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH redriven AS (
+        UPDATE dramatiq.queue
+        SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
+            message = message #- '{options,retries}' #- '{options,traceback}'
+        WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+COMMENT ON FUNCTION dramatiq.redrive IS
+'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';

@@ -1,0 +1,124 @@
+-- Furnishes the pgmq queues that feed actors: a doorbell, an index of urgent messages, a view of what waits.
+
+CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pgmq.meta m WHERE m.queue_name = $1) THEN
+        RAISE EXCEPTION 'No pgmq queue is called %.', coalesce(quote_literal($1), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'There are: ' || (SELECT string_agg(m.queue_name, ', ' ORDER BY m.queue_name) FROM pgmq.meta m);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dramatiq.check_pgmq_queue IS
+'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
+
+CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+    PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION dramatiq.ring_for_pgmq IS
+'A message that any pgmq function sends rings for the actor that its queue is routed to.';
+
+CREATE FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog
+AS $$
+DECLARE
+    queue text := 'q_' || p_pgmq_queue;
+    home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'dramatiq' END;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.furnish_queue', 0));
+    BEGIN
+        IF to_regclass(format('pgmq.%I', queue)) IS NULL THEN
+            PERFORM pgmq.create(p_pgmq_queue);
+        END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE NOTICE 'No pgmq queue %: this role may not create it.', p_pgmq_queue;
+        RETURN;
+    END;
+    BEGIN
+        IF NOT EXISTS (SELECT FROM pg_trigger
+                       WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
+            EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
+                            EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
+            EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
+                            WHERE dramatiq.priority_of(message) > 0', p_pgmq_queue || '_urgent', queue);
+        END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE NOTICE 'No trigger and index on pgmq.%: workers poll for its messages, in their order.', queue;
+    END;
+    IF to_regclass(format('%I.%I', home, p_pgmq_queue)) IS NULL THEN
+        EXECUTE format(
+            'CREATE VIEW %I.%I AS
+             SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
+             UNION ALL
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
+             FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
+            home, p_pgmq_queue, queue, p_pgmq_queue);
+    END IF;
+END $$;
+COMMENT ON FUNCTION dramatiq.furnish_queue IS
+'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
+and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
+overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
+dramatiq. One at a time: two that create the same queue would fail.';
+
+CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
+LANGUAGE sql AS $$
+    SELECT dramatiq.furnish_queue(pgmq_queue) FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
+$$;
+COMMENT ON FUNCTION dramatiq.furnish_routes IS
+'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
+
+CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT pgmq_queue FROM dramatiq.actor
+    WHERE pgmq_queue IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) AND tgname = 'ring')
+    ORDER BY pgmq_queue;
+$$;
+COMMENT ON FUNCTION dramatiq.doorless_routes IS
+'Routed pgmq queues whose messages ring no bell, and those that do not exist.';
+
+CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN source IS NULL THEN 'the pgmq queue ' || pgmq_queue ELSE format('taking from pgmq.q_%s', pgmq_queue) END
+    FROM dramatiq.actor, to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) AS source
+    WHERE pgmq_queue IS NOT NULL AND (
+        source IS NULL OR NOT (has_table_privilege(source, 'SELECT') AND has_table_privilege(source, 'UPDATE')
+                               AND has_table_privilege(source, 'DELETE')))
+    ORDER BY pgmq_queue;
+$$;
+COMMENT ON FUNCTION dramatiq.missing_route_rights IS
+'What this role lacks to bridge the published routes.';
+
+CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT queue_name FROM dramatiq.queue
+    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    UNION
+    SELECT m.queue_name FROM pgmq.metrics_all() AS m
+    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
+      AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
+$$;
+COMMENT ON FUNCTION dramatiq.unserved_queues IS
+'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
+figures of an older pgmq do not tell what is due from what is delayed.';
+
+CREATE FUNCTION dramatiq.count_bridged(
+    p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint
+)
+LANGUAGE sql STABLE AS $$
+    SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
+           count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
+           count(*) FILTER (WHERE q.state = 'consumed'),
+           count(*) FILTER (WHERE q.state = 'done'),
+           count(*) FILTER (WHERE q.state = 'rejected')
+    FROM dramatiq.queue q WHERE q.pgmq_queue = p_pgmq_queue;
+$$;
+COMMENT ON FUNCTION dramatiq.count_bridged IS
+'What became of the messages that the bridge moved here from a pgmq queue.';

@@ -1,0 +1,86 @@
+-- Lets the application's SQL ask about its messages and work on them, so that it need not know the broker's tables.
+
+CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state IN ('queued', 'consumed'));
+END $$;
+COMMENT ON FUNCTION dramatiq.is_pending IS
+'Whether a message waits or runs; false where it is done, dead or gone. In plpgsql, which keeps its plan: it is asked
+once for each of many rows.';
+
+CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT argument
+    FROM (
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'consumed'
+    ) AS pending, LATERAL (SELECT message #>> ARRAY['kwargs', p_argument]) AS given (argument)
+    WHERE argument IS NOT NULL;
+$$;
+COMMENT ON FUNCTION dramatiq.pending_arguments IS
+'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+index: a single one would walk the finished messages too.';
+
+CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+$$;
+COMMENT ON FUNCTION dramatiq.is_waiting IS
+'Whether a message with these arguments is due that no worker has claimed.';
+
+CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    body jsonb;
+    urgency integer;
+BEGIN
+    SELECT message #- '{options,retries}' #- '{options,traceback}', priority INTO body, urgency
+    FROM dramatiq.queue WHERE message_id = p_id;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION dramatiq.send_again IS
+'Enqueues a message anew, whatever became of it, with a clean record of retries; false where it is no longer kept.';
+
+CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer)
+RETURNS TABLE (message_id uuid, msg_id bigint, sent_at timestamptz, arguments text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY
+    SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
+           q.message ->> 'kwargs'
+    FROM dramatiq.queue q
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    ORDER BY q.priority DESC, q.available_at, q.position
+    LIMIT p_limit
+    FOR UPDATE SKIP LOCKED;
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NOT NULL THEN
+        RETURN QUERY EXECUTE format(
+            'SELECT NULL::uuid, msg_id, enqueued_at, message::text FROM pgmq.%I
+             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED', 'q_' || p_pgmq_queue)
+        USING p_limit;
+    END IF;
+END $$;
+COMMENT ON FUNCTION dramatiq.take_along IS
+'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
+as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
+transaction ends.';
+
+CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
+    WHERE message_id = ANY (p_ids);
+    PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids) WHERE p_msg_ids <> '{}';
+END $$;
+COMMENT ON FUNCTION dramatiq.finish_along IS
+'Marks done what this transaction took along and worked on; nobody held a claim on it.';
