@@ -5,11 +5,10 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from commands.output import json_option, moment, show_json, show_table
+from commands.output import json_option, show_json, show_table
 from db import queries
 from db.connection import Connection
 from db.database import transaction
@@ -144,21 +143,25 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(story: dict[str, Any]) -> None:
-    console = Console()
     facts = Table.grid(padding=(0, 2))
     for name in ("id", "key", "template", "recipient", "subject", "user_id", "reason", "provider_message_id"):
-        facts.add_row(name, escape(str(story[name] or "")))
-    console.print(Text(story["state"], STATES[story["state"]]), facts)
-    table = Table("When", "What", "Words")
-    table.add_row(moment(story["planned_at"]), "planned", "")
-    for attempt in story["attempt"]:
-        outcome = attempt["outcome"] or "no answer recorded"
-        what = f"attempt {attempt['number']} by {attempt['provider']}: {outcome}"
-        words = " · ".join(filter(None, (attempt["answer"], attempt["provider_message_id"])))
-        table.add_row(moment(attempt["started_at"]), what, escape(words))
-    for event in story["event"]:
-        table.add_row(moment(event["occurred_at"]), event["kind"], escape(event["detail"] or ""))
-    console.print(table)
+        facts.add_row(name, Text(str(story[name] or "")))
+    Console().print(Text(story["state"], STATES[story["state"]]), facts)
+    planned = {"when": story["planned_at"], "what": "planned", "words": None}
+    show_table("Its story", [planned, *map(_attempted, story["attempt"]), *map(_reported, story["event"])])
+
+
+def _attempted(attempt: dict[str, Any]) -> dict[str, Any]:
+    outcome = attempt["outcome"] or "no answer recorded"
+    return {
+        "when": attempt["started_at"],
+        "what": f"attempt {attempt['number']} by {attempt['provider']}: {outcome}",
+        "words": " · ".join(filter(None, (attempt["answer"], attempt["provider_message_id"]))),
+    }
+
+
+def _reported(event: dict[str, Any]) -> dict[str, Any]:
+    return {"when": event["occurred_at"], "what": event["kind"], "words": event["detail"]}
 
 
 def _described(template: Template) -> dict[str, str]:

@@ -57,7 +57,7 @@ def _places() -> list[float]:
     limit = settings.current().email_rate_limit
     count = max(1, int(limit * STOCK_SECONDS))
     with single_statements() as conn:
-        wait = queries.pace.take_places(
+        wait: timedelta = queries.pace.take_places(
             conn,
             provider=settings.current().email_provider,
             places=count,
