@@ -64,12 +64,6 @@ SELECT string_agg(queue, ', ') FROM (
 -- Worker processes whose heart beats.
 SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 seconds';
 
--- name: planned_jobs()
--- Jobs that are not paused, and until when their slots have been planned.
-SELECT name, schedule, time_zone, planned_until FROM balansity.job
-WHERE NOT (paused OR retired)
-ORDER BY id;
-
 -- name: may_read_cron()$
 -- Whether the tables of the pg_cron extension are there and this role may look at them.
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
