@@ -8,6 +8,7 @@ import dramatiq
 import pytest
 from dramatiq.errors import Retry
 
+from db import queries
 from db.connection import Connection
 from errors import InvalidMessage, PermanentError
 from messaging.broker import PostgresBroker
@@ -134,7 +135,7 @@ def test_a_dead_letter_that_is_redriven_runs_with_a_clean_record(
     broker.join("default", timeout=PATIENCE)
     assert states(connection) == {"rejected": 1}
     broken.clear()
-    assert broker.process.call("redrive", ids=[message.message_id]) == 1
+    assert queries.messages.redrive(connection, ids=[message.message_id]) == 1
     broker.join("default", timeout=PATIENCE)
     assert states(connection) == {"done": 1}
 

@@ -5,6 +5,7 @@ from typing import Any
 import dramatiq
 import pytest
 
+from db import queries
 from db.connection import Connection
 from errors import PermanentError
 from messaging.broker import PostgresBroker
@@ -79,7 +80,7 @@ def test_what_never_was_a_message_is_not_sent_back_to_work(
     until(lambda: states(connection) == {"rejected": 1})
     [(message_id, payload)] = run(connection, "SELECT message_id::text, message FROM dramatiq.dead_letter")
     assert payload == {"payload": [1]}
-    assert broker.process.call("redrive", ids=[message_id]) == 0
+    assert queries.messages.redrive(connection, ids=[message_id]) == 0
     assert states(connection) == {"rejected": 1}
 
 
