@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from dramatiq import Actor
@@ -27,7 +26,7 @@ from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from db.database import single_statements, transaction
-from domain.slots import LISTED, Missed, Slot, cron_trigger, decide, is_ahead, long_past, slots_between
+from domain.slots import Missed, PlannedJob, Slot, cron_trigger, has_due, is_ahead, slots_that_came
 from errors import BalansityError
 
 SAFETY_NET_SECONDS = 5
@@ -55,16 +54,6 @@ JOBS = (
     Job("remove-old-reports", "30 3 * * *", Missed.ONCE, timedelta(hours=23), remove_old_reports),
     Job("purge-messages", "15 * * * *", Missed.ONCE, timedelta(hours=1), purge_messages),
 )
-
-
-class Row(Protocol):
-    """A job as the database knows it."""
-
-    name: str
-    schedule: str
-    time_zone: str
-    paused: bool
-    planned_until: datetime
 
 
 def main() -> None:
@@ -140,41 +129,28 @@ def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
     """Enqueue what is due, each slot once, however many schedulers do so; returns how many slots were enqueued."""
     with transaction() as conn:
-        rows: dict[str, Row] = {row.name: row for row in queries.jobs.list_jobs(conn)}
+        rows: dict[str, PlannedJob] = {row.name: row for row in queries.jobs.list_jobs(conn)}
     count = 0
     for job in jobs:
         row = rows.get(job.name)
-        if row and not row.paused and (_has_due(row, now) or is_ahead(row.planned_until, now)):
+        if row and not row.paused and (has_due(row, now) or is_ahead(row.planned_until, now)):
             with _held(job.name, wait=False) as (conn, held):
                 if held and not held.paused:
                     count += _settle(conn, job, held, now)
     return count
 
 
-def _has_due(row: Row, now: datetime) -> bool:
-    return any(slots_between(row.schedule, ZoneInfo(row.time_zone), row.planned_until, now))
-
-
-def _settle(conn: Connection, job: Job, row: Row, now: datetime) -> int:
+def _settle(conn: Connection, job: Job, row: PlannedJob, now: datetime) -> int:
     """Settle every slot that has come; returns how many run."""
     if is_ahead(row.planned_until, now) and queries.jobs.go_back(conn, name=job.name, now=now):
         events.warning("clock_was_ahead", job=job.name, planned_until=row.planned_until.isoformat())
-    slots = _come(job, row, now)
+    slots = slots_that_came(row, now, job.missed, job.most_lateness)
     if not slots:
         return 0
     count = _enqueue(conn, job, slots, now)
     queries.jobs.set_planned_until(conn, name=job.name, until=now)
     events.info("slots_enqueued", job=job.name, run=count, skipped=len(slots) - count)
     return count
-
-
-def _come(job: Job, row: Row, now: datetime) -> list[Slot]:
-    """The slots that have come: which of them run, and why the others do not."""
-    zone, why = ZoneInfo(row.time_zone), "paused" if row.paused else "missed"
-    listed_from = max(row.planned_until, now - max(LISTED, job.most_lateness))
-    before = long_past(row.schedule, zone, row.planned_until, listed_from, why)
-    due = list(slots_between(row.schedule, zone, listed_from, now))
-    return before + ([Slot(at, why) for at in due] if row.paused else decide(due, now, job.missed, job.most_lateness))
 
 
 def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -> int:
@@ -196,7 +172,7 @@ def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -
 
 
 @contextmanager
-def _held(name: str, *, wait: bool = True) -> Iterator[tuple[Connection, Row | None]]:
+def _held(name: str, *, wait: bool = True) -> Iterator[tuple[Connection, PlannedJob | None]]:
     """A transaction that holds the job's row; no row if there is none, or if another scheduler holds it."""
     with transaction() as conn:
         queries.jobs.limit_idling(conn)

@@ -147,8 +147,8 @@ def _schedule(conn: Connection) -> Finding:
     now = clock.now(conn)
     late = [
         job.name
-        for job in queries.doctor.planned_jobs(conn)
-        if is_late(job.schedule, job.time_zone, job.planned_until, now)
+        for job in queries.jobs.list_jobs(conn)
+        if not job.paused and is_late(job.schedule, job.time_zone, job.planned_until, now)
     ]
     if late:
         remedy = "Start the Procfile's scheduler, or `balansity up`."
@@ -160,8 +160,8 @@ def _clock(conn: Connection) -> Finding:
     now = clock.now(conn)
     ahead = [
         f"{job.name} until {moment(job.planned_until)}"
-        for job in queries.doctor.planned_jobs(conn)
-        if is_ahead(job.planned_until, now)
+        for job in queries.jobs.list_jobs(conn)
+        if not job.paused and is_ahead(job.planned_until, now)
     ]
     if ahead:
         remedy = "The server's clock was ahead, or was set back: the scheduler makes up for what was skipped then."

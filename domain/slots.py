@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
@@ -29,6 +30,29 @@ class Slot:
 
     at: datetime
     skipped: str | None = None
+
+
+class PlannedJob(Protocol):
+    """A job as the database knows it: every slot up to `planned_until` has been dealt with."""
+
+    name: str
+    schedule: str
+    time_zone: str
+    paused: bool
+    planned_until: datetime
+
+
+def has_due(job: PlannedJob, now: datetime) -> bool:
+    return any(slots_between(job.schedule, ZoneInfo(job.time_zone), job.planned_until, now))
+
+
+def slots_that_came(job: PlannedJob, now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:
+    """Those between `planned_until` and now: which of them run, and why the others do not."""
+    zone, why = ZoneInfo(job.time_zone), "paused" if job.paused else "missed"
+    listed_from = max(job.planned_until, now - max(LISTED, most_lateness))
+    before = long_past(job.schedule, zone, job.planned_until, listed_from, why)
+    due = list(slots_between(job.schedule, zone, listed_from, now))
+    return before + ([Slot(at, why) for at in due] if job.paused else decide(due, now, missed, most_lateness))
 
 
 def cron_trigger(schedule: str, time_zone: ZoneInfo, second: int = 0) -> CronTrigger:

@@ -20,7 +20,7 @@ from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError, RetryableError, SettingsError
 
-PATIENCE_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
+TRANSFER_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
 BATCH = 100  # reports that are removed together
 
 
@@ -172,7 +172,7 @@ def _limit(filesystem: AbstractFileSystem) -> dict[str, float]:
 
     The libraries' own do not suffice: for a server that takes a PUT and never bids to go on, aiohttp waits for ever.
     """
-    return {"timeout": PATIENCE_SECONDS} if filesystem.async_impl else {}
+    return {"timeout": TRANSFER_SECONDS} if filesystem.async_impl else {}
 
 
 @contextmanager

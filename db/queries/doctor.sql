@@ -55,12 +55,6 @@ SELECT string_agg(queue, ', ') FROM dramatiq.unserved_queues() AS queue;
 -- Worker processes whose heart beats.
 SELECT dramatiq.living_workers();
 
--- name: planned_jobs()
--- Jobs that are not paused, and until when their slots have been planned.
-SELECT name, schedule, time_zone, planned_until FROM balansity.job
-WHERE NOT (paused OR retired)
-ORDER BY id;
-
 -- name: may_read_cron()$
 -- Whether the tables of the pg_cron extension are there and this role may look at them.
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')

@@ -213,7 +213,7 @@ def test_a_storage_that_never_answers_is_given_up_and_holds_no_transaction(
 ) -> None:
     address, idle = silent_server
     set_env_file(environment, tmp_path, s3.settings(address))
-    environment.setattr(report_storage, "PATIENCE_SECONDS", 2)
+    environment.setattr(report_storage, "TRANSFER_SECONDS", 2)
     assessment_id = completed_checkup(clinic, clinic.add_user())
     with pytest.raises(RetryableError, match="The report storage failed: FSTimeoutError"):
         generate_report(assessment_id=assessment_id)
