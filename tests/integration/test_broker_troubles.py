@@ -14,7 +14,7 @@ from dramatiq.middleware import SkipMessage
 
 from db.connection import Connection, Pool
 from errors import InvalidMessage, SettingsError
-from messaging import consumer
+from messaging import consumer, pulse
 from messaging.broker import PostgresBroker
 from messaging.claim import Claim
 from messaging.custody import Custody
@@ -345,3 +345,17 @@ def strand(connection: Connection, count: int) -> None:
         " SELECT gen_random_uuid(), 'consumed', '{}', -1, 1 FROM generate_series(1, %s)",
         count,
     )
+
+
+@pytest.mark.parametrize("listen", [True, False])
+def test_a_pulse_that_would_wait_for_long_stops_at_once(
+    broker: PostgresBroker, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, listen: bool
+) -> None:
+    monkeypatch.setattr(pulse, "LISTEN_SECONDS", 3_600.0)
+    patient = PostgresBroker(broker.pool, listen=lambda: listen, silence_seconds=10_800.0)
+    patient.pulse.start_once()
+    until(lambda: run(connection, "SELECT count(*) FROM dramatiq.worker") == [(1,)])
+    began = time.monotonic()
+    patient.pulse.stop()
+    assert time.monotonic() - began < 60
+    assert run(connection, "SELECT count(*) FROM dramatiq.worker") == [(0,)]
