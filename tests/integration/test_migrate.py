@@ -7,7 +7,7 @@ import pytest
 
 import actors
 from db.connection import Connection
-from db.migrate import migrate
+from db.migrate import BROKER, migrate
 from errors import DatabaseError
 from tests.integration.test_live_database import OLDER_DEPLOYMENT
 
@@ -148,3 +148,105 @@ def test_a_queue_that_was_made_anew_is_furnished_again(database: str, connection
         assert cursor.fetchall() == [("ring",)]
         cursor.execute("SELECT to_regclass('pgmq.email_queue_urgent') IS NOT NULL")
         assert cursor.fetchone() == (True,)
+
+
+def test_the_brokers_migrations_alone_make_a_whole_broker(empty_database: str) -> None:
+    assert "010_create_queue" in migrate(empty_database, (BROKER,))
+    assert migrate(empty_database, (BROKER,)) == []
+    conn = psycopg2.connect(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace('balansity'), to_regclass('public.users')")
+        assert cursor.fetchone() == (None, None)
+        cursor.execute(
+            "INSERT INTO dramatiq.actor (name, queue_name, pgmq_queue) VALUES ('thank', 'thanks', 'thanks_queue')"
+        )
+        cursor.execute("SELECT dramatiq.furnish_routes()")
+        cursor.execute("""SELECT pgmq.send('thanks_queue', '{"to": "anna@example.com"}')""")
+        cursor.execute("SELECT message FROM pgmq.thanks_queue")
+        assert cursor.fetchall() == [({"to": "anna@example.com"},)]
+        cursor.execute("SELECT to_regclass('pgmq.thanks_queue_urgent') IS NOT NULL")
+        assert cursor.fetchone() == (True,)
+        cursor.execute("SELECT dramatiq.doorless_routes() UNION ALL SELECT dramatiq.missing_route_rights()")
+        assert cursor.fetchall() == []
+    conn.close()
+
+
+def test_two_that_furnish_a_route_at_once_make_one_queue(empty_database: str) -> None:
+    migrate(empty_database, (BROKER,))
+    with psycopg2.connect(empty_database) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO dramatiq.actor (name, queue_name, pgmq_queue) VALUES ('thank', 'thanks', 'thanks_queue')"
+        )
+    conn.close()
+
+    def furnish(url: str) -> None:
+        conn = psycopg2.connect(url)
+        with conn, conn.cursor() as cursor:
+            cursor.execute("SELECT dramatiq.furnish_routes()")
+        conn.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(furnish, [empty_database] * 4))
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (
+            "UPDATE dramatiq.migration_digest SET digest = 'other' WHERE migration_id = '010_create_queue'",
+            "010_create_queue",
+        ),
+        ("DELETE FROM balansity.migration_digest WHERE migration_id = '031_setup_queues'", "031_setup_queues"),
+        # as the versions before digests left it: one folder, remembered in balansity
+        (
+            """
+            DROP SCHEMA dramatiq CASCADE;
+            DROP TABLE balansity.migration_digest;
+            INSERT INTO balansity.migration (migration_hash, migration_id) VALUES ('1', '001_a_broker')
+            """,
+            "001_a_broker",
+        ),
+    ],
+)
+def test_a_database_that_earlier_files_made_is_refused_by_name(database: str, change: str, name: str) -> None:
+    conn = psycopg2.connect(database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(change)
+    with pytest.raises(DatabaseError, match=f"was made by an earlier {name}: no version has been released"):
+        migrate(database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace('dramatiq') IS NULL")
+        assert cursor.fetchone() == ("DROP SCHEMA" in change,)
+    conn.close()
+
+
+def test_a_database_that_a_newer_version_migrated_is_not_refused(database: str) -> None:
+    conn = psycopg2.connect(database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("INSERT INTO balansity.migration (migration_hash, migration_id) VALUES ('1', '090_newer')")
+        cursor.execute("INSERT INTO balansity.migration_digest VALUES ('090_newer', 'of its own')")
+    conn.close()
+    assert migrate(database) == []
+
+
+def test_no_visitor_may_call_ours_whatever_new_functions_are_granted(empty_database: str) -> None:
+    conn = psycopg2.connect(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC")
+        cursor.execute("CREATE SCHEMA dramatiq")
+        cursor.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA dramatiq GRANT ALL ON TABLES TO PUBLIC")
+    migrate(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("CREATE FUNCTION dramatiq.later() RETURNS void LANGUAGE sql AS ''")
+    migrate(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("""
+            SELECT oid::regprocedure::text FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+            WHERE grantee = 0 AND (pronamespace IN ('dramatiq'::regnamespace, 'balansity'::regnamespace)
+                                   OR pronamespace = 'public'::regnamespace AND proname ~ '^(pgmq|queue|handle)_')
+            UNION ALL
+            SELECT oid::regclass::text FROM pg_class, aclexplode(relacl)
+            WHERE grantee = 0 AND relnamespace = 'dramatiq'::regnamespace
+        """)
+        assert cursor.fetchall() == []
+    conn.close()
