@@ -1,6 +1,7 @@
 """The site as tests see it: it writes rows the way the live one does."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,14 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
 
 from db.connection import Connection
+
+
+@dataclass(frozen=True)
+class Family:
+    """A parent with one child."""
+
+    user_id: str
+    child_id: str
 
 
 class Clinic:
@@ -48,6 +57,21 @@ class Clinic:
             )
         )
 
+    def add_family(self, parent: str = "Анна", child: str = "Миша", email: str = "anna@example.com") -> Family:
+        user_id = self.add_user(email)
+        profile = "INSERT INTO public.profiles (user_id, type, first_name) VALUES (%s, %s, %s) RETURNING id"
+        self.rows(profile, user_id, "parent", parent)
+        return Family(user_id, str(self.value(profile, user_id, "child", child)))
+
+    def add_completed_checkup(self, family: Family) -> str:
+        return str(
+            self.value(
+                "INSERT INTO public.assessments (profile_id, assessment_type, status, completed_at) "
+                "VALUES (%s, 'checkup', 'completed', '2026-11-24T09:05:00Z') RETURNING id",
+                family.child_id,
+            )
+        )
+
     def type_id(self, name: str = "Детский психолог") -> str:
         return str(self.value("SELECT id FROM public.appointment_types WHERE name = %s", name))
 
@@ -65,6 +89,19 @@ class Clinic:
                 "(user_id, appointment_type_id, scheduled_at, status, duration_minutes, payment_id) "
                 "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
                 *(user_id, self.type_id(), scheduled_at, status, duration_minutes, payment_id),
+            )
+        )
+
+    def book_for(
+        self, family: Family, scheduled_at: datetime, status: str = "scheduled", payment_id: str | None = None
+    ) -> str:
+        """A consultation about the child, written in columns that the oldest deployments have."""
+        return str(
+            self.value(
+                "INSERT INTO public.appointments "
+                "(user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id) "
+                "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+                *(family.user_id, family.child_id, self.type_id(), scheduled_at, status, payment_id),
             )
         )
 

@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,18 @@ SEED = "--hypothesis-seed"
 def pytest_configure(config: pytest.Config) -> None:
     """One seed for all random choices of a run, workers of a parallel run included."""
     if config.getoption(SEED) is None:
-        config.option.hypothesis_seed = str(random.randrange(2**32))
+        lent = getattr(config, "workerinput", {})
+        config.option.hypothesis_seed = lent.get("seed") or str(random.randrange(2**32))
+
+
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["seed"] = node.config.getoption(SEED)
+
+
+@pytest.fixture
+def chance(pytestconfig: pytest.Config) -> random.Random:
+    """Random choices that the run's seed repeats."""
+    return random.Random(int(pytestconfig.getoption(SEED)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,6 +14,7 @@ from dramatiq import Message
 
 import settings
 from db.connection import Pool
+from db.database import start_options
 from messaging.broker import PostgresBroker
 from tests.waiting import until
 
@@ -32,7 +33,7 @@ class Office:
         self.effects_file.touch()
         os.mkfifo(self.gate_file)
         self.log = folder / "workers.log"
-        self.broker = PostgresBroker(Pool(lambda: url, lambda: 2))
+        self.broker = PostgresBroker(Pool(lambda: url, lambda: 2, start_options))
 
     def send(self, actor: str, *arguments: Any, queue: str = "quick", **options: Any) -> str:
         """Send one message to an actor of the workload; returns its id."""

@@ -49,18 +49,17 @@ def has_run(office: Office, count: int) -> bool:
     return len(office.effects()) > count
 
 
-def test_every_committed_message_is_moved_once_and_run_whoever_dies(office: Office, crew: Crew) -> None:
+def test_every_committed_message_is_moved_once_and_run_whoever_dies(
+    office: Office, crew: Crew, chance: random.Random
+) -> None:
     committed: list[set[int]] = [set() for _ in range(SENDERS)]
     senders = [threading.Thread(target=send_in_transactions, args=(office, n, committed[n])) for n in range(SENDERS)]
     workers = [crew.hire(), crew.hire()]
-    seed = random.randrange(1_000_000)
-    choose = random.Random(seed)
-    print(f"seed {seed}")
     for thread in senders:
         thread.start()
     for deaths in range(1, 5):
-        until(partial(has_run, office, 150 * deaths - choose.randrange(150)), "the bridge is in full swing")
-        workers.pop(choose.randrange(2)).kill()
+        until(partial(has_run, office, 150 * deaths - chance.randrange(150)), "the bridge is in full swing")
+        workers.pop(chance.randrange(2)).kill()
         workers.append(crew.hire())
     for thread in senders:
         thread.join()

@@ -22,6 +22,7 @@ from mail import attempt
 from mail.attempt import Attempt, Wait
 from mail.order import Variables
 from mail.template import TEMPLATES
+from tests.clinic import Clinic
 from tests.integration import mail_cases as cases
 from tests.integration.ledger_cases import begin_sending, finish, ledger, order, outbox, pass_time, send
 from tests.waiting import until
@@ -105,10 +106,8 @@ def test_what_cannot_be_sent_is_failed_with_its_reason(
 
 
 def test_a_letter_that_cannot_be_written_is_failed_with_its_reason(connection: Connection) -> None:
-    family = cases.add_family(connection)
-    appointment = cases.add_appointment(
-        connection, family, datetime.max.replace(tzinfo=UTC, microsecond=0), "cancelled"
-    )
+    family = Clinic(connection).add_family()
+    appointment = Clinic(connection).book_for(family, datetime.max.replace(tzinfo=UTC, microsecond=0), "cancelled")
     send(order("appointment_cancelled", variables={"appointment_id": appointment}))
     row = ledger(connection)
     assert (row["state"], row["attempts"]) == ("failed", 0)
@@ -214,8 +213,12 @@ def test_a_lost_answer_is_unknown_and_sent_again_after_the_quiet_period(connecti
 
 
 def test_a_lost_answer_about_a_payment_is_left_to_a_person(connection: Connection) -> None:
-    family = cases.add_family(connection)
-    payment = order("payment_confirmation", key="k", variables={"payment_id": cases.add_payment(connection, family)})
+    family = Clinic(connection).add_family()
+    payment = order(
+        "payment_confirmation",
+        key="k",
+        variables={"payment_id": Clinic(connection).add_payment(family.user_id, {}, status="completed")},
+    )
     begin_sending(connection, "m1", "payment_confirmation")
     send(payment, "m1")
     pass_time(connection, timedelta(days=1))

@@ -130,7 +130,7 @@ def in_days(days: int) -> datetime:
 
 def test_a_booking_is_confirmed_with_a_calendar_file(worker: dramatiq.Worker, connection: Connection) -> None:
     begins = in_days(3)
-    cases.add_appointment(connection, cases.add_family(connection), begins)
+    Clinic(connection).book_for(Clinic(connection).add_family(), begins)
     assert wait_for(connection, 1) == ["sent"]
     (mail,) = mails()
     assert mail["Subject"] == "Подтверждение записи на консультацию"
@@ -140,7 +140,7 @@ def test_a_booking_is_confirmed_with_a_calendar_file(worker: dramatiq.Worker, co
 def test_a_moved_and_a_cancelled_consultation_update_the_calendar(
     worker: dramatiq.Worker, connection: Connection
 ) -> None:
-    appointment = cases.add_appointment(connection, cases.add_family(connection), in_days(3))
+    appointment = Clinic(connection).book_for(Clinic(connection).add_family(), in_days(3))
     wait_for(connection, 1)
     for count, change in ((2, "scheduled_at = scheduled_at + interval '1 day'"), (3, "status = 'cancelled'")):
         with connection.cursor() as cursor:
@@ -164,7 +164,7 @@ def test_quick_moves_are_told_from_the_time_that_the_family_heard_of(
     worker: dramatiq.Worker, connection: Connection, moves: list[str], ends: list[str]
 ) -> None:
     begins = in_days(3)
-    appointment = cases.add_appointment(connection, cases.add_family(connection), begins)
+    appointment = Clinic(connection).book_for(Clinic(connection).add_family(), begins)
     assert wait_for(connection, 1) == ["sent"]
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -183,7 +183,7 @@ def test_quick_moves_are_told_from_the_time_that_the_family_heard_of(
 def test_a_move_back_is_told_to_a_family_that_heard_of_the_other_time(
     worker: dramatiq.Worker, connection: Connection
 ) -> None:
-    cases.add_appointment(connection, cases.add_family(connection), in_days(3))
+    Clinic(connection).book_for(Clinic(connection).add_family(), in_days(3))
     assert wait_for(connection, 1) == ["sent"]
     for count, move in ((2, "1 day"), (3, "-1 day")):
         with connection.cursor() as cursor:
@@ -204,7 +204,7 @@ def test_a_move_back_is_told_to_a_family_that_heard_of_the_other_time(
 def test_a_change_that_is_no_news_to_the_family_sends_nothing(
     connection: Connection, status: str, days: int, change: str
 ) -> None:
-    cases.add_appointment(connection, cases.add_family(connection), in_days(days), status)
+    Clinic(connection).book_for(Clinic(connection).add_family(), in_days(days), status)
     before = cases.row(connection, "SELECT count(*) FROM pgmq.q_email_queue")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE public.appointments SET " + change)
@@ -212,7 +212,7 @@ def test_a_change_that_is_no_news_to_the_family_sends_nothing(
 
 
 def test_the_report_is_attached(worker: dramatiq.Worker, connection: Connection) -> None:
-    assessment = UUID(cases.add_assessment(connection, cases.add_family(connection)))
+    assessment = UUID(Clinic(connection).add_completed_checkup(Clinic(connection).add_family()))
     file = ReportFile("otchet.pdf", "application/pdf", b"%PDF-1.7")
     report_id = report_storage.save(connection, ReportKey(assessment, "pdf", "d"), None, file, datetime.now(UTC))
     send_email.send(
@@ -241,7 +241,7 @@ def test_a_report_that_is_gone_fails_the_mail(worker: dramatiq.Worker, connectio
 
 
 def test_a_report_of_40_mb_fails_the_mail(worker: dramatiq.Worker, connection: Connection) -> None:
-    assessment = UUID(cases.add_assessment(connection, cases.add_family(connection)))
+    assessment = UUID(Clinic(connection).add_completed_checkup(Clinic(connection).add_family()))
     file = ReportFile("otchet.pdf", "application/pdf", bytes(40_000_000))
     report_id = report_storage.save(connection, ReportKey(assessment, "pdf", "d"), None, file, datetime.now(UTC))
     send_email.send(
@@ -263,5 +263,5 @@ def test_an_older_deployment_without_the_newer_columns_gets_its_mails(
             "ALTER TABLE public.appointments DROP COLUMN duration_minutes, DROP COLUMN timezone, "
             "DROP COLUMN video_room_url, DROP COLUMN specialist_id"
         )
-    cases.add_appointment(connection, cases.add_family(connection), in_days(3))
+    Clinic(connection).book_for(Clinic(connection).add_family(), in_days(3))
     assert wait_for(connection, 1) == ["sent"]

@@ -32,7 +32,7 @@ class TestGuards:
         self.at = datetime.now(UTC).replace(microsecond=0)
 
     def reminder(self, conn: Connection, kind: str, begins_in: timedelta, status: str = "scheduled") -> dict[str, Any]:
-        appointment = cases.add_appointment(conn, cases.add_family(conn), self.at + begins_in, status)
+        appointment = Clinic(conn).book_for(Clinic(conn).add_family(), self.at + begins_in, status)
         variables = {"appointment_id": appointment, "scheduled_at": (self.at + begins_in).isoformat()}
         return order(f"appointment_reminder_{kind}", variables=variables)
 
@@ -149,7 +149,7 @@ class TestGuards:
         self, connection: Connection, minutes: int, state: str
     ) -> None:
         begins_at = self.at + timedelta(minutes=minutes)
-        appointment = cases.add_appointment(connection, cases.add_family(connection), begins_at)
+        appointment = Clinic(connection).book_for(Clinic(connection).add_family(), begins_at)
         send(order("appointment_confirmation", variables={"appointment_id": appointment}))
         assert ledger(connection)["state"] == state
 
@@ -180,6 +180,6 @@ class TestGuards:
     def test_a_payment_mail_goes_out_while_it_is_true(
         self, connection: Connection, kind: str, status: str, state: str
     ) -> None:
-        payment = cases.add_payment(connection, cases.add_family(connection), status)
+        payment = Clinic(connection).add_payment(Clinic(connection).add_family().user_id, {}, status=status)
         send(order(kind, variables={"payment_id": payment, "amount": 5000}))
         assert ledger(connection)["state"] == state

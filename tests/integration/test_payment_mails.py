@@ -14,7 +14,7 @@ import settings
 from db.connection import Connection
 from mail.delivery import deliver
 from mail.order import read_order
-from tests.integration import mail_cases as cases
+from tests.clinic import Clinic
 
 BEGINS = (datetime.now(UTC) + timedelta(days=30)).replace(hour=10, minute=0, second=0, microsecond=0)
 
@@ -49,9 +49,9 @@ def entries(mail: EmailMessage) -> list[Any]:
 def test_a_booking_that_is_paid_is_confirmed_and_stands_firm_in_the_calendar(
     write: Write, connection: Connection, status: str
 ) -> None:
-    family = cases.add_family(connection)
-    payment = cases.add_payment(connection, family)
-    appointment = cases.add_appointment(connection, family, BEGINS, "pending", payment)
+    family = Clinic(connection).add_family()
+    payment = Clinic(connection).add_payment(family.user_id, {}, status="completed")
+    appointment = Clinic(connection).book_for(family, BEGINS, "pending", payment)
     (booked,) = entries(write("appointment_confirmation", appointment_id=appointment))
     with connection.cursor() as cursor:  # two minutes later
         cursor.execute(
@@ -78,9 +78,9 @@ def test_a_booking_that_is_paid_is_confirmed_and_stands_firm_in_the_calendar(
 def test_a_mail_promises_only_the_reminders_that_are_to_come(
     write: Write, connection: Connection, ahead: timedelta, promise: str | None
 ) -> None:
-    family = cases.add_family(connection)
-    payment = cases.add_payment(connection, family)
-    appointment = cases.add_appointment(connection, family, datetime.now(UTC) + ahead, "confirmed", payment)
+    family = Clinic(connection).add_family()
+    payment = Clinic(connection).add_payment(family.user_id, {}, status="completed")
+    appointment = Clinic(connection).book_for(family, datetime.now(UTC) + ahead, "confirmed", payment)
     booking, paid = (
         write("appointment_confirmation", appointment_id=appointment),
         write("payment_confirmation", payment_id=payment),
@@ -99,9 +99,9 @@ def test_a_mail_promises_only_the_reminders_that_are_to_come(
 def test_what_is_not_booked_or_over_is_not_called_confirmed(
     write: Write, connection: Connection, status: str, begins: datetime
 ) -> None:
-    family = cases.add_family(connection)
-    payment = cases.add_payment(connection, family)
-    cases.add_appointment(connection, family, begins, status, payment)
+    family = Clinic(connection).add_family()
+    payment = Clinic(connection).add_payment(family.user_id, {}, status="completed")
+    Clinic(connection).book_for(family, begins, status, payment)
     mail = write("payment_confirmation", payment_id=payment)
     for text in texts(mail):
         assert "Детский психолог" in text
@@ -112,9 +112,9 @@ def test_what_is_not_booked_or_over_is_not_called_confirmed(
 
 
 def test_an_appointment_of_another_family_is_never_told(write: Write, connection: Connection) -> None:
-    anna, eve = cases.add_family(connection), cases.add_family(connection, "Ева", "Петя", "eve@example.com")
-    payment = cases.add_payment(connection, eve, "pending", {})
-    appointment = cases.add_appointment(connection, anna, BEGINS, "scheduled", payment)
+    anna, eve = Clinic(connection).add_family(), Clinic(connection).add_family("Ева", "Петя", "eve@example.com")
+    payment = Clinic(connection).add_payment(eve.user_id, {}, status="pending")
+    appointment = Clinic(connection).book_for(anna, BEGINS, "scheduled", payment)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE public.payments SET metadata = jsonb_build_object('appointment_id', %s), status = 'completed'",
@@ -130,9 +130,9 @@ def test_an_appointment_of_another_family_is_never_told(write: Write, connection
 
 
 def test_an_appointment_that_only_the_metadata_names_is_told(write: Write, connection: Connection) -> None:
-    family = cases.add_family(connection)
-    appointment = cases.add_appointment(connection, family, BEGINS)
-    payment = cases.add_payment(connection, family, metadata={"appointment_id": appointment})
+    family = Clinic(connection).add_family()
+    appointment = Clinic(connection).book_for(family, BEGINS)
+    payment = Clinic(connection).add_payment(family.user_id, {"appointment_id": appointment}, status="completed")
     for text in texts(write("payment_confirmation", payment_id=payment)):
         assert "Детский психолог" in text
 
@@ -142,9 +142,9 @@ def test_an_appointment_that_only_the_metadata_names_is_told(write: Write, conne
     [("payment_confirmation", "completed"), ("payment_failed", "failed"), ("payment_refunded", "refunded")],
 )
 def test_all_mails_tell_the_time_in_the_same_zone(write: Write, connection: Connection, name: str, status: str) -> None:
-    family = cases.add_family(connection)
-    payment = cases.add_payment(connection, family, status)
-    appointment = cases.add_appointment(connection, family, BEGINS, "scheduled", payment)
+    family = Clinic(connection).add_family()
+    payment = Clinic(connection).add_payment(family.user_id, {}, status=status)
+    appointment = Clinic(connection).book_for(family, BEGINS, "scheduled", payment)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE public.appointments SET timezone = 'Asia/Vladivostok'")
     booking = write("appointment_confirmation", appointment_id=appointment)
@@ -156,9 +156,9 @@ EVIL = "Иван!\n\nВаш счёт заблокирован\n\n"
 
 
 def test_a_name_cannot_write_a_paragraph_of_ours(write: Write, connection: Connection) -> None:
-    family = cases.add_family(connection, parent=EVIL, child=EVIL)
+    family = Clinic(connection).add_family(parent=EVIL, child=EVIL)
     report = write("report_ready", name=EVIL, profile_name=EVIL)
-    booking = write("appointment_confirmation", appointment_id=cases.add_appointment(connection, family, BEGINS))
+    booking = write("appointment_confirmation", appointment_id=Clinic(connection).book_for(family, BEGINS))
     payment = write("payment_confirmation", amount=5000, user_id=family.user_id)
     for mail in (report, booking, payment):
         plain = texts(mail)[1].splitlines()
