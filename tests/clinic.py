@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
+from psycopg2 import extensions, sql
 
 from db.connection import Connection
 
@@ -26,7 +25,7 @@ class Clinic:
         self.connection = connection
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self.connection.cursor(cursor_factory=Cursor) as cursor:  # whose columns need no names
+        with self.connection.cursor(cursor_factory=extensions.cursor) as cursor:  # whose columns need no names
             cursor.execute(statement, values)
             return [] if cursor.description is None else cursor.fetchall()
 

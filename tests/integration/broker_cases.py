@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from psycopg2 import extensions
+
 from db.connection import Connection
 
 PATIENCE = 20_000  # milliseconds
@@ -12,6 +14,6 @@ def states(connection: Connection) -> dict[str, int]:
 
 
 def run(connection: Connection, statement: str, *arguments: Any) -> Any:
-    with connection.cursor() as cursor:
+    with connection.cursor(cursor_factory=extensions.cursor) as cursor:  # whose columns need no names
         cursor.execute(statement, arguments)
         return cursor.fetchall() if cursor.description else None
