@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import dramatiq
 import dramatiq_pg
-from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import (
     AgeLimit,
@@ -28,9 +26,7 @@ from dramatiq.middleware import (
 from dramatiq.results import Results
 
 import log
-from db.connection import LOST_CONNECTION, Connection, Pool
-from errors import InvalidMessage
-from log import EventLogger
+from db.connection import Connection, Pool
 from messaging import contract
 from messaging.claim import Claim
 from messaging.claims import Claims
@@ -39,6 +35,7 @@ from messaging.custody import Custody
 from messaging.encoding import milliseconds, rank, unfit_queue
 from messaging.intake import Intake
 from messaging.limits import PostgresLimits
+from messaging.listeners import Listeners
 from messaging.process import Process
 from messaging.pulse import SILENCE_SECONDS, Pulse
 from messaging.results import PostgresResults
@@ -46,8 +43,6 @@ from messaging.routes import RouteOption, Routes
 from messaging.stopping import StopOnce
 
 JOIN_POLL_SECONDS = 0.05
-
-events = EventLogger(__name__)
 
 
 class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramatiq-pg publishes no types
@@ -68,8 +63,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             Results(backend=PostgresResults(pool)),
             GroupCallbacks(PostgresLimits(pool)),
         ]
-        self.known_middleware: list[dramatiq.Middleware] = []
-        self.listeners: dict[str, list[dramatiq.Middleware]] = {}  # of these, by hook
+        self.listeners = Listeners([])
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes = Routes()
         claims: dict[str, Claims] = {}
@@ -130,32 +124,15 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         return message
 
     def emit_before(self, signal: str, *arguments: Any, **options: Any) -> None:
-        if self._listening(f"before_{signal}"):
+        if self._listeners()[f"before_{signal}"]:
             super().emit_before(signal, *arguments, **options)
 
     def emit_after(self, signal: str, *arguments: Any, **results: Any) -> None:
-        """Tell the middleware what happened, as Dramatiq does; but a message is not done before its hooks are.
-
-        Hooks send the next message of a pipeline and keep results. Where they could not, for want of the database, the
-        message runs again; where they never will, it becomes a dead letter, and so does a failure that no hook retries.
-        """
-        listening = self._listening(f"after_{signal}")
-        if signal != "process_message" or not isinstance(claim := arguments[0], Claim):
-            if listening:
-                super().emit_after(signal, *arguments, **results)
-            return
-        for middleware in reversed(listening):
-            try:
-                middleware.after_process_message(self, claim, **results)
-            except (BrokerConnectionError, *LOST_CONNECTION):
-                claim.interrupted = True
-            except InvalidMessage as error:
-                claim.fail()  # type: ignore[no-untyped-call]
-                claim.stuff_exception(error)  # type: ignore[no-untyped-call]
-            except Exception:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
-                events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
-        if results.get("exception") and claim.retry_delay is None and not claim.interrupted:
-            claim.fail()  # type: ignore[no-untyped-call]
+        listeners = self._listeners()
+        if signal == "process_message" and isinstance(claim := arguments[0], Claim):
+            listeners.conclude(self, claim, **results)
+        elif listeners[f"after_{signal}"]:
+            super().emit_after(signal, *arguments, **results)
 
     def enqueue_many(self, messages: Iterable[Any], *, delay: float | timedelta | None = None) -> None:
         """Enqueue messages in one statement, due in `delay` milliseconds: all of them or none.
@@ -165,12 +142,12 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
         batch = list(messages)
-        if self._listening("before_enqueue"):
+        if self._listeners()["before_enqueue"]:
             for message in batch:
                 self.emit_before("enqueue", message, delay)
         if batch:
             self.intake.store(batch, [self._priority(each) for each in batch], milliseconds(delay))
-        if self._listening("after_enqueue"):
+        if self._listeners()["after_enqueue"]:
             for message in batch:
                 self.emit_after("enqueue", message, delay)
 
@@ -213,14 +190,10 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.pulse.stop()
         self.pool.closeall()
 
-    def _listening(self, hook: str) -> list[dramatiq.Middleware]:
-        """The middleware that does something at a hook: asking the others is a tenth of a short message's time."""
-        if self.known_middleware != self.middleware:
-            self.known_middleware, self.listeners = list(self.middleware), {}
-        if hook not in self.listeners:
-            idle = getattr(dramatiq.Middleware, hook)
-            self.listeners[hook] = [each for each in self.middleware if getattr(type(each), hook, None) is not idle]
-        return self.listeners[hook]
+    def _listeners(self) -> Listeners:
+        if self.listeners.middleware != self.middleware:  # whoever changed that list, and however
+            self.listeners = Listeners(self.middleware)
+        return self.listeners
 
     def _priority(self, message: Any) -> int:
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""

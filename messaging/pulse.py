@@ -66,13 +66,13 @@ class Pulse:
 
     def stop(self) -> None:
         with self.lock:
-            thread, self.thread = self.thread, None
-        if thread:
-            self.ended.set()
-            self.waker.send(b"!")
-            thread.join()
-            self.waker.close()
-            self.woken.close()
+            if self.thread:
+                self.ended.set()
+                self.waker.send(b"!")
+                self.thread.join()
+                self.thread = None
+                self.waker.close()
+                self.woken.close()
 
     def lapsed(self) -> bool:
         """Whether others may have given this process up, so that it must not start what it holds."""

@@ -174,7 +174,8 @@ def test_what_was_rescued_before_is_spread_over_time(connection: Connection) -> 
     run(connection, "UPDATE dramatiq.queue SET rescues = 5")
     run(connection, "SELECT dramatiq.rescue('12 seconds', 10)")
     [(delayed, times)] = run(
-        connection, "SELECT count(*) FILTER (WHERE delayed), count(DISTINCT available_at) FROM dramatiq.queue"
+        connection,
+        "SELECT count(*) FILTER (WHERE delayed) AS delayed, count(DISTINCT available_at) AS times FROM dramatiq.queue",
     )
     assert (delayed, times) == (50, 50)
 
@@ -330,6 +331,21 @@ def test_middleware_is_told_of_retries_as_of_sends(broker: PostgresBroker, work:
     until(lambda: len(told) == 4)
     broker.join("default", timeout=PATIENCE)
     assert told == [("before", None), ("after", None), ("before", 1), ("after", 1)]
+
+
+def test_middleware_that_was_put_into_the_list_by_hand_is_told_too(broker: PostgresBroker) -> None:
+    told: list[str] = []
+
+    class Listener(dramatiq.Middleware):
+        def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
+            told.append(message.message_id)
+
+    broker.enqueue(message_with())
+    broker.middleware.append(Listener())
+    heard = broker.enqueue(message_with())
+    broker.middleware.pop()
+    broker.enqueue(message_with())
+    assert told == [heard.message_id]
 
 
 def message_with(**fields: Any) -> dramatiq.Message[Any]:
