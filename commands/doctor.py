@@ -185,7 +185,7 @@ def _events(conn: Connection) -> Finding:
     zone = settings.current().time_zone.key
     what = f"Analytics events on a day that is not theirs in {zone}"
     if count := queries.doctor.misplaced_events(conn, zone=zone):
-        return Finding("note", f"{what}: {count}", "`balansity statistics --recount` puts them on their day.")
+        return Finding("note", f"{what}: {count}", "`balansity stats --recount` puts them on their day.")
     return Finding("good", f"{what}: none")
 
 

@@ -1,4 +1,4 @@
-"""`balansity statistics`: what the clinic did in a period."""
+"""`balansity stats`: what the clinic did in a period."""
 
 import csv
 import sys
@@ -21,7 +21,7 @@ FORMULA = ("=", "+", "-", "@", "\t")  # with which a cell begins that spreadshee
 WIDEST = 200  # characters of a table: a narrower terminal folds its lines, which cuts no word off
 
 
-@click.command()
+@click.command("stats")
 @click.option("--from", "first", type=DAY, help="The first day, as 2026-11-01; default: 30 days up to the last one.")
 @click.option("--to", "last", type=DAY, help="The last day, itself included; default: today.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated: one number a line.")

@@ -26,7 +26,7 @@ PLOTTED_BY_GROUP = {"revenue": ("revenue", "refunds"), "events": ("events",)}
 pages = Blueprint("statistics", __name__, template_folder="templates")
 
 
-@pages.get("/statistics")
+@pages.get("/numbers")
 def overview() -> str:
     """The last 30 days, or `?from=2026-11-01&to=2026-11-30`."""
     period = _period()

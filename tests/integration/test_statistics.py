@@ -151,7 +151,7 @@ def test_a_measure_by_day_is_of_one_group_or_of_all(clinic: Clinic) -> None:
 
 def test_stats_speaks_tables_csv_and_json(clinic: Clinic) -> None:
     record(clinic, INSIDE)
-    period = ["statistics", "--from", "2026-11-01", "--to", "2026-11-30"]
+    period = ["stats", "--from", "2026-11-01", "--to", "2026-11-30"]
     tables = CliRunner().invoke(main, period)
     assert tables.exit_code == 0, tables.output
     assert "page_seen" in tables.output
@@ -173,7 +173,7 @@ def test_no_word_of_a_wide_table_is_cut_off(clinic: Clinic) -> None:
 
 
 def statistics(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["statistics", *arguments])
+    return CliRunner().invoke(main, ["stats", *arguments])
 
 
 @pytest.mark.parametrize("kind", ["[/x]", "seen [online]", "[bold]loud"])

@@ -34,7 +34,7 @@ def record(connection: Connection, kind: str) -> None:
 
 def test_events_are_in_a_table_and_in_a_plot(client: FlaskClient, connection: Connection) -> None:
     record(connection, "<page & seen>")
-    page = client.get("/statistics?from=2026-11-01&to=2026-11-30", auth=LOGIN)
+    page = client.get("/numbers?from=2026-11-01&to=2026-11-30", auth=LOGIN)
     assert page.status_code == 200
     assert '<td>&lt;page &amp; seen&gt;</td><td class="figure">1</td>' in page.text
     assert "<title>23.11.2026: 1</title>" in page.text
@@ -44,7 +44,7 @@ def test_events_are_in_a_table_and_in_a_plot(client: FlaskClient, connection: Co
 
 def test_what_has_a_name_is_called_by_it(client: FlaskClient, connection: Connection) -> None:
     record(connection, "assessment_completed")
-    page = client.get("/statistics?from=2026-11-01&to=2026-11-30", auth=LOGIN)
+    page = client.get("/numbers?from=2026-11-01&to=2026-11-30", auth=LOGIN)
     assert "<figcaption>Событий: Чекап завершен, по дням</figcaption>" in page.text
     assert "assessment_completed" not in page.text
 
@@ -69,7 +69,7 @@ def test_each_funnel_is_plotted_by_day(client: FlaskClient, clinic: Clinic) -> N
             "VALUES (%s, 'report_ready', %s, 'm', now(), now())",
             *(state, state),
         )
-    page = client.get("/statistics", auth=LOGIN)
+    page = client.get("/numbers", auth=LOGIN)
     captions = re.findall(r"<figcaption>(.*), по дням</figcaption>", page.text)
     assert captions == [
         *("Начато", "Завершено", "Брошено"),
@@ -84,7 +84,7 @@ def test_each_funnel_is_plotted_by_day(client: FlaskClient, clinic: Clinic) -> N
 
 
 def test_without_dates_the_page_shows_thirty_days(client: FlaskClient) -> None:
-    page = client.get("/statistics", auth=LOGIN)
+    page = client.get("/numbers", auth=LOGIN)
     assert page.status_code == 200
     assert page.text.count("За эти дни ничего нет.") == 5
 
@@ -100,8 +100,8 @@ def test_without_dates_the_page_shows_thirty_days(client: FlaskClient) -> None:
     ],
 )
 def test_a_period_that_makes_no_sense_is_refused(client: FlaskClient, query: str) -> None:
-    assert client.get(f"/statistics?{query}", auth=LOGIN).status_code == 400
+    assert client.get(f"/numbers?{query}", auth=LOGIN).status_code == 400
 
 
 def test_the_page_is_closed_to_strangers(client: FlaskClient) -> None:
-    assert client.get("/statistics").status_code == 401
+    assert client.get("/numbers").status_code == 401
