@@ -154,6 +154,18 @@ def test_a_message_exists_if_and_only_if_the_transaction_commits(bakery: Connect
     assert run(bakery, sent, f"{loaf}%") == [(f"{loaf} kept",)]
 
 
+def test_messages_of_its_pgmq_queue_reach_the_routes_actor(bakery: Connection, loaf: str) -> None:
+    run(bakery, "SELECT pgmq.send('orders', jsonb_build_object('loaf', %s::text, 'priority', 3))", loaf)
+    until(lambda: done(bakery, f"sold {loaf} at 3"))
+    assert run(bakery, "SELECT count(*) FROM pgmq.a_orders WHERE message ->> 'loaf' = %s", loaf) == [(1,)]
+
+
+def test_its_routes_queue_has_a_doorbell_an_urgent_index_and_a_view(bakery: Connection) -> None:
+    assert run(bakery, "SELECT tgname FROM pg_trigger WHERE tgrelid = 'pgmq.q_orders'::regclass") == [("ring",)]
+    assert run(bakery, "SELECT to_regclass('pgmq.orders_urgent') IS NOT NULL") == [(True,)]
+    assert run(bakery, "SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.orders") == []
+
+
 def test_the_more_urgent_message_runs_first(bakery: Connection, loaf: str) -> None:
     for priority in (0, 9, 5):
         app.knead.send_with_options(args=(f"{loaf} {priority}",), broker_priority=priority)
