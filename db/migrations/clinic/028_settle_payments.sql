@@ -1,0 +1,394 @@
+-- Settles payments: what each status of a payment requires, once, and a flag for a person where that cannot be.
+
+CREATE FUNCTION balansity.iso_utc(p_at timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN replace(to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || 'Z';
+COMMENT ON FUNCTION balansity.iso_utc IS
+'ISO 8601 in UTC, exact to the microsecond, whatever the session''s time zone.
+(A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)';
+
+CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
+LANGUAGE sql STABLE
+RETURN (SELECT u.email FROM public.users u WHERE u.id = p_user_id);
+COMMENT ON FUNCTION balansity.email_of IS
+'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
+
+CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb)
+RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', balansity.email_of(p_user_id),
+        'subject', p_subject,
+        'template', p_template,
+        'variables', p_variables,
+        'priority', 0,
+        'created_at', balansity.iso_utc(balansity.now()),
+        'key', p_key,
+        'user_id', p_user_id
+    ))
+$$;
+COMMENT ON FUNCTION balansity.send_mail IS
+'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
+
+-- What the trigger and the provider's notices look up must not be a walk through the table, which the site's
+-- transaction would pay for: an index for each column that has none, whatever it is called.
+DO $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT format('public.%I', named.relation)::regclass AS relation, named.attribute
+        FROM (VALUES ('payments', 'user_id'), ('payments', 'external_payment_id'), ('package_purchases', 'payment_id'))
+            AS named (relation, attribute)
+    LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_index i
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+            WHERE i.indrelid = wanted.relation AND i.indpred IS NULL AND a.attname = wanted.attribute
+        ) THEN
+            EXECUTE format('CREATE INDEX ON %s (%I)', wanted.relation, wanted.attribute);
+        END IF;
+    END LOOP;
+END $$;
+
+-- Which status may follow which. Any other change is flagged for a person and has no effect of ours.
+CREATE TABLE balansity.payment_transition (
+    old_status text,
+    new_status text,
+    PRIMARY KEY (old_status, new_status)
+);
+INSERT INTO balansity.payment_transition VALUES
+    ('pending', 'processing'), ('pending', 'completed'), ('pending', 'failed'), ('pending', 'cancelled'),
+    ('processing', 'completed'), ('processing', 'failed'), ('processing', 'cancelled'), ('processing', 'pending'),
+    ('failed', 'pending'), ('failed', 'processing'), ('failed', 'completed'),  -- paid at another try
+    ('completed', 'refunded');
+
+-- The statuses whose effects a payment has had: a replay finds its row and sends nothing again.
+CREATE TABLE balansity.payment_settlement (
+    payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
+    status text NOT NULL,
+    settled_at timestamptz NOT NULL,
+    attempt text NOT NULL, -- of a failure, the provider's id of the attempt: only a failure may come again
+    PRIMARY KEY (payment_id, status, attempt)
+);
+
+-- What a person has to decide about a payment.
+CREATE TABLE balansity.payment_flag (
+    payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
+    reason text NOT NULL,
+    flagged_at timestamptz NOT NULL,
+    resolved_at timestamptz,
+    halts boolean NOT NULL DEFAULT false, -- until it is resolved, nothing more takes effect
+    PRIMARY KEY (payment_id, reason)
+);
+CREATE INDEX payment_flag_open ON balansity.payment_flag (flagged_at) WHERE resolved_at IS NULL;
+
+CREATE FUNCTION balansity.flag_payment(
+    p_payment_id uuid, p_reason text, p_now timestamptz, p_halts boolean DEFAULT false
+) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, halts)
+    VALUES (p_payment_id, p_reason, p_now, p_halts)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
+$$;
+COMMENT ON FUNCTION balansity.flag_payment IS
+'Flags what happened: should it happen again after a person has resolved it, it is flagged anew.';
+
+CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    ON CONFLICT DO NOTHING
+$$;
+COMMENT ON FUNCTION balansity.flag_finding IS
+'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
+
+-- What we wait for the provider to decide: open payments, and refunds.
+CREATE TABLE balansity.payment_check (
+    payment_id uuid PRIMARY KEY, -- no foreign key: the service's tables carry nothing of ours
+    checks integer NOT NULL,     -- how often it was asked
+    next_at timestamptz NOT NULL,
+    since timestamptz,           -- null: since the payment was created
+    refund_id text               -- the provider's, while it is undecided
+);
+
+CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
+LANGUAGE sql IMMUTABLE
+RETURN CASE
+    WHEN p_metadata ->> p_key ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (p_metadata ->> p_key)::uuid
+END;
+COMMENT ON FUNCTION balansity.uuid_in IS
+'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
+
+CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamptz
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = ''
+AS $$
+BEGIN
+    IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
+        RETURN (p_metadata ->> p_key)::timestamptz;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
+LANGUAGE sql STABLE
+RETURN coalesce(
+    (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
+    balansity.uuid_in(p_payment.metadata, 'appointment_id')
+);
+COMMENT ON FUNCTION balansity.appointment_of IS
+'The consultation that a payment pays for: the linked one, else the one its metadata names.';
+
+CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN p_linked_payment_id IS NULL OR EXISTS (
+    SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
+);
+COMMENT ON FUNCTION balansity.is_unpaid IS
+'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
+
+CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+BEGIN
+    IF p_payment.currency <> 'RUB' THEN
+        RAISE EXCEPTION 'paid in %, but prices are in RUB', p_payment.currency;
+    ELSIF p_payment.amount < p_price THEN
+        RAISE EXCEPTION 'paid %, but what metadata names costs %', p_payment.amount, p_price;
+    END IF;
+END $$;
+COMMENT ON FUNCTION balansity.check_amount IS
+'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
+A price of null is whatever the site asked for.';
+
+CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    paid public.appointments;
+BEGIN
+    SELECT * INTO paid FROM public.appointments WHERE id = p_appointment_id FOR NO KEY UPDATE;
+    -- Looked at under the lock, in a statement of its own: it sees what another try at paying has just committed.
+    IF paid.id IS NULL OR paid.user_id IS DISTINCT FROM p_payment.user_id
+        OR NOT (coalesce(paid.payment_id = p_payment.id, false) OR balansity.is_unpaid(paid.payment_id)) THEN
+        RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
+    END IF;
+    PERFORM balansity.check_amount(
+        p_payment, CASE WHEN paid.payment_id IS DISTINCT FROM p_payment.id THEN t.price END -- else the site linked it
+    )
+    FROM public.appointment_types t
+    WHERE t.id = paid.appointment_type_id;
+    UPDATE public.appointments a
+    SET payment_id = p_payment.id,
+        status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
+        updated_at = p_now
+    WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
+    IF paid.status IN ('cancelled', 'no_show') THEN
+        PERFORM balansity.flag_finding(
+            p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
+        );
+    END IF;
+END $$;
+COMMENT ON FUNCTION balansity.confirm_appointment IS
+'Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.';
+
+CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
+    type_id uuid := balansity.uuid_in(p_payment.metadata, 'appointment_type_id');
+    patient_id uuid := balansity.uuid_in(p_payment.metadata, 'profile_id');
+BEGIN
+    IF planned_at IS NULL OR type_id IS NULL THEN
+        RAISE EXCEPTION 'metadata describes no appointment: '
+            'appointment_type_id must be a uuid and scheduled_at a time with its zone';
+    END IF;
+    IF planned_at <= p_now THEN
+        RAISE EXCEPTION 'metadata.scheduled_at had passed when the payment completed';
+    END IF;
+    IF patient_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM public.profiles WHERE id = patient_id AND user_id = p_payment.user_id) THEN
+        RAISE EXCEPTION 'metadata.profile_id is no profile of the payer';
+    END IF;
+    PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
+    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
+    VALUES (
+        p_payment.user_id, patient_id, type_id, planned_at, 'scheduled', p_payment.id
+    )
+    ON CONFLICT DO NOTHING;
+    -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
+    IF NOT FOUND AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+        RAISE EXCEPTION 'the time that metadata describes is taken';
+    END IF;
+END $$;
+COMMENT ON FUNCTION balansity.book_appointment IS
+'Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.';
+
+CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    bought uuid := balansity.uuid_in(p_payment.metadata, 'package_id');
+BEGIN
+    IF EXISTS (SELECT FROM public.package_purchases WHERE payment_id = p_payment.id) THEN
+        RETURN;
+    END IF;
+    PERFORM balansity.check_amount(p_payment, p.price) FROM public.packages p WHERE p.id = bought;
+    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
+    SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
+    FROM public.packages p
+    WHERE p.id = bought;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'metadata.package_id is no package';
+    END IF;
+END $$;
+
+CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    appointment_id uuid := balansity.appointment_of(p_payment);
+BEGIN
+    IF appointment_id IS NOT NULL THEN
+        PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    ELSIF p_replay THEN
+        RETURN;
+    ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
+        RAISE EXCEPTION 'metadata.appointment_id is no uuid';
+    ELSIF p_payment.metadata ->> 'package_id' IS NOT NULL THEN
+        PERFORM balansity.grant_package(p_payment);
+    ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
+        PERFORM balansity.book_appointment(p_payment, p_now);
+    END IF;
+EXCEPTION
+    WHEN raise_exception OR integrity_constraint_violation THEN
+        PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+    WHEN data_exception THEN -- its message would quote the value, which may be a person's
+        PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
+END $$;
+COMMENT ON FUNCTION balansity.fulfil_payment IS
+'Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
+A replay books and grants nothing: what is missing by then, staff deleted.';
+
+CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    UPDATE public.appointments
+    SET status = 'cancelled', updated_at = p_now
+    WHERE payment_id = p_payment.id AND status IN ('pending', 'scheduled', 'confirmed');
+    UPDATE public.package_purchases SET sessions_remaining = 0
+    WHERE payment_id = p_payment.id AND sessions_remaining > 0
+$$;
+COMMENT ON FUNCTION balansity.revoke_payment IS
+'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
+
+CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    UPDATE public.appointments a
+    SET status = 'cancelled', updated_at = p_now
+    WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
+      AND (a.payment_id = p_payment.id OR balansity.is_unpaid(a.payment_id))
+      AND NOT EXISTS ( -- another try at paying for it
+          SELECT FROM public.payments o
+          WHERE o.user_id = p_payment.user_id AND o.id <> p_payment.id
+            AND o.status IN ('pending', 'processing', 'completed')
+            AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
+      )
+$$;
+COMMENT ON FUNCTION balansity.release_appointment IS
+'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
+
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status, nullif(p_attempt, ''));
+    facts jsonb := jsonb_build_object(
+        'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
+    );
+BEGIN
+    PERFORM balansity.send_mail(p_payment.user_id, key, mail.template, mail.subject,
+        facts || jsonb_build_object('payment_method', p_payment.payment_method))
+    FROM (VALUES
+        ('completed', 'payment_confirmation', 'Подтверждение оплаты'),
+        ('failed', 'payment_failed', 'Ошибка оплаты'),
+        ('refunded', 'payment_refunded', 'Возврат оплаты')
+    ) AS mail (status, template, subject)
+    WHERE mail.status = p_payment.status;
+
+    PERFORM pgmq.send('analytics_queue', facts || jsonb_build_object(
+        'type', 'payment_' || p_payment.status,
+        'user_id', p_payment.user_id,
+        'appointment_type', (
+            SELECT t.name FROM public.appointments a JOIN public.appointment_types t ON t.id = a.appointment_type_id
+            WHERE a.payment_id = p_payment.id
+        ),
+        'created_at', balansity.iso_utc(p_now),
+        'key', key
+    ));
+END $$;
+COMMENT ON FUNCTION balansity.announce_payment IS
+'The mail and the analytics event of a status.';
+
+CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (
+    SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
+);
+COMMENT ON FUNCTION balansity.is_halted IS
+'Whether a person has to decide before anything more takes effect.';
+
+CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    payment public.payments;
+    attempt text := '';
+    replay boolean;
+BEGIN
+    -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
+    SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
+    IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE
+        OR balansity.is_halted(payment.id) THEN
+        RETURN;
+    END IF;
+    IF payment.status = 'failed' THEN -- the payer may try again, and hears of each attempt at the provider
+        attempt := coalesce(payment.external_payment_id, '');
+    END IF;
+    INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
+    VALUES (payment.id, payment.status, p_now, attempt)
+    ON CONFLICT DO NOTHING;
+    replay := NOT FOUND;
+    CASE payment.status
+        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
+        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
+        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
+        WHEN 'failed' THEN NULL; -- only told
+    END CASE;
+    IF NOT replay THEN
+        PERFORM balansity.announce_payment(payment, attempt, p_now);
+    END IF;
+END $$;
+COMMENT ON FUNCTION balansity.settle_payment IS
+'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
