@@ -7,6 +7,7 @@ from psycopg2.extras import Json
 
 from db import queries
 from db.database import transaction
+from messaging import pgmq
 
 
 def queue_email_task(
@@ -41,17 +42,16 @@ def queue_payment_processing(payment_id: UUID | str, action: str) -> int:
 
 
 def read_email_task(vt: int = 30) -> dict[str, Any] | None:
-    """Take the next mail from `email_queue`, hidden from other readers for `vt` seconds; None where there is none.
+    """Take the next mail from `email_queue`, as `messaging.pgmq.read` does.
 
     For code of the old set-up: it competes with the workers, which take what waits within a second and need no such
-    reader (docs/operations.md). The task has msg_id, read_ct, enqueued_at, vt, message and msg, the same as message.
+    reader (docs/operations.md).
     """
     with transaction() as conn:
-        task: dict[str, Any] | None = queries.queues.read_task(conn, queue="email_queue", vt=vt)
-        return task
+        return pgmq.read(conn, "email_queue", vt)
 
 
 def archive_task(queue: str, msg_id: int) -> bool:
     """Mark a task as done; true where it was there."""
     with transaction() as conn:
-        return bool(queries.queues.archive_task(conn, queue=queue, msg_id=msg_id))
+        return pgmq.archive(conn, queue, msg_id)

@@ -1241,6 +1241,17 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) IS 'Creates a counter; false where it exists.';
 
+CREATE FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN coalesce(pgmq.archive($1, $2), false);
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
+
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     AS $_$
@@ -1713,6 +1724,17 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.missing_route_rights() IS 'What this role lacks to bridge the published routes.';
 
+CREATE FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN EXISTS (SELECT FROM pgmq.set_vt($1, $2, 0));
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
@@ -1795,6 +1817,20 @@ CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION dramatiq.purge_expired(p_batch integer) IS 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
+
+CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN (SELECT jsonb_build_object(
+                'msg_id', r.msg_id, 'read_ct', r.read_ct, 'enqueued_at', r.enqueued_at, 'vt', r.vt,
+                'message', r.message, 'msg', r.message)
+            FROM pgmq.read($1, $2, 1) AS r);
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) IS 'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
 
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2166,15 +2202,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $_$
-BEGIN
-    PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN coalesce(pgmq.archive($1, $2), false);
-END $_$;
-
-COMMENT ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
+    AS $_$ SELECT dramatiq.archive_pgmq($1, $2); $_$;
 
 CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE(queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2190,29 +2220,14 @@ END $_$;
 COMMENT ON FUNCTION public.pgmq_metrics(queue_name text) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
 
 CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $_$
-BEGIN
-    PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN EXISTS (SELECT FROM pgmq.set_vt($1, $2, 0));
-END $_$;
-
-COMMENT ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
+    AS $_$ SELECT dramatiq.nack_pgmq($1, $2); $_$;
 
 CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $_$
-BEGIN
-    PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN (SELECT jsonb_build_object(
-                'msg_id', r.msg_id, 'read_ct', r.read_ct, 'enqueued_at', r.enqueued_at, 'vt', r.vt,
-                'message', r.message, 'msg', r.message)
-            FROM pgmq.read($1, $2, 1) AS r);
-END $_$;
-
-COMMENT ON FUNCTION public.pgmq_read(queue_name text, vt integer) IS 'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
+    AS $_$ SELECT dramatiq.read_pgmq($1, $2); $_$;
 
 CREATE FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}'::jsonb, p_priority integer DEFAULT 0) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -2953,6 +2968,8 @@ REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp wit
 
 REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
@@ -2993,6 +3010,8 @@ REVOKE ALL ON FUNCTION dramatiq.living_workers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
@@ -3002,6 +3021,8 @@ REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_
 REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 

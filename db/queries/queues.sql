@@ -11,11 +11,3 @@ SELECT public.queue_report_generation(:assessment_id::uuid, :user_id::uuid, :rep
 -- name: queue_payment_processing(payment_id, action)$
 -- Queue work on a payment.
 SELECT public.queue_payment_processing(:payment_id::uuid, :action);
-
--- name: read_task(queue, vt)$
--- Take a message.
-SELECT public.pgmq_read(:queue, :vt);
-
--- name: archive_task(queue, msg_id)$
--- Mark a message as done.
-SELECT public.pgmq_archive(:queue, :msg_id);

@@ -1,18 +1,5 @@
 -- Furnishes the pgmq queues that feed actors: a doorbell, an index of urgent messages, a view of what waits.
 
-CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog
-AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pgmq.meta m WHERE m.queue_name = $1) THEN
-        RAISE EXCEPTION 'No pgmq queue is called %.', coalesce(quote_literal($1), 'NULL')
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'There are: ' || (SELECT string_agg(m.queue_name, ', ' ORDER BY m.queue_name) FROM pgmq.meta m);
-    END IF;
-END $$;
-COMMENT ON FUNCTION dramatiq.check_pgmq_queue IS
-'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
-
 CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$

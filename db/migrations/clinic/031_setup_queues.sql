@@ -54,38 +54,18 @@ BEGIN
         'payment_id', p_payment_id, 'action', p_action, 'created_at', now()));
 END $$;
 
+-- What the broker has for other readers of pgmq, under the names that the site's functions call.
 CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
-AS $$
-BEGIN
-    PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN (SELECT jsonb_build_object(
-                'msg_id', r.msg_id, 'read_ct', r.read_ct, 'enqueued_at', r.enqueued_at, 'vt', r.vt,
-                'message', r.message, 'msg', r.message)
-            FROM pgmq.read($1, $2, 1) AS r);
-END $$;
-COMMENT ON FUNCTION public.pgmq_read IS
-'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+AS $$ SELECT dramatiq.read_pgmq($1, $2); $$;
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
-AS $$
-BEGIN
-    PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN coalesce(pgmq.archive($1, $2), false);
-END $$;
-COMMENT ON FUNCTION public.pgmq_archive IS
-'Done with a message: true where it was there to archive.';
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+AS $$ SELECT dramatiq.archive_pgmq($1, $2); $$;
 
 CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
-AS $$
-BEGIN
-    PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN EXISTS (SELECT FROM pgmq.set_vt($1, $2, 0));
-END $$;
-COMMENT ON FUNCTION public.pgmq_nack IS
-'Not done with a message: it is visible again at once; true where it was there.';
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+AS $$ SELECT dramatiq.nack_pgmq($1, $2); $$;
 
 CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE (
     queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint,
