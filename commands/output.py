@@ -1,6 +1,7 @@
 """What commands print: tables and times for people, JSON for programs."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def show_json(value: object) -> None:
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    """Print JSON: on one line for programs, indented where a person looks at it in a terminal."""
+    indent = 2 if sys.stdout.isatty() else None
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent))
 
 
 def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
