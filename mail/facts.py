@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
 from domain.words import Words
+from zones import zone_or
 
 BOOKED = {"scheduled", "confirmed"}
 
@@ -35,10 +36,7 @@ class AppointmentFacts(BaseModel):
     patient: Words
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:
-        try:
-            return ZoneInfo(self.time_zone) if self.time_zone else default
-        except (ZoneInfoNotFoundError, ValueError):
-            return default
+        return zone_or(self.time_zone, default)
 
     @property
     def is_ahead(self) -> bool:
