@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from dramatiq import Actor
@@ -26,8 +27,9 @@ from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from db.database import single_statements, transaction
-from domain.slots import Missed, PlannedJob, Slot, cron_trigger, has_due, is_ahead, slots_that_came
+from domain.slots import Missed, PlannedJob, Slot, check_schedule, cron_trigger, has_due, is_ahead, slots_that_came
 from errors import BalansityError
+from zones import zone_or
 
 SAFETY_NET_SECONDS = 5
 TICK_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
@@ -44,6 +46,12 @@ class Job:
     missed: Missed
     most_lateness: timedelta
     actor: Actor[..., Any]
+
+    def __post_init__(self) -> None:
+        try:
+            check_schedule(self.schedule)
+        except ValueError as error:
+            raise ValueError(f"Job {self.name}: {error}") from None
 
 
 JOBS = (
@@ -118,12 +126,22 @@ def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
             if row is None:
                 queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
             elif (row.schedule, row.time_zone) != (job.schedule, zone):
-                _settle(conn, job, row, now)
+                if _can_be_read(row):
+                    _settle(conn, job, row, now)
                 queries.jobs.change_schedule(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
                 events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
     with transaction() as conn:
         if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):
             events.info("jobs_retired", count=retired)
+
+
+def _can_be_read(row: PlannedJob) -> bool:
+    """Whether the row's schedule is one; a person may have written another, which had no slots to settle."""
+    try:
+        check_schedule(row.schedule)
+    except ValueError:
+        return False
+    return True
 
 
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
@@ -133,18 +151,22 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
     count = 0
     for job in jobs:
         row = rows.get(job.name)
-        if row and not row.paused and (has_due(row, now) or is_ahead(row.planned_until, now)):
+        if row and not row.paused and (has_due(row, _zone(row), now) or is_ahead(row.planned_until, now)):
             with _held(job.name, wait=False) as (conn, held):
                 if held and not held.paused:
                     count += _settle(conn, job, held, now)
     return count
 
 
+def _zone(row: PlannedJob) -> ZoneInfo:
+    return zone_or(row.time_zone, settings.current().time_zone)
+
+
 def _settle(conn: Connection, job: Job, row: PlannedJob, now: datetime) -> int:
     """Settle every slot that has come; returns how many run."""
     if is_ahead(row.planned_until, now) and queries.jobs.go_back(conn, name=job.name, now=now):
         events.warning("clock_was_ahead", job=job.name, planned_until=row.planned_until.isoformat())
-    slots = slots_that_came(row, now, job.missed, job.most_lateness)
+    slots = slots_that_came(row, _zone(row), now, job.missed, job.most_lateness)
     if not slots:
         return 0
     count = _enqueue(conn, job, slots, now)

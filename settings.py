@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, Field, HttpUrl, PlainValidator, 
 from pydantic_core import ErrorDetails
 
 from errors import SettingsError
+from zones import zone_named
 
 ROOT = Path(__file__).parent
 
@@ -103,6 +104,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
+TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
 StorageUrl = Annotated[str, AfterValidator(storage_url)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
 WebhookKey = Annotated[str, AfterValidator(webhook_key)]
@@ -115,7 +117,6 @@ REMEDIES = {
     "less_than_equal": "must be {le} or less",
     "literal_error": "must be one of {choices}",
     "value_error": "{error}",  # our own, above
-    "zoneinfo_str": "must be an IANA time zone such as Europe/Moscow",
 }
 
 
@@ -164,7 +165,7 @@ class Settings(BaseModel, frozen=True):
     web_username: str = setting("", "login of the pages; empty: the pages stay closed")
     web_password: str = setting("", "password of that login", secret=True)
     port: Port = setting("8000", "port of the web process")
-    time_zone: ZoneInfo = setting("Europe/Moscow", "the clinic's time zone")
+    time_zone: TimeZone = setting("Europe/Moscow", "the clinic's time zone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "how much is logged")
 
 

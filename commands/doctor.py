@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 import psycopg2
@@ -20,6 +19,7 @@ from db.migrate import pending
 from domain.slots import INSTANT, is_ahead, next_slot
 from errors import BalansityError
 from gateways import report_storage
+from zones import zone_or
 
 LATE = timedelta(minutes=10)
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
@@ -171,7 +171,7 @@ def _clock(conn: Connection) -> Finding:
 
 def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetime) -> bool:
     """Whether a slot after the last planned one passed a while ago."""
-    return next_slot(schedule, ZoneInfo(zone_name), planned_until + INSTANT) < now - LATE
+    return next_slot(schedule, zone_or(zone_name, settings.current().time_zone), planned_until + INSTANT) < now - LATE
 
 
 def _old_jobs(conn: Connection) -> Finding:

@@ -15,6 +15,7 @@ from db.connection import Connection
 from db.database import transaction
 from domain.plan import Happening, at_slots
 from domain.slots import INSTANT, next_slot
+from zones import zone_or
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
 
@@ -59,7 +60,8 @@ def happenings_between(conn: Connection, start: datetime, end: datetime) -> list
     for job in queries.jobs.list_jobs(conn):
         if job.name in planners and not job.paused:
             begin = max(start, job.planned_until + INSTANT)
-            happenings += planners[job.name](conn, begin, end, job.schedule, ZoneInfo(job.time_zone))
+            zone = zone_or(job.time_zone, settings.current().time_zone)
+            happenings += planners[job.name](conn, begin, end, job.schedule, zone)
     return sorted(each for each in happenings if each.at <= end)
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from typing import Any
-from zoneinfo import ZoneInfo
 
+import settings
 from db import clock, queries
 from db.connection import Connection
 from domain.slots import is_ahead, next_slots
+from zones import zone_or
 
 Row = dict[str, Any]
 
@@ -35,7 +36,7 @@ def jobs(conn: Connection) -> list[Row]:
     rows = _named(queries.jobs.list_jobs_with_latest(conn))
     for job in rows:
         job["ahead"] = is_ahead(job["planned_until"], now)
-        after, zone = max(job["planned_until"], now), ZoneInfo(job["time_zone"])
+        after, zone = max(job["planned_until"], now), zone_or(job["time_zone"], settings.current().time_zone)
         job["next_runs"] = [] if job["paused"] else next_slots(job["schedule"], zone, after, NEXT_RUNS)
     return rows
 

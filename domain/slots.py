@@ -4,14 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from heapq import heappop, heappush, merge
 from itertools import islice
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 INSTANT = timedelta(microseconds=1)  # the smallest step of a timestamptz
-LONGEST_REST = timedelta(days=5 * 366)  # 29 February comes at least so often, but for once a century
+DAY = timedelta(days=1)
+LONGEST_REST = timedelta(days=41 * 366)  # 29 February, if it must be a Monday, rests for 40 years around 2100
+SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 ON_TIME = timedelta(seconds=60)  # a slot this young was not missed
 LISTED = timedelta(days=1)  # slots that passed longer ago share one row: half a million minutes make a year
 
@@ -42,34 +47,50 @@ class PlannedJob(Protocol):
     planned_until: datetime
 
 
-def has_due(job: PlannedJob, now: datetime) -> bool:
-    return any(slots_between(job.schedule, ZoneInfo(job.time_zone), job.planned_until, now))
+def has_due(job: PlannedJob, zone: ZoneInfo, now: datetime) -> bool:
+    return any(slots_between(job.schedule, zone, job.planned_until, now))
 
 
-def slots_that_came(job: PlannedJob, now: datetime, missed: Missed, most_lateness: timedelta) -> list[Slot]:
+def slots_that_came(
+    job: PlannedJob, zone: ZoneInfo, now: datetime, missed: Missed, most_lateness: timedelta
+) -> list[Slot]:
     """Those between `planned_until` and now: which of them run, and why the others do not."""
-    zone, why = ZoneInfo(job.time_zone), "paused" if job.paused else "missed"
+    why = "paused" if job.paused else "missed"
     listed_from = max(job.planned_until, now - max(LISTED, most_lateness))
     before = long_past(job.schedule, zone, job.planned_until, listed_from, why)
     due = list(slots_between(job.schedule, zone, listed_from, now))
     return before + ([Slot(at, why) for at in due] if job.paused else decide(due, now, missed, most_lateness))
 
 
-def cron_trigger(schedule: str, time_zone: ZoneInfo, second: int = 0) -> CronTrigger:
-    """APScheduler's trigger for a five-field cron expression, at that second of its minutes.
+class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler publishes no types
+    """Fires some seconds after each slot."""
+
+    def __init__(self, schedule: str, time_zone: ZoneInfo, second: int) -> None:
+        self.schedule, self.time_zone, self.lateness = schedule, time_zone, timedelta(seconds=second)
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        soonest = max(previous + INSTANT, now) if previous else now
+        return next_slot(self.schedule, self.time_zone, soonest - self.lateness) + self.lateness
+
+
+def cron_trigger(schedule: str, time_zone: ZoneInfo, second: int = 0) -> BaseTrigger:
+    """APScheduler's trigger for the slots of a schedule, at that second of their minutes.
 
     Raises:
-        ValueError: it is malformed, or numbers its weekdays (cron counts from Sunday, APScheduler from Monday).
+        ValueError: as check_schedule does.
     """
-    fields = schedule.split()
-    if len(fields) != 5:
-        raise ValueError(f"{schedule!r} must have five fields: minute, hour, day, month, weekday")
-    if any(character.isdigit() for character in fields[4]):
-        raise ValueError(
-            f"{schedule!r}: weekdays must be named (mon, tue, …), numbers mean different days to different crons"
-        )
-    names = ("minute", "hour", "day", "month", "day_of_week")
-    return CronTrigger(**dict(zip(names, fields, strict=True)), second=second, timezone=time_zone)
+    check_schedule(schedule)
+    return SlotTrigger(schedule, time_zone, second)
+
+
+def check_schedule(schedule: str) -> None:
+    """Refuse what is no five-field cron expression, and what never comes, such as 31 February.
+
+    Raises:
+        ValueError: naming the schedule; one that numbers its weekdays is refused, too: crons begin with different days.
+    """
+    if next(_wall_times(schedule, SOME_DAY), None) is None:
+        raise ValueError(f"{schedule!r} never comes: none of its months has such a day")
 
 
 def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[datetime]:
@@ -78,17 +99,69 @@ def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: da
     Where clocks go forward, a time that does not exist comes as much later; where they go back, an hour that exists
     twice counts once for a job of fixed hours and twice for one of every hour.
     """
-    trigger = cron_trigger(schedule, time_zone)
-    every_hour = schedule.split()[1].startswith("*")
-    at = trigger.get_next_fire_time(None, (after + INSTANT).astimezone(time_zone))
-    while at is not None and at.astimezone(UTC) <= until:
-        if every_hour or at.fold == 0:
-            yield at.astimezone(UTC)
-        at = trigger.get_next_fire_time(None, (at.astimezone(UTC) + INSTANT).astimezone(time_zone))
+    every_hour = _fields(schedule)[1].startswith("*")
+    coming: list[datetime] = []  # a heap: around a change of clocks, times do not come in the order that clocks show
+    latest = after
+    for wall in _wall_times(schedule, _first_wall_time(time_zone, after)):
+        first, second = (wall.replace(tzinfo=time_zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        soonest = min(first, second)  # nothing that clocks show from here on comes earlier
+        while coming and coming[0] <= min(soonest, until):
+            slot = heappop(coming)
+            if slot > latest:
+                latest = slot
+                yield slot
+        if soonest > until:
+            return
+        heappush(coming, first)  # of a time that does not exist, the first is as much later as clocks go forward
+        if every_hour and second > first:
+            heappush(coming, second)
+
+
+def _first_wall_time(time_zone: ZoneInfo, after: datetime) -> datetime:
+    """What a clock shows then; an earlier time, if it was put forward the day before or is put back the day after."""
+    return min((after + step).astimezone(time_zone).replace(tzinfo=UTC) - step for step in (-DAY, 0 * DAY, DAY))
+
+
+def _wall_times(schedule: str, start: datetime) -> Iterator[datetime]:
+    """What a clock shows at the planned times from `start` on, as if there were no time zones; some come twice."""
+    return merge(*(_wall_times_of(trigger, start) for trigger in _triggers(schedule)))
+
+
+def _wall_times_of(trigger: CronTrigger, start: datetime) -> Iterator[datetime]:
+    at = trigger.get_next_fire_time(None, start)
+    while at is not None:
+        yield at
+        at = trigger.get_next_fire_time(None, at + INSTANT)
+
+
+@lru_cache
+def _triggers(schedule: str) -> tuple[CronTrigger, ...]:
+    """A day of the month and a weekday are two alternatives, as in cron, unless one of the two begins with `*`."""
+    minute, hour, day, month, weekday = _fields(schedule)
+    either = not day.startswith("*") and not weekday.startswith("*")
+    days = [(day, "*"), ("*", weekday)] if either else [(day, weekday)]
+    try:
+        return tuple(
+            CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=weekday, timezone=UTC)
+            for day, weekday in days
+        )
+    except ValueError as error:
+        raise ValueError(f"{schedule!r}: {error}") from None
+
+
+def _fields(schedule: str) -> list[str]:
+    fields = schedule.split()
+    if len(fields) != 5:
+        raise ValueError(f"{schedule!r} must have five fields: minute, hour, day, month, weekday")
+    if any(character.isdigit() for character in fields[4]):
+        raise ValueError(
+            f"{schedule!r}: weekdays must be named (mon, tue, …), numbers mean different days to different crons"
+        )
+    return fields
 
 
 def next_slot(schedule: str, time_zone: ZoneInfo, moment: datetime) -> datetime:
-    """The first planned time from `moment` on, in UTC."""
+    """The first planned time at or after a moment, in UTC."""
     return next(slots_between(schedule, time_zone, moment - INSTANT, moment + LONGEST_REST))
 
 

@@ -34,6 +34,8 @@ def checked_address(value: Any) -> str:
         raise Unsendable("the recipient's address is malformed") from None
     if parts.ascii_email is None:
         raise Unsendable("the recipient's address cannot be written in ASCII")
+    if "=?" in parts.ascii_email:  # an encoded word (RFC 2047), which a mail program may decode, line ends included
+        raise Unsendable("the recipient's address is malformed")
     return parts.ascii_email
 
 
@@ -50,7 +52,8 @@ def checked_subject(value: Any) -> str:
         raise Unsendable("the subject contains a line break or another control character")
     if len(subject) > LONGEST_SUBJECT:
         raise Unsendable(f"the subject has {len(subject)} characters, {LONGEST_SUBJECT} are allowed")
-    return subject
+    # Text and no encoded word (RFC 2047) of the caller's, which a mail program would decode, line ends included.
+    return subject.replace("=?", "= ?")
 
 
 def check_size(attachments: tuple[Attachment, ...]) -> None:

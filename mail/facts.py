@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from urllib.parse import urlsplit
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from domain.words import Words
+from domain.words import Line, Words, web_link
+from zones import zone_or
 
 BOOKED = {"scheduled", "confirmed"}
 
@@ -27,7 +27,7 @@ class AppointmentFacts(BaseModel):
     scheduled_at: datetime
     created_at: datetime
     read_at: datetime
-    type_name: str
+    type_name: Line
     duration_minutes: int
     time_zone: str | None
     video_room_url: str | None
@@ -35,10 +35,7 @@ class AppointmentFacts(BaseModel):
     patient: Words
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:
-        try:
-            return ZoneInfo(self.time_zone) if self.time_zone else default
-        except (ZoneInfoNotFoundError, ValueError):
-            return default
+        return zone_or(self.time_zone, default)
 
     @property
     def is_ahead(self) -> bool:
@@ -53,8 +50,7 @@ class AppointmentFacts(BaseModel):
     @property
     def link(self) -> str | None:
         """The video room's address, if it is one that a browser may open."""
-        url = self.video_room_url or ""
-        return url if urlsplit(url).scheme == "https" else None
+        return web_link(self.video_room_url)
 
 
 class PaymentFacts(BaseModel):

@@ -10,6 +10,7 @@ from typing import Any
 from errors import InvalidMessage
 
 LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
+DEEPEST = 500  # levels of nesting; Python reads 1,000, less the calls that it is in by then
 ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
 BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
@@ -33,10 +34,13 @@ def encoded(message: Any) -> str:
         raise InvalidMessage(f"Message for {message.actor_name}: {problem}")
     try:
         written: str = ENCODE(vars(message))
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
+        _refuse_depth(message)
         raise InvalidMessage(
             f"Message for {message.actor_name}: JSON cannot carry {_unfit(message) or 'it'}: {error}."
         ) from None
+    if written.count("[") + written.count("{") > DEEPEST:
+        _refuse_depth(message)
     if DOUBTFUL.search(written) and (name := _unfit(message)):
         raise InvalidMessage(
             f"Message for {message.actor_name}: PostgreSQL cannot store {name}: it has a NUL or half a character."
@@ -73,6 +77,22 @@ def milliseconds(delay: float | timedelta | None) -> int:
     return max(0, math.ceil(given / timedelta(milliseconds=1)))
 
 
+def refuse_twins(messages: Iterable[Any]) -> None:
+    """Refuse an id that stands twice: it names one row, which cannot be written twice at once.
+
+    Raises:
+        InvalidMessage: naming the message.
+    """
+    seen = set()
+    for message in messages:
+        if (message_id := message.message_id.lower()) in seen:
+            raise InvalidMessage(
+                f"Message for {message.actor_name}: its id {message.message_id} stands twice in one call; "
+                "message.copy() with another message_id makes a second message."
+            )
+        seen.add(message_id)
+
+
 def rank(message: Any, default: int) -> int:
     """The `broker_priority` of a message, or the default.
 
@@ -95,6 +115,25 @@ def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
         if name := _unfit(message):
             return InvalidMessage(f"Message for {message.actor_name}: PostgreSQL cannot store {name}: {why}")
     return InvalidMessage(f"PostgreSQL cannot store this message: {why}")
+
+
+def _refuse_depth(message: Any) -> None:
+    if name := next((name for name, value in _arguments(message) if _is_deep(value)), None):
+        raise InvalidMessage(
+            f"Message for {message.actor_name}: {name} is nested more than {DEEPEST} levels deep, "
+            "which no worker could read."
+        )
+
+
+def _is_deep(value: Any) -> bool:
+    """Walks level by level, for calls would be nested as deeply; an object that stands twice in a level counts once."""
+    level: list[Any] = [[value]]
+    for _ in range(DEEPEST + 1):
+        inner = (child for each in level for child in (each.values() if isinstance(each, dict) else each))
+        level = list({id(child): child for child in inner if isinstance(child, dict | list | tuple)}.values())
+        if not level:
+            return False
+    return True
 
 
 def _unfit(message: Any) -> str | None:
@@ -120,6 +159,6 @@ def _fits(value: Any) -> bool:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
-    except (TypeError, ValueError):
+    except (RecursionError, TypeError, ValueError):
         return False
     return not ESCAPED_NUL.search(text)

@@ -14,12 +14,14 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from db import queries
 from db.connection import LOST_CONNECTION, Connection, Pool, is_lost
-from messaging.encoding import BETWEEN, encoded, refused
+from messaging.encoding import BETWEEN, encoded, refuse_twins, refused
 
 SEND_ATTEMPTS = 3
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
-COPY = "COPY dramatiq.queue (message_id, queue_name, state, message, priority, available_at, delayed) FROM STDIN"
+COPY = (
+    "COPY dramatiq.queue (message_id, queue_name, state, message, priority, available_at, delayed, position) FROM STDIN"
+)
 
 
 class Intake:
@@ -53,6 +55,7 @@ class Intake:
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
         messages = [encoded(each) for each in batch]
+        refuse_twins(batch)
         caller = getattr(self.caller, "connection", None)
         began, tried = time.monotonic(), None
         for _ in range(SEND_ATTEMPTS):
@@ -74,14 +77,20 @@ class Intake:
         raise BrokerConnectionError(str(lost)) from lost
 
     def _copy(self, batch: list[Any], messages: list[str], priorities: list[int], delay: int) -> bool:
-        """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists."""
+        """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists.
+
+        In the order of their ids, as dramatiq.enqueue does, too: who waits for another sender of the same messages then
+        holds none that the other waits for. Their positions keep the order in which they were sent.
+        """
         try:
             with self.pool.transaction() as conn, conn.cursor() as cursor:
-                due = f"{queries.broker.due(conn, delay=delay)}\t{delay > 0}"
+                due, positions = queries.broker.places(conn, count=len(batch), delay=delay)
+                due = f"{due}\t{delay > 0}"
                 lines = [
-                    f"{each.message_id}\t{each.queue_name}\tqueued\t{message}\t{priority}\t{due}\n"
-                    for each, message, priority in zip(batch, messages, priorities, strict=True)
+                    f"{each.message_id.lower()}\t{each.queue_name}\tqueued\t{message}\t{priority}\t{due}\t{place}\n"
+                    for each, message, priority, place in zip(batch, messages, priorities, positions, strict=True)
                 ]
+                lines.sort()
                 cursor.copy_expert(COPY, StringIO("".join(lines).replace("\\", r"\\")))
                 queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
         except UniqueViolation:

@@ -8,8 +8,10 @@ from copy import copy
 from functools import cache
 from io import BytesIO
 from typing import Any
+from unicodedata import category
 
 import font_roboto
+from anyascii import anyascii
 from fontTools import subset
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
@@ -20,10 +22,19 @@ from fpdf.syntax import Name, PDFArray, PDFContentStream
 FAMILY = "roboto"
 FILES = {"": font_roboto.Roboto, "B": font_roboto.RobotoBold}
 
+LETTERS = {"L", "M", "N"}  # Unicode's classes of letters, of marks on them, and of numbers
 MARKS = {ord(mark) for mark in "\N{NO-BREAK SPACE}«»·‐‑‒–—‘’‚“”„•…′″‹›₽№−×≈≤≥"}
-# What nearly every report needs, and what names may need beyond it: accents, Vietnamese, other Cyrillic alphabets.
+# What nearly every report needs, what most other names do (Latin, Cyrillic and Vietnamese letters, apostrophes that are
+# letters), and all that a PDF's two-byte characters reach: the font has Greek, phonetic letters and combining marks.
 RUSSIAN = frozenset(set(range(0x20, 0x7F)) | set(range(0x410, 0x450)) | {ord("Ё"), ord("ё")} | MARKS)
-EVERYTHING = frozenset(RUSSIAN | set(range(0xA0, 0x180)) | set(range(0x400, 0x530)) | set(range(0x1E00, 0x1F00)))
+USUAL = frozenset(
+    RUSSIAN
+    | set(range(0xA0, 0x180))
+    | set(range(0x400, 0x530))
+    | set(range(0x1E00, 0x1F00))
+    | set(map(ord, "ƏəƠơƯưǦǧȘșȚțʹʺʻʼʽʾʿ"))
+)
+EVERYTHING = frozenset(range(0x20, 0x10000))
 
 
 class SharedFont(TTFFont):
@@ -77,7 +88,8 @@ class SharedFontOutput(OutputProducer):
 
 def fonts_for(text: str) -> dict[str, SharedFont]:
     """The smallest faces that can show `text`, by fpdf2's key for each."""
-    return shared_fonts(RUSSIAN if RUSSIAN.issuperset(map(ord, text)) else EVERYTHING)
+    letters = set(map(ord, text))
+    return shared_fonts(next(alphabet for alphabet in (RUSSIAN, USUAL, EVERYTHING) if alphabet >= letters))
 
 
 @cache
@@ -89,11 +101,28 @@ def shared_fonts(alphabet: frozenset[int] = EVERYTHING) -> dict[str, SharedFont]
     return faces
 
 
-def printable(text: str) -> str | None:
-    """`text` without marks that the font lacks, such as emoji; None where letters would be missing."""
-    if any(letter.isalpha() and ord(letter) not in EVERYTHING for letter in text):
-        return None
-    return " ".join("".join(letter for letter in text if ord(letter) in EVERYTHING).split())
+def printable(text: str) -> str:
+    """`text` in letters that the font has, the others in Latin ones; without signs that it lacks, such as emoji."""
+    if drawable().issuperset(map(ord, text)):
+        return text
+    return " ".join("".join(map(_drawn, text)).split())
+
+
+@cache
+def drawable() -> frozenset[int]:
+    """The characters that every face has and that can be seen."""
+    common = frozenset[int].intersection(*(frozenset(face.glyph_ids) for face in shared_fonts().values()))
+    return frozenset(code for code in common if category(chr(code))[0] != "C")
+
+
+def _drawn(character: str) -> str:
+    if ord(character) in drawable():
+        return character
+    kind = category(character)[0]
+    if kind not in LETTERS:
+        return " " if kind == "Z" else ""
+    latin = "".join(each for each in anyascii(character) if ord(each) in RUSSIAN)
+    return latin or ("?" if kind == "L" else "")
 
 
 def _cut_down(path: str, alphabet: frozenset[int]) -> bytes:

@@ -65,8 +65,7 @@ def draw(canvas: Canvas, report: Report) -> None:
 
 def _shown(name: str | None) -> str:
     """A name as the paper can show it; empty where there is none."""
-    shown = printable(name or "")
-    return text.NO_NAME if shown is None else shown
+    return printable(name or "")
 
 
 def _cover(canvas: Canvas, report: Report) -> None:

@@ -9,9 +9,10 @@ FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :li
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
 
--- name: due(delay)$
--- When a message falls due that is enqueued now, as text.
-SELECT (now() + :delay * interval '1 millisecond')::text;
+-- name: places(count, delay)^
+-- When messages fall due that are enqueued now, as text, and their places in the order.
+SELECT (now() + :delay * interval '1 millisecond')::text AS due,
+       ARRAY(SELECT nextval('dramatiq.queue_position_seq') FROM generate_series(1, :count)) AS positions;
 
 -- name: ring(queues)$
 -- Wake the workers that wait on these queues.

@@ -1,5 +1,8 @@
 """A mail as the bytes that SMTP carries and .eml files hold."""
 
+import re
+from base64 import b64encode
+from collections.abc import Iterator
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -7,18 +10,26 @@ from email.utils import format_datetime, localtime
 
 from gateways.mail.envelope import Attachment, Mail
 
+AS_WRITTEN = SMTP.clone(refold_source="none")
+PLAIN = re.compile(r"(?!.*=\?)[ -~]{0,600}")  # what stands in a header as it is: ASCII that looks like no encoded word
+WORD_BYTES = 39  # in an encoded word; with a header's name before it, a line stays below RFC 2047's 76 characters
+
 
 def build(mail: Mail, sender: Address) -> EmailMessage:
     """The whole message; its Message-ID is the delivery's, so that two copies are recognised as one."""
-    message = EmailMessage(policy=SMTP)
-    message["From"] = sender
-    message["To"] = mail.recipient
-    message["Subject"] = mail.subject
-    message["Date"] = format_datetime(localtime())
-    message["Message-ID"] = message_id(mail, sender)
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Balansity-Template"] = mail.template
-    message["X-Balansity-Delivery"] = mail.delivery_id
+    message = EmailMessage(policy=AS_WRITTEN)
+    headers = {
+        "From": _mailbox(sender),
+        "To": _written(mail.recipient),
+        "Subject": _written(mail.subject),
+        "Date": format_datetime(localtime()),
+        "Message-ID": _written(message_id(mail, sender)),
+        "Auto-Submitted": "auto-generated",
+        "X-Balansity-Template": _written(mail.template),
+        "X-Balansity-Delivery": _written(mail.delivery_id),
+    }
+    for name, value in headers.items():
+        message.set_raw(name, value)
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     for attachment in mail.attachments:
@@ -28,6 +39,37 @@ def build(mail: Mail, sender: Address) -> EmailMessage:
 
 def message_id(mail: Mail, sender: Address) -> str:
     return f"<{mail.delivery_id}@{sender.domain}>"
+
+
+def _mailbox(address: Address) -> str:
+    if PLAIN.fullmatch(str(address)):
+        return str(address)
+    return f"{_encoded(address.display_name)}\r\n <{address.addr_spec}>"
+
+
+def _written(text: str) -> str:
+    return text if PLAIN.fullmatch(text) else _encoded(text)
+
+
+def _encoded(text: str) -> str:
+    """Text as RFC 2047's encoded words, spaces and all: those between two words do not count.
+
+    Python's own folding leaves some spaces there, where they are lost, and takes an encoded word that stands in the
+    text for one of its own, line ends included.
+    """
+    return "\r\n ".join(f"=?utf-8?b?{b64encode(piece).decode()}?=" for piece in _pieces(text))
+
+
+def _pieces(text: str) -> Iterator[bytes]:
+    """UTF-8 in pieces that fit into a word; no character is divided."""
+    piece = b""
+    for character in text:
+        encoded = character.encode()
+        if len(piece) + len(encoded) > WORD_BYTES:
+            yield piece
+            piece = b""
+        piece += encoded
+    yield piece
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

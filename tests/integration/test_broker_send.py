@@ -1,5 +1,7 @@
 """`dramatiq.send` from SQL reaches actors, and refuses what none could run."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dramatiq
@@ -29,6 +31,37 @@ class TestSendFromSql:
     def test_a_unique_key_makes_the_second_send_return_the_first_id(self, connection: Connection) -> None:
         send = """SELECT dramatiq.send('write', '{"to": "all"}', unique_key => 'letter 1')"""
         assert run(connection, send) == run(connection, send)
+        assert states(connection) == {"queued": 1}
+
+    def test_a_dead_letter_that_holds_the_key_starts_over_as_the_new_message(
+        self, broker: PostgresBroker, connection: Connection
+    ) -> None:
+        send = """SELECT dramatiq.send('write', %s::jsonb, delay => '1 hour', unique_key => 'letter 1')::text"""
+        first = run(connection, send, '{"to": "all"}')
+        run(connection, "UPDATE dramatiq.queue SET state = 'rejected', rescues = 3, delayed = false")
+        assert run(connection, send, '{"to": "Anna"}') == first == run(connection, send, '{"to": "nobody"}')
+        assert run(
+            connection,
+            "SELECT state::text, message -> 'kwargs' ->> 'to', message ->> 'message_id' = message_id::text, "
+            "rescues, delayed FROM dramatiq.queue",
+        ) == [("queued", "Anna", True, 0, True)]
+        assert run(connection, "SELECT count(*) FROM dramatiq.dead_letter") == [(0,)]
+
+    def test_a_key_of_what_is_done_stays_taken(self, connection: Connection) -> None:
+        send = """SELECT dramatiq.send('write', '{"to": "all"}', unique_key => 'letter 1')"""
+        first = run(connection, send)
+        run(connection, "UPDATE dramatiq.queue SET state = 'done'")
+        assert run(connection, send) == first
+        assert states(connection) == {"done": 1}
+
+    def test_senders_at_once_revive_a_dead_letter_once(
+        self, connection: Connection, connect: Callable[[], Connection]
+    ) -> None:
+        send = """SELECT dramatiq.send('write', '{"to": "all"}', unique_key => 'letter 1')"""
+        first = run(connection, send)
+        run(connection, "UPDATE dramatiq.queue SET state = 'rejected'")
+        with ThreadPoolExecutor(4) as senders:
+            assert list(senders.map(lambda conn: run(conn, send), [connect() for _ in range(4)])) == [first] * 4
         assert states(connection) == {"queued": 1}
 
     @pytest.mark.parametrize(

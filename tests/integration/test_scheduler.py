@@ -170,6 +170,30 @@ def test_a_schedule_changed_during_a_pause_hides_no_slot(clinic: Clinic) -> None
     ]
 
 
+UNREADABLE = {
+    "time_zone": "UPDATE balansity.job SET time_zone = %s WHERE name = %s",
+    "schedule": "UPDATE balansity.job SET schedule = %s WHERE name = %s",
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("time_zone", "Europe"), ("time_zone", "x" * 300), ("schedule", "soon"), ("schedule", "0 0 31 2 *")],
+)
+def test_a_row_that_no_longer_can_be_read_holds_up_no_job(clinic: Clinic, column: str, value: str) -> None:
+    clinic.rows(UNREADABLE[column], value, STATUSES.name)
+    synchronise(START + MINUTE, [STATUSES])
+    enqueue_due(START + 4 * MINUTE, [STATUSES])
+    assert slots(clinic, STATUSES.name) == [("10:05", "planned")]
+
+
+@pytest.mark.parametrize(("schedule", "why"), [("0 0 31 feb *", "never comes"), ("61 * * * *", "61")])
+def test_a_schedule_that_is_none_is_refused_where_the_table_is_read(schedule: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as refused:
+        replace(STATUSES, schedule=schedule)
+    assert str(refused.value).startswith(f"Job {STATUSES.name}: {schedule!r}")
+
+
 def test_a_job_that_left_the_table_is_retired_and_may_come_back(clinic: Clinic) -> None:
     active = "SELECT active FROM cron.job WHERE jobname = %s"
     synchronise(START, [CLEAN_UP])

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
@@ -20,6 +21,7 @@ from gateways.mail import smtp as gateway
 from gateways.mail.envelope import Accepted, Attachment, Mail
 from tests.servers import smtp as server
 from tests.servers.smtp import Mailbox
+from tests.unit.test_headers import decoded, headers_of
 
 ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b"BEGIN:VCALENDAR")
 
@@ -67,6 +69,22 @@ def test_a_mail_arrives_whole(provider: Mailbox) -> None:
     assert message.get_body(("plain",)).get_content().splitlines()[1] == ".точка в начале строки"
     (ics,) = message.iter_attachments()
     assert (ics.get_content_type(), ics.get_param("method")) == ("text/calendar", "PUBLISH")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Напоминание о консультации у детского психолога в среду, 25 ноября, в 10:35 (МСК)",
+        "Отчет =?utf-8?q?=0d=0aBcc:_evil=40example.com?=",
+    ],
+)
+def test_a_subject_arrives_as_it_was_written_and_alone(provider: Mailbox, subject: str) -> None:
+    send(replace(mail(), subject=subject))
+    [accepted] = provider.accepted
+    assert isinstance(accepted.content, bytes)
+    headers = headers_of(accepted.content)
+    assert decoded(headers["Subject"]) == subject
+    assert "Bcc" not in headers
 
 
 def test_the_connection_is_kept(provider: Mailbox) -> None:

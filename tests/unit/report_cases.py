@@ -54,7 +54,7 @@ class Recorder(Canvas):
         self.boxes: list[tuple[tuple[int, ...], float, float, float, float]] = []  # colour, x, y, width, height
         self.symbols: list[Status] = []
         self.lines: list[tuple[str, float, float, float]] = []  # text, its left and right end, baseline
-        super().__init__("", report.answered_on, "ễ")
+        super().__init__("", report.answered_on, "Ω")
         draw(self, report)
 
     def rect(self, x: float, y: float, w: float, h: float, *args: Any, **kwargs: Any) -> None:

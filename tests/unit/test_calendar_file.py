@@ -3,8 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 from typing import Any
+from unicodedata import category
 from uuid import UUID
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from icalendar import Calendar
 
 from mail.calendar_file import calendar_file
@@ -60,3 +64,40 @@ def test_a_cancelled_consultation_takes_its_entry_away() -> None:
 def test_a_link_that_is_no_web_address_is_left_out() -> None:
     _, event = entry(BOOKED, video_room_url="javascript:alert(1)")
     assert "url" not in event
+
+
+def content_lines(**changes: Any) -> list[str]:
+    """The file's lines, unfolded; each is a name, parameters and a value, and no line is longer than it may be."""
+    facts = AppointmentFacts.model_validate(APPOINTMENT.model_dump() | changes)
+    text = calendar_file(facts, CLINIC).content.decode()
+    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
+    unfolded = text.replace("\r\n ", "")
+    assert not any(category(character) in {"Cc", "Zl", "Zp"} for character in unfolded.replace("\r\n", ""))
+    return unfolded.removesuffix("\r\n").split("\r\n")
+
+
+@given(st.text(max_size=120), st.text(max_size=120).map("https://video.example/".__add__))
+@example("Психолог\r\nATTACH:https://evil.example", "https://video.example/r\r\nATTACH:https://evil.example/x")
+@example("Психолог; детский, \\ 50\u2028минут", " https://video.example/комната?имя=Миша&x=1\n")
+@example("ъ" * 120, "https://video.example/" + "ъ" * 110)
+def test_no_words_and_no_address_add_a_line(type_name: str, url: str) -> None:
+    names = [line.partition(":")[0] for line in content_lines()]
+    assert [line.partition(":")[0] for line in content_lines(type_name=type_name, video_room_url=url)] == names
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("https://video.example/r\r\n", "https://video.example/r"),
+        ("\ufeff https://video.example/r\t", "https://video.example/r"),
+        ("https://video.example/my room", "https://video.example/my%20room"),
+        ("HTTPS://VIDEO.EXAMPLE/r", "HTTPS://VIDEO.EXAMPLE/r"),
+        ("https://[", None),
+        ("https:///r", None),
+        ("java\nscript:alert(1)", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_link_is_read_as_a_browser_reads_it(url: str | None, link: str | None) -> None:
+    assert APPOINTMENT.model_copy(update={"video_room_url": url}).link == link

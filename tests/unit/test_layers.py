@@ -24,7 +24,7 @@ LAYERS = [
     {"db"},
     {"domain"},
     {"settings"},
-    {"errors", "log"},
+    {"errors", "log", "zones"},
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 

@@ -17,10 +17,17 @@ DECLARE
     queues text[];
 BEGIN
     WITH enqueued AS (
-        INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed)
-        SELECT (message ->> 'message_id')::uuid, message ->> 'queue_name', 'queued', message, priority,
-               now() + p_delay * interval '1 millisecond', p_delay > 0
-        FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities) AS sent (message, priority)
+        INSERT INTO dramatiq.queue AS q
+            (message_id, queue_name, state, message, priority, available_at, delayed, position)
+        OVERRIDING SYSTEM VALUE
+        SELECT id, message ->> 'queue_name', 'queued', message, priority,
+               now() + p_delay * interval '1 millisecond', p_delay > 0, place
+        FROM (
+            SELECT (message ->> 'message_id')::uuid AS id, message, priority,
+                   nextval('dramatiq.queue_position_seq') AS place
+            FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities) AS sent (message, priority)
+        ) AS numbered
+        ORDER BY id
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
@@ -36,7 +43,9 @@ COMMENT ON FUNCTION dramatiq.enqueue IS
 escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
 A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
 answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
-try. In plpgsql, which keeps its plans: planning costs more than inserting one message.';
+try. They are written in the order of their ids, so that two senders of the same messages cannot deadlock, and keep the
+order in which they were sent by their positions. In plpgsql, which keeps its plans: planning costs more than inserting
+one message.';
 
 CREATE FUNCTION dramatiq.send(
     actor text, kwargs jsonb DEFAULT '{}', delay interval DEFAULT '0', priority integer DEFAULT NULL,
@@ -50,7 +59,9 @@ DECLARE
     missing text[];
     unknown text[];
     id uuid := gen_random_uuid();
-    first uuid;
+    due timestamptz := now() + greatest(delay, '0');
+    body jsonb;
+    written uuid;
     holder text;
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
@@ -81,28 +92,39 @@ BEGIN
                                            array_to_string(known.required, ', ') || ', and more') || '.');
     END IF;
 
-    INSERT INTO dramatiq.queue AS q (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
-    VALUES (
-        id, known.queue_name, 'queued',
-        jsonb_build_object(
-            'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
-            'options', '{}'::jsonb, 'message_id', id,
-            'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)),
-        coalesce(priority, known.priority), now() + greatest(delay, '0'), coalesce(delay > '0', false), unique_key)
-    ON CONFLICT DO NOTHING
-    RETURNING q.message_id INTO first;
-    IF first IS NULL THEN
-        SELECT q.message_id, q.message ->> 'actor_name' INTO first, holder
-        FROM dramatiq.queue q WHERE q.unique_key = unique_key;
+    body := jsonb_build_object(
+        'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
+        'options', '{}'::jsonb, 'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000));
+    LOOP
+        INSERT INTO dramatiq.queue AS q
+            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
+        VALUES (
+            id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), unique_key)
+        ON CONFLICT DO NOTHING
+        RETURNING q.message_id INTO written;
+        EXIT WHEN FOUND;
+        UPDATE dramatiq.queue AS q
+        SET queue_name = known.queue_name, state = 'queued', mtime = now(), rescues = 0,
+            message = body || jsonb_build_object('message_id', q.message_id),
+            priority = coalesce(send.priority, known.priority), available_at = due,
+            delayed = coalesce(delay > '0', false)
+        WHERE q.unique_key = send.unique_key AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
+        RETURNING q.message_id INTO written;
+        EXIT WHEN FOUND;
+        SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
+        FROM dramatiq.queue q WHERE q.unique_key = send.unique_key;
+        CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
         IF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
                 USING ERRCODE = 'unique_violation', HINT = 'Give the actors keys of their own.';
         END IF;
-        RETURN first;
-    END IF;
+        RETURN written;
+    END LOOP;
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
-    RETURN id;
+    RETURN written;
 END $$;
 COMMENT ON FUNCTION dramatiq.send IS
 'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
-it a no-op that returns the first message''s id.';
+it a no-op that returns the first message''s id, until that is purged. A dead letter that holds the key starts over as
+this message, under its own id: nobody else would run it, and a redrive of it beside this one would do the work twice.';

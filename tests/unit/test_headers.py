@@ -1,0 +1,99 @@
+"""Headers say to a receiver what was written, and only that: read back as RFC 2047 tells receivers to."""
+
+import re
+from base64 import b64decode
+from email.headerregistry import Address
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import settings
+from gateways.mail import mime, outbox
+from gateways.mail.envelope import Mail
+from mail.checks import Unsendable, checked_address, checked_subject
+
+CLINIC = Address("Balansity", addr_spec="no-reply@balansity.example")
+WORD = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/=]*)\?=")
+INJECTION = "=?utf-8?q?=0d=0aBcc:_evil=40example.com?="
+
+words = st.text(
+    st.sampled_from('абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБЩЭЮЯab1 «»—№ʼəș,.:;"()<>@=?_'), min_size=1, max_size=25
+)
+russian = st.lists(words, min_size=1, max_size=12).map(" ".join)
+
+
+def mail(subject: str, recipient: str = "anna@example.com") -> Mail:
+    return Mail("report_ready", recipient, subject, "<p>Привет</p>", "Привет\n", (), "delivery-1")
+
+
+def headers_of(content: bytes) -> dict[str, str]:
+    """Each header's raw value, unfolded: a line end before white space is nothing."""
+    head = content.partition(b"\r\n\r\n")[0].decode("ascii")
+    lines = re.sub(r"\r\n(?=[ \t])", "", head).split("\r\n")
+    assert all(len(line) <= 76 for line in head.split("\r\n") if "=?" in line)
+    names = [line.partition(": ")[0] for line in lines]
+    assert len(set(names)) == len(names)
+    return {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
+
+
+def decoded(value: str) -> str:
+    """White space between adjacent encoded words does not count (RFC 2047, 6.2)."""
+    value = re.sub(r"(?<=\?=)[ \t]+(?==\?)", "", value)
+    return WORD.sub(lambda word: b64decode(word[1], validate=True).decode(), value)
+
+
+@hypothesis_settings(deadline=None, max_examples=400)
+@given(russian)
+@example("Ваш отчет готов: результаты чекапа для Константина Константиновича и Анны Александровны")
+@example("Subject of many words  with two  spaces that is much longer than seventy-eight characters are")
+@example(INJECTION)
+@example(f"Отчет {INJECTION}")
+@example("Я" * 250)
+def test_a_subject_is_read_as_it_was_written(subject: str) -> None:
+    headers = headers_of(mime.build(mail(subject), CLINIC).as_bytes())
+    assert decoded(headers["Subject"]) == subject
+    assert set(headers) == {
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Balansity-Template",
+        "X-Balansity-Delivery", "MIME-Version", "Content-Type",
+    }  # fmt: skip
+
+
+@hypothesis_settings(deadline=None, max_examples=200)
+@given(russian.filter(str.strip))
+@example("Клиника «Баланс» семейной психологии и психотерапии, отделение на Большой Никитской улице")
+@example(INJECTION)
+@example('Balansity, "clinic"')
+def test_a_senders_name_is_read_as_it_was_written(name: str) -> None:
+    sender = Address(name, addr_spec="no-reply@balansity.example")
+    value = decoded(headers_of(mime.build(mail("Тема"), sender).as_bytes())["From"])
+    phrase = value.removesuffix(" <no-reply@balansity.example>")
+    assert re.sub(r"\\(.)", r"\1", phrase[1:-1]) == name if phrase[0] == '"' != name[0] else phrase == name
+
+
+def test_an_outbox_file_holds_the_same_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path))
+    monkeypatch.setenv("EMAIL_FROM", "Клиника Баланс <no-reply@balansity.example>")
+    settings.current.cache_clear()
+    subject = "Напоминание о консультации у детского психолога в среду, 25 ноября, в 10:35"
+    outbox.send(mail(subject))
+    settings.current.cache_clear()
+    [file] = tmp_path.glob("*.eml")
+    headers = headers_of(file.read_bytes())
+    assert decoded(headers["Subject"]) == subject
+    assert decoded(headers["From"]) == "Клиника Баланс <no-reply@balansity.example>"
+
+
+@pytest.mark.parametrize("text", [INJECTION, f"Отчет {INJECTION}", "=?utf-8?b?0K8=?= и =?koi8-r?q?=FF?="])
+def test_a_callers_encoded_word_is_text(text: str) -> None:
+    subject = checked_subject(text)
+    assert subject.replace("= ?", "=?") == text
+    assert not re.search(r"=\?.*\?=", subject)
+
+
+def test_an_address_that_is_an_encoded_word_is_no_address() -> None:
+    with pytest.raises(Unsendable, match="malformed"):
+        checked_address("=?utf-8?q?=0d=0abcc?=@example.com")
+    assert "\r\n" not in headers_of(mime.build(mail("Тема", "a@b.c\r\nBcc: evil@example.com"), CLINIC).as_bytes())["To"]
