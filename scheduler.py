@@ -27,7 +27,17 @@ from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from db.database import single_statements, transaction
-from domain.slots import Missed, PlannedJob, Slot, check_schedule, cron_trigger, has_due, is_ahead, slots_that_came
+from domain.slots import (
+    Missed,
+    PlannedJob,
+    Slot,
+    check_schedule,
+    cron_trigger,
+    has_due,
+    is_ahead,
+    is_schedule,
+    slots_that_came,
+)
 from errors import BalansityError
 from zones import zone_or
 
@@ -126,22 +136,13 @@ def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
             if row is None:
                 queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
             elif (row.schedule, row.time_zone) != (job.schedule, zone):
-                if _can_be_read(row):
+                if is_schedule(row.schedule):  # else a person wrote it, and it had no slots
                     _settle(conn, job, row, now)
                 queries.jobs.change_schedule(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
                 events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
     with transaction() as conn:
         if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):
             events.info("jobs_retired", count=retired)
-
-
-def _can_be_read(row: PlannedJob) -> bool:
-    """Whether the row's schedule is one; a person may have written another, which had no slots to settle."""
-    try:
-        check_schedule(row.schedule)
-    except ValueError:
-        return False
-    return True
 
 
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:

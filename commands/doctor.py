@@ -16,7 +16,7 @@ from commands.output import json_option, moment, show_json
 from db import clock, queries
 from db.connection import STATEMENT_SECONDS, Connection, shown
 from db.migrate import pending
-from domain.slots import INSTANT, is_ahead, next_slot
+from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
 from zones import zone_or
@@ -170,7 +170,9 @@ def _clock(conn: Connection) -> Finding:
 
 
 def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetime) -> bool:
-    """Whether a slot after the last planned one passed a while ago."""
+    """Whether a slot after the last planned one passed a while ago; nobody plans what is no schedule."""
+    if not is_schedule(schedule):
+        return True
     return next_slot(schedule, zone_or(zone_name, settings.current().time_zone), planned_until + INSTANT) < now - LATE
 
 

@@ -14,7 +14,7 @@ from db import clock, queries
 from db.connection import Connection
 from db.database import transaction
 from domain.plan import Happening, at_slots
-from domain.slots import INSTANT, next_slot
+from domain.slots import INSTANT, is_schedule, next_slot
 from zones import zone_or
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
@@ -58,7 +58,7 @@ def happenings_between(conn: Connection, start: datetime, end: datetime) -> list
     }
     happenings: list[Happening] = []
     for job in queries.jobs.list_jobs(conn):
-        if job.name in planners and not job.paused:
+        if job.name in planners and not job.paused and is_schedule(job.schedule):
             begin = max(start, job.planned_until + INSTANT)
             zone = zone_or(job.time_zone, settings.current().time_zone)
             happenings += planners[job.name](conn, begin, end, job.schedule, zone)

@@ -6,7 +6,7 @@ from typing import Any
 import settings
 from db import clock, queries
 from db.connection import Connection
-from domain.slots import is_ahead, next_slots
+from domain.slots import is_ahead, is_schedule, next_slots
 from zones import zone_or
 
 Row = dict[str, Any]
@@ -37,7 +37,11 @@ def jobs(conn: Connection) -> list[Row]:
     for job in rows:
         job["ahead"] = is_ahead(job["planned_until"], now)
         after, zone = max(job["planned_until"], now), zone_or(job["time_zone"], settings.current().time_zone)
-        job["next_runs"] = [] if job["paused"] else next_slots(job["schedule"], zone, after, NEXT_RUNS)
+        job["next_runs"] = (
+            []
+            if job["paused"] or not is_schedule(job["schedule"])
+            else next_slots(job["schedule"], zone, after, NEXT_RUNS)
+        )
     return rows
 
 

@@ -93,6 +93,15 @@ def check_schedule(schedule: str) -> None:
         raise ValueError(f"{schedule!r} never comes: none of its months has such a day")
 
 
+def is_schedule(text: str) -> bool:
+    """Whether check_schedule takes it."""
+    try:
+        check_schedule(text)
+    except ValueError:
+        return False
+    return True
+
+
 def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[datetime]:
     """The planned times in (after, until], in UTC.
 

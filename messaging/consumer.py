@@ -236,5 +236,5 @@ def _jitter(seconds: tuple[float, float]) -> float:
 
 
 def _fences(claims: Iterable[Claim]) -> dict[str, list[Any]]:
-    listed = list(claims)
+    listed = sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle
     return {"ids": [claim.message_id for claim in listed], "attempts": [claim.attempt for claim in listed]}

@@ -58,7 +58,7 @@ class PostgresResults(ResultBackend):
     def _store(self, message_key: str, result: Any, ttl: int) -> None:
         try:
             encoded = self.encoder.encode(result)
-        except (TypeError, ValueError) as error:
+        except (RecursionError, TypeError, ValueError) as error:
             raise InvalidMessage(f"The result of message {message_key} cannot be stored: {error}") from None
         for attempt in range(STORE_ATTEMPTS):
             try:

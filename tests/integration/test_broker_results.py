@@ -77,10 +77,18 @@ def test_an_expired_result_is_missing_and_purged(
         broker.get_results_backend().get_result(message)
 
 
+def bottomless() -> Any:
+    value: Any = []
+    for _ in range(5_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("result", [object, bottomless])
 def test_a_result_that_cannot_be_stored_makes_its_message_a_dead_letter(
-    broker: PostgresBroker, work: Work, connection: Connection
+    broker: PostgresBroker, work: Work, connection: Connection, result: Any
 ) -> None:
-    odd = dramatiq.actor(broker=broker, actor_name="odd", store_results=True)(object)
+    odd = dramatiq.actor(broker=broker, actor_name="odd", store_results=True)(result)
     message = odd.send()
     work()
     broker.join("default", timeout=PATIENCE)

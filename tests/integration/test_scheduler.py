@@ -10,7 +10,11 @@ import pytest
 
 import scheduler
 import settings
+from commands.doctor import is_late
+from commands.plan import happenings_between
+from db import overview, queries
 from db.connection import Connection
+from db.database import transaction
 from domain.slots import Missed
 from errors import BalansityError
 from scheduler import JOBS, enqueue_due, synchronise
@@ -182,6 +186,11 @@ UNREADABLE = {
 )
 def test_a_row_that_no_longer_can_be_read_holds_up_no_job(clinic: Clinic, column: str, value: str) -> None:
     clinic.rows(UNREADABLE[column], value, STATUSES.name)
+    with transaction() as conn:  # what only looks at it sees no slots of it, or those by the clinic's clock
+        assert {job["job"] for job in overview.jobs(conn)} == {job.name for job in JOBS}
+        for job in queries.jobs.list_jobs(conn):
+            assert is_late(job.schedule, job.time_zone, START, START + timedelta(days=2))
+        happenings_between(conn, START, START + timedelta(days=1))
     synchronise(START + MINUTE, [STATUSES])
     enqueue_due(START + 4 * MINUTE, [STATUSES])
     assert slots(clinic, STATUSES.name) == [("10:05", "planned")]
