@@ -10,7 +10,7 @@ from typing import Any
 from errors import InvalidMessage
 
 LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
-DEEPEST = 500  # levels of nesting; Python reads 1,000, less the calls that it is in by then
+DEEPEST = 800  # levels of nesting; Python reads 1,000, less the calls that it is in by then
 ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
 BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")

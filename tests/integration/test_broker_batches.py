@@ -44,14 +44,14 @@ def test_a_message_that_stands_twice_in_a_call_is_refused_by_its_id(
 
 
 @pytest.mark.parametrize("kind", ["list", "dict"])
-@pytest.mark.parametrize("levels", [501, 998, 5_000, 100_000])
+@pytest.mark.parametrize("levels", [801, 998, 5_000, 100_000])
 def test_arguments_nested_too_deeply_are_refused_by_name(
     broker: PostgresBroker, connection: Connection, note: Any, kind: str, levels: int
 ) -> None:
     deep = nested(levels, kind)
-    with pytest.raises(InvalidMessage, match=r"note: argument 2 is nested more than 500 levels deep"):
+    with pytest.raises(InvalidMessage, match=r"note: argument 2 is nested more than 800 levels deep"):
         note.send("[[", deep)
-    with pytest.raises(InvalidMessage, match=r"note: argument 'tree' is nested more than 500 levels deep"):
+    with pytest.raises(InvalidMessage, match=r"note: argument 'tree' is nested more than 800 levels deep"):
         broker.enqueue_many([note.message("shallow"), note.message(tree=deep)])
     assert states(connection) == {}
 
@@ -60,7 +60,7 @@ def test_arguments_nested_too_deeply_are_refused_by_name(
 def test_arguments_nested_as_deeply_as_they_may_be_run(
     broker: PostgresBroker, connection: Connection, work: Any, note: Any, kind: str
 ) -> None:
-    note.send(nested(500, kind), "[" * 2_000, *[[]] * 1_000)
+    note.send(nested(800, kind), "[" * 2_000, *[[]] * 1_000)
     work()
     broker.join("default", timeout=PATIENCE)
     assert states(connection) == {"done": 1}
@@ -105,3 +105,27 @@ def test_what_is_sent_together_keeps_its_order(
     broker.enqueue_many(note.message(number) for number in range(count, 2 * count))
     found = run(connection, "SELECT message -> 'args' -> 0 FROM dramatiq.queue ORDER BY available_at, position")
     assert found == [(number,) for number in range(2 * count)]
+
+
+def test_acks_and_a_sender_of_the_same_messages_never_deadlock(
+    connection: Connection, connect: Callable[[], Connection], note: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages = sorted((note.message(number) for number in range(2)), key=lambda message: message.message_id)
+    note.broker.enqueue_many(messages)
+    consumer = note.broker.consume("default", prefetch=4, timeout=5_000)
+    claims = sorted((next(consumer) for _ in messages), key=lambda claim: claim.message_id, reverse=True)
+    third = connect()
+    third.autocommit = False
+    run(third, "SELECT FROM dramatiq.queue WHERE message_id = %s FOR UPDATE", messages[0].message_id)
+    with ThreadPoolExecutor(2) as both:
+        send = both.submit(note.broker.enqueue_many, messages)
+        until(lambda: blocked(connection) == 1)
+        for claim in claims:
+            consumer.ack(claim)
+        close = both.submit(consumer.close)
+        until(lambda: blocked(connection) == 2)
+        third.rollback()
+        send.result()
+        close.result()
+    assert "deadlock" not in caplog.text
+    assert states(connection) == {"queued": 2}
