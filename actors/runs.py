@@ -5,9 +5,12 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
+import psycopg2
+
 from db import clock, queries
-from db.connection import LOST_CONNECTION, Connection
+from db.connection import Connection
 from db.database import transaction
+from db.text import storable
 from errors import InvalidMessage, RetryableError
 from log import EventLogger
 
@@ -41,7 +44,7 @@ def run_slot(job: str, slot: str, work: Callable[[Connection, datetime], str]) -
             outcome = work(conn, clock.now(conn))
             _finish(conn, run, "succeeded", outcome)
     except BaseException as error:  # Dramatiq's time limit and shutdown are no Exceptions
-        with suppress(RetryableError, *LOST_CONNECTION), transaction() as conn:  # others will tell how it ended
+        with suppress(RetryableError, psycopg2.Error), transaction() as conn:  # raised is what came first
             _finish(conn, run, "failed", _summary(error))
         raise
     events.info("slot_finished", job=job, slot=slot, outcome=outcome)
@@ -64,4 +67,4 @@ def _finish(conn: Connection, run: Run, state: str, outcome: str) -> None:
 
 def _summary(error: BaseException) -> str:
     """The error's kind and first line: the lines after it may quote a person's data."""
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    return storable(": ".join([type(error).__name__, *str(error).splitlines()[:1]]))

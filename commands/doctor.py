@@ -14,8 +14,9 @@ import db.database
 import settings
 from commands.output import json_option, moment, show_json
 from db import clock, queries
-from db.connection import STATEMENT_SECONDS, Connection, shown
+from db.connection import Connection, shown
 from db.migrate import pending
+from db.session import STATEMENT_SECONDS
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
@@ -91,7 +92,9 @@ def _report_storage() -> Finding:
 
 
 def _database(conn: Connection, url: str) -> Iterator[Finding]:
-    missing = pending(url) if not queries.doctor.missing_schemas(conn) else ["all"]
+    missing = (
+        pending(url, start_options=db.database.start_options()) if not queries.doctor.missing_schemas(conn) else ["all"]
+    )
     if missing:
         yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
         return

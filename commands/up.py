@@ -1,9 +1,16 @@
 """Run every process of the Procfile together."""
 
+import multiprocessing
 import os
+import signal
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.synchronize import Event
 from typing import Any
 
 import click
@@ -17,15 +24,19 @@ from db import embedded
 from db.connection import shown
 from db.database import start_options
 from db.migrate import migrate
-from procfile import environment, interruptible, processes, tied
+from procfile import STOPPING, environment, interruptible, processes, tied
 
 STOP_SECONDS = 30  # running messages may finish; what does not is rescued later
+PAUSES_SECONDS = (1, 60)  # before a process that died starts again: twice as long each time, until it lives as long
 
 
 @click.command()
 @click.option("--only", multiple=True, metavar="NAME", help="Run only this process of the Procfile; may be repeated.")
 def up(*, only: tuple[str, ...]) -> None:
-    """Run every process of the Procfile until Ctrl-C, on DATABASE_URL or on the embedded PostgreSQL."""
+    """Run every process of the Procfile until Ctrl-C, on DATABASE_URL or on the embedded PostgreSQL.
+
+    One that dies is started again.
+    """
     with interruptible(), server() as url:
         click.echo(f"PostgreSQL: {shown(url)}")
         migrate(url, start_options=start_options())
@@ -56,13 +67,60 @@ def _wanted(only: tuple[str, ...]) -> dict[str, str]:
 
 
 class Process(honcho.process.Process):  # type: ignore[misc] # honcho publishes no types
-    """Passes on what a process says; when `up` is gone it ends with it, instead of waiting for who reads its events."""
+    """Passes on what a process says, and starts it again when it dies, after pauses that grow.
 
-    def run(self, *arguments: Any) -> None:
+    When `up` is gone it ends with it, instead of waiting for who reads its events.
+    """
+
+    def __init__(self, *arguments: Any, stopping: Event, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.stopping = stopping
+        self.pause = 0
+
+    def run(self, events: Any, ignore_signals: bool) -> None:
+        del ignore_signals
         up_pid = os.getppid()
-        super().run(*arguments)
+        for number in STOPPING:  # it ends when its process has; a handler, unlike SIG_IGN, is not handed down
+            signal.signal(number, lambda *_: None)
+        self._events = events
+        code = self._live()
+        while not self.stopping.is_set() and os.getppid() == up_pid:
+            self._send_message(f"died (rc={code}), starts again in {self.pause} s\n".encode())
+            if not self.stopping.wait(self.pause):
+                code = self._live()
+        self._send_message({"returncode": code}, type="stop")
         if os.getppid() != up_pid:
             os._exit(1)
+
+    def _live(self) -> int:
+        """One life of it: until it and all that it started have ended."""
+        began = time.monotonic()
+        child = self._child_ctor(self.cmd, env=self.env, cwd=self.cwd)
+        self._send_message({"pid": child.pid}, type="start")
+        if self.stopping.is_set():  # and whoever set it may not have known this one
+            _end_group(child.pid, signal.SIGTERM)
+        silent = threading.Event()
+        threading.Thread(target=_bury, args=(child, silent), daemon=True).start()
+        for line in child.stdout:
+            self._send_message(line)
+        silent.set()
+        code: int = child.wait()
+        shortest, longest = PAUSES_SECONDS
+        self.pause = shortest if time.monotonic() - began > longest else max(shortest, min(2 * self.pause, longest))
+        return code
+
+
+def _bury(child: subprocess.Popen[bytes], silent: threading.Event) -> None:
+    """Stop what a process leaves behind when it dies: it would go on beside its successor."""
+    child.wait()
+    _end_group(child.pid, signal.SIGTERM)
+    if not silent.wait(STOP_SECONDS):
+        _end_group(child.pid, signal.SIGKILL)
+
+
+def _end_group(pid: int, how: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, how)
 
 
 class Printer(honcho.printer.Printer):  # type: ignore[misc]
@@ -78,9 +136,11 @@ class Manager(honcho.manager.Manager):  # type: ignore[misc]
 
     def __init__(self, printer: Printer) -> None:
         super().__init__(printer)
-        self._process_ctor = Process
+        self.stopping = multiprocessing.Event()
+        self._process_ctor = partial(Process, stopping=self.stopping)
 
     def terminate(self) -> None:
+        self.stopping.set()
         if self._all_started():
             super().terminate()
 

@@ -1,35 +1,25 @@
 """Connections to PostgreSQL, and pools of them that open when first needed. Nothing here reads a setting."""
 
+import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
-from typing import Any
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, parse_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extras import NamedTupleCursor
-from psycopg2.pool import PoolError, ThreadedConnectionPool
+from psycopg2.pool import PoolError
 
+from db.session import REPORTED, dsn
+from db.trouble import spoils
 from errors import DatabaseError
 
 __all__ = ["Connection"]  # for everybody: the noqa above stands once
 
-LOST_CONNECTION = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError)
-SHUTDOWN = "57P"  # how the codes of errors begin that end a connection
 OLDEST_SERVER = 140000  # PostgreSQL's own numbering: 14.0
-CONNECT_SECONDS = 10
 WAIT_SECONDS = 30  # for a free connection of the pool
-STATEMENT_SECONDS = 30
-
-KEEPALIVE = {
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 10_000,  # milliseconds
-}
 
 
 class Unreachable(DatabaseError, psycopg2.OperationalError):  # noqa: N818 - says what is the case
@@ -42,7 +32,7 @@ class Unreachable(DatabaseError, psycopg2.OperationalError):  # noqa: N818 - say
 class Pool:
     """A pool that opens connections when first needed, waits for a free one and replaces broken ones.
 
-    psycopg2's own, which it wraps, raises as soon as every connection is taken, and hands out dead ones.
+    psycopg2's own raises as soon as every connection is taken, hands out dead ones, and shares them with forks.
     """
 
     def __init__(
@@ -52,10 +42,14 @@ class Pool:
         self.size = size
         self.start_options = start_options
         self.fixed: int | None = None
-        self.address = ""
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """Without connections; a fork forgets its parent's, which psycopg2 closes only where they were opened."""
         self.lock = Lock()
-        self.connections: ThreadedConnectionPool | None = None
-        self.free = BoundedSemaphore(0)
+        self.idle: list[Connection] = []
+        self.places: BoundedSemaphore | None = None
 
     def resize(self, size: int) -> None:
         """Open so many connections at most, whatever was said before; to be said before the first is opened."""
@@ -69,82 +63,92 @@ class Pool:
         """
         return connect(self.url(), start_options=self.start_options())
 
-    def getconn(self) -> Connection:
-        pool = self._opened()
-        if not self.free.acquire(timeout=WAIT_SECONDS):
-            raise PoolError(f"No connection became free in {WAIT_SECONDS} s: raise DATABASE_POOL_SIZE")
-        try:
-            while not _alive(conn := pool.getconn()):
-                pool.putconn(conn, close=True)
-        except psycopg2.OperationalError as error:
-            self.free.release()
-            raise Unreachable(self.address, error) from None
-        except BaseException:
-            self.free.release()
-            raise
-        return conn
-
-    def putconn(self, conn: Connection) -> None:
-        try:
-            idle = not conn.closed and conn.info.transaction_status == TRANSACTION_STATUS_IDLE
-            self._opened().putconn(conn, close=not idle)
-        finally:
-            self.free.release()
-
     def closeall(self) -> None:
         with self.lock:
-            if self.connections:
-                self.connections.closeall()
-            self.connections = None
+            self.places = None
             self.fixed = None
+        self._close_idle()
 
-    def _opened(self) -> ThreadedConnectionPool:
+    def _places(self) -> BoundedSemaphore:
         with self.lock:
-            if self.connections is None:
-                size = self.fixed or self.size()
-                self.address = self.url()
-                address = dsn(self.address, start_options=self.start_options())
-                self.connections = ThreadedConnectionPool(0, size, address, cursor_factory=NamedTupleCursor)
-                self.connections.minconn = size  # of the connections handed back, keep as many
-                self.free = BoundedSemaphore(size)
-            return self.connections
+            if self.places is None:
+                self.places = BoundedSemaphore(self.fixed or self.size())
+            return self.places
+
+    def _idle(self) -> Connection | None:
+        """One that still has its server, of those that wait."""
+        while True:
+            with self.lock:
+                if not self.idle:
+                    return None
+                conn = self.idle.pop()
+            if _alive(conn):
+                return conn
+            conn.close()
+
+    def _close_idle(self) -> None:
+        with self.lock:
+            idle, self.idle = self.idle, []
+        for conn in idle:
+            conn.close()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        """A connection for the block; one that is lost or cannot write is given up, and so are its idle sisters."""
+        places = self._places()
+        if not places.acquire(timeout=WAIT_SECONDS):
+            raise PoolError(f"No connection became free in {WAIT_SECONDS} s: raise DATABASE_POOL_SIZE")
+        try:
+            conn = self._idle() or self.connect()
+            try:
+                yield conn
+            except psycopg2.Error as error:
+                if spoils(error):
+                    conn.close()
+                    self._close_idle()
+                raise
+            finally:
+                self._take_back(conn, places)
+        finally:
+            places.release()
+
+    def _take_back(self, conn: Connection, places: BoundedSemaphore) -> None:
+        well = not conn.closed and conn.info.transaction_status == TRANSACTION_STATUS_IDLE
+        with self.lock:
+            if keep := well and places is self.places:
+                self.idle.append(conn)
+        if not keep:
+            conn.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection whose changes commit together when the block ends, or not at all."""
-        conn = self.getconn()
-        try:
-            with conn:
-                yield conn
-        finally:
-            self.putconn(conn)
+        with self._lent() as conn, conn:
+            yield conn
 
     @contextmanager
     def single_statements(self) -> Iterator[Connection]:
         """A connection on which every statement commits by itself: one round trip instead of three."""
-        conn = self.getconn()
-        try:
-            conn.autocommit = True
-            yield conn
-        finally:
-            if not conn.closed:
-                conn.autocommit = False
-            self.putconn(conn)
+        with self._lent() as conn:
+            try:
+                conn.autocommit = True
+                yield conn
+            finally:
+                if not conn.closed:
+                    conn.autocommit = False
 
 
 def _alive(conn: Connection) -> bool:
-    """Whether an idle connection still has its server: one that ended has left its goodbye in the socket."""
+    """Whether an idle connection still has its server: one that ended has left its goodbye in the socket.
+
+    The first poll only reads that goodbye and calls the connection well; the end comes after it.
+    """
     try:
-        if readable(conn, 0):
+        while readable(conn, 0):
             conn.poll()
     except psycopg2.Error:
         return False
     return not conn.closed
-
-
-def is_lost(error: psycopg2.Error) -> bool:
-    """Whether the connection is gone, or never was: not that the server gave a statement up, or that none is free."""
-    return not isinstance(error, PoolError) and (error.pgcode is None or error.pgcode.startswith(SHUTDOWN))
 
 
 def readable(conn: Connection, seconds: float) -> bool:
@@ -158,25 +162,37 @@ def connect(url: str, *, start_options: bool = True) -> Connection:
     """One connection of the caller's own; without `start_options` where a transaction-mode pooler refuses them.
 
     Raises:
-        DatabaseError: the server does not answer, refuses the login, or is older than PostgreSQL 14.
+        DatabaseError: the server does not answer, refuses the login, is older than PostgreSQL 14 or not in UTF-8.
     """
     try:
         conn = psycopg2.connect(dsn(url, start_options=start_options), cursor_factory=NamedTupleCursor)
     except psycopg2.OperationalError as error:
         raise Unreachable(url, error) from None
-    if conn.server_version < OLDEST_SERVER:
-        version = conn.info.parameter_status("server_version")
+    if problem := _problem(conn):
         conn.close()
-        raise DatabaseError(f"PostgreSQL {version} at {shown(url)} is too old: version 14 or newer is needed.")
+        raise DatabaseError(f"{shown(url)} {problem}")
+    if start_options:
+        _overrule(conn)
     return conn
 
 
-def dsn(url: str, *, start_options: bool) -> str:
-    """`url` with our timeouts and keep-alives for everything it does not set itself."""
-    ours: dict[str, Any] = {"application_name": "balansity", "connect_timeout": CONNECT_SECONDS, **KEEPALIVE}
-    if start_options:
-        ours["options"] = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
-    return str(make_dsn(**{**ours, **parse_dsn(url)}))
+def _problem(conn: Connection) -> str:
+    """Why a database cannot be used, if it cannot."""
+    if conn.server_version < OLDEST_SERVER:
+        version = conn.info.parameter_status("server_version")
+        return f"is PostgreSQL {version}, which is too old: version 14 or newer is needed."
+    if (encoding := conn.info.parameter_status("server_encoding")) != "UTF8":
+        return f"keeps text as {encoding}, which cannot hold every name: CREATE DATABASE … ENCODING 'UTF8'."
+    return ""
+
+
+def _overrule(conn: Connection) -> None:
+    """Set again what PGTZ or PGDATESTYLE overruled: libpq sends these after our options."""
+    wrong = {name: value for name, value in REPORTED.items() if conn.info.parameter_status(name) != value}
+    if wrong:
+        with conn, conn.cursor() as cursor:
+            for name, value in wrong.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
 
 
 def shown(url: str) -> str:

@@ -1,18 +1,22 @@
 """Brings a database to the newest schema; safe to run from several processes at once."""
 
 import hashlib
+import platform
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg2
 import yoyo
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
-from psycopg2.extensions import quote_ident
+from psycopg2.extensions import parse_dsn, quote_ident
+from yoyo.backends.core.postgresql import PostgresqlBackend
+from yoyo.connections import DatabaseURI
 
-from db.connection import connect, shown
+from db.connection import Connection, connect, shown
 from errors import DatabaseError
 from log import EventLogger
 
@@ -40,11 +44,11 @@ def migrate(
         try:
             for folder, schema in folders:
                 _create_schema(url, schema, start_options=start_options)
-                applied += _apply(url, folder, schema)
+                applied += _apply(url, folder, schema, start_options=start_options)
         except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
             raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
-            user = urlsplit(url).username
+            user = parse_dsn(url).get("user")
             raise DatabaseError(
                 f"Role {user} lacks a privilege at {shown(url)}: {str(error).strip()}. "
                 "Migrate as the database's owner (on Supabase: the role postgres)."
@@ -83,8 +87,8 @@ def _digest(migration: Any) -> str:
     return hashlib.sha256(Path(migration.path).read_bytes()).hexdigest()
 
 
-def _apply(url: str, folder: Path, schema: str) -> list[str]:
-    backend = _backend(url, schema)
+def _apply(url: str, folder: Path, schema: str, *, start_options: bool) -> list[str]:
+    backend = _backend(url, schema, start_options=start_options)
     try:
         migrations = yoyo.read_migrations(str(folder))
         missing = backend.to_apply(migrations)
@@ -111,11 +115,11 @@ def _note_digest(backend: Any, migration: Any) -> None:
         )
 
 
-def pending(url: str) -> list[str]:
+def pending(url: str, *, start_options: bool = True) -> list[str]:
     """The names of the migrations that `url` lacks; nothing is changed."""
     names: list[str] = []
     for folder, schema in (BROKER, CLINIC):
-        backend = _backend(url, schema)
+        backend = _backend(url, schema, start_options=start_options)
         try:
             names += [migration.id for migration in backend.to_apply(yoyo.read_migrations(str(folder)))]
         finally:
@@ -156,8 +160,33 @@ def _create_schema(url: str, schema: str, *, start_options: bool) -> None:
         conn.close()
 
 
-def _backend(url: str, schema: str) -> Any:
-    parts = urlsplit(url)
-    query = {**dict(parse_qsl(parts.query)), "schema": schema}
-    ours = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
-    return yoyo.get_backend(ours, migration_table="migration")
+def _backend(url: str, schema: str, *, start_options: bool) -> Any:
+    how = {"schema": schema, "start_options": start_options}
+    backend = Backend(DatabaseURI("postgresql", None, None, None, None, url, how), "migration")
+    backend.init_database()
+    return backend
+
+
+class Backend(PostgresqlBackend):  # type: ignore[misc] # yoyo publishes no types
+    """yoyo on a connection of ours: its own reading of addresses knows one host and no session settings."""
+
+    def connect(self, dburi: DatabaseURI) -> Connection:
+        self.schema = dburi.args["schema"]
+        conn = connect(dburi.database, start_options=dburi.args["start_options"])
+        conn.autocommit = True
+        if dburi.args["start_options"]:
+            with conn.cursor() as cursor:
+                cursor.execute("SET statement_timeout = 0")  # a migration takes as long as its tables are large
+        return conn
+
+    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
+        """What yoyo notes, with the role's name: in a container this process's user may have none."""
+        return {
+            "id": str(uuid.uuid1()),
+            "migration_id": migration and migration.id,
+            "migration_hash": migration and migration.hash,
+            "username": self.connection.info.user,
+            "hostname": platform.node(),
+            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
+            "operation": operation,
+        }

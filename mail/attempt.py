@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+import psycopg2
 from dramatiq.errors import Retry
 
-from db import connection
+from db.trouble import passes
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import mail as gateway
 from gateways.mail.envelope import Accepted, Mail
@@ -72,7 +73,9 @@ def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | No
         try:
             ledger.finish(attempt.mail.delivery_id, attempt.number, outcome, answer, accepted and accepted.message_id)
             break
-        except connection.LOST_CONNECTION as error:
+        except psycopg2.Error as error:
+            if not passes(error):
+                raise
             events.warning("delivery_answer_not_recorded", delivery=attempt.mail.delivery_id, again_in_seconds=pause)
             lost = error
             time.sleep(pause)

@@ -153,7 +153,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
     @contextmanager
     def transaction(self, connection: Connection) -> Iterator[None]:
-        """What this thread sends in the block exists if and only if the transaction of `connection` commits.
+        """What this thread or task sends in the block exists if and only if the transaction of `connection` commits.
 
         Raises:
             ValueError: the connection has none: it is in autocommit mode.

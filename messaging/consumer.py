@@ -14,7 +14,8 @@ from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.message import Message
 
 from db import queries
-from db.connection import Connection, is_lost
+from db.connection import Connection
+from db.trouble import is_lost
 from log import EventLogger, first_line
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
 from messaging.claim import Claim

@@ -1,9 +1,10 @@
 """The way into the queue: messages are stored together, in a transaction of their own or in their sender's."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
@@ -13,7 +14,8 @@ from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from db import queries
-from db.connection import LOST_CONNECTION, Connection, Pool, is_lost
+from db.connection import Connection, Pool
+from db.trouble import passes, spoils
 from messaging.encoding import BETWEEN, encoded, refuse_twins, refused
 
 SEND_ATTEMPTS = 3
@@ -24,28 +26,38 @@ COPY = (
 )
 
 
+@dataclass
+class Joined:
+    """A transaction that sends join until its block is over: a task that was begun in it may outlive it."""
+
+    connection: Connection
+    over: bool = False
+
+
 class Intake:
     """Stores messages in `dramatiq.queue` and rings for them."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.caller = threading.local()  # the transaction that sends of this thread join
+        # The transaction that sends join: of this thread, or of this one task among a loop's.
+        self.caller: ContextVar[Joined | None] = ContextVar("caller", default=None)
 
     @contextmanager
     def joining(self, connection: Connection) -> Iterator[None]:
-        """Store what this thread sends in the block in the transaction of `connection`.
+        """Store what this thread or task sends in the block in the transaction of `connection`.
 
         Raises:
             ValueError: the connection has none: it is in autocommit mode.
         """
         if connection.autocommit and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
             raise ValueError("The connection is in autocommit mode: what is sent could not be rolled back with it.")
-        outer = getattr(self.caller, "connection", None)
-        self.caller.connection = connection
+        joined = Joined(connection)
+        before = self.caller.set(joined)
         try:
             yield
         finally:
-            self.caller.connection = outer
+            joined.over = True
+            self.caller.reset(before)
 
     def store(self, batch: list[Any], priorities: list[int], delay: int) -> None:
         """Store messages, due in `delay` milliseconds: all of them or none.
@@ -56,7 +68,8 @@ class Intake:
         """
         messages = [encoded(each) for each in batch]
         refuse_twins(batch)
-        caller = getattr(self.caller, "connection", None)
+        joined = self.caller.get()
+        caller = joined.connection if joined and not joined.over else None
         began, tried = time.monotonic(), None
         for _ in range(SEND_ATTEMPTS):
             new = len(batch) >= FEWEST_COPIED and not tried and not caller
@@ -69,9 +82,11 @@ class Intake:
                     return
             except psycopg2.DataError as error:
                 raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
-            except LOST_CONNECTION as error:
+            except psycopg2.Error as error:
+                if not passes(error):
+                    raise
                 lost = error
-                if caller or not is_lost(error):
+                if caller or not spoils(error):
                     break
                 tried = int(1000 * (time.monotonic() - began)) + NETWORK_MILLISECONDS
         raise BrokerConnectionError(str(lost)) from lost

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import psycopg2
 from dramatiq import Broker, Middleware
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
-from db.connection import LOST_CONNECTION
+from db.trouble import passes
 from errors import InvalidMessage
 from log import EventLogger
 from messaging.claim import Claim
@@ -34,12 +35,15 @@ class Listeners(dict[str, list[Middleware]]):
         for middleware in reversed(self["after_process_message"]):
             try:
                 middleware.after_process_message(broker, claim, **results)
-            except (BrokerConnectionError, *LOST_CONNECTION):
+            except BrokerConnectionError:
                 claim.interrupted = True
             except InvalidMessage as error:
                 claim.fail()  # type: ignore[no-untyped-call]
                 claim.stuff_exception(error)  # type: ignore[no-untyped-call]
-            except Exception:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
+            except Exception as error:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
+                if isinstance(error, psycopg2.Error) and passes(error):
+                    claim.interrupted = True
+                    continue
                 events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
         if results.get("exception") and claim.retry_delay is None and not claim.interrupted:
             claim.fail()  # type: ignore[no-untyped-call]

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
 from db import queries
-from db.connection import LOST_CONNECTION, Pool
+from db.connection import Pool
+from db.trouble import passes
 from messaging.appetite import Load
 from messaging.claims import Claims
 from messaging.pulse import Pulse
@@ -24,12 +26,14 @@ class Process:
         """Run one of the broker's named queries in a transaction of its own.
 
         Raises:
-            dramatiq.errors.ConnectionError: the database cannot be reached.
+            dramatiq.errors.ConnectionError: the database cannot be reached, or takes nothing now.
         """
         try:
             with self.pool.transaction() as conn:
                 return getattr(queries.broker, name)(conn, **arguments)
-        except LOST_CONNECTION as error:
+        except psycopg2.Error as error:
+            if not passes(error):
+                raise
             raise BrokerConnectionError(str(error)) from error
 
     def load(self) -> Load:

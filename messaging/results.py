@@ -3,12 +3,14 @@
 import time
 from typing import Any
 
+import psycopg2
 from dramatiq.results import Missing, ResultBackend, ResultMissing, ResultTimeout
 from dramatiq.results.backend import DEFAULT_TIMEOUT
 from dramatiq.results.result import unwrap_result
 
 from db import queries
-from db.connection import LOST_CONNECTION, Pool
+from db.connection import Pool
+from db.trouble import passes
 from errors import InvalidMessage
 
 POLL_SECONDS = (0.005, 0.1)  # between looks for a result: twice as long each time
@@ -64,8 +66,8 @@ class PostgresResults(ResultBackend):
             try:
                 with self.pool.transaction() as conn:
                     queries.results.store(conn, message_id=message_key, result=encoded, ttl=ttl)
-            except LOST_CONNECTION:
-                if attempt == STORE_ATTEMPTS - 1:
+            except psycopg2.Error as error:
+                if not passes(error) or attempt == STORE_ATTEMPTS - 1:
                     raise
                 time.sleep(STORE_PAUSE_SECONDS)
             else:

@@ -2,7 +2,6 @@
 
 import psycopg2
 from flask import Blueprint, Response
-from psycopg2.pool import PoolError
 
 from db.database import transaction
 from errors import DatabaseError
@@ -16,6 +15,6 @@ def check() -> Response:
     try:
         with transaction() as conn, conn.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except (DatabaseError, psycopg2.Error, PoolError):
+    except (DatabaseError, psycopg2.Error):
         return Response("The database does not answer.\n", 503, mimetype="text/plain")
     return Response("Good.\n", mimetype="text/plain")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 import settings
-from procfile import interruptible, uninterrupted
+from procfile import interruptible, processes, uninterrupted
 from tests.waiting import until
 
 PATIENCE = 120.0  # seconds
@@ -245,3 +246,33 @@ def test_a_second_owner_is_told_who_the_first_is(folder: Path) -> None:
     assert second.returncode == 1
     [told] = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert f"Process {first.pid} already runs the embedded PostgreSQL" in told["problems"][0]
+
+
+def read_starts(process: subprocess.Popen[str], names: set[str]) -> dict[str, psutil.Process]:
+    """What `up` starts for these lines of the Procfile, read from what it says until it has started them all."""
+    started: dict[str, psutil.Process] = {}
+    assert process.stdout
+    while names - started.keys():
+        if found := re.search(r"(\S+) started \(pid=(\d+)\)", process.stdout.readline()):
+            started[found[1]] = psutil.Process(int(found[2]))
+    return started
+
+
+def test_a_process_that_is_killed_comes_back_and_the_others_live(folder: Path) -> None:
+    up = Up(folder)
+    process = up.start()
+    try:
+        first = read_starts(process, set(processes()))
+        until(up.healthy, "the web process answers", PATIENCE)
+        [*_, child] = [each for each in first["worker-2"].children() if each.name() != "sh"]
+        for victim in (first["worker"], child, first["scheduler"], first["web"]):
+            victim.kill()
+        again = read_starts(process, {"worker", "worker-2", "scheduler", "web"})
+        until(up.healthy, "the web process answers again", PATIENCE)
+        assert first["reports"].is_running()
+        assert all(each.is_running() for each in again.values())
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert processes_of(folder) == []

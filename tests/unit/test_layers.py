@@ -31,11 +31,13 @@ ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 # All that some rooms may import of this project, their own modules aside.
 CLOSED = {
     # Another application can have the broker without the clinic.
-    "messaging": {"db.connection", "db.queries", "db.text", "errors", "log"},
+    "messaging": {"db.connection", "db.queries", "db.text", "db.trouble", "errors", "log"},
     # The way out knows no business: what crosses the border are values of its own, and shapes of input.
     "gateways": {"db", "domain.money", "domain.payload", "errors", "log", "settings"},
     "domain": {"errors"},
-    "db.connection": {"errors"},
+    "db.connection": {"db.session", "db.trouble", "errors"},
+    "db.session": set(),
+    "db.trouble": set(),
     "db.migrate": {"db.connection", "errors", "log"},
     "db.queries": set(),
     "db.text": set(),
