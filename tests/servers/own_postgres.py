@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from psycopg2.extensions import make_dsn, parse_dsn
+
 import settings
 from db import embedded
+
+OWNER = "pgserver" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
 
 
 class OwnServer:
@@ -33,10 +37,32 @@ class OwnServer:
         yield
         self._control("start", "--options", options.strip(), "--log", str(self.folder / "log"))
 
+    @contextmanager
+    def standby(self) -> Iterator["OwnServer"]:
+        """Run a second server that follows this one and takes no writes."""
+        folder = self.folder.with_name(f"{self.folder.name}-standby")
+        address = make_dsn(**parse_dsn(self.url))
+        copy = [str(self.programs / "pg_basebackup"), "-d", address, "-D", str(folder), "-R", "--checkpoint=fast"]
+        folder.mkdir(mode=0o700)
+        if OWNER:
+            shutil.chown(folder, OWNER)
+        subprocess.run(copy, check=True, cwd="/", user=OWNER)
+        Path(folder, ".s.PGSQL.5432.lock").unlink()  # of the first one's socket, which lies in its data
+        standby = OwnServer(folder, f"postgresql://postgres@/postgres?host={folder}", self.programs)
+        standby._control("start", "--options", f"-h '' -k '{folder}'", "--log", str(folder / "log"))
+        try:
+            yield standby
+        finally:
+            standby._control("stop", "--mode", "immediate")
+            shutil.rmtree(folder)
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self._control("promote")
+
     def _control(self, *command: str) -> None:
         program = [str(self.programs / "pg_ctl"), "-D", str(self.folder), "--wait", "--silent"]
-        owner = "pgserver" if os.geteuid() == 0 else None
-        subprocess.run([*program, *command], check=True, cwd="/", user=owner)
+        subprocess.run([*program, *command], check=True, cwd="/", user=OWNER)
 
 
 @contextmanager
