@@ -1,7 +1,9 @@
 """Log events: a fixed name and key=value fields, never a person's name, address or answers."""
 
 import logging
+import sys
 import traceback
+from types import TracebackType
 from typing import Any
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -37,8 +39,7 @@ class Discreet(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and record.exc_info[0]:
-            kind, _, where = record.exc_info
-            record.exc_text = "".join(traceback.format_tb(where)) + kind.__qualname__
+            record.exc_text = _whence(*record.exc_info)
             record.exc_info = None
         return not any(getattr(argument, "handed_back", False) for argument in record.args or ())
 
@@ -62,8 +63,7 @@ WORKERS.addFilter(DISCREET)
 
 def hide_payloads() -> None:
     """Make the loggers discreet through which Dramatiq reports the failures of actors, consumers and middleware."""
-    for name in ("dramatiq.broker.PostgresBroker", "messaging.broker"):
-        logging.getLogger(name).addFilter(DISCREET)
+    logging.getLogger("dramatiq.broker.PostgresBroker").addFilter(DISCREET)
     WORKERS.logger.addHandler(WORKERS)
     WORKERS.logger.propagate = False
 
@@ -81,12 +81,18 @@ class EventLogger:
         self.logger.warning(_line(event, fields))
 
     def error(self, event: str, *, with_traceback: bool = False, **fields: Any) -> None:
-        self.logger.error(_line(event, fields), exc_info=with_traceback)
+        """Write it; `with_traceback`, where the present exception rose, but not what it says: that may quote a person."""
+        line = _line(event, fields)
+        self.logger.error(f"{line}\n{_whence(*sys.exc_info())}" if with_traceback else line)
 
 
 def first_line(error: Exception) -> str:
     """What an error says, without the details after it: PostgreSQL's may quote a row."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _whence(kind: type[BaseException] | None, _: BaseException | None, where: TracebackType | None) -> str:
+    return "".join(traceback.format_tb(where)) + (kind.__qualname__ if kind else "")
 
 
 def _line(event: str, fields: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 
 from db.text import storable
+from errors import InvalidMessage
 
 claim_order = count()
 
@@ -43,10 +44,17 @@ class Claim(MessageProxy):
         return f"<Claim {self} attempt={self.attempt}>"
 
     def new_options(self) -> str:
-        """Its options as JSON: all that a retry changes. The arguments stay as sent, whatever the actor did to them."""
+        """Its options as JSON: all that a retry changes. The arguments stay as sent, whatever the actor did to them.
+
+        Raises:
+            InvalidMessage: a hook or the actor put something among them that JSON cannot carry.
+        """
         if "traceback" in self.options:
             self.options["traceback"] = storable(self.options["traceback"])
-        return json.dumps(self.options, default=str)
+        try:
+            return json.dumps(self.options, default=str, allow_nan=False)
+        except Exception as error:  # noqa: BLE001 - a guest's object may raise anything when it is written
+            raise InvalidMessage(f"Its options cannot be stored: {in_words(error)}") from None
 
     def failure(self) -> str:
         """What went wrong, for a person."""
@@ -54,6 +62,14 @@ class Claim(MessageProxy):
             return "The database went away before the message's results and successors were kept: it runs again."
         if self._exception is None:
             return f"No actor is called {self.actor_name!r} in this worker."
-        summary = f"{type(self._exception).__name__}: {self._exception}"
+        summary = in_words(self._exception)
         traceback = self.options.get("traceback", "").rstrip()  # of this failure, or of an earlier one
         return storable(traceback if traceback.endswith(summary) else summary)
+
+
+def in_words(error: BaseException) -> str:
+    """An exception's kind and what it says; some raise another when they are asked."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception as unsaid:  # noqa: BLE001 - whatever it is, the message ends with the kind of its failure
+        return f"{type(error).__name__}, which raises {type(unsaid).__name__} when asked what it says"

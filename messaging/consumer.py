@@ -16,6 +16,7 @@ from dramatiq.message import Message
 from db import queries
 from db.connection import Connection
 from db.trouble import is_lost
+from errors import InvalidMessage
 from log import EventLogger, first_line
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
 from messaging.claim import Claim
@@ -71,9 +72,9 @@ class PostgresConsumer(Consumer):
         if message.handed_back:
             return
         if message.interrupted:
-            self._settle_now("retry", message, options=None, delay=INTERRUPTED_DELAY)
+            self._settle_now("retry", message, options=None, delay=INTERRUPTED_DELAY, error=message.failure())
         elif message.retry_delay is not None:
-            self._settle_now("retry", message, options=message.new_options(), delay=message.retry_delay)
+            self._end("retry", message, delay=message.retry_delay)
         else:
             self.claims.settle(message)
 
@@ -83,7 +84,7 @@ class PostgresConsumer(Consumer):
         if message.interrupted:
             self.ack(message)
         else:
-            self._settle_now("reject", message, options=message.new_options())
+            self._end("reject", message)
 
     def requeue(self, messages: Any) -> None:
         """Hand back what has not started, as Dramatiq asks at shutdown."""
@@ -195,11 +196,21 @@ class PostgresConsumer(Consumer):
             events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")
             return None
 
+    def _end(self, how: str, claim: Claim, **arguments: Any) -> None:
+        """Retry or reject with the claim's new options; one that cannot be stored ends as a dead letter."""
+        reason = claim.failure()
+        try:
+            options = claim.new_options()
+        except InvalidMessage as error:
+            self._settle_now("reject", claim, options=None, error=f"{reason}\n{error}")
+        else:
+            self._settle_now(how, claim, options=options, error=reason, **arguments)
+
     def _settle_now(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject under the fence; a lost connection is raised, so that Dramatiq tries again."""
         fence = {"id": claim.message_id, "attempt": claim.attempt}
         try:
-            ours = self.process.call(how, **fence, error=claim.failure(), **arguments)
+            ours = self.process.call(how, **fence, **arguments)
         except psycopg2.Error as error:
             how = "reject"
             reason = f"It could not be settled: {first_line(error)}"

@@ -1,7 +1,7 @@
 """The contract between actors and SQL: which actors there are, what they accept, which pgmq queue feeds them."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from db import queries
@@ -20,7 +20,7 @@ def publish(connection: Connection, actors: Iterable[Any], *, retire: bool) -> N
 
 
 def _described(actor: Any) -> dict[str, Any]:
-    parameters = inspect.signature(actor.fn).parameters.values()
+    parameters = _parameters(actor.fn)
     named = [each for each in parameters if each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}]
     return {
         "name": actor.actor_name,
@@ -32,3 +32,11 @@ def _described(actor: Any) -> dict[str, Any]:
         else [each.name for each in named],
         "pgmq_queue": actor.options.get("pgmq_queue"),
     }
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What a function takes; one that does not tell, as some of C, takes anything."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return [inspect.Parameter("anything", inspect.Parameter.VAR_KEYWORD)]

@@ -35,3 +35,13 @@ def test_no_logger_of_dramatiqs_quotes_an_exception(name: str, written: StringIO
     assert 'File "' in written.getvalue()
     assert "ValueError" in written.getvalue()
     assert ADDRESS not in written.getvalue()
+
+
+def test_no_event_of_ours_quotes_an_exception(written: StringIO) -> None:
+    try:
+        int(ADDRESS)
+    except ValueError:
+        log.EventLogger("anything").error("it_failed", with_traceback=True, job="cleanup")
+    assert written.getvalue().startswith("it_failed job=cleanup\n  File ")
+    assert "ValueError" in written.getvalue()
+    assert ADDRESS not in written.getvalue()
