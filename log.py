@@ -81,7 +81,7 @@ class EventLogger:
         self.logger.warning(_line(event, fields))
 
     def error(self, event: str, *, with_traceback: bool = False, **fields: Any) -> None:
-        """Write it; `with_traceback`, where the present exception rose, but not what it says: that may quote a person."""
+        """Write it; `with_traceback`, where the present exception rose, not what it says: that may quote a person."""
         line = _line(event, fields)
         self.logger.error(f"{line}\n{_whence(*sys.exc_info())}" if with_traceback else line)
 
