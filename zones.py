@@ -1,5 +1,6 @@
-"""Time zones by name: every name that comes from outside (a setting, a row) is read here."""
+"""Time zones: every name from outside (a setting, a row) is read here, and what their clocks show is written."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -21,3 +22,8 @@ def zone_or(name: str | None, default: ZoneInfo) -> ZoneInfo:
         return zone_named(name) if name else default
     except ValueError:
         return default
+
+
+def clock_time(at: datetime, zone: ZoneInfo) -> str:
+    """A time by the clocks of a zone, for example `2026-11-25 10:35:00`."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"

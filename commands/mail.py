@@ -63,7 +63,7 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
 
 
 @click.command()
-@click.argument("template", required=False, type=click.Choice(sorted(TEMPLATES)))
+@click.argument("template", required=False, metavar="[TEMPLATE]", type=click.Choice(sorted(TEMPLATES)))
 @click.option("--html", is_flag=True, help="Print the HTML instead of the plain text.")
 def preview(template: str | None, html: bool) -> None:
     """Show TEMPLATE with sample data; without it, list the templates.

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 import settings
+from zones import clock_time
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -38,7 +39,7 @@ def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def moment(at: datetime) -> str:
     """A time as people read it, by the clinic's clocks."""
-    return f"{at.astimezone(settings.current().time_zone):%Y-%m-%d %H:%M:%S}"
+    return clock_time(at, settings.current().time_zone)
 
 
 def _cell(value: object) -> Text:

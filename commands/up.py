@@ -66,7 +66,7 @@ def _wanted(only: tuple[str, ...]) -> dict[str, str]:
     return {name: command for name, command in found.items() if not only or name in only}
 
 
-class Process(honcho.process.Process):  # type: ignore[misc] # honcho publishes no types
+class LastingProcess(honcho.process.Process):  # type: ignore[misc] # honcho publishes no types
     """Passes on what a process says, and starts it again when it dies, after pauses that grow.
 
     When `up` is gone it ends with it, instead of waiting for who reads its events.
@@ -137,7 +137,7 @@ class Manager(honcho.manager.Manager):  # type: ignore[misc]
     def __init__(self, printer: Printer) -> None:
         super().__init__(printer)
         self.stopping = multiprocessing.Event()
-        self._process_ctor = partial(Process, stopping=self.stopping)
+        self._process_ctor = partial(LastingProcess, stopping=self.stopping)
 
     def terminate(self) -> None:
         self.stopping.set()

@@ -390,6 +390,8 @@ BEGIN
     RETURN confirmed;
 END $$;
 
+COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) IS 'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';
+
 CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -797,6 +799,8 @@ COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept ev
 CREATE FUNCTION balansity.now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN COALESCE((NULLIF(current_setting('balansity.now'::text, true), ''::text))::timestamp with time zone, now());
+
+COMMENT ON FUNCTION balansity.now() IS 'The one clock of what is due, late or over: the transaction''s time, or what a test has set in its place.';
 
 CREATE TABLE public.appointment_types (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1648,6 +1652,8 @@ BEGIN
                        WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
             EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
                             EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
+        END IF;
+        IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
             EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
                             WHERE dramatiq.priority_of(message) > 0', p_pgmq_queue || '_urgent', queue);
         END IF;
@@ -2140,6 +2146,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
+COMMENT ON FUNCTION public.handle_appointment_change() IS 'Consultation moved or cancelled → mail, each move its own: the calendar of the family follows.';
+
 CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2175,6 +2183,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
+COMMENT ON FUNCTION public.handle_checkup_completed() IS 'Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all the same,
+and its mail, having no address, ends in the ledger.';
+
 CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2193,6 +2204,8 @@ BEGIN
     );
     RETURN NULL;
 END $$;
+
+COMMENT ON FUNCTION public.handle_new_appointment() IS 'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
 
 CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2222,6 +2235,8 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+
+COMMENT ON FUNCTION public.handle_payment_status_change() IS 'Payment status changed → what that status requires, each once; a change that may not be is flagged for a person.';
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -2515,8 +2530,6 @@ CREATE TABLE dramatiq.queue (
     state dramatiq.state,
     mtime timestamp with time zone DEFAULT now(),
     message jsonb,
-    result jsonb,
-    result_ttl timestamp with time zone,
     "position" bigint NOT NULL,
     priority integer DEFAULT 0 NOT NULL,
     available_at timestamp with time zone DEFAULT now() NOT NULL,

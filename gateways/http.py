@@ -33,7 +33,7 @@ def request(method: str, url: str, headers: Mapping[str, str], content: Any = No
         raise OutcomeUnknown(f"{host} did not answer: {type(error).__name__}") from None
 
 
-class Connection(HTTPConnection):
+class OutwardConnection(HTTPConnection):
     """A connection that tells apart what fails before the request is written: urllib3's own errors do not."""
 
     def connect(self) -> None:
@@ -53,17 +53,17 @@ class Connection(HTTPConnection):
             raise RetryableError(f"{self.host} did not take the request in {WRITE_SECONDS} s") from error
 
 
-class TlsConnection(Connection, HTTPSConnection):
+class OutwardTlsConnection(OutwardConnection, HTTPSConnection):
     """The same over TLS."""
 
 
-class Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = Connection
+class OutwardPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = OutwardConnection
 
 
-class TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = TlsConnection
+class OutwardTlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = OutwardTlsConnection
 
 
 connections = urllib3.PoolManager(maxsize=CONNECTIONS)
-connections.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+connections.pool_classes_by_scheme = {"http": OutwardPool, "https": OutwardTlsPool}

@@ -14,9 +14,7 @@ DEEPEST = 800  # levels of nesting; Python reads 1,000, less the calls that it i
 ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
 BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
 ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
-DOUBTFUL = re.compile(
-    r"\\u(0000|d[89a-f])"
-)  # how what PostgreSQL refuses looks in JSON, and a few things that it takes
+DOUBTFUL = re.compile(r"\\u(0000|d[89a-f])")  # what PostgreSQL may refuse, as JSON writes it
 MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63

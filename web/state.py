@@ -8,6 +8,7 @@ from flask import Blueprint, render_template
 import settings
 from db import clock, overview, queries
 from db.database import transaction
+from zones import clock_time
 
 MOST_DEAD = 20
 
@@ -46,5 +47,5 @@ def _dead_letter(row: Any) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, datetime):
-        return f"{value.astimezone(settings.current().time_zone):%Y-%m-%d %H:%M:%S}"
+        return clock_time(value, settings.current().time_zone)
     return "" if value is None else str(value)

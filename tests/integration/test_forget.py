@@ -24,7 +24,6 @@ from tests.clinic import Clinic
 from tests.integration.forget_cases import AT, forget, traces
 from tests.waiting import until
 
-PATIENCE_SECONDS = 60
 UNFINISHED = """
     SELECT (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
          + (SELECT sum(queue_length) FROM pgmq.metrics_all())

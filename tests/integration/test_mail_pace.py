@@ -21,7 +21,7 @@ from mail.delivery import deliver
 from mail.order import read_order
 from tests.clinic import Clinic
 from tests.servers import sendgrid as server
-from tests.servers.sendgrid import Answer, SendGrid
+from tests.servers.sendgrid import Reply, SendGrid
 
 NOW = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -109,7 +109,7 @@ for line in sys.stdin:
 """
 
 
-class Worker:
+class Sender:
     """Another process that keeps to the pace."""
 
     def __init__(self) -> None:
@@ -128,9 +128,9 @@ class Worker:
 
 
 @pytest.fixture
-def workers(provider: SendGrid) -> Iterator[list[Worker]]:
+def workers(provider: SendGrid) -> Iterator[list[Sender]]:
     """Two that have taken places for half a second, used one each, and been idle since."""
-    workers = [Worker(), Worker()]
+    workers = [Sender(), Sender()]
     for worker in workers:
         worker.ask(mails=1)
     for worker in workers:
@@ -141,7 +141,7 @@ def workers(provider: SendGrid) -> Iterator[list[Worker]]:
         worker.process.communicate(timeout=20)
 
 
-def test_a_burst_of_two_workers_leaves_at_the_limit(workers: list[Worker]) -> None:
+def test_a_burst_of_two_workers_leaves_at_the_limit(workers: list[Sender]) -> None:
     started = time.time()
     for worker in workers:
         worker.ask(mails=20)
@@ -149,10 +149,10 @@ def test_a_burst_of_two_workers_leaves_at_the_limit(workers: list[Worker]) -> No
 
 
 def test_a_provider_that_asks_for_a_pause_gets_it_from_everyone(
-    provider: SendGrid, connection: Connection, workers: list[Worker]
+    provider: SendGrid, connection: Connection, workers: list[Sender]
 ) -> None:
     order = {"to": "anna@example.com", "subject": "Тема", "template": "report_ready", "variables": {"name": "Анна"}}
-    provider.scripted.append(Answer(429, headers={"X-RateLimit-Reset": str(int(time.time()) + 60)}))
+    provider.scripted.append(Reply(429, headers={"X-RateLimit-Reset": str(int(time.time()) + 60)}))
     for message_id in ("m1", "m2"):
         with pytest.raises(Retry) as again:
             deliver(read_order(order), message_id)

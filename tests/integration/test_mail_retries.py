@@ -17,7 +17,7 @@ from db.connection import Connection
 from mail import pace
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
-from tests.servers.sendgrid import Answer, SendGrid
+from tests.servers.sendgrid import Reply, SendGrid
 from tests.waiting import until
 
 FREE = "UPDATE balansity.mail_pace SET free_at = now()"
@@ -100,7 +100,7 @@ def test_a_mail_may_wait_for_its_place_more_often_than_it_may_be_tried(
 def test_a_provider_may_ask_for_more_pauses_than_a_mail_has_tries(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    provider.scripted += [Answer(429)] * (MAX_RETRIES + 1)
+    provider.scripted += [Reply(429)] * (MAX_RETRIES + 1)
     send()
     run_again(connection, MAX_RETRIES + 1, FREE)
     wait_for(connection, "done")
@@ -110,7 +110,7 @@ def test_a_provider_may_ask_for_more_pauses_than_a_mail_has_tries(
 def test_a_mail_that_is_out_of_tries_is_failed_and_goes_out_once_redriven(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    refusal = Answer(503, {"errors": [{"message": "down for repairs", "field": None}]})
+    refusal = Reply(503, {"errors": [{"message": "down for repairs", "field": None}]})
     provider.scripted += [refusal] * (MAX_RETRIES + 1)
     send()
     until(lambda: message(connection)["delayed"], "the message waits")
@@ -129,7 +129,7 @@ def test_a_mail_that_is_out_of_tries_is_failed_and_goes_out_once_redriven(
 def test_a_mail_that_is_out_of_tries_stays_unknown_if_one_of_them_may_have_gone_out(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    provider.scripted += [Answer(0)] + [Answer(503)] * MAX_RETRIES
+    provider.scripted += [Reply(0)] + [Reply(503)] * MAX_RETRIES
     send()
     run_again(connection, MAX_RETRIES, "UPDATE balansity.delivery SET changed_at = now() - interval '1 day'")
     wait_for(connection, "rejected")
@@ -150,7 +150,7 @@ def test_a_mail_that_could_never_even_be_written_is_failed_once_out_of_tries(
 def test_whatever_the_provider_says_can_be_kept(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    provider.scripted.append(Answer(400, {"errors": [{"message": "bad \0 or \ud800", "field": None}]}))
+    provider.scripted.append(Reply(400, {"errors": [{"message": "bad \0 or \ud800", "field": None}]}))
     send()
     wait_for(connection, "done")
     row = cases.row(connection, "SELECT outcome, answer FROM balansity.delivery_attempt")
@@ -166,7 +166,7 @@ def resend(conn: Connection) -> Any:
 def test_a_failed_mail_is_sent_again_when_a_person_says_so(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    provider.scripted.append(Answer(400, {"errors": [{"message": "unverified sender", "field": "from"}]}))
+    provider.scripted.append(Reply(400, {"errors": [{"message": "unverified sender", "field": "from"}]}))
     send(key="report:1")
     wait_for(connection, "done")
     assert ledger(connection) == ("failed", 1)
@@ -179,7 +179,7 @@ def test_a_failed_mail_is_sent_again_when_a_person_says_so(
 def test_an_unknown_mail_is_sent_again_at_once_when_a_person_says_so(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    provider.scripted.append(Answer(0))
+    provider.scripted.append(Reply(0))
     send()
     until(lambda: message(connection)["delayed"], "the message waits for news")
     assert ledger(connection) == ("unknown", 1)
@@ -201,7 +201,7 @@ def test_a_mail_that_was_sent_is_not_sent_again(
 def test_a_mail_whose_message_is_gone_is_not_sent_again(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    provider.scripted.append(Answer(400))
+    provider.scripted.append(Reply(400))
     send()
     wait_for(connection, "done")
     change(connection, "DELETE FROM dramatiq.queue")

@@ -150,6 +150,19 @@ def test_a_queue_that_was_made_anew_is_furnished_again(database: str, connection
         assert cursor.fetchone() == (True,)
 
 
+@pytest.mark.parametrize("what", ["TRIGGER ring ON pgmq.q_email_queue", "INDEX pgmq.email_queue_urgent"])
+def test_what_somebody_removed_of_a_routes_furniture_comes_back(
+    connection: Connection, database: str, what: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP {what}")
+        actors.publish(database)
+        cursor.execute("SELECT dramatiq.doorless_routes()")
+        assert cursor.fetchall() == []
+        cursor.execute("SELECT to_regclass('pgmq.email_queue_urgent') IS NOT NULL")
+        assert cursor.fetchone() == (True,)
+
+
 def test_the_brokers_migrations_alone_make_a_whole_broker(empty_database: str) -> None:
     assert "010_create_queue" in migrate(empty_database, (BROKER,))
     assert migrate(empty_database, (BROKER,)) == []

@@ -19,7 +19,6 @@ from tests.waiting import until
 pytestmark = pytest.mark.usefixtures("shop")
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture

@@ -23,8 +23,6 @@ from tests.clinic import Clinic
 from tests.integration.report_cases import answer, completed_checkup, kept, mails
 from tests.waiting import until
 
-PATIENCE_SECONDS = 20
-
 
 def test_a_report_is_kept_and_its_mail_sent_together(clinic: Clinic) -> None:
     user_id = clinic.add_user()

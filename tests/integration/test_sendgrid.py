@@ -27,7 +27,7 @@ from mail.delivery import deliver
 from mail.order import read_order
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
-from tests.servers.sendgrid import Answer, SendGrid
+from tests.servers.sendgrid import Reply, SendGrid
 from tests.servers.smtp import make_certificate
 
 PDF = Attachment("report.pdf", "application/pdf", b"%PDF-1.7 x")
@@ -79,9 +79,9 @@ def test_threads_share_the_kept_connections(provider: SendGrid) -> None:
 
 
 @pytest.mark.parametrize(
-    "goodbye", [Answer(202, headers={"Connection": "close"}), Answer(202, then_hang_up=True)], ids=["said", "unsaid"]
+    "goodbye", [Reply(202, headers={"Connection": "close"}), Reply(202, then_hang_up=True)], ids=["said", "unsaid"]
 )
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced(provider: SendGrid, goodbye: Answer) -> None:
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(provider: SendGrid, goodbye: Reply) -> None:
     provider.scripted.append(goodbye)
     send(mail(1))
     assert provider.closed.acquire(timeout=20)
@@ -129,19 +129,19 @@ def test_what_only_the_sandbox_saw_is_told_apart_in_the_ledger(
     ],
 )
 def test_each_status_means_what_it_says(provider: SendGrid, status: int, error: type[Exception]) -> None:
-    provider.scripted.append(Answer(status, {"errors": [{"message": "so it is", "field": "here"}]}))
+    provider.scripted.append(Reply(status, {"errors": [{"message": "so it is", "field": "here"}]}))
     with pytest.raises(error, match=rf"{status}: so it is \(here\)"):
         send(mail())
 
 
 def test_an_error_page_that_is_not_json_is_quoted(provider: SendGrid) -> None:
-    provider.scripted.append(Answer(503, {"unexpected": True}))
+    provider.scripted.append(Reply(503, {"unexpected": True}))
     with pytest.raises(RetryableError, match="unexpected"):
         send(mail())
 
 
 def test_the_limit_is_honoured_by_its_reset_time(provider: SendGrid) -> None:
-    provider.scripted.append(Answer(429, headers={"X-RateLimit-Reset": str(int(time.time()) + 90)}))
+    provider.scripted.append(Reply(429, headers={"X-RateLimit-Reset": str(int(time.time()) + 90)}))
     with pytest.raises(ProviderBusy) as busy:
         send(mail())
     assert 85 <= busy.value.seconds <= 90
@@ -152,7 +152,7 @@ def test_the_limit_is_honoured_by_its_reset_time(provider: SendGrid) -> None:
 )
 def test_a_worker_whose_clock_is_wrong_pauses_no_longer(provider: SendGrid, date: str, seconds: float) -> None:
     reset = datetime(2026, 11, 25, 10, 0, 30, tzinfo=UTC)
-    provider.scripted.append(Answer(429, headers={"X-RateLimit-Reset": f"{reset.timestamp():.0f}", "Date": date}))
+    provider.scripted.append(Reply(429, headers={"X-RateLimit-Reset": f"{reset.timestamp():.0f}", "Date": date}))
     with pytest.raises(ProviderBusy) as busy:
         send(mail())
     assert busy.value.seconds == seconds
@@ -170,14 +170,14 @@ def test_a_worker_whose_clock_is_wrong_pauses_no_longer(provider: SendGrid, date
 def test_a_limit_without_a_useful_reset_time_still_pauses(
     provider: SendGrid, header: dict[str, str], seconds: float
 ) -> None:
-    provider.scripted.append(Answer(429, headers=header))
+    provider.scripted.append(Reply(429, headers=header))
     with pytest.raises(ProviderBusy) as busy:
         send(mail())
     assert busy.value.seconds == seconds
 
 
 def test_a_connection_lost_after_the_request_is_unknown(provider: SendGrid) -> None:
-    provider.scripted.append(Answer(0))
+    provider.scripted.append(Reply(0))
     with pytest.raises(OutcomeUnknown, match="ProtocolError"):
         send(mail())
 
@@ -308,7 +308,7 @@ def test_the_key_is_never_logged(provider: SendGrid, caplog: pytest.LogCaptureFi
     log.set_up("DEBUG")
     with caplog.at_level(logging.DEBUG):
         send(mail())
-        provider.scripted.append(Answer(401))
+        provider.scripted.append(Reply(401))
         with pytest.raises(RetryableError) as refused:
             send(mail())
     assert server.KEY not in caplog.text + str(refused.value)

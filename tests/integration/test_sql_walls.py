@@ -8,11 +8,15 @@ import pytest
 
 from db import queries
 from db.connection import Connection
+from settings import ROOT
 
-CLINIC = re.compile(r"\b(public\.|balansity|(email|report_generation|payment_processing|analytics)_queue)")
+CLINIC = re.compile(
+    r"\b(public\.|balansity|(email|report_generation|payment_processing|analytics)_queue)"
+    r"|'(emails|reports|payments|analytics|appointments)'"
+)
 TABLES = re.compile(r"\bdramatiq\.(queue|worker|actor|result|counter)\b")
 QUERIES = Path(queries.__file__).parent
-BROKERS_QUERIES = {"broker", "messages", "results", "limits"}
+BROKERS_QUERIES = {"broker", "limits", "messages", "pgmq", "results"}
 
 SQL = """
     SELECT pronamespace::regnamespace::text AS schema, proname AS name, pg_get_functiondef(oid) AS text
@@ -47,12 +51,20 @@ def test_no_query_names_what_lies_behind_its_wall(path: Path) -> None:
     assert not broken("dramatiq" if path.stem in BROKERS_QUERIES else "balansity", path.read_text(encoding="utf-8"))
 
 
+def test_the_broker_runs_no_query_of_the_clinics() -> None:
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "messaging").glob("*.py"))
+    asked = {noun for source in sources for noun in re.findall(r"\bqueries\.(\w+)", source)}
+    assert asked
+    assert asked <= BROKERS_QUERIES
+
+
 @pytest.mark.parametrize(
     ("schema", "text"),
     [
         ("dramatiq", "SELECT FROM public.users"),
         ("dramatiq", "PERFORM balansity.now()"),
         ("dramatiq", "SELECT pgmq.send('email_queue', '{}')"),
+        ("dramatiq", "PERFORM dramatiq.ring('{}') WHERE queue_name = 'emails'"),
         ("balansity", "SELECT FROM dramatiq.queue q"),
         ("public", "DELETE FROM dramatiq.worker"),
     ],

@@ -18,7 +18,7 @@ Problem = tuple[str, str]  # message, field
 
 
 @dataclass
-class Answer:
+class Reply:
     """What the server says instead of accepting; `status` 0 hangs up without a word."""
 
     status: int
@@ -33,7 +33,7 @@ class SendGrid:
 
     url: str
     accepted: list[dict[str, Any]] = field(default_factory=list)
-    scripted: list[Answer] = field(default_factory=list)  # given out first, one a request
+    scripted: list[Reply] = field(default_factory=list)  # given out first, one a request
     delay_seconds: float = 0
     connections: int = 0
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a request read
@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):  # the client gave up waiting
             self._say(answer)
 
-    def _judge(self, content: bytes) -> Answer:
+    def _judge(self, content: bytes) -> Reply:
         if self.path != "/v3/mail/send":
             return _refusal(404, ("Not Found", ""))
         if self.headers["Authorization"] != f"Bearer {KEY}":
@@ -111,10 +111,10 @@ class _Handler(BaseHTTPRequestHandler):
         if problems := [problem for check in CHECKS for problem in check(request)]:
             return _refusal(400, *problems)
         if request.get("mail_settings", {}).get("sandbox_mode", {}).get("enable"):
-            return Answer(200)
-        return Answer(202, headers={"X-Message-Id": uuid.uuid4().hex[:22]})
+            return Reply(200)
+        return Reply(202, headers={"X-Message-Id": uuid.uuid4().hex[:22]})
 
-    def _say(self, answer: Answer) -> None:
+    def _say(self, answer: Reply) -> None:
         self.close_connection |= answer.status == 0 or answer.then_hang_up
         if answer.status == 0:
             return
@@ -131,8 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the tests' output is for the tests."""
 
 
-def _refusal(status: int, *problems: Problem) -> Answer:
-    return Answer(
+def _refusal(status: int, *problems: Problem) -> Reply:
+    return Reply(
         status, {"errors": [{"message": message, "field": field, "help": None} for message, field in problems]}
     )
 

@@ -11,14 +11,12 @@ consumed → queued    retry, requeue at shutdown, rescue from a dead worker
 rejected → queued    redrive';
 
 CREATE TABLE dramatiq.queue (
-    -- dramatiq-pg's columns, for its CLI and for results
+    -- dramatiq-pg's columns, as its command asks for them
     message_id uuid PRIMARY KEY,
     queue_name text NOT NULL DEFAULT 'default',
     state dramatiq.state,
     mtime timestamptz DEFAULT now(),
     message jsonb,
-    result jsonb,
-    result_ttl timestamptz,
     -- ours
     position bigint GENERATED ALWAYS AS IDENTITY,
     priority integer NOT NULL DEFAULT 0,                 -- higher first

@@ -31,6 +31,8 @@ BEGIN
                        WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
             EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
                             EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
+        END IF;
+        IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
             EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
                             WHERE dramatiq.priority_of(message) > 0', p_pgmq_queue || '_urgent', queue);
         END IF;

@@ -1,8 +1,6 @@
 -- The three triggers that turn the site's changes into messages, in the transaction that makes the change.
 -- Odd mail data never fails that transaction: what cannot be done is flagged for a person instead.
 
--- 1. Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all
--- the same, and its mail, having no address, ends in the ledger.
 DROP FUNCTION IF EXISTS public.handle_checkup_completed() CASCADE; -- with every trigger that called it
 DROP TRIGGER IF EXISTS on_checkup_completed ON public.assessments;
 
@@ -40,13 +38,15 @@ BEGIN
     ));
     RETURN NULL;
 END $$;
+COMMENT ON FUNCTION public.handle_checkup_completed IS
+'Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all the same,
+and its mail, having no address, ends in the ledger.';
 
 CREATE TRIGGER on_checkup_completed
 AFTER UPDATE ON public.assessments
 FOR EACH ROW WHEN (NEW.status = 'completed' AND OLD.status IS DISTINCT FROM NEW.status)
 EXECUTE FUNCTION public.handle_checkup_completed();
 
--- 2. Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.
 DROP FUNCTION IF EXISTS public.handle_new_appointment() CASCADE;
 DROP TRIGGER IF EXISTS on_new_appointment ON public.appointments;
 
@@ -68,13 +68,14 @@ BEGIN
     );
     RETURN NULL;
 END $$;
+COMMENT ON FUNCTION public.handle_new_appointment IS
+'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
 
 CREATE TRIGGER on_new_appointment
 AFTER INSERT ON public.appointments
 FOR EACH ROW WHEN (NEW.status IN ('pending', 'scheduled', 'confirmed'))
 EXECUTE FUNCTION public.handle_new_appointment();
 
--- 3. Payment status changed → what that status requires, each once.
 DROP FUNCTION IF EXISTS public.handle_payment_status_change() CASCADE;
 DROP TRIGGER IF EXISTS on_payment_status_change ON public.payments;
 
@@ -106,6 +107,8 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+COMMENT ON FUNCTION public.handle_payment_status_change IS
+'Payment status changed → what that status requires, each once; a change that may not be is flagged for a person.';
 
 CREATE TRIGGER on_payment_status_change
 AFTER UPDATE ON public.payments

@@ -1,5 +1,4 @@
--- Confirms consultations that were linked to their payment only after it had completed: the payment's trigger came
--- too early for them.
+-- Confirms consultations that the trigger of their payment missed.
 
 CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamptz) RETURNS bigint
 LANGUAGE plpgsql
@@ -23,3 +22,5 @@ BEGIN
     END LOOP;
     RETURN confirmed;
 END $$;
+COMMENT ON FUNCTION balansity.confirm_paid_appointments IS
+'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';

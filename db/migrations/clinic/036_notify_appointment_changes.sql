@@ -26,6 +26,8 @@ BEGIN
     );
     RETURN NULL;
 END $$;
+COMMENT ON FUNCTION public.handle_appointment_change IS
+'Consultation moved or cancelled → mail, each move its own: the calendar of the family follows.';
 
 CREATE TRIGGER on_appointment_change
 AFTER UPDATE ON public.appointments
