@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg2
 from apscheduler.schedulers.background import BackgroundScheduler
 from dramatiq import Actor
 
@@ -27,6 +28,7 @@ from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from db.database import single_statements, transaction
+from db.trouble import explained
 from domain.slots import (
     Missed,
     PlannedJob,
@@ -45,6 +47,7 @@ SAFETY_NET_SECONDS = 5
 TICK_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
 events = log.EventLogger("scheduler")  # also where the module is run as a program
+troubles: dict[str, str] = {}  # what the database said last to a step that failed
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,21 @@ def _run_step(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[
         with single_statements() as conn:
             now = clock.now(conn)
         step(now, jobs)
+    except psycopg2.Error as error:
+        _tell(step.__name__, explained(error))
+        return False
     except Exception as error:  # noqa: BLE001 - the loop goes on; what was not enqueued is still due at the next look
         events.error("scheduler_step_failed", step=step.__name__, error=type(error).__name__, with_traceback=True)
         return False
+    troubles.pop(step.__name__, None)
     return True
+
+
+def _tell(step: str, why: str) -> None:
+    """Log a database's trouble once, until it is another one or over."""
+    if troubles.get(step) != why:
+        events.error("scheduler_step_failed", step=step, error=why)
+    troubles[step] = why
 
 
 def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:

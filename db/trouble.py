@@ -4,6 +4,8 @@ import psycopg2
 from psycopg2.errorcodes import READ_ONLY_SQL_TRANSACTION
 from psycopg2.pool import PoolError
 
+from log import first_line
+
 ENDED = ("08", "57P", "25P03", "25P04")  # how the codes of errors begin that end a connection
 PASSES = (
     *ENDED,
@@ -11,6 +13,7 @@ PASSES = (
     *("40001", "40P01", "55P03"),  # others were in the way: serialization, deadlock, lock timeout
     *("53", "57", "58"),  # resources, an operator, the system around the server
 )
+UNMIGRATED = ("3F000", "42P01", "42883")  # no such schema, table or function
 # Without a code, these come from psycopg2 or a pool; any other comes from a connection that ended.
 OURS = (PoolError, psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError)
 
@@ -30,3 +33,15 @@ def is_lost(error: psycopg2.Error) -> bool:
 def spoils(error: psycopg2.Error) -> bool:
     """Whether a connection is of no use after this: it is gone, or leads to a server that takes no writes."""
     return is_lost(error) or error.pgcode == READ_ONLY_SQL_TRANSACTION
+
+
+def unmigrated(error: psycopg2.Error) -> bool:
+    """Whether what is missing comes with a migration."""
+    return error.pgcode in UNMIGRATED
+
+
+def explained(error: psycopg2.Error) -> str:
+    """What to do, where that is to migrate; else an error's first line."""
+    if unmigrated(error):
+        return "The database is not migrated: run `balansity migrate`."  # whatever was asked for first
+    return first_line(error)

@@ -13,8 +13,9 @@ from psycopg2.extensions import quote_ident
 
 from db import queries
 from db.connection import Connection
+from db.trouble import explained
 from errors import DatabaseError
-from log import EventLogger, first_line
+from log import EventLogger
 from messaging.claims import Claims
 
 SILENCE_SECONDS = 12.0  # after which a worker is dead
@@ -50,6 +51,7 @@ class Pulse:
         self.closing = False  # claim nothing more
         self.beaten_at = 0.0
         self.beating_since: float | None = None
+        self.trouble = ""  # what the database said last that was no answer
         self.listening: set[str] = set()
         self.thread: threading.Thread | None = None
         self.ended = threading.Event()
@@ -83,20 +85,25 @@ class Pulse:
             try:
                 conn = self.connect()
             except (DatabaseError, psycopg2.Error) as error:
-                events.warning("heartbeat_failed", error=error)
-                self._sleep()
+                self._fail(str(error))
                 continue
             try:
                 self._live(conn)
             except psycopg2.Error as error:
-                events.warning("heartbeat_failed", error=first_line(error))
-                self._sleep()
+                self._fail(explained(error))
             except Exception:  # noqa: BLE001 - a process without a pulse would claim nothing more, and look well
                 events.error("pulse_failed", with_traceback=True)
                 self._sleep()
             finally:
                 self.listening.clear()
                 conn.close()
+
+    def _fail(self, why: str) -> None:
+        """Say a trouble once, until it is another one or over, and wait a moment."""
+        if why != self.trouble:
+            events.warning("heartbeat_failed", error=why)
+        self.trouble = why
+        self._sleep()
 
     def _live(self, conn: Connection) -> None:
         conn.autocommit = True
@@ -105,6 +112,7 @@ class Pulse:
         while not self.ended.is_set():
             if time.monotonic() - self.beaten_at >= self.silence_seconds / BEATS_IN_SILENCE:
                 self._beat(conn)
+            self.trouble = ""
             self._wait(conn)
         queries.broker.unregister(conn, worker=self.worker_id)
         self.worker_id = None

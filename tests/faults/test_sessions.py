@@ -139,6 +139,36 @@ def test_a_user_id_without_a_name_migrates(empty_database: str) -> None:
     conn.close()
 
 
+def test_processes_on_a_database_that_is_not_migrated_say_so_once_and_then_work(
+    empty_database: str, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    programs = (("dramatiq", "actors", "--processes", "1", "--threads", "2"), ("scheduler",))
+    with said.open("wb") as file:
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", *program],
+                cwd=settings.ROOT,
+                env=os.environ | {"DATABASE_URL": empty_database},
+                stderr=file,
+                stdout=file,
+                start_new_session=True,
+            )
+            for program in programs
+        ]
+    try:
+        until(lambda: said.read_text().count("run `balansity migrate`") == len(started), "each has said it", 30)
+        migrate(empty_database)
+        until(lambda: "worker_registered" in said.read_text(), "the worker works", 30)
+        until(lambda: "scheduler_started" in said.read_text(), "the scheduler works", 30)
+    finally:
+        for process in started:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+    assert said.read_text().count("run `balansity migrate`") == len(started)
+    assert "Traceback" not in said.read_text()
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
 def test_a_database_that_is_not_in_utf_8_is_refused_with_a_sentence(server: str, encoding: str) -> None:
     name = f"{shared_postgres.CLONE}{encoding.lower()}"

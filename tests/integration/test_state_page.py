@@ -63,3 +63,15 @@ def test_health_is_open_and_says_only_whether_the_database_answers(
     pool.closeall()
     answer = client.get("/health")
     assert (answer.status_code, answer.text) == (503, "The database does not answer.\n")
+
+
+def test_a_page_on_a_database_that_is_not_migrated_says_what_to_do(
+    empty_database: str, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("DATABASE_URL", empty_database)
+    environment.setenv("WEB_USERNAME", LOGIN[0])
+    environment.setenv("WEB_PASSWORD", LOGIN[1])
+    settings.current.cache_clear()
+    answer = create_app().test_client().get("/", auth=LOGIN)
+    assert answer.status_code == 503
+    assert "run `balansity migrate`" in answer.text

@@ -37,7 +37,7 @@ CLOSED = {
     "domain": {"errors"},
     "db.connection": {"db.session", "db.trouble", "errors"},
     "db.session": set(),
-    "db.trouble": set(),
+    "db.trouble": {"log"},
     "db.migrate": {"db.connection", "errors", "log"},
     "db.queries": set(),
     "db.text": set(),
