@@ -30,7 +30,6 @@ START = {
     "transform_null_equals": "off",
     "search_path": "public",
     "default_transaction_isolation": r"read\ committed",
-    "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
     "row_security": "on",
     "check_function_bodies": "on",

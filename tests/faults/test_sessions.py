@@ -32,7 +32,6 @@ BY_THE_DATABASE = {
     "transform_null_equals": "on",
     "search_path": "nowhere",
     "default_transaction_isolation": "serializable",
-    "default_transaction_read_only": "on",
     "default_transaction_deferrable": "on",
     "statement_timeout": "1ms",
     "lock_timeout": "1ms",
@@ -46,11 +45,10 @@ BY_THE_DATABASE = {
 }
 OF_THE_SITE = (  # which is not ours to mend: pgmq's own functions do not compile without standard strings
     *("statement_timeout=0", "lock_timeout=0", "idle_in_transaction_session_timeout=0", "idle_session_timeout=0"),
-    *("default_transaction_read_only=off", r"default_transaction_isolation=read\ committed"),
-    "standard_conforming_strings=on",
+    *(r"default_transaction_isolation=read\ committed", "standard_conforming_strings=on"),
 )
 BY_THE_ENVIRONMENT = {
-    "PGOPTIONS": "-c search_path=nowhere -c intervalstyle=iso_8601 -c default_transaction_read_only=on",
+    "PGOPTIONS": "-c search_path=nowhere -c intervalstyle=iso_8601",
     "PGTZ": "Pacific/Kiritimati",
     "PGDATESTYLE": "SQL, DMY",
     "PGCLIENTENCODING": "LATIN1",
