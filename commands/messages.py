@@ -51,8 +51,8 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, as_json: bool
     for dead_letter in dead_letters:
         click.echo(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor']}")
         click.echo(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
-    click.echo(f"{len(dead_letters)} dead letters.", nl=False)
-    click.echo(" Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID")
+    remedy = " Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID" if dead_letters else ""
+    click.echo(f"{len(dead_letters)} dead letters.{remedy}")
 
 
 @click.command()

@@ -125,6 +125,15 @@ def test_doctor_names_a_pgmq_queue_that_no_worker_takes(
     assert "Queues that fall behind: email_queue\n" in balansity("doctor").output
 
 
+def test_doctor_names_a_route_whose_doorbell_somebody_removed(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str
+) -> None:
+    actors.publish(database)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER ring ON pgmq.q_email_queue")
+    assert "no bell rings for email_queue: workers notice within a second." in balansity("doctor").output
+
+
 def test_doctor_asks_for_a_time_limit_where_a_pooler_drops_ours(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("BROKER_LISTEN", "off")
     settings.current.cache_clear()

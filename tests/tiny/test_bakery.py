@@ -26,6 +26,8 @@ FOREIGN = {"actors", "broker", "domain", "gateways", "mail", "reports", "schedul
 BAKERY = """
 CREATE SCHEMA bakery;
 CREATE TABLE bakery.done (what text, pid integer, at timestamptz DEFAULT clock_timestamp());
+CREATE FUNCTION bakery.speaks_of(message text, arguments jsonb, subject jsonb) RETURNS boolean
+LANGUAGE sql RETURN arguments ->> 'loaf' = subject ->> 'loaf';
 """
 
 
@@ -164,6 +166,14 @@ def test_its_routes_queue_has_a_doorbell_an_urgent_index_and_a_view(bakery: Conn
     assert run(bakery, "SELECT tgname FROM pg_trigger WHERE tgrelid = 'pgmq.q_orders'::regclass") == [("ring",)]
     assert run(bakery, "SELECT to_regclass('pgmq.orders_urgent') IS NOT NULL") == [(True,)]
     assert run(bakery, "SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.orders") == []
+
+
+def test_what_speaks_of_a_subject_is_forgotten_on_its_route_and_behind_it(bakery: Connection, loaf: str) -> None:
+    run(bakery, "SELECT pgmq.send('orders', jsonb_build_object('loaf', %s::text), 3600)", loaf)
+    app.sell.send_with_options(kwargs={"loaf": loaf}, delay=3_600_000)
+    forget = "SELECT * FROM dramatiq.forget('bakery.speaks_of', jsonb_build_object('loaf', %s::text), '{}')"
+    assert run(bakery, forget, loaf) == [("pgmq", 1, 0), ("broker", 1, 0)]
+    assert run(bakery, forget, loaf) == [("pgmq", 0, 0), ("broker", 0, 0)]
 
 
 def test_the_more_urgent_message_runs_first(bakery: Connection, loaf: str) -> None:
