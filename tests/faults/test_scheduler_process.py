@@ -13,9 +13,9 @@ import pytest
 
 import scheduler
 import settings
-from db import embedded
 from db.migrate import migrate
 from tests.clinic import Clinic
+from tests.servers import own_postgres
 from tests.waiting import until
 
 PATIENCE_SECONDS = 30
@@ -137,16 +137,15 @@ def test_a_cut_connection_costs_no_slot(database: str, clinic: Clinic) -> None:
 
 
 def test_a_server_that_restarts_while_slots_are_enqueued_costs_none() -> None:
-    folder = settings.ROOT / "var" / "restart-postgres"
-    with ExitStack() as stack:
-        with embedded.running(folder) as url, connected(url) as clinic:
-            migrate(url)
-            clinic.rows("TRUNCATE balansity.slot, dramatiq.queue")  # of the last time
+    with own_postgres.running() as server, ExitStack() as stack:
+        with connected(server.url) as clinic:
+            migrate(server.url)
             since = set_back(clinic, 5)
             clinic.rows("BEGIN; LOCK TABLE dramatiq.queue IN EXCLUSIVE MODE")
-            stack.enter_context(running(url))
+            stack.enter_context(running(server.url))
             until(lambda: _waiting_to_enqueue(clinic))
-        with embedded.running(folder) as url, connected(url) as clinic:
+        server.restart("immediate")
+        with connected(server.url) as clinic:
             until(lambda: len(slots(clinic, since)) >= 5)
             assert_exact(clinic, since)
 
