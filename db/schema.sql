@@ -158,7 +158,7 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 
 COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
-CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -175,11 +175,11 @@ BEGIN
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
-    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
-    -- nobody knows whether the mail went out.
+    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, or was
+    -- taken for dead. Nobody else knows whether the mail went out; if that worker lives, it tells.
     IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
-        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = present
+        SET state = 'unknown', reason = 'its worker was lost before it told the provider''s answer', changed_at = present
         WHERE d.id = opened.id
         RETURNING * INTO opened;
     END IF;
@@ -216,16 +216,16 @@ BEGIN
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
-        INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-        VALUES (opened.id, begin_delivery.number, p_provider, present);
+        INSERT INTO balansity.delivery_attempt (delivery_id, number, token, provider, started_at)
+        VALUES (opened.id, begin_delivery.number, p_token, p_provider, present);
     ELSIF p_refusal = 'superseded' THEN
         PERFORM balansity.release_reminder(opened.key);
     END IF;
 END $$;
 
-COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
 committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
-long to wait for news of one whose answer never came, NULL if a person decides.
+long to wait for news of one whose answer never came, NULL if a person decides; p_token is the attempt''s name.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do.';
 
@@ -441,9 +441,13 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+DECLARE
+    opened balansity.delivery;
 BEGIN
-    SELECT CASE WHEN recipient IS NOT NULL THEN p_answer END INTO p_answer
-    FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+    SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+    IF opened.recipient IS NULL THEN
+        p_answer := NULL;
+    END IF;
 
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
@@ -458,14 +462,17 @@ BEGIN
         changed_at = balansity.now()
     WHERE id = p_delivery_id AND CASE p_outcome
         WHEN 'sent' THEN balansity.delivery_progress(state) = 0
-        WHEN 'failed' THEN attempts = p_number AND state IN ('sending', 'unknown')
-        ELSE attempts = p_number AND state = 'sending'
+        ELSE attempts = p_number AND state IN ('sending', 'unknown')
     END;
+
+    IF p_outcome = 'planned' AND opened.state = 'unknown' AND opened.attempts = p_number THEN
+        PERFORM dramatiq.send_again(opened.message_id::uuid);
+    END IF;
 END $$;
 
 COMMENT ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) IS 'Notes what the provider answered, with the time when that could be noted. Accepted is accepted, whichever attempt it
-was, unless an event already told more. Any other late answer is kept with its attempt: only a final refusal still
-settles what was `unknown` meanwhile, for what is `planned` has a message that works on it.
+was, unless an event already told more. Any other answer counts for the last attempt alone, also where its worker was
+given up meanwhile and the delivery is `unknown`: what is to be tried again then has its message enqueued anew.
 The provider''s words may quote an address: they are dropped where the person has been forgotten, which the lock tells
 for sure.';
 
@@ -1230,6 +1237,17 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
 $$;
 
 COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) IS 'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+
+CREATE FUNCTION balansity.withdraw_attempt(p_token uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    SELECT balansity.finish_attempt(delivery_id, number, 'planned', 'not made: the database was lost as it began', NULL)
+    FROM balansity.delivery_attempt
+    WHERE token = p_token AND finished_at IS NULL;
+$$;
+
+COMMENT ON FUNCTION balansity.withdraw_attempt(p_token uuid) IS 'Takes back an attempt that was committed as its caller lost the connection, and that was never made.';
 
 CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
@@ -2374,6 +2392,7 @@ CREATE VIEW balansity.cron_job_run_details AS
 CREATE TABLE balansity.delivery_attempt (
     delivery_id uuid NOT NULL,
     number integer NOT NULL,
+    token uuid DEFAULT gen_random_uuid() NOT NULL,
     provider text NOT NULL,
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
@@ -2765,6 +2784,8 @@ CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (re
 
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+CREATE INDEX delivery_attempt_running ON balansity.delivery_attempt USING btree (token) WHERE (finished_at IS NULL);
+
 CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
 
 CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
@@ -2895,7 +2916,7 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3000,6 +3021,8 @@ REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
 

@@ -1,21 +1,16 @@
 """One attempt at a delivery: the call to the provider, and its answer in the ledger."""
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-import psycopg2
 from dramatiq.errors import Retry
 
-from db.trouble import passes
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import mail as gateway
 from gateways.mail.envelope import Accepted, Mail
 from log import EventLogger
 from mail import ledger, pace
 from mail.template import TEMPLATES
-
-RECORD_PAUSES_SECONDS = (0.2, 0.5, 1, 2, 4, 8)  # between tries to write an answer down; within the actor's time limit
 
 events = EventLogger(__name__)
 
@@ -68,19 +63,7 @@ def call(attempt: Attempt) -> None:
 
 
 def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | None = None) -> None:
-    """Write the answer down; a database that is away for a moment must not make a sent mail an unknown one."""
-    for pause in RECORD_PAUSES_SECONDS:
-        try:
-            ledger.finish(attempt.mail.delivery_id, attempt.number, outcome, answer, accepted and accepted.message_id)
-            break
-        except psycopg2.Error as error:
-            if not passes(error):
-                raise
-            events.warning("delivery_answer_not_recorded", delivery=attempt.mail.delivery_id, again_in_seconds=pause)
-            lost = error
-            time.sleep(pause)
-    else:
-        raise lost
+    ledger.finish(attempt.mail.delivery_id, attempt.number, outcome, answer, accepted and accepted.message_id)
     events.info(
         "delivery_answered",
         delivery=attempt.mail.delivery_id,

@@ -1,16 +1,20 @@
 """The door to the ledger of mails: what it is told of one, and what it decides (docs/mail.md has the states).
 
-Every statement commits by itself.
+Every statement commits by itself. What only this process knows is written however long the database is away.
 """
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol, Self
-from uuid import UUID
+from uuid import UUID, uuid4
+
+import psycopg2
 
 from db import queries
 from db.connection import Connection
 from db.database import single_statements
 from db.text import storable
+from db.trouble import passes
+from mail.insistence import insist
 from mail.order import MailOrder
 from mail.template import TEMPLATES
 
@@ -70,25 +74,36 @@ def plan(entry: Entry) -> None:
 
 
 def begin(entry: Entry, refusal: Refusal | None, provider: str) -> Decision:
-    """Decide whether the mail may leave now; an attempt is committed as `sending` when this returns."""
+    """Decide whether the mail may leave now; an attempt is committed as `sending` when this returns.
+
+    Raises:
+        psycopg2.Error: it is not decided; an attempt that had begun when the connection broke is taken back.
+    """
     template = TEMPLATES.get(entry.template)
-    with single_statements() as conn:
-        decision: Decision = queries.deliveries.begin(
-            conn,
-            entry=entry,
-            refusal=refusal and refusal.state,
-            reason=refusal and storable(refusal.reason),
-            essential=template is not None and template.essential,
-            resend_after=template and template.resend_after,
-            provider=provider,
-        )
+    token = str(uuid4())
+    try:
+        with single_statements() as conn:
+            decision: Decision = queries.deliveries.begin(
+                conn,
+                entry=entry,
+                refusal=refusal and refusal.state,
+                reason=refusal and storable(refusal.reason),
+                essential=template is not None and template.essential,
+                resend_after=template and template.resend_after,
+                provider=provider,
+                token=token,
+            )
+    except psycopg2.Error as error:
+        if passes(error):
+            insist(lambda conn: queries.deliveries.withdraw(conn, token=token))
+        raise
     return decision
 
 
 def finish(delivery_id: str, number: int, outcome: str, answer: str, provider_message_id: str | None) -> None:
-    """Write down how an attempt ended."""
-    with single_statements() as conn:
-        queries.deliveries.finish_attempt(
+    """Write down how an attempt ended, however long the database is away."""
+    insist(
+        lambda conn: queries.deliveries.finish_attempt(
             conn,
             delivery_id=delivery_id,
             number=number,
@@ -96,12 +111,12 @@ def finish(delivery_id: str, number: int, outcome: str, answer: str, provider_me
             answer=storable(answer),
             provider_message_id=provider_message_id and storable(provider_message_id),
         )
+    )
 
 
 def give_up(entry: Entry, reason: str) -> None:
     """Close a delivery that is out of tries with the provider's last answer, or where there is none with `reason`."""
-    with single_statements() as conn:
-        queries.deliveries.give_up(conn, entry=entry, reason=reason)
+    insist(lambda conn: queries.deliveries.give_up(conn, entry=entry, reason=reason))
 
 
 def told_time(conn: Connection, appointment_id: UUID, key: str | None) -> datetime | None:

@@ -4,12 +4,16 @@
 -- See to it that the delivery is in the ledger.
 SELECT balansity.plan_delivery(:entry::balansity.mail_entry);
 
--- name: begin(entry, refusal, reason, essential, resend_after, provider)^
+-- name: begin(entry, refusal, reason, essential, resend_after, provider, token)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
 SELECT delivery_id::text, state, number, wait
 FROM balansity.begin_delivery(
-    :entry::balansity.mail_entry, :refusal, :reason, :essential, :resend_after, :provider
+    :entry::balansity.mail_entry, :refusal, :reason, :essential, :resend_after, :provider, :token::uuid
 );
+
+-- name: withdraw(token)!
+-- Take back an attempt that was begun without its caller's hearing of it.
+SELECT balansity.withdraw_attempt(:token::uuid);
 
 -- name: finish_attempt(delivery_id, number, outcome, answer, provider_message_id)!
 -- Note what the provider answered.

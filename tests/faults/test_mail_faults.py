@@ -17,7 +17,7 @@ from tests.faults.crew import IMPATIENCE, SILENCE_SECONDS
 from tests.integration import mail_cases as cases
 from tests.servers import sendgrid as server
 from tests.servers import smtp as smtp_server
-from tests.servers.sendgrid import SendGrid
+from tests.servers.sendgrid import Reply, SendGrid
 from tests.servers.smtp import Mailbox
 from tests.waiting import until
 
@@ -223,6 +223,24 @@ def test_a_worker_that_was_frozen_during_the_call_still_delivers_the_answer(
     wait_until(connection, "SELECT state = 'sent' FROM balansity.delivery")
     assert provider.deliveries() == [delivery(connection)["id"]]
     assert delivery(connection)["attempts"] == 1
+
+
+def test_a_mail_that_was_refused_for_now_while_its_worker_was_taken_for_dead_is_tried_again(
+    worker: Starter, provider: SendGrid, connection: Connection
+) -> None:
+    provider.scripted.append(Reply(503))
+    send_receipt(connection)
+    first = worker()
+    with answers_held(provider) as hold:
+        end(first, signal.SIGSTOP)
+        worker()
+        wait_until(connection, "SELECT state = 'unknown' FROM balansity.delivery")
+        wait_until(connection, DONE)
+        hold.set()
+        end(first, signal.SIGCONT)
+    wait_until(connection, "SELECT state = 'sent' FROM balansity.delivery")
+    assert provider.deliveries() == [delivery(connection)["id"]]
+    assert delivery(connection)["attempts"] == 2
 
 
 def test_an_answer_is_recorded_although_every_connection_was_cut_meanwhile(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
+from uuid import uuid4
 
 import settings
 from db import queries
@@ -50,6 +51,7 @@ def begin_sending(
         essential=False,
         resend_after=timedelta(),
         provider="smtp",
+        token=str(uuid4()),
     )
     assert (state, number is None) == ("sending", False)
     with conn.cursor() as cursor:

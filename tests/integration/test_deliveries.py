@@ -258,13 +258,15 @@ def test_a_failure_does_not_undo_the_late_acceptance_of_an_earlier_attempt(conne
     assert ledger(connection)["state"] == "sent"
 
 
-def test_a_mail_that_nobody_works_on_any_more_is_not_planned_again_by_a_late_answer(connection: Connection) -> None:
-    delivery = begin_sending(connection, "m1", "payment_confirmation")
-    send(order("payment_confirmation", key="k", variables={"amount": 5000}), "m1")
-    finish(connection, delivery, 1, "planned", "451 busy")
+def test_a_late_answer_settles_what_was_unknown_meanwhile(connection: Connection) -> None:
+    message_id = str(uuid4())
+    delivery = begin_sending(connection, message_id, "payment_confirmation")
+    send(order("payment_confirmation", key="k", variables={"amount": 5000}), message_id)
     assert ledger(connection)["state"] == "unknown"
+    finish(connection, delivery, 1, "planned", "451 busy")
+    assert ledger(connection)["state"] == "planned"
     finish(connection, delivery, 1, "failed", "550 no such user")
-    assert ledger(connection)["state"] == "failed"
+    assert ledger(connection)["state"] == "planned"
 
 
 def test_a_gateway_that_breaks_off_leaves_an_unknown_mail_and_what_broke(connection: Connection) -> None:

@@ -38,6 +38,7 @@ CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
 CREATE TABLE balansity.delivery_attempt (
     delivery_id uuid NOT NULL REFERENCES balansity.delivery (id) ON DELETE CASCADE,
     number integer NOT NULL,
+    token uuid NOT NULL DEFAULT gen_random_uuid(), -- the name that its caller gave it, who may never hear of its number
     provider text NOT NULL,
     started_at timestamptz NOT NULL,
     finished_at timestamptz,                -- null: still running, or its worker died
@@ -46,6 +47,8 @@ CREATE TABLE balansity.delivery_attempt (
     provider_message_id text,               -- its name for the mail, where it took it
     PRIMARY KEY (delivery_id, number)
 );
+
+CREATE INDEX delivery_attempt_running ON balansity.delivery_attempt (token) WHERE finished_at IS NULL;
 
 -- What a worker tells the ledger of a mail; mail/ledger.py has its twin.
 CREATE TYPE balansity.mail_entry AS (
@@ -99,7 +102,7 @@ COMMENT ON FUNCTION balansity.may_have_left IS
 
 CREATE FUNCTION balansity.begin_delivery(
     p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,
-    p_provider text,
+    p_provider text, p_token uuid,
     OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
 ) LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
@@ -115,11 +118,11 @@ BEGIN
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
-    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, and
-    -- nobody knows whether the mail went out.
+    -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, or was
+    -- taken for dead. Nobody else knows whether the mail went out; if that worker lives, it tells.
     IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
-        SET state = 'unknown', reason = 'the worker stopped before the provider answered', changed_at = present
+        SET state = 'unknown', reason = 'its worker was lost before it told the provider''s answer', changed_at = present
         WHERE d.id = opened.id
         RETURNING * INTO opened;
     END IF;
@@ -156,8 +159,8 @@ BEGIN
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
-        INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at)
-        VALUES (opened.id, begin_delivery.number, p_provider, present);
+        INSERT INTO balansity.delivery_attempt (delivery_id, number, token, provider, started_at)
+        VALUES (opened.id, begin_delivery.number, p_token, p_provider, present);
     ELSIF p_refusal = 'superseded' THEN
         PERFORM balansity.release_reminder(opened.key);
     END IF;
@@ -165,16 +168,20 @@ END $$;
 COMMENT ON FUNCTION balansity.begin_delivery IS
 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
 committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
-long to wait for news of one whose answer never came, NULL if a person decides.
+long to wait for news of one whose answer never came, NULL if a person decides; p_token is the attempt''s name.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do.';
 
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    opened balansity.delivery;
 BEGIN
-    SELECT CASE WHEN recipient IS NOT NULL THEN p_answer END INTO p_answer
-    FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+    SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+    IF opened.recipient IS NULL THEN
+        p_answer := NULL;
+    END IF;
 
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
@@ -189,16 +196,28 @@ BEGIN
         changed_at = balansity.now()
     WHERE id = p_delivery_id AND CASE p_outcome
         WHEN 'sent' THEN balansity.delivery_progress(state) = 0
-        WHEN 'failed' THEN attempts = p_number AND state IN ('sending', 'unknown')
-        ELSE attempts = p_number AND state = 'sending'
+        ELSE attempts = p_number AND state IN ('sending', 'unknown')
     END;
+
+    IF p_outcome = 'planned' AND opened.state = 'unknown' AND opened.attempts = p_number THEN
+        PERFORM dramatiq.send_again(opened.message_id::uuid);
+    END IF;
 END $$;
 COMMENT ON FUNCTION balansity.finish_attempt IS
 'Notes what the provider answered, with the time when that could be noted. Accepted is accepted, whichever attempt it
-was, unless an event already told more. Any other late answer is kept with its attempt: only a final refusal still
-settles what was `unknown` meanwhile, for what is `planned` has a message that works on it.
+was, unless an event already told more. Any other answer counts for the last attempt alone, also where its worker was
+given up meanwhile and the delivery is `unknown`: what is to be tried again then has its message enqueued anew.
 The provider''s words may quote an address: they are dropped where the person has been forgotten, which the lock tells
 for sure.';
+
+CREATE FUNCTION balansity.withdraw_attempt(p_token uuid) RETURNS void
+LANGUAGE sql SET search_path = '' AS $$
+    SELECT balansity.finish_attempt(delivery_id, number, 'planned', 'not made: the database was lost as it began', NULL)
+    FROM balansity.delivery_attempt
+    WHERE token = p_token AND finished_at IS NULL;
+$$;
+COMMENT ON FUNCTION balansity.withdraw_attempt IS
+'Takes back an attempt that was committed as its caller lost the connection, and that was never made.';
 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamptz
 LANGUAGE sql STABLE SET search_path = '' AS $$
