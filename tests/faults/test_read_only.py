@@ -88,7 +88,7 @@ def test_mails_in_hand_are_sent_once_and_later_ones_start(database: str, provide
             assert provider.arrived.acquire(timeout=PATIENCE_SECONDS)
         let_writes(conn, "on")
         provider.hold.set()
-        until(lambda: log.read_text().count("delivery_answer_not_recorded") >= 2 * MAILS, seconds=PATIENCE_SECONDS)
+        until(lambda: log.read_text().count("ledger_not_written") >= 2 * MAILS, seconds=PATIENCE_SECONDS)
         values(conn, "SET default_transaction_read_only = off")  # the site's session finds a way, as after a promotion
         order(conn, "dina", "egor", "zoya", "igor")
         let_writes(conn, "off")
