@@ -44,7 +44,7 @@ def test_a_broker_is_made_of_an_address_and_middleware_as_django_dramatiq_makes_
 
 @pytest.mark.parametrize("wrong", [{}, {"pool": pool, "url": "postgresql:///x"}, {"pool": object()}])
 def test_a_broker_of_no_pool_two_or_another_kind_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match="(?i)pool"):
+    with pytest.raises(TypeError, match=r"(?i)pool"):
         PostgresBroker(**wrong)
 
 
