@@ -6,6 +6,7 @@ BalansityError
 ├── RetryableError     it may work later: a provider that is down or over its limit
 │   └── ProviderBusy   and the provider said when
 ├── OutcomeUnknown     the request went out and no answer came: nobody knows whether it had its effect
+├── DeadLettered      what a caller waited for ended as a dead letter
 └── PermanentError     it never will: the message becomes a dead letter or a failed record at once
     └── InvalidMessage the payload has the wrong shape
 """
@@ -40,6 +41,10 @@ class ProviderBusy(RetryableError):  # noqa: N818 - says what is the case, the b
 
 class OutcomeUnknown(BalansityError):  # noqa: N818 - the point is that it may not be an error
     """The request went out, and no answer came back."""
+
+
+class DeadLettered(BalansityError):  # noqa: N818 - says what became of it
+    """A message became a dead letter."""
 
 
 class PermanentError(BalansityError):

@@ -5,7 +5,8 @@ equal parts of that. Acks wait a moment for others to share their round trip. No
 the time is handed in (seconds on the monotonic clock), and so is every random pause.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 LARGEST_BATCH = 512  # messages claimed at once
@@ -73,6 +74,7 @@ class Appetite:
     lost: bool = False  # the database did not answer
     exchanged_at: float = 0.0
     poll_at: float = 0.0  # when to look without having been called
+    due: list[float] = field(default_factory=list)  # a heap: when what this process put back may run again
     modest_until: float = 0.0  # until then, work that turned out long is left to others
     last_claimed: str | None = None  # behind which more may wait
     whole_look_at: float = 0.0  # when to begin at the start of the queue again
@@ -92,16 +94,21 @@ class Appetite:
         if not load.may_claim:
             return 0
         room = self.threads + load.ahead - load.running
-        if now >= self.modest_until and (load.ahead or now >= self.poll_at):
+        if now >= self.modest_until and (load.ahead or now >= self._look_at()):
             room = max(room, load.share(0) - queue.running)
         return max(0, min(LARGEST_BATCH, room))
 
     def wake_at(self, queue: Holding, now: float, deadline: float) -> float:
         """Until when to wait for news, at the latest."""
-        until = min(deadline, self.poll_at) if now < self.poll_at else deadline
+        look_at = self._look_at()
+        until = min(deadline, look_at) if now < look_at else deadline
         if queue.settled and not self.lost:
             until = min(until, self._linger_until())
         return min(until, now + IDLE_SECONDS) if queue.unstarted else until
+
+    def expect(self, at: float) -> None:
+        """Remember that a message falls due then; called by worker threads."""
+        heappush(self.due, at)
 
     def behind(self, now: float) -> str | None:
         """The message behind which to look for more; None for a look at the whole queue."""
@@ -120,6 +127,8 @@ class Appetite:
         self.more = exchange.full or not whole
         self.exchanged_at, self.poll_at = now, now + pause
         self.lost = False
+        while exchange.limit and self.due and self.due[0] <= exchange.began:
+            heappop(self.due)
 
     def failed(self, now: float, pause: float) -> None:
         """Remember that the database did not answer: it is asked again after so many seconds."""
@@ -137,7 +146,10 @@ class Appetite:
     def _claim_is_due(self, queue: Holding, load: Load, now: float) -> bool:
         room = self.room(queue, load, now)
         worth_it = self.more and room >= load.share(self.threads) // 2
-        return room > 0 and (queue.rung or now >= self.poll_at or worth_it)
+        return room > 0 and (queue.rung or now >= self._look_at() or worth_it)
+
+    def _look_at(self) -> float:
+        return min(self.poll_at, self.due[0]) if self.due else self.poll_at
 
     def _linger_until(self) -> float:
         return self.exchanged_at + (AHEAD_SECONDS / 2 if self.more else LINGER_SECONDS)

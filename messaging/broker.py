@@ -18,6 +18,7 @@ from dramatiq.middleware import (
     Callbacks,
     CurrentMessage,
     GroupCallbacks,
+    Middleware,
     Pipelines,
     Retries,
     ShutdownNotifications,
@@ -27,6 +28,7 @@ from dramatiq.results import Results
 
 import log
 from db.connection import Connection, Pool
+from errors import DeadLettered
 from messaging import contract
 from messaging.claim import Claim
 from messaging.claims import Claims
@@ -43,26 +45,41 @@ from messaging.routes import RouteOption, Routes
 from messaging.stopping import StopOnce
 
 JOIN_POLL_SECONDS = 0.05
+POOL_SIZE = 10  # of a broker's own pool; a worker takes what its threads need
+ONLY_ONCE = (
+    AgeLimit,
+    TimeLimit,
+    ShutdownNotifications,
+    Callbacks,
+    Pipelines,
+    Retries,
+    CurrentMessage,
+    Results,
+    GroupCallbacks,
+)
 
 
 class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramatiq-pg publishes no types
     """A Dramatiq broker on the tables of schema `dramatiq`; it opens no connection before it is used."""
 
     def __init__(
-        self, pool: Pool, *, listen: Callable[[], bool] = lambda: True, silence_seconds: float = SILENCE_SECONDS
+        self,
+        pool: Pool | None = None,
+        *,
+        url: str | None = None,
+        middleware: Iterable[Middleware] | None = None,
+        listen: Callable[[], bool] = lambda: True,
+        silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        """Without `listen` workers only poll; one that is silent for `silence_seconds` is dead to the others."""
-        middleware = [
-            AgeLimit(),
-            TimeLimit(),
-            ShutdownNotifications(),
-            Callbacks(),
-            Pipelines(),
-            Retries(),
-            CurrentMessage(),
-            Results(backend=PostgresResults(pool)),
-            GroupCallbacks(PostgresLimits(pool)),
-        ]
+        """On a pool, or on one of its own at `url`; `middleware` is, as at Dramatiq, instead of what is built in.
+
+        Without `listen` workers only poll; one that is silent for `silence_seconds` is dead to the others.
+
+        Raises:
+            TypeError: there are both or neither, or the pool is another kind of pool.
+        """
+        pool = _pool(pool, url, listen)
+        middleware = _built_in(pool) if middleware is None else list(middleware)
         self.listeners = Listeners([])
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes = Routes()
@@ -74,6 +91,24 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.add_middleware(StopOnce())
         self.intake = Intake(pool)
         log.hide_payloads()
+
+    def add_middleware(
+        self, middleware: Middleware, *, before: type[Middleware] | None = None, after: type[Middleware] | None = None
+    ) -> None:
+        """Add a middleware; one of a kind that may stand only once takes the place of the one that was there.
+
+        Two that count a group's members, send a pipeline's next message or retry would each do it: once too often.
+        """
+        kind = next((each for each in ONLY_ONCE if isinstance(middleware, each)), None)
+        old = next((each for each in self.middleware if kind and isinstance(each, kind)), None)
+        if not old:
+            super().add_middleware(middleware, before=before, after=after)
+            return
+        place = self.middleware.index(old)
+        self.middleware.remove(old)
+        super().add_middleware(middleware, before=before, after=after)
+        if not before and not after:
+            self.middleware.insert(place, self.middleware.pop())
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue; there are no delay queues, delays live in the table."""
@@ -101,6 +136,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         self.pulse.start_once()
+        self.listeners = Listeners(self.middleware)  # hooks may have been set since on an object that was there
         return PostgresConsumer(
             self.process,
             queue_name,
@@ -124,14 +160,14 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         return message
 
     def emit_before(self, signal: str, *arguments: Any, **options: Any) -> None:
-        if self._listeners()[f"before_{signal}"]:
+        if signal == "enqueue" or self._listeners()[f"before_{signal}"]:
             super().emit_before(signal, *arguments, **options)
 
     def emit_after(self, signal: str, *arguments: Any, **results: Any) -> None:
         listeners = self._listeners()
         if signal == "process_message" and isinstance(claim := arguments[0], Claim):
             listeners.conclude(self, claim, **results)
-        elif listeners[f"after_{signal}"]:
+        elif signal == "enqueue" or listeners[f"after_{signal}"]:
             super().emit_after(signal, *arguments, **results)
 
     def enqueue_many(self, messages: Iterable[Any], *, delay: float | timedelta | None = None) -> None:
@@ -142,12 +178,12 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
         batch = list(messages)
-        if self._listeners()["before_enqueue"]:
+        if self._listeners().at("before_enqueue"):
             for message in batch:
                 self.emit_before("enqueue", message, delay)
         if batch:
             self.intake.store(batch, [self._priority(each) for each in batch], milliseconds(delay))
-        if self._listeners()["after_enqueue"]:
+        if self._listeners().at("after_enqueue"):
             for message in batch:
                 self.emit_after("enqueue", message, delay)
 
@@ -165,8 +201,13 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Tell SQL which actors exist and what they accept; with `retire`, that there are no others."""
         contract.publish(connection, self.actors.values(), retire=retire)
 
-    def join(self, queue_name: str, *, timeout: int | None = None) -> None:
-        """Wait, `timeout` milliseconds at most, until a queue and the pgmq queue that feeds it are worked off."""
+    def join(self, queue_name: str, *, fail_fast: bool = False, timeout: int | None = None) -> None:
+        """Wait, `timeout` milliseconds at most, until a queue and the pgmq queue that feeds it are worked off.
+
+        Raises:
+            QueueJoinTimeout: they were not in time.
+            DeadLettered: with `fail_fast`, the queue holds a dead letter then; `flush` drops them.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
@@ -175,9 +216,11 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             if deadline and time.monotonic() > deadline:
                 raise QueueJoinTimeout(queue_name)
             time.sleep(JOIN_POLL_SECONDS)
+        if fail_fast and (dead := self.process.call("first_dead", queue=queue_name)):
+            raise DeadLettered(f"Message {dead.id} for {dead.actor} became a dead letter: {dead.error}")
 
     def flush(self, queue_name: str) -> None:
-        """Drop the messages of a queue that nobody has claimed; what still waits in pgmq stays there."""
+        """Drop what nobody has claimed of a queue, dead letters too; what still waits in pgmq stays there."""
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         self.process.call("flush", queue=queue_name)
@@ -199,3 +242,27 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""
         actor = self.actors.get(message.actor_name)
         return rank(message, -actor.priority if actor else 0)
+
+
+def _pool(pool: Pool | None, url: str | None, listen: Callable[[], bool]) -> Pool:
+    if (pool is None) == (url is None):
+        raise TypeError("PostgresBroker takes a pool (db.connection.Pool) or url=: one of them.")
+    if url is not None:
+        return Pool(lambda: url, lambda: POOL_SIZE, listen)
+    if not isinstance(pool, Pool):
+        raise TypeError(f"PostgresBroker takes a db.connection.Pool, not {type(pool).__name__}; or give it url=.")
+    return pool
+
+
+def _built_in(pool: Pool) -> list[Middleware]:
+    return [
+        AgeLimit(),
+        TimeLimit(),
+        ShutdownNotifications(),
+        Callbacks(),
+        Pipelines(),
+        Retries(),
+        CurrentMessage(),
+        Results(backend=PostgresResults(pool)),
+        GroupCallbacks(PostgresLimits(pool)),
+    ]

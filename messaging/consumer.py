@@ -27,6 +27,7 @@ AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
 INTERRUPTED_DELAY = 1_000  # milliseconds before a message runs again whose ending the database missed
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
+SOON = 10_000  # milliseconds; a retry so soon is looked for at its time, a later one at the next poll
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
 
 events = EventLogger(__name__)
@@ -69,7 +70,7 @@ class PostgresConsumer(Consumer):
 
     def ack(self, message: Any) -> None:
         """Note that a message is done; called by worker threads, written with the next exchange."""
-        if message.handed_back:
+        if not self._is_claim(message) or message.handed_back:
             return
         if message.interrupted:
             self._settle_now("retry", message, options=None, delay=INTERRUPTED_DELAY, error=message.failure())
@@ -80,6 +81,8 @@ class PostgresConsumer(Consumer):
 
     def nack(self, message: Any) -> None:
         """Make a message a dead letter; called by worker threads."""
+        if not self._is_claim(message):
+            return
         self.claims.start(message)  # one for an unknown actor comes here without having started
         if message.interrupted:
             self.ack(message)
@@ -94,6 +97,12 @@ class PostgresConsumer(Consumer):
 
     def close(self) -> None:
         self._flush()
+
+    def _is_claim(self, message: Any) -> bool:
+        """Whether a message was claimed here; of another there is nothing to write, as at Dramatiq's own brokers."""
+        if not isinstance(message, Claim):
+            events.warning("foreign_message_ignored", queue=self.queue_name, message_id=message.message_id)
+        return isinstance(message, Claim)
 
     def _give_idle_back(self) -> None:
         """Hand back what waits for a thread too long, and leave it to idle workers for a moment."""
@@ -215,6 +224,8 @@ class PostgresConsumer(Consumer):
             how = "reject"
             reason = f"It could not be settled: {first_line(error)}"
             ours = self.process.call(how, **fence, options=None, error=reason)
+        if how == "retry" and arguments["delay"] <= SOON:
+            self.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
         self.claims.settle(claim)
         event = {"retry": "message_retried", "reject": "message_dead_lettered"}[how] if ours else "claim_was_taken_over"

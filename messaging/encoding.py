@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+import dramatiq
+
 from errors import InvalidMessage
 
 LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
@@ -28,7 +30,7 @@ def encoded(message: Any) -> str:
     Raises:
         InvalidMessage: JSON or PostgreSQL cannot carry part of it, or it is too large; it says which part.
     """
-    if problem := unfit_queue(message.queue_name):
+    if problem := unfit_queue(message.queue_name) or _unheard(message):
         raise InvalidMessage(f"Message for {message.actor_name}: {problem}")
     try:
         written: str = ENCODE(vars(message))
@@ -57,6 +59,18 @@ def unfit_queue(name: str) -> str | None:
         return f"Queue name {name!r} must be letters, digits, dots, dashes and underscores."
     if len(name) > LONGEST_QUEUE_NAME:
         return f"Queue name {name!r} is too long: {LONGEST_QUEUE_NAME} bytes at most."
+    return None
+
+
+def _unheard(message: Any) -> str | None:
+    """What its sender asks for and would not get."""
+    if type(encoder := dramatiq.get_encoder()) is not dramatiq.JSONEncoder:
+        return (
+            f"dramatiq.set_encoder({type(encoder).__name__}) cannot count here: messages are JSON, which SQL reads and "
+            "writes too. Send what JSON carries, and leave the encoder alone."
+        )
+    if "unique_key" in message.options:
+        return "unique_key counts in SQL alone: SELECT dramatiq.send(actor, kwargs, unique_key => …)."
     return None
 
 

@@ -1,5 +1,6 @@
 """Rate limiters and barriers that all workers share, in PostgreSQL: `ConcurrentRateLimiter(backend, …)`."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from dramatiq.rate_limits import RateLimiterBackend
 from db import queries
 from db.connection import Pool
 
-POLL_SECONDS = 0.05  # between looks whether a barrier has been reached
+POLL_SECONDS = (0.005, 0.1)  # between looks whether a barrier has been reached: twice as long each time
 
 
 class PostgresLimits(RateLimiterBackend):
@@ -32,10 +33,13 @@ class PostgresLimits(RateLimiterBackend):
 
     def wait(self, key: str, timeout: int | None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        pause, longest_pause = POLL_SECONDS
         while not self._call("exists", key=key):
-            if deadline and time.monotonic() >= deadline:
+            left = math.inf if deadline is None else deadline - time.monotonic()
+            if left <= 0:
                 return False
-            time.sleep(POLL_SECONDS)
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, longest_pause)
         return True
 
     def wait_notify(self, key: str, ttl: int) -> None:

@@ -22,9 +22,13 @@ class Listeners(dict[str, list[Middleware]]):
         self.middleware = list(middleware)
 
     def __missing__(self, hook: str) -> list[Middleware]:
-        idle = getattr(Middleware, hook)
-        self[hook] = listening = [each for each in self.middleware if getattr(type(each), hook, None) is not idle]
+        self[hook] = listening = self.at(hook)
         return listening
+
+    def at(self, hook: str) -> list[Middleware]:
+        """Who does something at a hook now: by its class, or by what somebody set on the object."""
+        idle = getattr(Middleware, hook)
+        return [each for each in self.middleware if getattr(getattr(each, hook), "__func__", None) is not idle]
 
     def conclude(self, broker: Broker, claim: Claim, **results: Any) -> None:
         """Tell that a message was processed, as Dramatiq does; but it is not done before its hooks are.

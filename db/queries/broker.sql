@@ -76,5 +76,10 @@ SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state 
      + coalesce((SELECT queue_length FROM pgmq.metrics_all() WHERE queue_name = :pgmq_queue), 0);
 
 -- name: flush(queue)!
--- Drop the messages of a queue that nobody has claimed.
-DELETE FROM dramatiq.queue WHERE queue_name = :queue AND state = 'queued';
+-- Drop the messages of a queue that nobody has claimed, dead letters too.
+DELETE FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'rejected');
+
+-- name: first_dead(queue)^
+-- The oldest dead letter of a queue.
+SELECT message_id::text AS id, message ->> 'actor_name' AS actor, error
+FROM dramatiq.queue WHERE queue_name = :queue AND state = 'rejected' ORDER BY position LIMIT 1;
