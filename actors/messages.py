@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 import dramatiq
 
 import settings
-from actors.runs import run_slot
+from actors.runs import run_slot_in_parts
 from db import queries
-from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError
 
@@ -22,12 +21,11 @@ BATCH = 5_000  # rows; short transactions keep workers and vacuum going
 )
 def purge_messages(slot: str) -> None:
     """Delete finished messages, dead letters, pgmq's archive, results and events past their time, batch by batch."""
-    run_slot("purge-messages", slot, purge)
+    run_slot_in_parts("purge-messages", slot, purge)
 
 
-def purge(conn: Connection, now: datetime) -> str:
-    """Purge in transactions of its own, so that no batch waits for another; `conn` is the run's."""
-    del conn
+def purge(now: datetime) -> str:
+    """Purge in a transaction a batch, so that none waits for another."""
     total = 0
     while purged := _purge_batch(now):
         total += purged

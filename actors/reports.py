@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 import settings
 from actors.emails import send_email
-from actors.runs import run_slot
+from actors.runs import run_slot_in_parts
 from broker import broker
 from db import clock, queries
 from db.connection import Connection
@@ -63,12 +63,11 @@ def generate_report(**payload: Any) -> None:
 @dramatiq.actor(queue_name="reports", max_retries=3, min_backoff=60_000, time_limit=600_000)
 def remove_old_reports(slot: str) -> None:
     """Remove reports that are past REPORT_RETENTION_DAYS, and those of check-ups that are gone."""
-    run_slot("remove-old-reports", slot, _remove_old)
+    run_slot_in_parts("remove-old-reports", slot, _remove_old)
 
 
-def _remove_old(conn: Connection, at: datetime) -> str:
-    """Remove in transactions of its own, a batch each; `conn` is the run's."""
-    del conn
+def _remove_old(at: datetime) -> str:
+    """Remove in a transaction a batch."""
     retention = timedelta(days=settings.current().report_retention_days)
     return f"{report_storage.remove_old(at - retention)} removed"
 

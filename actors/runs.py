@@ -32,6 +32,35 @@ def run_slot(job: str, slot: str, work: Callable[[Connection, datetime], str]) -
         InvalidMessage: `slot` is not an ISO 8601 time with its zone.
         RetryableError: another attempt at the slot has begun since; what this one did is undone.
     """
+
+    def whole(run: Run) -> str:
+        with transaction() as conn:
+            outcome = work(conn, clock.now(conn))
+            _finish(conn, run, "succeeded", outcome)
+        return outcome
+
+    _run(job, slot, whole)
+
+
+def run_slot_in_parts(job: str, slot: str, work: Callable[[datetime], str]) -> None:
+    """Run `work`, which commits its parts by itself, for a slot: no transaction of the run's idles meanwhile.
+
+    Raises:
+        InvalidMessage, RetryableError: as `run_slot`, but what was done stays done.
+    """
+
+    def parts(run: Run) -> str:
+        with transaction() as conn:
+            now = clock.now(conn)
+        outcome = work(now)
+        with transaction() as conn:
+            _finish(conn, run, "succeeded", outcome)
+        return outcome
+
+    _run(job, slot, parts)
+
+
+def _run(job: str, slot: str, attempted: Callable[[Run], str]) -> None:
     at = _moment(slot)
     with transaction() as conn:
         attempt = queries.jobs.start_slot(conn, job=job, slot=at)
@@ -40,9 +69,7 @@ def run_slot(job: str, slot: str, work: Callable[[Connection, datetime], str]) -
         return
     run = Run(job, at, attempt)
     try:
-        with transaction() as conn:
-            outcome = work(conn, clock.now(conn))
-            _finish(conn, run, "succeeded", outcome)
+        outcome = attempted(run)
     except BaseException as error:  # Dramatiq's time limit and shutdown are no Exceptions
         with suppress(RetryableError, psycopg2.Error), transaction() as conn:  # raised is what came first
             _finish(conn, run, "failed", _summary(error))

@@ -1,8 +1,9 @@
 -- What we hold about one person.
 
 -- name: allow_minutes()!
--- Looking through every message and event may take longer than a statement usually may.
-SET LOCAL statement_timeout = '30min';
+-- Looking through every message and event may take longer than a statement usually may, and so may a storage of files
+-- between two of them.
+SET LOCAL statement_timeout = '30min'; SET LOCAL idle_in_transaction_session_timeout = '30min';
 
 -- name: ids(user_id)
 -- The ids of this person and of all rows about them.
