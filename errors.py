@@ -4,7 +4,8 @@ BalansityError
 ├── SettingsError      the environment is wrong: nothing starts
 ├── DatabaseError      the server cannot be used: unreachable, too old, a missing privilege
 ├── RetryableError     it may work later: a provider that is down or over its limit
-│   └── ProviderBusy   and the provider said when
+│   ├── ProviderBusy   and the provider said when
+│   └── ProviderAway   and so will everything else that is asked of the provider
 ├── OutcomeUnknown     the request went out and no answer came: nobody knows whether it had its effect
 ├── DeadLettered      what a caller waited for ended as a dead letter
 └── PermanentError     it never will: the message becomes a dead letter or a failed record at once
@@ -37,6 +38,10 @@ class ProviderBusy(RetryableError):  # noqa: N818 - says what is the case, the b
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class ProviderAway(RetryableError):  # noqa: N818 - as ProviderBusy
+    """The provider takes nothing from us: it is down, or refuses us rather than what it was asked."""
 
 
 class OutcomeUnknown(BalansityError):  # noqa: N818 - the point is that it may not be an error

@@ -7,7 +7,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from errors import OutcomeUnknown, RetryableError
+from errors import OutcomeUnknown, ProviderAway, RetryableError
 
 # Together below the time limits of the actors that wait.
 CONNECT_SECONDS = 5
@@ -20,6 +20,7 @@ def request(method: str, url: str, headers: Mapping[str, str], content: Any = No
     """The server's answer, whatever its status; `content` goes out as JSON.
 
     Raises:
+        ProviderAway: the server cannot be reached.
         RetryableError: the request was not written to its end: it cannot have been taken.
         OutcomeUnknown: no answer came; the text names the kind of error only, for others may quote secrets.
     """
@@ -41,7 +42,7 @@ class OutwardConnection(HTTPConnection):
             super().connect()
         except (OSError, HTTPError) as error:
             reason = f"{type(error).__name__}: {error.__cause__ or error}"
-            raise RetryableError(f"{self.host} cannot be reached: {reason}") from error
+            raise ProviderAway(f"{self.host} cannot be reached: {reason}") from error
 
     def request(self, *arguments: Any, **options: Any) -> None:
         if self.is_closed:

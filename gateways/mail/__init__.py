@@ -21,6 +21,7 @@ def send(mail: Mail) -> Accepted:
     """Hand `mail` over; gives what the provider said.
 
     Raises:
+        ProviderAway: it was certainly not accepted, and no other mail would be: that is no fault of this one.
         RetryableError: it was certainly not accepted, and may be later.
         PermanentError: it was certainly not accepted, and never will be.
         OutcomeUnknown: the request went out, and no answer came back.

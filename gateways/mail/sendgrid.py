@@ -12,7 +12,7 @@ from sendgrid import SendGridAPIClient
 from urllib3 import BaseHTTPResponse
 
 import settings
-from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
+from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderAway, ProviderBusy, RetryableError
 from gateways import http
 from gateways.mail.envelope import Accepted, Attachment, Mail
 from gateways.mail.mime import message_id
@@ -81,14 +81,14 @@ def _refusal(answer: BaseHTTPResponse) -> BalansityError:
     if status == 429:
         return ProviderBusy(words, _pause_seconds(answer.headers))
     if status in {401, 403}:  # a key or a sender that a person must put right; the mails wait for that
-        return RetryableError(f"{words}. Check SENDGRID_API_KEY and that EMAIL_FROM is a verified sender.")
+        return ProviderAway(f"{words}. Check SENDGRID_API_KEY and that EMAIL_FROM is a verified sender.")
     if status < 400 or status in {404, 405}:  # no answer of the API: the mails wait for the right address
-        return RetryableError(f"{words}. Check SENDGRID_API_URL.")
+        return ProviderAway(f"{words}. Check SENDGRID_API_URL.")
     if status in {502, 504}:  # something between SendGrid and us gave up waiting
         return OutcomeUnknown(words)
-    if status == 408 or status >= 500:
-        return RetryableError(words)
-    return PermanentError(words)
+    if status >= 500:
+        return ProviderAway(words)
+    return (RetryableError if status == 408 else PermanentError)(words)
 
 
 def _words(body: bytes) -> str:

@@ -1,17 +1,19 @@
 """An SMTP server, over one kept connection a thread."""
 
 import contextlib
+import re
 import smtplib
 import ssl
 import threading
 
 import settings
-from errors import BalansityError, OutcomeUnknown, PermanentError, RetryableError
-from gateways.mail import mime
+from errors import BalansityError, OutcomeUnknown, ProviderAway, RetryableError
+from gateways.mail import mime, replies
 from gateways.mail.envelope import Accepted, Mail
 
 TIMEOUT_SECONDS = 20  # for every step but the next
 CONTENT_SECONDS = 60  # for writing the mail, and for the server that looks into it
+GO_AHEAD = 354
 kept = threading.local()
 
 
@@ -56,11 +58,11 @@ def _open() -> smtplib.SMTP:
             server.close()
             raise
     except smtplib.SMTPAuthenticationError as error:
-        raise RetryableError(
+        raise ProviderAway(
             f"{address} refused the login ({error.smtp_code}): check SMTP_USERNAME, SMTP_PASSWORD"
         ) from None
     except (smtplib.SMTPException, OSError, UnicodeError) as error:  # Unicode's, where SMTP_HOST can be no host's name
-        raise RetryableError(f"{address} cannot be used: {type(error).__name__}: {error}") from None
+        raise ProviderAway(f"{address} cannot be used: {type(error).__name__}: {error}") from None
     return server
 
 
@@ -86,22 +88,21 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
         server.ehlo_or_helo_if_needed()
         code, words = server.mail(sender)
         if not _accepted(code):  # nothing is wrong with the mail: it waits for the right sender
-            raise RetryableError(f"{_answer(code, words)}. Check that it may send as EMAIL_FROM.")
+            raise ProviderAway(f"{_answer(code, words)}. Check that it may send as EMAIL_FROM.")
         code, words = server.rcpt(recipient)
         if not _accepted(code):
             raise _refusal(code, words)
     except (smtplib.SMTPException, OSError) as error:
-        raise RetryableError(f"The SMTP server hung up before the mail: {type(error).__name__}") from None
+        raise ProviderAway(f"The SMTP server hung up before the mail: {type(error).__name__}") from None
 
 
 def _content(server: smtplib.SMTP, content: bytes) -> str:
-    """The mail itself, and the server's words; who loses the connection here cannot know whether it was taken."""
+    """The mail itself, and the server's words."""
     _wait_at_most(server, CONTENT_SECONDS)
     try:
-        code, words = server.data(content)
-    except smtplib.SMTPDataError as error:
-        raise _refusal(error.smtp_code, error.smtp_error) from None
-    except (smtplib.SMTPException, OSError) as error:
+        _write(server, content)
+        code, words = server.getreply()
+    except (smtplib.SMTPException, OSError) as error:  # the mail was written to its end: it may have been taken
         raise OutcomeUnknown(f"The SMTP server did not answer: {type(error).__name__}") from None
     finally:
         _wait_at_most(server, TIMEOUT_SECONDS)
@@ -110,6 +111,21 @@ def _content(server: smtplib.SMTP, content: bytes) -> str:
     if not _accepted(code):
         raise OutcomeUnknown(_answer(code, words))
     return _answer(code, words)
+
+
+def _write(server: smtplib.SMTP, content: bytes) -> None:
+    """Ask for the server's go-ahead (354) and write the mail; it is none before its last line, a lone dot."""
+    try:
+        code, words = server.docmd("data")
+        if code != GO_AHEAD:
+            raise _refusal(code, words) if code >= 400 else ProviderAway(_answer(code, words))
+    except (smtplib.SMTPException, OSError) as error:
+        raise ProviderAway(f"The SMTP server hung up before the mail: {type(error).__name__}") from None
+    try:
+        server.send(re.sub(rb"(?m)^\.", b"..", content).removesuffix(b"\r\n") + b"\r\n.\r\n")
+    except (smtplib.SMTPException, OSError) as error:
+        server.close()
+        raise RetryableError(f"The SMTP server hung up in the middle of the mail: {type(error).__name__}") from None
 
 
 def _wait_at_most(server: smtplib.SMTP, seconds: float) -> None:
@@ -123,13 +139,15 @@ def _accepted(code: int) -> bool:
 
 
 def _refusal(code: int, words: bytes | str) -> BalansityError:
-    """By the first digit: 4 is for now, 5 for good."""
-    return (RetryableError if code < 500 else PermanentError)(_answer(code, words))
+    return replies.refusal(code, _text(words), _answer(code, words))
 
 
 def _answer(code: int, words: bytes | str) -> str:
-    text = words.decode(errors="replace") if isinstance(words, bytes) else words
-    return f"The SMTP server answered {code}: {text[:200]}"
+    return f"The SMTP server answered {code}: {_text(words)[:200]}"
+
+
+def _text(words: bytes | str) -> str:
+    return words.decode(errors="replace") if isinstance(words, bytes) else words
 
 
 def _drop(server: smtplib.SMTP) -> None:

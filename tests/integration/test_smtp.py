@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import settings
-from errors import OutcomeUnknown, PermanentError, RetryableError
+from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError
 from gateways.mail import send
 from gateways.mail import smtp as gateway
 from gateways.mail.envelope import Accepted, Attachment, Mail
@@ -129,6 +129,53 @@ def test_a_refused_sender_is_ours_to_put_right_and_the_mail_waits(provider: Mail
         send(mail())
     send(mail(2))
     assert received(provider)["Message-ID"] == "<delivery-2@balansity.example>"
+
+
+@pytest.mark.parametrize("place", ["mail_replies", "rcpt_replies", "data_replies"])
+def test_a_limit_that_is_used_up_ends_no_mail_wherever_the_server_says_so(provider: Mailbox, place: str) -> None:
+    getattr(provider, place).append("550 5.4.5 Daily user sending limit exceeded")
+    with pytest.raises(ProviderAway, match="Daily user sending limit exceeded"):
+        send(mail())
+    send(mail(2))
+    assert received(provider)["Message-ID"] == "<delivery-2@balansity.example>"
+
+
+@pytest.mark.parametrize(
+    ("command", "replies", "error"),
+    [
+        ("DATA", [], ProviderAway),  # hung up without a word, before the go-ahead
+        ("DATA", ["451 4.3.0 Try later"], RetryableError),
+        ("DATA", ["554 5.7.1 Relay access denied"], ProviderAway),
+        ("EHLO", ["504 5.5.2 Helo command rejected"] * 2, ProviderAway),
+        ("RCPT", [], ProviderAway),
+    ],
+)
+def test_a_server_that_closes_or_refuses_before_its_go_ahead_has_taken_nothing(
+    monkeypatch: pytest.MonkeyPatch, command: str, replies: list[str], error: type[Exception]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
+        listening.settimeout(10)
+        thread.submit(_talk, listening, command, replies)
+        use(monkeypatch, listening.getsockname()[1])
+        with pytest.raises(error) as refused:
+            send(mail())
+        _forget_connection()
+    settings.current.cache_clear()
+    assert type(refused.value) is error
+
+
+def _talk(listening: socket.socket, command: str, replies: list[str]) -> None:
+    """Agree to every command up to `command`, which gets these replies; then hang up."""
+    peer, _ = listening.accept()
+    with peer, peer.makefile("rw", newline="\r\n") as lines:
+        print("220 ready", file=lines, end="\r\n", flush=True)
+        for line in lines:
+            if line.upper().startswith((command, "HELO")):
+                if not replies:
+                    return
+                print(replies.pop(0), file=lines, end="\r\n", flush=True)
+            else:
+                print("250 OK", file=lines, end="\r\n", flush=True)
 
 
 def test_an_answer_to_the_mail_that_is_no_smtp_is_unknown(provider: Mailbox) -> None:
