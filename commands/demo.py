@@ -12,7 +12,7 @@ from rich.rule import Rule
 
 import settings
 from commands.output import json_option, show_json
-from db import queries
+from db import overview, queries
 from db.connection import Connection
 from db.database import connect
 from demo.account import Account
@@ -71,7 +71,9 @@ def _play(stage: Stage, console: Console, started_at: float) -> Account:
         cast = assemble(conn)
         account = Account(stage, program(cast), console, started_at)
         stage.start()
-        _wait(stage, lambda: bool(queries.demo.scheduler_is_ready(conn)), START_SECONDS)
+        _wait(
+            stage, lambda: bool(queries.demo.scheduler_is_ready(conn) and overview.living_workers(conn)), START_SECONDS
+        )
         console.print(
             f"[dim]{account.seconds:5.1f} s[/]  PostgreSQL, workers and scheduler run; {len(cast.families)} families"
         )

@@ -13,7 +13,7 @@ from rich.console import Console
 import db.database
 import settings
 from commands.output import json_option, moment, show_json
-from db import clock, queries
+from db import clock, overview, queries
 from db.connection import Connection, shown
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
@@ -141,7 +141,7 @@ def _views(conn: Connection) -> Finding:
 
 
 def _workers(conn: Connection) -> Finding:
-    if count := queries.doctor.living_workers(conn):
+    if count := overview.living_workers(conn):
         return Finding("good", f"{count} worker processes live.")
     return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
 

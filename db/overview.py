@@ -1,5 +1,6 @@
 """What the system holds right now, each row by its columns' names: for the terminal and for the first page."""
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,8 @@ from zones import zone_or
 Row = dict[str, Any]
 
 NEXT_RUNS = 3
+LOOK_SECONDS = 5.0
+LOOK_PAUSE_SECONDS = 0.1
 
 
 def queues(conn: Connection) -> list[Row]:
@@ -24,6 +27,17 @@ def pgmq(conn: Connection) -> list[Row]:
 
 def workers(conn: Connection) -> list[Row]:
     return _named(queries.messages.list_workers(conn))
+
+
+def living_workers(conn: Connection) -> int:
+    """How many workers' counts of beats move: two looks, as far apart as a beat may be from the next."""
+    first = dict(queries.broker.list_beats(conn))
+    until = time.monotonic() + LOOK_SECONDS
+    while True:
+        living = [worker for worker, beats in queries.broker.list_beats(conn) if first.get(worker) != beats]
+        if len(living) >= len(first) or time.monotonic() > until:
+            return len(living)
+        time.sleep(LOOK_PAUSE_SECONDS)
 
 
 def mails(conn: Connection) -> list[Row]:

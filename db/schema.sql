@@ -1702,19 +1702,20 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE dramatiq.worker SET heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid) VALUES (p_worker, p_host, p_pid);
+    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) IS 'Says that a worker lives; false where others had given it up, so that its claims may be running elsewhere.';
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+claims may be running elsewhere.';
 
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1735,14 +1736,6 @@ CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boo
 $$;
 
 COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed.';
-
-CREATE FUNCTION dramatiq.living_workers() RETURNS bigint
-    LANGUAGE sql STABLE
-    AS $$
-    SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 seconds';
-$$;
-
-COMMENT ON FUNCTION dramatiq.living_workers() IS 'How many worker processes have a heartbeat.';
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -1920,7 +1913,7 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
-CREATE FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) RETURNS bigint
+CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -1928,7 +1921,9 @@ DECLARE
 BEGIN
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
-            SELECT id FROM dramatiq.worker WHERE heartbeat_at < clock_timestamp() - p_silence FOR UPDATE SKIP LOCKED)
+            SELECT w.id FROM dramatiq.worker AS w
+            JOIN unnest(p_dead, p_beats) AS silent (id, beats) ON w.id = silent.id AND w.beats = silent.beats
+            FOR UPDATE OF w SKIP LOCKED)
         RETURNING id
     ), stranded AS (
         SELECT message_id FROM dramatiq.queue q
@@ -1952,8 +1947,8 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) IS 'Takes over the claims of workers without a heartbeat for p_silence; a message that outlived p_most_rescues workers
-is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
+COMMENT ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) IS 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
+that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
 so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
 that rescues must not be kept from its own heartbeat.';
 
@@ -2597,6 +2592,7 @@ CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
     host text NOT NULL,
     pid integer NOT NULL,
+    beats bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
 );
@@ -3058,13 +3054,11 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION dramatiq.living_workers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
@@ -3088,7 +3082,7 @@ REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options j
 
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 

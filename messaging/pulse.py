@@ -17,9 +17,9 @@ from db.trouble import explained
 from errors import DatabaseError
 from log import EventLogger
 from messaging.claims import Claims
+from messaging.judge import BEATS_IN_SILENCE, Judge
 
 SILENCE_SECONDS = 12.0  # after which a worker is dead
-BEATS_IN_SILENCE = 3
 MOST_RESCUES = 10  # a message that outlived so many workers is their killer
 LISTEN_SECONDS = 0.5  # between looks at anything but the doorbell
 
@@ -29,8 +29,7 @@ events = EventLogger(__name__)
 class Pulse:
     """Says that this process lives, takes over from those that do not, and rings for new messages.
 
-    A worker judges others only after a full silence of its own good beats: when the server was away, everyone's
-    heartbeat is old, and nobody is dead.
+    Others are judged by their counts of beats, never by a time that another clock wrote (see `Judge`).
     """
 
     def __init__(
@@ -50,7 +49,8 @@ class Pulse:
         self.worker_id: int | None = None
         self.closing = False  # claim nothing more
         self.beaten_at = 0.0
-        self.beating_since: float | None = None
+        self.beats = 0
+        self.judge = Judge()
         self.trouble = ""  # what the database said last that was no answer
         self.listening: set[str] = set()
         self.thread: threading.Thread | None = None
@@ -120,26 +120,31 @@ class Pulse:
     def _register(self, conn: Connection) -> None:
         self.publish(conn)
         self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid())
-        self.beaten_at = self.beating_since = time.monotonic()
+        self.beaten_at = time.monotonic()
         events.info("worker_registered", worker=self.worker_id)
         self._ring(list(self.claims))
 
     def _beat(self, conn: Connection) -> None:
-        if self.lapsed():
-            self.beating_since = None
         now = time.monotonic()  # before the call: frozen in it, this process must not believe itself fresh
-        known = queries.broker.heartbeat(conn, worker=self.worker_id, host=platform.node(), pid=os.getpid())
+        self.beats += 1
+        known = queries.broker.heartbeat(
+            conn, worker=self.worker_id, host=platform.node(), pid=os.getpid(), beats=self.beats
+        )
+        self.judge.beat(now, time.monotonic(), silence=self.silence_seconds)
         if not known:
             events.warning("worker_was_given_up", worker=self.worker_id)
             for claims in list(self.claims.values()):
                 claims.hand_back()
         self.beaten_at = now
-        self.beating_since = self.beating_since or now
-        if now - self.beating_since >= self.silence_seconds:
-            self._rescue(conn)
+        self._rescue(conn)
 
     def _rescue(self, conn: Connection) -> None:
-        rescued = queries.broker.rescue(conn, silence_seconds=self.silence_seconds, most_rescues=MOST_RESCUES)
+        began = time.monotonic()
+        counts = dict(queries.broker.list_beats(conn))
+        dead = self.judge.dead(counts, began, time.monotonic(), silence=self.silence_seconds)
+        if not self.judge.may_judge(began, silence=self.silence_seconds):
+            return
+        rescued = queries.broker.rescue(conn, dead=list(dead), beats=list(dead.values()), most_rescues=MOST_RESCUES)
         if rescued:
             events.warning("messages_rescued", count=rescued)
 

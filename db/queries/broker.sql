@@ -42,13 +42,17 @@ INSERT INTO dramatiq.worker (host, pid) VALUES (:host, :pid) RETURNING id;
 -- Say that a worker process has ended in good order.
 DELETE FROM dramatiq.worker WHERE id = :worker;
 
--- name: heartbeat(worker, host, pid)$
--- Say that a worker lives; false where it had been given up.
-SELECT dramatiq.heartbeat(:worker, :host, :pid);
+-- name: list_beats()
+-- How often each worker's heart has beaten.
+SELECT id, beats FROM dramatiq.worker;
 
--- name: rescue(silence_seconds, most_rescues)$
--- Take over the claims of silent workers.
-SELECT dramatiq.rescue(make_interval(secs => :silence_seconds), :most_rescues);
+-- name: heartbeat(worker, host, pid, beats)$
+-- Say that a worker lives; false where it had been given up.
+SELECT dramatiq.heartbeat(:worker, :host, :pid, :beats);
+
+-- name: rescue(dead, beats, most_rescues)$
+-- Take over the claims of workers that stood still at these counts.
+SELECT dramatiq.rescue(:dead::bigint[], :beats::bigint[], :most_rescues);
 
 -- name: free_route(name, pgmq_queue)!
 -- Take a pgmq queue from the actor that had it before.

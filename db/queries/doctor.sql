@@ -51,10 +51,6 @@ SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
 -- Queues with due messages older than a minute that no worker takes.
 SELECT string_agg(queue, ', ') FROM dramatiq.unserved_queues() AS queue;
 
--- name: living_workers()$
--- Worker processes whose heart beats.
-SELECT dramatiq.living_workers();
-
 -- name: may_read_cron()$
 -- Whether the tables of the pg_cron extension are there and this role may look at them.
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')

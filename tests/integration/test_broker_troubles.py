@@ -163,16 +163,16 @@ def test_a_locked_row_does_not_keep_the_rescue_from_the_others(connect: Connect)
     strand(connection, 2)
     other.autocommit = False
     run(other, "SELECT FROM dramatiq.queue WHERE position = 1 FOR UPDATE")
-    assert run(connection, "SELECT dramatiq.rescue('12 seconds', 10)") == [(1,)]
+    assert run(connection, "SELECT dramatiq.rescue('{}', '{}', 10)") == [(1,)]
     other.rollback()
-    assert run(connection, "SELECT dramatiq.rescue('12 seconds', 10)") == [(1,)]
+    assert run(connection, "SELECT dramatiq.rescue('{}', '{}', 10)") == [(1,)]
     assert states(connection) == {"queued": 2}
 
 
 def test_what_was_rescued_before_is_spread_over_time(connection: Connection) -> None:
     strand(connection, 50)
     run(connection, "UPDATE dramatiq.queue SET rescues = 5")
-    run(connection, "SELECT dramatiq.rescue('12 seconds', 10)")
+    run(connection, "SELECT dramatiq.rescue('{}', '{}', 10)")
     [(delayed, times)] = run(
         connection,
         "SELECT count(*) FILTER (WHERE delayed) AS delayed, count(DISTINCT available_at) AS times FROM dramatiq.queue",

@@ -1,26 +1,29 @@
 -- Keeps workers' heartbeats, and takes over what a silent one held.
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE dramatiq.worker SET heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid) VALUES (p_worker, p_host, p_pid);
+    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dramatiq.heartbeat IS
-'Says that a worker lives; false where others had given it up, so that its claims may be running elsewhere.';
+'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+claims may be running elsewhere.';
 
-CREATE FUNCTION dramatiq.rescue(p_silence interval, p_most_rescues integer) RETURNS bigint
+CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     queues text[];
 BEGIN
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
-            SELECT id FROM dramatiq.worker WHERE heartbeat_at < clock_timestamp() - p_silence FOR UPDATE SKIP LOCKED)
+            SELECT w.id FROM dramatiq.worker AS w
+            JOIN unnest(p_dead, p_beats) AS silent (id, beats) ON w.id = silent.id AND w.beats = silent.beats
+            FOR UPDATE OF w SKIP LOCKED)
         RETURNING id
     ), stranded AS (
         SELECT message_id FROM dramatiq.queue q
@@ -44,14 +47,7 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.rescue IS
-'Takes over the claims of workers without a heartbeat for p_silence; a message that outlived p_most_rescues workers
-is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
+'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
+that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
 so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
 that rescues must not be kept from its own heartbeat.';
-
-CREATE FUNCTION dramatiq.living_workers() RETURNS bigint
-LANGUAGE sql STABLE AS $$
-    SELECT count(*) FROM dramatiq.worker WHERE heartbeat_at > now() - interval '12 seconds';
-$$;
-COMMENT ON FUNCTION dramatiq.living_workers IS
-'How many worker processes have a heartbeat.';
