@@ -5,6 +5,7 @@ BalansityError
 ├── DatabaseError      the server cannot be used: unreachable, too old, a missing privilege
 ├── RetryableError     it may work later: a provider that is down or over its limit
 │   ├── ProviderBusy   and the provider said when
+│   │   └── ProviderHeld   it is known to be away, and was not asked
 │   └── ProviderAway   and so will everything else that is asked of the provider
 ├── OutcomeUnknown     the request went out and no answer came: nobody knows whether it had its effect
 ├── DeadLettered      what a caller waited for ended as a dead letter
@@ -38,6 +39,10 @@ class ProviderBusy(RetryableError):  # noqa: N818 - says what is the case, the b
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class ProviderHeld(ProviderBusy):
+    """The provider is known to be away: it was not asked, and `seconds` is when to look again."""
 
 
 class ProviderAway(RetryableError):  # noqa: N818 - as ProviderBusy

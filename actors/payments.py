@@ -1,7 +1,7 @@
 """Payments: asked about, refunded and settled; each change takes effect once, by the trigger on the table itself."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -11,6 +11,7 @@ import dramatiq
 from psycopg2.errors import LockNotAvailable
 from pydantic import BaseModel
 
+from actors.holding import reaching
 from actors.runs import run_slot
 from broker import broker
 from db import clock, queries
@@ -62,7 +63,8 @@ def process_payment(**payload: Any) -> None:
     """Do what the message asks for: verify, refund or update_status."""
     task = read_payload(Task, payload, "a payment")
     payment = _find(task.payment_id)
-    ACTIONS[task.action](payment)
+    with reaching(yookassa.NAME) if task.action in ASKING else nullcontext():
+        ACTIONS[task.action](payment)
     events.info("payment_processed", payment=payment.id, action=task.action)
 
 
@@ -116,6 +118,7 @@ def update_status(payment: Payment) -> None:
 
 
 ACTIONS = {"verify": verify, "refund": refund, "update_status": update_status}
+ASKING = {"verify", "refund"}  # those that ask the provider
 
 
 def check_open_payments(conn: Connection, now: datetime) -> str:

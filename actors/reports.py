@@ -1,5 +1,6 @@
 """The report actor: one check-up, one kept report, one mail that brings it."""
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 import settings
 from actors.emails import send_email
+from actors.holding import reaching
 from actors.runs import run_slot_in_parts
 from broker import broker
 from db import clock, queries
@@ -106,7 +108,8 @@ def _report(check_up: CheckUp, at: datetime) -> Report:
 def _keep(check_up: CheckUp, key: ReportKey, file: ReportFile, user_id: UUID | None, at: datetime) -> bool:
     """Keep the report and send its mail, unless another worker was faster."""
     owner_id = check_up.owner_id or user_id
-    report_storage.write(key, file.content)
+    with reaching(report_storage.NAME) if settings.current().report_storage_url else nullcontext():
+        report_storage.write(key, file.content)
     with transaction() as conn:
         report_id = report_storage.save(conn, key, owner_id, file, at)
         if report_id:

@@ -194,6 +194,18 @@ def _events(conn: Connection) -> Finding:
     return Finding("good", f"{what}: none")
 
 
+def _providers(conn: Connection) -> Finding:
+    away = [
+        f"{each.provider} since {moment(each.since)}, {each.held} messages held: {each.reason}"
+        for each in queries.providers.list_states(conn)
+        if each.state != "available"
+    ]
+    if away:
+        remedy = "Put right what its words name; the first probe that it answers lets everything go, by deadline."
+        return Finding("bad", f"Providers that are away: {'; '.join(away)}", remedy)
+    return Finding("good", "Providers that are away: none")
+
+
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
     def look(conn: Connection) -> Finding:
         count: Any = getattr(queries.doctor, name)(conn)
@@ -212,6 +224,7 @@ LOOKS = (
     _clock,
     _old_jobs,
     _events,
+    _providers,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
     _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),

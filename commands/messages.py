@@ -15,15 +15,17 @@ from errors import BalansityError
 @click.command()
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show what waits, runs and failed, queue by queue, and which workers live."""
+    """Show what waits, runs and failed, queue by queue, which workers live, and which providers are away."""
     with transaction() as conn:
         queues, pgmq, workers = overview.queues(conn), overview.pgmq(conn), overview.workers(conn)
+        providers = overview.providers(conn)
     if as_json:
-        show_json({"queues": queues, "pgmq": pgmq, "workers": workers})
+        show_json({"queues": queues, "pgmq": pgmq, "workers": workers, "providers": providers})
         return
     show_table("Broker", queues)
     show_table("pgmq, not yet bridged", pgmq)
     show_table("Workers", workers)
+    show_table("Providers that were ever away", providers)
 
 
 @click.command()

@@ -44,6 +44,10 @@ def mails(conn: Connection) -> list[Row]:
     return _named(queries.deliveries.count_mails(conn))
 
 
+def providers(conn: Connection) -> list[Row]:
+    return _named(queries.providers.list_states(conn))
+
+
 def jobs(conn: Connection) -> list[Row]:
     """Every job with its latest run, its next ones (of a paused one none), and whether it is `ahead` of the clock."""
     now = clock.now(conn)

@@ -158,6 +158,41 @@ CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 
 COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
+CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) RETURNS interval
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    lost constant interval := '3 minutes';  -- more than any call takes
+    known balansity.provider_state;
+    ahead bigint;
+    pause interval;
+BEGIN
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF NOT FOUND OR known.state = 'available' THEN
+        RETURN NULL;
+    END IF;
+    IF known.next_probe_at <= present THEN
+        UPDATE balansity.provider_state SET state = 'probing', next_probe_at = present + lost WHERE provider = p_provider;
+        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        RETURN NULL;
+    END IF;
+    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
+    VALUES (p_message_id, p_provider, p_deadline)
+    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline;
+    SELECT count(*) INTO ahead FROM balansity.held_message held
+    WHERE held.provider = p_provider
+      AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
+    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END
+        + least(ahead * interval '0.5 seconds', '10 minutes');
+    RETURN least(pause, p_deadline - present + interval '1 second');
+END $$;
+
+COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
+the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
+little later each, in case it is lost; each in time to be superseded.';
+
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -873,6 +908,67 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
+
+CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    first_pause constant interval := '5 seconds';
+    longest_pause constant interval := '1 minute';
+    known balansity.provider_state;
+BEGIN
+    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
+    VALUES (p_provider, 'away', present, p_reason, p_worker, present + first_pause)
+    ON CONFLICT (provider) DO NOTHING;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'available' THEN
+        UPDATE balansity.provider_state
+        SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, probes = 0,
+            next_probe_at = present + first_pause
+        WHERE provider = p_provider;
+    ELSIF known.state = 'probing' THEN
+        UPDATE balansity.provider_state
+        SET state = 'away', reason = p_reason, probes = known.probes + 1,
+            next_probe_at = present + least(first_pause * 2 ^ least(known.probes + 1, 10), longest_pause)
+        WHERE provider = p_provider;
+    END IF;
+    RETURN known.state = 'available';
+END $$;
+
+COMMENT ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) IS 'A provider took nothing: it is away, and is asked once after each pause, which grow. Whether that was news.';
+
+CREATE FUNCTION balansity.provider_unasked(p_provider text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
+    WHERE provider = p_provider AND state = 'probing';
+$$;
+
+COMMENT ON FUNCTION balansity.provider_unasked(p_provider text) IS 'The message that was to probe the provider had nothing to ask of it after all: the next one is.';
+
+CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
+    WHERE provider = p_provider AND state <> 'available';
+    IF FOUND THEN
+        PERFORM dramatiq.hasten(ARRAY(
+            SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
+        ));
+        DELETE FROM balansity.held_message WHERE provider = p_provider;
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider is there: what was held for it is due, in the order of its deadlines.';
 
 CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
@@ -1702,6 +1798,25 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH hastened AS (
+        UPDATE dramatiq.queue q
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
+        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        RETURNING q.queue_name
+    )
+    SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
+    PERFORM dramatiq.ring(queues);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[]) IS 'Makes messages that wait for their time due at once, in this order.';
+
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -1948,9 +2063,10 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) IS 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
-that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
-so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
-that rescues must not be kept from its own heartbeat.';
+that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more
+likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time, so that a
+killer does not take the same neighbours with it again. A locked row waits for the next round: the worker that rescues
+must not be kept from its own heartbeat.';
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
@@ -2407,6 +2523,12 @@ CREATE TABLE balansity.delivery_event (
     CONSTRAINT delivery_event_kind_check CHECK ((kind = ANY (ARRAY['processed'::text, 'deferred'::text, 'delivered'::text, 'dropped'::text, 'bounced'::text, 'blocked'::text, 'complained'::text])))
 );
 
+CREATE TABLE balansity.held_message (
+    message_id uuid NOT NULL,
+    provider text NOT NULL,
+    deadline timestamp with time zone
+);
+
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.job_id_seq
     START WITH 1
@@ -2439,6 +2561,17 @@ CREATE TABLE balansity.payment_settlement (
 CREATE TABLE balansity.payment_transition (
     old_status text NOT NULL,
     new_status text NOT NULL
+);
+
+CREATE TABLE balansity.provider_state (
+    provider text NOT NULL,
+    state text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    reason text,
+    noticed_by text NOT NULL,
+    probes integer DEFAULT 0 NOT NULL,
+    next_probe_at timestamp with time zone NOT NULL,
+    CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
 );
 
 CREATE TABLE balansity.reminder (
@@ -2689,6 +2822,9 @@ ALTER TABLE ONLY balansity.delivery
 ALTER TABLE ONLY balansity.delivery
     ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY balansity.held_message
+    ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id);
+
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
 
@@ -2709,6 +2845,9 @@ ALTER TABLE ONLY balansity.payment_settlement
 
 ALTER TABLE ONLY balansity.payment_transition
     ADD CONSTRAINT payment_transition_pkey PRIMARY KEY (old_status, new_status);
+
+ALTER TABLE ONLY balansity.provider_state
+    ADD CONSTRAINT provider_state_pkey PRIMARY KEY (provider);
 
 ALTER TABLE ONLY balansity.reminder
     ADD CONSTRAINT reminder_pkey PRIMARY KEY (appointment_id, kind, scheduled_at);
@@ -2791,6 +2930,8 @@ CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
 
 CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
+
+CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, deadline, message_id);
 
 CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
 
@@ -2912,6 +3053,8 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
@@ -2981,6 +3124,12 @@ REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
@@ -3053,6 +3202,8 @@ REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_id
 REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
 

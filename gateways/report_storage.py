@@ -18,8 +18,9 @@ import settings
 from db import queries
 from db.connection import Connection
 from db.database import transaction
-from errors import PermanentError, RetryableError, SettingsError
+from errors import PermanentError, ProviderAway, RetryableError, SettingsError
 
+NAME = "reports"  # in balansity.provider_state
 TRANSFER_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
 BATCH = 100  # reports that are removed together
 
@@ -90,7 +91,7 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
 
     Raises:
         PermanentError: no report has this id (any more), or its file is gone.
-        RetryableError: the storage fails.
+        ProviderAway: the storage fails.
     """
     row = queries.reports.find(conn, id=str(report_id))
     if row is None:
@@ -181,7 +182,7 @@ def _storage() -> Iterator[tuple[AbstractFileSystem, str]]:
 
     Raises:
         FileNotFoundError: a file or a bucket is not there.
-        RetryableError: anything else goes wrong with it.
+        ProviderAway: anything else goes wrong with it.
     """
     url = settings.current().report_storage_url
     if not url:
@@ -195,7 +196,7 @@ def _storage() -> Iterator[tuple[AbstractFileSystem, str]]:
     except FileNotFoundError:
         raise
     except Exception as error:  # each kind of storage has errors of its own; whoever called retries or shows this one
-        raise RetryableError(f"The report storage failed: {error!r}") from error
+        raise ProviderAway(f"The report storage failed: {error!r}") from error
 
 
 def _options(url: str) -> dict[str, Any]:

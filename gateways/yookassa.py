@@ -17,12 +17,13 @@ from yookassa.domain.request import RefundRequest
 import settings
 from domain.money import Sum
 from domain.payload import problems
-from errors import OutcomeUnknown, PermanentError, RetryableError
+from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError
 from gateways import http
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-LATER = {408, 429}  # statuses of answers that may be better another time, besides those below 400 and from 500 on
+NAME = "yookassa"  # in balansity.provider_state
+LATER = {408, 429}  # statuses of answers that may be better another time
 
 
 class ProviderPayment(BaseModel):
@@ -56,7 +57,8 @@ def find_payment(external_id: str) -> ProviderPayment:
     """Ask what became of a payment.
 
     Raises:
-        RetryableError: YooKassa is away, over its limit, or answers nonsense.
+        ProviderAway: YooKassa is away, or does not know us.
+        RetryableError: it is over its limit, or answers nonsense.
         PermanentError: it refuses the question, or knows no such payment.
     """
     return _read(ProviderPayment, _ask("GET", f"/payments/{quote(external_id, safe='')}"))
@@ -91,12 +93,13 @@ def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body:
     try:
         answer = http.request(method, client.endpoint + path, client.prepare_request_headers(headers), content)
     except OutcomeUnknown as error:  # to ask again is safe: YooKassa does nothing twice for one Idempotence-Key
-        raise RetryableError(f"YooKassa gave no answer to {method} {path}: {error}") from error
+        raise ProviderAway(f"YooKassa gave no answer to {method} {path}: {error}") from error
     if answer.status == 200:
         return answer.data
     refusal = f"YooKassa answered {answer.status} to {method} {path}: {_description(answer)}"
-    later = answer.status < 400 or answer.status in LATER or answer.status >= 500
-    raise RetryableError(refusal) if later else PermanentError(refusal)
+    if answer.status < 400 or answer.status == 401 or answer.status >= 500:
+        raise ProviderAway(f"{refusal}. Check YOOKASSA_SHOP_ID, YOOKASSA_SECRET_KEY, YOOKASSA_API_URL.")
+    raise (RetryableError if answer.status in LATER else PermanentError)(refusal)
 
 
 def _client() -> ApiClient:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from dramatiq.errors import Retry
 
-from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
+from errors import OutcomeUnknown, PermanentError, ProviderAway, ProviderBusy, RetryableError
+from gateways import availability
 from gateways import mail as gateway
 from gateways.mail.envelope import Accepted, Mail
 from log import EventLogger
@@ -35,6 +36,7 @@ def call(attempt: Attempt) -> None:
 
     Raises:
         Wait: the provider says when to come back.
+        ProviderAway: it takes no mail now.
         Retry: it did not answer, and the template's policy is to send again later.
         RetryableError: it did not take the mail this time.
         Anything else: the call broke off, and what came of it is unknown.
@@ -43,23 +45,30 @@ def call(attempt: Attempt) -> None:
         accepted = gateway.send(attempt.mail)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
+        if availability.is_away(gateway.provider()):  # this was the probe
+            availability.failed(gateway.provider(), str(error))
         wait = TEMPLATES[attempt.mail.template].resend_after
         if wait is not None:
             raise Retry(str(error), delay=wait // timedelta(milliseconds=1)) from None
     except PermanentError as error:
         _record(attempt, "failed", str(error))
+        availability.worked(gateway.provider())
     except ProviderBusy as error:
         _record(attempt, "planned", str(error))
+        availability.worked(gateway.provider())
         pace.hold(error.seconds)
         raise Wait(str(error), error.seconds) from None
     except RetryableError as error:
         _record(attempt, "planned", str(error))
+        if not isinstance(error, ProviderAway):
+            availability.worked(gateway.provider())
         raise
     except BaseException as error:  # a fault of ours, or the actor's time limit
         _record(attempt, "unknown", f"the call to the provider broke off: {type(error).__name__}")
         raise
     else:
         _record(attempt, "sent", accepted.answer, accepted)
+        availability.worked(gateway.provider())
 
 
 def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | None = None) -> None:

@@ -1,17 +1,23 @@
 """One mail's way out: prepare its letter, let the ledger decide under a lock whether it may go, call the provider."""
 
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import NamedTuple
 
+import settings
 from db.database import single_statements
-from errors import PermanentError, ProviderBusy
+from errors import PermanentError, ProviderAway, ProviderBusy, ProviderHeld
+from gateways import availability, report_storage
 from gateways import mail as gateway
 from log import EventLogger, first_line
 from mail import attempt, ledger, letter, pace
 from mail.attempt import Attempt, Wait
-from mail.guard import Superseded
+from mail.guard import Superseded, deadline
 from mail.ledger import Entry, Refusal
 from mail.letter import Letter
 from mail.order import MailOrder
+
+MOST_OUTAGES = 20  # that one mail may seem to begin, before it is the mail that the provider will not have
 
 events = EventLogger(__name__)
 
@@ -35,9 +41,14 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
     """
     entry = Entry.of(order, message_id, pgmq_key)
     try:
-        _take_turn(entry)
-        if allowed := decide(prepare(order, entry)):
-            attempt.call(allowed)
+        if _is_reachable(order, entry):
+            pace.keep()  # before the decision: what is decided then is true when the provider is called
+            _send(prepare(order, entry))
+    except ProviderBusy as busy:
+        if not isinstance(busy, ProviderHeld):
+            availability.unasked(gateway.provider())
+        ledger.plan(entry)  # the wait may be long: the ledger knows of it
+        raise Wait(str(busy), busy.seconds) from None
     except Wait:
         raise
     except BaseException as error:  # Dramatiq counts its interrupts as failures too
@@ -46,10 +57,50 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
         raise
 
 
+def _is_reachable(order: MailOrder, entry: Entry) -> bool:
+    """Whether the provider may be called; while it is away, a mail that has no reason any more ends without it.
+
+    Raises:
+        ProviderHeld: it is away, and this mail does not probe it.
+    """
+    if not availability.is_away(gateway.provider()):
+        return True
+    draft = prepare(order, entry)
+    if isinstance(draft.letter, Refusal):
+        decide(draft)
+        return False
+    availability.ask(gateway.provider(), entry.message_id, _deadline(draft))
+    return True
+
+
+def _send(draft: Draft) -> None:
+    allowed = None
+    try:
+        allowed = decide(draft)
+    finally:
+        if allowed is None:
+            availability.unasked(gateway.provider())
+    if allowed is None:
+        return
+    try:
+        attempt.call(allowed)
+    except ProviderAway as error:
+        news = availability.failed(gateway.provider(), str(error))
+        if not news or allowed.number <= MOST_OUTAGES:
+            availability.ask(gateway.provider(), draft.entry.message_id, _deadline(draft))
+        raise
+
+
+def _deadline(draft: Draft) -> datetime | None:
+    if isinstance(draft.letter, Letter) and (about := draft.letter.appointment):
+        return deadline(draft.letter.template, about)
+    return None
+
+
 def prepare(order: MailOrder, entry: Entry) -> Draft:
     """Write the letter; one that cannot be written, or has no reason any more, is refused."""
     try:
-        with single_statements() as conn:
+        with _reaching_reports(order, entry), single_statements() as conn:
             written = letter.write(conn, order)
     except Superseded as why:
         return Draft(entry, Refusal("superseded", str(why)))
@@ -60,6 +111,13 @@ def prepare(order: MailOrder, entry: Entry) -> Draft:
     if about := written.appointment:
         entry = entry._replace(appointment_id=str(about.id), scheduled_at=about.scheduled_at)
     return Draft(entry, written)
+
+
+def _reaching_reports(order: MailOrder, entry: Entry) -> AbstractContextManager[None]:
+    """The storage of reports, where the mail brings one."""
+    if order.report_id is None or not settings.current().report_storage_url:
+        return nullcontext()
+    return availability.reaching(report_storage.NAME, entry.message_id)
 
 
 def decide(draft: Draft) -> Attempt | None:
@@ -76,12 +134,3 @@ def decide(draft: Draft) -> Attempt | None:
         return Attempt(decision.number, draft.letter.addressed(decision.delivery_id))
     events.info("delivery_not_sent", delivery=decision.delivery_id, state=decision.state)
     return None
-
-
-def _take_turn(entry: Entry) -> None:
-    """Wait before the decision, not after it: what is decided then is true when the provider is called."""
-    try:
-        pace.keep()
-    except ProviderBusy as busy:
-        ledger.plan(entry)  # the wait may be long: the ledger knows of it
-        raise Wait(str(busy), busy.seconds) from None

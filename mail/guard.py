@@ -33,8 +33,15 @@ def check_appointment(template: str, appointment: AppointmentFacts, promised: da
         raise Superseded(f"the appointment is {appointment.status} by now")
     if appointment.read_at >= appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes):
         raise Superseded("the appointment is over")
-    if template in LATEST_REMINDER and appointment.read_at > appointment.scheduled_at - LATEST_REMINDER[template]:
+    if appointment.read_at > deadline(template, appointment):
         raise Superseded("too late: a newer reminder or the appointment itself has taken over")
+
+
+def deadline(template: str, appointment: AppointmentFacts) -> datetime:
+    """Until when a mail about an appointment is of use."""
+    if template in LATEST_REMINDER:
+        return appointment.scheduled_at - LATEST_REMINDER[template]
+    return appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes)
 
 
 def check_payment(template: str, payment: PaymentFacts) -> None:

@@ -110,7 +110,7 @@ def test_a_provider_may_ask_for_more_pauses_than_a_mail_has_tries(
 def test_a_mail_that_is_out_of_tries_is_failed_and_goes_out_once_redriven(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    refusal = Reply(503, {"errors": [{"message": "down for repairs", "field": None}]})
+    refusal = Reply(408, {"errors": [{"message": "down for repairs", "field": None}]})
     provider.scripted += [refusal] * (MAX_RETRIES + 1)
     send()
     until(lambda: message(connection)["delayed"], "the message waits")
@@ -119,7 +119,7 @@ def test_a_mail_that_is_out_of_tries_is_failed_and_goes_out_once_redriven(
     wait_for(connection, "rejected")
     assert ledger(connection) == ("failed", MAX_RETRIES + 1)
     listed = CliRunner().invoke(deliveries, ["--failed"], env={"COLUMNS": "200"}, catch_exceptions=False).output
-    assert "given up: SendGrid answered 503: down for repairs" in listed
+    assert "given up: SendGrid answered 408: down for repairs" in listed
 
     change(connection, "SELECT dramatiq.redrive(array_agg(message_id)) FROM dramatiq.queue")
     wait_for(connection, "done")
@@ -129,7 +129,7 @@ def test_a_mail_that_is_out_of_tries_is_failed_and_goes_out_once_redriven(
 def test_a_mail_that_is_out_of_tries_stays_unknown_if_one_of_them_may_have_gone_out(
     worker: dramatiq.Worker, provider: SendGrid, connection: Connection
 ) -> None:
-    provider.scripted += [Reply(0)] + [Reply(503)] * MAX_RETRIES
+    provider.scripted += [Reply(0)] + [Reply(408)] * MAX_RETRIES
     send()
     run_again(connection, MAX_RETRIES, "UPDATE balansity.delivery SET changed_at = now() - interval '1 day'")
     wait_for(connection, "rejected")

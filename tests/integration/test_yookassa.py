@@ -10,7 +10,7 @@ import pytest
 
 import settings
 from domain.money import Sum
-from errors import PermanentError, RetryableError
+from errors import PermanentError, ProviderAway, RetryableError
 from gateways import http
 from gateways import yookassa as gateway
 from tests.servers import yookassa
@@ -91,10 +91,10 @@ def test_an_id_cannot_lead_elsewhere(provider: YooKassa) -> None:
     assert provider.requests == [("GET", "/v3/payments/..%2Frefunds%3Flimit%3D1")]
 
 
-def test_a_wrong_key_is_refused_and_not_shown(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_key_is_ours_to_put_right_and_not_shown(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YOOKASSA_SECRET_KEY", "wrong_secret")
     settings.current.cache_clear()
-    with pytest.raises(PermanentError, match="401") as refusal:
+    with pytest.raises(ProviderAway, match="401") as refusal:
         gateway.find_payment(provider.add_payment())
     assert "wrong_secret" not in str(refusal.value)
 

@@ -48,6 +48,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.rescue IS
 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
-that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time,
-so that a killer does not take the same neighbours with it again. A locked row waits for the next round: the worker
-that rescues must not be kept from its own heartbeat.';
+that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more
+likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time, so that a
+killer does not take the same neighbours with it again. A locked row waits for the next round: the worker that rescues
+must not be kept from its own heartbeat.';

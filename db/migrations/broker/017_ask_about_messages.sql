@@ -84,3 +84,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.finish_along IS
 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
+
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH hastened AS (
+        UPDATE dramatiq.queue q
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
+        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        RETURNING q.queue_name
+    )
+    SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
+    PERFORM dramatiq.ring(queues);
+END $$;
+COMMENT ON FUNCTION dramatiq.hasten IS
+'Makes messages that wait for their time due at once, in this order.';
