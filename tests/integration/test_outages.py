@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,13 +12,18 @@ from click.testing import CliRunner
 
 import settings
 from actors.emails import send_email
+from actors.payments import process_payment
+from actors.reports import generate_report
 from broker import broker
 from commands.doctor import doctor
 from db.connection import Connection
 from gateways import availability
 from mail import pace
+from tests.clinic import Clinic
+from tests.integration.report_cases import completed_checkup, kept
 from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Reply, SendGrid
+from tests.servers.yookassa import YooKassa
 from tests.waiting import until
 
 MAILS = 6
@@ -117,3 +123,59 @@ def test_what_was_held_goes_in_the_order_of_its_deadlines(undone: Connection) ->
     ask(undone, "SELECT balansity.provider_worked('smtp', 'a worker')")
     due = ask(undone, "SELECT message_id::text FROM dramatiq.queue WHERE NOT delayed ORDER BY available_at")
     assert due == [(ids[hours],) for hours in (1, 2, 3, None)]
+
+
+@pytest.fixture
+def others(environment: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker of payments and reports; what is known of their providers is read anew."""
+    availability.seen.clear()
+    worker = dramatiq.Worker(broker, queues={"payments", "reports"}, worker_timeout=100, worker_threads=2)
+    worker.start()
+    yield
+    worker.stop()
+    availability.seen.clear()
+
+
+def probe(conn: Connection) -> None:
+    for statement in (PROBE_NOW, LOOK_NOW, "SELECT dramatiq.ring(ARRAY['payments', 'reports'])"):
+        ask(conn, statement)
+
+
+def retries(conn: Connection) -> list[tuple[Any, ...]]:
+    return ask(conn, "SELECT coalesce((message #>> '{options,retries}')::int, 0) FROM dramatiq.queue WHERE delayed")
+
+
+def test_a_payment_waits_for_yookassa_without_a_try(
+    shop: YooKassa, others: None, clinic: Clinic, user: str, connection: Connection
+) -> None:
+    shop.answers += [503, 401, 503]
+    payment = clinic.add_payment(user, external_payment_id=shop.add_payment())
+    process_payment.send(payment_id=payment, action="verify")
+    for failed in range(3):
+        query = f"SELECT reason IS NOT NULL AND probes = {failed} FROM balansity.provider_state"
+        until(partial(holds, connection, query), "it is held")
+        until(lambda: retries(connection) == [(0,)], "without a try")
+        probe(connection)
+    until(lambda: clinic.payment_status(payment) == "completed", "the payment is taken on")
+    assert state(connection) == "available"
+
+
+@pytest.mark.usefixtures("others")
+def test_a_report_waits_for_its_storage_without_a_try(
+    clinic: Clinic, user: str, connection: Connection, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "reports").touch()  # a file where the folder should be
+    environment.setenv("REPORT_STORAGE_URL", f"file://{tmp_path}/reports")
+    settings.current.cache_clear()
+    checkup = completed_checkup(clinic, user)
+    generate_report.send(assessment_id=checkup, user_id=user)
+    until(lambda: retries(connection) == [(0,)], "it is held without a try")
+    assert state(connection) == "away"
+    (tmp_path / "reports").unlink()
+    probe(connection)
+    until(lambda: kept(clinic, checkup), "the report is kept")
+    until(lambda: state(connection) == "available", "and the storage is back")
+
+
+def holds(conn: Connection, query: str) -> bool:
+    return ask(conn, query) == [(True,)]
