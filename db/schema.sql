@@ -2503,13 +2503,13 @@ CREATE VIEW balansity.cron_job_run_details AS
 CREATE TABLE balansity.delivery_attempt (
     delivery_id uuid NOT NULL,
     number integer NOT NULL,
-    token uuid DEFAULT gen_random_uuid() NOT NULL,
     provider text NOT NULL,
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
     outcome text,
     answer text,
     provider_message_id text,
+    token uuid DEFAULT gen_random_uuid() NOT NULL,
     CONSTRAINT delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'planned'::text, 'unknown'::text, 'failed'::text])))
 );
 

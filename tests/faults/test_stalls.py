@@ -4,12 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from db.migrate import migrate
+from messaging.judge import BEATS_IN_SILENCE
 from tests.faults.crew import SILENCE_SECONDS, Crew, Office
 from tests.servers import own_postgres
 from tests.servers.own_postgres import OwnServer
@@ -41,9 +42,11 @@ def stalled(office: Office) -> Iterator[None]:
     """No commit of anyone's ends in the block: a synchronous standby is away."""
     office.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     office.query("SELECT pg_reload_conf()")
-    yield
-    office.query("ALTER SYSTEM RESET synchronous_standby_names")
-    office.query("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        office.query("ALTER SYSTEM RESET synchronous_standby_names")
+        office.query("SELECT pg_reload_conf()")
 
 
 def commits_stall(_: OwnServer, office: Office) -> None:
@@ -53,13 +56,20 @@ def commits_stall(_: OwnServer, office: Office) -> None:
 
 def server_freezes(server: OwnServer, _: Office) -> None:
     postmaster = int(Path(server.folder, "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGSTOP)  # first: it starts no more of them
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    everyone = [postmaster, *map(int, children)]
-    for pid in everyone:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(TROUBLE_SECONDS)
-    for pid in everyone:
-        os.kill(pid, signal.SIGCONT)
+    everyone = [*map(int, children), postmaster]
+    try:
+        tell(everyone, signal.SIGSTOP)
+        time.sleep(TROUBLE_SECONDS)
+    finally:
+        tell(everyone, signal.SIGCONT)
+
+
+def tell(processes: list[int], what: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):  # some of a server's processes are short
+            os.kill(pid, what)
 
 
 def clock_steps(_: OwnServer, office: Office) -> None:
@@ -78,6 +88,8 @@ def test_nobody_is_given_up_and_a_killed_worker_is_rescued(
     for name in NAMES:
         office.send("finish_after_gate", name)
     until(lambda: office.deeds().keys() >= {f"began:{name}" for name in NAMES}, "both run two each")
+    beats = "SELECT min(beats) FROM dramatiq.worker"
+    until(lambda: office.query(beats)[0][0] > BEATS_IN_SILENCE + 1, "both may judge: a full silence lies behind them")
     trouble(own_server, office)
     time.sleep(TROUBLE_SECONDS)  # for judges that would be wrong
     assert office.deeds() == dict.fromkeys((f"began:{name}" for name in NAMES), 1)

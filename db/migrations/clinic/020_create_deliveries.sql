@@ -38,13 +38,13 @@ CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
 CREATE TABLE balansity.delivery_attempt (
     delivery_id uuid NOT NULL REFERENCES balansity.delivery (id) ON DELETE CASCADE,
     number integer NOT NULL,
-    token uuid NOT NULL DEFAULT gen_random_uuid(), -- the name that its caller gave it, who may never hear of its number
     provider text NOT NULL,
     started_at timestamptz NOT NULL,
     finished_at timestamptz,                -- null: still running, or its worker died
     outcome text CHECK (outcome IN ('sent', 'planned', 'unknown', 'failed')),
     answer text,                            -- the provider's words
     provider_message_id text,               -- its name for the mail, where it took it
+    token uuid NOT NULL DEFAULT gen_random_uuid(), -- the name that its caller gave it, who may never hear of its number
     PRIMARY KEY (delivery_id, number)
 );
 
