@@ -16,9 +16,7 @@ from log import EventLogger
 FRESH_SECONDS = 0.5  # for so long a process believes what it last read
 
 events = EventLogger(__name__)
-seen: dict[
-    str, tuple[float, bool]
-] = {}  # by provider: when it was read, on the monotonic clock, and whether it is away
+seen: dict[str, tuple[float, bool]] = {}  # by provider: when it was read (monotonic), and whether it was away
 
 
 def is_away(provider: str) -> bool:

@@ -1,7 +1,9 @@
 """What the tests of the broker share."""
 
+import uuid
 from typing import Any
 
+import dramatiq
 from psycopg2 import extensions
 
 from db.connection import Connection
@@ -17,3 +19,8 @@ def run(connection: Connection, statement: str, *arguments: Any) -> Any:
     with connection.cursor(cursor_factory=extensions.cursor) as cursor:  # whose columns need no names
         cursor.execute(statement, arguments)
         return cursor.fetchall() if cursor.description else None
+
+
+def message_with(**fields: Any) -> dramatiq.Message[Any]:
+    given = {"queue_name": "default", "actor_name": "note", "args": (), "kwargs": {}, "options": {}, **fields}
+    return dramatiq.Message(**{"message_id": str(uuid.uuid4()), **given})

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from messaging.claim import Claim
 from messaging.custody import Custody
 from messaging.intake import FEWEST_COPIED
 from messaging.pulse import SILENCE_SECONDS
-from tests.integration.broker_cases import PATIENCE, run, states
+from tests.integration.broker_cases import PATIENCE, message_with, run, states
 from tests.servers import deaf_relay
 from tests.servers.deaf_relay import DeafRelay
 from tests.waiting import until
@@ -308,49 +307,6 @@ def test_a_worker_without_a_row_claims_nothing(broker: PostgresBroker, connectio
     broker.enqueue(message_with())
     assert run(connection, "SELECT * FROM dramatiq.exchange(-1, 'default', '{}', '{}', 5)") == []
     assert states(connection) == {"queued": 1}
-
-
-def test_middleware_is_told_of_retries_as_of_sends(broker: PostgresBroker, work: Work) -> None:
-    told: list[Any] = []
-
-    class Listener(dramatiq.Middleware):
-        def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
-            told.append(("before", delay))
-
-        def after_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
-            told.append(("after", delay))
-
-    @dramatiq.actor(broker=broker)
-    def try_twice() -> None:
-        if len(told) < 4:
-            raise Retry(delay=1)
-
-    broker.add_middleware(Listener())
-    try_twice.send()
-    work()
-    until(lambda: len(told) == 4)
-    broker.join("default", timeout=PATIENCE)
-    assert told == [("before", None), ("after", None), ("before", 1), ("after", 1)]
-
-
-def test_middleware_that_was_put_into_the_list_by_hand_is_told_too(broker: PostgresBroker) -> None:
-    told: list[str] = []
-
-    class Listener(dramatiq.Middleware):
-        def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
-            told.append(message.message_id)
-
-    broker.enqueue(message_with())
-    broker.middleware.append(Listener())
-    heard = broker.enqueue(message_with())
-    broker.middleware.pop()
-    broker.enqueue(message_with())
-    assert told == [heard.message_id]
-
-
-def message_with(**fields: Any) -> dramatiq.Message[Any]:
-    given = {"queue_name": "default", "actor_name": "note", "args": (), "kwargs": {}, "options": {}, **fields}
-    return dramatiq.Message(**{"message_id": str(uuid.uuid4()), **given})
 
 
 def strand(connection: Connection, count: int) -> None:
