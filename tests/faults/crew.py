@@ -29,9 +29,9 @@ class Office:
         self.url = url
         self.side_door = url  # where tests look, when what they look at stands in the way
         self.effects_file = folder / "effects"
-        self.gate_file = folder / "gate"
+        self.folder = folder
+        self.gate_file = self.build_gate("gate")
         self.effects_file.touch()
-        os.mkfifo(self.gate_file)
         self.log = folder / "workers.log"
         self.broker = PostgresBroker(Pool(lambda: url, lambda: 2, start_options))
 
@@ -72,9 +72,15 @@ class Office:
     def deeds(self) -> Counter[str]:
         return Counter(deed for deed, _, _ in self.effects())
 
-    def open_gate(self) -> int:
+    def build_gate(self, name: str) -> Path:
+        """A gate, closed, for a worker of its own (`GATE_FILE`)."""
+        gate = self.folder / name
+        os.mkfifo(gate)
+        return gate
+
+    def open_gate(self, gate: Path | None = None) -> int:
         """Let every actor pass that waits at the gate, now and later, until the descriptor is closed."""
-        return os.open(self.gate_file, os.O_RDWR)
+        return os.open(gate or self.gate_file, os.O_RDWR)
 
     def logged(self) -> str:
         return self.log.read_text(encoding="utf-8")

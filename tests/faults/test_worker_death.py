@@ -53,14 +53,14 @@ def test_a_worker_frozen_past_its_heartbeat_cannot_ack_retry_or_nack_what_was_re
     victim = crew.hire(threads=3)
     until(lambda: len(office.effects()) == 3, "the victim runs all three")
     victim.freeze()
-    other = crew.hire(threads=3)
+    other_gate = office.build_gate("other")
+    other = crew.hire(threads=3, GATE_FILE=str(other_gate))
     until(lambda: len(office.effects()) == 6, "the other runs all three again", RESCUE_SECONDS + 12)
     [worker] = other.rows()
     held = office.query(HELD, ids)
     assert held == [(each, worker, 2) for each in ids]
 
     # While the other is still at it, the frozen one wakes and wants to settle all three.
-    other.freeze()
     victim.resume()
     gate = office.open_gate()
     until(lambda: {*actors} <= {*victim.did()}, "the victim ends its stale runs")
@@ -69,9 +69,10 @@ def test_a_worker_frozen_past_its_heartbeat_cannot_ack_retry_or_nack_what_was_re
     until(lambda: office.states() == {"consumed": 3, "done": 1}, "a message acked after its stale ack is done")
     assert office.query(HELD, ids) == held
     until(lambda: "worker_was_given_up" in office.logged(), "the victim has learned of it")
+    os.close(gate)
 
     victim.kill()
-    other.resume()
+    gate = office.open_gate(other_gate)
     until(lambda: office.states() == {"done": 2, "rejected": 2}, "the other settles all three")
     os.close(gate)
     assert Counter(other.did()) & Counter(actors * 3) == Counter(actors) + Counter(["retry_after_gate"])
