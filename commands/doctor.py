@@ -206,6 +206,13 @@ def _providers(conn: Connection) -> Finding:
     return Finding("good", "Providers that are away: none")
 
 
+def _sleepers(conn: Connection) -> Finding:
+    what = "Mails that wait for the morning"
+    if count := queries.deliveries.count_held(conn):
+        return Finding("note", f"{what}: {count}", "An outage has delayed them; EMAIL_NIGHT says when they may leave.")
+    return Finding("good", f"{what}: none")
+
+
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
     def look(conn: Connection) -> Finding:
         count: Any = getattr(queries.doctor, name)(conn)
@@ -225,6 +232,7 @@ LOOKS = (
     _old_jobs,
     _events,
     _providers,
+    _sleepers,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
     _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),

@@ -753,6 +753,19 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION balansity.hold_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    UPDATE balansity.delivery d SET held_until = p_until, reason = p_reason, changed_at = balansity.now()
+    WHERE d.id = opened.id AND d.state = 'planned';
+END $$;
+
+COMMENT ON FUNCTION balansity.hold_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
+
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -910,6 +923,7 @@ CREATE TABLE balansity.delivery (
     message_id text NOT NULL,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
+    held_until timestamp with time zone,
     sent_at timestamp with time zone,
     changed_at timestamp with time zone NOT NULL,
     CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
@@ -3195,6 +3209,8 @@ REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, 
 REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.hold_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
 
