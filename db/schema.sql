@@ -1370,6 +1370,17 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
 
+CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH begun AS (
+        INSERT INTO dramatiq.open_group (id, missing) VALUES (p_group, p_members) ON CONFLICT DO NOTHING RETURNING 1
+    )
+    SELECT count(*) = 1 FROM begun;
+$$;
+
+COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Says of how many members a group is; false where it exists.';
+
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     AS $_$
@@ -1537,6 +1548,29 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
 
+CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    left_over integer;
+BEGIN
+    PERFORM FROM dramatiq.open_group WHERE id = p_group FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO dramatiq.group_member VALUES (p_group, p_member) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE dramatiq.open_group SET missing = missing - 1, touched_at = now() WHERE id = p_group
+    RETURNING missing INTO left_over;
+    DELETE FROM dramatiq.open_group WHERE id = p_group AND left_over <= 0;
+    RETURN left_over <= 0;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) IS 'Notes that a member of a group has ended, each but once; true for the last of them, with which the group is forgotten.
+Asked in the transaction that acks the member.';
+
 CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql
     AS $$
@@ -1666,6 +1700,20 @@ An ack counts only while the claim it belongs to (message and attempt) is the cu
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+
+CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH finished AS (
+        UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM finished;
+$$;
+
+COMMENT ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) IS 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
+over, and nothing of it may be.';
 
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -1958,6 +2006,19 @@ CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION dramatiq.purge_expired(p_batch integer) IS 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
+
+CREATE FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH purged AS (
+        DELETE FROM dramatiq.open_group WHERE id IN (
+            SELECT id FROM dramatiq.open_group WHERE touched_at < p_before LIMIT p_batch FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*) FROM purged;
+$$;
+
+COMMENT ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch groups of which no member has ended since p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2706,6 +2767,17 @@ CREATE VIEW dramatiq.dead_letter AS
 
 COMMENT ON VIEW dramatiq.dead_letter IS 'What went wrong and waits for a person.';
 
+CREATE TABLE dramatiq.group_member (
+    group_id text NOT NULL,
+    message_id uuid NOT NULL
+);
+
+CREATE TABLE dramatiq.open_group (
+    id text NOT NULL,
+    missing integer NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME dramatiq.queue_position_seq
     START WITH 1
@@ -2876,6 +2948,12 @@ ALTER TABLE ONLY dramatiq.actor
 ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY dramatiq.group_member
+    ADD CONSTRAINT group_member_pkey PRIMARY KEY (group_id, message_id);
+
+ALTER TABLE ONLY dramatiq.open_group
+    ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
 
@@ -2943,6 +3021,8 @@ CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
 
 CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
+CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
+
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime) WHERE (state = 'rejected'::dramatiq.state);
@@ -2984,6 +3064,9 @@ ALTER TABLE ONLY balansity.slot
 
 ALTER TABLE ONLY balansity.suppression
     ADD CONSTRAINT suppression_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY dramatiq.group_member
+    ADD CONSTRAINT group_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES dramatiq.open_group(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_assessment_id_fkey FOREIGN KEY (assessment_id) REFERENCES public.assessments(id) ON DELETE CASCADE;
@@ -3173,6 +3256,8 @@ REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl in
 
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
@@ -3185,6 +3270,8 @@ REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amoun
 
 REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
@@ -3192,6 +3279,8 @@ REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
 
@@ -3224,6 +3313,8 @@ REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_
 REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 
