@@ -50,11 +50,19 @@ WHERE message_id = :id::uuid;
 -- Send these dead letters back to work.
 SELECT dramatiq.redrive(:ids::uuid[]);
 
--- name: redrive_actor(actor)$
--- Send all dead letters of an actor back to work; all there are where it is null.
-SELECT dramatiq.redrive(coalesce(array_agg(message_id), '{}'))
+-- name: count_redrivable(actor)^
+-- How many dead letters of an actor, or of all where it is null, can be sent back, and when the last of them died.
+SELECT count(*) AS total, max(died_at) AS last FROM dramatiq.dead_letter
+WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor);
+
+-- name: redrivable(actor, last, at, after, rows)
+-- A page of the dead letters that died by then, of an actor or of all: whoever dies again meanwhile stays dead.
+SELECT message_id::text AS key, died_at AS at, pg_column_size(message) AS bytes
 FROM dramatiq.dead_letter
-WHERE :actor::text IS NULL OR actor_name = :actor;
+WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor) AND died_at <= :last
+  AND (:after::uuid IS NULL OR (died_at, message_id) > (:at, :after::uuid))
+ORDER BY died_at, message_id
+LIMIT :rows;
 
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
