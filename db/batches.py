@@ -172,11 +172,11 @@ def work_through(transaction: Transaction, kind: str, page: Page, work: Work, **
     return batches.done
 
 
-def pages(transaction: Transaction, page: Page) -> Iterator[list[Row]]:
+def pages(transaction: Transaction, page: Page) -> Iterator[list[Any]]:
     """Every row that `page` finds, in pages, each read in a transaction that is over when it is worked on."""
     at, after, rows = None, None, ROWS
 
-    def read() -> list[Row]:
+    def read() -> list[Any]:
         with transaction() as conn:
             return list(page(conn, at=at, after=after, rows=rows))
 
@@ -192,6 +192,11 @@ def pages(transaction: Transaction, page: Page) -> Iterator[list[Row]]:
             return
         yield found
         at, after = getattr(found[-1], "at", None), found[-1].key
+
+
+def hexadecimal(key: bytes) -> str:
+    """The name of a digest."""
+    return bytes(key).hex()
 
 
 def patiently(call: Callable[[], T]) -> T:

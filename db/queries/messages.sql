@@ -71,14 +71,27 @@ FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :
 WHERE mtime < :until - kept
 GROUP BY due_at;
 
--- name: purge(done_before, dead_before, batch)$
--- Delete a batch of old messages.
-SELECT dramatiq.purge(:done_before, :dead_before, :batch);
+-- name: finished(state, before, at, after, rows)
+-- A page of the messages that are done, or dead, since before then.
+SELECT message_id::text AS key, mtime AS at, pg_column_size(message) AS bytes
+FROM dramatiq.queue
+WHERE state = :state::dramatiq.state AND mtime < :before
+  AND (:after::uuid IS NULL OR (mtime, message_id) > (:at, :after::uuid))
+ORDER BY mtime, message_id
+LIMIT :rows;
 
--- name: purge_archives(before, batch)$
--- Delete a batch of what pgmq kept.
-SELECT dramatiq.purge_archives(:before, :batch);
+-- name: purge(keys, state, before)$
+-- Delete old messages.
+SELECT dramatiq.purge(:keys::uuid[], :state::dramatiq.state, :before);
 
--- name: purge_expired(batch)$
--- Delete a batch of results and counters whose time has passed.
-SELECT dramatiq.purge_expired(:batch);
+-- name: routed_queues()
+-- The pgmq queues of all routes.
+SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue ORDER BY a.pgmq_queue;
+
+-- name: archived(pgmq_queue, before, at, after, rows)
+-- A page of what pgmq archived before then.
+SELECT msg_id AS key, archived_at AS at, bytes FROM dramatiq.archived(:pgmq_queue, :before, :at, :after, :rows);
+
+-- name: purge_archive(keys, pgmq_queue)$
+-- Delete archived messages.
+SELECT dramatiq.purge_archive(:pgmq_queue, :keys::bigint[]);
