@@ -69,9 +69,10 @@ def remove_old_reports(slot: str) -> None:
 
 
 def _remove_old(at: datetime) -> str:
-    """Remove in a transaction a batch."""
+    """Remove in a transaction a batch; what cannot be removed is named."""
     retention = timedelta(days=settings.current().report_retention_days)
-    return f"{report_storage.remove_old(at - retention)} removed"
+    done = report_storage.remove_old(at - retention)
+    return f"{done.counts['removed']} removed{done.note()}"
 
 
 def _load(conn: Connection, request: ReportRequest) -> CheckUp:

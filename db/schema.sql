@@ -970,21 +970,6 @@ END $$;
 
 COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider is there: what was held for it is due, in the order of its deadlines.';
 
-CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
-    LANGUAGE sql
-    SET search_path TO ''
-    AS $$
-    WITH purged AS (
-        DELETE FROM balansity.analytics_event WHERE key IN (
-            SELECT key FROM balansity.analytics_event
-            WHERE received_at < p_before ORDER BY received_at LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM purged
-$$;
-
-COMMENT ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
-
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1062,36 +1047,33 @@ $$;
 COMMENT ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) IS 'Keeps those of p_events (an array of key, type, occurred_at, user_id, facts) that are new; returns how many were.
 Both inserts go in the order of their keys: two batches that overlap wait for each other and never deadlock.';
 
-CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
-    LANGUAGE plpgsql
+CREATE FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) RETURNS bigint
+    LANGUAGE sql
     SET search_path TO ''
     AS $$
-DECLARE
-    moved_events bigint;
-BEGIN
-    LOCK TABLE balansity.analytics_daily IN SHARE ROW EXCLUSIVE MODE;
+    -- Under their locks: a second call at the same time finds them on their day, and does not move their counts twice.
     WITH misplaced AS (
-        SELECT key, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
+        SELECT key, type, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
         FROM balansity.analytics_event
-        WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+        WHERE key = ANY (p_keys) AND day <> (occurred_at AT TIME ZONE p_zone)::date
+        ORDER BY key
+        FOR UPDATE
     ), moved AS (
-        UPDATE balansity.analytics_event e SET day = m.right_day
-        FROM misplaced m WHERE m.key = e.key
-        RETURNING e.type, m.day, m.right_day
+        UPDATE balansity.analytics_event e SET day = m.right_day FROM misplaced m WHERE m.key = e.key
     ), counted AS (
         INSERT INTO balansity.analytics_daily AS daily (day, type, events)
         SELECT day, type, sum(change)
-        FROM (SELECT day, type, -1 FROM moved UNION ALL SELECT right_day, type, 1 FROM moved) AS c (day, type, change)
+        FROM (SELECT day, type, -1 FROM misplaced UNION ALL SELECT right_day, type, 1 FROM misplaced)
+            AS c (day, type, change)
         GROUP BY day, type
+        ORDER BY day, type
         ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
     )
-    SELECT count(*) INTO moved_events FROM moved;
-    DELETE FROM balansity.analytics_daily WHERE events = 0;
-    RETURN moved_events;
-END $$;
+    SELECT count(*) FROM misplaced
+$$;
 
-COMMENT ON FUNCTION balansity.recount_events(p_zone text) IS 'Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
-kept stays. Under a lock: a second call at the same time would move the counts twice.';
+COMMENT ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) IS 'Moves those of these events that stand on another day than theirs to it, and their counts with them; returns how many.
+What was counted of events that are no longer kept stays.';
 
 CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1369,6 +1351,20 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
+
+CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, archived_at timestamp with time zone, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, archived_at, pg_column_size(message) FROM pgmq.%I
+         WHERE archived_at < $1 AND archived_at >= $2 AND (archived_at, msg_id) > ($2, $3)
+         ORDER BY archived_at, msg_id LIMIT $4', 'a_' || p_pgmq_queue)
+    USING p_before, coalesce(p_at, '-infinity'), coalesce(p_after, 0), p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after of the time p_at: at most p_rows.';
 
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
     LANGUAGE sql
@@ -1951,61 +1947,35 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.priority_of(message jsonb) IS 'The priority that a pgmq message carries, 0 where it carries none that is a number.';
 
-CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) RETURNS bigint
     LANGUAGE sql
     AS $$
     -- What somebody is just sending back to work is locked, and stays.
-    WITH done AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
-    ), dead AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    WITH old AS (
+        SELECT message_id FROM dramatiq.queue
+        WHERE message_id = ANY (p_ids) AND state = p_state AND mtime < p_before
+        FOR UPDATE SKIP LOCKED
     ), purged AS (
-        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE done UNION ALL TABLE dead) RETURNING 1
+        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE old) RETURNING 1
     )
     SELECT count(*) FROM purged;
 $$;
 
-COMMENT ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) IS 'Deletes those of these messages that are still in this state, since before p_before; returns how many.';
 
-CREATE FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $_$
 DECLARE
-    queue text;
     purged bigint;
-    total bigint := 0;
 BEGIN
-    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
-        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
-                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
-        USING p_before, p_batch;
-        GET DIAGNOSTICS purged = ROW_COUNT;
-        total := total + purged;
-    END LOOP;
-    RETURN total;
+    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', 'a_' || p_pgmq_queue) USING p_msg_ids;
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.';
-
-CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
-    LANGUAGE sql
-    AS $$
-    WITH results AS (
-        DELETE FROM dramatiq.result WHERE message_id IN (
-            SELECT message_id FROM dramatiq.result WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    ), counters AS (
-        DELETE FROM dramatiq.counter WHERE key IN (
-            SELECT key FROM dramatiq.counter WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
-$$;
-
-COMMENT ON FUNCTION dramatiq.purge_expired(p_batch integer) IS 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
 
 CREATE FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
@@ -3025,13 +2995,13 @@ CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
 
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
-CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
 CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
 
-CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime) WHERE (state = 'done'::dramatiq.state);
+CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
 
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -3214,15 +3184,13 @@ REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3255,6 +3223,8 @@ REVOKE ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
 
@@ -3308,11 +3278,9 @@ REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text)
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
