@@ -165,7 +165,9 @@ CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p
 DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
+    apart constant interval := '0.5 seconds';
     known balansity.provider_state;
+    mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
@@ -173,25 +175,31 @@ BEGIN
     IF NOT FOUND OR known.state = 'available' THEN
         RETURN NULL;
     END IF;
+    DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
+    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
+    VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
+    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline
+    RETURNING * INTO mine;
     IF known.next_probe_at <= present THEN
-        UPDATE balansity.provider_state SET state = 'probing', next_probe_at = present + lost WHERE provider = p_provider;
-        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
+        WHERE provider = p_provider;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
-    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
-    VALUES (p_message_id, p_provider, p_deadline)
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline;
-    SELECT count(*) INTO ahead FROM balansity.held_message held
-    WHERE held.provider = p_provider
-      AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END
-        + least(ahead * interval '0.5 seconds', '10 minutes');
+    SELECT count(*) INTO ahead FROM (
+        SELECT FROM balansity.held_message held
+        WHERE held.provider = p_provider
+          AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
+        LIMIT 1200
+    ) AS others;
+    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END + ahead * apart;
     RETURN least(pause, p_deadline - present + interval '1 second');
 END $$;
 
 COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
-little later each, in case it is lost; each in time to be superseded.';
+little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
+not: one message that the provider will never have must not be the only one to ask for all.';
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
@@ -942,6 +950,33 @@ $$;
 
 COMMENT ON FUNCTION balansity.latest_restore() IS 'When the last restore was noticed that still holds mails; NULL where none does.';
 
+CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    ids uuid[];
+    pressing bigint;
+BEGIN
+    PERFORM FROM balansity.provider_state WHERE provider = p_provider AND state = 'available' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    WITH gone AS (
+        DELETE FROM balansity.held_message WHERE message_id IN (
+            SELECT message_id FROM balansity.held_message WHERE provider = p_provider
+            ORDER BY deadline, message_id LIMIT p_limit)
+        RETURNING message_id, deadline
+    )
+    SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
+    INTO ids, pressing FROM gone;
+    PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
+    RETURN coalesce(cardinality(ids), 0);
+END $$;
+
+COMMENT ON FUNCTION balansity.let_go(p_provider text, p_limit integer) IS 'Makes some of what was held for a provider due, by deadline, and before all else what has one; returns how many. Nothing
+while the provider is away. A batch at a time, so that a million end no statement.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1097,7 +1132,7 @@ END $$;
 
 COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
 
-CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) RETURNS boolean
+CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1107,56 +1142,92 @@ DECLARE
     longest_pause constant interval := '1 minute';
     known balansity.provider_state;
 BEGIN
-    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
-    VALUES (p_provider, 'away', present, p_reason, p_worker, present + first_pause)
+    INSERT INTO balansity.provider_state (provider, state, since, noticed_by, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, present)
     ON CONFLICT (provider) DO NOTHING;
-    IF FOUND THEN
-        RETURN true;
-    END IF;
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
-        UPDATE balansity.provider_state
-        SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, probes = 0,
-            next_probe_at = present + first_pause
-        WHERE provider = p_provider;
-    ELSIF known.state = 'probing' THEN
+    IF known.state = 'probing' THEN
         UPDATE balansity.provider_state
         SET state = 'away', reason = p_reason, probes = known.probes + 1,
             next_probe_at = present + least(first_pause * 2 ^ least(known.probes + 1, 10), longest_pause)
         WHERE provider = p_provider;
     END IF;
-    RETURN known.state = 'available';
+    IF known.state <> 'available' THEN
+        RETURN 0;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, begun_by = p_message_id, silences = 0,
+        probes = 0, next_probe_at = present + first_pause
+    WHERE provider = p_provider;
+    RETURN 1 + (SELECT count(*) FROM balansity.outage WHERE provider = p_provider AND begun_by = p_message_id);
 END $$;
 
-COMMENT ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) IS 'A provider took nothing: it is away, and is asked once after each pause, which grow. Whether that was news.';
+COMMENT ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) IS 'A provider took nothing: it is away, and is asked once after each pause, which grow. Returns 0 where that was known; else
+how many times it is now that this message has seemed to begin an outage.';
 
-CREATE FUNCTION balansity.provider_unasked(p_provider text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
-    WHERE provider = p_provider AND state = 'probing';
-$$;
+DECLARE
+    present constant timestamptz := balansity.now();
+    most constant integer := 3;
+    known balansity.provider_state;
+BEGIN
+    INSERT INTO balansity.provider_state AS s (provider, state, since, noticed_by, silences, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, 1, present)
+    ON CONFLICT (provider) DO UPDATE SET silences = s.silences + 1
+    RETURNING * INTO known;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+    IF known.state = 'available' AND known.silences < most THEN
+        RETURN 0;
+    END IF;
+    RETURN balansity.provider_failed(p_provider, p_reason, p_worker, p_message_id);
+END $$;
 
-COMMENT ON FUNCTION balansity.provider_unasked(p_provider text) IS 'The message that was to probe the provider had nothing to ask of it after all: the next one is.';
+COMMENT ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) IS 'A call got no answer. One may be bad luck; where three in a row do, or the one that was to probe, the provider is away.
+Returns what provider_failed does, 0 where it still counts as available.';
 
-CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS void
+CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 BEGIN
-    UPDATE balansity.provider_state
-    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
-    WHERE provider = p_provider AND state <> 'available';
-    IF FOUND THEN
-        PERFORM dramatiq.hasten(ARRAY(
-            SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
-        ));
-        DELETE FROM balansity.held_message WHERE provider = p_provider;
-    END IF;
+    UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
+    WHERE provider = p_provider AND state = 'probing' AND probe = p_message_id;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
 END $$;
 
-COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider is there: what was held for it is due, in the order of its deadlines.';
+COMMENT ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) IS 'The message had nothing to ask of the provider after all: if it was to probe, the next one is.';
+
+CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    remembered constant interval := '90 days';
+    known balansity.provider_state;
+BEGIN
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'available' THEN
+        UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
+    END IF;
+    IF NOT FOUND OR known.state = 'available' THEN
+        RETURN false;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, begun_by = NULL, probes = 0
+    WHERE provider = p_provider;
+    INSERT INTO balansity.outage (provider, began_at, ended_at, begun_by)
+    VALUES (p_provider, known.since, present, known.begun_by);
+    DELETE FROM balansity.outage WHERE provider = p_provider AND ended_at < present - remembered;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
+END $$;
+
+COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
+was away.';
 
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
@@ -2100,24 +2171,30 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
-CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
     queues text[];
 BEGIN
+    -- In the order in which acks lock them.
+    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
         UPDATE dramatiq.queue q
-        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
+            priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
+            hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
     PERFORM dramatiq.ring(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[]) IS 'Makes messages that wait for their time due at once, in this order.';
+COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
+their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
+before: if it is, it takes its place in this order all the same.';
 
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
     LANGUAGE plpgsql
@@ -2362,21 +2439,23 @@ CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_
     AS $$
 DECLARE
     queue text;
+    waits boolean;
 BEGIN
     UPDATE dramatiq.queue
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
-        available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
+        available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
+        delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-    RETURNING queue_name INTO queue;
-    IF p_delay <= 0 THEN
+    RETURNING queue_name, delayed INTO queue, waits;
+    IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
     RETURN queue IS NOT NULL;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
-(NULL: as they are) replace the message''s own.';
+COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds, or at once where it was hastened while it ran; false
+where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     LANGUAGE plpgsql
@@ -2834,7 +2913,8 @@ CREATE TABLE balansity.doubtful_mail (
 CREATE TABLE balansity.held_message (
     message_id uuid NOT NULL,
     provider text NOT NULL,
-    deadline timestamp with time zone
+    deadline timestamp with time zone NOT NULL,
+    probes integer DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -2849,6 +2929,13 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text NOT NULL,
     free_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE balansity.outage (
+    provider text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    begun_by uuid
 );
 
 CREATE TABLE balansity.payment_check (
@@ -2877,7 +2964,10 @@ CREATE TABLE balansity.provider_state (
     since timestamp with time zone NOT NULL,
     reason text,
     noticed_by text NOT NULL,
+    begun_by uuid,
+    silences integer DEFAULT 0 NOT NULL,
     probes integer DEFAULT 0 NOT NULL,
+    probe uuid,
     next_probe_at timestamp with time zone NOT NULL,
     CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
 );
@@ -3001,7 +3091,8 @@ CREATE TABLE dramatiq.queue (
     pgmq_queue text,
     pgmq_msg_id bigint,
     unique_key text,
-    error text
+    error text,
+    hastened integer
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
@@ -3270,7 +3361,11 @@ CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE 
 
 CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
 
-CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, deadline, message_id);
+CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
+
+CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, probes, deadline, message_id);
+
+CREATE INDEX outage_by_end ON balansity.outage USING btree (provider, ended_at);
 
 CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
 
@@ -3469,6 +3564,8 @@ REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUB
 
 REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
@@ -3491,9 +3588,11 @@ REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
 
@@ -3583,7 +3682,7 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
 

@@ -92,21 +92,23 @@ RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     queue text;
+    waits boolean;
 BEGIN
     UPDATE dramatiq.queue
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
-        available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
+        available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
+        delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-    RETURNING queue_name INTO queue;
-    IF p_delay <= 0 THEN
+    RETURNING queue_name, delayed INTO queue, waits;
+    IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
     RETURN queue IS NOT NULL;
 END $$;
 COMMENT ON FUNCTION dramatiq.retry IS
-'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
-(NULL: as they are) replace the message''s own.';
+'Puts a claimed message back to run again after p_delay milliseconds, or at once where it was hastened while it ran; false
+where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
 LANGUAGE sql AS $$

@@ -112,20 +112,26 @@ END $$;
 COMMENT ON FUNCTION dramatiq.finish_along IS
 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
 
-CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     queues text[];
 BEGIN
+    -- In the order in which acks lock them.
+    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
         UPDATE dramatiq.queue q
-        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
+            priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
+            hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
     PERFORM dramatiq.ring(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.hasten IS
-'Makes messages that wait for their time due at once, in this order.';
+'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
+their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
+before: if it is, it takes its place in this order all the same.';
