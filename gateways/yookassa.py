@@ -16,7 +16,7 @@ from yookassa.domain.request import RefundRequest
 
 import settings
 from domain.money import Sum
-from domain.payload import problems
+from domain.payload import IfReadable, Moment, problems
 from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError
 from gateways import http
 
@@ -33,6 +33,7 @@ class ProviderPayment(BaseModel):
     status: Literal["pending", "waiting_for_capture", "succeeded", "canceled"]
     amount: Sum
     refunded_amount: Sum | None = None
+    captured_at: IfReadable[Moment] = None  # when it succeeded
 
 
 class Cancellation(BaseModel):
@@ -46,6 +47,7 @@ class ProviderRefund(BaseModel):
 
     id: str
     status: Literal["pending", "succeeded", "canceled"]
+    created_at: IfReadable[Moment] = None
     cancellation_details: Cancellation = Cancellation()
 
 

@@ -152,6 +152,6 @@ def decide(draft: Draft) -> Attempt | None:
     if decision.wait is not None:
         raise Wait(f"The delivery is {decision.state}", decision.wait.total_seconds())
     if isinstance(draft.letter, Letter) and decision.number is not None:
-        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id))
+        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id, decision.edition))
     events.info("delivery_not_sent", delivery=decision.delivery_id, state=decision.state)
     return None

@@ -65,6 +65,7 @@ class Decision(Protocol):
     state: str
     number: int | None
     wait: timedelta | None
+    edition: int
 
 
 def plan(entry: Entry) -> None:
@@ -73,10 +74,10 @@ def plan(entry: Entry) -> None:
         queries.deliveries.plan(conn, entry=entry)
 
 
-def hold(entry: Entry, until: datetime, reason: str) -> None:
+def postpone(entry: Entry, until: datetime, reason: str) -> None:
     """Note that a planned delivery waits until then, and why."""
     with single_statements() as conn:
-        queries.deliveries.hold(conn, entry=entry, until=until, reason=reason)
+        queries.deliveries.postpone(conn, entry=entry, until=until, reason=reason)
 
 
 def begin(entry: Entry, refusal: Refusal | None, provider: str) -> Decision:

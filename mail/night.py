@@ -32,7 +32,7 @@ def let_sleep(entry: Entry, letter: Letter, deadline: datetime | None, held_sinc
     if end is None or present - held_since <= LONG or (deadline is not None and deadline <= end):
         return
     why = f"an outage has delayed it into the night: it leaves at {clock_time(end, zone)} by the family's clocks"
-    ledger.hold(entry, end, why)
+    ledger.postpone(entry, end, why)
     raise Wait(why, (end - present).total_seconds())
 
 

@@ -111,7 +111,7 @@ def test_it_waits_without_a_try_and_leaves_in_the_morning(at_night: pytest.Monke
             f"""UPDATE dramatiq.queue SET message = jsonb_set(message, '{{options,held_since}}', '"{two_hours_ago}"')"""
         )
         change("SELECT balansity.provider_worked('file', 'a worker')")
-        until(lambda: ledger(connection)["held_until"] is not None, "it waits for the morning")
+        until(lambda: ledger(connection)["postponed_until"] is not None, "it waits for the morning")
         until(lambda: row(connection, waits) == {"delayed": True, "held": True, "tries": 0}, "as it was held before")
         at_night.setenv("EMAIL_NIGHT", "")
         settings.current.cache_clear()

@@ -116,26 +116,35 @@ def test_a_file_that_is_gone_already_does_not_stop_the_removal(storage: Path) ->
         assert report_storage.remove_of_user(conn, user_id) == 1
 
 
-def test_old_reports_are_removed_in_batches_that_a_failure_does_not_undo(
+def test_a_file_that_cannot_be_removed_holds_up_no_other_report(
     environment: pytest.MonkeyPatch, tmp_path: Path, connection: Connection
 ) -> None:
     folder = tmp_path / "reports"
     set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"file://{folder}"})
-    environment.setattr(report_storage, "BATCH", 2)
     for number in range(5):
         save(ReportKey(uuid4(), "pdf", f"{number}" * 64))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT path FROM balansity.report ORDER BY ctid DESC LIMIT 1")  # in the last batch
-        [(last,)] = cursor.fetchall()
-    (folder / last).unlink()
-    (folder / last).mkdir()  # what cannot be removed as a file
-    with pytest.raises(RetryableError):
+        cursor.execute("SELECT path, id::text FROM balansity.report ORDER BY id LIMIT 1")  # the first to be removed
+        [(path, report_id)] = cursor.fetchall()
+    (folder / path).unlink()
+    (folder / path).mkdir()  # what cannot be removed as a file
+    done = report_storage.remove_old(datetime.now(UTC))
+    assert (done.counts["removed"], done.note()) == (4, f"; 1 skipped: report {report_id} (ProviderAway)")
+    (folder / path).rmdir()
+    assert report_storage.remove_old(datetime.now(UTC)).counts["removed"] == 1
+
+
+def test_no_report_is_forgotten_while_its_storage_is_away(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"file://{folder}"})
+    reports = [save(ReportKey(uuid4(), "pdf", f"{number}" * 64)) for number in range(3)]
+    folder.rename(tmp_path / "elsewhere")
+    folder.write_text("no folder any more")
+    with pytest.raises(ProviderAway):
         report_storage.remove_old(datetime.now(UTC))
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT path FROM balansity.report")
-        assert cursor.fetchall() == [(last,)]
-    (folder / last).rmdir()
-    assert report_storage.remove_old(datetime.now(UTC)) == 1
+    folder.unlink()
+    (tmp_path / "elsewhere").rename(folder)
+    assert report_storage.remove_old(datetime.now(UTC)).counts["removed"] == len(reports)
 
 
 def test_a_report_whose_file_is_gone_is_named(storage: Path) -> None:

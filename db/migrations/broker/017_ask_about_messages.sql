@@ -9,6 +9,31 @@ COMMENT ON FUNCTION dramatiq.is_pending IS
 'Whether a message waits or runs; false where it is done, dead or gone. In plpgsql, which keeps its plan: it is asked
 once for each of many rows.';
 
+CREATE FUNCTION dramatiq.sent_at(p_id text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0)
+        FROM dramatiq.queue WHERE message_id = p_id::uuid
+    );
+END $$;
+COMMENT ON FUNCTION dramatiq.sent_at IS
+'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
+it is not kept here.';
+
+CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN message #> '{options,retries}' IS NULL THEN available_at
+                    ELSE least(available_at, dramatiq.sent_at(p_id)) END
+        FROM dramatiq.queue WHERE message_id = p_id::uuid
+    );
+END $$;
+COMMENT ON FUNCTION dramatiq.due_since IS
+'Since when a message has been due; of one that was tried before, only when it was sent is known. NULL where it is not
+kept here.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
     SELECT argument
@@ -40,7 +65,9 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}', priority INTO body, urgency
+    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+               'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
+    INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;
     IF NOT FOUND THEN
         RETURN false;
