@@ -26,6 +26,8 @@ def state() -> str:
             queues=overview.queues(conn),
             pgmq=overview.pgmq(conn),
             workers=overview.workers(conn),
+            providers=overview.providers(conn),
+            sleeping=queries.deliveries.count_sleeping(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
             dead=[_dead_letter(row) for row in queries.messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
             mails=overview.mails(conn),

@@ -2,8 +2,6 @@
 
 import html
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,23 +9,10 @@ import pytest
 from mail import rendering
 from mail.samples import SAMPLES
 from mail.template import TEMPLATES
+from tests.browser.chromium import CHROMIUM, contrast, opened
 
 PHONE_WIDTH = 360  # pixels, of a small phone
 LONG = "Константин-Александр Преображенский-Воскресенский-Рождественский"
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=5000",
-    "--dump-dom",
-)
 
 # Frames the mail at a phone's width and writes down its full width and the colours of page and text.
 HARNESS = """<!DOCTYPE html><meta charset="utf-8"><body><iframe style="width:{width}px;height:900px;border:0;
@@ -45,8 +30,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package
 def look(folder: Path, mail: str, scheme: str) -> tuple[int, str, str]:
     page = folder / "harness.html"
     page.write_text(HARNESS.format(width=PHONE_WIDTH, scheme=scheme, mail=html.escape(mail)), encoding="utf-8")
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", page.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    dom = opened(page)
     found = re.search(r"<output>(\d+)\|(.+?)\|(.+?)</output>", dom)
     assert found, dom[-500:]
     return int(found[1]), found[2], found[3]
@@ -65,15 +49,3 @@ def test_a_mail_follows_the_readers_colours_and_stays_readable(scheme: str, card
     _, background, text = look(tmp_path, rendering.sample("report_ready")[0], scheme)
     assert background == card
     assert contrast(background, text) >= 7
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast as WCAG defines it; 7 is its best grade."""
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(colour: str) -> float:
-    red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
