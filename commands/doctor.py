@@ -24,6 +24,8 @@ from mail import restore
 from zones import zone_or
 
 LATE = timedelta(minutes=10)
+LONGEST_RUN = timedelta(minutes=10)  # Dramatiq's time limit, which no actor of ours raises
+GRACE = timedelta(minutes=2)  # for its end to be written
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
@@ -147,6 +149,14 @@ def _workers(conn: Connection) -> Finding:
     return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
 
 
+def _held(conn: Connection) -> Finding:
+    """What workers repair by themselves every few seconds; where they do not, a person restarts them."""
+    if held := queries.doctor.held_for_long(conn, seconds=(LONGEST_RUN + GRACE).total_seconds()):
+        remedy = "Restart these processes: others run what they held. Their logs say what they could not write."
+        return Finding("bad", f"Messages held for longer than any may run: {held}", remedy)
+    return Finding("good", "Messages held for longer than any may run: none")
+
+
 def _schedule(conn: Connection) -> Finding:
     now = clock.now(conn)
     late = [
@@ -235,6 +245,7 @@ LOOKS = (
     _pgmq,
     _views,
     _workers,
+    _held,
     _schedule,
     _clock,
     _old_jobs,

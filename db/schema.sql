@@ -2211,6 +2211,19 @@ END $$;
 COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
 
+CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
+                  coalesce(w.pid::text, 'unknown'))
+    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    WHERE q.state = 'consumed' AND q.mtime < now() - p_longer_than
+    GROUP BY q.claimed_by, w.host, w.pid
+    ORDER BY q.claimed_by;
+$$;
+
+COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
+
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     AS $$
@@ -2395,11 +2408,8 @@ END $$;
 COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
 CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS $$
-DECLARE
-    queues text[];
-BEGIN
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
             SELECT w.id FROM dramatiq.worker AS w
@@ -2412,27 +2422,31 @@ BEGIN
             claimed_by IN (SELECT id FROM dead)
             OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
         FOR UPDATE SKIP LOCKED
-    ), rescued AS (
-        UPDATE dramatiq.queue AS q
-        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
-            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
-            delayed = rescues > 0,
-            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
-                                ELSE available_at END,
-            error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
-        WHERE message_id IN (SELECT message_id FROM stranded)
-        RETURNING queue_name
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
-    PERFORM dramatiq.ring(queues);
-    RETURN cardinality(queues);
-END $$;
+    SELECT dramatiq.take_over(array_agg(message_id), 'Worker %s died while it held this message (death %s).',
+                              p_most_rescues)
+    FROM stranded;
+$$;
 
 COMMENT ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) IS 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
-that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more
-likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time, so that a
-killer does not take the same neighbours with it again. A locked row waits for the next round: the worker that rescues
-must not be kept from its own heartbeat.';
+that have no row; which are dead no time in a table can tell. A locked row waits for the next round: the worker that
+rescues must not be kept from its own heartbeat.';
+
+CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH lost AS (
+        SELECT q.message_id FROM dramatiq.queue AS q
+        JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
+        WHERE q.state = 'consumed'
+        ORDER BY q.message_id FOR UPDATE OF q
+    )
+    SELECT dramatiq.take_over(array_agg(message_id), 'A thread of worker %s left this message without an end (%s so far).',
+                              p_most_rescues)
+    FROM lost;
+$$;
+
+COMMENT ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) IS 'Puts back the claims of a living worker that none of its threads runs any more.';
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
@@ -2616,6 +2630,32 @@ END $_$;
 COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) IS 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
 transaction ends.';
+
+CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH rescued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
+            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            delayed = rescues > 0,
+            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
+                                ELSE available_at END,
+            error = format(p_why, q.claimed_by, rescues + 1)
+        WHERE message_id = ANY (p_ids) AND state = 'consumed'
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) IS 'Puts claimed messages back whose run has come to nothing. p_why is said with the worker and the count of such ends. A
+message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What
+was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
 
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -3686,6 +3726,8 @@ REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUB
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
@@ -3714,6 +3756,8 @@ REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM
 
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
@@ -3727,6 +3771,8 @@ REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 

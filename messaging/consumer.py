@@ -21,6 +21,7 @@ from log import EventLogger, first_line
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
 from messaging.claim import Claim
 from messaging.process import Process
+from messaging.pulse import MOST_RESCUES
 from messaging.routes import Route
 
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
@@ -152,7 +153,7 @@ class PostgresConsumer(Consumer):
     def _call(self, settled: list[Claim], returned: list[Claim], limit: int, after: str | None) -> list[Any]:
         with self.process.pool.single_statements() as conn:
             if time.monotonic() >= self.audit_at:
-                self._audit(conn)
+                self._audit(conn, {*settled, *returned})
             if returned:
                 queries.broker.requeue(conn, **_fences(returned))
             done = _fences(claim for claim in settled if not claim.written)
@@ -187,8 +188,20 @@ class PostgresConsumer(Consumer):
             )
         )
 
-    def _audit(self, conn: Connection) -> None:
-        """Free what the database holds as ours and we never heard of: an exchange committed, its answer was lost."""
+    def _audit(self, conn: Connection, ended: set[Claim]) -> None:
+        """See that each row that the database holds as ours is run by a thread, or its end is being written.
+
+        What we never heard of (an exchange committed, its answer was lost) goes back. So does what its thread left
+        without an end: something ended the thread, or was raised where Dramatiq awaits nothing.
+        """
+        left = [claim for claim in list(self.claims.held) if not claim.is_run()]
+        ended = ended.union(
+            self.claims.settled, self.claims.returned
+        )  # read last: a thread moves on when it has settled
+        if lost := [claim for claim in left if claim not in ended]:
+            queries.broker.rescue_lost(conn, most_rescues=MOST_RESCUES, **_fences(lost))
+            self.claims.release(lost)
+            events.error("lost_claims_rescued", queue=self.queue_name, count=len(lost))
         held = _fences(self.claims.held)
         freed = queries.broker.free_unknown(conn, worker=self.process.pulse.worker_id, queue=self.queue_name, **held)
         if freed:
@@ -224,14 +237,20 @@ class PostgresConsumer(Consumer):
             ours = self.process.settle(how, claim, **arguments)
         except psycopg2.Error as error:
             how, claim.outcome = "reject", None
-            reason = f"It could not be settled: {first_line(error)}"
-            ours = self.process.settle(how, claim, options=None, error=reason)
+            ours = self._reject_plainly(claim, f"It could not be settled: {first_line(error)}")
         if how == "retry" and arguments["delay"] <= SOON:
             self.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
         self.claims.settle(claim)
         if event := EVENTS[how] if ours else "claim_was_taken_over":
             events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id)
+
+    def _reject_plainly(self, claim: Claim, reason: str) -> bool:
+        try:
+            return self.process.settle("reject", claim, options=None, error=reason)
+        except psycopg2.Error as error:  # somebody's trigger, perhaps: until that is mended, this thread tries again
+            events.error("message_cannot_be_settled", message_id=claim.message_id, error=first_line(error))
+            raise BrokerConnectionError(first_line(error)) from error
 
     def _wait_out(self, error: psycopg2.Error) -> None:
         self._tell("database_lost" if is_lost(error) else "exchange_failed", error)

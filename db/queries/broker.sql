@@ -58,6 +58,10 @@ SELECT dramatiq.heartbeat(:worker, :host, :pid, :beats);
 -- Take over the claims of workers that stood still at these counts.
 SELECT dramatiq.rescue(:dead::bigint[], :beats::bigint[], :most_rescues);
 
+-- name: rescue_lost(ids, attempts, most_rescues)$
+-- Put back claims of one's own that no thread runs any more.
+SELECT dramatiq.rescue_lost(:ids::uuid[], :attempts::integer[], :most_rescues);
+
 -- name: free_route(name, pgmq_queue)!
 -- Take a pgmq queue from the actor that had it before.
 UPDATE dramatiq.actor SET pgmq_queue = NULL WHERE pgmq_queue = :pgmq_queue AND name <> :name;
