@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import dramatiq
+from dramatiq.middleware import CurrentMessage
 from pydantic import BaseModel
 
 import settings
@@ -120,6 +121,9 @@ def _keep(check_up: CheckUp, key: ReportKey, file: ReportFile, user_id: UUID | N
 
 def _send(conn: Connection, check_up: CheckUp, key: ReportKey, report_id: UUID, owner_id: UUID | None) -> None:
     """Send the mail; its key is the report's, so that one made again after its removal is not mailed again."""
+    key_of_mail = f"report_ready:{key}"
+    if message := CurrentMessage.get_current_message():
+        queries.deliveries.doubt(conn, key=key_of_mail, cause=message.message_id)
     with broker.transaction(conn):
         send_email.send(
             to=check_up.email,
@@ -132,5 +136,5 @@ def _send(conn: Connection, check_up: CheckUp, key: ReportKey, report_id: UUID, 
             },
             report_id=str(report_id),
             user_id=owner_id and str(owner_id),
-            key=f"report_ready:{key}",
+            key=key_of_mail,
         )

@@ -173,8 +173,11 @@ def probe() -> None:
 
 
 def _write(path: str, content: bytes) -> None:
-    with _storage() as (filesystem, root):
-        filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+    try:
+        with _storage() as (filesystem, root):
+            filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+    except FileNotFoundError as error:
+        raise ProviderAway(f"{error}: make the place that REPORT_STORAGE_URL names, or correct the address") from None
 
 
 def _read(path: str) -> bytes:
@@ -182,7 +185,20 @@ def _read(path: str) -> bytes:
         with _storage() as (filesystem, root):
             return bytes(filesystem.cat_file(f"{root}/{path}", **_limit(filesystem)))
     except FileNotFoundError:
+        _look_for_the_place()
         raise PermanentError(f"The report {path} is gone from REPORT_STORAGE_URL: put it back there") from None
+
+
+def _look_for_the_place() -> None:
+    """Tell a missing report from a missing storage: a folder that is not mounted, a bucket that is not there.
+
+    Raises:
+        ProviderAway: it is the storage.
+    """
+    with _storage() as (filesystem, root):
+        there = filesystem.exists(root.partition("/")[0] or root)  # a bucket, or a folder
+    if not there:
+        raise ProviderAway("The place that REPORT_STORAGE_URL names is gone: make it, or correct the address")
 
 
 def _remove_files(paths: list[str | None]) -> int:

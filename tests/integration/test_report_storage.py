@@ -69,7 +69,8 @@ def files() -> list[str]:
 
 def remove_every_file() -> None:
     with report_storage._storage() as (filesystem, folder):
-        filesystem.rm(folder, recursive=True)
+        for path in filesystem.find(folder):
+            filesystem.rm_file(path)
 
 
 def test_a_kept_report_is_read_back(storage: Path) -> None:
@@ -152,6 +153,25 @@ def test_a_report_whose_file_is_gone_is_named(storage: Path) -> None:
         report_storage.load(conn, report_id)
 
 
+def test_a_missing_storage_is_not_a_missing_report(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"file://{tmp_path}/mounted/reports"})
+    report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
+    assert report_id is not None
+    (tmp_path / "mounted").rename(tmp_path / "unmounted")
+    with db.database.transaction() as conn, pytest.raises(ProviderAway, match="REPORT_STORAGE_URL"):
+        report_storage.load(conn, report_id)
+
+
+def test_a_bucket_that_is_not_there_is_the_storages_fault(
+    environment: pytest.MonkeyPatch, tmp_path: Path, s3_address: str
+) -> None:
+    lines = s3.settings(s3_address)
+    set_env_file(environment, tmp_path, lines | {"REPORT_STORAGE_URL": "s3://no-such-bucket/reports"})
+    with pytest.raises(ProviderAway, match="REPORT_STORAGE_URL"):
+        save(ReportKey(uuid4(), "pdf", "a" * 64))
+    fsspec.filesystem("s3").clear_instance_cache()
+
+
 def test_a_password_in_the_address_is_not_kept_and_not_said(
     environment: pytest.MonkeyPatch, tmp_path: Path, connection: Connection
 ) -> None:
@@ -162,7 +182,7 @@ def test_a_password_in_the_address_is_not_kept_and_not_said(
         cursor.execute("SELECT count(*) FROM balansity.report r WHERE r::text LIKE '%%hunter2%%'")
         assert cursor.fetchall() == [(0,)]
     remove_every_file()
-    with db.database.transaction() as conn, pytest.raises(PermanentError) as gone:
+    with db.database.transaction() as conn, pytest.raises((PermanentError, ProviderAway)) as gone:
         report_storage.load(conn, report_id)
     assert "hunter2" not in str(gone.value)
 

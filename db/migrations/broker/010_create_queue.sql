@@ -28,7 +28,8 @@ CREATE TABLE dramatiq.queue (
     pgmq_queue text,                                     -- where the bridge took it from
     pgmq_msg_id bigint,
     unique_key text,
-    error text                                           -- the last failure
+    error text,                                          -- the last failure
+    hastened integer                                     -- the attempt that waits for nothing if it is put back
 );
 
 -- Each index holds the rows of one state only, so that a claim never walks finished or future ones.
