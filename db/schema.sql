@@ -2948,13 +2948,6 @@ CREATE UNLOGGED TABLE balansity.mail_pace (
     free_at timestamp with time zone NOT NULL
 );
 
-CREATE TABLE balansity.outage (
-    provider text NOT NULL,
-    began_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    begun_by uuid
-);
-
 CREATE TABLE balansity.payment_check (
     payment_id uuid NOT NULL,
     checks integer NOT NULL,
@@ -2992,6 +2985,13 @@ UNION ALL
    FROM balansity.payment_check;
 
 COMMENT ON VIEW balansity.noted IS 'The appointments and payments that we noted something about.';
+
+CREATE TABLE balansity.outage (
+    provider text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    begun_by uuid
+);
 
 CREATE TABLE balansity.payment_transition (
     old_status text NOT NULL,
