@@ -466,17 +466,17 @@ END $$;
 
 COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) IS 'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';
 
-CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT d.id
-    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
-    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
-                              sign.ids, sign.addresses)
+    SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
+    FROM balansity.delivery d
+    WHERE d.id = ANY (p_ids)
+      AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
 
-COMMENT ON FUNCTION balansity.deliveries_of(p_user_id uuid) IS 'The mails to a person, to whichever of their addresses.';
+COMMENT ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) IS 'Those of these mails that went to the person, to whichever of their addresses, each with whether it names them.';
 
 CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT
@@ -626,94 +626,74 @@ $$;
 
 COMMENT ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) IS 'A refund that the provider has not decided yet is asked about from now on.';
 
-CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
+CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH reminder AS (
         DELETE FROM balansity.reminder r
-        WHERE NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
+        WHERE r.appointment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
         RETURNING 1
     ), settlement AS (
         DELETE FROM balansity.payment_settlement s
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
+        WHERE s.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
         RETURNING 1
     ), flag AS (
         DELETE FROM balansity.payment_flag f
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
+        WHERE f.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
         RETURNING 1
     ), payment_check AS (
         DELETE FROM balansity.payment_check c
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
+        WHERE c.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
         RETURNING 1
     )
     SELECT count(*)
     FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
 $$;
 
-COMMENT ON FUNCTION balansity.forget_deleted() IS 'Returns how many notes were removed.';
+COMMENT ON FUNCTION balansity.forget_deleted(p_ids uuid[]) IS 'Removes the notes about those of these appointments and payments that are gone; returns how many notes.';
 
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint, remaining bigint)
+CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    sign record;
-    deliveries uuid[];
+    forgotten bigint;
 BEGIN
-    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
-
-    FOR what, removed, remaining IN
-        SELECT CASE place WHEN 'pgmq' THEN 'messages of pgmq, archived ones too' ELSE 'messages of the broker' END,
-               f.removed, f.remaining
-        FROM dramatiq.forget(
-            'balansity.message_speaks_of'::regproc, to_jsonb(sign) || jsonb_build_object('user_id', p_user_id),
-            ARRAY['process_payment']
-        ) AS f
-    LOOP
-        RETURN NEXT;
-    END LOOP;
-    remaining := 0;
-
-    what := 'links in analytics events';
-    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
-    WHERE e.user_id = p_user_id
-       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the list of suppressed ones';
-    DELETE FROM balansity.suppression s
-    WHERE balansity.speaks_of(
-        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
-        sign.ids, sign.addresses
-    );
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the mail ledger';
-    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
         scheduled_at = NULL,
         state = CASE
             WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
         END
-    WHERE id = ANY (deliveries);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
-    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
-    RETURN NEXT;
-
-    what := 'notes about deleted appointments and payments';
-    removed := balansity.forget_deleted();
-    RETURN NEXT;
+    WHERE id = ANY (p_ids);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (p_ids);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (p_ids);
+    RETURN forgotten;
 END $$;
 
-COMMENT ON FUNCTION balansity.forget_person(p_user_id uuid) IS 'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
-speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
-money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
-keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
+COMMENT ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) IS 'Takes whoever they went to out of these mails; returns how many. What was planned is closed as what is known of it.';
+
+CREATE FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+        WHERE e.key = ANY (p_keys)
+          AND (e.user_id = (p_person ->> 'user_id')::uuid
+               OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_person))
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) IS 'Of these events, takes the person out of theirs; the counts stay. Returns how many.';
 
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     LANGUAGE sql
@@ -724,6 +704,22 @@ CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
 $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
+
+CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        DELETE FROM balansity.suppression s
+        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+            s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
+        )
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -989,18 +985,18 @@ $$;
 
 COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
 
-CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
+    RETURN COALESCE(((lower(p_text) ~ (p_person ->> 'ids'::text)) OR ((lower(COALESCE(p_named_user, (p_person ->> 'user_id'::text))) = (p_person ->> 'user_id'::text)) AND (lower(p_text) ~ (p_person ->> 'addresses'::text)))), false);
 
-COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) IS 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
-addresses change hands.';
+COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) IS 'Whether a text is about the person of these signs. One that names its user is another''s if that is another, whatever
+address it has: addresses change hands.';
 
 CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), ((p_person ->> 'user_id'::text))::uuid, (p_person ->> 'ids'::text), (p_person ->> 'addresses'::text));
+    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), p_person);
 
-COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget.';
+COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -1501,22 +1497,24 @@ END $$;
 
 COMMENT ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
 
-CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) RETURNS record
+CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT
-        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
-        (
+    SELECT jsonb_build_object(
+        'user_id', p_user_id,
+        'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        'addresses', (
             -- Not within a longer address: joanna@example.com is somebody else.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'
             FROM balansity.addresses_of(p_user_id) AS theirs (address)
         )
+    )
 $$;
 
-COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) IS 'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
+COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -2051,51 +2049,46 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
 
-CREATE FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) RETURNS TABLE(place text, removed bigint, remaining bigint)
+CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
     AS $_$
-DECLARE
-    kept_queue text;
-    keeps boolean;
-    affected bigint;
 BEGIN
-    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
-    place := 'pgmq';
-    removed := 0;
-    remaining := 0;
-    FOR kept_queue, keeps IN
-        SELECT kind || m.queue_name, kind = 'q_' AND a.name = ANY (p_kept_actors)
-        FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
-        ORDER BY m.queue_name, kind DESC
-    LOOP
-        EXECUTE format('%s FROM pgmq.%I WHERE %s(message::text, message, $1)',
-                       CASE WHEN keeps THEN 'SELECT' ELSE 'DELETE' END, kept_queue, p_speaks_of)
-        USING p_subject;
-        GET DIAGNOSTICS affected = ROW_COUNT;
-        removed := removed + CASE WHEN keeps THEN 0 ELSE affected END;
-        remaining := remaining + CASE WHEN keeps THEN affected ELSE 0 END;
-    END LOOP;
-    RETURN NEXT;
-
-    place := 'broker';
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
                     state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue
-             WHERE %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
+             WHERE message_id = ANY ($3) AND %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
              FOR UPDATE
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+             RETURNING 1
          )
-         SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) FROM theirs', p_speaks_of)
-    INTO removed, remaining USING p_subject, p_kept_actors;
-    RETURN NEXT;
+         SELECT (SELECT count(*) FROM deleted),
+                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_speaks_of)
+    INTO removed, kept USING p_subject, p_kept_actors, p_ids;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) IS 'Removes the messages that speak of a subject from the pgmq queues and archives of all routes and from the broker; says
-how many of each, and how many remain: what a worker holds right now, and what waits for one of p_kept_actors.
-p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
+COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
+right now and what waits for one of p_kept_actors.';
+
+CREATE FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format('SELECT coalesce(array_agg(msg_id), ''{}'') FROM pgmq.%I
+                    WHERE msg_id = ANY ($2) AND %s(message::text, message, $1)', p_table, p_speaks_of)
+    INTO kept USING p_subject, p_msg_ids;
+    removed := 0;
+    IF NOT p_keep AND kept <> '{}' THEN
+        EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', p_table) USING kept;
+        GET DIAGNOSTICS removed = ROW_COUNT;
+        kept := '{}';
+    END IF;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) IS 'Of these messages of a queue or an archive, removes those that speak of a subject, or keeps them; says how many are gone
+and which are kept. p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
 
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2284,6 +2277,19 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
 index: a single one would walk the finished messages too.';
+
+CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, coalesce(pg_column_size(message), 0) FROM pgmq.%I WHERE msg_id > $1 ORDER BY msg_id LIMIT $2',
+        p_table)
+    USING coalesce(p_after, 0), p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) IS 'A page of a queue''s or an archive''s messages, after p_after: at most p_rows.';
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2493,6 +2499,17 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
+
+CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
+    LANGUAGE sql STABLE
+    AS $$
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
+    SELECT kind || m.queue_name, CASE kind WHEN 'q_' THEN a.name END
+    FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
+    ORDER BY m.queue_name, kind DESC;
+$$;
+
+COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold what was sent to actors: each route''s queue, with its actor, and then its archive.';
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2971,13 +2988,6 @@ CREATE UNLOGGED TABLE balansity.mail_pace (
     free_at timestamp with time zone NOT NULL
 );
 
-CREATE TABLE balansity.outage (
-    provider text NOT NULL,
-    began_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    begun_by uuid
-);
-
 CREATE TABLE balansity.payment_check (
     payment_id uuid NOT NULL,
     checks integer NOT NULL,
@@ -2991,6 +3001,36 @@ CREATE TABLE balansity.payment_settlement (
     status text NOT NULL,
     settled_at timestamp with time zone NOT NULL,
     attempt text NOT NULL
+);
+
+CREATE TABLE balansity.reminder (
+    appointment_id uuid NOT NULL,
+    kind text NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
+);
+
+CREATE VIEW balansity.noted AS
+ SELECT reminder.appointment_id AS id
+   FROM balansity.reminder
+UNION ALL
+ SELECT payment_settlement.payment_id AS id
+   FROM balansity.payment_settlement
+UNION ALL
+ SELECT payment_flag.payment_id AS id
+   FROM balansity.payment_flag
+UNION ALL
+ SELECT payment_check.payment_id AS id
+   FROM balansity.payment_check;
+
+COMMENT ON VIEW balansity.noted IS 'The appointments and payments that we noted something about.';
+
+CREATE TABLE balansity.outage (
+    provider text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    begun_by uuid
 );
 
 CREATE TABLE balansity.payment_transition (
@@ -3010,14 +3050,6 @@ CREATE TABLE balansity.provider_state (
     probe uuid,
     next_probe_at timestamp with time zone NOT NULL,
     CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
-);
-
-CREATE TABLE balansity.reminder (
-    appointment_id uuid NOT NULL,
-    kind text NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
 );
 
 CREATE TABLE balansity.report (
@@ -3552,7 +3584,7 @@ REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, 
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
 
@@ -3572,11 +3604,15 @@ REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time z
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deleted(p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3608,7 +3644,7 @@ REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM P
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
 
@@ -3660,7 +3696,7 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
@@ -3714,7 +3750,9 @@ REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
@@ -3737,6 +3775,8 @@ REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
@@ -3763,6 +3803,8 @@ REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options js
 REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
