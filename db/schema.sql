@@ -974,16 +974,20 @@ COMMENT ON FUNCTION balansity.let_go(p_provider text, p_limit integer) IS 'Makes
 while the provider is away. A batch at a time, so that a million end no statement.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-    SELECT EXISTS (
+BEGIN
+    RETURN EXISTS (
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    ) OR EXISTS (
+        SELECT FROM balansity.delivery WHERE id = p_delivery_id AND vouched_at <= balansity.latest_restore()
     );
-$$;
+END $$;
 
-COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
+COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether it may have gone out without our knowing: no answer came to an attempt, none was recorded, or a restore has
+undone what was.';
 
 CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE

@@ -36,8 +36,10 @@ SELECT balansity.notice_restore();
 SELECT balansity.note_restore(:restored_to);
 
 -- name: restores()
--- The restores that still hold mails, the last first.
-SELECT noticed_at, restored_to FROM balansity.restore WHERE released_at IS NULL ORDER BY noticed_at DESC;
+-- The restores of the last week that hold mails, the last first.
+SELECT noticed_at, restored_to FROM balansity.restore
+WHERE released_at IS NULL AND noticed_at > now() - interval '7 days'
+ORDER BY noticed_at DESC;
 
 -- name: count_held()$
 -- How many deliveries are held.
