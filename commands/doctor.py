@@ -217,6 +217,13 @@ def _providers(conn: Connection) -> Finding:
     return Finding("good", "Providers that are away: none")
 
 
+def _sleepers(conn: Connection) -> Finding:
+    what = "Mails that wait for the morning"
+    if count := queries.deliveries.count_sleeping(conn):
+        return Finding("note", f"{what}: {count}", "An outage has delayed them; EMAIL_NIGHT says when they may leave.")
+    return Finding("good", f"{what}: none")
+
+
 def _restores(conn: Connection) -> Finding:
     restore.notice()
     held = queries.deliveries.count_held(conn)
@@ -251,6 +258,7 @@ LOOKS = (
     _old_jobs,
     _events,
     _providers,
+    _sleepers,
     _restores,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),

@@ -362,14 +362,16 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) R
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, p_now + interval '5 minutes'
     FROM balansity.waiting_payment
-    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND since > p_now - interval '3 days'
+    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
+      AND NOT balansity.is_awaited('yookassa')
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.';
+COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
+one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
@@ -604,14 +606,14 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
         SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
         FROM balansity.waiting_payment
-        WHERE since <= p_now - interval '3 days'
+        WHERE balansity.is_stuck(since, p_now)
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 
-COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days; returns how many, each counted once.';
+COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days, outages aside; returns how many, each counted once.';
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -820,6 +822,7 @@ CREATE TABLE balansity.delivery (
     message_id text NOT NULL,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
+    postponed_until timestamp with time zone,
     sent_at timestamp with time zone,
     changed_at timestamp with time zone NOT NULL,
     vouched_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -875,6 +878,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
 
+CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available') AND EXISTS (
+        SELECT FROM balansity.held_message WHERE provider = p_provider AND dramatiq.is_pending(message_id));
+$$;
+
+COMMENT ON FUNCTION balansity.is_awaited(p_provider text) IS 'Whether a provider is away and a message waits that is going to notice when it is back: nothing else need ask meanwhile.';
+
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -923,6 +936,16 @@ CREATE FUNCTION balansity.is_here(p_home balansity.home) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
+
+CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT p_since <= p_now - interval '3 days'
+       AND p_since <= p_now - interval '3 days' - balansity.time_away('yookassa', p_since, p_now)
+$$;
+
+COMMENT ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) IS 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
 
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1131,6 +1154,19 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
+
+CREATE FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    UPDATE balansity.delivery d SET postponed_until = p_until, reason = p_reason, changed_at = balansity.now()
+    WHERE d.id = opened.id AND d.state = 'planned';
+END $$;
+
+COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -1570,6 +1606,21 @@ END $$;
 
 COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
 is further away than p_patience is not taken: the caller comes back later.';
+
+CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT coalesce(sum(least(ended_at, p_to) - greatest(began_at, p_from)), interval '0')
+    FROM (
+        SELECT began_at, ended_at FROM balansity.outage WHERE provider = p_provider AND ended_at > p_from
+        UNION ALL
+        SELECT since, p_to FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available'
+    ) AS outages
+    WHERE began_at < p_to;
+$$;
+
+COMMENT ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'For how long a provider was away between two times: that is no time in which it could have answered.';
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -3632,11 +3683,15 @@ REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FR
 
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_awaited(p_provider text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
@@ -3667,6 +3722,8 @@ REVOKE ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_st
 REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 
@@ -3707,6 +3764,8 @@ REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with tim
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
