@@ -11,6 +11,8 @@ from db import overview, queries
 from db.database import transaction
 from errors import BalansityError
 
+GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
+
 
 @click.command()
 @json_option
@@ -32,9 +34,14 @@ def status(*, as_json: bool) -> None:
 @click.argument("message_id", required=False)
 @click.option("--actor", help="Only those of this actor.")
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@click.option(
+    "--give-up", metavar="ACTOR", help="First make dead letters of what waits for an actor that no worker has."
+)
 @json_option
-def dead(*, message_id: str | None, actor: str | None, limit: int, as_json: bool) -> None:
+def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str | None, as_json: bool) -> None:
     """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
+    while give_up and _give_up(give_up):
+        pass
     with transaction() as conn:
         rows = (
             [queries.messages.show_dead(conn, id=_uuid(message_id))]
@@ -71,6 +78,12 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
         else:
             count = queries.messages.redrive_actor(conn, actor=actor)
     click.echo(f"{count} sent back to work.")
+
+
+def _give_up(actor: str) -> int:
+    """Give up a batch of what waits for an actor; returns how many there were."""
+    with transaction() as conn:
+        return int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
 
 
 def _decoded(message: str) -> Any:
