@@ -157,6 +157,21 @@ def _held(conn: Connection) -> Finding:
     return Finding("good", "Messages held for longer than any may run: none")
 
 
+def _versions(conn: Connection) -> Finding:
+    missing = list(queries.doctor.missing_abilities(conn))
+    if not missing:
+        return Finding("good", "Messages that no worker can run: none")
+    listed = ", ".join(f"{each.ability} ({each.messages} since {moment(each.since)})" for each in missing)
+    if all(each.published for each in missing):
+        remedy = "Start workers of the published version, on the queues of these."
+        return Finding("note", f"Messages wait for workers that have: {listed}", remedy)
+    remedy = (
+        "Nobody has published all of these: deploy the version that has them (`balansity migrate`), or, where none "
+        "will come, `balansity dead --give-up ACTOR` makes dead letters of what waits."
+    )
+    return Finding("bad", f"Messages wait for workers that have: {listed}", remedy)
+
+
 def _schedule(conn: Connection) -> Finding:
     now = clock.now(conn)
     late = [
@@ -253,6 +268,7 @@ LOOKS = (
     _views,
     _workers,
     _held,
+    _versions,
     _schedule,
     _clock,
     _old_jobs,

@@ -1990,7 +1990,7 @@ BEGIN
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
-            attempt = q.attempt + 1, claimed_by = NULL
+            attempt = q.attempt + 1, claimed_by = NULL, waits_for = NULL
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name
     )
@@ -2040,7 +2040,9 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NOT NULL THEN
+    IF p_after IS NULL THEN
+        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+    ELSE
         SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
         FROM dramatiq.queue AS q WHERE q.message_id = p_after;
     END IF;
@@ -2048,7 +2050,7 @@ BEGIN
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
@@ -2066,7 +2068,10 @@ BEGIN
     -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
     -- there is room for, so that what is sent straight to the queue does not hold them up.
     moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
         FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
@@ -2103,6 +2108,16 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
+
+CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT p_required <@ given AND (p_accepted IS NULL OR given <@ p_accepted)
+    FROM (SELECT p_accepted[1:jsonb_array_length(p_message -> 'args')]
+                 || ARRAY(SELECT jsonb_object_keys(p_message -> 'kwargs'))) AS a (given);
+$$;
+
+COMMENT ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) IS 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
 
 CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
@@ -2219,6 +2234,25 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
+CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    given_up bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state = 'queued' AND waits_for IS NOT NULL AND message ->> 'actor_name' = p_actor
+        LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS given_up = ROW_COUNT;
+    RETURN given_up;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, when a person decides that none will come; returns how many,
+p_limit at most.';
+
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2244,19 +2278,19 @@ COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes m
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker SET beats = p_beats, abilities = p_abilities, heartbeat_at = clock_timestamp() WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities) VALUES (p_worker, p_host, p_pid, p_beats, p_abilities);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
 
 CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
@@ -2287,10 +2321,27 @@ CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boo
     AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments);
 $$;
 
-COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed.';
+COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
+
+CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, messages bigint, since timestamp with time zone, published boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT waits_for, count(*), min(available_at),
+           EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
+    FROM dramatiq.queue q
+    WHERE state = 'queued' AND waits_for IS NOT NULL
+    GROUP BY waits_for
+    HAVING min(available_at) < now() - interval '1 minute'
+        OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE q.waits_for = ANY (w.abilities))
+    ORDER BY waits_for;
+$$;
+
+COMMENT ON FUNCTION dramatiq.missing_abilities() IS 'Actors, or signatures of theirs, that messages wait for and no worker has, or none that takes their queue: how many
+messages, since when the first was due, and whether the published contract knows it.';
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -2316,12 +2367,30 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
 
+CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT signature FROM (
+        SELECT 1 AS place, a.signature FROM dramatiq.actor a WHERE a.name = p_actor
+        UNION ALL
+        SELECT 2, able.signature
+        FROM dramatiq.worker w, unnest(w.abilities) AS able (signature) WHERE starts_with(able.signature, p_actor || '(')
+    ) AS known
+    WHERE signature <> p_signature
+    ORDER BY place, signature DESC LIMIT 1;
+$$;
+
+COMMENT ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) IS 'What else an actor is called with: as it is published, or as another worker has it; NULL where all agree.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        SELECT message FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
         SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
@@ -2330,7 +2399,7 @@ CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURN
     WHERE argument IS NOT NULL;
 $$;
 
-COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
 index: a single one would walk the finished messages too.';
 
 CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
@@ -2447,6 +2516,27 @@ CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p
 $$;
 
 COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) IS 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
+
+CREATE FUNCTION dramatiq.relabel_aside(p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    relabelled bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q SET waits_for = fitting.signature
+    FROM (
+        SELECT w.message_id, a.signature FROM dramatiq.queue AS w JOIN dramatiq.actor AS a
+            ON starts_with(w.waits_for, a.name || '(') AND w.waits_for <> a.signature
+        WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
+        LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
+    ) AS fitting
+    WHERE q.message_id = fitting.message_id;
+    GET DIAGNOSTICS relabelled = ROW_COUNT;
+    RETURN relabelled;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.relabel_aside(p_limit integer) IS 'Lets messages whose arguments an earlier signature of their actor took wait for the one that is published now, where it
+takes them too; returns how many, p_limit at most.';
 
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2679,6 +2769,53 @@ END $$;
 COMMENT ON FUNCTION dramatiq.sent_at(p_id text) IS 'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
 it is not kept here.';
 
+CREATE FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    moved integer;
+BEGIN
+    RETURN QUERY
+    UPDATE dramatiq.queue AS q
+    SET state = 'queued', claimed_by = NULL, mtime = now(), waits_for = strange.ability
+    FROM (
+        SELECT message_id, attempt,
+               CASE WHEN signature IS NULL THEN actor ELSE dramatiq.others_signature(actor, signature) END AS ability
+        FROM unnest(p_ids, p_attempts, p_actors, p_signatures) AS s (message_id, attempt, actor, signature)
+    ) AS strange
+    WHERE q.message_id = strange.message_id AND q.attempt = strange.attempt AND q.state::text = 'consumed'
+        AND strange.ability IS NOT NULL
+    RETURNING q.message_id::text;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved = 0 THEN
+        RETURN;
+    END IF;
+
+    -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
+    UPDATE dramatiq.queue AS q SET waits_for = q.message ->> 'actor_name'
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
+            SELECT message_id FROM (
+                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.queue
+                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                ORDER BY priority DESC, available_at, position LIMIT 10000
+            ) AS head
+            WHERE actor <> ALL (p_known))
+        FOR UPDATE SKIP LOCKED);
+    PERFORM dramatiq.ring(ARRAY[p_queue]);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) IS 'Hands back claims that a worker cannot run, for one that can: an actor that it has not (its signature is NULL), or
+arguments that do not fit its signature while somebody else''s differs. Returns what it took; what is left would fail
+anywhere. Messages for unknown actors among the first 10,000 of the queue go the same way, so that what stands behind
+them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
+
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
     LANGUAGE plpgsql
     AS $_$
@@ -2687,7 +2824,8 @@ BEGIN
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs'
     FROM dramatiq.queue q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
     LIMIT p_limit
     FOR UPDATE SKIP LOCKED;
@@ -2729,11 +2867,37 @@ COMMENT ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues 
 message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What
 was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
 
+CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM dramatiq.queue
+                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    UPDATE dramatiq.queue AS q SET waits_for = NULL
+    WHERE q.message_id IN (
+        SELECT mine.message_id
+        FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
+            ORDER BY priority DESC, available_at, position LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ) AS mine);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) IS 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
+
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT queue_name FROM dramatiq.queue
-    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
@@ -2946,6 +3110,7 @@ CREATE TABLE balansity.job (
     id bigint NOT NULL,
     schedule text NOT NULL,
     time_zone text NOT NULL,
+    actor text,
     paused boolean DEFAULT false NOT NULL,
     retired boolean DEFAULT false NOT NULL,
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
@@ -3190,10 +3355,12 @@ CREATE TABLE dramatiq.actor (
     priority integer DEFAULT 0 NOT NULL,
     required text[] DEFAULT '{}'::text[] NOT NULL,
     accepted text[],
+    signature text NOT NULL,
     pgmq_queue text
 );
 
-COMMENT ON TABLE dramatiq.actor IS 'The actors that exist, so that SQL can refuse a message that nobody could run. Written whenever actors are published.';
+COMMENT ON TABLE dramatiq.actor IS 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,
+of whatever version; a process that starts adds only what no `migrate` has published or retired.';
 
 CREATE TABLE dramatiq.counter (
     key text NOT NULL COLLATE pg_catalog."C",
@@ -3219,7 +3386,8 @@ CREATE TABLE dramatiq.queue (
     pgmq_msg_id bigint,
     unique_key text,
     error text,
-    hastened integer
+    hastened integer,
+    waits_for text
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
@@ -3264,10 +3432,17 @@ CREATE TABLE dramatiq.result (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE dramatiq.retired_actor (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
+
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
     host text NOT NULL,
     pid integer NOT NULL,
+    abilities text[] DEFAULT '{}'::text[] NOT NULL,
     beats bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
@@ -3437,6 +3612,9 @@ ALTER TABLE ONLY dramatiq.queue
 ALTER TABLE ONLY dramatiq.result
     ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
 
+ALTER TABLE ONLY dramatiq.retired_actor
+    ADD CONSTRAINT retired_actor_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
@@ -3506,13 +3684,15 @@ CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
 CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
 
+CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
+
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
-CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
+CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
 CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
 
@@ -3813,6 +3993,8 @@ REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
@@ -3823,9 +4005,11 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 
@@ -3833,9 +4017,13 @@ REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
 
@@ -3854,6 +4042,8 @@ REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBL
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
@@ -3875,9 +4065,13 @@ REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 

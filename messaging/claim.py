@@ -74,7 +74,7 @@ class Claim(MessageProxy):
         """What went wrong, for a person."""
         if self.interrupted:
             return "The database went away before the message's results and successors were kept: it runs again."
-        if self._exception is None:
+        if self._exception is None:  # and nobody could be told that it waits
             return f"No actor is called {self.actor_name!r} in this worker."
         summary = in_words(self._exception)
         traceback = self.options.get("traceback", "").rstrip()  # of this failure, or of an earlier one

@@ -132,7 +132,7 @@ class PostgresConsumer(Consumer):
         self.claims.release([*settled, *returned])
         if settled:
             self._let_others_look()
-        claimed = [claim for row in rows if (claim := self._claim(*row))]
+        claimed = self._runnable([claim for row in rows if (claim := self._claim(*row))])
         self.claims.take(claimed)
         self.ready.extend(claimed)
         now = time.monotonic()
@@ -195,9 +195,8 @@ class PostgresConsumer(Consumer):
         without an end: something ended the thread, or was raised where Dramatiq awaits nothing.
         """
         left = [claim for claim in list(self.claims.held) if not claim.is_run()]
-        ended = ended.union(
-            self.claims.settled, self.claims.returned
-        )  # read last: a thread moves on when it has settled
+        # Read last, for a thread leaves what it has settled; copied, for others append meanwhile.
+        ended = {*ended, *list(self.claims.settled), *list(self.claims.returned)}
         if lost := [claim for claim in left if claim not in ended]:
             queries.broker.rescue_lost(conn, most_rescues=MOST_RESCUES, **_fences(lost))
             self.claims.release(lost)
@@ -220,6 +219,26 @@ class PostgresConsumer(Consumer):
                 self.process.call("reject", id=message_id, attempt=attempt, options=None, error=reason)
             events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")
             return None
+
+    def _runnable(self, claims: list[Claim]) -> list[Claim]:
+        """The claims but for those that another version's worker can run, and this one cannot: these are set aside."""
+        repertoire = self.process.repertoire
+        strange = _in_order(claim for claim in claims if not repertoire.can_run(claim))
+        if not strange:
+            return claims
+        try:
+            aside = self.process.call(
+                "set_aside",
+                queue=self.queue_name,
+                **_fences(strange),
+                actors=[claim.actor_name for claim in strange],
+                signatures=[repertoire.signature(claim.actor_name) for claim in strange],
+                known=list(repertoire.actors),
+            )
+        except BrokerConnectionError:
+            aside = [claim.message_id for claim in strange]  # the next audit frees them, and they come here again
+        events.info("messages_set_aside", queue=self.queue_name, count=len(aside))
+        return [claim for claim in claims if claim.message_id not in aside]
 
     def _end(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject with the claim's new options; one that cannot be stored ends as a dead letter."""
@@ -280,5 +299,9 @@ def _jitter(seconds: tuple[float, float]) -> float:
 
 
 def _fences(claims: Iterable[Claim]) -> dict[str, list[Any]]:
-    listed = sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle
+    listed = _in_order(claims)
     return {"ids": [claim.message_id for claim in listed], "attempts": [claim.attempt for claim in listed]}
+
+
+def _in_order(claims: Iterable[Claim]) -> list[Claim]:
+    return sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle

@@ -1,13 +1,15 @@
 -- Keeps workers' heartbeats, and takes over what a silent one held.
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(
+    p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]
+) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker SET beats = p_beats, abilities = p_abilities, heartbeat_at = clock_timestamp() WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities) VALUES (p_worker, p_host, p_pid, p_beats, p_abilities);
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dramatiq.heartbeat IS
