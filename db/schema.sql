@@ -165,7 +165,9 @@ CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p
 DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
+    apart constant interval := '0.5 seconds';
     known balansity.provider_state;
+    mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
@@ -173,25 +175,31 @@ BEGIN
     IF NOT FOUND OR known.state = 'available' THEN
         RETURN NULL;
     END IF;
+    DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
+    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
+    VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
+    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline
+    RETURNING * INTO mine;
     IF known.next_probe_at <= present THEN
-        UPDATE balansity.provider_state SET state = 'probing', next_probe_at = present + lost WHERE provider = p_provider;
-        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
+        WHERE provider = p_provider;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
-    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
-    VALUES (p_message_id, p_provider, p_deadline)
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline;
-    SELECT count(*) INTO ahead FROM balansity.held_message held
-    WHERE held.provider = p_provider
-      AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END
-        + least(ahead * interval '0.5 seconds', '10 minutes');
+    SELECT count(*) INTO ahead FROM (
+        SELECT FROM balansity.held_message held
+        WHERE held.provider = p_provider
+          AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
+        LIMIT 1200
+    ) AS others;
+    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END + ahead * apart;
     RETURN least(pause, p_deadline - present + interval '1 second');
 END $$;
 
 COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
-little later each, in case it is lost; each in time to be superseded.';
+little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
+not: one message that the provider will never have must not be the only one to ask for all.';
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
@@ -354,14 +362,16 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) R
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, p_now + interval '5 minutes'
     FROM balansity.waiting_payment
-    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND since > p_now - interval '3 days'
+    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
+      AND NOT balansity.is_awaited('yookassa')
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.';
+COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
+one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
@@ -458,17 +468,17 @@ END $$;
 
 COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) IS 'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';
 
-CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT d.id
-    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
-    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
-                              sign.ids, sign.addresses)
+    SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
+    FROM balansity.delivery d
+    WHERE d.id = ANY (p_ids)
+      AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
 
-COMMENT ON FUNCTION balansity.deliveries_of(p_user_id uuid) IS 'The mails to a person, to whichever of their addresses.';
+COMMENT ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) IS 'Those of these mails that went to the person, to whichever of their addresses, each with whether it names them.';
 
 CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT
@@ -596,14 +606,14 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
         SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
         FROM balansity.waiting_payment
-        WHERE since <= p_now - interval '3 days'
+        WHERE balansity.is_stuck(since, p_now)
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 
-COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days; returns how many, each counted once.';
+COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days, outages aside; returns how many, each counted once.';
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -618,94 +628,74 @@ $$;
 
 COMMENT ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) IS 'A refund that the provider has not decided yet is asked about from now on.';
 
-CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
+CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH reminder AS (
         DELETE FROM balansity.reminder r
-        WHERE NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
+        WHERE r.appointment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
         RETURNING 1
     ), settlement AS (
         DELETE FROM balansity.payment_settlement s
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
+        WHERE s.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
         RETURNING 1
     ), flag AS (
         DELETE FROM balansity.payment_flag f
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
+        WHERE f.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
         RETURNING 1
     ), payment_check AS (
         DELETE FROM balansity.payment_check c
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
+        WHERE c.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
         RETURNING 1
     )
     SELECT count(*)
     FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
 $$;
 
-COMMENT ON FUNCTION balansity.forget_deleted() IS 'Returns how many notes were removed.';
+COMMENT ON FUNCTION balansity.forget_deleted(p_ids uuid[]) IS 'Removes the notes about those of these appointments and payments that are gone; returns how many notes.';
 
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint, remaining bigint)
+CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    sign record;
-    deliveries uuid[];
+    forgotten bigint;
 BEGIN
-    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
-
-    FOR what, removed, remaining IN
-        SELECT CASE place WHEN 'pgmq' THEN 'messages of pgmq, archived ones too' ELSE 'messages of the broker' END,
-               f.removed, f.remaining
-        FROM dramatiq.forget(
-            'balansity.message_speaks_of'::regproc, to_jsonb(sign) || jsonb_build_object('user_id', p_user_id),
-            ARRAY['process_payment']
-        ) AS f
-    LOOP
-        RETURN NEXT;
-    END LOOP;
-    remaining := 0;
-
-    what := 'links in analytics events';
-    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
-    WHERE e.user_id = p_user_id
-       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the list of suppressed ones';
-    DELETE FROM balansity.suppression s
-    WHERE balansity.speaks_of(
-        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
-        sign.ids, sign.addresses
-    );
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the mail ledger';
-    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
         scheduled_at = NULL,
         state = CASE
             WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
         END
-    WHERE id = ANY (deliveries);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
-    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
-    RETURN NEXT;
-
-    what := 'notes about deleted appointments and payments';
-    removed := balansity.forget_deleted();
-    RETURN NEXT;
+    WHERE id = ANY (p_ids);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (p_ids);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (p_ids);
+    RETURN forgotten;
 END $$;
 
-COMMENT ON FUNCTION balansity.forget_person(p_user_id uuid) IS 'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
-speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
-money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
-keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
+COMMENT ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) IS 'Takes whoever they went to out of these mails; returns how many. What was planned is closed as what is known of it.';
+
+CREATE FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+        WHERE e.key = ANY (p_keys)
+          AND (e.user_id = (p_person ->> 'user_id')::uuid
+               OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_person))
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) IS 'Of these events, takes the person out of theirs; the counts stay. Returns how many.';
 
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     LANGUAGE sql
@@ -716,6 +706,22 @@ CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
 $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
+
+CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        DELETE FROM balansity.suppression s
+        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+            s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
+        )
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -816,6 +822,7 @@ CREATE TABLE balansity.delivery (
     message_id text NOT NULL,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
+    postponed_until timestamp with time zone,
     sent_at timestamp with time zone,
     changed_at timestamp with time zone NOT NULL,
     vouched_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -871,6 +878,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
 
+CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available') AND EXISTS (
+        SELECT FROM balansity.held_message WHERE provider = p_provider AND dramatiq.is_pending(message_id));
+$$;
+
+COMMENT ON FUNCTION balansity.is_awaited(p_provider text) IS 'Whether a provider is away and a message waits that is going to notice when it is back: nothing else need ask meanwhile.';
+
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -920,6 +937,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
 
+CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT p_since <= p_now - interval '3 days'
+       AND p_since <= p_now - interval '3 days' - balansity.time_away('yookassa', p_since, p_now)
+$$;
+
+COMMENT ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) IS 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
+
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
@@ -942,6 +969,33 @@ $$;
 
 COMMENT ON FUNCTION balansity.latest_restore() IS 'When the last restore was noticed that still holds mails; NULL where none does.';
 
+CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    ids uuid[];
+    pressing bigint;
+BEGIN
+    PERFORM FROM balansity.provider_state WHERE provider = p_provider AND state = 'available' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    WITH gone AS (
+        DELETE FROM balansity.held_message WHERE message_id IN (
+            SELECT message_id FROM balansity.held_message WHERE provider = p_provider
+            ORDER BY deadline, message_id LIMIT p_limit)
+        RETURNING message_id, deadline
+    )
+    SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
+    INTO ids, pressing FROM gone;
+    PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
+    RETURN coalesce(cardinality(ids), 0);
+END $$;
+
+COMMENT ON FUNCTION balansity.let_go(p_provider text, p_limit integer) IS 'Makes some of what was held for a provider due, by deadline, and before all else what has one; returns how many. Nothing
+while the provider is away. A batch at a time, so that a million end no statement.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -958,18 +1012,18 @@ END $$;
 COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether it may have gone out without our knowing: no answer came to an attempt, none was recorded, or a restore has
 undone what was.';
 
-CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
+    RETURN COALESCE(((lower(p_text) ~ (p_person ->> 'ids'::text)) OR ((lower(COALESCE(p_named_user, (p_person ->> 'user_id'::text))) = (p_person ->> 'user_id'::text)) AND (lower(p_text) ~ (p_person ->> 'addresses'::text)))), false);
 
-COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) IS 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
-addresses change hands.';
+COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) IS 'Whether a text is about the person of these signs. One that names its user is another''s if that is another, whatever
+address it has: addresses change hands.';
 
 CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), ((p_person ->> 'user_id'::text))::uuid, (p_person ->> 'ids'::text), (p_person ->> 'addresses'::text));
+    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), p_person);
 
-COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget.';
+COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -1101,7 +1155,20 @@ END $$;
 
 COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
 
-CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) RETURNS boolean
+CREATE FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    UPDATE balansity.delivery d SET postponed_until = p_until, reason = p_reason, changed_at = balansity.now()
+    WHERE d.id = opened.id AND d.state = 'planned';
+END $$;
+
+COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
+
+CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1111,71 +1178,92 @@ DECLARE
     longest_pause constant interval := '1 minute';
     known balansity.provider_state;
 BEGIN
-    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
-    VALUES (p_provider, 'away', present, p_reason, p_worker, present + first_pause)
+    INSERT INTO balansity.provider_state (provider, state, since, noticed_by, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, present)
     ON CONFLICT (provider) DO NOTHING;
-    IF FOUND THEN
-        RETURN true;
-    END IF;
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
-        UPDATE balansity.provider_state
-        SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, probes = 0,
-            next_probe_at = present + first_pause
-        WHERE provider = p_provider;
-    ELSIF known.state = 'probing' THEN
+    IF known.state = 'probing' THEN
         UPDATE balansity.provider_state
         SET state = 'away', reason = p_reason, probes = known.probes + 1,
             next_probe_at = present + least(first_pause * 2 ^ least(known.probes + 1, 10), longest_pause)
         WHERE provider = p_provider;
     END IF;
-    RETURN known.state = 'available';
+    IF known.state <> 'available' THEN
+        RETURN 0;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, begun_by = p_message_id, silences = 0,
+        probes = 0, next_probe_at = present + first_pause
+    WHERE provider = p_provider;
+    RETURN 1 + (SELECT count(*) FROM balansity.outage WHERE provider = p_provider AND begun_by = p_message_id);
 END $$;
 
-COMMENT ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) IS 'A provider took nothing: it is away, and is asked once after each pause, which grow. Whether that was news.';
+COMMENT ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) IS 'A provider took nothing: it is away, and is asked once after each pause, which grow. Returns 0 where that was known; else
+how many times it is now that this message has seemed to begin an outage.';
 
-CREATE FUNCTION balansity.provider_unasked(p_provider text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
-    WHERE provider = p_provider AND state = 'probing';
-$$;
+DECLARE
+    present constant timestamptz := balansity.now();
+    most constant integer := 3;
+    known balansity.provider_state;
+BEGIN
+    INSERT INTO balansity.provider_state AS s (provider, state, since, noticed_by, silences, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, 1, present)
+    ON CONFLICT (provider) DO UPDATE SET silences = s.silences + 1
+    RETURNING * INTO known;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+    IF known.state = 'available' AND known.silences < most THEN
+        RETURN 0;
+    END IF;
+    RETURN balansity.provider_failed(p_provider, p_reason, p_worker, p_message_id);
+END $$;
 
-COMMENT ON FUNCTION balansity.provider_unasked(p_provider text) IS 'The message that was to probe the provider had nothing to ask of it after all: the next one is.';
+COMMENT ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) IS 'A call got no answer. One may be bad luck; where three in a row do, or the one that was to probe, the provider is away.
+Returns what provider_failed does, 0 where it still counts as available.';
 
-CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS void
+CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 BEGIN
-    UPDATE balansity.provider_state
-    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
-    WHERE provider = p_provider AND state <> 'available';
-    IF FOUND THEN
-        PERFORM dramatiq.hasten(ARRAY(
-            SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
-        ));
-        DELETE FROM balansity.held_message WHERE provider = p_provider;
-    END IF;
+    UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
+    WHERE provider = p_provider AND state = 'probing' AND probe = p_message_id;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
 END $$;
 
-COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider is there: what was held for it is due, in the order of its deadlines.';
+COMMENT ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) IS 'The message had nothing to ask of the provider after all: if it was to probe, the next one is.';
 
-CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
-    LANGUAGE sql
+CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH purged AS (
-        DELETE FROM balansity.analytics_event WHERE key IN (
-            SELECT key FROM balansity.analytics_event
-            WHERE received_at < p_before ORDER BY received_at LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM purged
-$$;
+DECLARE
+    present constant timestamptz := balansity.now();
+    remembered constant interval := '90 days';
+    known balansity.provider_state;
+BEGIN
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'available' THEN
+        UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
+    END IF;
+    IF NOT FOUND OR known.state = 'available' THEN
+        RETURN false;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, begun_by = NULL, probes = 0
+    WHERE provider = p_provider;
+    INSERT INTO balansity.outage (provider, began_at, ended_at, begun_by)
+    VALUES (p_provider, known.since, present, known.begun_by);
+    DELETE FROM balansity.outage WHERE provider = p_provider AND ended_at < present - remembered;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
+END $$;
 
-COMMENT ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
+COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
+was away.';
 
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
@@ -1255,36 +1343,33 @@ $$;
 COMMENT ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) IS 'Keeps those of p_events (an array of key, type, occurred_at, user_id, facts) that are new; returns how many were.
 Both inserts go in the order of their keys: two batches that overlap wait for each other and never deadlock.';
 
-CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
-    LANGUAGE plpgsql
+CREATE FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) RETURNS bigint
+    LANGUAGE sql
     SET search_path TO ''
     AS $$
-DECLARE
-    moved_events bigint;
-BEGIN
-    LOCK TABLE balansity.analytics_daily IN SHARE ROW EXCLUSIVE MODE;
+    -- Under their locks: a second call at the same time finds them on their day, and does not move their counts twice.
     WITH misplaced AS (
-        SELECT key, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
+        SELECT key, type, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
         FROM balansity.analytics_event
-        WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+        WHERE key = ANY (p_keys) AND day <> (occurred_at AT TIME ZONE p_zone)::date
+        ORDER BY key
+        FOR UPDATE
     ), moved AS (
-        UPDATE balansity.analytics_event e SET day = m.right_day
-        FROM misplaced m WHERE m.key = e.key
-        RETURNING e.type, m.day, m.right_day
+        UPDATE balansity.analytics_event e SET day = m.right_day FROM misplaced m WHERE m.key = e.key
     ), counted AS (
         INSERT INTO balansity.analytics_daily AS daily (day, type, events)
         SELECT day, type, sum(change)
-        FROM (SELECT day, type, -1 FROM moved UNION ALL SELECT right_day, type, 1 FROM moved) AS c (day, type, change)
+        FROM (SELECT day, type, -1 FROM misplaced UNION ALL SELECT right_day, type, 1 FROM misplaced)
+            AS c (day, type, change)
         GROUP BY day, type
+        ORDER BY day, type
         ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
     )
-    SELECT count(*) INTO moved_events FROM moved;
-    DELETE FROM balansity.analytics_daily WHERE events = 0;
-    RETURN moved_events;
-END $$;
+    SELECT count(*) FROM misplaced
+$$;
 
-COMMENT ON FUNCTION balansity.recount_events(p_zone text) IS 'Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
-kept stays. Under a lock: a second call at the same time would move the counts twice.';
+COMMENT ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) IS 'Moves those of these events that stand on another day than theirs to it, and their counts with them; returns how many.
+What was counted of events that are no longer kept stays.';
 
 CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1452,22 +1537,24 @@ END $$;
 
 COMMENT ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
 
-CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) RETURNS record
+CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT
-        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
-        (
+    SELECT jsonb_build_object(
+        'user_id', p_user_id,
+        'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        'addresses', (
             -- Not within a longer address: joanna@example.com is somebody else.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'
             FROM balansity.addresses_of(p_user_id) AS theirs (address)
         )
+    )
 $$;
 
-COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) IS 'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
+COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -1519,6 +1606,21 @@ END $$;
 
 COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
 is further away than p_patience is not taken: the caller comes back later.';
+
+CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT coalesce(sum(least(ended_at, p_to) - greatest(began_at, p_from)), interval '0')
+    FROM (
+        SELECT began_at, ended_at FROM balansity.outage WHERE provider = p_provider AND ended_at > p_from
+        UNION ALL
+        SELECT since, p_to FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available'
+    ) AS outages
+    WHERE began_at < p_to;
+$$;
+
+COMMENT ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'For how long a provider was away between two times: that is no time in which it could have answered.';
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -1615,6 +1717,31 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
+
+CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, archived_at timestamp with time zone, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, archived_at, pg_column_size(message) FROM pgmq.%I
+         WHERE archived_at < $1 AND archived_at >= $2 AND (archived_at, msg_id) > ($2, $3)
+         ORDER BY archived_at, msg_id LIMIT $4', 'a_' || p_pgmq_queue)
+    USING p_before, coalesce(p_at, '-infinity'), coalesce(p_after, 0), p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after of the time p_at: at most p_rows.';
+
+CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH begun AS (
+        INSERT INTO dramatiq.open_group (id, missing) VALUES (p_group, p_members) ON CONFLICT DO NOTHING RETURNING 1
+    )
+    SELECT count(*) = 1 FROM begun;
+$$;
+
+COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Says of how many members a group is; false where it exists.';
 
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
@@ -1785,6 +1912,29 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
 
+CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    left_over integer;
+BEGIN
+    PERFORM FROM dramatiq.open_group WHERE id = p_group FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO dramatiq.group_member VALUES (p_group, p_member) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE dramatiq.open_group SET missing = missing - 1, touched_at = now() WHERE id = p_group
+    RETURNING missing INTO left_over;
+    DELETE FROM dramatiq.open_group WHERE id = p_group AND left_over <= 0;
+    RETURN left_over <= 0;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) IS 'Notes that a member of a group has ended, each but once; true for the last of them, with which the group is forgotten.
+Asked in the transaction that acks the member.';
+
 CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql
     AS $$
@@ -1840,7 +1990,7 @@ BEGIN
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
-            attempt = q.attempt + 1, claimed_by = NULL
+            attempt = q.attempt + 1, claimed_by = NULL, waits_for = NULL
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name
     )
@@ -1890,7 +2040,9 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NOT NULL THEN
+    IF p_after IS NULL THEN
+        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+    ELSE
         SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
         FROM dramatiq.queue AS q WHERE q.message_id = p_after;
     END IF;
@@ -1898,7 +2050,7 @@ BEGIN
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
@@ -1916,7 +2068,10 @@ BEGIN
     -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
     -- there is room for, so that what is sent straight to the queue does not hold them up.
     moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
         FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
@@ -1929,6 +2084,20 @@ With p_after, a message that this worker claimed before, it looks only behind th
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
 
+CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH finished AS (
+        UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM finished;
+$$;
+
+COMMENT ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) IS 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
+over, and nothing of it may be.';
+
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1940,51 +2109,56 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
 
-CREATE FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) RETURNS TABLE(place text, removed bigint, remaining bigint)
+CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT p_required <@ given AND (p_accepted IS NULL OR given <@ p_accepted)
+    FROM (SELECT p_accepted[1:jsonb_array_length(p_message -> 'args')]
+                 || ARRAY(SELECT jsonb_object_keys(p_message -> 'kwargs'))) AS a (given);
+$$;
+
+COMMENT ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) IS 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
+
+CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
     AS $_$
-DECLARE
-    kept_queue text;
-    keeps boolean;
-    affected bigint;
 BEGIN
-    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
-    place := 'pgmq';
-    removed := 0;
-    remaining := 0;
-    FOR kept_queue, keeps IN
-        SELECT kind || m.queue_name, kind = 'q_' AND a.name = ANY (p_kept_actors)
-        FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
-        ORDER BY m.queue_name, kind DESC
-    LOOP
-        EXECUTE format('%s FROM pgmq.%I WHERE %s(message::text, message, $1)',
-                       CASE WHEN keeps THEN 'SELECT' ELSE 'DELETE' END, kept_queue, p_speaks_of)
-        USING p_subject;
-        GET DIAGNOSTICS affected = ROW_COUNT;
-        removed := removed + CASE WHEN keeps THEN 0 ELSE affected END;
-        remaining := remaining + CASE WHEN keeps THEN affected ELSE 0 END;
-    END LOOP;
-    RETURN NEXT;
-
-    place := 'broker';
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
                     state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue
-             WHERE %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
+             WHERE message_id = ANY ($3) AND %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
              FOR UPDATE
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+             RETURNING 1
          )
-         SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) FROM theirs', p_speaks_of)
-    INTO removed, remaining USING p_subject, p_kept_actors;
-    RETURN NEXT;
+         SELECT (SELECT count(*) FROM deleted),
+                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_speaks_of)
+    INTO removed, kept USING p_subject, p_kept_actors, p_ids;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) IS 'Removes the messages that speak of a subject from the pgmq queues and archives of all routes and from the broker; says
-how many of each, and how many remain: what a worker holds right now, and what waits for one of p_kept_actors.
-p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
+COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
+right now and what waits for one of p_kept_actors.';
+
+CREATE FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format('SELECT coalesce(array_agg(msg_id), ''{}'') FROM pgmq.%I
+                    WHERE msg_id = ANY ($2) AND %s(message::text, message, $1)', p_table, p_speaks_of)
+    INTO kept USING p_subject, p_msg_ids;
+    removed := 0;
+    IF NOT p_keep AND kept <> '{}' THEN
+        EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', p_table) USING kept;
+        GET DIAGNOSTICS removed = ROW_COUNT;
+        kept := '{}';
+    END IF;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) IS 'Of these messages of a queue or an archive, removes those that speak of a subject, or keeps them; says how many are gone
+and which are kept. p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
 
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2060,39 +2234,77 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
-CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    given_up bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state = 'queued' AND waits_for IS NOT NULL AND message ->> 'actor_name' = p_actor
+        LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS given_up = ROW_COUNT;
+    RETURN given_up;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, when a person decides that none will come; returns how many,
+p_limit at most.';
+
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
     queues text[];
 BEGIN
+    -- In the order in which acks lock them.
+    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
         UPDATE dramatiq.queue q
-        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
+            priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
+            hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
     PERFORM dramatiq.ring(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[]) IS 'Makes messages that wait for their time due at once, in this order.';
+COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
+their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
+before: if it is, it takes its place in this order all the same.';
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker SET beats = p_beats, abilities = p_abilities, heartbeat_at = clock_timestamp() WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities) VALUES (p_worker, p_host, p_pid, p_beats, p_abilities);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
+
+CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
+                  coalesce(w.pid::text, 'unknown'))
+    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    WHERE q.state = 'consumed' AND q.mtime < now() - p_longer_than
+    GROUP BY q.claimed_by, w.host, w.pid
+    ORDER BY q.claimed_by;
+$$;
+
+COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2109,10 +2321,27 @@ CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boo
     AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments);
 $$;
 
-COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed.';
+COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
+
+CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, messages bigint, since timestamp with time zone, published boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT waits_for, count(*), min(available_at),
+           EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
+    FROM dramatiq.queue q
+    WHERE state = 'queued' AND waits_for IS NOT NULL
+    GROUP BY waits_for
+    HAVING min(available_at) < now() - interval '1 minute'
+        OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE q.waits_for = ANY (w.abilities))
+    ORDER BY waits_for;
+$$;
+
+COMMENT ON FUNCTION dramatiq.missing_abilities() IS 'Actors, or signatures of theirs, that messages wait for and no worker has, or none that takes their queue: how many
+messages, since when the first was due, and whether the published contract knows it.';
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -2138,12 +2367,30 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
 
+CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT signature FROM (
+        SELECT 1 AS place, a.signature FROM dramatiq.actor a WHERE a.name = p_actor
+        UNION ALL
+        SELECT 2, able.signature
+        FROM dramatiq.worker w, unnest(w.abilities) AS able (signature) WHERE starts_with(able.signature, p_actor || '(')
+    ) AS known
+    WHERE signature <> p_signature
+    ORDER BY place, signature DESC LIMIT 1;
+$$;
+
+COMMENT ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) IS 'What else an actor is called with: as it is published, or as another worker has it; NULL where all agree.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        SELECT message FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
         SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
@@ -2152,8 +2399,21 @@ CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURN
     WHERE argument IS NOT NULL;
 $$;
 
-COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
 index: a single one would walk the finished messages too.';
+
+CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, coalesce(pg_column_size(message), 0) FROM pgmq.%I WHERE msg_id > $1 ORDER BY msg_id LIMIT $2',
+        p_table)
+    USING coalesce(p_after, 0), p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) IS 'A page of a queue''s or an archive''s messages, after p_after: at most p_rows.';
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2165,61 +2425,48 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.priority_of(message jsonb) IS 'The priority that a pgmq message carries, 0 where it carries none that is a number.';
 
-CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) RETURNS bigint
     LANGUAGE sql
     AS $$
     -- What somebody is just sending back to work is locked, and stays.
-    WITH done AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
-    ), dead AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    WITH old AS (
+        SELECT message_id FROM dramatiq.queue
+        WHERE message_id = ANY (p_ids) AND state = p_state AND mtime < p_before
+        FOR UPDATE SKIP LOCKED
     ), purged AS (
-        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE done UNION ALL TABLE dead) RETURNING 1
+        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE old) RETURNING 1
     )
     SELECT count(*) FROM purged;
 $$;
 
-COMMENT ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) IS 'Deletes those of these messages that are still in this state, since before p_before; returns how many.';
 
-CREATE FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $_$
 DECLARE
-    queue text;
     purged bigint;
-    total bigint := 0;
 BEGIN
-    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
-        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
-                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
-        USING p_before, p_batch;
-        GET DIAGNOSTICS purged = ROW_COUNT;
-        total := total + purged;
-    END LOOP;
-    RETURN total;
+    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', 'a_' || p_pgmq_queue) USING p_msg_ids;
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
 
-CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
     AS $$
-    WITH results AS (
-        DELETE FROM dramatiq.result WHERE message_id IN (
-            SELECT message_id FROM dramatiq.result WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    ), counters AS (
-        DELETE FROM dramatiq.counter WHERE key IN (
-            SELECT key FROM dramatiq.counter WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+    WITH purged AS (
+        DELETE FROM dramatiq.open_group WHERE id IN (
+            SELECT id FROM dramatiq.open_group WHERE touched_at < p_before LIMIT p_batch FOR UPDATE SKIP LOCKED)
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
+    SELECT count(*) FROM purged;
 $$;
 
-COMMENT ON FUNCTION dramatiq.purge_expired(p_batch integer) IS 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch groups of which no member has ended since p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2270,6 +2517,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) IS 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
+CREATE FUNCTION dramatiq.relabel_aside(p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    relabelled bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q SET waits_for = fitting.signature
+    FROM (
+        SELECT w.message_id, a.signature FROM dramatiq.queue AS w JOIN dramatiq.actor AS a
+            ON starts_with(w.waits_for, a.name || '(') AND w.waits_for <> a.signature
+        WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
+        LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
+    ) AS fitting
+    WHERE q.message_id = fitting.message_id;
+    GET DIAGNOSTICS relabelled = ROW_COUNT;
+    RETURN relabelled;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.relabel_aside(p_limit integer) IS 'Lets messages whose arguments an earlier signature of their actor took wait for the one that is published now, where it
+takes them too; returns how many, p_limit at most.';
+
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2291,11 +2559,8 @@ END $$;
 COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
 CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS $$
-DECLARE
-    queues text[];
-BEGIN
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
             SELECT w.id FROM dramatiq.worker AS w
@@ -2308,48 +2573,54 @@ BEGIN
             claimed_by IN (SELECT id FROM dead)
             OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
         FOR UPDATE SKIP LOCKED
-    ), rescued AS (
-        UPDATE dramatiq.queue AS q
-        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
-            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
-            delayed = rescues > 0,
-            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
-                                ELSE available_at END,
-            error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
-        WHERE message_id IN (SELECT message_id FROM stranded)
-        RETURNING queue_name
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
-    PERFORM dramatiq.ring(queues);
-    RETURN cardinality(queues);
-END $$;
+    SELECT dramatiq.take_over(array_agg(message_id), 'Worker %s died while it held this message (death %s).',
+                              p_most_rescues)
+    FROM stranded;
+$$;
 
 COMMENT ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) IS 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
-that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more
-likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time, so that a
-killer does not take the same neighbours with it again. A locked row waits for the next round: the worker that rescues
-must not be kept from its own heartbeat.';
+that have no row; which are dead no time in a table can tell. A locked row waits for the next round: the worker that
+rescues must not be kept from its own heartbeat.';
+
+CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH lost AS (
+        SELECT q.message_id FROM dramatiq.queue AS q
+        JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
+        WHERE q.state = 'consumed'
+        ORDER BY q.message_id FOR UPDATE OF q
+    )
+    SELECT dramatiq.take_over(array_agg(message_id), 'A thread of worker %s left this message without an end (%s so far).',
+                              p_most_rescues)
+    FROM lost;
+$$;
+
+COMMENT ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) IS 'Puts back the claims of a living worker that none of its threads runs any more.';
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 DECLARE
     queue text;
+    waits boolean;
 BEGIN
     UPDATE dramatiq.queue
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
-        available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
+        available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
+        delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-    RETURNING queue_name INTO queue;
-    IF p_delay <= 0 THEN
+    RETURNING queue_name, delayed INTO queue, waits;
+    IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
     RETURN queue IS NOT NULL;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
-(NULL: as they are) replace the message''s own.';
+COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds, or at once where it was hastened while it ran; false
+where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     LANGUAGE plpgsql
@@ -2373,6 +2644,17 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
+
+CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
+    LANGUAGE sql STABLE
+    AS $$
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
+    SELECT kind || m.queue_name, CASE kind WHEN 'q_' THEN a.name END
+    FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
+    ORDER BY m.queue_name, kind DESC;
+$$;
+
+COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold what was sent to actors: each route''s queue, with its actor, and then its archive.';
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2487,6 +2769,53 @@ END $$;
 COMMENT ON FUNCTION dramatiq.sent_at(p_id text) IS 'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
 it is not kept here.';
 
+CREATE FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    moved integer;
+BEGIN
+    RETURN QUERY
+    UPDATE dramatiq.queue AS q
+    SET state = 'queued', claimed_by = NULL, mtime = now(), waits_for = strange.ability
+    FROM (
+        SELECT message_id, attempt,
+               CASE WHEN signature IS NULL THEN actor ELSE dramatiq.others_signature(actor, signature) END AS ability
+        FROM unnest(p_ids, p_attempts, p_actors, p_signatures) AS s (message_id, attempt, actor, signature)
+    ) AS strange
+    WHERE q.message_id = strange.message_id AND q.attempt = strange.attempt AND q.state::text = 'consumed'
+        AND strange.ability IS NOT NULL
+    RETURNING q.message_id::text;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved = 0 THEN
+        RETURN;
+    END IF;
+
+    -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
+    UPDATE dramatiq.queue AS q SET waits_for = q.message ->> 'actor_name'
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
+            SELECT message_id FROM (
+                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.queue
+                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                ORDER BY priority DESC, available_at, position LIMIT 10000
+            ) AS head
+            WHERE actor <> ALL (p_known))
+        FOR UPDATE SKIP LOCKED);
+    PERFORM dramatiq.ring(ARRAY[p_queue]);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) IS 'Hands back claims that a worker cannot run, for one that can: an actor that it has not (its signature is NULL), or
+arguments that do not fit its signature while somebody else''s differs. Returns what it took; what is left would fail
+anywhere. Messages for unknown actors among the first 10,000 of the queue go the same way, so that what stands behind
+them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
+
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
     LANGUAGE plpgsql
     AS $_$
@@ -2495,7 +2824,8 @@ BEGIN
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs'
     FROM dramatiq.queue q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
     LIMIT p_limit
     FOR UPDATE SKIP LOCKED;
@@ -2511,11 +2841,63 @@ COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
 transaction ends.';
 
+CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH rescued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
+            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            delayed = rescues > 0,
+            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
+                                ELSE available_at END,
+            error = format(p_why, q.claimed_by, rescues + 1)
+        WHERE message_id = ANY (p_ids) AND state = 'consumed'
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) IS 'Puts claimed messages back whose run has come to nothing. p_why is said with the worker and the count of such ends. A
+message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What
+was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
+
+CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM dramatiq.queue
+                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    UPDATE dramatiq.queue AS q SET waits_for = NULL
+    WHERE q.message_id IN (
+        SELECT mine.message_id
+        FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
+            ORDER BY priority DESC, available_at, position LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ) AS mine);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) IS 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
+
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT queue_name FROM dramatiq.queue
-    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
@@ -2728,6 +3110,7 @@ CREATE TABLE balansity.job (
     id bigint NOT NULL,
     schedule text NOT NULL,
     time_zone text NOT NULL,
+    actor text,
     paused boolean DEFAULT false NOT NULL,
     retired boolean DEFAULT false NOT NULL,
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
@@ -2807,7 +3190,8 @@ CREATE TABLE balansity.doubtful_mail (
 CREATE TABLE balansity.held_message (
     message_id uuid NOT NULL,
     provider text NOT NULL,
-    deadline timestamp with time zone
+    deadline timestamp with time zone NOT NULL,
+    probes integer DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -2839,6 +3223,36 @@ CREATE TABLE balansity.payment_settlement (
     attempt text NOT NULL
 );
 
+CREATE TABLE balansity.reminder (
+    appointment_id uuid NOT NULL,
+    kind text NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
+);
+
+CREATE VIEW balansity.noted AS
+ SELECT reminder.appointment_id AS id
+   FROM balansity.reminder
+UNION ALL
+ SELECT payment_settlement.payment_id AS id
+   FROM balansity.payment_settlement
+UNION ALL
+ SELECT payment_flag.payment_id AS id
+   FROM balansity.payment_flag
+UNION ALL
+ SELECT payment_check.payment_id AS id
+   FROM balansity.payment_check;
+
+COMMENT ON VIEW balansity.noted IS 'The appointments and payments that we noted something about.';
+
+CREATE TABLE balansity.outage (
+    provider text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    begun_by uuid
+);
+
 CREATE TABLE balansity.payment_transition (
     old_status text NOT NULL,
     new_status text NOT NULL
@@ -2850,17 +3264,12 @@ CREATE TABLE balansity.provider_state (
     since timestamp with time zone NOT NULL,
     reason text,
     noticed_by text NOT NULL,
+    begun_by uuid,
+    silences integer DEFAULT 0 NOT NULL,
     probes integer DEFAULT 0 NOT NULL,
+    probe uuid,
     next_probe_at timestamp with time zone NOT NULL,
     CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
-);
-
-CREATE TABLE balansity.reminder (
-    appointment_id uuid NOT NULL,
-    kind text NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
 );
 
 CREATE TABLE balansity.report (
@@ -2946,10 +3355,12 @@ CREATE TABLE dramatiq.actor (
     priority integer DEFAULT 0 NOT NULL,
     required text[] DEFAULT '{}'::text[] NOT NULL,
     accepted text[],
+    signature text NOT NULL,
     pgmq_queue text
 );
 
-COMMENT ON TABLE dramatiq.actor IS 'The actors that exist, so that SQL can refuse a message that nobody could run. Written whenever actors are published.';
+COMMENT ON TABLE dramatiq.actor IS 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,
+of whatever version; a process that starts adds only what no `migrate` has published or retired.';
 
 CREATE TABLE dramatiq.counter (
     key text NOT NULL COLLATE pg_catalog."C",
@@ -2974,7 +3385,9 @@ CREATE TABLE dramatiq.queue (
     pgmq_queue text,
     pgmq_msg_id bigint,
     unique_key text,
-    error text
+    error text,
+    hastened integer,
+    waits_for text
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
@@ -2993,6 +3406,17 @@ CREATE VIEW dramatiq.dead_letter AS
 
 COMMENT ON VIEW dramatiq.dead_letter IS 'What went wrong and waits for a person.';
 
+CREATE TABLE dramatiq.group_member (
+    group_id text NOT NULL,
+    message_id uuid NOT NULL
+);
+
+CREATE TABLE dramatiq.open_group (
+    id text NOT NULL,
+    missing integer NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME dramatiq.queue_position_seq
     START WITH 1
@@ -3008,10 +3432,17 @@ CREATE TABLE dramatiq.result (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE dramatiq.retired_actor (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
+
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
     host text NOT NULL,
     pid integer NOT NULL,
+    abilities text[] DEFAULT '{}'::text[] NOT NULL,
     beats bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
@@ -3169,11 +3600,20 @@ ALTER TABLE ONLY dramatiq.actor
 ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY dramatiq.group_member
+    ADD CONSTRAINT group_member_pkey PRIMARY KEY (group_id, message_id);
+
+ALTER TABLE ONLY dramatiq.open_group
+    ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
 
 ALTER TABLE ONLY dramatiq.result
     ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE ONLY dramatiq.retired_actor
+    ADD CONSTRAINT retired_actor_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
@@ -3226,7 +3666,11 @@ CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE 
 
 CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
 
-CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, deadline, message_id);
+CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
+
+CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, probes, deadline, message_id);
+
+CREATE INDEX outage_by_end ON balansity.outage USING btree (provider, ended_at);
 
 CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
 
@@ -3238,15 +3682,19 @@ CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
 
 CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
+CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
+
+CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
+
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
-CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
-CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
+CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
-CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime) WHERE (state = 'done'::dramatiq.state);
+CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
 
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -3279,6 +3727,9 @@ ALTER TABLE ONLY balansity.slot
 
 ALTER TABLE ONLY balansity.suppression
     ADD CONSTRAINT suppression_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY dramatiq.group_member
+    ADD CONSTRAINT group_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES dramatiq.open_group(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_assessment_id_fkey FOREIGN KEY (assessment_id) REFERENCES public.assessments(id) ON DELETE CASCADE;
@@ -3368,7 +3819,7 @@ REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, 
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
 
@@ -3388,11 +3839,15 @@ REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time z
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deleted(p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3408,11 +3863,15 @@ REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FR
 
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_awaited(p_provider text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
@@ -3420,9 +3879,11 @@ REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUB
 
 REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
 
@@ -3442,13 +3903,15 @@ REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
 
@@ -3456,7 +3919,7 @@ REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_k
 
 REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3474,13 +3937,15 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
@@ -3496,6 +3961,10 @@ REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl in
 
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
@@ -3508,6 +3977,8 @@ REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amoun
 
 REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
@@ -3518,9 +3989,15 @@ REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[],
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
@@ -3528,27 +4005,37 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 
@@ -3556,9 +4043,13 @@ REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 
@@ -3566,13 +4057,21 @@ REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 

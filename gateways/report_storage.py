@@ -3,10 +3,11 @@
 For s3://bucket/folder install `balansity[s3]`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,13 +17,13 @@ from fsspec import AbstractFileSystem
 
 import settings
 from db import queries
+from db.batches import Batches, Done, Page, Skipped, pages
 from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError, ProviderAway, RetryableError, SettingsError
 
 NAME = "reports"  # in balansity.provider_state
 TRANSFER_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
-BATCH = 100  # reports that are removed together
 
 
 @dataclass(frozen=True)
@@ -99,34 +100,63 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
     return ReportFile(row.filename, row.media_type, _read(row.path) if row.path else bytes(row.content))
 
 
-def remove_of_user(conn: Connection, user_id: UUID) -> int:
-    """Remove all reports about a user's family; returns how many."""
-    return _remove_files([row.path for row in queries.reports.remove_of_user(conn, user_id=str(user_id))])
+def remove_of_user(user_id: str) -> Done:
+    """Remove all reports about a user's family, as `remove_old` does; counts those `reports`."""
+    return _remove("reports", partial(queries.reports.of_user, user_id=user_id), lambda _: True)
 
 
-def remove_folders(ids: Iterable[str]) -> int:
-    """Remove what lies in the storage under these ids and has no row: a failure may keep a file and lose its row."""
-    removed = 0
+def remove_folders(ids: Iterable[str]) -> Done:
+    """Remove what lies in the storage under these ids and has no row: a failure may keep a file and lose its row.
+
+    Counts those `report files without a report`; reports that have rows are removed first.
+    """
+    done = Done()
     if settings.current().report_storage_url:
         with _storage() as (filesystem, root):
-            for path in chain.from_iterable(filesystem.find(f"{root}/{each}") for each in ids):
-                filesystem.rm_file(path, **_limit(filesystem))
-                removed += 1
-    return removed
+            paths = list(chain.from_iterable(filesystem.find(f"{root}/{each}") for each in ids))
+        for path in paths:
+            try:
+                with _storage() as (filesystem, _):
+                    filesystem.rm_file(path, **_limit(filesystem))
+                done.counts["report files without a report"] += 1
+            except ProviderAway as error:
+                probe()
+                done.skipped.append(Skipped(f"file {path}", error))
+    return done
 
 
-def remove_old(before: datetime) -> int:
-    """Remove reports that are older or whose check-up is gone, batch by batch; returns how many.
+def remove_old(before: datetime) -> Done:
+    """Remove reports that are older or whose check-up is gone, batch by batch; counts those `removed`.
 
     The files go first: after a failure their rows are still there, and the next run removes both.
+
+    Raises:
+        ProviderAway: the storage fails for more than a single file.
     """
-    removed = 0
-    while batch := _old(before):
-        _remove_files(list(batch.values()))
-        with transaction() as conn:
-            queries.reports.remove(conn, ids=list(batch))
-        removed += len(batch)
-    return removed
+    return _remove("removed", partial(queries.reports.page, before=before), lambda report: bool(report.is_old))
+
+
+def _remove(what: str, page: Page, wanted: Callable[[Any], bool]) -> Done:
+    """Remove those of the reports that are wanted, and count them as `what`."""
+
+    def rows_removed(conn: Connection, report_ids: list[str]) -> dict[str, int]:
+        return {what: queries.reports.remove(conn, keys=report_ids)}
+
+    rows = Batches(transaction, "report", rows_removed)
+    for found in pages(transaction, page):
+        rows.take(report for report in found if wanted(report) and _file_removed(report, rows))
+    return rows.done
+
+
+def _file_removed(report: Any, rows: Batches) -> bool:
+    """Whether a report's file is gone; one that cannot be removed, though others can, is skipped."""
+    try:
+        _remove_files([report.path])
+    except ProviderAway as error:
+        probe()
+        rows.skip(report, error)
+        return False
+    return True
 
 
 def probe() -> None:
@@ -142,15 +172,12 @@ def probe() -> None:
     _remove_files([path])
 
 
-def _old(before: datetime) -> dict[str, str | None]:
-    """Some of the reports to be removed: their ids and their files' paths."""
-    with transaction() as conn:
-        return {row.id: row.path for row in queries.reports.old(conn, before=before, batch=BATCH)}
-
-
 def _write(path: str, content: bytes) -> None:
-    with _storage() as (filesystem, root):
-        filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+    try:
+        with _storage() as (filesystem, root):
+            filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+    except FileNotFoundError as error:
+        raise ProviderAway(f"{error}: make the place that REPORT_STORAGE_URL names, or correct the address") from None
 
 
 def _read(path: str) -> bytes:
@@ -158,7 +185,20 @@ def _read(path: str) -> bytes:
         with _storage() as (filesystem, root):
             return bytes(filesystem.cat_file(f"{root}/{path}", **_limit(filesystem)))
     except FileNotFoundError:
+        _look_for_the_place()
         raise PermanentError(f"The report {path} is gone from REPORT_STORAGE_URL: put it back there") from None
+
+
+def _look_for_the_place() -> None:
+    """Tell a missing report from a missing storage: a folder that is not mounted, a bucket that is not there.
+
+    Raises:
+        ProviderAway: it is the storage.
+    """
+    with _storage() as (filesystem, root):
+        there = filesystem.exists(root.partition("/")[0] or root)  # a bucket, or a folder
+    if not there:
+        raise ProviderAway("The place that REPORT_STORAGE_URL names is gone: make it, or correct the address")
 
 
 def _remove_files(paths: list[str | None]) -> int:

@@ -23,6 +23,10 @@ class Wait(Retry):
         super().__init__(why, delay=int(seconds * 1000))  # type: ignore[no-untyped-call]
 
 
+class Held(Wait):
+    """To be run again once its provider is back."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A call to the provider that the ledger knows about: its delivery is `sending`."""
@@ -31,8 +35,8 @@ class Attempt:
     mail: Mail
 
 
-def call(attempt: Attempt) -> None:
-    """Call the provider and record its answer, whatever it is.
+def call(attempt: Attempt, message_id: str) -> None:
+    """Call the provider for a message, and record its answer, whatever it is.
 
     Raises:
         Wait: the provider says when to come back.
@@ -45,8 +49,7 @@ def call(attempt: Attempt) -> None:
         accepted = gateway.send(attempt.mail)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
-        if availability.is_away(gateway.provider()):  # this was the probe
-            availability.failed(gateway.provider(), str(error))
+        availability.silent(gateway.provider(), message_id, str(error))
         wait = TEMPLATES[attempt.mail.template].resend_after
         if wait is not None:
             raise Retry(str(error), delay=wait // timedelta(milliseconds=1)) from None

@@ -35,28 +35,19 @@ from messaging.claims import Claims
 from messaging.consumer import PostgresConsumer
 from messaging.custody import Custody
 from messaging.encoding import milliseconds, rank, unfit_queue
+from messaging.groups import CountedGroups
 from messaging.intake import Intake
-from messaging.limits import PostgresLimits
-from messaging.listeners import Listeners
+from messaging.listeners import ONLY_ONCE, Listeners
 from messaging.process import Process
 from messaging.pulse import SILENCE_SECONDS, Pulse
+from messaging.repertoire import Repertoire
 from messaging.results import PostgresResults
 from messaging.routes import RouteOption, Routes
 from messaging.stopping import StopOnce
 
 JOIN_POLL_SECONDS = 0.05
+ENDS = ("process_message", "skip_message")  # of a run
 POOL_SIZE = 10  # of a broker's own pool; a worker takes what its threads need
-ONLY_ONCE = (
-    AgeLimit,
-    TimeLimit,
-    ShutdownNotifications,
-    Callbacks,
-    Pipelines,
-    Retries,
-    CurrentMessage,
-    Results,
-    GroupCallbacks,
-)
 
 
 class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramatiq-pg publishes no types
@@ -79,17 +70,18 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             TypeError: there are both or neither, or the pool is another kind of pool.
         """
         pool = _pool(pool, url, listen)
-        middleware = _built_in(pool) if middleware is None else list(middleware)
-        self.listeners = Listeners([])
+        self.intake = Intake(pool)
+        middleware = _built_in(self.intake) if middleware is None else list(middleware)
+        self.listeners = Listeners([], self.intake)
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes = Routes()
         claims: dict[str, Claims] = {}
-        self.pulse = Pulse(pool.connect, self.publish_actors, claims, listen=listen, silence_seconds=silence_seconds)
-        self.process = Process(pool, claims, self.pulse)
+        repertoire = Repertoire(self.actors)
+        self.pulse = Pulse(pool.connect, repertoire, claims, listen=listen, silence_seconds=silence_seconds)
+        self.process = Process(pool, claims, self.pulse, repertoire)
         self.add_middleware(RouteOption())
         self.add_middleware(Custody(self.process))
         self.add_middleware(StopOnce())
-        self.intake = Intake(pool)
         log.hide_payloads()
 
     def add_middleware(
@@ -99,6 +91,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
         Two that count a group's members, send a pipeline's next message or retry would each do it: once too often.
         """
+        if type(middleware) is GroupCallbacks:  # it counts calls; ours counts each member once, in the same database
+            middleware = CountedGroups(self.intake)
         kind = next((each for each in ONLY_ONCE if isinstance(middleware, each)), None)
         old = next((each for each in self.middleware if kind and isinstance(each, kind)), None)
         if not old:
@@ -136,7 +130,9 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         self.pulse.start_once()
-        self.listeners = Listeners(self.middleware)  # hooks may have been set since on an object that was there
+        self.listeners = Listeners(
+            self.middleware, self.intake
+        )  # hooks may have been set since on an object that was there
         return PostgresConsumer(
             self.process,
             queue_name,
@@ -165,8 +161,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
     def emit_after(self, signal: str, *arguments: Any, **results: Any) -> None:
         listeners = self._listeners()
-        if signal == "process_message" and isinstance(claim := arguments[0], Claim):
-            listeners.conclude(self, claim, **results)
+        if signal in ENDS and isinstance(claim := arguments[0], Claim):
+            listeners.conclude(self, f"after_{signal}", claim, **results)
         elif signal == "enqueue" or listeners[f"after_{signal}"]:
             super().emit_after(signal, *arguments, **results)
 
@@ -198,8 +194,12 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             yield
 
     def publish_actors(self, connection: Connection, *, retire: bool = False) -> None:
-        """Tell SQL which actors exist and what they accept; with `retire`, that there are no others."""
-        contract.publish(connection, self.actors.values(), retire=retire)
+        """Tell SQL of actors that it never knew; with `retire`, what all of them accept, and that there are no others.
+
+        A process that starts does the former, for another version's may be running; the latter is a deploy's.
+        """
+        publish = contract.publish if retire else contract.introduce
+        publish(connection, self.actors.values())
 
     def join(self, queue_name: str, *, fail_fast: bool = False, timeout: int | None = None) -> None:
         """Wait, `timeout` milliseconds at most, until a queue and the pgmq queue that feeds it are worked off.
@@ -235,7 +235,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
     def _listeners(self) -> Listeners:
         if self.listeners.middleware != self.middleware:  # whoever changed that list, and however
-            self.listeners = Listeners(self.middleware)
+            self.listeners = Listeners(self.middleware, self.intake)
         return self.listeners
 
     def _priority(self, message: Any) -> int:
@@ -254,7 +254,7 @@ def _pool(pool: Pool | None, url: str | None, listen: Callable[[], bool]) -> Poo
     return pool
 
 
-def _built_in(pool: Pool) -> list[Middleware]:
+def _built_in(intake: Intake) -> list[Middleware]:
     return [
         AgeLimit(),
         TimeLimit(),
@@ -263,6 +263,6 @@ def _built_in(pool: Pool) -> list[Middleware]:
         Pipelines(),
         Retries(),
         CurrentMessage(),
-        Results(backend=PostgresResults(pool)),
-        GroupCallbacks(PostgresLimits(pool)),
+        Results(backend=PostgresResults(intake.pool)),
+        CountedGroups(intake),
     ]

@@ -4,6 +4,10 @@
 -- See to it that the delivery is in the ledger.
 SELECT balansity.plan_delivery(:entry::balansity.mail_entry);
 
+-- name: postpone(entry, until, reason)!
+-- Note that a planned delivery waits for a time, and why.
+SELECT balansity.postpone_delivery(:entry::balansity.mail_entry, :until, :reason);
+
 -- name: begin(entry, refusal, reason, essential, resend_after, provider, token)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait, edition.
 SELECT delivery_id::text, state, number, wait, edition
@@ -113,3 +117,7 @@ SELECT template, state, count(*) FROM balansity.delivery
 WHERE planned_at > now() - interval '7 days'
 GROUP BY template, state
 ORDER BY template, state;
+
+-- name: count_sleeping()$
+-- How many mails wait for the morning.
+SELECT count(*) FROM balansity.delivery WHERE state = 'planned' AND postponed_until > balansity.now();

@@ -46,15 +46,27 @@ SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, atte
 FROM dramatiq.dead_letter
 WHERE message_id = :id::uuid;
 
+-- name: give_up_waiting(actor, limit)$
+-- Make a batch of dead letters of what waits for an actor that no worker has.
+SELECT dramatiq.give_up_waiting(:actor, :limit);
+
 -- name: redrive(ids)$
 -- Send these dead letters back to work.
 SELECT dramatiq.redrive(:ids::uuid[]);
 
--- name: redrive_actor(actor)$
--- Send all dead letters of an actor back to work; all there are where it is null.
-SELECT dramatiq.redrive(coalesce(array_agg(message_id), '{}'))
+-- name: count_redrivable(actor)^
+-- How many dead letters of an actor, or of all where it is null, can be sent back, and when the last of them died.
+SELECT count(*) AS total, max(died_at) AS last FROM dramatiq.dead_letter
+WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor);
+
+-- name: redrivable(actor, last, at, after, rows)
+-- A page of the dead letters that died by then, of an actor or of all: whoever dies again meanwhile stays dead.
+SELECT message_id::text AS key, died_at AS at, pg_column_size(message) AS bytes
 FROM dramatiq.dead_letter
-WHERE :actor::text IS NULL OR actor_name = :actor;
+WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor) AND died_at <= :last
+  AND (:after::uuid IS NULL OR (died_at, message_id) > (:at, :after::uuid))
+ORDER BY died_at, message_id
+LIMIT :rows;
 
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
@@ -63,14 +75,58 @@ FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :
 WHERE mtime < :until - kept
 GROUP BY due_at;
 
--- name: purge(done_before, dead_before, batch)$
--- Delete a batch of old messages.
-SELECT dramatiq.purge(:done_before, :dead_before, :batch);
+-- name: finished(state, before, at, after, rows)
+-- A page of the messages that are done, or dead, since before then.
+SELECT message_id::text AS key, mtime AS at, pg_column_size(message) AS bytes
+FROM dramatiq.queue
+WHERE state = :state::dramatiq.state AND mtime < :before
+  AND (:after::uuid IS NULL OR (mtime, message_id) > (:at, :after::uuid))
+ORDER BY mtime, message_id
+LIMIT :rows;
 
--- name: purge_archives(before, batch)$
--- Delete a batch of what pgmq kept.
-SELECT dramatiq.purge_archives(:before, :batch);
+-- name: purge(keys, state, before)$
+-- Delete old messages.
+SELECT dramatiq.purge(:keys::uuid[], :state::dramatiq.state, :before);
 
--- name: purge_expired(batch)$
--- Delete a batch of results and counters whose time has passed.
-SELECT dramatiq.purge_expired(:batch);
+-- name: routed_queues()
+-- The pgmq queues of all routes.
+SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue ORDER BY a.pgmq_queue;
+
+-- name: archived(pgmq_queue, before, at, after, rows)
+-- A page of what pgmq archived before then.
+SELECT msg_id AS key, archived_at AS at, bytes FROM dramatiq.archived(:pgmq_queue, :before, :at, :after, :rows);
+
+-- name: purge_archive(keys, pgmq_queue)$
+-- Delete archived messages.
+SELECT dramatiq.purge_archive(:pgmq_queue, :keys::bigint[]);
+
+-- name: routed_tables()
+-- The tables of pgmq that hold what was sent to actors, in the order in which messages move on.
+SELECT table_name, actor_name FROM dramatiq.routed_tables();
+
+-- name: pgmq_messages(table, after, rows)
+-- A page of a pgmq queue's or archive's messages.
+SELECT msg_id AS key, bytes FROM dramatiq.pgmq_messages(:table, :after, :rows);
+
+-- name: forget_pgmq(keys, table, speaks_of, subject, keep)^
+-- Remove the messages that speak of a subject: removed, and which are kept.
+SELECT removed, kept
+FROM dramatiq.forget_pgmq(:table, :keys::bigint[], :speaks_of::regproc, :subject::jsonb, :keep);
+
+-- name: moment_before()$
+-- Before anything that has yet to be committed began.
+SELECT now() - interval '10 minutes';
+
+-- name: messages(since, after, rows)
+-- A page of all messages, each with whether it may have come or changed since then (null: since ever).
+SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes,
+       coalesce(mtime >= :since::timestamptz, true) AS is_new
+FROM dramatiq.queue
+WHERE :after::uuid IS NULL OR message_id > :after::uuid
+ORDER BY message_id
+LIMIT :rows;
+
+-- name: forget(keys, speaks_of, subject, kept_actors)^
+-- Remove the messages that speak of a subject: removed, and which are kept.
+SELECT removed, kept::text[]
+FROM dramatiq.forget(:keys::uuid[], :speaks_of::regproc, :subject::jsonb, :kept_actors);

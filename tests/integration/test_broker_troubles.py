@@ -190,7 +190,8 @@ def test_the_purge_leaves_what_is_just_sent_back_to_work(connect: Connect) -> No
     other.autocommit = False
     [(redriven,)] = run(other, "SELECT message_id::text FROM dramatiq.queue LIMIT 1")
     run(other, "SELECT dramatiq.redrive(ARRAY[%s]::uuid[])", redriven)
-    assert run(connection, "SELECT dramatiq.purge(now(), now(), 100)") == [(1,)]
+    purge = "SELECT dramatiq.purge(ARRAY(SELECT message_id FROM dramatiq.queue), 'rejected', now())"
+    assert run(connection, purge) == [(1,)]
     other.commit()
     assert run(connection, "SELECT message_id::text, state::text FROM dramatiq.queue") == [(redriven, "queued")]
 
@@ -244,10 +245,11 @@ def test_a_broken_bridge_holds_up_neither_acks_nor_what_is_sent_straight(
 
 def test_an_actor_may_take_over_the_route_of_another(broker: PostgresBroker, connection: Connection) -> None:
     dramatiq.actor(broker=broker, actor_name="older", queue_name="analytics", pgmq_queue="analytics_queue")(print)
-    broker.publish_actors(connection)
+    broker.publish_actors(connection, retire=True)
     newer = PostgresBroker(broker.pool)
     dramatiq.actor(broker=newer, actor_name="newer", queue_name="analytics", pgmq_queue="analytics_queue")(print)
-    newer.publish_actors(connection)
+    newer.publish_actors(connection, retire=True)
+    broker.publish_actors(connection)  # as an older process does that starts
     assert run(connection, "SELECT name FROM dramatiq.actor WHERE pgmq_queue = 'analytics_queue'") == [("newer",)]
 
 

@@ -35,7 +35,9 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NOT NULL THEN
+    IF p_after IS NULL THEN
+        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+    ELSE
         SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
         FROM dramatiq.queue AS q WHERE q.message_id = p_after;
     END IF;
@@ -43,7 +45,7 @@ BEGIN
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
@@ -61,7 +63,10 @@ BEGIN
     -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
     -- there is room for, so that what is sent straight to the queue does not hold them up.
     moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
         FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
@@ -74,26 +79,41 @@ With p_after, a message that this worker claimed before, it looks only behind th
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
 
+CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
+LANGUAGE sql AS $$
+    WITH finished AS (
+        UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM finished;
+$$;
+COMMENT ON FUNCTION dramatiq.finish IS
+'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
+over, and nothing of it may be.';
+
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     queue text;
+    waits boolean;
 BEGIN
     UPDATE dramatiq.queue
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
-        available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
+        available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
+        delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-    RETURNING queue_name INTO queue;
-    IF p_delay <= 0 THEN
+    RETURNING queue_name, delayed INTO queue, waits;
+    IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
     RETURN queue IS NOT NULL;
 END $$;
 COMMENT ON FUNCTION dramatiq.retry IS
-'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
-(NULL: as they are) replace the message''s own.';
+'Puts a claimed message back to run again after p_delay milliseconds, or at once where it was hastened while it ran; false
+where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
 LANGUAGE sql AS $$

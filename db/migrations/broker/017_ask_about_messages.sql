@@ -38,7 +38,10 @@ CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURN
 LANGUAGE sql STABLE AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        SELECT message FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
         SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
@@ -47,17 +50,18 @@ LANGUAGE sql STABLE AS $$
     WHERE argument IS NOT NULL;
 $$;
 COMMENT ON FUNCTION dramatiq.pending_arguments IS
-'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
 index: a single one would walk the finished messages too.';
 
 CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments);
 $$;
 COMMENT ON FUNCTION dramatiq.is_waiting IS
-'Whether a message with these arguments is due that no worker has claimed.';
+'Whether a message with these arguments is due that no worker has claimed or set aside.';
 
 CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -86,7 +90,8 @@ BEGIN
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs'
     FROM dramatiq.queue q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
     LIMIT p_limit
     FOR UPDATE SKIP LOCKED;
@@ -112,20 +117,26 @@ END $$;
 COMMENT ON FUNCTION dramatiq.finish_along IS
 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
 
-CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     queues text[];
 BEGIN
+    -- In the order in which acks lock them.
+    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
         UPDATE dramatiq.queue q
-        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
+            priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
+            hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
     PERFORM dramatiq.ring(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.hasten IS
-'Makes messages that wait for their time due at once, in this order.';
+'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
+their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
+before: if it is, it takes its place in this order all the same.';
