@@ -1397,6 +1397,7 @@ DECLARE
     held balansity.delivery;
 BEGIN
     UPDATE balansity.restore SET released_at = clock_timestamp() WHERE released_at IS NULL;
+    DELETE FROM balansity.doubtful_mail;
     FOR held IN
         SELECT * FROM balansity.delivery d WHERE d.state = 'unknown' AND d.held_at IS NOT NULL
         ORDER BY d.planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
