@@ -257,7 +257,7 @@ def _restores(conn: Connection) -> Finding:
     ]
     if not noticed and not held:
         return Finding("good", "Mails held after a restore: none")
-    remedy = "`balansity restored` shows them; with --resend or --close a person decides about all."
+    remedy = "`balansity restored` shows them; with --ask, --resend or --close a person decides about all."
     what = f"The database was restored, noticed {', '.join(noticed)}; mails held, for they may have left before: {held}"
     return Finding("bad" if held else "note", what, remedy)
 

@@ -392,16 +392,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) IS 'Claims what is due before p_until: who inserts the row sends the mail.';
 
-CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
+CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
-        SET state = 'sent', reason = 'taken as sent before a restore, by a person''s decision', changed_at = balansity.now()
+        SET state = 'sent', reason = p_reason, changed_at = balansity.now()
         WHERE d.id IN (
             SELECT id FROM balansity.delivery
-            WHERE state = 'unknown' AND held_at IS NOT NULL
+            WHERE state = 'unknown' AND held_at IS NOT NULL AND (p_ids IS NULL OR id = ANY (p_ids))
             ORDER BY planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         )
         RETURNING d.id
@@ -409,7 +409,7 @@ CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
     SELECT count(*) FROM closed
 $$;
 
-COMMENT ON FUNCTION balansity.close_held(p_limit integer) IS 'A person''s decision that the mails which a restore holds had been sent before it: p_limit of them at most.';
+COMMENT ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) IS 'Notes that mails which a restore holds had been sent before it: of these, or where p_ids is NULL of all, p_limit at most.';
 
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1397,6 +1397,7 @@ DECLARE
     held balansity.delivery;
 BEGIN
     UPDATE balansity.restore SET released_at = clock_timestamp() WHERE released_at IS NULL;
+    DELETE FROM balansity.doubtful_mail;
     FOR held IN
         SELECT * FROM balansity.delivery d WHERE d.state = 'unknown' AND d.held_at IS NOT NULL
         ORDER BY d.planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -3843,7 +3844,7 @@ REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time 
 
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.close_held(p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 

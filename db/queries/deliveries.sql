@@ -59,9 +59,9 @@ ORDER BY planned_at LIMIT :count;
 -- Send what restores hold, so many at most; gives each delivery and why it cannot be sent.
 SELECT id::text, refusal FROM balansity.release_held(:count);
 
--- name: close_held(count)$
--- Note that what restores hold had been sent before, so many at most; gives how many.
-SELECT balansity.close_held(:count);
+-- name: close_held(ids, count, reason)$
+-- Note that what restores hold had been sent before (ids NULL: any of it), so many at most; gives how many.
+SELECT balansity.close_held(:ids::uuid[], :count, :reason);
 
 -- name: give_up(entry, reason)!
 -- Close the delivery of a message that is out of tries.

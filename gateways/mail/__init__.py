@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import settings
+from errors import PermanentError
 from gateways.mail import outbox, sendgrid, smtp
 from gateways.mail.envelope import Accepted, Mail
 
@@ -15,6 +16,18 @@ def provider() -> str:
     if current.email_provider == "sendgrid" and current.sendgrid_sandbox:
         return "sendgrid-sandbox"
     return current.email_provider
+
+
+def knows(delivery_id: str) -> bool:
+    """Whether the provider has ever taken a mail of this delivery.
+
+    Raises:
+        RetryableError: it does not say now.
+        PermanentError: it cannot be asked.
+    """
+    if settings.current().email_provider != "sendgrid":
+        raise PermanentError(f"EMAIL_PROVIDER={settings.current().email_provider} cannot be asked: look into its log")
+    return sendgrid.knows(delivery_id)
 
 
 def send(mail: Mail) -> Accepted:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 import time
 import uuid
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 KEY = "SG.test-key"
 LARGEST_REQUEST = 30 * 1024 * 1024  # bytes
@@ -40,6 +42,8 @@ class SendGrid:
     closed: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a connection closed
     hold: threading.Event | None = None  # when set, requests are accepted and answered only once it is
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    has_activity: bool = True  # the add-on by which it lists messages
 
     def deliveries(self) -> list[str]:
         """The delivery ids of everything accepted, in order."""
@@ -99,6 +103,22 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(state.delay_seconds)
         with contextlib.suppress(ConnectionError):  # the client gave up waiting
             self._say(answer)
+
+    def do_GET(self) -> None:
+        state = self.server.state
+        with state.lock:
+            scripted = state.scripted.pop(0) if state.scripted else None
+        self._say(scripted or self._listed())
+
+    def _listed(self) -> Reply:
+        """The Email Activity that a query by the custom argument finds."""
+        if not self.server.state.has_activity:
+            return _refusal(403, ("access forbidden", ""))
+        [query] = parse_qs(urlsplit(self.path).query)["query"]
+        asked = re.fullmatch(r"""\(unique_args\['delivery'\]="(.+)"\)""", query)
+        assert asked
+        found = [{"status": "delivered"}] * self.server.state.deliveries().count(asked[1])
+        return Reply(200, {"messages": found[:1]})
 
     def _judge(self, content: bytes) -> Reply:
         if self.path != "/v3/mail/send":
