@@ -46,6 +46,10 @@ SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, atte
 FROM dramatiq.dead_letter
 WHERE message_id = :id::uuid;
 
+-- name: give_up_waiting(actor, limit)$
+-- Make a batch of dead letters of what waits for an actor that no worker has.
+SELECT dramatiq.give_up_waiting(:actor, :limit);
+
 -- name: redrive(ids)$
 -- Send these dead letters back to work.
 SELECT dramatiq.redrive(:ids::uuid[]);
