@@ -2471,19 +2471,6 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
 
-CREATE FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) RETURNS bigint
-    LANGUAGE sql
-    AS $$
-    WITH purged AS (
-        DELETE FROM dramatiq.open_group WHERE id IN (
-            SELECT id FROM dramatiq.open_group WHERE touched_at < p_before LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM purged;
-$$;
-
-COMMENT ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch groups of which no member has ended since p_before; returns how many.';
-
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -4050,8 +4037,6 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 
