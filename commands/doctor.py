@@ -198,12 +198,15 @@ def _providers(conn: Connection) -> Finding:
     away = [
         f"{each.provider} since {moment(each.since)}, {each.held} messages held: {each.reason}"
         for each in queries.providers.list_states(conn)
-        if each.state != "available"
+        if each.state != "available" or each.reason
     ]
     if away:
-        remedy = "Put right what its words name; the first probe that it answers lets everything go, by deadline."
-        return Finding("bad", f"Providers that are away: {'; '.join(away)}", remedy)
-    return Finding("good", "Providers that are away: none")
+        remedy = (
+            "Put right what its words name; the first probe that it answers lets everything go, by deadline. "
+            "Of one that accepts mails and does not report on them, `balansity deliveries --unheard` shows which."
+        )
+        return Finding("bad", f"Providers that are away or silent: {'; '.join(away)}", remedy)
+    return Finding("good", "Providers that are away or silent: none")
 
 
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:

@@ -165,7 +165,11 @@ CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p
 DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
+    last_moment constant interval := '30 minutes'; -- before its deadline, a mail goes even to a silent provider
+    first_silence constant interval := '5 minutes'; -- that a probe may be kept silent about: it is at stake, so they are few
+    longest_silence constant interval := '1 hour';
     known balansity.provider_state;
+    leave_by timestamptz;
     ahead bigint;
     pause interval;
 BEGIN
@@ -173,8 +177,15 @@ BEGIN
     IF NOT FOUND OR known.state = 'available' THEN
         RETURN NULL;
     END IF;
-    IF known.next_probe_at <= present THEN
-        UPDATE balansity.provider_state SET state = 'probing', next_probe_at = present + lost WHERE provider = p_provider;
+    leave_by := CASE known.state WHEN 'silent' THEN p_deadline - last_moment ELSE p_deadline + interval '1 second' END;
+    IF known.next_probe_at <= present OR known.state = 'silent' AND leave_by <= present THEN
+        UPDATE balansity.provider_state
+        SET state = CASE known.state WHEN 'silent' THEN 'silent' ELSE 'probing' END,
+            probes = known.probes + CASE known.state WHEN 'silent' THEN 1 ELSE 0 END,
+            next_probe_at = present + CASE known.state
+                WHEN 'silent' THEN least(first_silence * 2 ^ least(known.probes, 10), longest_silence) ELSE lost
+            END
+        WHERE provider = p_provider;
         DELETE FROM balansity.held_message WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
@@ -184,14 +195,15 @@ BEGIN
     SELECT count(*) INTO ahead FROM balansity.held_message held
     WHERE held.provider = p_provider
       AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END
+    pause := CASE known.state WHEN 'probing' THEN interval '5 seconds' ELSE known.next_probe_at - present END
         + least(ahead * interval '0.5 seconds', '10 minutes');
-    RETURN least(pause, p_deadline - present + interval '1 second');
+    RETURN least(pause, leave_by - present);
 END $$;
 
 COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
-little later each, in case it is lost; each in time to be superseded.';
+little later each, in case it is lost; each in time to be superseded. A silent provider (024) is probed by a mail that it
+may drop, so seldom, and what has little time left goes to it all the same: it may be that only its events are lost.';
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
     LANGUAGE plpgsql
@@ -472,6 +484,25 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
+CREATE FUNCTION balansity.end_silence(p_provider text, p_worker text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    ended boolean;
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
+    WHERE provider = p_provider AND (state = 'silent' OR state = 'available' AND reason IS NOT NULL);
+    ended := FOUND;
+    IF ended THEN
+        PERFORM balansity.release_held(p_provider);
+    END IF;
+    RETURN ended;
+END $$;
+
+COMMENT ON FUNCTION balansity.end_silence(p_provider text, p_worker text) IS 'A provider reports on its mails again, or is no longer expected to; whether that was news.';
+
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -745,6 +776,17 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION balansity.hear_provider(p_delivery_id uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    SELECT balansity.end_silence(s.provider, 'an event of delivery ' || p_delivery_id)
+    FROM balansity.provider_state s
+    WHERE s.state = 'silent' AND balansity.unheard_since(s.provider) IS NULL;
+$$;
+
+COMMENT ON FUNCTION balansity.hear_provider(p_delivery_id uuid) IS 'An event of this delivery has come: a silence that it ends is over at once.';
+
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -791,6 +833,41 @@ CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
 
 COMMENT ON FUNCTION balansity.is_halted(p_payment_id uuid) IS 'Whether a person has to decide before anything more takes effect.';
 
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    appointment_id uuid,
+    scheduled_at timestamp with time zone,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT p_delivery.state = 'sent'
+        AND EXISTS (
+            SELECT FROM balansity.delivery_attempt a
+            WHERE a.delivery_id = p_delivery.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+              AND a.finished_at <= balansity.now() - interval '15 minutes'
+        )
+        AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery.id);
+$$;
+
+COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) IS 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
+
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
@@ -803,6 +880,44 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
 
 COMMENT ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) IS 'ISO 8601 in UTC, exact to the microsecond, whatever the session''s time zone.
 (A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)';
+
+CREATE FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    since_when constant timestamptz := CASE WHEN p_reports THEN balansity.unheard_since(p_provider) END;
+    words text;
+BEGIN
+    IF since_when IS NULL THEN
+        verdict := 'heard';
+        news := balansity.end_silence(p_provider, p_worker);
+        RETURN;
+    END IF;
+    verdict := CASE WHEN EXISTS (
+        SELECT FROM balansity.delivery_event e
+        JOIN balansity.delivery_attempt a ON a.delivery_id = e.delivery_id AND a.provider = p_provider
+    ) THEN 'silent' ELSE 'never heard' END;
+    words := CASE verdict
+        WHEN 'silent' THEN 'it accepts mails and reports nothing of them any more: its account may be suspended, or its '
+            'events do not reach us'
+        ELSE 'it accepts mails and has never reported on any: its events are not switched on, or its account is suspended'
+    END;
+    INSERT INTO balansity.provider_state AS known (provider, state, since, reason, noticed_by, next_probe_at)
+    VALUES (
+        p_provider, CASE verdict WHEN 'silent' THEN 'silent' ELSE 'available' END, since_when, words, p_worker, present
+    )
+    ON CONFLICT (provider) DO UPDATE
+    SET state = excluded.state, since = since_when, reason = words, noticed_by = p_worker, probes = 0,
+        next_probe_at = present
+    WHERE known.state = 'available' AND (known.state, known.reason) IS DISTINCT FROM (excluded.state, words);
+    news := FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) IS 'Looks whether a provider reports on the mails that it accepts; p_reports tells whether it is expected to. `heard`;
+`silent`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
+switched on there, and mails go on. And whether that was news.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -859,26 +974,6 @@ CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS tim
 
 COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
 and 15 minutes of grace.';
-
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    appointment_id uuid,
-    scheduled_at timestamp with time zone,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
 
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
@@ -952,23 +1047,25 @@ $$;
 
 COMMENT ON FUNCTION balansity.provider_unasked(p_provider text) IS 'The message that was to probe the provider had nothing to ask of it after all: the next one is.';
 
-CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS void
+CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+DECLARE
+    is_back boolean;
 BEGIN
     UPDATE balansity.provider_state
     SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
-    WHERE provider = p_provider AND state <> 'available';
-    IF FOUND THEN
-        PERFORM dramatiq.hasten(ARRAY(
-            SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
-        ));
-        DELETE FROM balansity.held_message WHERE provider = p_provider;
+    WHERE provider = p_provider AND state IN ('away', 'probing');
+    is_back := FOUND;
+    IF is_back THEN
+        PERFORM balansity.release_held(p_provider);
     END IF;
+    RETURN is_back;
 END $$;
 
-COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider is there: what was held for it is due, in the order of its deadlines.';
+COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider answered: if it was away it is back, and what was held for it goes. One that is silent answers, too: only its
+events end that. Whether it was news.';
 
 CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
@@ -1029,6 +1126,7 @@ BEGIN
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO NOTHING;
+    PERFORM balansity.hear_provider(p_delivery_id);
     RETURN true;
 END $$;
 
@@ -1111,6 +1209,19 @@ $$;
 
 COMMENT ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
 
+CREATE FUNCTION balansity.release_held(p_provider text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+BEGIN
+    PERFORM dramatiq.hasten(ARRAY(
+        SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
+    ));
+    DELETE FROM balansity.held_message WHERE provider = p_provider;
+END $$;
+
+COMMENT ON FUNCTION balansity.release_held(p_provider text) IS 'What was held for a provider is due, in the order of its deadlines.';
+
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1146,7 +1257,7 @@ $$;
 COMMENT ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) IS 'The reminders due in a window of time and not sent yet. One is due from its moment until the next one''s, so an
 appointment booked or moved late is reminded at once, and an outage is made up for.';
 
-CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1154,19 +1265,22 @@ DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') THEN
-        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+        RETURN format(
+            'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
+        );
     END IF;
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
+    UPDATE balansity.delivery SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 
-COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid) IS 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
-cannot be, NULL where it was done.';
+COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) IS 'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
+mails (p_reporting) has accepted and said no more of: its message is enqueued again. Returns why that cannot be, NULL
+where it was done.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1316,6 +1430,40 @@ $$;
 
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
+
+CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+DECLARE
+    patience constant interval := '15 minutes'; -- an event of a mail's acceptance comes within seconds
+    pattern constant integer := 3;              -- one lost event is none, nor are two of one family's mails
+    first_unheard timestamptz;
+BEGIN
+    SELECT min(latest.started_at) INTO first_unheard
+    FROM (
+        SELECT a.started_at,
+            EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = a.delivery_id) AS heard
+        FROM balansity.delivery_attempt a
+        WHERE a.provider = p_provider AND a.outcome = 'sent' AND a.finished_at <= balansity.now() - patience
+        ORDER BY a.finished_at DESC
+        LIMIT pattern
+    ) AS latest
+    HAVING count(*) = pattern AND NOT bool_or(latest.heard);
+
+    -- News of a mail that left later tells of them all; of one that left before, however late it comes, of none.
+    IF EXISTS (
+        SELECT FROM balansity.delivery_event e
+        JOIN balansity.delivery_attempt a ON a.delivery_id = e.delivery_id
+        WHERE e.received_at >= first_unheard AND a.provider = p_provider AND a.started_at >= first_unheard
+    ) THEN
+        RETURN NULL;
+    END IF;
+    RETURN first_unheard;
+END $$;
+
+COMMENT ON FUNCTION balansity.unheard_since(p_provider text) IS 'When the first of the last three mails left that the provider has had for 15 minutes, if it has reported nothing of
+them nor of any later one; else NULL.';
 
 CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
@@ -2571,7 +2719,7 @@ CREATE TABLE balansity.provider_state (
     noticed_by text NOT NULL,
     probes integer DEFAULT 0 NOT NULL,
     next_probe_at timestamp with time zone NOT NULL,
-    CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
+    CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text, 'silent'::text])))
 );
 
 CREATE TABLE balansity.reminder (
@@ -2919,6 +3067,8 @@ CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (re
 
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+CREATE INDEX delivery_attempt_accepted ON balansity.delivery_attempt USING btree (provider, finished_at) WHERE (outcome = 'sent'::text);
+
 CREATE INDEX delivery_attempt_running ON balansity.delivery_attempt USING btree (token) WHERE (finished_at IS NULL);
 
 CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
@@ -2928,6 +3078,8 @@ CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DE
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
+
+CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event USING btree (received_at);
 
 CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
 
@@ -3077,6 +3229,8 @@ REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.end_silence(p_provider text, p_worker text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
@@ -3101,15 +3255,21 @@ REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.hear_provider(p_delivery_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
@@ -3143,11 +3303,13 @@ REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.release_held(p_provider text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3164,6 +3326,8 @@ REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
 

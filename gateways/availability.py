@@ -57,9 +57,10 @@ def worked(provider: str) -> None:
     """Note that the provider answered, where it was away."""
     if is_away(provider):
         with single_statements() as conn:
-            queries.providers.worked(conn, provider=provider, worker=_worker())
+            news: bool = queries.providers.worked(conn, provider=provider, worker=_worker())
         seen.pop(provider, None)
-        events.info("provider_back", provider=provider)
+        if news:
+            events.info("provider_back", provider=provider)
 
 
 def unasked(provider: str) -> None:
@@ -67,6 +68,17 @@ def unasked(provider: str) -> None:
     if is_away(provider):
         with single_statements() as conn:
             queries.providers.unasked(conn, provider=provider)
+
+
+def listen(provider: str, *, reports: bool) -> str:
+    """Look whether the provider reports on the mails that it accepts, if it is to: `heard`, `silent`, `never heard`."""
+    with single_statements() as conn:
+        verdict, news = queries.providers.listen(conn, provider=provider, reports=reports, worker=_worker())
+    if news:
+        seen.pop(provider, None)
+        log = events.info if verdict == "heard" else events.warning
+        log("provider_listened_to", provider=provider, verdict=verdict)
+    return str(verdict)
 
 
 @contextmanager

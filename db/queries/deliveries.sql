@@ -31,9 +31,9 @@ SELECT balansity.give_up_delivery(:entry::balansity.mail_entry, :reason);
 -- Close the deliveries open since before then whose message is dead or gone; gives how many.
 SELECT balansity.give_up_lost_deliveries(:before);
 
--- name: resend(id)$
--- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.
-SELECT balansity.resend_delivery(:id::uuid);
+-- name: resend(id, reporting)$
+-- Enqueue the message of a failed, unknown or unheard delivery again; gives why not, NULL if it was done.
+SELECT balansity.resend_delivery(:id::uuid, :reporting);
 
 -- name: suppressions()
 -- Every suppressed address, the newest first.
@@ -51,6 +51,13 @@ SELECT balansity.record_event(:id, :delivery_id::uuid, :kind, :detail, :occurred
 -- The deliveries in these states (NULL: in any), the last changed first.
 SELECT * FROM balansity.delivery
 WHERE :states::text[] IS NULL OR state = ANY (:states)
+ORDER BY changed_at DESC, id
+LIMIT :count;
+
+-- name: unheard(reporting, count)
+-- The deliveries that one of these providers accepted and said no more of, the last changed first.
+SELECT * FROM balansity.delivery d
+WHERE balansity.is_unheard(d, :reporting)
 ORDER BY changed_at DESC, id
 LIMIT :count;
 

@@ -17,6 +17,12 @@ def provider() -> str:
     return current.email_provider
 
 
+def reporting() -> list[str]:
+    """The ways out in use that are set up to report what becomes of mails."""
+    current = settings.current()
+    return [name for name in [provider()] if name == "sendgrid" and current.sendgrid_webhook_public_key]
+
+
 def send(mail: Mail) -> Accepted:
     """Hand `mail` over; gives what the provider said.
 

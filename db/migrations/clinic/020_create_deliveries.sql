@@ -6,7 +6,7 @@
 --    │          └─► unknown   the request went out, the answer never came ─► sending again, if the template's policy says so
 --    └─► failed | superseded | suppressed   it never left: wrong or out of tries, no longer true (─► sending, once true
 --                                           again), or not wanted
--- A person may put failed and unknown ones back to planned.
+-- A person may put failed and unknown ones back to planned, and sent ones that were never heard of again.
 CREATE TABLE balansity.delivery (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     key text NOT NULL UNIQUE,               -- the business reason: one reason, one mail
@@ -263,25 +263,28 @@ COMMENT ON FUNCTION balansity.give_up_lost_deliveries IS
 'Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
 nobody else is going to. Returns how many.';
 
-CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') THEN
-        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+        RETURN format(
+            'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
+        );
     END IF;
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
+    UPDATE balansity.delivery SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION balansity.resend_delivery IS
-'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
-cannot be, NULL where it was done.';
+'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
+mails (p_reporting) has accepted and said no more of: its message is enqueued again. Returns why that cannot be, NULL
+where it was done.';
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
