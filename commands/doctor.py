@@ -73,7 +73,12 @@ def _settings() -> Iterator[Finding]:
     if current.email_provider == "file":
         yield Finding("note", f"Mail goes to files in {current.email_outbox_dir}.", "Set EMAIL_PROVIDER to send it.")
     else:
-        yield Finding("good", f"Mail leaves through {current.email_provider}.")
+        second = current.email_fallback_provider
+        yield Finding(
+            "good",
+            f"Mail leaves through {current.email_provider}"
+            + (f", with a deadline through {second} while that is away." if second else "."),
+        )
     if not current.yookassa_shop_id:
         yield Finding("note", "YooKassa is not configured: payments cannot be verified.", "Set YOOKASSA_SHOP_ID.")
     if not current.broker_listen:

@@ -150,7 +150,17 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 
 def _tell(story: dict[str, Any]) -> None:
     facts = Table.grid(padding=(0, 2))
-    for name in ("id", "key", "template", "recipient", "subject", "user_id", "reason", "provider_message_id"):
+    for name in (
+        "id",
+        "key",
+        "template",
+        "recipient",
+        "subject",
+        "user_id",
+        "reason",
+        "provider",
+        "provider_message_id",
+    ):
         facts.add_row(name, Text(str(story[name] or "")))
     Console().print(Text(story["state"], STATES[story["state"]]), facts)
     planned = {"when": story["planned_at"], "what": "planned", "words": None}

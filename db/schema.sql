@@ -175,6 +175,7 @@ DECLARE
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
     IF NOT FOUND OR known.state = 'available' THEN
+        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
     leave_by := CASE known.state WHEN 'silent' THEN p_deadline - last_moment ELSE p_deadline + interval '1 second' END;
@@ -191,7 +192,7 @@ BEGIN
     END IF;
     INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
     VALUES (p_message_id, p_provider, p_deadline)
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline;
+    ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline;
     SELECT count(*) INTO ahead FROM balansity.held_message held
     WHERE held.provider = p_provider
       AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
@@ -509,6 +510,7 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
     AS $$
 DECLARE
     opened balansity.delivery;
+    called text;
 BEGIN
     SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
     IF opened.recipient IS NULL THEN
@@ -518,11 +520,13 @@ BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = balansity.now()
-    WHERE delivery_id = p_delivery_id AND number = p_number;
+    WHERE delivery_id = p_delivery_id AND number = p_number
+    RETURNING provider INTO called;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
+        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE provider END,
         provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
         sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
         changed_at = balansity.now()
@@ -846,6 +850,7 @@ CREATE TABLE balansity.delivery (
     reason text,
     attempts integer DEFAULT 0 NOT NULL,
     message_id text NOT NULL,
+    provider text,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
     sent_at timestamp with time zone,
@@ -873,6 +878,21 @@ CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
 
 COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
+
+CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = opened.id AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+END $$;
+
+COMMENT ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) IS 'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -1217,7 +1237,8 @@ BEGIN
     PERFORM dramatiq.hasten(ARRAY(
         SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
     ));
-    DELETE FROM balansity.held_message WHERE provider = p_provider;
+    DELETE FROM balansity.held_message
+    WHERE message_id IN (SELECT message_id FROM balansity.held_message WHERE provider = p_provider);
 END $$;
 
 COMMENT ON FUNCTION balansity.release_held(p_provider text) IS 'What was held for a provider is due, in the order of its deadlines.';
@@ -1402,6 +1423,21 @@ END $$;
 
 COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
 is further away than p_patience is not taken: the caller comes back later.';
+
+CREATE FUNCTION balansity.take_probe(p_provider text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'probing', next_probe_at = balansity.now() + interval '3 minutes'
+    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= balansity.now()
+      AND NOT EXISTS (SELECT FROM balansity.held_message WHERE provider = p_provider);
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.take_probe(p_provider text) IS 'Whether a message that has another way out is to probe a provider that is away: it is time for a probe, and nobody waits
+who could be it. Never of a silent one, which may drop the mail.';
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -2971,7 +3007,7 @@ ALTER TABLE ONLY balansity.delivery
     ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY balansity.held_message
-    ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id);
+    ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id, provider);
 
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
@@ -3267,6 +3303,8 @@ REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_rep
 
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
@@ -3322,6 +3360,8 @@ REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addr
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.take_probe(p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 

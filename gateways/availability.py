@@ -43,6 +43,33 @@ def ask(provider: str, message_id: str, deadline: datetime | None = None) -> Non
         raise ProviderHeld(f"{provider} is away", max(wait.total_seconds(), 0))
 
 
+def way_out(first: str, second: str | None, message_id: str, deadline: datetime | None) -> str:
+    """The provider that a message may call: the first unless it is away, then the second if the message has one.
+
+    Raises:
+        ProviderHeld: both are away, and it probes neither; the message is held for whichever is back sooner.
+    """
+    if not is_away(first):
+        return first
+    if second and not is_away(second):
+        return first if _is_to_probe(first) else second
+    waits: list[ProviderHeld] = []
+    for provider in filter(None, (first, second)):
+        try:
+            ask(provider, message_id, deadline)
+        except ProviderHeld as held:
+            waits.append(held)
+        else:
+            return provider
+    raise min(waits, key=lambda held: held.seconds)
+
+
+def _is_to_probe(provider: str) -> bool:
+    with single_statements() as conn:
+        granted: bool = queries.providers.take_probe(conn, provider=provider)
+    return granted
+
+
 def failed(provider: str, reason: str) -> bool:
     """Note that the provider took nothing; whether that was news."""
     with single_statements() as conn:

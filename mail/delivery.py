@@ -40,13 +40,15 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
         Retry, RetryableError: the provider did not take it this time.
     """
     entry = Entry.of(order, message_id, pgmq_key)
+    way = None
     try:
-        if _is_reachable(order, entry):
-            pace.keep()  # before the decision: what is decided then is true when the provider is called
-            _send(prepare(order, entry))
+        way = _way_out(order, entry)
+        while way:
+            pace.keep(way)  # before the decision: what is decided then is true when the provider is called
+            way = _send(prepare(order, entry), way)
     except ProviderBusy as busy:
-        if not isinstance(busy, ProviderHeld):
-            availability.unasked(gateway.provider())
+        if way and not isinstance(busy, ProviderHeld):
+            availability.unasked(way)
         ledger.plan(entry)  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
     except Wait:
@@ -57,38 +59,48 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
         raise
 
 
-def _is_reachable(order: MailOrder, entry: Entry) -> bool:
-    """Whether the provider may be called; while it is away, a mail that has no reason any more ends without it.
+def _way_out(order: MailOrder, entry: Entry) -> str | None:
+    """The provider to call; while it is away, a mail that has no reason any more ends without one: None.
 
     Raises:
-        ProviderHeld: it is away, and this mail does not probe it.
+        ProviderHeld: there is no way out now, and this mail does not probe for one.
     """
-    if not availability.is_away(gateway.provider()):
-        return True
+    first = gateway.provider()
+    if not availability.is_away(first):
+        return first
     draft = prepare(order, entry)
     if isinstance(draft.letter, Refusal):
-        decide(draft)
-        return False
-    availability.ask(gateway.provider(), entry.message_id, _deadline(draft))
-    return True
+        decide(draft, first)
+        return None
+    return _open_way(draft)
 
 
-def _send(draft: Draft) -> None:
+def _open_way(draft: Draft) -> str:
+    """As `_way_out`, for a written letter: one with a deadline has a second way, unless the first may have taken it."""
+    limit, second = _deadline(draft), gateway.fallback()
+    if limit is None or second is None or not ledger.is_untaken(draft.entry, second):
+        second = None
+    return availability.way_out(gateway.provider(), second, draft.entry.message_id, limit)
+
+
+def _send(draft: Draft, way: str) -> str | None:
+    """Send a mail if the ledger allows it; gives the way out to try instead of one that turned out to be closed."""
     allowed = None
     try:
-        allowed = decide(draft)
+        allowed = decide(draft, way)
     finally:
         if allowed is None:
-            availability.unasked(gateway.provider())
+            availability.unasked(way)
     if allowed is None:
-        return
+        return None
     try:
         attempt.call(allowed)
     except ProviderAway as error:
-        news = availability.failed(gateway.provider(), str(error))
-        if not news or allowed.number <= MOST_OUTAGES:
-            availability.ask(gateway.provider(), draft.entry.message_id, _deadline(draft))
+        news = availability.failed(way, str(error))
+        if (not news or allowed.number <= MOST_OUTAGES) and (other := _open_way(draft)) != way:
+            return other
         raise
+    return None
 
 
 def _deadline(draft: Draft) -> datetime | None:
@@ -120,17 +132,17 @@ def _reaching_reports(order: MailOrder, entry: Entry) -> AbstractContextManager[
     return availability.reaching(report_storage.NAME, entry.message_id)
 
 
-def decide(draft: Draft) -> Attempt | None:
-    """The attempt that the ledger allows; None: it says that there is nothing to send.
+def decide(draft: Draft, provider: str) -> Attempt | None:
+    """The attempt at a provider that the ledger allows; None: it says that there is nothing to send.
 
     Raises:
         Wait: it is to be asked again.
     """
     refusal = draft.letter if isinstance(draft.letter, Refusal) else None
-    decision = ledger.begin(draft.entry, refusal, gateway.provider())
+    decision = ledger.begin(draft.entry, refusal, provider)
     if decision.wait is not None:
         raise Wait(f"The delivery is {decision.state}", decision.wait.total_seconds())
     if isinstance(draft.letter, Letter) and decision.number is not None:
-        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id))
+        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id), provider)
     events.info("delivery_not_sent", delivery=decision.delivery_id, state=decision.state)
     return None

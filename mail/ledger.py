@@ -73,6 +73,13 @@ def plan(entry: Entry) -> None:
         queries.deliveries.plan(conn, entry=entry)
 
 
+def is_untaken(entry: Entry, provider: str) -> bool:
+    """Whether it is certain that no other provider than this one has the mail without our knowing."""
+    with single_statements() as conn:
+        certain: bool = queries.deliveries.is_untaken(conn, entry=entry, provider=provider)
+    return certain
+
+
 def begin(entry: Entry, refusal: Refusal | None, provider: str) -> Decision:
     """Decide whether the mail may leave now; an attempt is committed as `sending` when this returns.
 

@@ -4,6 +4,10 @@
 -- See to it that the delivery is in the ledger.
 SELECT balansity.plan_delivery(:entry::balansity.mail_entry);
 
+-- name: is_untaken(entry, provider)$
+-- Whether none but this provider may have the mail without our knowing.
+SELECT balansity.is_untaken(:entry::balansity.mail_entry, :provider);
+
 -- name: begin(entry, refusal, reason, essential, resend_after, provider, token)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
 SELECT delivery_id::text, state, number, wait

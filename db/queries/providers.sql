@@ -8,6 +8,10 @@ SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = :provider A
 -- How long a message is held, in time for its deadline; NULL: it may call the provider.
 SELECT balansity.ask_for_provider(:provider, :message_id::uuid, :deadline);
 
+-- name: take_probe(provider)$
+-- Whether a message that has another way out is to probe the provider.
+SELECT balansity.take_probe(:provider);
+
 -- name: failed(provider, reason, worker)$
 -- Note that the provider took nothing; gives whether that was news.
 SELECT balansity.provider_failed(:provider, :reason, :worker);

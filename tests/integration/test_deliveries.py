@@ -17,6 +17,7 @@ from hypothesis import given, strategies
 import settings
 from db.connection import Connection
 from errors import RetryableError
+from gateways import mail as gateway
 from gateways.mail.envelope import Attachment, Mail
 from mail import attempt
 from mail.attempt import Attempt, Wait
@@ -274,7 +275,7 @@ def test_a_gateway_that_breaks_off_leaves_an_unknown_mail_and_what_broke(connect
     unwritable = Attachment("report.pdf", "application/pdf; no-value", b"")
     mail = Mail("report_ready", "anna@example.com", "Тема", "<p>Т</p>", "Т", (unwritable,), delivery)
     with pytest.raises(ValueError, match="dictionary update"):
-        attempt.call(Attempt(1, mail))
+        attempt.call(Attempt(1, mail, gateway.provider()))
     answered = cases.row(connection, "SELECT outcome, answer FROM balansity.delivery_attempt")
     assert answered == {"outcome": "unknown", "answer": "the call to the provider broke off: ValueError"}
     assert (ledger(connection)["state"], ledger(connection)["reason"]) == ("unknown", answered["answer"])

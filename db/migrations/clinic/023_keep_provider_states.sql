@@ -11,9 +11,10 @@ CREATE TABLE balansity.provider_state (
 );
 
 CREATE TABLE balansity.held_message (
-    message_id uuid PRIMARY KEY,            -- the broker's
-    provider text NOT NULL,
-    deadline timestamptz                    -- after which it is of no use
+    message_id uuid,                        -- the broker's
+    provider text,                          -- where a message has two ways out, it is in the line of both
+    deadline timestamptz,                   -- after which it is of no use
+    PRIMARY KEY (message_id, provider)
 );
 CREATE INDEX held_message_in_line ON balansity.held_message (provider, deadline, message_id);
 
@@ -32,6 +33,7 @@ DECLARE
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
     IF NOT FOUND OR known.state = 'available' THEN
+        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
     leave_by := CASE known.state WHEN 'silent' THEN p_deadline - last_moment ELSE p_deadline + interval '1 second' END;
@@ -48,7 +50,7 @@ BEGIN
     END IF;
     INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
     VALUES (p_message_id, p_provider, p_deadline)
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline;
+    ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline;
     SELECT count(*) INTO ahead FROM balansity.held_message held
     WHERE held.provider = p_provider
       AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
@@ -61,6 +63,19 @@ COMMENT ON FUNCTION balansity.ask_for_provider IS
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
 little later each, in case it is lost; each in time to be superseded. A silent provider (024) is probed by a mail that it
 may drop, so seldom, and what has little time left goes to it all the same: it may be that only its events are lost.';
+
+CREATE FUNCTION balansity.take_probe(p_provider text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'probing', next_probe_at = balansity.now() + interval '3 minutes'
+    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= balansity.now()
+      AND NOT EXISTS (SELECT FROM balansity.held_message WHERE provider = p_provider);
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION balansity.take_probe IS
+'Whether a message that has another way out is to probe a provider that is away: it is time for a probe, and nobody waits
+who could be it. Never of a silent one, which may drop the mail.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = '' AS $$
@@ -99,7 +114,8 @@ BEGIN
     PERFORM dramatiq.hasten(ARRAY(
         SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
     ));
-    DELETE FROM balansity.held_message WHERE provider = p_provider;
+    DELETE FROM balansity.held_message
+    WHERE message_id IN (SELECT message_id FROM balansity.held_message WHERE provider = p_provider);
 END $$;
 COMMENT ON FUNCTION balansity.release_held IS
 'What was held for a provider is due, in the order of its deadlines.';
