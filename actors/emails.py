@@ -59,7 +59,7 @@ def watch_mail_events(slot: str) -> None:
 
 
 def watch(_now: datetime) -> str:
-    """Look at every provider: one that is in use no more, or not expected to report any more, is silent no more."""
+    """Look at every provider: one that is in use no more, or not expected to report any more, is unheard of no more."""
     expected = gateway.reporting()
     verdicts = {name: availability.listen(name, reports=name in expected) for name in gateway.PROVIDERS}
     return ", ".join(f"{name}: {verdicts[name]}" for name in expected) or "no provider reports on its mails"

@@ -32,8 +32,8 @@ class Attempt:
     provider: str
 
 
-def call(attempt: Attempt) -> None:
-    """Call the provider and record its answer, whatever it is.
+def call(attempt: Attempt, message_id: str) -> None:
+    """Call the provider for a message, and record its answer, whatever it is.
 
     Raises:
         Wait: the provider says when to come back.
@@ -46,8 +46,7 @@ def call(attempt: Attempt) -> None:
         accepted = gateway.send(attempt.mail, attempt.provider)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
-        if availability.is_away(attempt.provider):  # this was the probe
-            availability.failed(attempt.provider, str(error))
+        availability.silent(attempt.provider, message_id, str(error))
         wait = TEMPLATES[attempt.mail.template].resend_after
         if wait is not None:
             raise Retry(str(error), delay=wait // timedelta(milliseconds=1)) from None

@@ -17,8 +17,6 @@ from mail.ledger import Entry, Refusal
 from mail.letter import Letter
 from mail.order import MailOrder
 
-MOST_OUTAGES = 20  # that one mail may seem to begin, before it is the mail that the provider will not have
-
 events = EventLogger(__name__)
 
 
@@ -48,7 +46,7 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
             way = _send(prepare(order, entry), way)
     except ProviderBusy as busy:
         if way and not isinstance(busy, ProviderHeld):
-            availability.unasked(way)
+            availability.unasked(way, message_id)
         ledger.plan(entry)  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
     except Wait:
@@ -71,6 +69,7 @@ def _way_out(order: MailOrder, entry: Entry) -> str | None:
     draft = prepare(order, entry)
     if isinstance(draft.letter, Refusal):
         decide(draft, first)
+        availability.unasked(first, entry.message_id)
         return None
     return _open_way(draft)
 
@@ -90,14 +89,14 @@ def _send(draft: Draft, way: str) -> str | None:
         allowed = decide(draft, way)
     finally:
         if allowed is None:
-            availability.unasked(way)
+            availability.unasked(way, draft.entry.message_id)
     if allowed is None:
         return None
     try:
-        attempt.call(allowed)
+        attempt.call(allowed, draft.entry.message_id)
     except ProviderAway as error:
-        news = availability.failed(way, str(error))
-        if (not news or allowed.number <= MOST_OUTAGES) and (other := _open_way(draft)) != way:
+        may_wait = availability.failed(way, draft.entry.message_id, str(error))
+        if may_wait and (other := _open_way(draft)) != way:
             return other
         raise
     return None
@@ -143,6 +142,6 @@ def decide(draft: Draft, provider: str) -> Attempt | None:
     if decision.wait is not None:
         raise Wait(f"The delivery is {decision.state}", decision.wait.total_seconds())
     if isinstance(draft.letter, Letter) and decision.number is not None:
-        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id), provider)
+        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id, decision.edition), provider)
     events.info("delivery_not_sent", delivery=decision.delivery_id, state=decision.state)
     return None

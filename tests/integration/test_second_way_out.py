@@ -29,7 +29,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 DOWN = Reply(503, {"errors": [{"message": "down for repairs", "field": None}]})
 HOUR = timedelta(hours=1)
 STATE = """
-    INSERT INTO balansity.provider_state VALUES (%s, %s, now(), 'odd', 'a test', 0, now() + %s)
+    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
+    VALUES (%s, %s, now(), 'odd', 'a test', now() + %s)
     ON CONFLICT (provider) DO UPDATE SET state = excluded.state, next_probe_at = excluded.next_probe_at
 """
 LOOK_NOW = """
@@ -162,8 +163,8 @@ def test_with_both_away_a_reminder_goes_by_whichever_is_back_first(
     assert (clinic.rows(TAKEN_BY, message_id), lines(clinic)) == ([("sent", "smtp")], [])
 
 
-def test_a_silent_first_provider_is_spared_the_reminders(first: SendGrid, second: Mailbox, clinic: Clinic) -> None:
-    set_state(clinic, "sendgrid", "silent", timedelta())
+def test_a_first_provider_that_is_unheard_of_gets_no_reminder(first: SendGrid, second: Mailbox, clinic: Clinic) -> None:
+    set_state(clinic, "sendgrid", "unheard", timedelta())
     assert clinic.rows(TAKEN_BY, remind(clinic)) == [("sent", "smtp")]
     assert clinic.rows(TAKEN_BY, receipt(clinic)) == [("sent", "sendgrid")], "its probe"
     assert (len(first.accepted), len(second.accepted)) == (1, 1)
@@ -171,7 +172,7 @@ def test_a_silent_first_provider_is_spared_the_reminders(first: SendGrid, second
 
 @pytest.mark.parametrize(
     ("state", "waits", "probes"),
-    [("away", False, True), ("away", True, False), ("probing", False, True), ("silent", False, False)],
+    [("away", False, True), ("away", True, False), ("probing", False, True), ("unheard", False, False)],
 )
 def test_who_has_another_way_probes_only_where_nobody_else_will(
     undone: Connection, state: str, waits: bool, probes: bool
@@ -179,6 +180,6 @@ def test_who_has_another_way_probes_only_where_nobody_else_will(
     clinic = Clinic(undone)
     clinic.rows(STATE, "sendgrid", state, timedelta())
     if waits:
-        clinic.rows("INSERT INTO balansity.held_message VALUES (%s, 'sendgrid', NULL)", str(uuid4()))
-    assert clinic.value("SELECT balansity.take_probe('sendgrid')") is probes
-    assert clinic.value("SELECT balansity.take_probe('sendgrid')") is False, "one at a time"
+        clinic.rows("INSERT INTO balansity.held_message VALUES (%s, 'sendgrid', 'infinity')", str(uuid4()))
+    assert clinic.value("SELECT balansity.take_probe('sendgrid', gen_random_uuid())") is probes
+    assert clinic.value("SELECT balansity.take_probe('sendgrid', gen_random_uuid())") is False, "one at a time"

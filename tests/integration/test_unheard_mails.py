@@ -38,7 +38,10 @@ PROBE_NOW = """
     SELECT dramatiq.ring(ARRAY['emails'])
 """
 SETTLED = "SELECT state = 'done' OR delayed FROM dramatiq.queue WHERE message #>> '{kwargs,key}' = %s"
-SILENT = "INSERT INTO balansity.provider_state VALUES ('sendgrid', 'silent', now(), '', '', 0, now() + %s)"
+UNHEARD = """
+    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
+    VALUES ('sendgrid', 'unheard', now(), 'odd', 'a test', now() + %s)
+"""
 
 
 @pytest.fixture
@@ -115,14 +118,14 @@ def test_a_suspended_account_is_found_out_and_mails_wait_until_one_is_heard_of(
     provider.suspended = True
     send(clinic, "lost1", "lost2", "lost3")
     pass_time(clinic)
-    assert listen() == "sendgrid: silent"
+    assert listen() == "sendgrid: unheard"
     for command in (doctor, status):
         assert "reports nothing of them any more: its account may be suspended" in said(command)
     assert said(deliveries, "--unheard").count("report_ready") == 3
 
     send(clinic, "probe")  # the first that asks
     send(clinic, "held")
-    assert (len(provider.swallowed), listen(), state(clinic)) == (4, "sendgrid: silent", "silent")
+    assert (len(provider.swallowed), listen(), state(clinic)) == (4, "sendgrid: unheard", "unheard")
     tries = "SELECT coalesce((message #>> '{options,retries}')::int, 0) FROM dramatiq.queue WHERE delayed"
     assert clinic.value(tries) == 0
 
@@ -136,7 +139,7 @@ def test_a_suspended_account_is_found_out_and_mails_wait_until_one_is_heard_of(
     probe(clinic, first_held)
     until(lambda: state(clinic) == "available", "the probe's event ends it")
     until(lambda: len(provider.accepted) == 3, "all that was held has gone")
-    assert "Providers that are away or silent: none" in said(doctor)
+    assert "Providers that are away or unheard of: none" in said(doctor)
 
     lost = clinic.value("SELECT id::text FROM balansity.delivery WHERE key = 'lost2'")
     assert "is on its way again" in said(deliveries, "--resend", lost)
@@ -185,15 +188,15 @@ def test_only_news_of_a_mail_that_left_in_the_silence_ends_it(
     send(clinic, "before", "a", "b", "c")
     until(lambda: len(held_back) == 4)
     pass_time(clinic)
-    assert listen() == "sendgrid: silent"
+    assert listen() == "sendgrid: unheard"
     by_delivery = {events[0]["delivery"]: events for events in held_back}
-    for name, then in (("before", "silent"), ("c", "available")):
+    for name, then in (("before", "unheard"), ("c", "available")):
         webhook(by_delivery[clinic.value("SELECT id::text FROM balansity.delivery WHERE key = %s", name)])
         assert state(clinic) == then
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_provider_that_is_to_report_no_more_is_silent_no_more(
+def test_a_provider_that_is_to_report_no_more_is_unheard_no_more(
     provider: SendGrid, clinic: Clinic, environment: pytest.MonkeyPatch
 ) -> None:
     send(clinic, "heard")
@@ -210,18 +213,18 @@ def test_a_provider_that_is_to_report_no_more_is_silent_no_more(
 
 
 @pytest.mark.parametrize(("minutes", "goes"), [(29, True), (90, False)])
-def test_a_silent_provider_gets_what_has_no_time_left(undone: Connection, minutes: int, goes: bool) -> None:
+def test_an_unheard_provider_gets_what_has_no_time_left(undone: Connection, minutes: int, goes: bool) -> None:
     clinic = Clinic(undone)
-    clinic.rows(SILENT, timedelta(hours=1))
+    clinic.rows(UNHEARD, timedelta(hours=1))
     asked = "SELECT balansity.ask_for_provider('sendgrid', %s, now() + %s)"
     wait = clinic.value(asked, str(uuid4()), timedelta(minutes=minutes))
     assert wait is None if goes else wait == timedelta(minutes=minutes - 30)
     assert not goes or clinic.value("SELECT next_probe_at > now() FROM balansity.provider_state")
 
 
-def test_a_silent_provider_is_probed_ever_more_seldom(undone: Connection) -> None:
+def test_an_unheard_provider_is_probed_ever_more_seldom(undone: Connection) -> None:
     clinic = Clinic(undone)
-    clinic.rows(SILENT, timedelta())
+    clinic.rows(UNHEARD, timedelta())
     pauses = []
     for _ in range(6):
         assert clinic.value("SELECT balansity.ask_for_provider('sendgrid', %s, NULL)", str(uuid4())) is None
@@ -229,4 +232,4 @@ def test_a_silent_provider_is_probed_ever_more_seldom(undone: Connection) -> Non
         clinic.rows("UPDATE balansity.provider_state SET next_probe_at = now()")
     assert pauses == [5, 10, 20, 40, 60, 60]
     assert clinic.value("SELECT balansity.provider_worked('sendgrid', 'w')") is False, "acceptance proves nothing"
-    assert state(clinic) == "silent"
+    assert state(clinic) == "unheard"

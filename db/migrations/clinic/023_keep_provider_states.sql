@@ -1,33 +1,46 @@
 -- Lets all workers share what one of them found out: that a provider is away. Nothing is spent on it until it is back.
 
 CREATE TABLE balansity.provider_state (
-    provider text PRIMARY KEY,              -- no row: nobody has found it away yet
-    state text NOT NULL CHECK (state IN ('available', 'away', 'probing', 'silent')),
-    since timestamptz NOT NULL,             -- when it went away or came back; the first mail that it kept silent about
+    provider text PRIMARY KEY,              -- no row: it has answered whatever it was asked
+    state text NOT NULL CHECK (state IN ('available', 'away', 'probing', 'unheard')),
+    since timestamptz NOT NULL,             -- when it went away or came back; of one unheard of, the first such mail
     reason text,                            -- the last refusal, or what is odd about it, for a person
-    noticed_by text NOT NULL,               -- the worker that noticed the change
-    probes integer NOT NULL DEFAULT 0,      -- that failed since it went away, or that left since it fell silent
+    noticed_by text NOT NULL,               -- the worker that noticed the change,
+    begun_by uuid,                          -- and the message that it had then
+    silences integer NOT NULL DEFAULT 0,    -- while available: calls in a row that got no answer
+    probes integer NOT NULL DEFAULT 0,      -- that failed since it went away, or that left while it is unheard of
+    probe uuid,                             -- the message that is the latest of them
     next_probe_at timestamptz NOT NULL      -- while probing: when the probe counts as lost
 );
+
+CREATE TABLE balansity.outage (             -- those that are over
+    provider text NOT NULL,
+    began_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    begun_by uuid
+);
+CREATE INDEX outage_by_end ON balansity.outage (provider, ended_at);
 
 CREATE TABLE balansity.held_message (
     message_id uuid,                        -- the broker's
     provider text,                          -- where a message has two ways out, it is in the line of both
-    deadline timestamptz,                   -- after which it is of no use
+    deadline timestamptz NOT NULL,          -- after which it is of no use; or infinity
+    probes integer NOT NULL DEFAULT 0,      -- that it has made in vain
     PRIMARY KEY (message_id, provider)
 );
-CREATE INDEX held_message_in_line ON balansity.held_message (provider, deadline, message_id);
+CREATE INDEX held_message_in_line ON balansity.held_message (provider, probes, deadline, message_id);
+CREATE INDEX held_message_by_deadline ON balansity.held_message (provider, deadline, message_id);
 
 CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamptz) RETURNS interval
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
-    last_moment constant interval := '30 minutes'; -- before its deadline, a mail goes even to a silent provider
-    first_silence constant interval := '5 minutes'; -- that a probe may be kept silent about: it is at stake, so they are few
-    longest_silence constant interval := '1 hour';
+    apart constant interval := '0.5 seconds';
+    last_moment constant interval := '30 minutes'; -- before its deadline, a mail goes even to a provider that is unheard of
     known balansity.provider_state;
     leave_by timestamptz;
+    mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
@@ -36,48 +49,74 @@ BEGIN
         DELETE FROM balansity.held_message WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
-    leave_by := CASE known.state WHEN 'silent' THEN p_deadline - last_moment ELSE p_deadline + interval '1 second' END;
-    IF known.next_probe_at <= present OR known.state = 'silent' AND leave_by <= present THEN
-        UPDATE balansity.provider_state
-        SET state = CASE known.state WHEN 'silent' THEN 'silent' ELSE 'probing' END,
-            probes = known.probes + CASE known.state WHEN 'silent' THEN 1 ELSE 0 END,
-            next_probe_at = present + CASE known.state
-                WHEN 'silent' THEN least(first_silence * 2 ^ least(known.probes, 10), longest_silence) ELSE lost
-            END
-        WHERE provider = p_provider;
-        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+    leave_by := p_deadline + CASE known.state WHEN 'unheard' THEN -last_moment ELSE interval '1 second' END;
+    IF known.state = 'unheard' AND (known.next_probe_at <= present OR leave_by <= present) THEN
+        PERFORM balansity.put_at_stake(p_provider, p_message_id);
         RETURN NULL;
     END IF;
+    DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
     INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
-    VALUES (p_message_id, p_provider, p_deadline)
-    ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline;
-    SELECT count(*) INTO ahead FROM balansity.held_message held
-    WHERE held.provider = p_provider
-      AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
+    VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
+    ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline
+    RETURNING * INTO mine;
+    IF known.next_probe_at <= present THEN
+        UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
+        WHERE provider = p_provider;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id AND provider = p_provider;
+        RETURN NULL;
+    END IF;
+    SELECT count(*) INTO ahead FROM (
+        SELECT FROM balansity.held_message held
+        WHERE held.provider = p_provider
+          AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
+        LIMIT 1200
+    ) AS others;
     pause := CASE known.state WHEN 'probing' THEN interval '5 seconds' ELSE known.next_probe_at - present END
-        + least(ahead * interval '0.5 seconds', '10 minutes');
+        + ahead * apart;
     RETURN least(pause, leave_by - present);
 END $$;
 COMMENT ON FUNCTION balansity.ask_for_provider IS
 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
-little later each, in case it is lost; each in time to be superseded. A silent provider (024) is probed by a mail that it
-may drop, so seldom, and what has little time left goes to it all the same: it may be that only its events are lost.';
+little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
+not: one message that the provider will never have must not be the only one to ask for all. Where a provider is unheard of
+(024), what has little time left goes all the same: it may be that only its events are lost.';
 
-CREATE FUNCTION balansity.take_probe(p_provider text) RETURNS boolean
+CREATE FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    first_pause constant interval := '5 minutes';
+    longest_pause constant interval := '1 hour';
 BEGIN
     UPDATE balansity.provider_state
-    SET state = 'probing', next_probe_at = balansity.now() + interval '3 minutes'
-    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= balansity.now()
-      AND NOT EXISTS (SELECT FROM balansity.held_message WHERE provider = p_provider);
+    SET probes = probes + 1,
+        next_probe_at = balansity.now() + least(first_pause * 2 ^ least(probes, 10), longest_pause)
+    WHERE provider = p_provider;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+END $$;
+COMMENT ON FUNCTION balansity.put_at_stake IS
+'Lets a mail go to a provider that is unheard of, which may drop it; the next probe is the later for it.';
+
+CREATE FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) RETURNS boolean
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'probing', probe = p_message_id, next_probe_at = present + interval '3 minutes'
+    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= present
+      AND NOT EXISTS (
+          SELECT FROM balansity.held_message
+          WHERE provider = p_provider AND message_id <> p_message_id AND deadline > present
+      );
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION balansity.take_probe IS
 'Whether a message that has another way out is to probe a provider that is away: it is time for a probe, and nobody waits
-who could be it. Never of a silent one, which may drop the mail.';
+who could be it. Never of one that is unheard of, which may drop the mail.';
 
-CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) RETURNS boolean
+CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid)
+RETURNS integer
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -85,63 +124,109 @@ DECLARE
     longest_pause constant interval := '1 minute';
     known balansity.provider_state;
 BEGIN
-    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
-    VALUES (p_provider, 'away', present, p_reason, p_worker, present + first_pause)
+    INSERT INTO balansity.provider_state (provider, state, since, noticed_by, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, present)
     ON CONFLICT (provider) DO NOTHING;
-    IF FOUND THEN
-        RETURN true;
-    END IF;
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
-        UPDATE balansity.provider_state
-        SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, probes = 0,
-            next_probe_at = present + first_pause
-        WHERE provider = p_provider;
-    ELSIF known.state = 'probing' THEN
+    IF known.state = 'probing' THEN
         UPDATE balansity.provider_state
         SET state = 'away', reason = p_reason, probes = known.probes + 1,
             next_probe_at = present + least(first_pause * 2 ^ least(known.probes + 1, 10), longest_pause)
         WHERE provider = p_provider;
     END IF;
-    RETURN known.state = 'available';
+    IF known.state <> 'available' THEN
+        RETURN 0;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, begun_by = p_message_id, silences = 0,
+        probes = 0, next_probe_at = present + first_pause
+    WHERE provider = p_provider;
+    RETURN 1 + (SELECT count(*) FROM balansity.outage WHERE provider = p_provider AND begun_by = p_message_id);
 END $$;
 COMMENT ON FUNCTION balansity.provider_failed IS
-'A provider took nothing: it is away, and is asked once after each pause, which grow. Whether that was news.';
+'A provider took nothing: it is away, and is asked once after each pause, which grow. Returns 0 where that was known; else
+how many times it is now that this message has seemed to begin an outage.';
 
-CREATE FUNCTION balansity.release_held(p_provider text) RETURNS void
+CREATE FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid)
+RETURNS integer
 LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    most constant integer := 3;
+    known balansity.provider_state;
 BEGIN
-    PERFORM dramatiq.hasten(ARRAY(
-        SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
-    ));
-    DELETE FROM balansity.held_message
-    WHERE message_id IN (SELECT message_id FROM balansity.held_message WHERE provider = p_provider);
+    INSERT INTO balansity.provider_state AS s (provider, state, since, noticed_by, silences, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, 1, present)
+    ON CONFLICT (provider) DO UPDATE SET silences = s.silences + 1
+    RETURNING * INTO known;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+    IF known.state = 'available' AND known.silences < most THEN
+        RETURN 0;
+    END IF;
+    RETURN balansity.provider_failed(p_provider, p_reason, p_worker, p_message_id);
 END $$;
-COMMENT ON FUNCTION balansity.release_held IS
-'What was held for a provider is due, in the order of its deadlines.';
+COMMENT ON FUNCTION balansity.provider_silent IS
+'A call got no answer. One may be bad luck; where three in a row do, or the one that was to probe, the provider is away.
+Returns what provider_failed does, 0 where it still counts as available.';
+
+CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    ids uuid[];
+    pressing bigint;
+BEGIN
+    PERFORM FROM balansity.provider_state WHERE provider = p_provider AND state = 'available' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    WITH gone AS (
+        DELETE FROM balansity.held_message WHERE message_id IN (
+            SELECT message_id FROM balansity.held_message WHERE provider = p_provider
+            ORDER BY deadline, message_id LIMIT p_limit)
+        RETURNING message_id, provider, deadline
+    )
+    SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
+    INTO ids, pressing FROM gone WHERE provider = p_provider;
+    PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
+    RETURN coalesce(cardinality(ids), 0);
+END $$;
+COMMENT ON FUNCTION balansity.let_go IS
+'Makes some of what was held for a provider due, by deadline, and before all else what has one; returns how many. Nothing
+while the provider is away. A batch at a time, so that a million end no statement.';
 
 CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
-    is_back boolean;
+    present constant timestamptz := balansity.now();
+    remembered constant interval := '90 days';
+    known balansity.provider_state;
 BEGIN
-    UPDATE balansity.provider_state
-    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
-    WHERE provider = p_provider AND state IN ('away', 'probing');
-    is_back := FOUND;
-    IF is_back THEN
-        PERFORM balansity.release_held(p_provider);
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state IN ('available', 'unheard') THEN
+        UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
     END IF;
-    RETURN is_back;
+    IF known IS NULL OR known.state IN ('available', 'unheard') THEN
+        RETURN false;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, begun_by = NULL, probes = 0
+    WHERE provider = p_provider;
+    INSERT INTO balansity.outage (provider, began_at, ended_at, begun_by)
+    VALUES (p_provider, known.since, present, known.begun_by);
+    DELETE FROM balansity.outage WHERE provider = p_provider AND ended_at < present - remembered;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
 END $$;
 COMMENT ON FUNCTION balansity.provider_worked IS
-'A provider answered: if it was away it is back, and what was held for it goes. One that is silent answers, too: only its
-events end that. Whether it was news.';
+'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
+was away. One that is unheard of answers, too: only its events end that.';
 
-CREATE FUNCTION balansity.provider_unasked(p_provider text) RETURNS void
-LANGUAGE sql SET search_path = '' AS $$
+CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
     UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
-    WHERE provider = p_provider AND state = 'probing';
-$$;
+    WHERE provider = p_provider AND state = 'probing' AND probe = p_message_id;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+END $$;
 COMMENT ON FUNCTION balansity.provider_unasked IS
-'The message that was to probe the provider had nothing to ask of it after all: the next one is.';
+'The message had nothing to ask of the provider after all: if it was to probe, the next one is.';

@@ -48,31 +48,35 @@ $$;
 COMMENT ON FUNCTION balansity.is_unheard IS
 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
 
-CREATE FUNCTION balansity.end_silence(p_provider text, p_worker text) RETURNS boolean
+CREATE FUNCTION balansity.heard_again(p_provider text, p_worker text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
-    ended boolean;
+    present constant timestamptz := balansity.now();
+    known balansity.provider_state;
 BEGIN
-    UPDATE balansity.provider_state
-    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
-    WHERE provider = p_provider AND (state = 'silent' OR state = 'available' AND reason IS NOT NULL);
-    ended := FOUND;
-    IF ended THEN
-        PERFORM balansity.release_held(p_provider);
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'unheard' THEN
+        INSERT INTO balansity.outage (provider, began_at, ended_at) VALUES (p_provider, known.since, present);
+    ELSIF known.state IS DISTINCT FROM 'available' OR known.reason IS NULL THEN
+        RETURN false;
     END IF;
-    RETURN ended;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, silences = 0, probes = 0
+    WHERE provider = p_provider;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
 END $$;
-COMMENT ON FUNCTION balansity.end_silence IS
-'A provider reports on its mails again, or is no longer expected to; whether that was news.';
+COMMENT ON FUNCTION balansity.heard_again IS
+'A provider reports on its mails again, or is no longer expected to: what was held goes. Whether that was news.';
 
 CREATE FUNCTION balansity.hear_provider(p_delivery_id uuid) RETURNS void
 LANGUAGE sql SET search_path = '' AS $$
-    SELECT balansity.end_silence(s.provider, 'an event of delivery ' || p_delivery_id)
+    SELECT balansity.heard_again(s.provider, 'an event of delivery ' || p_delivery_id)
     FROM balansity.provider_state s
-    WHERE s.state = 'silent' AND balansity.unheard_since(s.provider) IS NULL;
+    WHERE s.state = 'unheard' AND balansity.unheard_since(s.provider) IS NULL;
 $$;
 COMMENT ON FUNCTION balansity.hear_provider IS
-'An event of this delivery has come: a silence that it ends is over at once.';
+'An event of this delivery has come: what was held goes at once, if that ends the silence.';
 
 CREATE FUNCTION balansity.listen_to_provider(
     p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean
@@ -84,21 +88,21 @@ DECLARE
 BEGIN
     IF since_when IS NULL THEN
         verdict := 'heard';
-        news := balansity.end_silence(p_provider, p_worker);
+        news := balansity.heard_again(p_provider, p_worker);
         RETURN;
     END IF;
     verdict := CASE WHEN EXISTS (
         SELECT FROM balansity.delivery_event e
         JOIN balansity.delivery_attempt a ON a.delivery_id = e.delivery_id AND a.provider = p_provider
-    ) THEN 'silent' ELSE 'never heard' END;
+    ) THEN 'unheard' ELSE 'never heard' END;
     words := CASE verdict
-        WHEN 'silent' THEN 'it accepts mails and reports nothing of them any more: its account may be suspended, or its '
+        WHEN 'unheard' THEN 'it accepts mails and reports nothing of them any more: its account may be suspended, or its '
             'events do not reach us'
         ELSE 'it accepts mails and has never reported on any: its events are not switched on, or its account is suspended'
     END;
     INSERT INTO balansity.provider_state AS known (provider, state, since, reason, noticed_by, next_probe_at)
     VALUES (
-        p_provider, CASE verdict WHEN 'silent' THEN 'silent' ELSE 'available' END, since_when, words, p_worker, present
+        p_provider, CASE verdict WHEN 'unheard' THEN 'unheard' ELSE 'available' END, since_when, words, p_worker, present
     )
     ON CONFLICT (provider) DO UPDATE
     SET state = excluded.state, since = since_when, reason = words, noticed_by = p_worker, probes = 0,
@@ -108,5 +112,5 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION balansity.listen_to_provider IS
 'Looks whether a provider reports on the mails that it accepts; p_reports tells whether it is expected to. `heard`;
-`silent`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
+`unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
 switched on there, and mails go on. And whether that was news.';
