@@ -819,16 +819,17 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION balansity.hear_provider(p_delivery_id uuid) RETURNS void
+CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
-    SELECT balansity.heard_again(s.provider, 'an event of delivery ' || p_delivery_id)
+    SELECT count(*) FILTER (WHERE balansity.heard_again(s.provider, p_worker))
     FROM balansity.provider_state s
     WHERE s.state = 'unheard' AND balansity.unheard_since(s.provider) IS NULL;
 $$;
 
-COMMENT ON FUNCTION balansity.hear_provider(p_delivery_id uuid) IS 'An event of this delivery has come: what was held goes at once, if that ends the silence.';
+COMMENT ON FUNCTION balansity.hear_providers(p_worker text) IS 'Events have come: what was held goes at once where they end a silence; of how many providers. The last thing in a batch''s
+transaction, which by then has locked its deliveries: so that two batches never wait for each other.';
 
 CREATE FUNCTION balansity.heard_again(p_provider text, p_worker text) RETURNS boolean
     LANGUAGE plpgsql
@@ -1443,7 +1444,6 @@ BEGIN
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO NOTHING;
-    PERFORM balansity.hear_provider(p_delivery_id);
     RETURN true;
 END $$;
 
@@ -4052,7 +4052,7 @@ REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.hear_provider(p_delivery_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) FROM PUBLIC;
 

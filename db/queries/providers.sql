@@ -37,6 +37,10 @@ SELECT balansity.provider_unasked(:provider, :message_id::uuid);
 -- Look whether a provider reports on the mails that it accepts: verdict (heard, unheard, never heard), and whether it is news.
 SELECT verdict, news FROM balansity.listen_to_provider(:provider, :reports, :worker);
 
+-- name: hear(worker)$
+-- Let go what was held for providers that events have just been heard of again; gives for how many.
+SELECT balansity.hear_providers(:worker);
+
 -- name: list_states()
 -- Every provider that was ever away or unheard of, and how many messages are held for it.
 SELECT provider, state, since, reason, noticed_by, probes, next_probe_at,

@@ -64,7 +64,6 @@ BEGIN
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO NOTHING;
-    PERFORM balansity.hear_provider(p_delivery_id);
     RETURN true;
 END $$;
 COMMENT ON FUNCTION balansity.record_event IS

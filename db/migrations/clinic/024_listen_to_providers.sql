@@ -69,14 +69,15 @@ END $$;
 COMMENT ON FUNCTION balansity.heard_again IS
 'A provider reports on its mails again, or is no longer expected to: what was held goes. Whether that was news.';
 
-CREATE FUNCTION balansity.hear_provider(p_delivery_id uuid) RETURNS void
+CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
 LANGUAGE sql SET search_path = '' AS $$
-    SELECT balansity.heard_again(s.provider, 'an event of delivery ' || p_delivery_id)
+    SELECT count(*) FILTER (WHERE balansity.heard_again(s.provider, p_worker))
     FROM balansity.provider_state s
     WHERE s.state = 'unheard' AND balansity.unheard_since(s.provider) IS NULL;
 $$;
-COMMENT ON FUNCTION balansity.hear_provider IS
-'An event of this delivery has come: what was held goes at once, if that ends the silence.';
+COMMENT ON FUNCTION balansity.hear_providers IS
+'Events have come: what was held goes at once where they end a silence; of how many providers. The last thing in a batch''s
+transaction, which by then has locked its deliveries: so that two batches never wait for each other.';
 
 CREATE FUNCTION balansity.listen_to_provider(
     p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean
