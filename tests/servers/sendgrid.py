@@ -35,6 +35,9 @@ class SendGrid:
 
     url: str
     accepted: list[dict[str, Any]] = field(default_factory=list)
+    suspended: bool = False  # the account: mails are answered as ever, dropped, and never reported on
+    swallowed: list[dict[str, Any]] = field(default_factory=list)  # what it dropped
+    webhook: Callable[[list[dict[str, Any]]], object] | None = None  # is given the events of what is delivered
     scripted: list[Reply] = field(default_factory=list)  # given out first, one a request
     delay_seconds: float = 0
     connections: int = 0
@@ -95,14 +98,19 @@ class _Handler(BaseHTTPRequestHandler):
         with state.lock:
             scripted = state.scripted.pop(0) if state.scripted else None
         answer = scripted or self._judge(content)
+        reported = None
         if answer.status == 202:
+            request = json.loads(content)
             with state.lock:
-                state.accepted.append(json.loads(content))
+                (state.swallowed if state.suspended else state.accepted).append(request)
+                reported = None if state.suspended else state.webhook
         if state.hold:
             state.hold.wait()
         time.sleep(state.delay_seconds)
         with contextlib.suppress(ConnectionError):  # the client gave up waiting
             self._say(answer)
+        if reported:
+            reported(list(_events(request)))
 
     def do_GET(self) -> None:
         state = self.server.state
@@ -149,6 +157,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: the tests' output is for the tests."""
+
+
+def _events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What SendGrid reports of a mail that all went well with."""
+    for kind in ("processed", "delivered"):
+        yield {
+            "sg_event_id": uuid.uuid4().hex,
+            "event": kind,
+            "email": request["personalizations"][0]["to"][0]["email"],
+            "timestamp": int(time.time()),
+            **request["custom_args"],
+        }
 
 
 def _refusal(status: int, *problems: Problem) -> Reply:
