@@ -41,6 +41,7 @@ from domain.slots import (
     slots_that_came,
 )
 from errors import BalansityError
+from mail import restore
 from zones import zone_or
 
 SAFETY_NET_SECONDS = 5
@@ -114,7 +115,8 @@ def _wait_for(stop: SimpleQueue[int]) -> bool:
 
 
 def _look(jobs: Sequence[Job]) -> None:
-    """Enqueue what is due; a job that cannot be enqueued does not hold up the others."""
+    """Notice a restore, and enqueue what is due; a job that cannot be enqueued does not hold up the others."""
+    _run_step(notice_restore, jobs)
     for job in jobs:
         _run_step(enqueue_due, [job])
 
@@ -140,6 +142,11 @@ def _tell(step: str, why: str) -> None:
     if troubles.get(step) != why:
         events.error("scheduler_step_failed", step=step, error=why)
     troubles[step] = why
+
+
+def notice_restore(_now: datetime, _jobs: Sequence[Job]) -> None:
+    """The database may be exchanged under a running process."""
+    restore.notice()
 
 
 def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:

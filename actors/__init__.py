@@ -3,13 +3,13 @@
 import broker  # first, so that actors are declared on it and not on Dramatiq's default
 import log
 import settings
-from actors import analytics, appointments, emails, messages, payments, reports
+from actors import analytics, appointments, arrival, emails, messages, payments, reports
 from db.database import connect
 
 settings.current()  # what is wrong with them is said here, before a worker starts
 log.quieten()  # the dramatiq command sets logging up itself
 
-__all__ = ["analytics", "appointments", "emails", "messages", "payments", "publish", "reports"]
+__all__ = ["analytics", "appointments", "arrival", "emails", "messages", "payments", "publish", "reports"]
 
 
 def publish(url: str) -> None:

@@ -1,19 +1,23 @@
 """The broker's own housekeeping: messages leave when nobody will ask for them any more."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import dramatiq
 
 import settings
 from actors.runs import run_slot_in_parts
 from db import queries
+from db.batches import Done, Page, hexadecimal, work_through
+from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError
 
 DONE = timedelta(days=7)
 DEAD = timedelta(days=90)  # a dead letter waits for a person as long as that
 ARCHIVED = timedelta(days=30)  # pgmq's kept copies
-BATCH = 5_000  # rows; short transactions keep workers and vacuum going
 
 
 @dramatiq.actor(
@@ -25,19 +29,30 @@ def purge_messages(slot: str) -> None:
 
 
 def purge(now: datetime) -> str:
-    """Purge in a transaction a batch, so that none waits for another."""
-    total = 0
-    while purged := _purge_batch(now):
-        total += purged
-    return f"{total} messages purged"
-
-
-def _purge_batch(now: datetime) -> int:
+    """Purge kind by kind, in a transaction a batch; what cannot be deleted is named."""
     kept = timedelta(days=settings.current().analytics_retention_days)
+    messages, done = queries.messages, Done()
+    done.add(_purge("message", messages.finished, messages.purge, state="done", before=now - DONE))
+    done.add(_purge("dead letter", messages.finished, messages.purge, state="rejected", before=now - DEAD))
+    for pgmq_queue in _routed_queues():
+        kind, before = f"message of {pgmq_queue}", now - ARCHIVED
+        done.add(_purge(kind, messages.archived, messages.purge_archive, pgmq_queue=pgmq_queue, before=before))
+    done.add(_purge("result", queries.results.expired, queries.results.purge))
+    done.add(_purge("counter", queries.limits.expired, queries.limits.purge))
+    old, purged = queries.analytics.old, queries.analytics.purge
+    done.add(_purge("event", old, purged, named=hexadecimal, before=now - kept))
+    return f"{done.counts['purged']} messages purged{done.note()}"
+
+
+def _routed_queues() -> list[str]:
     with transaction() as conn:
-        return int(
-            queries.messages.purge(conn, done_before=now - DONE, dead_before=now - DEAD, batch=BATCH)
-            + queries.messages.purge_archives(conn, before=now - ARCHIVED, batch=BATCH)
-            + queries.messages.purge_expired(conn, batch=BATCH)
-            + queries.analytics.purge(conn, before=now - kept, batch=BATCH)
-        )
+        return [row.pgmq_queue for row in queries.messages.routed_queues(conn)]
+
+
+def _purge(kind: str, page: Page, delete: Callable[..., int], named: Callable[[Any], str] = str, **which: Any) -> Done:
+    """Delete what `page` finds of which; `delete` looks again."""
+
+    def work(conn: Connection, keys: list[Any]) -> dict[str, int]:
+        return {"purged": delete(conn, keys=keys, **which)}
+
+    return work_through(transaction, kind, partial(page, **which), work, named=named)

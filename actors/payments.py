@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -135,7 +136,7 @@ def check_open_payments(conn: Connection, now: datetime) -> str:
 def _ask_about(payment: Payment) -> Verdict:
     answer = yookassa.find_payment(_external_id(payment))
     refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
-    return judge(_sum(payment), answer.status, answer.amount, refunded)
+    return replace(judge(_sum(payment), answer.status, answer.amount, refunded), paid_at=answer.captured_at)
 
 
 def _give_back(payment: Payment) -> ProviderRefund:
@@ -150,7 +151,7 @@ def _give_back(payment: Payment) -> ProviderRefund:
 def _take_on(payment: Payment, verdict: Verdict, flag: Callable[..., None]) -> None:
     with _changing(payment) as conn:
         for status in verdict.statuses:
-            queries.payments.change_status(conn, payment_id=payment.id, status=status, now=clock.now(conn))
+            _change_status(conn, payment, status, verdict.paid_at if status == "completed" else None)
         if verdict.doubt:
             flag(conn, payment_id=payment.id, reason=verdict.doubt, now=clock.now(conn))
 
@@ -158,16 +159,21 @@ def _take_on(payment: Payment, verdict: Verdict, flag: Callable[..., None]) -> N
 def _take_on_refund(payment: Payment, answer: ProviderRefund) -> None:
     with _changing(payment) as conn:
         now = clock.now(conn)
-        queries.payments.change_status(conn, payment_id=payment.id, status="completed", now=now)  # it was taken first
+        _change_status(conn, payment, "completed")  # it was taken first
         match answer.status:
             case "succeeded":
-                queries.payments.change_status(conn, payment_id=payment.id, status="refunded", now=now)
+                _change_status(conn, payment, "refunded", answer.created_at)
             case "pending":  # verify_open_payments asks what becomes of it
                 queries.payments.follow_refund(conn, payment_id=payment.id, refund_id=answer.id, now=now)
             case "canceled":
                 reason = f"refund canceled: {answer.cancellation_details.reason}"
                 queries.payments.forget_refund(conn, payment_id=payment.id)
                 queries.payments.flag(conn, payment_id=payment.id, reason=reason, now=now)
+
+
+def _change_status(conn: Connection, payment: Payment, status: str, happened_at: datetime | None = None) -> None:
+    queries.payments.doubt(conn, payment_id=payment.id, status=status, happened_at=happened_at)
+    queries.payments.change_status(conn, payment_id=payment.id, status=status, now=clock.now(conn))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import dramatiq
+from dramatiq.middleware import CurrentMessage
 from pydantic import BaseModel
 
 import settings
@@ -69,9 +70,10 @@ def remove_old_reports(slot: str) -> None:
 
 
 def _remove_old(at: datetime) -> str:
-    """Remove in a transaction a batch."""
+    """Remove in a transaction a batch; what cannot be removed is named."""
     retention = timedelta(days=settings.current().report_retention_days)
-    return f"{report_storage.remove_old(at - retention)} removed"
+    done = report_storage.remove_old(at - retention)
+    return f"{done.counts['removed']} removed{done.note()}"
 
 
 def _load(conn: Connection, request: ReportRequest) -> CheckUp:
@@ -119,6 +121,9 @@ def _keep(check_up: CheckUp, key: ReportKey, file: ReportFile, user_id: UUID | N
 
 def _send(conn: Connection, check_up: CheckUp, key: ReportKey, report_id: UUID, owner_id: UUID | None) -> None:
     """Send the mail; its key is the report's, so that one made again after its removal is not mailed again."""
+    key_of_mail = f"report_ready:{key}"
+    if message := CurrentMessage.get_current_message():
+        queries.deliveries.doubt(conn, key=key_of_mail, cause=message.message_id)
     with broker.transaction(conn):
         send_email.send(
             to=check_up.email,
@@ -131,5 +136,5 @@ def _send(conn: Connection, check_up: CheckUp, key: ReportKey, report_id: UUID, 
             },
             report_id=str(report_id),
             user_id=owner_id and str(owner_id),
-            key=f"report_ready:{key}",
+            key=key_of_mail,
         )

@@ -20,6 +20,7 @@ from db.session import STATEMENT_SECONDS
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
+from mail import restore
 from zones import zone_or
 
 LATE = timedelta(minutes=10)
@@ -206,6 +207,20 @@ def _providers(conn: Connection) -> Finding:
     return Finding("good", "Providers that are away: none")
 
 
+def _restores(conn: Connection) -> Finding:
+    restore.notice()
+    held = queries.deliveries.count_held(conn)
+    noticed = [
+        moment(each.noticed_at) + (f" (to {moment(each.restored_to)})" if each.restored_to else "")
+        for each in queries.deliveries.restores(conn)
+    ]
+    if not noticed and not held:
+        return Finding("good", "Mails held after a restore: none")
+    remedy = "`balansity restored` shows them; with --resend or --close a person decides about all."
+    what = f"The database was restored, noticed {', '.join(noticed)}; mails held, for they may have left before: {held}"
+    return Finding("bad" if held else "note", what, remedy)
+
+
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
     def look(conn: Connection) -> Finding:
         count: Any = getattr(queries.doctor, name)(conn)
@@ -225,6 +240,7 @@ LOOKS = (
     _old_jobs,
     _events,
     _providers,
+    _restores,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
     _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),

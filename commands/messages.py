@@ -1,15 +1,26 @@
 """See what the broker holds, and decide about dead letters."""
 
 import json
-from typing import Any
+import sys
+from functools import partial
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import click
 
-from commands.output import json_option, moment, show_json, show_table
+from commands.output import json_option, moment, progress, show_json, show_skipped, show_table
 from db import overview, queries
+from db.batches import Batches, Done, work_through
+from db.connection import Connection
 from db.database import transaction
 from errors import BalansityError
+
+
+class DeadLetter(NamedTuple):
+    """One that a person named; how large it is nobody asked."""
+
+    key: str
+    bytes: int = 0
 
 
 @click.command()
@@ -65,12 +76,29 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
     """Send dead letters back to work with a clean record of retries."""
     if (bool(message_ids), bool(actor), all_).count(True) != 1:
         raise click.UsageError("Name message ids, or --actor NAME, or --all.")
+    done = _redriven([_uuid(each) for each in message_ids]) if message_ids else _all_redriven(actor)
+    show_skipped(done.skipped)
+    click.echo(f"{done.counts['redriven']} sent back to work.")
+    sys.exit(bool(done.skipped))
+
+
+def _redriven(message_ids: list[str]) -> Done:
+    batches = Batches(transaction, "dead letter", _redrive)
+    batches.take(DeadLetter(each) for each in message_ids)
+    return batches.done
+
+
+def _all_redriven(actor: str | None) -> Done:
+    """All that are dead by now, of an actor or of all."""
     with transaction() as conn:
-        if message_ids:
-            count = queries.messages.redrive(conn, ids=[_uuid(each) for each in message_ids])
-        else:
-            count = queries.messages.redrive_actor(conn, actor=actor)
-    click.echo(f"{count} sent back to work.")
+        dead = queries.messages.count_redrivable(conn, actor=actor)
+    page = partial(queries.messages.redrivable, actor=actor, last=dead.last)
+    with progress("dead letters", dead.total) as told:
+        return work_through(transaction, "dead letter", page, _redrive, told=told)
+
+
+def _redrive(conn: Connection, message_ids: list[str]) -> dict[str, int]:
+    return {"redriven": queries.messages.redrive(conn, ids=message_ids)}
 
 
 def _decoded(message: str) -> Any:

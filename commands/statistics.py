@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 import settings
-from commands.output import json_option, show_json
+from commands.output import json_option, progress, show_json, show_skipped
 from db import queries
+from db.batches import Skipped, hexadecimal, work_through
+from db.connection import Connection
 from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
 
@@ -36,10 +38,8 @@ def statistics(first: datetime | None, last: datetime | None, *, as_csv: bool, a
     """
     zone = settings.current().time_zone
     period = choose_period(first and first.date(), last and last.date(), zone)
+    skipped = _recount(zone.key) if recount else []
     with transaction() as conn:
-        if recount:
-            queries.analytics.allow_minutes(conn)
-            queries.analytics.recount(conn, zone=zone.key)
         sections = collect(conn, period)
     if as_json:
         totals = {name: section.totals() for name, section in sections.items()}
@@ -48,6 +48,21 @@ def statistics(first: datetime | None, last: datetime | None, *, as_csv: bool, a
         _print_csv(sections)
     else:
         _print_tables(sections, period)
+    show_skipped(skipped)
+    sys.exit(bool(skipped))
+
+
+def _recount(zone: str) -> list[Skipped]:
+    """Put every kept event on its day; gives those that could not be."""
+
+    def recount(conn: Connection, keys: list[bytes]) -> dict[str, int]:
+        return {"moved": queries.analytics.recount(conn, keys=keys, zone=zone)}
+
+    with progress("events") as told:
+        done = work_through(transaction, "event", queries.analytics.kept, recount, named=hexadecimal, told=told)
+    with transaction() as conn:
+        queries.analytics.drop_empty_days(conn)
+    return done.skipped
 
 
 def _print_csv(sections: dict[str, Section]) -> None:

@@ -95,12 +95,12 @@ CREATE TABLE public.payments (
     CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'refunded'::text])))
 );
 
-CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status, nullif(p_attempt, ''));
+    key text := balansity.payment_key(p_payment, p_payment.status);
     facts jsonb := jsonb_build_object(
         'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
     );
@@ -126,7 +126,7 @@ BEGIN
     ));
 END $$;
 
-COMMENT ON FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) IS 'The mail and the analytics event of a status.';
+COMMENT ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) IS 'The mail and the analytics event of a status.';
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
@@ -165,7 +165,9 @@ CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p
 DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
+    apart constant interval := '0.5 seconds';
     known balansity.provider_state;
+    mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
@@ -173,27 +175,33 @@ BEGIN
     IF NOT FOUND OR known.state = 'available' THEN
         RETURN NULL;
     END IF;
+    DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
+    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
+    VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
+    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline
+    RETURNING * INTO mine;
     IF known.next_probe_at <= present THEN
-        UPDATE balansity.provider_state SET state = 'probing', next_probe_at = present + lost WHERE provider = p_provider;
-        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
+        WHERE provider = p_provider;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
-    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
-    VALUES (p_message_id, p_provider, p_deadline)
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline;
-    SELECT count(*) INTO ahead FROM balansity.held_message held
-    WHERE held.provider = p_provider
-      AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END
-        + least(ahead * interval '0.5 seconds', '10 minutes');
+    SELECT count(*) INTO ahead FROM (
+        SELECT FROM balansity.held_message held
+        WHERE held.provider = p_provider
+          AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
+        LIMIT 1200
+    ) AS others;
+    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END + ahead * apart;
     RETURN least(pause, p_deadline - present + interval '1 second');
 END $$;
 
 COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
-little later each, in case it is lost; each in time to be superseded.';
+little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
+not: one message that the provider will never have must not be the only one to ask for all.';
 
-CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -202,7 +210,9 @@ DECLARE
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
     busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
     opened balansity.delivery;
+    doubted boolean;
 BEGIN
+    PERFORM balansity.notice_restore(); -- no mail leaves a database that nobody has looked at
     IF p_refusal IS NULL AND NOT p_essential THEN
         SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
         INTO p_refusal, p_reason
@@ -210,6 +220,7 @@ BEGIN
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
+    doubted := p_refusal IS NULL AND balansity.is_doubted(opened, p_entry.message_id);
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, or was
     -- taken for dead. Nobody else knows whether the mail went out; if that worker lives, it tells.
     IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
@@ -227,8 +238,16 @@ BEGIN
         opened.state := 'planned';
     END IF;
 
+    IF doubted AND opened.state IN ('planned', 'unknown', 'superseded') AND opened.held_at IS NULL THEN
+        opened := balansity.hold_delivery(opened.id, p_entry);
+    END IF;
+
     delivery_id := opened.id;
     state := opened.state;
+    edition := opened.resends;
+    IF opened.state = 'unknown' AND opened.held_at IS NOT NULL THEN
+        RETURN;
+    END IF;
     wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_resend_after - present END;
     -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
     IF opened.state NOT IN ('planned', 'unknown', 'superseded')
@@ -247,7 +266,8 @@ BEGIN
     SET state = begin_delivery.state, reason = p_reason, message_id = p_entry.message_id, changed_at = present,
         appointment_id = coalesce(p_entry.appointment_id, d.appointment_id),
         scheduled_at = coalesce(p_entry.scheduled_at, d.scheduled_at),
-        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
+        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END,
+        vouched_at = CASE WHEN p_refusal IS NULL THEN clock_timestamp() ELSE d.vouched_at END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
@@ -258,11 +278,11 @@ BEGIN
     END IF;
 END $$;
 
-COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
 committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
 long to wait for news of one whose answer never came, NULL if a person decides; p_token is the attempt''s name.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
-long to wait before asking again, NULL if there is nothing left to do.';
+long to wait before asking again, NULL if there is nothing left to do. The edition counts a person''s resends.';
 
 CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -370,6 +390,25 @@ $$;
 
 COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) IS 'Claims what is due before p_until: who inserts the row sends the mail.';
 
+CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH closed AS (
+        UPDATE balansity.delivery d
+        SET state = 'sent', reason = 'taken as sent before a restore, by a person''s decision', changed_at = balansity.now()
+        WHERE d.id IN (
+            SELECT id FROM balansity.delivery
+            WHERE state = 'unknown' AND held_at IS NOT NULL
+            ORDER BY planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+        )
+        RETURNING d.id
+    )
+    SELECT count(*) FROM closed
+$$;
+
+COMMENT ON FUNCTION balansity.close_held(p_limit integer) IS 'A person''s decision that the mails which a restore holds had been sent before it: p_limit of them at most.';
+
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -439,6 +478,18 @@ $$;
 
 COMMENT ON FUNCTION balansity.deliveries_of(p_user_id uuid) IS 'The mails to a person, to whichever of their addresses.';
 
+CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO ''
+    AS $$
+    -- RFC 9562's version 8, like a version 5 by SHA-256, which every server has.
+    SELECT overlay(overlay(
+        left(encode(sha256(convert_to('balansity.delivery:' || p_identity, 'UTF8')), 'hex'), 32)
+        PLACING '8' FROM 13) PLACING 'a' FROM 17)::uuid;
+$$;
+
+COMMENT ON FUNCTION balansity.delivery_id(p_identity text) IS 'The id that follows from what a mail is: made again after a restore, it is the same to providers and mailboxes.';
+
 CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -454,6 +505,18 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 $$;
 
 COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
+
+CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.doubtful_mail (key)
+    SELECT p_key WHERE p_cause_since <= balansity.latest_restore()
+    ON CONFLICT DO NOTHING;
+$$;
+
+COMMENT ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) IS 'Work that was under way before a restore is done again, and only its mail would come twice: where its cause was there
+before, so may the mail have been.';
 
 CREATE TABLE public.users (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -745,6 +808,45 @@ BEGIN
     END IF;
 END $$;
 
+CREATE TABLE balansity.delivery (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key text NOT NULL,
+    template text NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    appointment_id uuid,
+    scheduled_at timestamp with time zone,
+    state text DEFAULT 'planned'::text NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 NOT NULL,
+    resends integer DEFAULT 0 NOT NULL,
+    message_id text NOT NULL,
+    provider_message_id text,
+    planned_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    vouched_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    held_at timestamp with time zone,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
+);
+
+CREATE FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) RETURNS balansity.delivery
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    UPDATE balansity.delivery
+    SET state = 'unknown', message_id = p_entry.message_id, held_at = clock_timestamp(), changed_at = balansity.now(),
+        appointment_id = coalesce(p_entry.appointment_id, appointment_id),
+        scheduled_at = coalesce(p_entry.scheduled_at, scheduled_at),
+        reason = format('it may have left before the restore that was noticed at %s: `balansity restored` decides',
+                        balansity.iso_utc(date_trunc('second', balansity.latest_restore())))
+    WHERE id = p_id
+    RETURNING *;
+$$;
+
+COMMENT ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) IS 'Leaves a delivery that a restore has made doubtful to a person.';
+
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -777,6 +879,20 @@ $$;
 
 COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
 
+CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+BEGIN
+    RETURN coalesce(p_delivery.vouched_at <= balansity.latest_restore(), false) AND (
+        p_delivery.state IN ('planned', 'sending', 'unknown')
+        OR balansity.was_due_before_restore(p_delivery.key, p_message_id)
+    );
+END $$;
+
+COMMENT ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) IS 'Whether a delivery that did not leave, as far as this data knows, may have left before the last restore. One that had
+ended is asked for anew by its message: that one''s time counts.';
+
 CREATE TABLE balansity.payment_flag (
     payment_id uuid NOT NULL,
     reason text NOT NULL,
@@ -791,6 +907,27 @@ CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
 
 COMMENT ON FUNCTION balansity.is_halted(p_payment_id uuid) IS 'Whether a person has to decide before anything more takes effect.';
 
+CREATE TABLE balansity.home (
+    system_identifier bigint,
+    database_oid oid NOT NULL,
+    table_oid oid NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    left_at timestamp with time zone
+);
+
+COMMENT ON TABLE balansity.home IS 'Where this data has stood. A dump carries the rows along, and nothing tells of the journey but that they are of elsewhere.';
+
+CREATE FUNCTION balansity.is_here(p_home balansity.home) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT p_home.database_oid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+       AND p_home.table_oid = 'balansity.home'::regclass
+       AND p_home.system_identifier = balansity.system_identifier() IS NOT FALSE;
+$$;
+
+COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
+
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
@@ -803,6 +940,42 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
 
 COMMENT ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) IS 'ISO 8601 in UTC, exact to the microsecond, whatever the session''s time zone.
 (A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)';
+
+CREATE FUNCTION balansity.latest_restore() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT max(noticed_at) FROM balansity.restore WHERE released_at IS NULL;
+$$;
+
+COMMENT ON FUNCTION balansity.latest_restore() IS 'When the last restore was noticed that still holds mails; NULL where none does.';
+
+CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    ids uuid[];
+    pressing bigint;
+BEGIN
+    PERFORM FROM balansity.provider_state WHERE provider = p_provider AND state = 'available' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    WITH gone AS (
+        DELETE FROM balansity.held_message WHERE message_id IN (
+            SELECT message_id FROM balansity.held_message WHERE provider = p_provider
+            ORDER BY deadline, message_id LIMIT p_limit)
+        RETURNING message_id, deadline
+    )
+    SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
+    INTO ids, pressing FROM gone;
+    PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
+    RETURN coalesce(cardinality(ids), 0);
+END $$;
+
+COMMENT ON FUNCTION balansity.let_go(p_provider text, p_limit integer) IS 'Makes some of what was held for a provider due, by deadline, and before all else what has one; returns how many. Nothing
+while the provider is away. A batch at a time, so that a million end no statement.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -838,6 +1011,53 @@ $$;
 
 COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
 
+CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    INSERT INTO balansity.doubtful_mail (key)
+    SELECT concat_ws(':', 'reminder', due.kind, due.appointment_id, balansity.iso_utc(due.scheduled_at))
+    FROM balansity.reminders_between(balansity.now(), balansity.now()) due
+    ON CONFLICT DO NOTHING;
+    INSERT INTO balansity.restore (noticed_at, restored_to) VALUES (clock_timestamp(), p_restored_to) RETURNING noticed_at;
+$$;
+
+COMMENT ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) IS 'From now on, every mail is held that was due by now and has not left as far as this data knows: a delivery when its
+message comes, a reminder that is due but has no message yet by its key.';
+
+CREATE FUNCTION balansity.notice_restore() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    here boolean;
+    elsewhere boolean;
+BEGIN
+    FOR look IN 1..2 LOOP
+        SELECT coalesce(bool_or(balansity.is_here(h)), false), coalesce(bool_or(NOT balansity.is_here(h)), false)
+        INTO here, elsewhere
+        FROM balansity.home h WHERE left_at IS NULL;
+        IF here AND NOT elsewhere THEN
+            RETURN false;
+        END IF;
+        LOCK TABLE balansity.home IN EXCLUSIVE MODE; -- the first to notice settles it, the others wait and look again
+    END LOOP;
+
+    UPDATE balansity.home h SET left_at = clock_timestamp() WHERE left_at IS NULL AND NOT balansity.is_here(h);
+    IF NOT here THEN
+        INSERT INTO balansity.home (system_identifier, database_oid, table_oid)
+        SELECT balansity.system_identifier(), oid, 'balansity.home'::regclass
+        FROM pg_catalog.pg_database WHERE datname = current_database();
+    END IF;
+    IF elsewhere THEN
+        PERFORM balansity.note_restore(NULL);
+    END IF;
+    RETURN elsewhere;
+END $$;
+
+COMMENT ON FUNCTION balansity.notice_restore() IS 'Notes a restore where this data has come from elsewhere, and returns whether that was news. Where it never stood
+anywhere before, its place is noted silently. Cheap enough for every mail.';
+
 CREATE FUNCTION balansity.now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN COALESCE((NULLIF(current_setting('balansity.now'::text, true), ''::text))::timestamp with time zone, now());
@@ -860,25 +1080,17 @@ CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS tim
 COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
 and 15 minutes of grace.';
 
-CREATE TABLE balansity.delivery (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
-    template text NOT NULL,
-    recipient text,
-    subject text,
-    user_id uuid,
-    appointment_id uuid,
-    scheduled_at timestamp with time zone,
-    state text DEFAULT 'planned'::text NOT NULL,
-    reason text,
-    attempts integer DEFAULT 0 NOT NULL,
-    message_id text NOT NULL,
-    provider_message_id text,
-    planned_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
+CREATE FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE p_status WHEN 'failed'::text THEN COALESCE((p_payment).external_payment_id, ''::text) ELSE ''::text END;
+
+COMMENT ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) IS 'Which try at paying a status speaks of: after a failure the payer may try again, and hears of each at the provider.';
+
+CREATE FUNCTION balansity.payment_key(p_payment public.payments, p_status text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN concat_ws(':'::text, 'payment', (p_payment).id, p_status, NULLIF(balansity.payment_attempt(p_payment, p_status), ''::text));
+
+COMMENT ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) IS 'The business key of what is told about a payment''s status.';
 
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
@@ -886,6 +1098,7 @@ CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS ba
     AS $$
 DECLARE
     opened balansity.delivery;
+    same_id uuid;
 BEGIN
     -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
     IF p_entry.numbered AND EXISTS (
@@ -893,23 +1106,33 @@ BEGIN
     ) THEN
         p_entry.key := p_entry.key || ':' || p_entry.message_id;
     END IF;
+    -- After a restore it counts on from an old number, too: only with its time a number says which mail it is.
+    same_id := balansity.delivery_id(p_entry.key || CASE WHEN p_entry.numbered
+        THEN concat('@', extract(epoch FROM dramatiq.sent_at(p_entry.message_id))) ELSE '' END);
 
-    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (
-        p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
-        balansity.now(), balansity.now()
+    INSERT INTO balansity.delivery (
+        id, key, message_id, template, recipient, subject, user_id, planned_at, changed_at, vouched_at
     )
-    ON CONFLICT (key) DO NOTHING
+    VALUES (
+        same_id, p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
+        balansity.now(), balansity.now(),
+        CASE WHEN balansity.was_due_before_restore(p_entry.key, p_entry.message_id) THEN '-infinity'
+             ELSE clock_timestamp() END
+    )
+    ON CONFLICT DO NOTHING
     RETURNING * INTO opened;
-    IF NOT FOUND THEN
-        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_entry.key FOR UPDATE;
+    IF NOT FOUND THEN -- the key is another where the person has been forgotten since: the mail is the same
+        SELECT * INTO STRICT opened FROM balansity.delivery d
+        WHERE d.key = p_entry.key OR d.id = same_id
+        ORDER BY d.key = p_entry.key DESC LIMIT 1
+        FOR UPDATE;
     END IF;
     RETURN opened;
 END $$;
 
 COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
 
-CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) RETURNS boolean
+CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -919,71 +1142,92 @@ DECLARE
     longest_pause constant interval := '1 minute';
     known balansity.provider_state;
 BEGIN
-    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
-    VALUES (p_provider, 'away', present, p_reason, p_worker, present + first_pause)
+    INSERT INTO balansity.provider_state (provider, state, since, noticed_by, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, present)
     ON CONFLICT (provider) DO NOTHING;
-    IF FOUND THEN
-        RETURN true;
-    END IF;
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
-        UPDATE balansity.provider_state
-        SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, probes = 0,
-            next_probe_at = present + first_pause
-        WHERE provider = p_provider;
-    ELSIF known.state = 'probing' THEN
+    IF known.state = 'probing' THEN
         UPDATE balansity.provider_state
         SET state = 'away', reason = p_reason, probes = known.probes + 1,
             next_probe_at = present + least(first_pause * 2 ^ least(known.probes + 1, 10), longest_pause)
         WHERE provider = p_provider;
     END IF;
-    RETURN known.state = 'available';
+    IF known.state <> 'available' THEN
+        RETURN 0;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, begun_by = p_message_id, silences = 0,
+        probes = 0, next_probe_at = present + first_pause
+    WHERE provider = p_provider;
+    RETURN 1 + (SELECT count(*) FROM balansity.outage WHERE provider = p_provider AND begun_by = p_message_id);
 END $$;
 
-COMMENT ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) IS 'A provider took nothing: it is away, and is asked once after each pause, which grow. Whether that was news.';
+COMMENT ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) IS 'A provider took nothing: it is away, and is asked once after each pause, which grow. Returns 0 where that was known; else
+how many times it is now that this message has seemed to begin an outage.';
 
-CREATE FUNCTION balansity.provider_unasked(p_provider text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
-    WHERE provider = p_provider AND state = 'probing';
-$$;
+DECLARE
+    present constant timestamptz := balansity.now();
+    most constant integer := 3;
+    known balansity.provider_state;
+BEGIN
+    INSERT INTO balansity.provider_state AS s (provider, state, since, noticed_by, silences, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, 1, present)
+    ON CONFLICT (provider) DO UPDATE SET silences = s.silences + 1
+    RETURNING * INTO known;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+    IF known.state = 'available' AND known.silences < most THEN
+        RETURN 0;
+    END IF;
+    RETURN balansity.provider_failed(p_provider, p_reason, p_worker, p_message_id);
+END $$;
 
-COMMENT ON FUNCTION balansity.provider_unasked(p_provider text) IS 'The message that was to probe the provider had nothing to ask of it after all: the next one is.';
+COMMENT ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) IS 'A call got no answer. One may be bad luck; where three in a row do, or the one that was to probe, the provider is away.
+Returns what provider_failed does, 0 where it still counts as available.';
 
-CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS void
+CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 BEGIN
-    UPDATE balansity.provider_state
-    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
-    WHERE provider = p_provider AND state <> 'available';
-    IF FOUND THEN
-        PERFORM dramatiq.hasten(ARRAY(
-            SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
-        ));
-        DELETE FROM balansity.held_message WHERE provider = p_provider;
-    END IF;
+    UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
+    WHERE provider = p_provider AND state = 'probing' AND probe = p_message_id;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
 END $$;
 
-COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider is there: what was held for it is due, in the order of its deadlines.';
+COMMENT ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) IS 'The message had nothing to ask of the provider after all: if it was to probe, the next one is.';
 
-CREATE FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) RETURNS bigint
-    LANGUAGE sql
+CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH purged AS (
-        DELETE FROM balansity.analytics_event WHERE key IN (
-            SELECT key FROM balansity.analytics_event
-            WHERE received_at < p_before ORDER BY received_at LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM purged
-$$;
+DECLARE
+    present constant timestamptz := balansity.now();
+    remembered constant interval := '90 days';
+    known balansity.provider_state;
+BEGIN
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'available' THEN
+        UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
+    END IF;
+    IF NOT FOUND OR known.state = 'available' THEN
+        RETURN false;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, begun_by = NULL, probes = 0
+    WHERE provider = p_provider;
+    INSERT INTO balansity.outage (provider, began_at, ended_at, begun_by)
+    VALUES (p_provider, known.since, present, known.begun_by);
+    DELETE FROM balansity.outage WHERE provider = p_provider AND ended_at < present - remembered;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
+END $$;
 
-COMMENT ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
+COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
+was away.';
 
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
@@ -1020,7 +1264,8 @@ BEGIN
         reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = balansity.now()
-    WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports
+    WHERE d.id = p_delivery_id
+      AND (d.attempts > 0 OR d.held_at IS NOT NULL) -- else it never left, whatever anyone reports
       AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
 
     -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.
@@ -1062,36 +1307,33 @@ $$;
 COMMENT ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) IS 'Keeps those of p_events (an array of key, type, occurred_at, user_id, facts) that are new; returns how many were.
 Both inserts go in the order of their keys: two batches that overlap wait for each other and never deadlock.';
 
-CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
-    LANGUAGE plpgsql
+CREATE FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) RETURNS bigint
+    LANGUAGE sql
     SET search_path TO ''
     AS $$
-DECLARE
-    moved_events bigint;
-BEGIN
-    LOCK TABLE balansity.analytics_daily IN SHARE ROW EXCLUSIVE MODE;
+    -- Under their locks: a second call at the same time finds them on their day, and does not move their counts twice.
     WITH misplaced AS (
-        SELECT key, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
+        SELECT key, type, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
         FROM balansity.analytics_event
-        WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
+        WHERE key = ANY (p_keys) AND day <> (occurred_at AT TIME ZONE p_zone)::date
+        ORDER BY key
+        FOR UPDATE
     ), moved AS (
-        UPDATE balansity.analytics_event e SET day = m.right_day
-        FROM misplaced m WHERE m.key = e.key
-        RETURNING e.type, m.day, m.right_day
+        UPDATE balansity.analytics_event e SET day = m.right_day FROM misplaced m WHERE m.key = e.key
     ), counted AS (
         INSERT INTO balansity.analytics_daily AS daily (day, type, events)
         SELECT day, type, sum(change)
-        FROM (SELECT day, type, -1 FROM moved UNION ALL SELECT right_day, type, 1 FROM moved) AS c (day, type, change)
+        FROM (SELECT day, type, -1 FROM misplaced UNION ALL SELECT right_day, type, 1 FROM misplaced)
+            AS c (day, type, change)
         GROUP BY day, type
+        ORDER BY day, type
         ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
     )
-    SELECT count(*) INTO moved_events FROM moved;
-    DELETE FROM balansity.analytics_daily WHERE events = 0;
-    RETURN moved_events;
-END $$;
+    SELECT count(*) FROM misplaced
+$$;
 
-COMMENT ON FUNCTION balansity.recount_events(p_zone text) IS 'Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
-kept stays. Under a lock: a second call at the same time would move the counts twice.';
+COMMENT ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) IS 'Moves those of these events that stand on another day than theirs to it, and their counts with them; returns how many.
+What was counted of events that are no longer kept stays.';
 
 CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1110,6 +1352,33 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
 $$;
 
 COMMENT ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
+
+CREATE FUNCTION balansity.release_held(p_limit integer) RETURNS TABLE(id uuid, refusal text)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    held balansity.delivery;
+BEGIN
+    UPDATE balansity.restore SET released_at = clock_timestamp() WHERE released_at IS NULL;
+    FOR held IN
+        SELECT * FROM balansity.delivery d WHERE d.state = 'unknown' AND d.held_at IS NOT NULL
+        ORDER BY d.planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    LOOP
+        id := held.id;
+        refusal := CASE WHEN dramatiq.send_again(held.message_id::uuid) IS NOT TRUE
+                        THEN 'its message is no longer kept: order the mail anew, under another key' END;
+        UPDATE balansity.delivery d
+        SET state = CASE WHEN refusal IS NULL THEN 'planned' ELSE 'failed' END,
+            reason = coalesce(refusal, 'let go after a restore'), held_at = NULL, vouched_at = clock_timestamp(),
+            changed_at = balansity.now()
+        WHERE d.id = held.id;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION balansity.release_held(p_limit integer) IS 'A person''s decision that what a restore holds is to be sent, as far as it is still true: p_limit of them at most, and
+whatever comes to be held later not at all. The mails keep their Message-IDs, so one that did arrive is no second one.';
 
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
     LANGUAGE plpgsql
@@ -1160,13 +1429,15 @@ BEGIN
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
+    UPDATE balansity.delivery
+    SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now(),
+        resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 
-COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid) IS 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
-cannot be, NULL where it was done.';
+COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid) IS 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again, and the mail shows
+beside an earlier copy. Returns why that cannot be, NULL where it was done.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1205,7 +1476,6 @@ CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with
     AS $$
 DECLARE
     payment public.payments;
-    attempt text := '';
     replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
@@ -1214,11 +1484,8 @@ BEGIN
         OR balansity.is_halted(payment.id) THEN
         RETURN;
     END IF;
-    IF payment.status = 'failed' THEN -- the payer may try again, and hears of each attempt at the provider
-        attempt := coalesce(payment.external_payment_id, '');
-    END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
-    VALUES (payment.id, payment.status, p_now, attempt)
+    VALUES (payment.id, payment.status, p_now, balansity.payment_attempt(payment, payment.status))
     ON CONFLICT DO NOTHING;
     replay := NOT FOUND;
     CASE payment.status
@@ -1228,7 +1495,7 @@ BEGIN
         WHEN 'failed' THEN NULL; -- only told
     END CASE;
     IF NOT replay THEN
-        PERFORM balansity.announce_payment(payment, attempt, p_now);
+        PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
 
@@ -1266,6 +1533,19 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
 $$;
 
 COMMENT ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) IS 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
+
+CREATE FUNCTION balansity.system_identifier() RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+BEGIN
+    IF has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') THEN
+        RETURN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s);
+    END IF;
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.system_identifier() IS 'What initdb called this server: its standbys and physical copies share it. NULL where this role may not ask.';
 
 CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) RETURNS interval
     LANGUAGE plpgsql
@@ -1334,6 +1614,21 @@ $$;
 
 COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) IS 'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
+CREATE FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+DECLARE
+    noticed_at constant timestamptz := balansity.latest_restore();
+BEGIN
+    RETURN noticed_at IS NOT NULL AND (
+        coalesce(dramatiq.due_since(p_message_id) <= noticed_at, false)
+        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE d.key = p_key)
+    );
+END $$;
+
+COMMENT ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) IS 'Whether a mail may have left before the last restore, by its message''s time or its cause''s.';
+
 CREATE FUNCTION balansity.withdraw_attempt(p_token uuid) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -1370,6 +1665,31 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
 
+CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, archived_at timestamp with time zone, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, archived_at, pg_column_size(message) FROM pgmq.%I
+         WHERE archived_at < $1 AND archived_at >= $2 AND (archived_at, msg_id) > ($2, $3)
+         ORDER BY archived_at, msg_id LIMIT $4', 'a_' || p_pgmq_queue)
+    USING p_before, coalesce(p_at, '-infinity'), coalesce(p_after, 0), p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after of the time p_at: at most p_rows.';
+
+CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH begun AS (
+        INSERT INTO dramatiq.open_group (id, missing) VALUES (p_group, p_members) ON CONFLICT DO NOTHING RETURNING 1
+    )
+    SELECT count(*) = 1 FROM begun;
+$$;
+
+COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Says of how many members a group is; false where it exists.';
+
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     AS $_$
@@ -1378,6 +1698,7 @@ DECLARE
     ids bigint[];
     messages jsonb[];
     times timestamptz[];
+    due timestamptz[];
     -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
     envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
     batch text := left(gen_random_uuid()::text, 24);
@@ -1389,18 +1710,19 @@ BEGIN
     -- to another reader, or is delayed.
     EXECUTE format(
         'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
              WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp()
              ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          ), others AS (
-             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
              WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp()
              ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          )
-         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at)
+         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at),
+                array_agg(greatest(due_at, enqueued_at))
          FROM (TABLE urgent UNION ALL TABLE others) AS visible',
         'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL)
-    INTO ids, messages, times USING p_limit;
+    INTO ids, messages, times, due USING p_limit;
     IF ids IS NULL THEN
         RETURN;
     END IF;
@@ -1408,10 +1730,10 @@ BEGIN
 
     RETURN QUERY
     WITH arrived AS (
-        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at,
+        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at, a.due_at,
                dramatiq.priority_of(a.body) AS urgency, t.sound,
                row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
-        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at),
+        FROM unnest(ids, messages, times, due) AS a (msg_id, body, sent_at, due_at),
              LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
     ), moved AS (
         INSERT INTO dramatiq.queue AS q
@@ -1424,7 +1746,7 @@ BEGIN
                    'kwargs', a.body - 'self',  -- no Python function can be called with that one
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
-               a.urgency, a.sent_at,
+               a.urgency, a.due_at,
                CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
                CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
@@ -1537,6 +1859,29 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
 
+CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    left_over integer;
+BEGIN
+    PERFORM FROM dramatiq.open_group WHERE id = p_group FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO dramatiq.group_member VALUES (p_group, p_member) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE dramatiq.open_group SET missing = missing - 1, touched_at = now() WHERE id = p_group
+    RETURNING missing INTO left_over;
+    DELETE FROM dramatiq.open_group WHERE id = p_group AND left_over <= 0;
+    RETURN left_over <= 0;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) IS 'Notes that a member of a group has ended, each but once; true for the last of them, with which the group is forgotten.
+Asked in the transaction that acks the member.';
+
 CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql
     AS $$
@@ -1556,6 +1901,20 @@ CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
 $$;
 
 COMMENT ON FUNCTION dramatiq.doorless_routes() IS 'Routed pgmq queues whose messages ring no bell, and those that do not exist.';
+
+CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN message #> '{options,retries}' IS NULL THEN available_at
+                    ELSE least(available_at, dramatiq.sent_at(p_id)) END
+        FROM dramatiq.queue WHERE message_id = p_id::uuid
+    );
+END $$;
+
+COMMENT ON FUNCTION dramatiq.due_since(p_id text) IS 'Since when a message has been due; of one that was tried before, only when it was sent is known. NULL where it is not
+kept here.';
 
 CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
     LANGUAGE plpgsql
@@ -1666,6 +2025,20 @@ An ack counts only while the claim it belongs to (message and attempt) is the cu
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+
+CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    WITH finished AS (
+        UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+        RETURNING 1
+    )
+    SELECT count(*) = 1 FROM finished;
+$$;
+
+COMMENT ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) IS 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
+over, and nothing of it may be.';
 
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -1798,24 +2171,30 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
-CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
     queues text[];
 BEGIN
+    -- In the order in which acks lock them.
+    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
         UPDATE dramatiq.queue q
-        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
+            priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
+            hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
     PERFORM dramatiq.ring(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[]) IS 'Makes messages that wait for their time due at once, in this order.';
+COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
+their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
+before: if it is, it takes its place in this order all the same.';
 
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
     LANGUAGE plpgsql
@@ -1903,61 +2282,48 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.priority_of(message jsonb) IS 'The priority that a pgmq message carries, 0 where it carries none that is a number.';
 
-CREATE FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) RETURNS bigint
     LANGUAGE sql
     AS $$
     -- What somebody is just sending back to work is locked, and stays.
-    WITH done AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
-    ), dead AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    WITH old AS (
+        SELECT message_id FROM dramatiq.queue
+        WHERE message_id = ANY (p_ids) AND state = p_state AND mtime < p_before
+        FOR UPDATE SKIP LOCKED
     ), purged AS (
-        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE done UNION ALL TABLE dead) RETURNING 1
+        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE old) RETURNING 1
     )
     SELECT count(*) FROM purged;
 $$;
 
-COMMENT ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) IS 'Deletes those of these messages that are still in this state, since before p_before; returns how many.';
 
-CREATE FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $_$
 DECLARE
-    queue text;
     purged bigint;
-    total bigint := 0;
 BEGIN
-    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
-        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
-                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
-        USING p_before, p_batch;
-        GET DIAGNOSTICS purged = ROW_COUNT;
-        total := total + purged;
-    END LOOP;
-    RETURN total;
+    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', 'a_' || p_pgmq_queue) USING p_msg_ids;
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
 
-CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) RETURNS bigint
     LANGUAGE sql
     AS $$
-    WITH results AS (
-        DELETE FROM dramatiq.result WHERE message_id IN (
-            SELECT message_id FROM dramatiq.result WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    ), counters AS (
-        DELETE FROM dramatiq.counter WHERE key IN (
-            SELECT key FROM dramatiq.counter WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
+    WITH purged AS (
+        DELETE FROM dramatiq.open_group WHERE id IN (
+            SELECT id FROM dramatiq.open_group WHERE touched_at < p_before LIMIT p_batch FOR UPDATE SKIP LOCKED)
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
+    SELECT count(*) FROM purged;
 $$;
 
-COMMENT ON FUNCTION dramatiq.purge_expired(p_batch integer) IS 'Deletes at most p_batch results and as many counters that have expired; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch groups of which no member has ended since p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2073,21 +2439,23 @@ CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_
     AS $$
 DECLARE
     queue text;
+    waits boolean;
 BEGIN
     UPDATE dramatiq.queue
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
-        available_at = now() + p_delay * interval '1 millisecond', delayed = p_delay > 0
+        available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
+        delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-    RETURNING queue_name INTO queue;
-    IF p_delay <= 0 THEN
+    RETURNING queue_name, delayed INTO queue, waits;
+    IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
     RETURN queue IS NOT NULL;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds; false where the claim was taken over. p_options
-(NULL: as they are) replace the message''s own.';
+COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds, or at once where it was hastened while it ran; false
+where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     LANGUAGE plpgsql
@@ -2199,7 +2567,9 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}', priority INTO body, urgency
+    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+               'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
+    INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;
     IF NOT FOUND THEN
         RETURN false;
@@ -2209,6 +2579,19 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.send_again(p_id uuid) IS 'Enqueues a message anew, whatever became of it, with a clean record of retries; false where it is no longer kept.';
+
+CREATE FUNCTION dramatiq.sent_at(p_id text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN (
+        SELECT to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0)
+        FROM dramatiq.queue WHERE message_id = p_id::uuid
+    );
+END $$;
+
+COMMENT ON FUNCTION dramatiq.sent_at(p_id text) IS 'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
+it is not kept here.';
 
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
     LANGUAGE plpgsql
@@ -2523,10 +2906,15 @@ CREATE TABLE balansity.delivery_event (
     CONSTRAINT delivery_event_kind_check CHECK ((kind = ANY (ARRAY['processed'::text, 'deferred'::text, 'delivered'::text, 'dropped'::text, 'bounced'::text, 'blocked'::text, 'complained'::text])))
 );
 
+CREATE TABLE balansity.doubtful_mail (
+    key text NOT NULL
+);
+
 CREATE TABLE balansity.held_message (
     message_id uuid NOT NULL,
     provider text NOT NULL,
-    deadline timestamp with time zone
+    deadline timestamp with time zone NOT NULL,
+    probes integer DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -2541,6 +2929,13 @@ ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE UNLOGGED TABLE balansity.mail_pace (
     provider text NOT NULL,
     free_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE balansity.outage (
+    provider text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    begun_by uuid
 );
 
 CREATE TABLE balansity.payment_check (
@@ -2569,7 +2964,10 @@ CREATE TABLE balansity.provider_state (
     since timestamp with time zone NOT NULL,
     reason text,
     noticed_by text NOT NULL,
+    begun_by uuid,
+    silences integer DEFAULT 0 NOT NULL,
     probes integer DEFAULT 0 NOT NULL,
+    probe uuid,
     next_probe_at timestamp with time zone NOT NULL,
     CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
 );
@@ -2598,6 +2996,12 @@ CREATE TABLE balansity.report (
     CONSTRAINT report_format_check CHECK ((format = ANY (ARRAY['pdf'::text, 'csv'::text, 'json'::text])))
 );
 ALTER TABLE ONLY balansity.report ALTER COLUMN content SET STORAGE EXTERNAL;
+
+CREATE TABLE balansity.restore (
+    noticed_at timestamp with time zone NOT NULL,
+    restored_to timestamp with time zone,
+    released_at timestamp with time zone
+);
 
 ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.slot_id_seq
@@ -2687,7 +3091,8 @@ CREATE TABLE dramatiq.queue (
     pgmq_queue text,
     pgmq_msg_id bigint,
     unique_key text,
-    error text
+    error text,
+    hastened integer
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
@@ -2705,6 +3110,17 @@ CREATE VIEW dramatiq.dead_letter AS
   WHERE (state = 'rejected'::dramatiq.state);
 
 COMMENT ON VIEW dramatiq.dead_letter IS 'What went wrong and waits for a person.';
+
+CREATE TABLE dramatiq.group_member (
+    group_id text NOT NULL,
+    message_id uuid NOT NULL
+);
+
+CREATE TABLE dramatiq.open_group (
+    id text NOT NULL,
+    missing integer NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL
+);
 
 ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME dramatiq.queue_position_seq
@@ -2822,6 +3238,9 @@ ALTER TABLE ONLY balansity.delivery
 ALTER TABLE ONLY balansity.delivery
     ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY balansity.doubtful_mail
+    ADD CONSTRAINT doubtful_mail_pkey PRIMARY KEY (key);
+
 ALTER TABLE ONLY balansity.held_message
     ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id);
 
@@ -2858,6 +3277,9 @@ ALTER TABLE ONLY balansity.report
 ALTER TABLE ONLY balansity.report
     ADD CONSTRAINT report_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY balansity.restore
+    ADD CONSTRAINT restore_pkey PRIMARY KEY (noticed_at);
+
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
 
@@ -2875,6 +3297,12 @@ ALTER TABLE ONLY dramatiq.actor
 
 ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY dramatiq.group_member
+    ADD CONSTRAINT group_member_pkey PRIMARY KEY (group_id, message_id);
+
+ALTER TABLE ONLY dramatiq.open_group
+    ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
@@ -2929,9 +3357,15 @@ CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE 
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
 
+CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
+
 CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
 
-CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, deadline, message_id);
+CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
+
+CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, probes, deadline, message_id);
+
+CREATE INDEX outage_by_end ON balansity.outage USING btree (provider, ended_at);
 
 CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
 
@@ -2943,15 +3377,17 @@ CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
 
 CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
+CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
+
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
-CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
 CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
 
-CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime) WHERE (state = 'done'::dramatiq.state);
+CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
 
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -2984,6 +3420,9 @@ ALTER TABLE ONLY balansity.slot
 
 ALTER TABLE ONLY balansity.suppression
     ADD CONSTRAINT suppression_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY dramatiq.group_member
+    ADD CONSTRAINT group_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES dramatiq.open_group(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_assessment_id_fkey FOREIGN KEY (assessment_id) REFERENCES public.assessments(id) ON DELETE CASCADE;
@@ -3047,7 +3486,7 @@ REVOKE ALL ON FUNCTION balansity.address_in(p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
@@ -3055,7 +3494,7 @@ REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM 
 
 REVOKE ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3067,13 +3506,19 @@ REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time 
 
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.close_held(p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 
@@ -3101,15 +3546,25 @@ REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
@@ -3119,19 +3574,27 @@ REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments json
 
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.notice_restore() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION balansity.purge_events(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
 
@@ -3139,9 +3602,11 @@ REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_k
 
 REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.recount_events(p_zone text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.release_held(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 
@@ -3159,6 +3624,8 @@ REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addr
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
@@ -3167,11 +3634,17 @@ REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FR
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer) FROM PUBLIC;
 
@@ -3185,13 +3658,19 @@ REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amoun
 
 REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
 
@@ -3203,7 +3682,7 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
 
@@ -3219,11 +3698,11 @@ REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text)
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge(p_done_before timestamp with time zone, p_dead_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge_archives(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge_expired(p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 
@@ -3244,6 +3723,8 @@ REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 

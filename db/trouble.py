@@ -13,6 +13,8 @@ PASSES = (
     *("40001", "40P01", "55P03"),  # others were in the way: serialization, deadlock, lock timeout
     *("53", "57", "58"),  # resources, an operator, the system around the server
 )
+RUN_OUT = ("53100", "53300", "58")  # disk, connections, the system around the server
+TRANSACTION_TIMEOUT = "25P04"  # ends a connection because of what was done on it
 UNMIGRATED = ("3F000", "42P01", "42883")  # no such schema, table or function
 # Without a code, these come from psycopg2 or a pool; any other comes from a connection that ended.
 OURS = (PoolError, psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError)
@@ -33,6 +35,13 @@ def is_lost(error: psycopg2.Error) -> bool:
 def spoils(error: psycopg2.Error) -> bool:
     """Whether a connection is of no use after this: it is gone, or leads to a server that takes no writes."""
     return is_lost(error) or error.pgcode == READ_ONLY_SQL_TRANSACTION
+
+
+def is_servers(error: psycopg2.Error) -> bool:
+    """Whether it passes and lies with the server, so that less of the same would fail as well."""
+    if error.pgcode == TRANSACTION_TIMEOUT:
+        return False
+    return isinstance(error, PoolError) or spoils(error) or (error.pgcode or "").startswith(RUN_OUT)
 
 
 def unmigrated(error: psycopg2.Error) -> bool:

@@ -1,6 +1,7 @@
 """What a payment provider's answer means for a payment of ours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from domain.money import Sum
@@ -19,6 +20,7 @@ class Verdict:
 
     statuses: tuple[str, ...] = ()
     doubt: str | None = None
+    paid_at: datetime | None = field(default=None, compare=False)
 
 
 def judge(ours: Sum, status: str, theirs: Sum, refunded: Decimal = Decimal(0)) -> Verdict:

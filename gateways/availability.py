@@ -1,11 +1,13 @@
 """Whether a provider is there, as all workers know it together: what one finds out spares the others the trouble."""
 
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from db import queries
 from db.database import single_statements
@@ -14,19 +16,28 @@ from errors import ProviderAway, ProviderHeld
 from log import EventLogger
 
 FRESH_SECONDS = 0.5  # for so long a process believes what it last read
+MOST_OUTAGES = 20  # that one message may seem to begin, before it is the message that the provider will not have
+TOGETHER = 1000  # messages that are let go in one statement
+ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 
 events = EventLogger(__name__)
-seen: dict[str, tuple[float, bool]] = {}  # by provider: when it was read (monotonic), and whether it was away
+
+
+class Look(NamedTuple):
+    """What was read of a provider."""
+
+    read_at: float  # on the monotonic clock
+    is_away: bool
+    is_silent: bool  # its last call got no answer
+
+
+NEVER = Look(float("-inf"), is_away=False, is_silent=False)
+seen: dict[str, Look] = {}  # by provider
 
 
 def is_away(provider: str) -> bool:
     """Whether the provider is away, or was a moment ago."""
-    read_at, away = seen.get(provider, (-FRESH_SECONDS, False))
-    if read_at <= time.monotonic() - FRESH_SECONDS:
-        with single_statements() as conn:
-            away = queries.providers.is_away(conn, provider=provider)
-        seen[provider] = time.monotonic(), away
-    return away
+    return _look(provider).is_away
 
 
 def ask(provider: str, message_id: str, deadline: datetime | None = None) -> None:
@@ -43,30 +54,34 @@ def ask(provider: str, message_id: str, deadline: datetime | None = None) -> Non
         raise ProviderHeld(f"{provider} is away", max(wait.total_seconds(), 0))
 
 
-def failed(provider: str, reason: str) -> bool:
-    """Note that the provider took nothing; whether that was news."""
-    with single_statements() as conn:
-        news: bool = queries.providers.failed(conn, provider=provider, reason=storable(reason), worker=_worker())
-    seen.pop(provider, None)
-    if news:
-        events.warning("provider_away", provider=provider, reason=reason)
-    return news
+def failed(provider: str, message_id: str, reason: str) -> bool:
+    """Note that the provider took nothing; whether that may be for its own reasons, and the message's to wait out."""
+    return _note("failed", provider, message_id, reason)
+
+
+def silent(provider: str, message_id: str, reason: str) -> None:
+    """Note that the provider did not answer; in a row, that means that it is away."""
+    _note("silent", provider, message_id, reason)
 
 
 def worked(provider: str) -> None:
-    """Note that the provider answered, where it was away."""
-    if is_away(provider):
-        with single_statements() as conn:
-            queries.providers.worked(conn, provider=provider, worker=_worker())
+    """Note that the provider answered, where it was away or silent."""
+    if not any(_look(provider)[1:]):
+        return
+    with single_statements() as conn:
+        was_away: bool = queries.providers.worked(conn, provider=provider, worker=_worker())
         seen.pop(provider, None)
-        events.info("provider_back", provider=provider)
+        if was_away:
+            events.info("provider_back", provider=provider)
+            while queries.providers.let_go(conn, provider=provider, limit=TOGETHER):
+                pass
 
 
-def unasked(provider: str) -> None:
+def unasked(provider: str, message_id: str) -> None:
     """Leave it to the next message to probe the provider, where this one was to."""
     if is_away(provider):
         with single_statements() as conn:
-            queries.providers.unasked(conn, provider=provider)
+            queries.providers.unasked(conn, provider=provider, message_id=message_id)
 
 
 @contextmanager
@@ -81,13 +96,34 @@ def reaching(provider: str, message_id: str) -> Iterator[None]:
     try:
         yield
     except ProviderAway as error:
-        failed(provider, str(error))
-        ask(provider, message_id)
+        if failed(provider, message_id, str(error)):
+            ask(provider, message_id)
         raise
     except BaseException:
-        unasked(provider)
+        unasked(provider, message_id)
         raise
     worked(provider)
+
+
+def _look(provider: str) -> Look:
+    known = seen.get(provider, NEVER)
+    if known.read_at <= time.monotonic() - FRESH_SECONDS:
+        with single_statements() as conn:
+            row = queries.providers.look(conn, provider=provider)
+        seen[provider] = known = Look(time.monotonic(), bool(row and row.is_away), bool(row and row.is_silent))
+    return known
+
+
+def _note(how: str, provider: str, message_id: str, reason: str) -> bool:
+    reason = storable(ADDRESS.sub("…", reason))  # a server that refuses us may quote whom the mail was for
+    with single_statements() as conn:
+        begun: int = getattr(queries.providers, how)(
+            conn, provider=provider, reason=reason, worker=_worker(), message_id=message_id
+        )
+    seen.pop(provider, None)
+    if begun:
+        events.warning("provider_away", provider=provider, reason=reason)
+    return begun <= MOST_OUTAGES
 
 
 def _worker() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,13 +17,13 @@ from fsspec import AbstractFileSystem
 
 import settings
 from db import queries
+from db.batches import Batches, Done, pages
 from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError, ProviderAway, RetryableError, SettingsError
 
 NAME = "reports"  # in balansity.provider_state
 TRANSFER_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
-BATCH = 100  # reports that are removed together
 
 
 @dataclass(frozen=True)
@@ -115,18 +116,33 @@ def remove_folders(ids: Iterable[str]) -> int:
     return removed
 
 
-def remove_old(before: datetime) -> int:
-    """Remove reports that are older or whose check-up is gone, batch by batch; returns how many.
+def remove_old(before: datetime) -> Done:
+    """Remove reports that are older or whose check-up is gone, batch by batch; counts those `removed`.
 
     The files go first: after a failure their rows are still there, and the next run removes both.
+
+    Raises:
+        ProviderAway: the storage fails for more than a single file.
     """
-    removed = 0
-    while batch := _old(before):
-        _remove_files(list(batch.values()))
-        with transaction() as conn:
-            queries.reports.remove(conn, ids=list(batch))
-        removed += len(batch)
-    return removed
+    rows = Batches(transaction, "report", _remove_rows)
+    for page in pages(transaction, partial(queries.reports.page, before=before)):
+        rows.take(report for report in page if report.is_old and _file_removed(report, rows))
+    return rows.done
+
+
+def _remove_rows(conn: Connection, report_ids: list[str]) -> dict[str, int]:
+    return {"removed": queries.reports.remove(conn, keys=report_ids)}
+
+
+def _file_removed(report: Any, rows: Batches) -> bool:
+    """Whether a report's file is gone; one that cannot be removed, though others can, is skipped."""
+    try:
+        _remove_files([report.path])
+    except ProviderAway as error:
+        probe()
+        rows.skip(report, error)
+        return False
+    return True
 
 
 def probe() -> None:
@@ -142,15 +158,12 @@ def probe() -> None:
     _remove_files([path])
 
 
-def _old(before: datetime) -> dict[str, str | None]:
-    """Some of the reports to be removed: their ids and their files' paths."""
-    with transaction() as conn:
-        return {row.id: row.path for row in queries.reports.old(conn, before=before, batch=BATCH)}
-
-
 def _write(path: str, content: bytes) -> None:
-    with _storage() as (filesystem, root):
-        filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+    try:
+        with _storage() as (filesystem, root):
+            filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+    except FileNotFoundError as error:
+        raise ProviderAway(f"{error}: make the place that REPORT_STORAGE_URL names, or correct the address") from None
 
 
 def _read(path: str) -> bytes:
@@ -158,7 +171,20 @@ def _read(path: str) -> bytes:
         with _storage() as (filesystem, root):
             return bytes(filesystem.cat_file(f"{root}/{path}", **_limit(filesystem)))
     except FileNotFoundError:
+        _look_for_the_place()
         raise PermanentError(f"The report {path} is gone from REPORT_STORAGE_URL: put it back there") from None
+
+
+def _look_for_the_place() -> None:
+    """Tell a missing report from a missing storage: a folder that is not mounted, a bucket that is not there.
+
+    Raises:
+        ProviderAway: it is the storage.
+    """
+    with _storage() as (filesystem, root):
+        there = filesystem.exists(root.partition("/")[0] or root)  # a bucket, or a folder
+    if not there:
+        raise ProviderAway("The place that REPORT_STORAGE_URL names is gone: make it, or correct the address")
 
 
 def _remove_files(paths: list[str | None]) -> int:

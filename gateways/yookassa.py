@@ -16,14 +16,15 @@ from yookassa.domain.request import RefundRequest
 
 import settings
 from domain.money import Sum
-from domain.payload import problems
+from domain.payload import IfReadable, Moment, problems
 from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError
 from gateways import http
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 NAME = "yookassa"  # in balansity.provider_state
-LATER = {408, 429}  # statuses of answers that may be better another time
+ABOUT_US = {401, 403, 405, 429}  # statuses that speak of our key, its rights, the address or how much we ask for
+LATER = 408  # the status of an answer that may be better another time
 
 
 class ProviderPayment(BaseModel):
@@ -32,6 +33,7 @@ class ProviderPayment(BaseModel):
     status: Literal["pending", "waiting_for_capture", "succeeded", "canceled"]
     amount: Sum
     refunded_amount: Sum | None = None
+    captured_at: IfReadable[Moment] = None  # when it succeeded
 
 
 class Cancellation(BaseModel):
@@ -45,6 +47,7 @@ class ProviderRefund(BaseModel):
 
     id: str
     status: Literal["pending", "succeeded", "canceled"]
+    created_at: IfReadable[Moment] = None
     cancellation_details: Cancellation = Cancellation()
 
 
@@ -57,8 +60,8 @@ def find_payment(external_id: str) -> ProviderPayment:
     """Ask what became of a payment.
 
     Raises:
-        ProviderAway: YooKassa is away, or does not know us.
-        RetryableError: it is over its limit, or answers nonsense.
+        ProviderAway: YooKassa is away, takes nothing more for now, or does not know us.
+        RetryableError: it answers nonsense.
         PermanentError: it refuses the question, or knows no such payment.
     """
     return _read(ProviderPayment, _ask("GET", f"/payments/{quote(external_id, safe='')}"))
@@ -97,9 +100,9 @@ def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body:
     if answer.status == 200:
         return answer.data
     refusal = f"YooKassa answered {answer.status} to {method} {path}: {_description(answer)}"
-    if answer.status < 400 or answer.status == 401 or answer.status >= 500:
+    if answer.status in ABOUT_US or not 400 <= answer.status < 500 or not _is_the_apis(answer):
         raise ProviderAway(f"{refusal}. Check YOOKASSA_SHOP_ID, YOOKASSA_SECRET_KEY, YOOKASSA_API_URL.")
-    raise (RetryableError if answer.status in LATER else PermanentError)(refusal)
+    raise (RetryableError if answer.status == LATER else PermanentError)(refusal)
 
 
 def _client() -> ApiClient:
@@ -108,6 +111,14 @@ def _client() -> ApiClient:
         raise PermanentError("YOOKASSA_SHOP_ID is empty: set it and YOOKASSA_SECRET_KEY, then redrive the message")
     Configuration.configure(ours.yookassa_shop_id, ours.yookassa_secret_key, api_url=ours.yookassa_api_url)
     return ApiClient()
+
+
+def _is_the_apis(answer: BaseHTTPResponse) -> bool:
+    """Whether a refusal is YooKassa's own: what stands at a wrong address refuses everything, in other words."""
+    try:
+        return bool(answer.json()["type"] == "error")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _description(answer: BaseHTTPResponse) -> str:
@@ -121,4 +132,6 @@ def _read(shape: type[Answer], content: bytes) -> Answer:
     try:
         return shape.model_validate_json(content)
     except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise ProviderAway("Whoever answers at YOOKASSA_API_URL is not YooKassa's API") from None
         raise RetryableError(f"YooKassa answered what its API does not describe: {problems(error)}") from None

@@ -31,8 +31,8 @@ class Attempt:
     mail: Mail
 
 
-def call(attempt: Attempt) -> None:
-    """Call the provider and record its answer, whatever it is.
+def call(attempt: Attempt, message_id: str) -> None:
+    """Call the provider for a message, and record its answer, whatever it is.
 
     Raises:
         Wait: the provider says when to come back.
@@ -45,8 +45,7 @@ def call(attempt: Attempt) -> None:
         accepted = gateway.send(attempt.mail)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
-        if availability.is_away(gateway.provider()):  # this was the probe
-            availability.failed(gateway.provider(), str(error))
+        availability.silent(gateway.provider(), message_id, str(error))
         wait = TEMPLATES[attempt.mail.template].resend_after
         if wait is not None:
             raise Retry(str(error), delay=wait // timedelta(milliseconds=1)) from None

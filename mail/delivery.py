@@ -17,8 +17,6 @@ from mail.ledger import Entry, Refusal
 from mail.letter import Letter
 from mail.order import MailOrder
 
-MOST_OUTAGES = 20  # that one mail may seem to begin, before it is the mail that the provider will not have
-
 events = EventLogger(__name__)
 
 
@@ -46,7 +44,7 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
             _send(prepare(order, entry))
     except ProviderBusy as busy:
         if not isinstance(busy, ProviderHeld):
-            availability.unasked(gateway.provider())
+            availability.unasked(gateway.provider(), message_id)
         ledger.plan(entry)  # the wait may be long: the ledger knows of it
         raise Wait(str(busy), busy.seconds) from None
     except Wait:
@@ -68,6 +66,7 @@ def _is_reachable(order: MailOrder, entry: Entry) -> bool:
     draft = prepare(order, entry)
     if isinstance(draft.letter, Refusal):
         decide(draft)
+        availability.unasked(gateway.provider(), entry.message_id)
         return False
     availability.ask(gateway.provider(), entry.message_id, _deadline(draft))
     return True
@@ -79,14 +78,13 @@ def _send(draft: Draft) -> None:
         allowed = decide(draft)
     finally:
         if allowed is None:
-            availability.unasked(gateway.provider())
+            availability.unasked(gateway.provider(), draft.entry.message_id)
     if allowed is None:
         return
     try:
-        attempt.call(allowed)
+        attempt.call(allowed, draft.entry.message_id)
     except ProviderAway as error:
-        news = availability.failed(gateway.provider(), str(error))
-        if not news or allowed.number <= MOST_OUTAGES:
+        if availability.failed(gateway.provider(), draft.entry.message_id, str(error)):
             availability.ask(gateway.provider(), draft.entry.message_id, _deadline(draft))
         raise
 
@@ -131,6 +129,6 @@ def decide(draft: Draft) -> Attempt | None:
     if decision.wait is not None:
         raise Wait(f"The delivery is {decision.state}", decision.wait.total_seconds())
     if isinstance(draft.letter, Letter) and decision.number is not None:
-        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id))
+        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id, decision.edition))
     events.info("delivery_not_sent", delivery=decision.delivery_id, state=decision.state)
     return None

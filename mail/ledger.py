@@ -65,6 +65,7 @@ class Decision(Protocol):
     state: str
     number: int | None
     wait: timedelta | None
+    edition: int
 
 
 def plan(entry: Entry) -> None:

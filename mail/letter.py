@@ -31,9 +31,10 @@ class Letter:
     attachments: tuple[Attachment, ...]
     appointment: AppointmentFacts | None
 
-    def addressed(self, delivery_id: str) -> Mail:
+    def addressed(self, delivery_id: str, edition: int = 0) -> Mail:
         """The mail as a provider gets it."""
-        return Mail(self.template, self.recipient, self.subject, self.html, self.text, self.attachments, delivery_id)
+        words = (self.subject, self.html, self.text)
+        return Mail(self.template, self.recipient, *words, self.attachments, delivery_id, edition)
 
 
 def write(conn: Connection, order: MailOrder) -> Letter:

@@ -35,9 +35,9 @@ from messaging.claims import Claims
 from messaging.consumer import PostgresConsumer
 from messaging.custody import Custody
 from messaging.encoding import milliseconds, rank, unfit_queue
+from messaging.groups import CountedGroups
 from messaging.intake import Intake
-from messaging.limits import PostgresLimits
-from messaging.listeners import Listeners
+from messaging.listeners import ONLY_ONCE, Listeners
 from messaging.process import Process
 from messaging.pulse import SILENCE_SECONDS, Pulse
 from messaging.results import PostgresResults
@@ -45,18 +45,8 @@ from messaging.routes import RouteOption, Routes
 from messaging.stopping import StopOnce
 
 JOIN_POLL_SECONDS = 0.05
+ENDS = ("process_message", "skip_message")  # of a run
 POOL_SIZE = 10  # of a broker's own pool; a worker takes what its threads need
-ONLY_ONCE = (
-    AgeLimit,
-    TimeLimit,
-    ShutdownNotifications,
-    Callbacks,
-    Pipelines,
-    Retries,
-    CurrentMessage,
-    Results,
-    GroupCallbacks,
-)
 
 
 class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramatiq-pg publishes no types
@@ -79,8 +69,9 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             TypeError: there are both or neither, or the pool is another kind of pool.
         """
         pool = _pool(pool, url, listen)
-        middleware = _built_in(pool) if middleware is None else list(middleware)
-        self.listeners = Listeners([])
+        self.intake = Intake(pool)
+        middleware = _built_in(self.intake) if middleware is None else list(middleware)
+        self.listeners = Listeners([], self.intake)
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes = Routes()
         claims: dict[str, Claims] = {}
@@ -89,7 +80,6 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.add_middleware(RouteOption())
         self.add_middleware(Custody(self.process))
         self.add_middleware(StopOnce())
-        self.intake = Intake(pool)
         log.hide_payloads()
 
     def add_middleware(
@@ -99,6 +89,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
         Two that count a group's members, send a pipeline's next message or retry would each do it: once too often.
         """
+        if type(middleware) is GroupCallbacks:  # it counts calls; ours counts each member once, in the same database
+            middleware = CountedGroups(self.intake)
         kind = next((each for each in ONLY_ONCE if isinstance(middleware, each)), None)
         old = next((each for each in self.middleware if kind and isinstance(each, kind)), None)
         if not old:
@@ -136,7 +128,9 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         self.pulse.start_once()
-        self.listeners = Listeners(self.middleware)  # hooks may have been set since on an object that was there
+        self.listeners = Listeners(
+            self.middleware, self.intake
+        )  # hooks may have been set since on an object that was there
         return PostgresConsumer(
             self.process,
             queue_name,
@@ -165,8 +159,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
     def emit_after(self, signal: str, *arguments: Any, **results: Any) -> None:
         listeners = self._listeners()
-        if signal == "process_message" and isinstance(claim := arguments[0], Claim):
-            listeners.conclude(self, claim, **results)
+        if signal in ENDS and isinstance(claim := arguments[0], Claim):
+            listeners.conclude(self, f"after_{signal}", claim, **results)
         elif signal == "enqueue" or listeners[f"after_{signal}"]:
             super().emit_after(signal, *arguments, **results)
 
@@ -235,7 +229,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
     def _listeners(self) -> Listeners:
         if self.listeners.middleware != self.middleware:  # whoever changed that list, and however
-            self.listeners = Listeners(self.middleware)
+            self.listeners = Listeners(self.middleware, self.intake)
         return self.listeners
 
     def _priority(self, message: Any) -> int:
@@ -254,7 +248,7 @@ def _pool(pool: Pool | None, url: str | None, listen: Callable[[], bool]) -> Poo
     return pool
 
 
-def _built_in(pool: Pool) -> list[Middleware]:
+def _built_in(intake: Intake) -> list[Middleware]:
     return [
         AgeLimit(),
         TimeLimit(),
@@ -263,6 +257,6 @@ def _built_in(pool: Pool) -> list[Middleware]:
         Pipelines(),
         Retries(),
         CurrentMessage(),
-        Results(backend=PostgresResults(pool)),
-        GroupCallbacks(PostgresLimits(pool)),
+        Results(backend=PostgresResults(intake.pool)),
+        CountedGroups(intake),
     ]

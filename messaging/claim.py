@@ -10,6 +10,7 @@ from dramatiq.message import Message
 
 from db.text import storable
 from errors import InvalidMessage
+from messaging.outcome import Outcome
 
 claim_order = count()
 
@@ -25,6 +26,7 @@ class Claim(MessageProxy):
         self.retry_delay: int | None = None  # milliseconds; set when Dramatiq asks for a retry
         self.taken_at = time.monotonic()
         self.handed_back = False
+        self.outcome: Outcome | None = None  # what its run caused, once the hooks have told
         self.interrupted = False  # the database went away before the middleware had done its part
         self.written = False  # retried or rejected in the database already, so that no ack is due
 

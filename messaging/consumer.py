@@ -29,6 +29,7 @@ POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not rin
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
 SOON = 10_000  # milliseconds; a retry so soon is looked for at its time, a later one at the next poll
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
+EVENTS = {"finish": None, "retry": "message_retried", "reject": "message_dead_lettered"}
 
 events = EventLogger(__name__)
 
@@ -76,6 +77,8 @@ class PostgresConsumer(Consumer):
             self._settle_now("retry", message, options=None, delay=INTERRUPTED_DELAY, error=message.failure())
         elif message.retry_delay is not None:
             self._end("retry", message, delay=message.retry_delay)
+        elif message.outcome and not message.outcome.is_empty:
+            self._settle_now("finish", message)
         else:
             self.claims.settle(message)
 
@@ -216,20 +219,19 @@ class PostgresConsumer(Consumer):
             self._settle_now(how, claim, options=options, error=reason, **arguments)
 
     def _settle_now(self, how: str, claim: Claim, **arguments: Any) -> None:
-        """Retry or reject under the fence; a lost connection is raised, so that Dramatiq tries again."""
-        fence = {"id": claim.message_id, "attempt": claim.attempt}
+        """Settle a claim with what its run caused; a lost connection is raised, so that Dramatiq tries again."""
         try:
-            ours = self.process.call(how, **fence, **arguments)
+            ours = self.process.settle(how, claim, **arguments)
         except psycopg2.Error as error:
-            how = "reject"
+            how, claim.outcome = "reject", None
             reason = f"It could not be settled: {first_line(error)}"
-            ours = self.process.call(how, **fence, options=None, error=reason)
+            ours = self.process.settle(how, claim, options=None, error=reason)
         if how == "retry" and arguments["delay"] <= SOON:
             self.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
         self.claims.settle(claim)
-        event = {"retry": "message_retried", "reject": "message_dead_lettered"}[how] if ours else "claim_was_taken_over"
-        events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id)
+        if event := EVENTS[how] if ours else "claim_was_taken_over":
+            events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id)
 
     def _wait_out(self, error: psycopg2.Error) -> None:
         self._tell("database_lost" if is_lost(error) else "exchange_failed", error)

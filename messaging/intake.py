@@ -16,7 +16,8 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from db import queries
 from db.connection import Connection, Pool
 from db.trouble import passes, spoils
-from messaging.encoding import BETWEEN, encoded, refuse_twins, refused
+from messaging.encoding import encoded, refuse_twins, refused
+from messaging.outcome import Batch
 
 SEND_ATTEMPTS = 3
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
@@ -41,6 +42,7 @@ class Intake:
         self.pool = pool
         # The transaction that sends join: of this thread, or of this one task among a loop's.
         self.caller: ContextVar[Joined | None] = ContextVar("caller", default=None)
+        self.collected: ContextVar[list[Batch] | None] = ContextVar("collected", default=None)
 
     @contextmanager
     def joining(self, connection: Connection) -> Iterator[None]:
@@ -59,6 +61,15 @@ class Intake:
             joined.over = True
             self.caller.reset(before)
 
+    @contextmanager
+    def collecting(self, batches: list[Batch]) -> Iterator[None]:
+        """Keep what is sent in the block in `batches`, for whoever writes them later, or never."""
+        before = self.collected.set(batches)
+        try:
+            yield
+        finally:
+            self.collected.reset(before)
+
     def store(self, batch: list[Any], priorities: list[int], delay: int) -> None:
         """Store messages, due in `delay` milliseconds: all of them or none.
 
@@ -66,19 +77,21 @@ class Intake:
             InvalidMessage: one of them cannot be stored; it is named.
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
-        messages = [encoded(each) for each in batch]
+        messages = Batch([encoded(each) for each in batch], priorities, delay)
         refuse_twins(batch)
         joined = self.caller.get()
         caller = joined.connection if joined and not joined.over else None
+        if (collected := self.collected.get()) is not None and not caller:
+            collected.append(messages)
+            return
         began, tried = time.monotonic(), None
         for _ in range(SEND_ATTEMPTS):
             new = len(batch) >= FEWEST_COPIED and not tried and not caller
             try:
-                if new and self._copy(batch, messages, priorities, delay):
+                if new and self._copy(batch, messages):
                     return
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
-                    text = BETWEEN.join(messages)
-                    queries.broker.enqueue(conn, messages=text, priorities=priorities, delay=delay, tried=tried)
+                    messages.enqueue(conn, tried)
                     return
             except psycopg2.DataError as error:
                 raise refused(batch, error.diag.message_detail or error.diag.message_primary or "") from None
@@ -91,7 +104,7 @@ class Intake:
                 tried = int(1000 * (time.monotonic() - began)) + NETWORK_MILLISECONDS
         raise BrokerConnectionError(str(lost)) from lost
 
-    def _copy(self, batch: list[Any], messages: list[str], priorities: list[int], delay: int) -> bool:
+    def _copy(self, batch: list[Any], messages: Batch) -> bool:
         """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists.
 
         In the order of their ids, as dramatiq.enqueue does, too: who waits for another sender of the same messages then
@@ -99,11 +112,13 @@ class Intake:
         """
         try:
             with self.pool.transaction() as conn, conn.cursor() as cursor:
-                due, positions = queries.broker.places(conn, count=len(batch), delay=delay)
-                due = f"{due}\t{delay > 0}"
+                due, positions = queries.broker.places(conn, count=len(batch), delay=messages.delay)
+                due = f"{due}\t{messages.delay > 0}"
                 lines = [
                     f"{each.message_id.lower()}\t{each.queue_name}\tqueued\t{message}\t{priority}\t{due}\t{place}\n"
-                    for each, message, priority, place in zip(batch, messages, priorities, positions, strict=True)
+                    for each, message, priority, place in zip(
+                        batch, messages.encoded, messages.priorities, positions, strict=True
+                    )
                 ]
                 lines.sort()
                 cursor.copy_expert(COPY, StringIO("".join(lines).replace("\\", r"\\")))

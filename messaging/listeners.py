@@ -3,23 +3,57 @@
 from typing import Any
 
 import psycopg2
-from dramatiq import Broker, Middleware
+from dramatiq import Middleware
 from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.middleware import (
+    AgeLimit,
+    Callbacks,
+    CurrentMessage,
+    GroupCallbacks,
+    Pipelines,
+    Retries,
+    ShutdownNotifications,
+    TimeLimit,
+)
+from dramatiq.results import Results
 
 from db.trouble import passes
 from errors import InvalidMessage
 from log import EventLogger
 from messaging.claim import Claim
+from messaging.groups import CountedGroups
+from messaging.intake import Intake
+from messaging.outcome import Outcome
+from messaging.results import PostgresResults
 
 events = EventLogger(__name__)
 
 
-class Listeners(dict[str, list[Middleware]]):
-    """Of some middleware, those who do something at a hook: most do nothing at most, and asking them costs time."""
+ONLY_ONCE = (
+    AgeLimit,
+    TimeLimit,
+    ShutdownNotifications,
+    Callbacks,
+    Pipelines,
+    Retries,
+    CurrentMessage,
+    Results,
+    GroupCallbacks,
+)
 
-    def __init__(self, middleware: list[Middleware]) -> None:
+
+class Listeners(dict[str, list[Middleware]]):
+    """Of some middleware, those who do something at a hook: most do nothing at most, and asking them costs time.
+
+    Of a kind of `ONLY_ONCE` one is heard: two would send a pipeline's next message twice, or retry twice.
+    """
+
+    def __init__(self, middleware: list[Middleware], intake: Intake) -> None:
         super().__init__()
+        self.intake = intake
         self.middleware = list(middleware)
+        lone = [_counting([each for each in middleware if isinstance(each, kind)]) for kind in ONLY_ONCE]
+        self._heard = [each for each in middleware if each in lone or not isinstance(each, ONLY_ONCE)]
 
     def __missing__(self, hook: str) -> list[Middleware]:
         self[hook] = listening = self.at(hook)
@@ -28,26 +62,43 @@ class Listeners(dict[str, list[Middleware]]):
     def at(self, hook: str) -> list[Middleware]:
         """Who does something at a hook now: by its class, or by what somebody set on the object."""
         idle = getattr(Middleware, hook)
-        return [each for each in self.middleware if getattr(getattr(each, hook), "__func__", None) is not idle]
+        return [each for each in self._heard if getattr(getattr(each, hook), "__func__", None) is not idle]
 
-    def conclude(self, broker: Broker, claim: Claim, **results: Any) -> None:
-        """Tell that a message was processed, as Dramatiq does; but it is not done before its hooks are.
+    def conclude(self, broker: Any, hook: str, claim: Claim, **results: Any) -> None:
+        """Tell that a message was processed or skipped, as Dramatiq does; but it is not done before its hooks are.
 
-        Hooks send the next message of a pipeline and keep results. Where they could not, for want of the database, the
-        message runs again; where they never will, it becomes a dead letter, and so does a failure that no hook retries.
+        Hooks send the next message of a pipeline and keep results: that is collected, and written with the message's
+        end or not at all. Where one could not do its part for want of the database, the message runs again; where it
+        never will, it becomes a dead letter, and so does a failure that no hook retries.
         """
-        for middleware in reversed(self["after_process_message"]):
-            try:
-                middleware.after_process_message(broker, claim, **results)
-            except BrokerConnectionError:
-                claim.interrupted = True
-            except InvalidMessage as error:
+        claim.outcome = Outcome(self.intake.pool)
+        with self.intake.collecting(claim.outcome.sent):
+            for middleware in reversed(self[hook]):
+                self._tell(broker, middleware, hook, claim, **results)
+            if results.get("exception") and claim.retry_delay is None and not claim.interrupted:
                 claim.fail()  # type: ignore[no-untyped-call]
-                claim.stuff_exception(error)  # type: ignore[no-untyped-call]
-            except Exception as error:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
-                if isinstance(error, psycopg2.Error) and passes(error):
-                    claim.interrupted = True
-                    continue
-                events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
-        if results.get("exception") and claim.retry_delay is None and not claim.interrupted:
+            if claim.failed:
+                for middleware in self["after_nack"]:
+                    if isinstance(middleware, Results) and isinstance(middleware.backend, PostgresResults):
+                        self._tell(broker, middleware, "after_nack", claim)
+        if claim.interrupted:
+            claim.outcome = None
+
+    def _tell(self, broker: Any, middleware: Middleware, hook: str, claim: Claim, **results: Any) -> None:
+        try:
+            getattr(middleware, hook)(broker, claim, **results)
+        except BrokerConnectionError:
+            claim.interrupted = True
+        except InvalidMessage as error:
             claim.fail()  # type: ignore[no-untyped-call]
+            claim.stuff_exception(error)  # type: ignore[no-untyped-call]
+        except Exception as error:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
+            if isinstance(error, psycopg2.Error) and passes(error):
+                claim.interrupted = True
+            else:
+                events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
+
+
+def _counting(kin: list[Middleware]) -> Middleware | None:
+    """Of middleware of a kind that may stand only once, the one that counts: the last, but our own count of groups."""
+    return next((each for each in kin if isinstance(each, CountedGroups)), kin[-1] if kin else None)

@@ -1,5 +1,7 @@
 """One worker process: what its consumers and its pulse share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +9,10 @@ import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
 from db import queries
-from db.connection import Pool
+from db.connection import Connection, Pool
 from db.trouble import passes
 from messaging.appetite import Load
+from messaging.claim import Claim
 from messaging.claims import Claims
 from messaging.pulse import Pulse
 
@@ -28,9 +31,27 @@ class Process:
         Raises:
             dramatiq.errors.ConnectionError: the database cannot be reached, or takes nothing now.
         """
+        with self._transaction() as conn:
+            return getattr(queries.broker, name)(conn, **arguments)
+
+    def settle(self, how: str, claim: Claim, **arguments: Any) -> bool:
+        """Finish, retry or reject a claim, and write what its run caused; false, and nothing is, if it was taken over.
+
+        Raises:
+            dramatiq.errors.ConnectionError: as `call`.
+        """
+        with self._transaction() as conn:
+            query = getattr(queries.broker, how)
+            ours = bool(query(conn, id=claim.message_id, attempt=claim.attempt, **arguments))
+            if ours and claim.outcome:
+                claim.outcome.write(conn, claim.message_id)
+            return ours
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         try:
             with self.pool.transaction() as conn:
-                return getattr(queries.broker, name)(conn, **arguments)
+                yield conn
         except psycopg2.Error as error:
             if not passes(error):
                 raise

@@ -3,19 +3,16 @@
 import time
 from typing import Any
 
-import psycopg2
 from dramatiq.results import Missing, ResultBackend, ResultMissing, ResultTimeout
 from dramatiq.results.backend import DEFAULT_TIMEOUT
-from dramatiq.results.result import unwrap_result
+from dramatiq.results.result import unwrap_result, wrap_exception, wrap_result
 
 from db import queries
 from db.connection import Pool
-from db.trouble import passes
 from errors import InvalidMessage
+from messaging.claim import Claim
 
 POLL_SECONDS = (0.005, 0.1)  # between looks for a result: twice as long each time
-STORE_ATTEMPTS = 60
-STORE_PAUSE_SECONDS = 0.5  # between them, while the database is away
 
 
 class PostgresResults(ResultBackend):
@@ -45,9 +42,10 @@ class PostgresResults(ResultBackend):
         return unwrap_result(result)
 
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
-        if getattr(message, "handed_back", False):
-            return  # Dramatiq calls it skipped, but another worker will run it
-        super().store_result(message, result, ttl)
+        self._keep(message, wrap_result(result), ttl)
+
+    def store_exception(self, message: Any, exception: BaseException, ttl: int) -> None:
+        self._keep(message, wrap_exception(exception), ttl)
 
     def build_message_key(self, message: Any) -> str:
         return str(message.message_id)
@@ -58,17 +56,19 @@ class PostgresResults(ResultBackend):
         return Missing if stored is None else self.encoder.decode(bytes(stored))
 
     def _store(self, message_key: str, result: Any, ttl: int) -> None:
+        with self.pool.transaction() as conn:
+            queries.results.store(conn, message_id=message_key, result=result, ttl=ttl)
+
+    def _keep(self, message: Any, wrapped: Any, ttl: int) -> None:
+        """Store a result; that of a message which runs here is written with the message's end, if that counts."""
+        message_key = self.build_message_key(message)
         try:
-            encoded = self.encoder.encode(result)
+            encoded = self.encoder.encode(wrapped)
         except (RecursionError, TypeError, ValueError) as error:
             raise InvalidMessage(f"The result of message {message_key} cannot be stored: {error}") from None
-        for attempt in range(STORE_ATTEMPTS):
-            try:
-                with self.pool.transaction() as conn:
-                    queries.results.store(conn, message_id=message_key, result=encoded, ttl=ttl)
-            except psycopg2.Error as error:
-                if not passes(error) or attempt == STORE_ATTEMPTS - 1:
-                    raise
-                time.sleep(STORE_PAUSE_SECONDS)
-            else:
-                return
+        if not isinstance(message, Claim):
+            self._store(message_key, encoded, ttl)
+        elif message.outcome and message.outcome.pool.url() == self.pool.url():
+            message.outcome.result, message.outcome.result_ttl = encoded, ttl
+        elif message.outcome:
+            self._store(message_key, encoded, ttl)  # it has a database of its own

@@ -4,17 +4,33 @@
 -- How many of these events were new.
 SELECT balansity.record_events(:events::jsonb, :zone, :at);
 
--- name: allow_minutes()!
--- A recount of years may take longer than a statement usually may.
-SET LOCAL statement_timeout = '30min';
+-- name: kept(after, rows)
+-- A page of all kept events.
+SELECT key, pg_column_size(facts) AS bytes FROM balansity.analytics_event
+WHERE :after::bytea IS NULL OR key > :after
+ORDER BY key
+LIMIT :rows;
 
--- name: recount(zone)$
--- Put every kept event on its day in this time zone; gives how many stood on another.
-SELECT balansity.recount_events(:zone);
+-- name: recount(keys, zone)$
+-- Put these events on their day in this time zone; gives how many stood on another.
+SELECT balansity.recount_events(:keys::bytea[], :zone);
 
--- name: purge(before, batch)$
--- Delete a batch of events received before this; their counts stay.
-SELECT balansity.purge_events(:before, :batch);
+-- name: drop_empty_days()!
+-- Forget the days that have no event left.
+DELETE FROM balansity.analytics_daily WHERE events = 0;
+
+-- name: old(before, at, after, rows)
+-- A page of the events received before this.
+SELECT key, received_at AS at, pg_column_size(facts) AS bytes FROM balansity.analytics_event
+WHERE received_at < :before AND (:after::bytea IS NULL OR (received_at, key) > (:at, :after))
+ORDER BY received_at, key
+LIMIT :rows;
+
+-- name: purge(keys)!
+-- Delete these events; their counts stay.
+DELETE FROM balansity.analytics_event WHERE key IN (
+    SELECT key FROM balansity.analytics_event WHERE key = ANY (:keys::bytea[]) FOR UPDATE SKIP LOCKED
+);
 
 -- name: take_along(count)
 -- Events that wait, at most `count` in the broker and as many in pgmq, with the keys that they get; they stay locked until

@@ -18,6 +18,10 @@ SELECT (now() + :delay * interval '1 millisecond')::text AS due,
 -- Wake the workers that wait on these queues.
 SELECT dramatiq.ring(:queues);
 
+-- name: finish(id, attempt)$
+-- Ack one message, with what is written beside it; false where its claim was taken over.
+SELECT dramatiq.finish(:id::uuid, :attempt);
+
 -- name: retry(id, attempt, options, delay, error)$
 -- Put a claimed message back, due in `delay` milliseconds.
 SELECT dramatiq.retry(:id::uuid, :attempt, :options::jsonb, :delay, :error);

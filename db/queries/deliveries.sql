@@ -5,8 +5,8 @@
 SELECT balansity.plan_delivery(:entry::balansity.mail_entry);
 
 -- name: begin(entry, refusal, reason, essential, resend_after, provider, token)^
--- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait.
-SELECT delivery_id::text, state, number, wait
+-- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait, edition.
+SELECT delivery_id::text, state, number, wait, edition
 FROM balansity.begin_delivery(
     :entry::balansity.mail_entry, :refusal, :reason, :essential, :resend_after, :provider, :token::uuid
 );
@@ -22,6 +22,40 @@ SELECT balansity.finish_attempt(:delivery_id::uuid, :number, :outcome, :answer, 
 -- name: told_time(appointment_id, key)$
 -- The time of a consultation that the last mail about it named, but for the delivery `key`.
 SELECT balansity.told_time(:appointment_id::uuid, :key);
+
+-- name: doubt(key, cause)!
+-- Before a mail is ordered by work that another message, its cause, asked for.
+SELECT balansity.doubt_mail(:key, dramatiq.due_since(:cause));
+
+-- name: notice_restore()$
+-- Note a restore where this data has come from elsewhere; whether that was news.
+SELECT balansity.notice_restore();
+
+-- name: note_restore(restored_to)$
+-- Note a point-in-time restore, which nothing tells of itself; gives when that was.
+SELECT balansity.note_restore(:restored_to);
+
+-- name: restores()
+-- The restores that still hold mails, the last first.
+SELECT noticed_at, restored_to FROM balansity.restore WHERE released_at IS NULL ORDER BY noticed_at DESC;
+
+-- name: count_held()$
+-- How many deliveries are held.
+SELECT count(*) FROM balansity.delivery WHERE state = 'unknown' AND held_at IS NOT NULL;
+
+-- name: held(count)
+-- The deliveries that restores hold, the oldest first.
+SELECT id::text, key, template, planned_at, held_at FROM balansity.delivery
+WHERE state = 'unknown' AND held_at IS NOT NULL
+ORDER BY planned_at LIMIT :count;
+
+-- name: release_held(count)
+-- Send what restores hold, so many at most; gives each delivery and why it cannot be sent.
+SELECT id::text, refusal FROM balansity.release_held(:count);
+
+-- name: close_held(count)$
+-- Note that what restores hold had been sent before, so many at most; gives how many.
+SELECT balansity.close_held(:count);
 
 -- name: give_up(entry, reason)!
 -- Close the delivery of a message that is out of tries.

@@ -15,3 +15,17 @@ SELECT dramatiq.count_and_sum(:key, :keys, :amount, :high, :ttl * interval '1 mi
 -- name: exists(key)$
 -- Whether a counter exists.
 SELECT EXISTS (SELECT FROM dramatiq.counter WHERE key = :key AND expires_at > now());
+
+-- name: expired(at, after, rows)
+-- A page of the counters whose time has passed.
+SELECT key, expires_at AS at, pg_column_size(key) AS bytes
+FROM dramatiq.counter
+WHERE expires_at < now() AND (:after::text IS NULL OR (expires_at, key) > (:at, :after))
+ORDER BY expires_at, key
+LIMIT :rows;
+
+-- name: purge(keys)!
+-- Delete those of these counters whose time has passed.
+DELETE FROM dramatiq.counter WHERE key IN (
+    SELECT key FROM dramatiq.counter WHERE key = ANY (:keys) AND expires_at < now() FOR UPDATE SKIP LOCKED
+);

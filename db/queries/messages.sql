@@ -50,11 +50,19 @@ WHERE message_id = :id::uuid;
 -- Send these dead letters back to work.
 SELECT dramatiq.redrive(:ids::uuid[]);
 
--- name: redrive_actor(actor)$
--- Send all dead letters of an actor back to work; all there are where it is null.
-SELECT dramatiq.redrive(coalesce(array_agg(message_id), '{}'))
+-- name: count_redrivable(actor)^
+-- How many dead letters of an actor, or of all where it is null, can be sent back, and when the last of them died.
+SELECT count(*) AS total, max(died_at) AS last FROM dramatiq.dead_letter
+WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor);
+
+-- name: redrivable(actor, last, at, after, rows)
+-- A page of the dead letters that died by then, of an actor or of all: whoever dies again meanwhile stays dead.
+SELECT message_id::text AS key, died_at AS at, pg_column_size(message) AS bytes
 FROM dramatiq.dead_letter
-WHERE :actor::text IS NULL OR actor_name = :actor;
+WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor) AND died_at <= :last
+  AND (:after::uuid IS NULL OR (died_at, message_id) > (:at, :after::uuid))
+ORDER BY died_at, message_id
+LIMIT :rows;
 
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
@@ -63,14 +71,27 @@ FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :
 WHERE mtime < :until - kept
 GROUP BY due_at;
 
--- name: purge(done_before, dead_before, batch)$
--- Delete a batch of old messages.
-SELECT dramatiq.purge(:done_before, :dead_before, :batch);
+-- name: finished(state, before, at, after, rows)
+-- A page of the messages that are done, or dead, since before then.
+SELECT message_id::text AS key, mtime AS at, pg_column_size(message) AS bytes
+FROM dramatiq.queue
+WHERE state = :state::dramatiq.state AND mtime < :before
+  AND (:after::uuid IS NULL OR (mtime, message_id) > (:at, :after::uuid))
+ORDER BY mtime, message_id
+LIMIT :rows;
 
--- name: purge_archives(before, batch)$
--- Delete a batch of what pgmq kept.
-SELECT dramatiq.purge_archives(:before, :batch);
+-- name: purge(keys, state, before)$
+-- Delete old messages.
+SELECT dramatiq.purge(:keys::uuid[], :state::dramatiq.state, :before);
 
--- name: purge_expired(batch)$
--- Delete a batch of results and counters whose time has passed.
-SELECT dramatiq.purge_expired(:batch);
+-- name: routed_queues()
+-- The pgmq queues of all routes.
+SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue ORDER BY a.pgmq_queue;
+
+-- name: archived(pgmq_queue, before, at, after, rows)
+-- A page of what pgmq archived before then.
+SELECT msg_id AS key, archived_at AS at, bytes FROM dramatiq.archived(:pgmq_queue, :before, :at, :after, :rows);
+
+-- name: purge_archive(keys, pgmq_queue)$
+-- Delete archived messages.
+SELECT dramatiq.purge_archive(:pgmq_queue, :keys::bigint[]);

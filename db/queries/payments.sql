@@ -17,6 +17,11 @@ SELECT status, external_payment_id AS external_id FROM public.payments WHERE id 
 -- One of changed, unchanged, refused.
 SELECT balansity.change_payment_status(:payment_id, :status, :now);
 
+-- name: doubt(payment_id, status, happened_at)!
+-- Before a change that the provider reports: where it came about before a restore, so may its mail have left.
+SELECT balansity.doubt_mail(balansity.payment_key(p, :status), coalesce(:happened_at, p.created_at))
+FROM public.payments p WHERE id = :payment_id;
+
 -- name: flag(payment_id, reason, now)$
 SELECT balansity.flag_payment(:payment_id, :reason, :now);
 

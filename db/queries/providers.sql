@@ -1,28 +1,38 @@
 -- What workers know of the providers: balansity.provider_state.
 
--- name: is_away(provider)$
--- Whether the provider is away, or is being probed.
-SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = :provider AND state <> 'available');
+-- name: look(provider)^
+-- Whether the provider is away or being probed, and whether its last call got no answer; no row: neither.
+SELECT state <> 'available' AS is_away, silences > 0 AS is_silent
+FROM balansity.provider_state WHERE provider = :provider;
 
 -- name: ask(provider, message_id, deadline)$
 -- How long a message is held, in time for its deadline; NULL: it may call the provider.
 SELECT balansity.ask_for_provider(:provider, :message_id::uuid, :deadline);
 
--- name: failed(provider, reason, worker)$
--- Note that the provider took nothing; gives whether that was news.
-SELECT balansity.provider_failed(:provider, :reason, :worker);
+-- name: failed(provider, reason, worker, message_id)$
+-- Note that the provider took nothing; gives how many outages the message has begun, 0 if this is none.
+SELECT balansity.provider_failed(:provider, :reason, :worker, :message_id::uuid);
 
--- name: worked(provider, worker)!
--- Note that the provider is there, and let go what was held for it.
+-- name: silent(provider, reason, worker, message_id)$
+-- Note that the provider did not answer; gives the same, 0 too where it still counts as available.
+SELECT balansity.provider_silent(:provider, :reason, :worker, :message_id::uuid);
+
+-- name: worked(provider, worker)$
+-- Note that the provider is there, and let go what was held for it, or much of it; gives whether it was away.
 SELECT balansity.provider_worked(:provider, :worker);
 
--- name: unasked(provider)!
+-- name: let_go(provider, limit)$
+-- Let go more of what is held for a provider that is there; gives how many.
+SELECT balansity.let_go(:provider, :limit);
+
+-- name: unasked(provider, message_id)!
 -- Let the next message probe the provider: this one did not.
-SELECT balansity.provider_unasked(:provider);
+SELECT balansity.provider_unasked(:provider, :message_id::uuid);
 
 -- name: list_states()
--- Every provider that was ever away, and how many messages are held for it.
+-- Every provider that was ever away or silent, and how many messages are held for it.
 SELECT provider, state, since, reason, noticed_by, probes, next_probe_at,
-       (SELECT count(*) FROM balansity.held_message h WHERE h.provider = s.provider) AS held
+       (SELECT count(*) FROM balansity.held_message h
+        WHERE h.provider = s.provider AND s.state <> 'available' AND h.deadline > balansity.now()) AS held
 FROM balansity.provider_state s
 ORDER BY provider;

@@ -71,11 +71,14 @@ FROM (
 ) AS due
 WHERE due_at < :until;
 
--- name: old(before, batch)
--- Some of the reports past their retention, and of those whose check-up is gone.
-SELECT r.id::text, r.path FROM balansity.report r
-WHERE r.created_at < :before OR NOT EXISTS (SELECT FROM public.assessments s WHERE s.id = r.assessment_id)
-LIMIT :batch;
+-- name: page(before, after, rows)
+-- A page of all reports, each with whether it is past its retention or its check-up is gone.
+SELECT r.id::text AS key, r.path, coalesce(pg_column_size(r.content), 0) AS bytes,
+       r.created_at < :before OR NOT EXISTS (SELECT FROM public.assessments s WHERE s.id = r.assessment_id) AS is_old
+FROM balansity.report r
+WHERE :after::uuid IS NULL OR r.id > :after::uuid
+ORDER BY r.id
+LIMIT :rows;
 
--- name: remove(ids)!
-DELETE FROM balansity.report WHERE id = ANY (:ids::uuid[]);
+-- name: remove(keys)!
+DELETE FROM balansity.report WHERE id = ANY (:keys::uuid[]);

@@ -24,6 +24,7 @@ class Mail:
     text: str
     attachments: tuple[Attachment, ...]
     delivery_id: str  # its identity towards the provider, the same for every attempt; the ledger gives it
+    edition: int = 0  # one more with each resend by a person: mailboxes show it beside an earlier copy
 
 
 class Accepted(NamedTuple):

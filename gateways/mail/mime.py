@@ -16,7 +16,7 @@ WORD_BYTES = 39  # in an encoded word; with a header's name before it, a line st
 
 
 def build(mail: Mail, sender: Address) -> EmailMessage:
-    """The whole message; its Message-ID is the delivery's, so that two copies are recognised as one."""
+    """The whole message; its Message-ID is the edition's, so that two copies are recognised as one."""
     message = EmailMessage(policy=AS_WRITTEN)
     headers = {
         "From": _mailbox(sender),
@@ -38,7 +38,8 @@ def build(mail: Mail, sender: Address) -> EmailMessage:
 
 
 def message_id(mail: Mail, sender: Address) -> str:
-    return f"<{mail.delivery_id}@{sender.domain}>"
+    edition = f".{mail.edition}" if mail.edition else ""
+    return f"<{mail.delivery_id}{edition}@{sender.domain}>"
 
 
 def _mailbox(address: Address) -> str:

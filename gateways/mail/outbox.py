@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import settings
-from errors import RetryableError
+from errors import ProviderAway, RetryableError
 from gateways.mail import mime
 from gateways.mail.envelope import Accepted, Mail
 
@@ -13,14 +14,18 @@ UUID_LENGTH = 36  # characters
 
 
 def send(mail: Mail) -> Accepted:
-    """Write `mail`; the file's name is the delivery's, so that writing it twice leaves one file."""
+    """Write `mail`; the file's name is the delivery's, so that writing it twice leaves one file.
+
+    Raises:
+        ProviderAway: nothing can be written there: the disk is full, the folder is read-only …
+    """
     folder = settings.current().email_outbox_dir
     path = folder / f"{mail.template}-{mail.delivery_id}.eml"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(path, mime.build(mail, settings.current().email_from).as_bytes())
     except OSError as error:
-        raise RetryableError(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
+        raise ProviderAway(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
     return Accepted(path.name, "written to EMAIL_OUTBOX_DIR")
 
 
@@ -37,7 +42,12 @@ def remove(delivery_ids: Iterable[str]) -> int:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing: a reader never sees half a mail."""
+    """All or nothing: a reader never sees half a mail, and none stays on a full disk."""
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        raise

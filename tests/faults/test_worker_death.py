@@ -4,6 +4,8 @@ import os
 import signal
 from collections import Counter
 
+from dramatiq import group
+
 from messaging.pulse import SILENCE_SECONDS
 from tests.faults.crew import Crew, Office
 from tests.waiting import until
@@ -76,6 +78,26 @@ def test_a_worker_frozen_past_its_heartbeat_cannot_ack_retry_or_nack_what_was_re
     until(lambda: office.states() == {"done": 2, "rejected": 2}, "the other settles all three")
     os.close(gate)
     assert Counter(other.did()) & Counter(actors * 3) == Counter(actors) + Counter(["retry_after_gate"])
+
+
+def test_a_run_that_was_given_up_sends_no_second_successor_and_no_second_callback(office: Office, crew: Crew) -> None:
+    successor = office.message("count", 1, pipe_ignore=True)
+    first = office.message("finish_after_gate", "first", pipe_target=successor.asdict())
+    members = group([first, office.message("count", 2)], broker=office.broker)
+    members.add_completion_callback(office.message("count", 3))
+    victim = crew.hire(threads=1)
+    members.run()
+    until(lambda: office.deeds()["began:first"] == 1, "the victim runs the first member")
+    victim.freeze()
+    gate = office.open_gate()
+    other = crew.hire(threads=1)
+    until(lambda: office.states() == {"done": 4}, "the other has run both, the successor and the callback")
+    victim.resume()
+    until(lambda: "first" in victim.did(), "the victim ends its stale run")
+    until(lambda: "claim_was_taken_over" in office.logged(), "nothing of it counts")
+    os.close(gate)
+    assert office.states() == {"done": 4}
+    assert Counter(other.did()) == Counter(["began:first", "first", "1", "2", "3"])
 
 
 def test_a_terminated_worker_finishes_what_runs_and_lets_others_have_the_rest_at_once(

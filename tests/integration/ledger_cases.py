@@ -43,7 +43,7 @@ def begin_sending(
     conn: Connection, message_id: str, kind: str = "report_ready", key: str = "k", ago: timedelta = timedelta()
 ) -> str:
     """What a worker that died so long ago, in the middle of its call, leaves behind."""
-    delivery_id, state, number, _ = queries.deliveries.begin(
+    delivery_id, state, number, *_ = queries.deliveries.begin(
         conn,
         entry=Entry(key, False, message_id, kind, "anna@example.com", "Ваш отчет готов", None),
         refusal=None,

@@ -12,6 +12,7 @@ import pytest
 from dramatiq import RateLimitExceeded
 from dramatiq.rate_limits import Barrier, BucketRateLimiter, ConcurrentRateLimiter, WindowRateLimiter
 
+from db import queries
 from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
@@ -151,5 +152,5 @@ def test_a_rate_limited_actor_runs_when_there_is_room_again(
 def test_counters_that_expired_are_purged(limits: PostgresLimits, connection: Connection) -> None:
     limits.add("gone", 1, ttl=1)
     limits.add("kept", 1, ttl=PATIENCE)
-    until(lambda: run(connection, "SELECT dramatiq.purge_expired(10)") == [(1,)])
+    until(lambda: queries.limits.purge(connection, keys=["gone", "kept"]))
     assert run(connection, "SELECT key FROM dramatiq.counter") == [("kept",)]

@@ -9,6 +9,7 @@ from dramatiq import group, pipeline
 from dramatiq.middleware import SkipMessage
 from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
+from db import queries
 from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
@@ -72,7 +73,7 @@ def test_an_expired_result_is_missing_and_purged(
     message = arithmetic["add"].send_with_options(args=(2, 3), result_ttl=1)
     work()
     broker.join("default", timeout=PATIENCE)
-    until(lambda: run(connection, "SELECT dramatiq.purge_expired(10)") == [(1,)])
+    until(lambda: queries.results.purge(connection, keys=[message.message_id]))
     with pytest.raises(ResultMissing):
         broker.get_results_backend().get_result(message)
 

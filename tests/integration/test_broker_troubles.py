@@ -190,7 +190,8 @@ def test_the_purge_leaves_what_is_just_sent_back_to_work(connect: Connect) -> No
     other.autocommit = False
     [(redriven,)] = run(other, "SELECT message_id::text FROM dramatiq.queue LIMIT 1")
     run(other, "SELECT dramatiq.redrive(ARRAY[%s]::uuid[])", redriven)
-    assert run(connection, "SELECT dramatiq.purge(now(), now(), 100)") == [(1,)]
+    purge = "SELECT dramatiq.purge(ARRAY(SELECT message_id FROM dramatiq.queue), 'rejected', now())"
+    assert run(connection, purge) == [(1,)]
     other.commit()
     assert run(connection, "SELECT message_id::text, state::text FROM dramatiq.queue") == [(redriven, "queued")]
 

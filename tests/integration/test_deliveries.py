@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +13,7 @@ import pytest
 from dramatiq.errors import Retry
 from hypothesis import given, strategies
 
-import settings
 from db.connection import Connection
-from errors import RetryableError
 from gateways.mail.envelope import Attachment, Mail
 from mail import attempt
 from mail.attempt import Attempt, Wait
@@ -274,20 +271,9 @@ def test_a_gateway_that_breaks_off_leaves_an_unknown_mail_and_what_broke(connect
     unwritable = Attachment("report.pdf", "application/pdf; no-value", b"")
     mail = Mail("report_ready", "anna@example.com", "Тема", "<p>Т</p>", "Т", (unwritable,), delivery)
     with pytest.raises(ValueError, match="dictionary update"):
-        attempt.call(Attempt(1, mail))
+        attempt.call(Attempt(1, mail), str(uuid4()))
     answered = cases.row(connection, "SELECT outcome, answer FROM balansity.delivery_attempt")
     assert answered == {"outcome": "unknown", "answer": "the call to the provider broke off: ValueError"}
     assert (ledger(connection)["state"], ledger(connection)["reason"]) == ("unknown", answered["answer"])
     with pytest.raises(Wait):
         send(order(key="k"), "m1")
-
-
-def test_an_outbox_that_cannot_be_written_is_tried_again(
-    connection: Connection, environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    environment.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "file" / "outbox"))
-    settings.current.cache_clear()
-    with pytest.raises(RetryableError, match="EMAIL_OUTBOX_DIR"):
-        send(order())
-    assert (ledger(connection)["state"], ledger(connection)["attempts"]) == ("planned", 1)

@@ -71,7 +71,6 @@ def test_group_callbacks_added_as_dramatiqs_docs_say_fire_once_after_all_members
         Callbacks(),
         Pipelines(),
         Results(backend=PostgresResults(pool)),
-        GroupCallbacks(PostgresLimits(pool)),
     ],
     ids=lambda middleware: type(middleware).__name__,
 )

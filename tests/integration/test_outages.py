@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dramatiq
 import pytest
@@ -112,19 +111,6 @@ def test_mails_wait_for_a_provider_that_is_away_and_all_go_when_a_probe_succeeds
     assert (state(connection), held(connection), len(set(provider.deliveries()))) == ("available", 0, MAILS)
 
 
-def test_what_was_held_goes_in_the_order_of_its_deadlines(undone: Connection) -> None:
-    ask(undone, "SELECT balansity.provider_failed('smtp', 'down', 'a worker')")
-    ids = {hours: str(uuid4()) for hours in (3, 1, None, 2)}
-    for hours, message_id in ids.items():
-        body = f'{{"message_id": "{message_id}", "queue_name": "emails"}}'
-        deadline = f"now() + {hours} * interval '1 hour'" if hours else "NULL"
-        ask(undone, f"SELECT dramatiq.enqueue('{body}', ARRAY[0], 86400000, NULL)")
-        ask(undone, f"SELECT balansity.ask_for_provider('smtp', '{message_id}', {deadline})")
-    ask(undone, "SELECT balansity.provider_worked('smtp', 'a worker')")
-    due = ask(undone, "SELECT message_id::text FROM dramatiq.queue WHERE NOT delayed ORDER BY available_at")
-    assert due == [(ids[hours],) for hours in (1, 2, 3, None)]
-
-
 @pytest.fixture
 def others(environment: pytest.MonkeyPatch) -> Iterator[None]:
     """A worker of payments and reports; what is known of their providers is read anew."""
@@ -175,6 +161,61 @@ def test_a_report_waits_for_its_storage_without_a_try(
     probe(connection)
     until(lambda: kept(clinic, checkup), "the report is kept")
     until(lambda: state(connection) == "available", "and the storage is back")
+
+
+def test_a_message_that_seems_to_begin_every_outage_spends_tries_again(
+    shop: YooKassa, others: None, clinic: Clinic, user: str, connection: Connection
+) -> None:
+    shop.answers.append(500)
+    message = process_payment.message(
+        payment_id=clinic.add_payment(user, external_payment_id=shop.add_payment()), action="verify"
+    )
+    begun = "INSERT INTO balansity.outage SELECT 'yookassa', now(), now(), '%s' FROM generate_series(1, 20)"
+    ask(connection, begun % message.message_id)
+    broker.enqueue(message)
+    until(lambda: retries(connection) == [(1,)], "the next one is a try")
+    assert held(connection) == 0
+
+
+@pytest.fixture
+def unwritable(environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Mail goes to a folder that a file stands in the way of."""
+    (tmp_path / "in-the-way").touch()
+    environment.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "in-the-way" / "outbox"))
+    settings.current.cache_clear()
+    availability.seen.clear()
+    worker = dramatiq.Worker(broker, queues={"emails"}, worker_timeout=100, worker_threads=2)
+    worker.start()
+    yield tmp_path / "in-the-way"
+    worker.stop()
+    availability.seen.clear()
+
+
+def test_mails_wait_for_an_outbox_that_cannot_be_written(unwritable: Path, connection: Connection) -> None:
+    send(1)
+    until(lambda: retries(connection) == [(0,)], "it is held without a try")
+    assert state(connection) == "away"
+    unwritable.unlink()
+    for statement in (PROBE_NOW, LOOK_NOW, "SELECT dramatiq.ring(ARRAY['emails'])"):
+        ask(connection, statement)
+    until(lambda: ask(connection, "SELECT state FROM balansity.delivery") == [("sent",)], "it is written")
+
+
+def test_a_provider_that_answers_nothing_three_times_in_a_row_is_away(
+    worker: dramatiq.Worker, provider: SendGrid, connection: Connection
+) -> None:
+    provider.scripted += [Reply(0), Reply(0), Reply(202), Reply(0), Reply(0), Reply(0)]
+    for number, (is_away, silences) in enumerate(
+        [(False, 1), (False, 2), (False, 0), (False, 1), (False, 2), (True, 0)]
+    ):
+        availability.seen.clear()
+        send(number)
+        query = f"SELECT count(*) = {number + 1} FROM balansity.delivery WHERE state IN ('sent', 'unknown')"
+        until(partial(holds, connection, query), "the call is over")
+        query = f"SELECT (state <> 'available', silences) = ({is_away}, {silences}) FROM balansity.provider_state"
+        until(partial(holds, connection, query), "and noted")
+    send(7)
+    until(lambda: held(connection) == 1, "the next mail is held")
 
 
 def holds(conn: Connection, query: str) -> bool:

@@ -13,6 +13,7 @@ from actors.messages import purge, purge_messages
 from db import queries
 from db.connection import Connection
 from tests.clinic import Clinic
+from tests.integration.batch_cases import refuse
 from tests.waiting import until
 
 
@@ -60,6 +61,58 @@ def test_events_are_purged_after_their_days_and_stay_counted(clinic: Clinic, env
     assert purge(now) == "1 messages purged"
     assert clinic.value("SELECT count(*) FROM balansity.analytics_event") == 1
     assert clinic.value("SELECT sum(events)::int FROM balansity.analytics_daily") == 2
+
+
+OLD_ROWS = {  # a few old rows of each kind that is purged, with what tells the first of them
+    "dramatiq.queue": (
+        (
+            "INSERT INTO dramatiq.queue (message_id, state, mtime, message) "
+            "SELECT lpad(n::text, 32, '0')::uuid, CASE mod(n, 2) WHEN 0 THEN 'done' ELSE 'rejected' END"
+            "::dramatiq.state, now() - interval '1 year', '{}' FROM generate_series(1, 9) AS n"
+        ),
+        "OLD.message_id = lpad('1', 32, '0')::uuid",
+        "dead letter 00000000-0000-0000-0000-000000000001",
+    ),
+    "pgmq.a_email_queue": (
+        (
+            "INSERT INTO pgmq.a_email_queue (msg_id, read_ct, enqueued_at, archived_at, vt, message) "
+            "SELECT n, 0, now(), now() - interval '1 year', now(), '{}' FROM generate_series(1, 9) AS n"
+        ),
+        "OLD.msg_id = 1",
+        "message of email_queue 1",
+    ),
+    "dramatiq.result": (
+        (
+            "INSERT INTO dramatiq.result SELECT lpad(n::text, 32, '0')::uuid, '', now() - interval '1 day' "
+            "FROM generate_series(1, 9) AS n"
+        ),
+        "OLD.message_id = lpad('1', 32, '0')::uuid",
+        "result 00000000-0000-0000-0000-000000000001",
+    ),
+    "dramatiq.counter": (
+        ("INSERT INTO dramatiq.counter SELECT n, 1, now() - interval '1 day' FROM generate_series(1, 9) AS n"),
+        "OLD.key = '1'",
+        "counter 1",
+    ),
+    "balansity.analytics_event": (
+        (
+            "INSERT INTO balansity.analytics_event "
+            "SELECT decode('0' || n, 'hex'), 'page_seen', now(), now()::date, NULL, '{}', now() - interval '100 years' "
+            "FROM generate_series(1, 9) AS n"
+        ),
+        "OLD.key = decode('01', 'hex')",
+        "event 01",
+    ),
+}
+
+
+@pytest.mark.parametrize("table", OLD_ROWS)
+def test_a_row_that_cannot_be_deleted_is_named_and_holds_up_no_other(clinic: Clinic, table: str) -> None:
+    insert, first, name = OLD_ROWS[table]
+    clinic.rows(insert)
+    refuse(clinic, table, first)
+    assert purge(datetime.now(UTC)) == f"8 messages purged; 1 skipped: {name} (RaiseException)"
+    assert clinic.value(f"SELECT count(*) FROM {table}") == 1
 
 
 def test_the_run_of_a_long_purge_idles_in_no_transaction(clinic: Clinic, connect: Callable[[], Connection]) -> None:

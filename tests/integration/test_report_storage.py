@@ -17,7 +17,7 @@ import db.connection
 import settings
 from actors.reports import generate_report
 from db.connection import Connection
-from errors import PermanentError, RetryableError, SettingsError
+from errors import PermanentError, ProviderAway, RetryableError, SettingsError
 from gateways import report_storage
 from gateways.report_storage import ReportFile, ReportKey
 from mail.letter import write
@@ -69,7 +69,8 @@ def files() -> list[str]:
 
 def remove_every_file() -> None:
     with report_storage._storage() as (filesystem, folder):
-        filesystem.rm(folder, recursive=True)
+        for path in filesystem.find(folder):
+            filesystem.rm_file(path)
 
 
 def test_a_kept_report_is_read_back(storage: Path) -> None:
@@ -115,26 +116,35 @@ def test_a_file_that_is_gone_already_does_not_stop_the_removal(storage: Path) ->
         assert report_storage.remove_of_user(conn, user_id) == 1
 
 
-def test_old_reports_are_removed_in_batches_that_a_failure_does_not_undo(
+def test_a_file_that_cannot_be_removed_holds_up_no_other_report(
     environment: pytest.MonkeyPatch, tmp_path: Path, connection: Connection
 ) -> None:
     folder = tmp_path / "reports"
     set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"file://{folder}"})
-    environment.setattr(report_storage, "BATCH", 2)
     for number in range(5):
         save(ReportKey(uuid4(), "pdf", f"{number}" * 64))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT path FROM balansity.report ORDER BY ctid DESC LIMIT 1")  # in the last batch
-        [(last,)] = cursor.fetchall()
-    (folder / last).unlink()
-    (folder / last).mkdir()  # what cannot be removed as a file
-    with pytest.raises(RetryableError):
+        cursor.execute("SELECT path, id::text FROM balansity.report ORDER BY id LIMIT 1")  # the first to be removed
+        [(path, report_id)] = cursor.fetchall()
+    (folder / path).unlink()
+    (folder / path).mkdir()  # what cannot be removed as a file
+    done = report_storage.remove_old(datetime.now(UTC))
+    assert (done.counts["removed"], done.note()) == (4, f"; 1 skipped: report {report_id} (ProviderAway)")
+    (folder / path).rmdir()
+    assert report_storage.remove_old(datetime.now(UTC)).counts["removed"] == 1
+
+
+def test_no_report_is_forgotten_while_its_storage_is_away(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"file://{folder}"})
+    reports = [save(ReportKey(uuid4(), "pdf", f"{number}" * 64)) for number in range(3)]
+    folder.rename(tmp_path / "elsewhere")
+    folder.write_text("no folder any more")
+    with pytest.raises(ProviderAway):
         report_storage.remove_old(datetime.now(UTC))
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT path FROM balansity.report")
-        assert cursor.fetchall() == [(last,)]
-    (folder / last).rmdir()
-    assert report_storage.remove_old(datetime.now(UTC)) == 1
+    folder.unlink()
+    (tmp_path / "elsewhere").rename(folder)
+    assert report_storage.remove_old(datetime.now(UTC)).counts["removed"] == len(reports)
 
 
 def test_a_report_whose_file_is_gone_is_named(storage: Path) -> None:
@@ -143,6 +153,25 @@ def test_a_report_whose_file_is_gone_is_named(storage: Path) -> None:
     assert report_id is not None
     with db.database.transaction() as conn, pytest.raises(PermanentError, match="gone from REPORT_STORAGE_URL"):
         report_storage.load(conn, report_id)
+
+
+def test_a_missing_storage_is_not_a_missing_report(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_env_file(environment, tmp_path, {"REPORT_STORAGE_URL": f"file://{tmp_path}/mounted/reports"})
+    report_id = save(ReportKey(uuid4(), "pdf", "a" * 64))
+    assert report_id is not None
+    (tmp_path / "mounted").rename(tmp_path / "unmounted")
+    with db.database.transaction() as conn, pytest.raises(ProviderAway, match="REPORT_STORAGE_URL"):
+        report_storage.load(conn, report_id)
+
+
+def test_a_bucket_that_is_not_there_is_the_storages_fault(
+    environment: pytest.MonkeyPatch, tmp_path: Path, s3_address: str
+) -> None:
+    lines = s3.settings(s3_address)
+    set_env_file(environment, tmp_path, lines | {"REPORT_STORAGE_URL": "s3://no-such-bucket/reports"})
+    with pytest.raises(ProviderAway, match="REPORT_STORAGE_URL"):
+        save(ReportKey(uuid4(), "pdf", "a" * 64))
+    fsspec.filesystem("s3").clear_instance_cache()
 
 
 def test_a_password_in_the_address_is_not_kept_and_not_said(
@@ -155,7 +184,7 @@ def test_a_password_in_the_address_is_not_kept_and_not_said(
         cursor.execute("SELECT count(*) FROM balansity.report r WHERE r::text LIKE '%%hunter2%%'")
         assert cursor.fetchall() == [(0,)]
     remove_every_file()
-    with db.database.transaction() as conn, pytest.raises(PermanentError) as gone:
+    with db.database.transaction() as conn, pytest.raises((PermanentError, ProviderAway)) as gone:
         report_storage.load(conn, report_id)
     assert "hunter2" not in str(gone.value)
 

@@ -16,7 +16,7 @@ CLINIC = re.compile(
 )
 TABLES = re.compile(r"\bdramatiq\.(queue|worker|actor|result|counter)\b")
 QUERIES = Path(queries.__file__).parent
-BROKERS_QUERIES = {"broker", "limits", "messages", "pgmq", "results"}
+BROKERS_QUERIES = {"broker", "groups", "limits", "messages", "pgmq", "results"}
 FILES = [path for folder in (QUERIES, migrate.BROKER[0], migrate.CLINIC[0]) for path in sorted(folder.glob("*.sql"))]
 
 SQL = """

@@ -18,6 +18,7 @@ from cli import main
 from db import queries
 from db.statistics import MAIL_OUTCOMES, Period, collect
 from tests.clinic import Clinic
+from tests.integration.batch_cases import refuse
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 11, 30), MOSCOW)
@@ -225,3 +226,19 @@ def test_doctor_names_events_on_other_days_and_stats_recounts_them(
     assert json.loads(statistics(*day).output)["events"] == []
     assert json.loads(statistics(*day, "--recount").output)["events"] == [{"type": "page_seen", "events": 1}]
     assert finding.format("none") in CliRunner().invoke(main, ["doctor"]).output
+
+
+def test_an_event_that_cannot_be_moved_holds_up_no_other(clinic: Clinic, environment: pytest.MonkeyPatch) -> None:
+    for second in range(9):
+        record(clinic, datetime(2026, 11, 23, 20, 30, second, tzinfo=UTC))
+    key = clinic.value("SELECT encode(min(key), 'hex') FROM balansity.analytics_event")
+    refuse(clinic, "balansity.analytics_event", f"OLD.key = decode('{key}', 'hex')")
+    environment.setenv("TIME_ZONE", "Asia/Yekaterinburg")
+    settings.current.cache_clear()
+    result = CliRunner().invoke(main, ["stats", "--recount"])
+    assert result.exit_code == 1
+    assert f"Skipped: event {key}: this row is not to be touched" in result.stderr
+    assert clinic.rows("SELECT day::text, events FROM balansity.analytics_daily ORDER BY 1") == [
+        ("2026-11-23", 1),
+        ("2026-11-24", 8),
+    ]

@@ -13,7 +13,7 @@ from domain.money import Sum
 from errors import PermanentError, ProviderAway, RetryableError
 from gateways import http
 from gateways import yookassa as gateway
-from tests.servers import yookassa
+from tests.servers import sendgrid, yookassa
 from tests.servers.yookassa import YooKassa
 
 
@@ -47,6 +47,24 @@ def test_a_provider_in_trouble_is_asked_again_later(provider: YooKassa, status: 
     provider.answers.append(status)
     with pytest.raises(RetryableError, match=f"answered {status}"):
         gateway.find_payment(provider.add_payment())
+
+
+@pytest.mark.parametrize("status", [403, 405, 429])
+def test_a_refusal_that_speaks_of_us_is_no_payments_fault(provider: YooKassa, status: int) -> None:
+    provider.answers.append(status)
+    with pytest.raises(ProviderAway, match=f"answered {status}"):
+        gateway.find_payment(provider.add_payment())
+
+
+def test_a_page_at_a_wrong_address_is_no_payments_fault(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider.answers.append("<html>Welcome to nginx!</html>")
+    with pytest.raises(ProviderAway, match="not YooKassa's API"):
+        gateway.find_payment(provider.add_payment())
+    with sendgrid.running() as another:  # it knows no such address, and says so in its own words
+        monkeypatch.setenv("YOOKASSA_API_URL", another.url)
+        settings.current.cache_clear()
+        with pytest.raises(ProviderAway, match="YOOKASSA_API_URL"):
+            gateway.refund(str(uuid4()), str(uuid4()), Sum(Decimal(1), "RUB"))
 
 
 @pytest.mark.parametrize("answer", ["no json", "[]", json.dumps({"status": "mood", "amount": {}})])

@@ -28,7 +28,8 @@ CREATE TABLE dramatiq.queue (
     pgmq_queue text,                                     -- where the bridge took it from
     pgmq_msg_id bigint,
     unique_key text,
-    error text                                           -- the last failure
+    error text,                                          -- the last failure
+    hastened integer                                     -- the attempt that waits for nothing if it is put back
 );
 
 -- Each index holds the rows of one state only, so that a claim never walks finished or future ones.
@@ -36,8 +37,8 @@ CREATE INDEX queue_due ON dramatiq.queue (queue_name, priority DESC, available_a
     WHERE state = 'queued' AND NOT delayed;
 CREATE INDEX queue_delayed ON dramatiq.queue (queue_name, available_at) WHERE state = 'queued' AND delayed;
 CREATE INDEX queue_claimed ON dramatiq.queue (claimed_by) WHERE state = 'consumed';
-CREATE INDEX queue_finished ON dramatiq.queue (mtime) WHERE state = 'done';
-CREATE INDEX queue_dead ON dramatiq.queue (mtime) WHERE state = 'rejected';
+CREATE INDEX queue_finished ON dramatiq.queue (mtime, message_id) WHERE state = 'done';
+CREATE INDEX queue_dead ON dramatiq.queue (mtime, message_id) WHERE state = 'rejected';
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue (unique_key) WHERE unique_key IS NOT NULL;
 
 -- The queue lives from updates: vacuum early, and never let a claim's index fill with dead entries for long.

@@ -18,6 +18,7 @@ DECLARE
     ids bigint[];
     messages jsonb[];
     times timestamptz[];
+    due timestamptz[];
     -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
     envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
     batch text := left(gen_random_uuid()::text, 24);
@@ -29,18 +30,19 @@ BEGIN
     -- to another reader, or is delayed.
     EXECUTE format(
         'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
              WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp()
              ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          ), others AS (
-             SELECT msg_id, message, enqueued_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
              WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp()
              ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          )
-         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at)
+         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at),
+                array_agg(greatest(due_at, enqueued_at))
          FROM (TABLE urgent UNION ALL TABLE others) AS visible',
         'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL)
-    INTO ids, messages, times USING p_limit;
+    INTO ids, messages, times, due USING p_limit;
     IF ids IS NULL THEN
         RETURN;
     END IF;
@@ -48,10 +50,10 @@ BEGIN
 
     RETURN QUERY
     WITH arrived AS (
-        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at,
+        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at, a.due_at,
                dramatiq.priority_of(a.body) AS urgency, t.sound,
                row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
-        FROM unnest(ids, messages, times) AS a (msg_id, body, sent_at),
+        FROM unnest(ids, messages, times, due) AS a (msg_id, body, sent_at, due_at),
              LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
     ), moved AS (
         INSERT INTO dramatiq.queue AS q
@@ -64,7 +66,7 @@ BEGIN
                    'kwargs', a.body - 'self',  -- no Python function can be called with that one
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
-               a.urgency, a.sent_at,
+               a.urgency, a.due_at,
                CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
                CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
                p_pgmq_queue, a.msg_id,

@@ -9,6 +9,31 @@ COMMENT ON FUNCTION dramatiq.is_pending IS
 'Whether a message waits or runs; false where it is done, dead or gone. In plpgsql, which keeps its plan: it is asked
 once for each of many rows.';
 
+CREATE FUNCTION dramatiq.sent_at(p_id text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0)
+        FROM dramatiq.queue WHERE message_id = p_id::uuid
+    );
+END $$;
+COMMENT ON FUNCTION dramatiq.sent_at IS
+'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
+it is not kept here.';
+
+CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN message #> '{options,retries}' IS NULL THEN available_at
+                    ELSE least(available_at, dramatiq.sent_at(p_id)) END
+        FROM dramatiq.queue WHERE message_id = p_id::uuid
+    );
+END $$;
+COMMENT ON FUNCTION dramatiq.due_since IS
+'Since when a message has been due; of one that was tried before, only when it was sent is known. NULL where it is not
+kept here.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
     SELECT argument
@@ -40,7 +65,9 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}', priority INTO body, urgency
+    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+               'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
+    INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;
     IF NOT FOUND THEN
         RETURN false;
@@ -85,20 +112,26 @@ END $$;
 COMMENT ON FUNCTION dramatiq.finish_along IS
 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
 
-CREATE FUNCTION dramatiq.hasten(p_ids uuid[]) RETURNS void
+CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     queues text[];
 BEGIN
+    -- In the order in which acks lock them.
+    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
         UPDATE dramatiq.queue q
-        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second'
+        SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
+            priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
+            hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND q.state = 'queued' AND q.delayed
+        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name
     )
     SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
     PERFORM dramatiq.ring(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.hasten IS
-'Makes messages that wait for their time due at once, in this order.';
+'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
+their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
+before: if it is, it takes its place in this order all the same.';

@@ -1,41 +1,47 @@
 -- Removes messages: by age, and by whom they speak of.
 
-CREATE FUNCTION dramatiq.purge(p_done_before timestamptz, p_dead_before timestamptz, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamptz) RETURNS bigint
 LANGUAGE sql AS $$
     -- What somebody is just sending back to work is locked, and stays.
-    WITH done AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'done' AND mtime < p_done_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
-    ), dead AS (
-        SELECT message_id FROM dramatiq.queue WHERE state = 'rejected' AND mtime < p_dead_before
-        LIMIT p_batch FOR UPDATE SKIP LOCKED
+    WITH old AS (
+        SELECT message_id FROM dramatiq.queue
+        WHERE message_id = ANY (p_ids) AND state = p_state AND mtime < p_before
+        FOR UPDATE SKIP LOCKED
     ), purged AS (
-        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE done UNION ALL TABLE dead) RETURNING 1
+        DELETE FROM dramatiq.queue WHERE message_id IN (TABLE old) RETURNING 1
     )
     SELECT count(*) FROM purged;
 $$;
 COMMENT ON FUNCTION dramatiq.purge IS
-'Deletes at most p_batch messages done before p_done_before or dead since before p_dead_before; returns how many.';
+'Deletes those of these messages that are still in this state, since before p_before; returns how many.';
 
-CREATE FUNCTION dramatiq.purge_archives(p_before timestamptz, p_batch integer) RETURNS bigint
+CREATE FUNCTION dramatiq.archived(
+    p_pgmq_queue text, p_before timestamptz, p_at timestamptz, p_after bigint, p_rows integer
+) RETURNS TABLE (msg_id bigint, archived_at timestamptz, bytes integer)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, archived_at, pg_column_size(message) FROM pgmq.%I
+         WHERE archived_at < $1 AND archived_at >= $2 AND (archived_at, msg_id) > ($2, $3)
+         ORDER BY archived_at, msg_id LIMIT $4', 'a_' || p_pgmq_queue)
+    USING p_before, coalesce(p_at, '-infinity'), coalesce(p_after, 0), p_rows;
+END $$;
+COMMENT ON FUNCTION dramatiq.archived IS
+'A page of what pgmq archived before p_before, after the message p_after of the time p_at: at most p_rows.';
+
+CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog
 AS $$
 DECLARE
-    queue text;
     purged bigint;
-    total bigint := 0;
 BEGIN
-    FOR queue IN SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue LOOP
-        EXECUTE format('DELETE FROM pgmq.%1$I WHERE msg_id IN (
-                            SELECT msg_id FROM pgmq.%1$I WHERE archived_at < $1 LIMIT $2)', 'a_' || queue)
-        USING p_before, p_batch;
-        GET DIAGNOSTICS purged = ROW_COUNT;
-        total := total + purged;
-    END LOOP;
-    RETURN total;
+    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', 'a_' || p_pgmq_queue) USING p_msg_ids;
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
 END $$;
-COMMENT ON FUNCTION dramatiq.purge_archives IS
-'Deletes at most p_batch archived messages of each routed queue from before p_before; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge_archive IS
+'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
 
 CREATE FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[])
 RETURNS TABLE (place text, removed bigint, remaining bigint)

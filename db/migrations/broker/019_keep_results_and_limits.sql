@@ -67,19 +67,3 @@ COMMENT ON FUNCTION dramatiq.count_and_sum IS
 'Adds to a counter unless the sum of p_keys would exceed p_high. Dramatiq''s windows name their counters key@second:
 who counts for one key waits for who does already, whichever second they stand at, and counts what stands at later
 seconds, too: the clock may have gone on while it waited, or be late on its machine.';
-
-CREATE FUNCTION dramatiq.purge_expired(p_batch integer) RETURNS bigint
-LANGUAGE sql AS $$
-    WITH results AS (
-        DELETE FROM dramatiq.result WHERE message_id IN (
-            SELECT message_id FROM dramatiq.result WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    ), counters AS (
-        DELETE FROM dramatiq.counter WHERE key IN (
-            SELECT key FROM dramatiq.counter WHERE expires_at < now() LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM counters);
-$$;
-COMMENT ON FUNCTION dramatiq.purge_expired IS
-'Deletes at most p_batch results and as many counters that have expired; returns how many.';

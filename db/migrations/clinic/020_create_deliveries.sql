@@ -8,7 +8,7 @@
 --                                           again), or not wanted
 -- A person may put failed and unknown ones back to planned.
 CREATE TABLE balansity.delivery (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- plan_delivery derives it from the key
     key text NOT NULL UNIQUE,               -- the business reason: one reason, one mail
     template text NOT NULL,
     recipient text,
@@ -22,11 +22,14 @@ CREATE TABLE balansity.delivery (
     )),
     reason text,                            -- why it is in this state, for a person
     attempts integer NOT NULL DEFAULT 0,
+    resends integer NOT NULL DEFAULT 0,     -- by a person: each is a mail of its own to the reader's mailbox
     message_id text NOT NULL,               -- the broker's message that works on it
     provider_message_id text,
     planned_at timestamptz NOT NULL,
     sent_at timestamptz,
-    changed_at timestamptz NOT NULL
+    changed_at timestamptz NOT NULL,
+    vouched_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- it had not left by then; a restore noticed later doubts it
+    held_at timestamptz                     -- when a restore made it unknown; such a one waits for a person
 );
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
@@ -63,10 +66,21 @@ CREATE TYPE balansity.mail_entry AS (
     scheduled_at timestamptz
 );
 
+CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
+LANGUAGE sql IMMUTABLE STRICT SET search_path = '' AS $$
+    -- RFC 9562's version 8, like a version 5 by SHA-256, which every server has.
+    SELECT overlay(overlay(
+        left(encode(sha256(convert_to('balansity.delivery:' || p_identity, 'UTF8')), 'hex'), 32)
+        PLACING '8' FROM 13) PLACING 'a' FROM 17)::uuid;
+$$;
+COMMENT ON FUNCTION balansity.delivery_id IS
+'The id that follows from what a mail is: made again after a restore, it is the same to providers and mailboxes.';
+
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
+    same_id uuid;
 BEGIN
     -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
     IF p_entry.numbered AND EXISTS (
@@ -74,16 +88,26 @@ BEGIN
     ) THEN
         p_entry.key := p_entry.key || ':' || p_entry.message_id;
     END IF;
+    -- After a restore it counts on from an old number, too: only with its time a number says which mail it is.
+    same_id := balansity.delivery_id(p_entry.key || CASE WHEN p_entry.numbered
+        THEN concat('@', extract(epoch FROM dramatiq.sent_at(p_entry.message_id))) ELSE '' END);
 
-    INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, user_id, planned_at, changed_at)
-    VALUES (
-        p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
-        balansity.now(), balansity.now()
+    INSERT INTO balansity.delivery (
+        id, key, message_id, template, recipient, subject, user_id, planned_at, changed_at, vouched_at
     )
-    ON CONFLICT (key) DO NOTHING
+    VALUES (
+        same_id, p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
+        balansity.now(), balansity.now(),
+        CASE WHEN balansity.was_due_before_restore(p_entry.key, p_entry.message_id) THEN '-infinity'
+             ELSE clock_timestamp() END
+    )
+    ON CONFLICT DO NOTHING
     RETURNING * INTO opened;
-    IF NOT FOUND THEN
-        SELECT * INTO STRICT opened FROM balansity.delivery d WHERE d.key = p_entry.key FOR UPDATE;
+    IF NOT FOUND THEN -- the key is another where the person has been forgotten since: the mail is the same
+        SELECT * INTO STRICT opened FROM balansity.delivery d
+        WHERE d.key = p_entry.key OR d.id = same_id
+        ORDER BY d.key = p_entry.key DESC LIMIT 1
+        FOR UPDATE;
     END IF;
     RETURN opened;
 END $$;
@@ -103,14 +127,16 @@ COMMENT ON FUNCTION balansity.may_have_left IS
 CREATE FUNCTION balansity.begin_delivery(
     p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,
     p_provider text, p_token uuid,
-    OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval
+    OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer
 ) LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
     busy constant interval := '30 seconds'; -- how soon to look again at what another message is sending
     opened balansity.delivery;
+    doubted boolean;
 BEGIN
+    PERFORM balansity.notice_restore(); -- no mail leaves a database that nobody has looked at
     IF p_refusal IS NULL AND NOT p_essential THEN
         SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
         INTO p_refusal, p_reason
@@ -118,6 +144,7 @@ BEGIN
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
+    doubted := p_refusal IS NULL AND balansity.is_doubted(opened, p_entry.message_id);
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, or was
     -- taken for dead. Nobody else knows whether the mail went out; if that worker lives, it tells.
     IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
@@ -135,8 +162,16 @@ BEGIN
         opened.state := 'planned';
     END IF;
 
+    IF doubted AND opened.state IN ('planned', 'unknown', 'superseded') AND opened.held_at IS NULL THEN
+        opened := balansity.hold_delivery(opened.id, p_entry);
+    END IF;
+
     delivery_id := opened.id;
     state := opened.state;
+    edition := opened.resends;
+    IF opened.state = 'unknown' AND opened.held_at IS NOT NULL THEN
+        RETURN;
+    END IF;
     wait := CASE opened.state WHEN 'sending' THEN busy WHEN 'unknown' THEN opened.changed_at + p_resend_after - present END;
     -- Whoever asks again for what was superseded has a reason again: the consultation was reinstated, or moved back.
     IF opened.state NOT IN ('planned', 'unknown', 'superseded')
@@ -155,7 +190,8 @@ BEGIN
     SET state = begin_delivery.state, reason = p_reason, message_id = p_entry.message_id, changed_at = present,
         appointment_id = coalesce(p_entry.appointment_id, d.appointment_id),
         scheduled_at = coalesce(p_entry.scheduled_at, d.scheduled_at),
-        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END
+        attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END,
+        vouched_at = CASE WHEN p_refusal IS NULL THEN clock_timestamp() ELSE d.vouched_at END
     WHERE d.id = opened.id;
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
@@ -170,7 +206,7 @@ COMMENT ON FUNCTION balansity.begin_delivery IS
 committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
 long to wait for news of one whose answer never came, NULL if a person decides; p_token is the attempt''s name.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
-long to wait before asking again, NULL if there is nothing left to do.';
+long to wait before asking again, NULL if there is nothing left to do. The edition counts a person''s resends.';
 
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text
@@ -275,13 +311,15 @@ BEGIN
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now()
+    UPDATE balansity.delivery
+    SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now(),
+        resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION balansity.resend_delivery IS
-'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again. Returns why that
-cannot be, NULL where it was done.';
+'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again, and the mail shows
+beside an earlier copy. Returns why that cannot be, NULL where it was done.';
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'

@@ -54,7 +54,8 @@ BEGIN
         reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = balansity.now()
-    WHERE d.id = p_delivery_id AND d.attempts > 0 -- else it never left, whatever anyone reports
+    WHERE d.id = p_delivery_id
+      AND (d.attempts > 0 OR d.held_at IS NOT NULL) -- else it never left, whatever anyone reports
       AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
 
     -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.

@@ -1,28 +1,43 @@
 -- Lets all workers share what one of them found out: that a provider is away. Nothing is spent on it until it is back.
 
 CREATE TABLE balansity.provider_state (
-    provider text PRIMARY KEY,              -- no row: nobody has found it away yet
+    provider text PRIMARY KEY,              -- no row: it has answered whatever it was asked
     state text NOT NULL CHECK (state IN ('available', 'away', 'probing')),
     since timestamptz NOT NULL,             -- when it went away, or came back
     reason text,                            -- the last refusal, for a person
-    noticed_by text NOT NULL,               -- the worker that noticed the change
+    noticed_by text NOT NULL,               -- the worker that noticed the change,
+    begun_by uuid,                          -- and the message that it had then
+    silences integer NOT NULL DEFAULT 0,    -- while available: calls in a row that got no answer
     probes integer NOT NULL DEFAULT 0,      -- that failed since it went away
+    probe uuid,                             -- the message that is the latest of them
     next_probe_at timestamptz NOT NULL      -- while probing: when the probe counts as lost
 );
+
+CREATE TABLE balansity.outage (             -- those that are over
+    provider text NOT NULL,
+    began_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    begun_by uuid
+);
+CREATE INDEX outage_by_end ON balansity.outage (provider, ended_at);
 
 CREATE TABLE balansity.held_message (
     message_id uuid PRIMARY KEY,            -- the broker's
     provider text NOT NULL,
-    deadline timestamptz                    -- after which it is of no use
+    deadline timestamptz NOT NULL,          -- after which it is of no use; or infinity
+    probes integer NOT NULL DEFAULT 0       -- that it has made in vain
 );
-CREATE INDEX held_message_in_line ON balansity.held_message (provider, deadline, message_id);
+CREATE INDEX held_message_in_line ON balansity.held_message (provider, probes, deadline, message_id);
+CREATE INDEX held_message_by_deadline ON balansity.held_message (provider, deadline, message_id);
 
 CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamptz) RETURNS interval
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
+    apart constant interval := '0.5 seconds';
     known balansity.provider_state;
+    mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
@@ -30,27 +45,34 @@ BEGIN
     IF NOT FOUND OR known.state = 'available' THEN
         RETURN NULL;
     END IF;
+    DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
+    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
+    VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
+    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline
+    RETURNING * INTO mine;
     IF known.next_probe_at <= present THEN
-        UPDATE balansity.provider_state SET state = 'probing', next_probe_at = present + lost WHERE provider = p_provider;
-        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
+        WHERE provider = p_provider;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id;
         RETURN NULL;
     END IF;
-    INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
-    VALUES (p_message_id, p_provider, p_deadline)
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline;
-    SELECT count(*) INTO ahead FROM balansity.held_message held
-    WHERE held.provider = p_provider
-      AND (coalesce(held.deadline, 'infinity'), held.message_id) < (coalesce(p_deadline, 'infinity'), p_message_id);
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END
-        + least(ahead * interval '0.5 seconds', '10 minutes');
+    SELECT count(*) INTO ahead FROM (
+        SELECT FROM balansity.held_message held
+        WHERE held.provider = p_provider
+          AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
+        LIMIT 1200
+    ) AS others;
+    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END + ahead * apart;
     RETURN least(pause, p_deadline - present + interval '1 second');
 END $$;
 COMMENT ON FUNCTION balansity.ask_for_provider IS
 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
-little later each, in case it is lost; each in time to be superseded.';
+little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
+not: one message that the provider will never have must not be the only one to ask for all.';
 
-CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text) RETURNS boolean
+CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid)
+RETURNS integer
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -58,49 +80,109 @@ DECLARE
     longest_pause constant interval := '1 minute';
     known balansity.provider_state;
 BEGIN
-    INSERT INTO balansity.provider_state (provider, state, since, reason, noticed_by, next_probe_at)
-    VALUES (p_provider, 'away', present, p_reason, p_worker, present + first_pause)
+    INSERT INTO balansity.provider_state (provider, state, since, noticed_by, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, present)
     ON CONFLICT (provider) DO NOTHING;
-    IF FOUND THEN
-        RETURN true;
-    END IF;
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
-        UPDATE balansity.provider_state
-        SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, probes = 0,
-            next_probe_at = present + first_pause
-        WHERE provider = p_provider;
-    ELSIF known.state = 'probing' THEN
+    IF known.state = 'probing' THEN
         UPDATE balansity.provider_state
         SET state = 'away', reason = p_reason, probes = known.probes + 1,
             next_probe_at = present + least(first_pause * 2 ^ least(known.probes + 1, 10), longest_pause)
         WHERE provider = p_provider;
     END IF;
-    RETURN known.state = 'available';
+    IF known.state <> 'available' THEN
+        RETURN 0;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'away', since = present, reason = p_reason, noticed_by = p_worker, begun_by = p_message_id, silences = 0,
+        probes = 0, next_probe_at = present + first_pause
+    WHERE provider = p_provider;
+    RETURN 1 + (SELECT count(*) FROM balansity.outage WHERE provider = p_provider AND begun_by = p_message_id);
 END $$;
 COMMENT ON FUNCTION balansity.provider_failed IS
-'A provider took nothing: it is away, and is asked once after each pause, which grow. Whether that was news.';
+'A provider took nothing: it is away, and is asked once after each pause, which grow. Returns 0 where that was known; else
+how many times it is now that this message has seemed to begin an outage.';
 
-CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS void
+CREATE FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid)
+RETURNS integer
 LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    most constant integer := 3;
+    known balansity.provider_state;
 BEGIN
-    UPDATE balansity.provider_state
-    SET state = 'available', since = balansity.now(), reason = NULL, noticed_by = p_worker, probes = 0
-    WHERE provider = p_provider AND state <> 'available';
-    IF FOUND THEN
-        PERFORM dramatiq.hasten(ARRAY(
-            SELECT message_id FROM balansity.held_message WHERE provider = p_provider ORDER BY deadline, message_id
-        ));
-        DELETE FROM balansity.held_message WHERE provider = p_provider;
+    INSERT INTO balansity.provider_state AS s (provider, state, since, noticed_by, silences, next_probe_at)
+    VALUES (p_provider, 'available', present, p_worker, 1, present)
+    ON CONFLICT (provider) DO UPDATE SET silences = s.silences + 1
+    RETURNING * INTO known;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+    IF known.state = 'available' AND known.silences < most THEN
+        RETURN 0;
     END IF;
+    RETURN balansity.provider_failed(p_provider, p_reason, p_worker, p_message_id);
+END $$;
+COMMENT ON FUNCTION balansity.provider_silent IS
+'A call got no answer. One may be bad luck; where three in a row do, or the one that was to probe, the provider is away.
+Returns what provider_failed does, 0 where it still counts as available.';
+
+CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    ids uuid[];
+    pressing bigint;
+BEGIN
+    PERFORM FROM balansity.provider_state WHERE provider = p_provider AND state = 'available' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    WITH gone AS (
+        DELETE FROM balansity.held_message WHERE message_id IN (
+            SELECT message_id FROM balansity.held_message WHERE provider = p_provider
+            ORDER BY deadline, message_id LIMIT p_limit)
+        RETURNING message_id, deadline
+    )
+    SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
+    INTO ids, pressing FROM gone;
+    PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
+    RETURN coalesce(cardinality(ids), 0);
+END $$;
+COMMENT ON FUNCTION balansity.let_go IS
+'Makes some of what was held for a provider due, by deadline, and before all else what has one; returns how many. Nothing
+while the provider is away. A batch at a time, so that a million end no statement.';
+
+CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    remembered constant interval := '90 days';
+    known balansity.provider_state;
+BEGIN
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'available' THEN
+        UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
+    END IF;
+    IF NOT FOUND OR known.state = 'available' THEN
+        RETURN false;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, begun_by = NULL, probes = 0
+    WHERE provider = p_provider;
+    INSERT INTO balansity.outage (provider, began_at, ended_at, begun_by)
+    VALUES (p_provider, known.since, present, known.begun_by);
+    DELETE FROM balansity.outage WHERE provider = p_provider AND ended_at < present - remembered;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
 END $$;
 COMMENT ON FUNCTION balansity.provider_worked IS
-'A provider is there: what was held for it is due, in the order of its deadlines.';
+'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
+was away.';
 
-CREATE FUNCTION balansity.provider_unasked(p_provider text) RETURNS void
-LANGUAGE sql SET search_path = '' AS $$
+CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
     UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
-    WHERE provider = p_provider AND state = 'probing';
-$$;
+    WHERE provider = p_provider AND state = 'probing' AND probe = p_message_id;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+END $$;
 COMMENT ON FUNCTION balansity.provider_unasked IS
-'The message that was to probe the provider had nothing to ask of it after all: the next one is.';
+'The message had nothing to ask of the provider after all: if it was to probe, the next one is.';

@@ -55,48 +55,30 @@ $$;
 COMMENT ON FUNCTION balansity.misplaced_events IS
 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
 
-CREATE FUNCTION balansity.recount_events(p_zone text) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = ''
-AS $$
-DECLARE
-    moved_events bigint;
-BEGIN
-    LOCK TABLE balansity.analytics_daily IN SHARE ROW EXCLUSIVE MODE;
-    WITH misplaced AS (
-        SELECT key, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
-        FROM balansity.analytics_event
-        WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
-    ), moved AS (
-        UPDATE balansity.analytics_event e SET day = m.right_day
-        FROM misplaced m WHERE m.key = e.key
-        RETURNING e.type, m.day, m.right_day
-    ), counted AS (
-        INSERT INTO balansity.analytics_daily AS daily (day, type, events)
-        SELECT day, type, sum(change)
-        FROM (SELECT day, type, -1 FROM moved UNION ALL SELECT right_day, type, 1 FROM moved) AS c (day, type, change)
-        GROUP BY day, type
-        ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
-    )
-    SELECT count(*) INTO moved_events FROM moved;
-    DELETE FROM balansity.analytics_daily WHERE events = 0;
-    RETURN moved_events;
-END $$;
-COMMENT ON FUNCTION balansity.recount_events IS
-'Moves those to their day, and their counts with them; returns how many. What was counted of events that are no longer
-kept stays. Under a lock: a second call at the same time would move the counts twice.';
-
-CREATE FUNCTION balansity.purge_events(p_before timestamptz, p_batch integer) RETURNS bigint
+CREATE FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
 AS $$
-    WITH purged AS (
-        DELETE FROM balansity.analytics_event WHERE key IN (
-            SELECT key FROM balansity.analytics_event
-            WHERE received_at < p_before ORDER BY received_at LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
+    -- Under their locks: a second call at the same time finds them on their day, and does not move their counts twice.
+    WITH misplaced AS (
+        SELECT key, type, day, (occurred_at AT TIME ZONE p_zone)::date AS right_day
+        FROM balansity.analytics_event
+        WHERE key = ANY (p_keys) AND day <> (occurred_at AT TIME ZONE p_zone)::date
+        ORDER BY key
+        FOR UPDATE
+    ), moved AS (
+        UPDATE balansity.analytics_event e SET day = m.right_day FROM misplaced m WHERE m.key = e.key
+    ), counted AS (
+        INSERT INTO balansity.analytics_daily AS daily (day, type, events)
+        SELECT day, type, sum(change)
+        FROM (SELECT day, type, -1 FROM misplaced UNION ALL SELECT right_day, type, 1 FROM misplaced)
+            AS c (day, type, change)
+        GROUP BY day, type
+        ORDER BY day, type
+        ON CONFLICT (day, type) DO UPDATE SET events = daily.events + excluded.events
     )
-    SELECT count(*) FROM purged
+    SELECT count(*) FROM misplaced
 $$;
-COMMENT ON FUNCTION balansity.purge_events IS
-'Deletes at most p_batch events received before p_before; returns how many. Their counts stay.';
+COMMENT ON FUNCTION balansity.recount_events IS
+'Moves those of these events that stand on another day than theirs to it, and their counts with them; returns how many.
+What was counted of events that are no longer kept stays.';

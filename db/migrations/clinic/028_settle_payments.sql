@@ -317,12 +317,24 @@ $$;
 COMMENT ON FUNCTION balansity.release_appointment IS
 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
 
-CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_attempt text, p_now timestamptz) RETURNS void
+CREATE FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE p_status WHEN 'failed' THEN coalesce(p_payment.external_payment_id, '') ELSE '' END;
+COMMENT ON FUNCTION balansity.payment_attempt IS
+'Which try at paying a status speaks of: after a failure the payer may try again, and hears of each at the provider.';
+
+CREATE FUNCTION balansity.payment_key(p_payment public.payments, p_status text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN concat_ws(':', 'payment', p_payment.id, p_status, nullif(balansity.payment_attempt(p_payment, p_status), ''));
+COMMENT ON FUNCTION balansity.payment_key IS
+'The business key of what is told about a payment''s status.';
+
+CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    key text := concat_ws(':', 'payment', p_payment.id, p_payment.status, nullif(p_attempt, ''));
+    key text := balansity.payment_key(p_payment, p_payment.status);
     facts jsonb := jsonb_build_object(
         'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency
     );
@@ -364,7 +376,6 @@ SET search_path = ''
 AS $$
 DECLARE
     payment public.payments;
-    attempt text := '';
     replay boolean;
 BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
@@ -373,11 +384,8 @@ BEGIN
         OR balansity.is_halted(payment.id) THEN
         RETURN;
     END IF;
-    IF payment.status = 'failed' THEN -- the payer may try again, and hears of each attempt at the provider
-        attempt := coalesce(payment.external_payment_id, '');
-    END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
-    VALUES (payment.id, payment.status, p_now, attempt)
+    VALUES (payment.id, payment.status, p_now, balansity.payment_attempt(payment, payment.status))
     ON CONFLICT DO NOTHING;
     replay := NOT FOUND;
     CASE payment.status
@@ -387,7 +395,7 @@ BEGIN
         WHEN 'failed' THEN NULL; -- only told
     END CASE;
     IF NOT replay THEN
-        PERFORM balansity.announce_payment(payment, attempt, p_now);
+        PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
 COMMENT ON FUNCTION balansity.settle_payment IS

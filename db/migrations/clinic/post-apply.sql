@@ -2,6 +2,7 @@
 
 DO $$
 BEGIN
+    PERFORM balansity.notice_restore();
     PERFORM dramatiq.close('balansity');
     PERFORM dramatiq.close(
         'public',

@@ -1,0 +1,79 @@
+"""`balansity restored`: the mails that may have left before the database was restored, and a person's decision."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+import settings
+from commands.output import json_option, moment, show_json, show_table
+from db import clock, queries
+from db.database import transaction
+from mail import restore
+
+SHOWN = 1000
+REMEDY = (
+    "Send them, as far as they are still true: --resend    They had left: --close    One of them: balansity deliveries"
+)
+
+
+@click.command()
+@click.option("--since", metavar="TIME", help="The database was restored to this time: hold what may have left since.")
+@click.option("--resend", "decision", flag_value="resend", help="Send all that is held, as far as it is still true.")
+@click.option("--close", "decision", flag_value="close", help="All that is held had been sent before the restore.")
+@json_option
+def restored(since: str | None, decision: str | None, *, as_json: bool) -> None:
+    """Show the mails that a restore holds, or decide about all of them.
+
+    A restored dump and a copied database are noticed by themselves. A point-in-time restore looks like a failover: say
+    so with --since, before the workers start. TIME is the one restored to, such as 2026-11-25T09:30, by the clinic's
+    clocks unless it has a zone. Whatever was due by now and has not left as far as this database knows, waits or is
+    running, is then held as `unknown` when its turn comes; what falls due later goes.
+
+    The provider's events settle what it delivered. SMTP servers cannot be asked, and SendGrid's list of messages is a
+    product of its own: look there for the ids shown here (custom argument `delivery`) or for the Message-ID.
+    """
+    if since is not None:
+        noticed_at = restore.hold(_moment(since))
+        click.echo(
+            f"What was due by {moment(noticed_at)} and has not left here is held: `balansity restored` shows it."
+        )
+    if decision == "resend":
+        _resend()
+    elif decision == "close":
+        click.echo(f"{restore.close()} mails are taken as sent.")
+    elif since is None:
+        _show(as_json=as_json)
+
+
+def _moment(given: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        raise click.BadParameter(f"{given!r} is no time such as 2026-11-25T09:30", param_hint="--since") from None
+    at = at if at.tzinfo else at.replace(tzinfo=settings.current().time_zone)
+    with transaction() as conn:
+        if at > clock.now(conn):
+            raise click.BadParameter(f"{given} is still to come", param_hint="--since")
+    return at
+
+
+def _resend() -> None:
+    outcomes = list(restore.release())
+    refused = [(name, why) for name, why in outcomes if why]
+    click.echo(f"{len(outcomes) - len(refused)} mails are on their way, unless their reason is gone.")
+    for name, why in refused:
+        click.echo(f"{name} is not: {why}")
+
+
+def _show(*, as_json: bool) -> None:
+    with transaction() as conn:
+        restores = [row._asdict() for row in queries.deliveries.restores(conn)]
+        held: list[dict[str, Any]] = [row._asdict() for row in queries.deliveries.held(conn, count=SHOWN)]
+    if as_json:
+        show_json({"restores": restores, "held": held})
+        return
+    show_table("Restores that hold mails", restores)
+    show_table("Mails that are held", held)
+    if held:
+        click.echo(REMEDY)

@@ -1,0 +1,162 @@
+"""What a run causes counts with its end: a run that others have taken over causes nothing, and none counts twice."""
+
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import dramatiq
+import pytest
+from dramatiq import group
+from dramatiq.errors import Retry
+from dramatiq.middleware import Callbacks, GroupCallbacks, Pipelines, SkipMessage
+
+from db.connection import Connection
+from db.database import pool
+from messaging.broker import PostgresBroker
+from messaging.limits import PostgresLimits
+from tests.integration.broker_cases import PATIENCE, run
+from tests.waiting import until
+
+Work = Callable[..., dramatiq.Worker]
+PATIENCE_SECONDS = PATIENCE / 1000
+TRACES = """
+    SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = 'caused'), (SELECT count(*) FROM dramatiq.result),
+           (SELECT count(*) FROM dramatiq.group_member)
+"""
+
+
+class Ends(dramatiq.Middleware):
+    """Hears when a run has ended for Dramatiq, and sends a message of its own when it does."""
+
+    def __init__(self) -> None:
+        self.heard = Event()
+
+    def after_process_message(
+        self, broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        if message.options.get("guest"):
+            broker.enqueue(caused("from a guest's hook"))
+
+    def after_ack(self, broker: Any, message: Any) -> None:
+        self.heard.set()
+
+    def after_nack(self, broker: Any, message: Any) -> None:
+        self.heard.set()
+
+
+def caused(what: str) -> dramatiq.Message[Any]:
+    return dramatiq.Message(queue_name="caused", actor_name="caused", args=(what,), kwargs={}, options={})
+
+
+@pytest.fixture
+def ends(broker: PostgresBroker) -> Ends:
+    ends = Ends()
+    broker.add_middleware(ends)
+    broker.declare_actor(dramatiq.actor(broker=broker, actor_name="caused", queue_name="caused")(lambda *_: None))
+    return ends
+
+
+CAUSING: dict[str, Any] = {
+    "store_results": True,
+    "pipe_target": caused("a successor").asdict(),
+    "on_success": "caused",
+    "on_failure": "caused",
+    "guest": True,
+}
+
+
+@pytest.mark.parametrize("end", ["return", "raise", "retry", "skip"])
+def test_a_run_that_was_taken_over_causes_nothing(
+    broker: PostgresBroker, work: Work, ends: Ends, connection: Connection, end: str
+) -> None:
+    began, go_on = Event(), Event()
+
+    @dramatiq.actor(broker=broker, max_retries=1 if end == "retry" else 0)
+    def stay() -> int:
+        began.set()
+        go_on.wait(PATIENCE_SECONDS)
+        match end:
+            case "raise":
+                raise ValueError("an actor's own")
+            case "retry":
+                raise Retry(delay=0)
+            case "skip":
+                raise SkipMessage("by the actor")
+        return 1
+
+    message = stay.send_with_options(**CAUSING)
+    work(threads=1)
+    assert began.wait(PATIENCE_SECONDS)
+    run(connection, "UPDATE dramatiq.queue SET attempt = attempt + 1, claimed_by = -1")  # as a rescue and a claim do
+    held = run(connection, "SELECT * FROM dramatiq.queue WHERE message_id = %s", message.message_id)
+    go_on.set()
+    assert ends.heard.wait(PATIENCE_SECONDS)
+    broker.close()  # what was to be written is written by then
+    assert run(connection, "SELECT * FROM dramatiq.queue WHERE message_id = %s", message.message_id) == held
+    assert run(connection, TRACES) == [(0, 0, 0)]
+
+
+@pytest.mark.parametrize(("end", "state"), [("return", "done"), ("raise", "rejected")])
+@pytest.mark.usefixtures("ends")
+def test_what_a_run_causes_is_there_with_its_end(
+    broker: PostgresBroker, connection: Connection, end: str, state: str
+) -> None:
+    @dramatiq.actor(broker=broker, max_retries=0)
+    def end_so() -> int:
+        if end == "raise":
+            raise ValueError("an actor's own")
+        return 1
+
+    message = end_so.send_with_options(**CAUSING)
+    worker = dramatiq.Worker(broker, worker_timeout=100, worker_threads=1, queues={"default"})
+    worker.start()
+    of_message = "SELECT state::text FROM dramatiq.queue WHERE message_id = %s"
+    until(lambda: run(connection, of_message, message.message_id) == [(state,)])
+    traces = run(connection, TRACES)
+    worker.stop()
+    assert traces == [
+        (3 if end == "return" else 2, 1, 0)
+    ]  # successor, callback, guest's message; no successor of a failure
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_group_counts_each_member_once_however_often_it_runs(
+    broker: PostgresBroker, work: Work, connection: Connection, by_hand: bool
+) -> None:
+    if by_hand:  # Dramatiq's own beside ours: each of these would count, send or retry once more
+        broker.middleware.extend([GroupCallbacks(PostgresLimits(pool)), Callbacks(), Pipelines()])
+    seen: list[str] = []
+    member = dramatiq.actor(broker=broker, actor_name="member")(seen.append)
+    over = dramatiq.actor(broker=broker, actor_name="over")(seen.append)
+    last = member.message("last")
+    members = group([member.message("first"), member.message("second"), last], broker=broker)
+    members.add_completion_callback(over.message("over"))
+    with pool.transaction() as conn, broker.transaction(conn):
+        members.run()
+        run(
+            conn,
+            "UPDATE dramatiq.queue SET delayed = true, available_at = 'infinity' WHERE message_id = %s",
+            last.message_id,
+        )
+    work()
+    until(lambda: {*seen} == {"first", "second"})
+    for _ in range(2):  # a run whose ack was undone: the server lost its last second, or a person had it run again
+        until(lambda: run(connection, "SELECT count(*) FROM dramatiq.queue WHERE state = 'done'") == [(2,)])
+        run(connection, "UPDATE dramatiq.queue SET state = 'queued' WHERE state = 'done'")
+    until(lambda: seen.count("first") == seen.count("second") == 3)
+    until(lambda: run(connection, "SELECT count(*) FROM dramatiq.queue WHERE state = 'done'") == [(2,)])
+    run(connection, "UPDATE dramatiq.queue SET delayed = false WHERE delayed")
+    run(connection, "UPDATE dramatiq.queue SET available_at = now() WHERE state = 'queued'")
+    broker.join("default", timeout=PATIENCE)
+    assert seen[6:] == ["last", "over"]
+    assert run(connection, "SELECT count(*) FROM dramatiq.open_group") == [(0,)]
+
+
+def test_a_group_that_no_member_touched_for_long_is_purged(broker: PostgresBroker, connection: Connection) -> None:
+    backend = next(each for each in broker.middleware if isinstance(each, GroupCallbacks)).rate_limiter_backend
+    assert backend.add("a group", 2, 1)
+    assert not backend.add("a group", 2, 1)
+    run(connection, "SELECT dramatiq.count_member('a group', gen_random_uuid())")
+    assert run(connection, "SELECT dramatiq.purge_groups(now() - interval '1 minute', 10)") == [(0,)]
+    assert run(connection, "SELECT dramatiq.purge_groups(now() + interval '1 minute', 10)") == [(1,)]
+    assert run(connection, "SELECT dramatiq.count_member('a group', gen_random_uuid())") == [(False,)]
