@@ -83,7 +83,7 @@ class Post:
 
     def end(self) -> None:
         """Leave nobody behind."""
-        self.lives[-1].process.tell(signal.SIGKILL)
+        self.lives[-1].process.kill()
 
     def _present(self) -> Life:
         """Who holds the post; where it has ended by itself, that is an oddity, and there is a new one."""
