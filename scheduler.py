@@ -89,7 +89,7 @@ def main() -> None:
 
 def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
     """Keep the schedule until something is put on `stop`."""
-    while not _run_step(synchronise, jobs):
+    while not _run_step(introduce, jobs):
         if _wait_for(stop):
             return
     clockwork = BackgroundScheduler(timezone=UTC)
@@ -116,7 +116,7 @@ def _wait_for(stop: SimpleQueue[int]) -> bool:
 
 def _look(jobs: Sequence[Job]) -> None:
     """Notice a restore, and enqueue what is due; a job that cannot be enqueued does not hold up the others."""
-    _run_step(notice_restore, jobs)
+    restore.look()
     for job in jobs:
         _run_step(enqueue_due, [job])
 
@@ -144,26 +144,44 @@ def _tell(step: str, why: str) -> None:
     troubles[step] = why
 
 
-def notice_restore(_now: datetime, _jobs: Sequence[Job]) -> None:
-    """The database may be exchanged under a running process."""
-    restore.notice()
+def publish(conn: Connection, jobs: Sequence[Job] = JOBS, now: datetime | None = None) -> None:
+    """Make this table of jobs the one that counts, in the caller's transaction; a changed schedule counts from now on.
+
+    Jobs that it does not name are retired: they plan nothing, keep their history, and begin anew when they come back.
+    """
+    now = now or clock.now(conn)
+    queries.jobs.limit_idling(conn)
+    for job in sorted(jobs, key=lambda job: job.name):  # two that publish at once do not wait for each other
+        row = queries.jobs.hold_job(conn, name=job.name)
+        if row is None:
+            queries.jobs.add_job(conn, **_described(job, now))
+            continue
+        if (row.schedule, row.time_zone) != (job.schedule, settings.current().time_zone.key):
+            if is_schedule(row.schedule):  # else a person wrote it, and it had no slots
+                _settle(conn, job, row, now)
+            queries.jobs.change_schedule(conn, **_described(job, now))
+            events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
+        queries.jobs.change_actor(conn, name=job.name, actor=job.actor.actor_name)
+    if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):
+        events.info("jobs_retired", count=retired)
 
 
-def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
-    """Make the database's rows say what the table of jobs says; a changed schedule counts from now on."""
-    zone = settings.current().time_zone.key
-    for job in jobs:
-        with _held(job.name) as (conn, row):
-            if row is None:
-                queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
-            elif (row.schedule, row.time_zone) != (job.schedule, zone):
-                if is_schedule(row.schedule):  # else a person wrote it, and it had no slots
-                    _settle(conn, job, row, now)
-                queries.jobs.change_schedule(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
-                events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
+def introduce(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
+    """Add the jobs that nobody has published or retired; of the others the published table knows better."""
     with transaction() as conn:
-        if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):
-            events.info("jobs_retired", count=retired)
+        for job in jobs:
+            queries.jobs.introduce_job(conn, **_described(job, now))
+
+
+def _described(job: Job, now: datetime) -> dict[str, Any]:
+    zone = settings.current().time_zone.key
+    return {
+        "name": job.name,
+        "schedule": job.schedule,
+        "time_zone": zone,
+        "actor": job.actor.actor_name,
+        "now": now,
+    }
 
 
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
@@ -173,11 +191,21 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
     count = 0
     for job in jobs:
         row = rows.get(job.name)
-        if row and not row.paused and (has_due(row, _zone(row), now) or is_ahead(row.planned_until, now)):
+        if (
+            row
+            and _is_ours(job, row)
+            and not row.paused
+            and (has_due(row, _zone(row), now) or is_ahead(row.planned_until, now))
+        ):
             with _held(job.name, wait=False) as (conn, held):
-                if held and not held.paused:
+                if held and _is_ours(job, held) and not held.paused:
                     count += _settle(conn, job, held, now)
     return count
+
+
+def _is_ours(job: Job, row: PlannedJob) -> bool:
+    """Whether the published job is done by the actor that this version would send it to."""
+    return row.actor in {None, job.actor.actor_name}
 
 
 def _zone(row: PlannedJob) -> ZoneInfo:

@@ -25,7 +25,7 @@ from pydantic import AfterValidator, BaseModel, Field, HttpUrl, PlainValidator, 
 from pydantic_core import ErrorDetails
 
 from errors import SettingsError
-from zones import zone_named
+from zones import Night, night, zone_named
 
 ROOT = Path(__file__).parent
 
@@ -102,6 +102,7 @@ Ascii = Annotated[str, AfterValidator(ascii_text)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
+Hours = Annotated[Night | None, PlainValidator(night)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
@@ -139,6 +140,10 @@ class Settings(BaseModel, frozen=True):
     email_rate_limit: Annotated[int, Field(ge=1, le=10_000)] = setting(
         "200", "mails a second at most, all workers together"
     )
+    email_night: Hours = setting(
+        "22:00-08:00",
+        "by the family's clocks: what an outage delayed for an hour waits for its end; empty: it does not",
+    )
     email_outbox_dir: Folder = setting("var/outbox", "where EMAIL_PROVIDER=file writes .eml files")
     sendgrid_api_key: str = setting("", "needed by EMAIL_PROVIDER=sendgrid", secret=True)
     sendgrid_api_url: WebAddress = setting("https://api.sendgrid.com", "SendGrid, or a stand-in for tests")
@@ -169,14 +174,20 @@ class Settings(BaseModel, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "how much is logged")
 
 
+OFF = {"email_night"}  # settings that mean something when they are set to nothing; the others have their default then
+
+
 def load(environment: Mapping[str, str]) -> Settings:
     """Read and check every setting.
 
     Raises:
         SettingsError: naming every setting that is wrong, its value unless secret, and the remedy.
     """
-    raw = {name: environment.get(name.upper(), "").strip() or it.default for name, it in Settings.model_fields.items()}
-    given = {name: text for name, text in raw.items() if text}
+    said = {name: environment[name.upper()].strip() for name in Settings.model_fields if name.upper() in environment}
+    raw = {name: said.get(name) or it.default for name, it in Settings.model_fields.items()}
+    given = {name: text for name, text in raw.items() if text} | {
+        name: "" for name in OFF & said.keys() if not said[name]
+    }
     problems = [*_missing_partners(given), *_misspelt_names(environment)]
     try:
         settings = Settings.model_validate(given)

@@ -5,8 +5,9 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
+from actors.holding import held_since, note_held
 from errors import PermanentError
-from mail.attempt import Wait
+from mail.attempt import Held, Wait
 from mail.delivery import deliver
 from mail.order import read_order
 
@@ -29,7 +30,16 @@ def send_email(**payload: Any) -> None:
     assert message, "dramatiq.middleware.CurrentMessage is active wherever actors run"  # noqa: S101
     tried = message.options.get("retries", 0)
     try:
-        deliver(read_order(payload), message.message_id, _key_in_pgmq(message), last_try=tried >= MAX_RETRIES)
+        deliver(
+            read_order(payload),
+            message.message_id,
+            _key_in_pgmq(message),
+            held_since=held_since(message),
+            last_try=tried >= MAX_RETRIES,
+        )
+    except Held:
+        note_held(message)
+        raise
     except Wait:
         message.options["retries"] = tried - 1  # Dramatiq is about to add one, as for any Retry
         raise

@@ -78,7 +78,7 @@ def process_payment(**payload: Any) -> None:
     throws=(PermanentError,),
 )
 def verify_open_payments(slot: str) -> None:
-    """Ask about what hangs, at growing intervals for 3 days, and make up for links that came late."""
+    """Ask about what hangs, at growing intervals for 3 days without outages, and make up for links that came late."""
     run_slot("verify-open-payments", slot, check_open_payments)
 
 

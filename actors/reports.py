@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 import settings
 from actors.emails import send_email
-from actors.holding import reaching
+from actors.holding import held_on, reaching
 from actors.runs import run_slot_in_parts
 from broker import broker
 from db import clock, queries
@@ -125,16 +125,17 @@ def _send(conn: Connection, check_up: CheckUp, key: ReportKey, report_id: UUID, 
     if message := CurrentMessage.get_current_message():
         queries.deliveries.doubt(conn, key=key_of_mail, cause=message.message_id)
     with broker.transaction(conn):
-        send_email.send(
-            to=check_up.email,
-            subject="Ваш отчет готов",
-            template="report_ready",
-            variables={
+        order = {
+            "to": check_up.email,
+            "subject": "Ваш отчет готов",
+            "template": "report_ready",
+            "variables": {
                 "name": check_up.reader_name,
                 "assessment_id": str(check_up.id),
                 "profile_name": check_up.first_name,
             },
-            report_id=str(report_id),
-            user_id=owner_id and str(owner_id),
-            key=key_of_mail,
-        )
+            "report_id": str(report_id),
+            "user_id": owner_id and str(owner_id),
+            "key": key_of_mail,
+        }
+        send_email.send_with_options(kwargs=order, **held_on())

@@ -24,6 +24,8 @@ from mail import restore
 from zones import zone_or
 
 LATE = timedelta(minutes=10)
+LONGEST_RUN = timedelta(minutes=10)  # Dramatiq's time limit, which no actor of ours raises
+GRACE = timedelta(minutes=2)  # for its end to be written
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
@@ -147,6 +149,29 @@ def _workers(conn: Connection) -> Finding:
     return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
 
 
+def _held(conn: Connection) -> Finding:
+    """What workers repair by themselves every few seconds; where they do not, a person restarts them."""
+    if held := queries.doctor.held_for_long(conn, seconds=(LONGEST_RUN + GRACE).total_seconds()):
+        remedy = "Restart these processes: others run what they held. Their logs say what they could not write."
+        return Finding("bad", f"Messages held for longer than any may run: {held}", remedy)
+    return Finding("good", "Messages held for longer than any may run: none")
+
+
+def _versions(conn: Connection) -> Finding:
+    missing = list(queries.doctor.missing_abilities(conn))
+    if not missing:
+        return Finding("good", "Messages that no worker can run: none")
+    listed = ", ".join(f"{each.ability} ({each.messages} since {moment(each.since)})" for each in missing)
+    if all(each.published for each in missing):
+        remedy = "Start workers of the published version, on the queues of these."
+        return Finding("note", f"Messages wait for workers that have: {listed}", remedy)
+    remedy = (
+        "Nobody has published all of these: deploy the version that has them (`balansity migrate`), or, where none "
+        "will come, `balansity dead --give-up ACTOR` makes dead letters of what waits."
+    )
+    return Finding("bad", f"Messages wait for workers that have: {listed}", remedy)
+
+
 def _schedule(conn: Connection) -> Finding:
     now = clock.now(conn)
     late = [
@@ -207,6 +232,13 @@ def _providers(conn: Connection) -> Finding:
     return Finding("good", "Providers that are away: none")
 
 
+def _sleepers(conn: Connection) -> Finding:
+    what = "Mails that wait for the morning"
+    if count := queries.deliveries.count_sleeping(conn):
+        return Finding("note", f"{what}: {count}", "An outage has delayed them; EMAIL_NIGHT says when they may leave.")
+    return Finding("good", f"{what}: none")
+
+
 def _restores(conn: Connection) -> Finding:
     restore.notice()
     held = queries.deliveries.count_held(conn)
@@ -235,11 +267,14 @@ LOOKS = (
     _pgmq,
     _views,
     _workers,
+    _held,
+    _versions,
     _schedule,
     _clock,
     _old_jobs,
     _events,
     _providers,
+    _sleepers,
     _restores,
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),

@@ -15,6 +15,8 @@ from db.connection import Connection
 from db.database import transaction
 from errors import BalansityError
 
+GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
+
 
 class DeadLetter(NamedTuple):
     """One that a person named; how large it is nobody asked."""
@@ -43,9 +45,14 @@ def status(*, as_json: bool) -> None:
 @click.argument("message_id", required=False)
 @click.option("--actor", help="Only those of this actor.")
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@click.option(
+    "--give-up", metavar="ACTOR", help="First make dead letters of what waits for an actor that no worker has."
+)
 @json_option
-def dead(*, message_id: str | None, actor: str | None, limit: int, as_json: bool) -> None:
+def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str | None, as_json: bool) -> None:
     """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
+    while give_up and _give_up(give_up):
+        pass
     with transaction() as conn:
         rows = (
             [queries.messages.show_dead(conn, id=_uuid(message_id))]
@@ -99,6 +106,12 @@ def _all_redriven(actor: str | None) -> Done:
 
 def _redrive(conn: Connection, message_ids: list[str]) -> dict[str, int]:
     return {"redriven": queries.messages.redrive(conn, ids=message_ids)}
+
+
+def _give_up(actor: str) -> int:
+    """Give up a batch of what waits for an actor; returns how many there were."""
+    with transaction() as conn:
+        return int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
 
 
 def _decoded(message: str) -> Any:

@@ -33,6 +33,7 @@ def restored(since: str | None, decision: str | None, *, as_json: bool) -> None:
     The provider's events settle what it delivered. SMTP servers cannot be asked, and SendGrid's list of messages is a
     product of its own: look there for the ids shown here (custom argument `delivery`) or for the Message-ID.
     """
+    restore.look()
     if since is not None:
         noticed_at = restore.hold(_moment(since))
         click.echo(

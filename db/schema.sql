@@ -362,14 +362,16 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) R
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, p_now + interval '5 minutes'
     FROM balansity.waiting_payment
-    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND since > p_now - interval '3 days'
+    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
+      AND NOT balansity.is_awaited('yookassa')
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.';
+COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
+one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
@@ -466,17 +468,17 @@ END $$;
 
 COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) IS 'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';
 
-CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT d.id
-    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
-    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
-                              sign.ids, sign.addresses)
+    SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
+    FROM balansity.delivery d
+    WHERE d.id = ANY (p_ids)
+      AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
 
-COMMENT ON FUNCTION balansity.deliveries_of(p_user_id uuid) IS 'The mails to a person, to whichever of their addresses.';
+COMMENT ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) IS 'Those of these mails that went to the person, to whichever of their addresses, each with whether it names them.';
 
 CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT
@@ -604,14 +606,14 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
         SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
         FROM balansity.waiting_payment
-        WHERE since <= p_now - interval '3 days'
+        WHERE balansity.is_stuck(since, p_now)
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 
-COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days; returns how many, each counted once.';
+COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days, outages aside; returns how many, each counted once.';
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -626,94 +628,74 @@ $$;
 
 COMMENT ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) IS 'A refund that the provider has not decided yet is asked about from now on.';
 
-CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
+CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH reminder AS (
         DELETE FROM balansity.reminder r
-        WHERE NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
+        WHERE r.appointment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
         RETURNING 1
     ), settlement AS (
         DELETE FROM balansity.payment_settlement s
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
+        WHERE s.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
         RETURNING 1
     ), flag AS (
         DELETE FROM balansity.payment_flag f
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
+        WHERE f.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
         RETURNING 1
     ), payment_check AS (
         DELETE FROM balansity.payment_check c
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
+        WHERE c.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
         RETURNING 1
     )
     SELECT count(*)
     FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
 $$;
 
-COMMENT ON FUNCTION balansity.forget_deleted() IS 'Returns how many notes were removed.';
+COMMENT ON FUNCTION balansity.forget_deleted(p_ids uuid[]) IS 'Removes the notes about those of these appointments and payments that are gone; returns how many notes.';
 
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint, remaining bigint)
+CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    sign record;
-    deliveries uuid[];
+    forgotten bigint;
 BEGIN
-    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
-
-    FOR what, removed, remaining IN
-        SELECT CASE place WHEN 'pgmq' THEN 'messages of pgmq, archived ones too' ELSE 'messages of the broker' END,
-               f.removed, f.remaining
-        FROM dramatiq.forget(
-            'balansity.message_speaks_of'::regproc, to_jsonb(sign) || jsonb_build_object('user_id', p_user_id),
-            ARRAY['process_payment']
-        ) AS f
-    LOOP
-        RETURN NEXT;
-    END LOOP;
-    remaining := 0;
-
-    what := 'links in analytics events';
-    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
-    WHERE e.user_id = p_user_id
-       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the list of suppressed ones';
-    DELETE FROM balansity.suppression s
-    WHERE balansity.speaks_of(
-        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
-        sign.ids, sign.addresses
-    );
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the mail ledger';
-    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
         scheduled_at = NULL,
         state = CASE
             WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
         END
-    WHERE id = ANY (deliveries);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
-    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
-    RETURN NEXT;
-
-    what := 'notes about deleted appointments and payments';
-    removed := balansity.forget_deleted();
-    RETURN NEXT;
+    WHERE id = ANY (p_ids);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (p_ids);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (p_ids);
+    RETURN forgotten;
 END $$;
 
-COMMENT ON FUNCTION balansity.forget_person(p_user_id uuid) IS 'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
-speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
-money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
-keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
+COMMENT ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) IS 'Takes whoever they went to out of these mails; returns how many. What was planned is closed as what is known of it.';
+
+CREATE FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+        WHERE e.key = ANY (p_keys)
+          AND (e.user_id = (p_person ->> 'user_id')::uuid
+               OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_person))
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) IS 'Of these events, takes the person out of theirs; the counts stay. Returns how many.';
 
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     LANGUAGE sql
@@ -724,6 +706,22 @@ CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
 $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
+
+CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        DELETE FROM balansity.suppression s
+        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+            s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
+        )
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -824,6 +822,7 @@ CREATE TABLE balansity.delivery (
     message_id text NOT NULL,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
+    postponed_until timestamp with time zone,
     sent_at timestamp with time zone,
     changed_at timestamp with time zone NOT NULL,
     vouched_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -879,6 +878,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
 
+CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available') AND EXISTS (
+        SELECT FROM balansity.held_message WHERE provider = p_provider AND dramatiq.is_pending(message_id));
+$$;
+
+COMMENT ON FUNCTION balansity.is_awaited(p_provider text) IS 'Whether a provider is away and a message waits that is going to notice when it is back: nothing else need ask meanwhile.';
+
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -927,6 +936,16 @@ CREATE FUNCTION balansity.is_here(p_home balansity.home) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
+
+CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT p_since <= p_now - interval '3 days'
+       AND p_since <= p_now - interval '3 days' - balansity.time_away('yookassa', p_since, p_now)
+$$;
+
+COMMENT ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) IS 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
 
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -978,29 +997,33 @@ COMMENT ON FUNCTION balansity.let_go(p_provider text, p_limit integer) IS 'Makes
 while the provider is away. A batch at a time, so that a million end no statement.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-    SELECT EXISTS (
+BEGIN
+    RETURN EXISTS (
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    ) OR EXISTS (
+        SELECT FROM balansity.delivery WHERE id = p_delivery_id AND vouched_at <= balansity.latest_restore()
     );
-$$;
+END $$;
 
-COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
+COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether it may have gone out without our knowing: no answer came to an attempt, none was recorded, or a restore has
+undone what was.';
 
-CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
+    RETURN COALESCE(((lower(p_text) ~ (p_person ->> 'ids'::text)) OR ((lower(COALESCE(p_named_user, (p_person ->> 'user_id'::text))) = (p_person ->> 'user_id'::text)) AND (lower(p_text) ~ (p_person ->> 'addresses'::text)))), false);
 
-COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) IS 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
-addresses change hands.';
+COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) IS 'Whether a text is about the person of these signs. One that names its user is another''s if that is another, whatever
+address it has: addresses change hands.';
 
 CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), ((p_person ->> 'user_id'::text))::uuid, (p_person ->> 'ids'::text), (p_person ->> 'addresses'::text));
+    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), p_person);
 
-COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget.';
+COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -1131,6 +1154,19 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Opens the delivery of a business reason under its lock; a new one is planned.';
+
+CREATE FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    UPDATE balansity.delivery d SET postponed_until = p_until, reason = p_reason, changed_at = balansity.now()
+    WHERE d.id = opened.id AND d.state = 'planned';
+END $$;
+
+COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -1501,22 +1537,24 @@ END $$;
 
 COMMENT ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
 
-CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) RETURNS record
+CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT
-        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
-        (
+    SELECT jsonb_build_object(
+        'user_id', p_user_id,
+        'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        'addresses', (
             -- Not within a longer address: joanna@example.com is somebody else.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'
             FROM balansity.addresses_of(p_user_id) AS theirs (address)
         )
+    )
 $$;
 
-COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) IS 'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
+COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -1568,6 +1606,21 @@ END $$;
 
 COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
 is further away than p_patience is not taken: the caller comes back later.';
+
+CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT coalesce(sum(least(ended_at, p_to) - greatest(began_at, p_from)), interval '0')
+    FROM (
+        SELECT began_at, ended_at FROM balansity.outage WHERE provider = p_provider AND ended_at > p_from
+        UNION ALL
+        SELECT since, p_to FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available'
+    ) AS outages
+    WHERE began_at < p_to;
+$$;
+
+COMMENT ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'For how long a provider was away between two times: that is no time in which it could have answered.';
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -1937,7 +1990,7 @@ BEGIN
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
-            attempt = q.attempt + 1, claimed_by = NULL
+            attempt = q.attempt + 1, claimed_by = NULL, waits_for = NULL
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name
     )
@@ -1987,7 +2040,9 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NOT NULL THEN
+    IF p_after IS NULL THEN
+        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+    ELSE
         SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
         FROM dramatiq.queue AS q WHERE q.message_id = p_after;
     END IF;
@@ -1995,7 +2050,7 @@ BEGIN
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
@@ -2013,7 +2068,10 @@ BEGIN
     -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
     -- there is room for, so that what is sent straight to the queue does not hold them up.
     moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
         FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
@@ -2051,51 +2109,56 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
 
-CREATE FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) RETURNS TABLE(place text, removed bigint, remaining bigint)
+CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT p_required <@ given AND (p_accepted IS NULL OR given <@ p_accepted)
+    FROM (SELECT p_accepted[1:jsonb_array_length(p_message -> 'args')]
+                 || ARRAY(SELECT jsonb_object_keys(p_message -> 'kwargs'))) AS a (given);
+$$;
+
+COMMENT ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) IS 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
+
+CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
     AS $_$
-DECLARE
-    kept_queue text;
-    keeps boolean;
-    affected bigint;
 BEGIN
-    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
-    place := 'pgmq';
-    removed := 0;
-    remaining := 0;
-    FOR kept_queue, keeps IN
-        SELECT kind || m.queue_name, kind = 'q_' AND a.name = ANY (p_kept_actors)
-        FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
-        ORDER BY m.queue_name, kind DESC
-    LOOP
-        EXECUTE format('%s FROM pgmq.%I WHERE %s(message::text, message, $1)',
-                       CASE WHEN keeps THEN 'SELECT' ELSE 'DELETE' END, kept_queue, p_speaks_of)
-        USING p_subject;
-        GET DIAGNOSTICS affected = ROW_COUNT;
-        removed := removed + CASE WHEN keeps THEN 0 ELSE affected END;
-        remaining := remaining + CASE WHEN keeps THEN affected ELSE 0 END;
-    END LOOP;
-    RETURN NEXT;
-
-    place := 'broker';
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
                     state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue
-             WHERE %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
+             WHERE message_id = ANY ($3) AND %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
              FOR UPDATE
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+             RETURNING 1
          )
-         SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) FROM theirs', p_speaks_of)
-    INTO removed, remaining USING p_subject, p_kept_actors;
-    RETURN NEXT;
+         SELECT (SELECT count(*) FROM deleted),
+                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_speaks_of)
+    INTO removed, kept USING p_subject, p_kept_actors, p_ids;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) IS 'Removes the messages that speak of a subject from the pgmq queues and archives of all routes and from the broker; says
-how many of each, and how many remain: what a worker holds right now, and what waits for one of p_kept_actors.
-p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
+COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
+right now and what waits for one of p_kept_actors.';
+
+CREATE FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format('SELECT coalesce(array_agg(msg_id), ''{}'') FROM pgmq.%I
+                    WHERE msg_id = ANY ($2) AND %s(message::text, message, $1)', p_table, p_speaks_of)
+    INTO kept USING p_subject, p_msg_ids;
+    removed := 0;
+    IF NOT p_keep AND kept <> '{}' THEN
+        EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', p_table) USING kept;
+        GET DIAGNOSTICS removed = ROW_COUNT;
+        kept := '{}';
+    END IF;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) IS 'Of these messages of a queue or an archive, removes those that speak of a subject, or keeps them; says how many are gone
+and which are kept. p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
 
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2171,6 +2234,25 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
+CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    given_up bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state = 'queued' AND waits_for IS NOT NULL AND message ->> 'actor_name' = p_actor
+        LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS given_up = ROW_COUNT;
+    RETURN given_up;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, when a person decides that none will come; returns how many,
+p_limit at most.';
+
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2196,20 +2278,33 @@ COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes m
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker SET beats = p_beats, abilities = p_abilities, heartbeat_at = clock_timestamp() WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities) VALUES (p_worker, p_host, p_pid, p_beats, p_abilities);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
+
+CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
+                  coalesce(w.pid::text, 'unknown'))
+    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    WHERE q.state = 'consumed' AND q.mtime < now() - p_longer_than
+    GROUP BY q.claimed_by, w.host, w.pid
+    ORDER BY q.claimed_by;
+$$;
+
+COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2226,10 +2321,27 @@ CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boo
     AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments);
 $$;
 
-COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed.';
+COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
+
+CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, messages bigint, since timestamp with time zone, published boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT waits_for, count(*), min(available_at),
+           EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
+    FROM dramatiq.queue q
+    WHERE state = 'queued' AND waits_for IS NOT NULL
+    GROUP BY waits_for
+    HAVING min(available_at) < now() - interval '1 minute'
+        OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE q.waits_for = ANY (w.abilities))
+    ORDER BY waits_for;
+$$;
+
+COMMENT ON FUNCTION dramatiq.missing_abilities() IS 'Actors, or signatures of theirs, that messages wait for and no worker has, or none that takes their queue: how many
+messages, since when the first was due, and whether the published contract knows it.';
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -2255,12 +2367,30 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
 
+CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT signature FROM (
+        SELECT 1 AS place, a.signature FROM dramatiq.actor a WHERE a.name = p_actor
+        UNION ALL
+        SELECT 2, able.signature
+        FROM dramatiq.worker w, unnest(w.abilities) AS able (signature) WHERE starts_with(able.signature, p_actor || '(')
+    ) AS known
+    WHERE signature <> p_signature
+    ORDER BY place, signature DESC LIMIT 1;
+$$;
+
+COMMENT ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) IS 'What else an actor is called with: as it is published, or as another worker has it; NULL where all agree.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        SELECT message FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
         SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
@@ -2269,8 +2399,21 @@ CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURN
     WHERE argument IS NOT NULL;
 $$;
 
-COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
 index: a single one would walk the finished messages too.';
+
+CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, coalesce(pg_column_size(message), 0) FROM pgmq.%I WHERE msg_id > $1 ORDER BY msg_id LIMIT $2',
+        p_table)
+    USING coalesce(p_after, 0), p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) IS 'A page of a queue''s or an archive''s messages, after p_after: at most p_rows.';
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2374,6 +2517,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) IS 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
+CREATE FUNCTION dramatiq.relabel_aside(p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    relabelled bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q SET waits_for = fitting.signature
+    FROM (
+        SELECT w.message_id, a.signature FROM dramatiq.queue AS w JOIN dramatiq.actor AS a
+            ON starts_with(w.waits_for, a.name || '(') AND w.waits_for <> a.signature
+        WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
+        LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
+    ) AS fitting
+    WHERE q.message_id = fitting.message_id;
+    GET DIAGNOSTICS relabelled = ROW_COUNT;
+    RETURN relabelled;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.relabel_aside(p_limit integer) IS 'Lets messages whose arguments an earlier signature of their actor took wait for the one that is published now, where it
+takes them too; returns how many, p_limit at most.';
+
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2395,11 +2559,8 @@ END $$;
 COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
 CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS $$
-DECLARE
-    queues text[];
-BEGIN
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
             SELECT w.id FROM dramatiq.worker AS w
@@ -2412,27 +2573,31 @@ BEGIN
             claimed_by IN (SELECT id FROM dead)
             OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
         FOR UPDATE SKIP LOCKED
-    ), rescued AS (
-        UPDATE dramatiq.queue AS q
-        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
-            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
-            delayed = rescues > 0,
-            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
-                                ELSE available_at END,
-            error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
-        WHERE message_id IN (SELECT message_id FROM stranded)
-        RETURNING queue_name
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
-    PERFORM dramatiq.ring(queues);
-    RETURN cardinality(queues);
-END $$;
+    SELECT dramatiq.take_over(array_agg(message_id), 'Worker %s died while it held this message (death %s).',
+                              p_most_rescues)
+    FROM stranded;
+$$;
 
 COMMENT ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) IS 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
-that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more
-likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time, so that a
-killer does not take the same neighbours with it again. A locked row waits for the next round: the worker that rescues
-must not be kept from its own heartbeat.';
+that have no row; which are dead no time in a table can tell. A locked row waits for the next round: the worker that
+rescues must not be kept from its own heartbeat.';
+
+CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH lost AS (
+        SELECT q.message_id FROM dramatiq.queue AS q
+        JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
+        WHERE q.state = 'consumed'
+        ORDER BY q.message_id FOR UPDATE OF q
+    )
+    SELECT dramatiq.take_over(array_agg(message_id), 'A thread of worker %s left this message without an end (%s so far).',
+                              p_most_rescues)
+    FROM lost;
+$$;
+
+COMMENT ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) IS 'Puts back the claims of a living worker that none of its threads runs any more.';
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
@@ -2479,6 +2644,17 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
+
+CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
+    LANGUAGE sql STABLE
+    AS $$
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
+    SELECT kind || m.queue_name, CASE kind WHEN 'q_' THEN a.name END
+    FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
+    ORDER BY m.queue_name, kind DESC;
+$$;
+
+COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold what was sent to actors: each route''s queue, with its actor, and then its archive.';
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2593,6 +2769,53 @@ END $$;
 COMMENT ON FUNCTION dramatiq.sent_at(p_id text) IS 'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
 it is not kept here.';
 
+CREATE FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    moved integer;
+BEGIN
+    RETURN QUERY
+    UPDATE dramatiq.queue AS q
+    SET state = 'queued', claimed_by = NULL, mtime = now(), waits_for = strange.ability
+    FROM (
+        SELECT message_id, attempt,
+               CASE WHEN signature IS NULL THEN actor ELSE dramatiq.others_signature(actor, signature) END AS ability
+        FROM unnest(p_ids, p_attempts, p_actors, p_signatures) AS s (message_id, attempt, actor, signature)
+    ) AS strange
+    WHERE q.message_id = strange.message_id AND q.attempt = strange.attempt AND q.state::text = 'consumed'
+        AND strange.ability IS NOT NULL
+    RETURNING q.message_id::text;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved = 0 THEN
+        RETURN;
+    END IF;
+
+    -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
+    UPDATE dramatiq.queue AS q SET waits_for = q.message ->> 'actor_name'
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
+            SELECT message_id FROM (
+                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.queue
+                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                ORDER BY priority DESC, available_at, position LIMIT 10000
+            ) AS head
+            WHERE actor <> ALL (p_known))
+        FOR UPDATE SKIP LOCKED);
+    PERFORM dramatiq.ring(ARRAY[p_queue]);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) IS 'Hands back claims that a worker cannot run, for one that can: an actor that it has not (its signature is NULL), or
+arguments that do not fit its signature while somebody else''s differs. Returns what it took; what is left would fail
+anywhere. Messages for unknown actors among the first 10,000 of the queue go the same way, so that what stands behind
+them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
+
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
     LANGUAGE plpgsql
     AS $_$
@@ -2601,7 +2824,8 @@ BEGIN
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs'
     FROM dramatiq.queue q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
     LIMIT p_limit
     FOR UPDATE SKIP LOCKED;
@@ -2617,11 +2841,63 @@ COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
 transaction ends.';
 
+CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH rescued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
+            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            delayed = rescues > 0,
+            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
+                                ELSE available_at END,
+            error = format(p_why, q.claimed_by, rescues + 1)
+        WHERE message_id = ANY (p_ids) AND state = 'consumed'
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) IS 'Puts claimed messages back whose run has come to nothing. p_why is said with the worker and the count of such ends. A
+message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What
+was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
+
+CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM dramatiq.queue
+                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    UPDATE dramatiq.queue AS q SET waits_for = NULL
+    WHERE q.message_id IN (
+        SELECT mine.message_id
+        FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
+            ORDER BY priority DESC, available_at, position LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ) AS mine);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) IS 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
+
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT queue_name FROM dramatiq.queue
-    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
@@ -2834,6 +3110,7 @@ CREATE TABLE balansity.job (
     id bigint NOT NULL,
     schedule text NOT NULL,
     time_zone text NOT NULL,
+    actor text,
     paused boolean DEFAULT false NOT NULL,
     retired boolean DEFAULT false NOT NULL,
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
@@ -2931,13 +3208,6 @@ CREATE UNLOGGED TABLE balansity.mail_pace (
     free_at timestamp with time zone NOT NULL
 );
 
-CREATE TABLE balansity.outage (
-    provider text NOT NULL,
-    began_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    begun_by uuid
-);
-
 CREATE TABLE balansity.payment_check (
     payment_id uuid NOT NULL,
     checks integer NOT NULL,
@@ -2951,6 +3221,36 @@ CREATE TABLE balansity.payment_settlement (
     status text NOT NULL,
     settled_at timestamp with time zone NOT NULL,
     attempt text NOT NULL
+);
+
+CREATE TABLE balansity.reminder (
+    appointment_id uuid NOT NULL,
+    kind text NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
+);
+
+CREATE VIEW balansity.noted AS
+ SELECT reminder.appointment_id AS id
+   FROM balansity.reminder
+UNION ALL
+ SELECT payment_settlement.payment_id AS id
+   FROM balansity.payment_settlement
+UNION ALL
+ SELECT payment_flag.payment_id AS id
+   FROM balansity.payment_flag
+UNION ALL
+ SELECT payment_check.payment_id AS id
+   FROM balansity.payment_check;
+
+COMMENT ON VIEW balansity.noted IS 'The appointments and payments that we noted something about.';
+
+CREATE TABLE balansity.outage (
+    provider text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    begun_by uuid
 );
 
 CREATE TABLE balansity.payment_transition (
@@ -2970,14 +3270,6 @@ CREATE TABLE balansity.provider_state (
     probe uuid,
     next_probe_at timestamp with time zone NOT NULL,
     CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
-);
-
-CREATE TABLE balansity.reminder (
-    appointment_id uuid NOT NULL,
-    kind text NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
 );
 
 CREATE TABLE balansity.report (
@@ -3063,10 +3355,12 @@ CREATE TABLE dramatiq.actor (
     priority integer DEFAULT 0 NOT NULL,
     required text[] DEFAULT '{}'::text[] NOT NULL,
     accepted text[],
+    signature text NOT NULL,
     pgmq_queue text
 );
 
-COMMENT ON TABLE dramatiq.actor IS 'The actors that exist, so that SQL can refuse a message that nobody could run. Written whenever actors are published.';
+COMMENT ON TABLE dramatiq.actor IS 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,
+of whatever version; a process that starts adds only what no `migrate` has published or retired.';
 
 CREATE TABLE dramatiq.counter (
     key text NOT NULL COLLATE pg_catalog."C",
@@ -3092,7 +3386,8 @@ CREATE TABLE dramatiq.queue (
     pgmq_msg_id bigint,
     unique_key text,
     error text,
-    hastened integer
+    hastened integer,
+    waits_for text
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
@@ -3137,10 +3432,17 @@ CREATE TABLE dramatiq.result (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE dramatiq.retired_actor (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
+
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
     host text NOT NULL,
     pid integer NOT NULL,
+    abilities text[] DEFAULT '{}'::text[] NOT NULL,
     beats bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
@@ -3310,6 +3612,9 @@ ALTER TABLE ONLY dramatiq.queue
 ALTER TABLE ONLY dramatiq.result
     ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
 
+ALTER TABLE ONLY dramatiq.retired_actor
+    ADD CONSTRAINT retired_actor_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
@@ -3379,13 +3684,15 @@ CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
 CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
 
+CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
+
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
-CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
+CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
 CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
 
@@ -3512,7 +3819,7 @@ REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, 
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
 
@@ -3532,11 +3839,15 @@ REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time z
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deleted(p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3552,11 +3863,15 @@ REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FR
 
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_awaited(p_provider text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 
@@ -3568,7 +3883,7 @@ REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM P
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
 
@@ -3587,6 +3902,8 @@ REVOKE ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_st
 REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 
@@ -3620,13 +3937,15 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
@@ -3674,7 +3993,11 @@ REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
@@ -3682,19 +4005,29 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
@@ -3710,9 +4043,13 @@ REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 
@@ -3720,13 +4057,21 @@ REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 

@@ -23,6 +23,10 @@ class Wait(Retry):
         super().__init__(why, delay=int(seconds * 1000))  # type: ignore[no-untyped-call]
 
 
+class Held(Wait):
+    """To be run again once its provider is back."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A call to the provider that the ledger knows about: its delivery is `sending`."""

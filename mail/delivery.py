@@ -10,8 +10,8 @@ from errors import PermanentError, ProviderAway, ProviderBusy, ProviderHeld
 from gateways import availability, report_storage
 from gateways import mail as gateway
 from log import EventLogger, first_line
-from mail import attempt, ledger, letter, pace
-from mail.attempt import Attempt, Wait
+from mail import attempt, ledger, letter, night, pace
+from mail.attempt import Attempt, Held, Wait
 from mail.guard import Superseded, deadline
 from mail.ledger import Entry, Refusal
 from mail.letter import Letter
@@ -27,18 +27,27 @@ class Draft(NamedTuple):
     letter: Letter | Refusal
 
 
-def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, last_try: bool = False) -> None:
+def deliver(
+    order: MailOrder,
+    message_id: str,
+    pgmq_key: str | None = None,
+    *,
+    held_since: datetime | None = None,
+    last_try: bool = False,
+) -> None:
     """Send what `order` asks for, unless the ledger says that it went out already or must not.
 
-    A message that came through pgmq has a `pgmq_key`, for orders without a key of their own. What fails on the
-    `last_try` will not be tried again.
+    A message that came through pgmq has a `pgmq_key`, for orders without a key of their own. What an outage has
+    `held_since` then may have to wait for the morning. What fails on the `last_try` will not be tried again.
 
     Raises:
-        Wait: it is not the mail's time yet.
+        Wait: it is not the mail's time yet; Held: for its provider is away.
         Retry, RetryableError: the provider did not take it this time.
     """
     entry = Entry.of(order, message_id, pgmq_key)
     try:
+        if held_since is not None:
+            _let_sleep(prepare(order, entry), held_since)
         if _is_reachable(order, entry):
             pace.keep()  # before the decision: what is decided then is true when the provider is called
             _send(prepare(order, entry))
@@ -46,13 +55,27 @@ def deliver(order: MailOrder, message_id: str, pgmq_key: str | None = None, *, l
         if not isinstance(busy, ProviderHeld):
             availability.unasked(gateway.provider(), message_id)
         ledger.plan(entry)  # the wait may be long: the ledger knows of it
-        raise Wait(str(busy), busy.seconds) from None
+        raise (Held if isinstance(busy, ProviderHeld) else Wait)(str(busy), busy.seconds) from None
     except Wait:
         raise
     except BaseException as error:  # Dramatiq counts its interrupts as failures too
         if last_try:
             ledger.give_up(entry, type(error).__name__)
         raise
+
+
+def _let_sleep(draft: Draft, held_since: datetime) -> None:
+    """Keep what an outage has delayed for long from the family's night.
+
+    Raises:
+        Wait: until the night's end; meanwhile it waits for no provider, and probes none.
+    """
+    if isinstance(draft.letter, Letter):
+        try:
+            night.let_sleep(draft.entry, draft.letter, _deadline(draft), held_since)
+        except Wait:
+            availability.unasked(gateway.provider(), draft.entry.message_id)
+            raise
 
 
 def _is_reachable(order: MailOrder, entry: Entry) -> bool:

@@ -74,6 +74,12 @@ def plan(entry: Entry) -> None:
         queries.deliveries.plan(conn, entry=entry)
 
 
+def postpone(entry: Entry, until: datetime, reason: str) -> None:
+    """Note that a planned delivery waits until then, and why."""
+    with single_statements() as conn:
+        queries.deliveries.postpone(conn, entry=entry, until=until, reason=reason)
+
+
 def begin(entry: Entry, refusal: Refusal | None, provider: str) -> Decision:
     """Decide whether the mail may leave now; an attempt is committed as `sending` when this returns.
 

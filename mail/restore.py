@@ -4,13 +4,14 @@ db/migrations/clinic/040_notice_restores.sql has the rules, docs/operations.md t
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import psycopg2
 
 from db import queries
 from db.database import single_statements, transaction
-from db.trouble import explained
+from errors import BalansityError
 from log import EventLogger
 
 BATCH = 500  # deliveries a transaction
@@ -31,12 +32,13 @@ def notice() -> bool:
     return news
 
 
-def notice_at_start() -> None:
-    """Look as a process starts: before bookings of today are taken for what was due. A mail looks again by itself."""
-    try:
+def look() -> None:
+    """Look as a process starts and now and then, so that bookings of today are not taken for what was due.
+
+    A database that does not answer is told of by whatever needs it; before a mail leaves, it looks once more.
+    """
+    with suppress(psycopg2.Error, BalansityError):
         notice()
-    except psycopg2.Error as error:
-        events.info("restore_not_looked_for", error=explained(error))
 
 
 def hold(restored_to: datetime) -> datetime:

@@ -15,15 +15,17 @@ from messaging.appetite import Load
 from messaging.claim import Claim
 from messaging.claims import Claims
 from messaging.pulse import Pulse
+from messaging.repertoire import Repertoire
 
 
 @dataclass(frozen=True)
 class Process:
-    """Its way to the database, its claims by queue, and its pulse."""
+    """Its way to the database, its claims by queue, its pulse, and what it can run."""
 
     pool: Pool
     claims: dict[str, Claims]
     pulse: Pulse
+    repertoire: Repertoire
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Run one of the broker's named queries in a transaction of its own.

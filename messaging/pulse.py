@@ -16,8 +16,10 @@ from db.connection import Connection
 from db.trouble import explained
 from errors import DatabaseError
 from log import EventLogger
+from messaging import contract
 from messaging.claims import Claims
 from messaging.judge import BEATS_IN_SILENCE, Judge
+from messaging.repertoire import Repertoire
 
 SILENCE_SECONDS = 12.0  # after which a worker is dead
 MOST_RESCUES = 10  # a message that outlived so many workers is their killer
@@ -35,14 +37,14 @@ class Pulse:
     def __init__(
         self,
         connect: Callable[[], Connection],
-        publish: Callable[[Connection], None],
+        repertoire: Repertoire,
         claims: dict[str, Claims],
         *,
         listen: Callable[[], bool],
         silence_seconds: float,
     ) -> None:
         self.connect = connect
-        self.publish = publish  # tells SQL which actors there are
+        self.repertoire = repertoire
         self.claims = claims
         self.listen = listen  # or only poll, where a pooler carries no LISTEN
         self.silence_seconds = silence_seconds
@@ -118,8 +120,9 @@ class Pulse:
         self.worker_id = None
 
     def _register(self, conn: Connection) -> None:
-        self.publish(conn)
-        self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid())
+        contract.introduce(conn, self.repertoire.actors.values())
+        abilities = self.repertoire.abilities()
+        self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid(), abilities=abilities)
         self.beaten_at = time.monotonic()
         events.info("worker_registered", worker=self.worker_id)
         self._ring(list(self.claims))
@@ -128,7 +131,12 @@ class Pulse:
         now = time.monotonic()  # before the call: frozen in it, this process must not believe itself fresh
         self.beats += 1
         known = queries.broker.heartbeat(
-            conn, worker=self.worker_id, host=platform.node(), pid=os.getpid(), beats=self.beats
+            conn,
+            worker=self.worker_id,
+            host=platform.node(),
+            pid=os.getpid(),
+            beats=self.beats,
+            abilities=self.repertoire.abilities(),
         )
         self.judge.beat(now, time.monotonic(), silence=self.silence_seconds)
         if not known:

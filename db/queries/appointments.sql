@@ -4,10 +4,6 @@ SELECT started, completed FROM balansity.update_appointment_statuses(:now);
 -- name: abandon_old_assessments(now)$
 SELECT balansity.abandon_old_assessments(:now);
 
--- name: forget_deleted()$
--- Remove what we noted about appointments and payments that are gone; gives how many notes.
-SELECT balansity.forget_deleted();
-
 -- name: claim_reminders(until, now)
 -- The reminders due before :until that nobody has sent; whoever claims them sends them in the same transaction.
 SELECT appointment_id::text, kind, balansity.iso_utc(scheduled_at) AS scheduled_at, due_at, user_id::text, email

@@ -4,6 +4,10 @@
 -- See to it that the delivery is in the ledger.
 SELECT balansity.plan_delivery(:entry::balansity.mail_entry);
 
+-- name: postpone(entry, until, reason)!
+-- Note that a planned delivery waits for a time, and why.
+SELECT balansity.postpone_delivery(:entry::balansity.mail_entry, :until, :reason);
+
 -- name: begin(entry, refusal, reason, essential, resend_after, provider, token)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait, edition.
 SELECT delivery_id::text, state, number, wait, edition
@@ -36,8 +40,10 @@ SELECT balansity.notice_restore();
 SELECT balansity.note_restore(:restored_to);
 
 -- name: restores()
--- The restores that still hold mails, the last first.
-SELECT noticed_at, restored_to FROM balansity.restore WHERE released_at IS NULL ORDER BY noticed_at DESC;
+-- The restores of the last week that hold mails, the last first.
+SELECT noticed_at, restored_to FROM balansity.restore
+WHERE released_at IS NULL AND noticed_at > now() - interval '7 days'
+ORDER BY noticed_at DESC;
 
 -- name: count_held()$
 -- How many deliveries are held.
@@ -111,3 +117,7 @@ SELECT template, state, count(*) FROM balansity.delivery
 WHERE planned_at > now() - interval '7 days'
 GROUP BY template, state
 ORDER BY template, state;
+
+-- name: count_sleeping()$
+-- How many mails wait for the morning.
+SELECT count(*) FROM balansity.delivery WHERE state = 'planned' AND postponed_until > balansity.now();

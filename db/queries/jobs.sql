@@ -1,6 +1,6 @@
 -- name: list_jobs()
 -- Every job as the schedule knows it now.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job WHERE NOT retired ORDER BY id;
+SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job WHERE NOT retired ORDER BY id;
 
 -- name: list_jobs_with_latest()
 SELECT j.name AS job, j.schedule, j.time_zone, j.paused, j.planned_until,
@@ -20,30 +20,42 @@ SET LOCAL idle_in_transaction_session_timeout = '10s';
 
 -- name: take_job(name)^
 -- The job's row, unless another scheduler is at it this moment.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job
+SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job
 WHERE name = :name AND NOT retired
 FOR UPDATE SKIP LOCKED;
 
 -- name: hold_job(name)^
 -- The job's row, waiting for whoever is at it.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job
+SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job
 WHERE name = :name AND NOT retired
 FOR UPDATE;
 
--- name: add_job(name, schedule, time_zone, now)!
+-- name: add_job(name, schedule, time_zone, actor, now)!
 -- Begins a job now, also one that had been retired.
-INSERT INTO balansity.job (name, schedule, time_zone, planned_until)
-VALUES (:name, :schedule, :time_zone, :now)
+INSERT INTO balansity.job (name, schedule, time_zone, actor, planned_until)
+VALUES (:name, :schedule, :time_zone, :actor, :now)
 ON CONFLICT (name) DO UPDATE
-SET schedule = excluded.schedule, time_zone = excluded.time_zone, planned_until = excluded.planned_until, retired = false
+SET schedule = excluded.schedule, time_zone = excluded.time_zone, actor = excluded.actor,
+    planned_until = excluded.planned_until, retired = false
 WHERE job.retired;
+
+-- name: introduce_job(name, schedule, time_zone, actor, now)!
+-- Begins a job now that never was; a retired one stays so.
+INSERT INTO balansity.job (name, schedule, time_zone, actor, planned_until)
+VALUES (:name, :schedule, :time_zone, :actor, :now)
+ON CONFLICT DO NOTHING;
+
+-- name: change_actor(actor, name)!
+-- From now on only schedulers that send the job to this actor plan it.
+UPDATE balansity.job SET actor = :actor WHERE name = :name AND actor IS DISTINCT FROM :actor;
 
 -- name: retire_jobs(names)!
 -- Retires the jobs that are none of these.
 UPDATE balansity.job SET retired = true WHERE name <> ALL (:names) AND NOT retired;
 
--- name: change_schedule(schedule, time_zone, now, name)!
-UPDATE balansity.job SET schedule = :schedule, time_zone = :time_zone, planned_until = :now WHERE name = :name;
+-- name: change_schedule(schedule, time_zone, actor, now, name)!
+UPDATE balansity.job SET schedule = :schedule, time_zone = :time_zone, actor = :actor, planned_until = :now
+WHERE name = :name;
 
 -- name: set_paused(paused, name)!
 UPDATE balansity.job SET paused = :paused WHERE name = :name;

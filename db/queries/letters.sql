@@ -33,3 +33,10 @@ WHERE s.id = :id::uuid;
 
 -- name: reader_name(user_id)$
 SELECT balansity.reader_name(:user_id::uuid);
+
+-- name: family_zone(user_id)$
+-- By whose clocks a family lives: those of the consultation that it booked last.
+SELECT to_jsonb(a) ->> 'timezone' FROM public.appointments a
+WHERE a.user_id = :user_id::uuid
+ORDER BY a.created_at DESC
+LIMIT 1;

@@ -19,6 +19,7 @@ from messaging.broker import PostgresBroker
 from tests.waiting import until
 
 IMPATIENCE = "tests.faults.impatience"  # a module for the dramatiq command, before those with actors
+WORKLOAD = "tests.faults.workload"
 SILENCE_SECONDS = "4"  # after which workers of the tests take each other for dead
 
 
@@ -116,9 +117,9 @@ class ProcessGroup:
 class Worker(ProcessGroup):
     """One `dramatiq` command with one worker process."""
 
-    def __init__(self, office: Office, *options: str, **environment: str) -> None:
+    def __init__(self, office: Office, *options: str, module: str = WORKLOAD, **environment: str) -> None:
         self.office = office
-        command = ["-m", "dramatiq", IMPATIENCE, "tests.faults.workload", "--processes", "1", *options]
+        command = ["-m", "dramatiq", IMPATIENCE, module, "--processes", "1", *options]
         paths = {
             "DATABASE_URL": office.url,
             "EFFECTS_FILE": str(office.effects_file),
@@ -152,9 +153,9 @@ class Crew:
         self.office = office
         self.workers: list[Worker] = []
 
-    def hire(self, *, threads: int = 8, verbose: bool = False, **environment: str) -> Worker:
+    def hire(self, *, threads: int = 8, verbose: bool = False, module: str = WORKLOAD, **environment: str) -> Worker:
         """Start a worker process and wait until it says that it lives."""
-        worker = Worker(self.office, "--threads", str(threads), *["--verbose"] * verbose, **environment)
+        worker = Worker(self.office, "--threads", str(threads), *["--verbose"] * verbose, module=module, **environment)
         self.workers.append(worker)
         until(worker.rows, "the worker registers")
         return worker

@@ -161,6 +161,8 @@ def test_a_report_waits_for_its_storage_without_a_try(
     probe(connection)
     until(lambda: kept(clinic, checkup), "the report is kept")
     until(lambda: state(connection) == "available", "and the storage is back")
+    query = "SELECT message #>> '{options,held_since}' IS NOT NULL FROM dramatiq.queue WHERE queue_name = 'emails'"
+    assert holds(connection, query), "its mail knows what an outage has delayed"
 
 
 def test_a_message_that_seems_to_begin_every_outage_spends_tries_again(

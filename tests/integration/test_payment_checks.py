@@ -23,6 +23,37 @@ def test_an_open_payment_is_asked_about_at_growing_intervals_and_then_given_up(c
     assert clinic.flags(payment) == ["open for 3 days"]
 
 
+def test_an_outage_of_the_provider_is_no_time_to_answer(clinic: Clinic, shop: YooKassa) -> None:
+    payment = payment_of(clinic, shop.add_payment("pending"))
+    created = clinic.value("SELECT created_at FROM public.payments")
+    away = (
+        "INSERT INTO balansity.outage SELECT 'yookassa', %s + interval '1 hour', %s + interval '25 hours' RETURNING 1"
+    )
+    clinic.rows(away, created, created)
+    away = "INSERT INTO balansity.outage SELECT 'smtp', %s, %s + interval '9 days' RETURNING 1"
+    clinic.rows(away, created, created)
+    clinic.rows("SELECT balansity.flag_stuck_payments(%s + interval '95 hours')", created)
+    assert clinic.flags(payment) == []
+    clinic.rows("SELECT balansity.flag_stuck_payments(%s + interval '96 hours')", created)
+    assert clinic.flags(payment) == ["open for 3 days"]
+
+
+def test_during_an_outage_nothing_is_given_up_and_one_check_waits_for_all(clinic: Clinic, shop: YooKassa) -> None:
+    payments = [payment_of(clinic, shop.add_payment("pending")) for _ in range(2)]
+    created = clinic.value("SELECT max(created_at) FROM public.payments")
+    clinic.rows("SELECT balansity.provider_failed('yookassa', 'down', 'a worker', NULL)")
+    assert asked_about_until_given_up(clinic, created)[-1] == 5120, "past three days"
+    assert [clinic.flags(payment) for payment in payments] == [[], []]
+    clinic.rows("DELETE FROM balansity.payment_check RETURNING 1")
+    message = process_payment.send(payment_id=payments[0], action="verify")
+    clinic.rows("SELECT balansity.ask_for_provider('yookassa', %s, NULL)", message.message_id)
+    assert asked_about_until_given_up(clinic, created) == []
+    clinic.rows("SELECT balansity.provider_worked('yookassa', 'a worker')")
+    clinic.rows("UPDATE balansity.outage SET ended_at = now() + interval '10 days' RETURNING 1")
+    after = "SELECT payment_id FROM balansity.claim_payment_checks(%s + interval '10 days') AS due (payment_id)"
+    assert {payment for (payment,) in clinic.rows(after, created)} == set(payments)
+
+
 def test_another_attempt_at_an_old_payment_has_three_days_of_its_own(clinic: Clinic, shop: YooKassa) -> None:
     payment = payment_of(clinic, shop.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '30 days'")

@@ -26,6 +26,7 @@ CREATE TABLE balansity.delivery (
     message_id text NOT NULL,               -- the broker's message that works on it
     provider_message_id text,
     planned_at timestamptz NOT NULL,
+    postponed_until timestamptz,                 -- the end of the night that it has waited for
     sent_at timestamptz,
     changed_at timestamptz NOT NULL,
     vouched_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- it had not left by then; a restore noticed later doubts it
@@ -114,15 +115,30 @@ END $$;
 COMMENT ON FUNCTION balansity.plan_delivery IS
 'Opens the delivery of a business reason under its lock; a new one is planned.';
 
+CREATE FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamptz, p_reason text) RETURNS void
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    UPDATE balansity.delivery d SET postponed_until = p_until, reason = p_reason, changed_at = balansity.now()
+    WHERE d.id = opened.id AND d.state = 'planned';
+END $$;
+COMMENT ON FUNCTION balansity.postpone_delivery IS
+'Notes until when a planned delivery waits, and why.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = '' AS $$
-    SELECT EXISTS (
+LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+BEGIN
+    RETURN EXISTS (
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    ) OR EXISTS (
+        SELECT FROM balansity.delivery WHERE id = p_delivery_id AND vouched_at <= balansity.latest_restore()
     );
-$$;
+END $$;
 COMMENT ON FUNCTION balansity.may_have_left IS
-'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
+'Whether it may have gone out without our knowing: no answer came to an attempt, none was recorded, or a restore has
+undone what was.';
 
 CREATE FUNCTION balansity.begin_delivery(
     p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,

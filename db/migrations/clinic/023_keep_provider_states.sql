@@ -186,3 +186,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION balansity.provider_unasked IS
 'The message had nothing to ask of the provider after all: if it was to probe, the next one is.';
+
+CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamptz, p_to timestamptz) RETURNS interval
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    SELECT coalesce(sum(least(ended_at, p_to) - greatest(began_at, p_from)), interval '0')
+    FROM (
+        SELECT began_at, ended_at FROM balansity.outage WHERE provider = p_provider AND ended_at > p_from
+        UNION ALL
+        SELECT since, p_to FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available'
+    ) AS outages
+    WHERE began_at < p_to;
+$$;
+COMMENT ON FUNCTION balansity.time_away IS
+'For how long a provider was away between two times: that is no time in which it could have answered.';
+
+CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available') AND EXISTS (
+        SELECT FROM balansity.held_message WHERE provider = p_provider AND dramatiq.is_pending(message_id));
+$$;
+COMMENT ON FUNCTION balansity.is_awaited IS
+'Whether a provider is away and a message waits that is going to notice when it is back: nothing else need ask meanwhile.';

@@ -5,6 +5,7 @@ CREATE TABLE balansity.job (
     id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     schedule text NOT NULL,                           -- a cron expression with named weekdays
     time_zone text NOT NULL,
+    actor text,                                       -- that its slots are sent to; NULL until one was published
     paused boolean NOT NULL DEFAULT false,
     retired boolean NOT NULL DEFAULT false,           -- no longer in the table of jobs; kept for its history
     planned_until timestamptz NOT NULL DEFAULT balansity.now()  -- every slot up to here has its row

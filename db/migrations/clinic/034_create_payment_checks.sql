@@ -54,6 +54,16 @@ WHERE p.status IN ('pending', 'processing') OR (p.status = 'completed' AND c.ref
 COMMENT ON VIEW balansity.waiting_payment IS
 'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided.';
 
+CREATE FUNCTION balansity.is_stuck(p_since timestamptz, p_now timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = ''
+AS $$
+    SELECT p_since <= p_now - interval '3 days'
+       AND p_since <= p_now - interval '3 days' - balansity.time_away('yookassa', p_since, p_now)
+$$;
+COMMENT ON FUNCTION balansity.is_stuck IS
+'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
+
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz) RETURNS SETOF uuid
 LANGUAGE sql
 SET search_path = ''
@@ -61,14 +71,16 @@ AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, p_now + interval '5 minutes'
     FROM balansity.waiting_payment
-    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND since > p_now - interval '3 days'
+    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
+      AND NOT balansity.is_awaited('yookassa')
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 COMMENT ON FUNCTION balansity.claim_payment_checks IS
-'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later.';
+'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
+one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz) RETURNS bigint
 LANGUAGE sql
@@ -78,13 +90,13 @@ AS $$
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
         SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
         FROM balansity.waiting_payment
-        WHERE since <= p_now - interval '3 days'
+        WHERE balansity.is_stuck(since, p_now)
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 COMMENT ON FUNCTION balansity.flag_stuck_payments IS
-'Flags what has waited for 3 days; returns how many, each counted once.';
+'Flags what has waited for 3 days, outages aside; returns how many, each counted once.';
 
 INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('verify-open-payments', '*/5 * * * *', 'Europe/Moscow');
