@@ -32,7 +32,7 @@ class Pace:
     kinds: tuple[str, ...] = tuple(KINDS)
 
 
-SHORT = Pace(8, 4, (0.2, 0.6), 1.5, tuple(kind for kind in KINDS if kind != "booking for today"))
+SHORT = Pace(6, 5, (0.2, 0.6), 1.5, tuple(kind for kind in KINDS if kind != "booking for today"))
 
 
 def long(minutes: float) -> Pace:
