@@ -3519,6 +3519,14 @@ CREATE TABLE balansity.restore (
     released_at timestamp with time zone
 );
 
+CREATE TABLE balansity.scheduler (
+    id uuid NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    beats bigint NOT NULL,
+    looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
 ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.slot_id_seq
     START WITH 1
@@ -3806,6 +3814,9 @@ ALTER TABLE ONLY balansity.report
 
 ALTER TABLE ONLY balansity.restore
     ADD CONSTRAINT restore_pkey PRIMARY KEY (noticed_at);
+
+ALTER TABLE ONLY balansity.scheduler
+    ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
