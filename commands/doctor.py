@@ -157,6 +157,15 @@ def _held(conn: Connection) -> Finding:
     return Finding("good", "Messages held for longer than any may run: none")
 
 
+def _doorbells(conn: Connection) -> Finding:
+    if deaf := queries.doctor.deaf_workers(conn):
+        remedy = (
+            "A pooler carries no LISTEN in transaction mode: give workers a direct address, or set BROKER_LISTEN=0."
+        )
+        return Finding("note", f"Workers that hear no doorbell, and look every second: {deaf}", remedy)
+    return Finding("good", "Workers that hear no doorbell: none")
+
+
 def _versions(conn: Connection) -> Finding:
     missing = list(queries.doctor.missing_abilities(conn))
     if not missing:
@@ -268,6 +277,7 @@ LOOKS = (
     _views,
     _workers,
     _held,
+    _doorbells,
     _versions,
     _schedule,
     _clock,

@@ -23,6 +23,7 @@ PLACES = (
     "links in analytics events",
     "addresses in the list of suppressed ones",
     "addresses in the mail ledger",
+    "doubts about mails before a restore",
     "notes about deleted appointments and payments",
 )
 
@@ -49,6 +50,7 @@ class Forgetting:
         self._forget_messages()
         self._forget("event", queries.analytics.kept, self._events, hexadecimal)
         self._forget("suppressed address", queries.people.suppressions, self._suppressions, lambda _: "(not shown)")
+        self._forget("doubt", queries.people.doubtful_mails, self._doubts)
         named, others = self._deliveries()
         self.done.counts["mail files in the outbox folder"] += outbox.remove([row.key for row in (*named, *others)])
         self.done.add(report_storage.remove_of_user(self.user_id))
@@ -107,6 +109,10 @@ class Forgetting:
     def _suppressions(self, conn: Connection, keys: list[str]) -> dict[str, int]:
         count = queries.people.forget_suppressions(conn, keys=keys, person=self.signs)
         return {"addresses in the list of suppressed ones": count}
+
+    def _doubts(self, conn: Connection, keys: list[str]) -> dict[str, int]:
+        count = queries.people.forget_doubtful_mails(conn, keys=keys, person=self.signs)
+        return {"doubts about mails before a restore": count}
 
     def _deliveries(self) -> tuple[list[Any], list[Any]]:
         """The mails that name the person, and others to their addresses."""

@@ -33,18 +33,21 @@ consumed → rejected  nack: a dead letter, kept until a person decides
 consumed → queued    retry, requeue at shutdown, rescue from a dead worker
 rejected → queued    redrive';
 
-CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) RETURNS bigint
+CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH changed AS (
         UPDATE public.assessments
         SET status = 'abandoned', updated_at = p_now
-        WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
+        WHERE (p_ids IS NULL OR id = ANY (p_ids))
+          AND status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
         RETURNING id
     )
     SELECT count(*) FROM changed
 $$;
+
+COMMENT ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) IS 'Abandons those of these check-ups, of all where p_ids is null, that nobody finished in 30 days; returns how many.';
 
 CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) RETURNS TABLE(assessment_id uuid, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -373,7 +376,7 @@ $$;
 COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
 one that was claimed before waits for it.';
 
-CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
+CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
     SET search_path TO ''
     AS $$
@@ -381,6 +384,7 @@ CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_unti
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
         SELECT due.appointment_id, due.kind, due.scheduled_at, p_now
         FROM balansity.reminders_between(p_now, p_until) due
+        WHERE p_ids IS NULL OR due.appointment_id = ANY (p_ids)
         ON CONFLICT DO NOTHING
         RETURNING reminder.appointment_id, reminder.kind, reminder.scheduled_at
     )
@@ -390,7 +394,8 @@ CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_unti
     ORDER BY due.due_at, due.appointment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) IS 'Claims what is due before p_until: who inserts the row sends the mail.';
+COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) IS 'Claims what is due before p_until, for these appointments, for all where p_ids is null: who inserts the row sends the
+mail.';
 
 CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
     LANGUAGE sql
@@ -767,24 +772,33 @@ END $$;
 
 COMMENT ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) IS 'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
-CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) RETURNS bigint
-    LANGUAGE sql
+CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH lost AS (
-        UPDATE balansity.delivery d
-        SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-            reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
-        WHERE d.state IN ('planned', 'sending') AND d.changed_at < p_before
+DECLARE
+    given_up bigint;
+    lost text[] := ARRAY(
+        SELECT d.key FROM balansity.delivery d
+        WHERE d.id = ANY (p_ids) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before
           AND NOT dramatiq.is_pending(d.message_id::uuid)
-          AND NOT EXISTS (SELECT FROM dramatiq.pending_arguments('emails', 'key') AS other (key) WHERE other.key = d.key)
-        RETURNING d.id
-    )
-    SELECT count(*) FROM lost
-$$;
+    );
+BEGIN
+    IF lost = '{}' THEN  -- as most often: then nobody needs to know all that is ordered
+        RETURN 0;
+    END IF;
+    -- EXCEPT sorts or hashes whatever the planner believes of these numbers.
+    lost := ARRAY(SELECT unnest(lost) EXCEPT SELECT dramatiq.pending_arguments('emails', 'key'));
+    UPDATE balansity.delivery d
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+        reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
+    WHERE d.key = ANY (lost) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
+    GET DIAGNOSTICS given_up = ROW_COUNT;
+    RETURN given_up;
+END $$;
 
-COMMENT ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) IS 'Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
-nobody else is going to. Returns how many.';
+COMMENT ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) IS 'Closes those of these deliveries that are open since before p_before and whose message is dead or gone, where no other
+asks for the same mail: nobody else is going to. Returns how many.';
 
 CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
     LANGUAGE plpgsql
@@ -1098,7 +1112,7 @@ CREATE TABLE public.appointment_types (
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+    RETURN ((p_appointment).scheduled_at + ('00:01:00'::interval * ((15)::double precision + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::double precision, ((SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id)))::double precision))));
 
 COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
 and 15 minutes of grace.';
@@ -1651,7 +1665,7 @@ $$;
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
 
-CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) RETURNS record
+CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[], OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
     SET search_path TO ''
     AS $$
@@ -1659,14 +1673,16 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
         UPDATE public.appointments a
         SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
             updated_at = p_now
-        WHERE (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now)
-           OR (a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
+        WHERE (p_ids IS NULL OR a.id = ANY (p_ids))
+          AND (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now
+               OR a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
         RETURNING a.status
     )
     SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
 $$;
 
-COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) IS 'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) IS 'Of these appointments, of all where p_ids is null, begins those whose time has come and completes those that are over.
+One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
 CREATE FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1943,6 +1959,14 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
 $$;
 
 COMMENT ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) IS 'The value of a counter, 0 where it is absent.';
+
+CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('worker %s (%s, process %s)', id, host, pid) FROM dramatiq.worker WHERE NOT hears ORDER BY id;
+$$;
+
+COMMENT ON FUNCTION dramatiq.deaf_workers() IS 'Workers that did not hear their own bell: news reaches them when they look, up to a second later.';
 
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -2279,19 +2303,22 @@ COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes m
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, abilities = p_abilities, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker
+    SET beats = p_beats, abilities = p_abilities, hears = p_hears, heartbeat_at = clock_timestamp()
+    WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities) VALUES (p_worker, p_host, p_pid, p_beats, p_abilities);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities, hears)
+    VALUES (p_worker, p_host, p_pid, p_beats, p_abilities, p_hears);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
 
 CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
@@ -2367,6 +2394,24 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
+
+CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    due timestamptz;
+    visible timestamptz;
+BEGIN
+    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    IF p_pgmq_queue IS NOT NULL THEN
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
+    END IF;
+    RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
+END $$;
+
+COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
+delayed. An idle worker asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
     LANGUAGE sql STABLE
@@ -2455,19 +2500,6 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
-
-CREATE FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) RETURNS bigint
-    LANGUAGE sql
-    AS $$
-    WITH purged AS (
-        DELETE FROM dramatiq.open_group WHERE id IN (
-            SELECT id FROM dramatiq.open_group WHERE touched_at < p_before LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM purged;
-$$;
-
-COMMENT ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch groups of which no member has ended since p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -3444,6 +3476,7 @@ CREATE TABLE dramatiq.worker (
     host text NOT NULL,
     pid integer NOT NULL,
     abilities text[] DEFAULT '{}'::text[] NOT NULL,
+    hears boolean DEFAULT true NOT NULL,
     beats bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
@@ -3786,7 +3819,7 @@ ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
-REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
@@ -3812,7 +3845,7 @@ REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price
 
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 
@@ -3854,7 +3887,7 @@ REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_rep
 
 REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
@@ -3952,7 +3985,7 @@ REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBL
 
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) FROM PUBLIC;
 
@@ -3982,6 +4015,8 @@ REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM P
 
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
@@ -4010,7 +4045,7 @@ REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) F
 
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 
@@ -4024,6 +4059,8 @@ REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
@@ -4035,8 +4072,6 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 

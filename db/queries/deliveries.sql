@@ -67,9 +67,17 @@ SELECT balansity.close_held(:ids::uuid[], :count, :reason);
 -- Close the delivery of a message that is out of tries.
 SELECT balansity.give_up_delivery(:entry::balansity.mail_entry, :reason);
 
--- name: give_up_lost(before)$
--- Close the deliveries open since before then whose message is dead or gone; gives how many.
-SELECT balansity.give_up_lost_deliveries(:before);
+-- name: open(state, before, at, after, rows)
+-- A page of the deliveries that are in this state since before then.
+SELECT id::text AS key, changed_at AS at, pg_column_size(d) AS bytes FROM balansity.delivery d
+WHERE state = :state AND changed_at < :before
+  AND (:after::uuid IS NULL OR (changed_at, id) > (:at, :after::uuid))
+ORDER BY changed_at, id
+LIMIT :rows;
+
+-- name: give_up_lost(keys, before)$
+-- Close those of these deliveries whose message is dead or gone; gives how many.
+SELECT balansity.give_up_lost_deliveries(:keys::uuid[], :before);
 
 -- name: resend(id)$
 -- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.

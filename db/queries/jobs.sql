@@ -95,15 +95,30 @@ UPDATE balansity.slot
 SET state = :state, outcome = :outcome, finished_at = balansity.now() + (clock_timestamp() - now())
 WHERE job = :job AND slot = :slot AND attempts = :attempt AND state <> 'succeeded';
 
--- name: fail_lost_slots(before, now)!
--- Ends the runs of before then whose message is dead or gone: they will not end by themselves.
+-- name: open_slots(before, after, rows)
+-- A page of the runs that were to begin or began before then, and have not ended.
+SELECT id AS key, 0 AS bytes FROM balansity.slot
+WHERE state IN ('planned', 'started') AND coalesce(started_at, enqueued_at) < :before
+  AND (:after::bigint IS NULL OR id > :after)
+ORDER BY id
+LIMIT :rows;
+
+-- name: fail_lost_slots(keys, before, now)!
+-- Ends those of these runs whose message is dead or gone: they will not end by themselves.
 UPDATE balansity.slot s
 SET state = 'failed', outcome = 'its message is dead or gone', finished_at = :now
-WHERE s.state IN ('planned', 'started') AND coalesce(s.started_at, s.enqueued_at) < :before
+WHERE s.id = ANY (:keys) AND s.state IN ('planned', 'started') AND coalesce(s.started_at, s.enqueued_at) < :before
   AND NOT dramatiq.is_pending(s.message_id);
 
--- name: purge_slots(before)!
-DELETE FROM balansity.slot WHERE slot < :before;
+-- name: old_slots(before, at, after, rows)
+-- A page of the slots from before then.
+SELECT id AS key, slot AS at, 0 AS bytes FROM balansity.slot
+WHERE slot < :before AND (:after::bigint IS NULL OR (slot, id) > (:at, :after))
+ORDER BY slot, id
+LIMIT :rows;
+
+-- name: purge_slots(keys)!
+DELETE FROM balansity.slot WHERE id = ANY (:keys);
 
 -- name: history(job, skipped, limit)
 -- The latest slots of one job, or of all; those that were skipped only where they are asked for.

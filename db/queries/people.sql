@@ -33,6 +33,16 @@ SELECT id::text AS key, 0 AS bytes, is_named FROM balansity.deliveries_to(:keys:
 -- name: forget_deliveries(keys)$
 SELECT balansity.forget_deliveries(:keys::uuid[]);
 
+-- name: doubtful_mails(after, rows)
+-- A page of the mails that a restore made doubtful before they were in the ledger.
+SELECT key, 0 AS bytes FROM balansity.doubtful_mail
+WHERE :after::text IS NULL OR key > :after
+ORDER BY key
+LIMIT :rows;
+
+-- name: forget_doubtful_mails(keys, person)!
+DELETE FROM balansity.doubtful_mail WHERE key = ANY (:keys) AND balansity.speaks_of(key, NULL, :person::jsonb);
+
 -- name: noted(after, rows)
 -- A page of the appointments and payments that we noted something about.
 SELECT DISTINCT id::text AS key, 0 AS bytes, id FROM balansity.noted
