@@ -1884,7 +1884,7 @@ DECLARE
 BEGIN
     RETURN noticed_at IS NOT NULL AND (
         coalesce(dramatiq.due_since(p_message_id) <= noticed_at, false)
-        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE d.key = p_key)
+        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE starts_with(p_key, d.key))
     );
 END $$;
 
