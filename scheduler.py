@@ -21,6 +21,7 @@ from dramatiq import Actor
 import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
+from actors.emails import watch_mail_events
 from actors.messages import purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
@@ -75,6 +76,7 @@ JOBS = (
     Job("verify-open-payments", "*/5 * * * *", Missed.ONCE, timedelta(hours=1), verify_open_payments),
     Job("remove-old-reports", "30 3 * * *", Missed.ONCE, timedelta(hours=23), remove_old_reports),
     Job("purge-messages", "15 * * * *", Missed.ONCE, timedelta(hours=1), purge_messages),
+    Job("watch-mail-events", "* * * * *", Missed.ONCE, timedelta(hours=1), watch_mail_events),
 )
 
 

@@ -76,7 +76,12 @@ def _settings() -> Iterator[Finding]:
     if current.email_provider == "file":
         yield Finding("note", f"Mail goes to files in {current.email_outbox_dir}.", "Set EMAIL_PROVIDER to send it.")
     else:
-        yield Finding("good", f"Mail leaves through {current.email_provider}.")
+        second = current.email_fallback_provider
+        yield Finding(
+            "good",
+            f"Mail leaves through {current.email_provider}"
+            + (f", with a deadline through {second} while that is away." if second else "."),
+        )
     if not current.yookassa_shop_id:
         yield Finding("note", "YooKassa is not configured: payments cannot be verified.", "Set YOOKASSA_SHOP_ID.")
     if not current.broker_listen:
@@ -157,6 +162,15 @@ def _held(conn: Connection) -> Finding:
     return Finding("good", "Messages held for longer than any may run: none")
 
 
+def _doorbells(conn: Connection) -> Finding:
+    if deaf := queries.doctor.deaf_workers(conn):
+        remedy = (
+            "A pooler carries no LISTEN in transaction mode: give workers a direct address, or set BROKER_LISTEN=0."
+        )
+        return Finding("note", f"Workers that hear no doorbell, and look every second: {deaf}", remedy)
+    return Finding("good", "Workers that hear no doorbell: none")
+
+
 def _versions(conn: Connection) -> Finding:
     missing = list(queries.doctor.missing_abilities(conn))
     if not missing:
@@ -224,12 +238,15 @@ def _providers(conn: Connection) -> Finding:
     away = [
         f"{each.provider} since {moment(each.since)}, {each.held} messages held: {each.reason}"
         for each in queries.providers.list_states(conn)
-        if each.state != "available"
+        if each.state != "available" or each.reason
     ]
     if away:
-        remedy = "Put right what its words name; the first probe that it answers lets everything go, by deadline."
-        return Finding("bad", f"Providers that are away: {'; '.join(away)}", remedy)
-    return Finding("good", "Providers that are away: none")
+        remedy = (
+            "Put right what its words name; the first probe that it answers lets everything go, by deadline. "
+            "Of one that accepts mails and does not report on them, `balansity deliveries --unheard` shows which."
+        )
+        return Finding("bad", f"Providers that are away or unheard of: {'; '.join(away)}", remedy)
+    return Finding("good", "Providers that are away or unheard of: none")
 
 
 def _sleepers(conn: Connection) -> Finding:
@@ -248,7 +265,7 @@ def _restores(conn: Connection) -> Finding:
     ]
     if not noticed and not held:
         return Finding("good", "Mails held after a restore: none")
-    remedy = "`balansity restored` shows them; with --resend or --close a person decides about all."
+    remedy = "`balansity restored` shows them; with --ask, --resend or --close a person decides about all."
     what = f"The database was restored, noticed {', '.join(noticed)}; mails held, for they may have left before: {held}"
     return Finding("bad" if held else "note", what, remedy)
 
@@ -268,6 +285,7 @@ LOOKS = (
     _views,
     _workers,
     _held,
+    _doorbells,
     _versions,
     _schedule,
     _clock,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import click
+from rich.text import Text
 
 from commands.output import json_option, moment, progress, show_json, show_skipped, show_table
 from db import overview, queries
@@ -38,7 +39,7 @@ def status(*, as_json: bool) -> None:
     show_table("Broker", queues)
     show_table("pgmq, not yet bridged", pgmq)
     show_table("Workers", workers)
-    show_table("Providers that were ever away", providers)
+    show_table("Providers that were ever away or unheard of", [_coloured(provider) for provider in providers])
 
 
 @click.command()
@@ -112,6 +113,11 @@ def _give_up(actor: str) -> int:
     """Give up a batch of what waits for an actor; returns how many there were."""
     with transaction() as conn:
         return int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
+
+
+def _coloured(provider: dict[str, Any]) -> dict[str, Any]:
+    """A provider whose state shows whether a person has to look at it."""
+    return provider | {"state": Text(provider["state"], "red" if provider["reason"] else "green")}
 
 
 def _decoded(message: str) -> Any:

@@ -169,24 +169,32 @@ DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
     apart constant interval := '0.5 seconds';
+    last_moment constant interval := '30 minutes'; -- before its deadline, a mail goes even to a provider that is unheard of
     known balansity.provider_state;
+    leave_by timestamptz;
     mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
     IF NOT FOUND OR known.state = 'available' THEN
+        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        RETURN NULL;
+    END IF;
+    leave_by := p_deadline + CASE known.state WHEN 'unheard' THEN -last_moment ELSE interval '1 second' END;
+    IF known.state = 'unheard' AND (known.next_probe_at <= present OR leave_by <= present) THEN
+        PERFORM balansity.put_at_stake(p_provider, p_message_id);
         RETURN NULL;
     END IF;
     DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
     INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
     VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline
+    ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline
     RETURNING * INTO mine;
     IF known.next_probe_at <= present THEN
         UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
         WHERE provider = p_provider;
-        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id AND provider = p_provider;
         RETURN NULL;
     END IF;
     SELECT count(*) INTO ahead FROM (
@@ -195,14 +203,16 @@ BEGIN
           AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
         LIMIT 1200
     ) AS others;
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END + ahead * apart;
-    RETURN least(pause, p_deadline - present + interval '1 second');
+    pause := CASE known.state WHEN 'probing' THEN interval '5 seconds' ELSE known.next_probe_at - present END
+        + ahead * apart;
+    RETURN least(pause, leave_by - present);
 END $$;
 
 COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
 little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
-not: one message that the provider will never have must not be the only one to ask for all.';
+not: one message that the provider will never have must not be the only one to ask for all. Where a provider is unheard of
+(024), what has little time left goes all the same: it may be that only its events are lost.';
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
@@ -397,16 +407,16 @@ $$;
 COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) IS 'Claims what is due before p_until, for these appointments, for all where p_ids is null: who inserts the row sends the
 mail.';
 
-CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
+CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
-        SET state = 'sent', reason = 'taken as sent before a restore, by a person''s decision', changed_at = balansity.now()
+        SET state = 'sent', reason = p_reason, changed_at = balansity.now()
         WHERE d.id IN (
             SELECT id FROM balansity.delivery
-            WHERE state = 'unknown' AND held_at IS NOT NULL
+            WHERE state = 'unknown' AND held_at IS NOT NULL AND (p_ids IS NULL OR id = ANY (p_ids))
             ORDER BY planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         )
         RETURNING d.id
@@ -414,7 +424,7 @@ CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
     SELECT count(*) FROM closed
 $$;
 
-COMMENT ON FUNCTION balansity.close_held(p_limit integer) IS 'A person''s decision that the mails which a restore holds had been sent before it: p_limit of them at most.';
+COMMENT ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) IS 'Notes that mails which a restore holds had been sent before it: of these, or where p_ids is NULL of all, p_limit at most.';
 
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -548,6 +558,7 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
     AS $$
 DECLARE
     opened balansity.delivery;
+    called text;
 BEGIN
     SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
     IF opened.recipient IS NULL THEN
@@ -557,11 +568,13 @@ BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = balansity.now()
-    WHERE delivery_id = p_delivery_id AND number = p_number;
+    WHERE delivery_id = p_delivery_id AND number = p_number
+    RETURNING provider INTO called;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
+        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE provider END,
         provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
         sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
         changed_at = balansity.now()
@@ -820,6 +833,41 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    SELECT count(*) FILTER (WHERE balansity.heard_again(s.provider, p_worker))
+    FROM balansity.provider_state s
+    WHERE s.state = 'unheard' AND balansity.unheard_since(s.provider) IS NULL;
+$$;
+
+COMMENT ON FUNCTION balansity.hear_providers(p_worker text) IS 'Events have come: what was held goes at once where they end a silence; of how many providers. The last thing in a batch''s
+transaction, which by then has locked its deliveries: so that two batches never wait for each other.';
+
+CREATE FUNCTION balansity.heard_again(p_provider text, p_worker text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    known balansity.provider_state;
+BEGIN
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'unheard' THEN
+        INSERT INTO balansity.outage (provider, began_at, ended_at) VALUES (p_provider, known.since, present);
+    ELSIF known.state IS DISTINCT FROM 'available' OR known.reason IS NULL THEN
+        RETURN false;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, silences = 0, probes = 0
+    WHERE provider = p_provider;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
+END $$;
+
+COMMENT ON FUNCTION balansity.heard_again(p_provider text, p_worker text) IS 'A provider reports on its mails again, or is no longer expected to: what was held goes. Whether that was news.';
+
 CREATE TABLE balansity.delivery (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     key text NOT NULL,
@@ -834,6 +882,7 @@ CREATE TABLE balansity.delivery (
     attempts integer DEFAULT 0 NOT NULL,
     resends integer DEFAULT 0 NOT NULL,
     message_id text NOT NULL,
+    provider text,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
     postponed_until timestamp with time zone,
@@ -961,11 +1010,41 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) IS 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
 
+CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT p_delivery.state = 'sent'
+        AND EXISTS (
+            SELECT FROM balansity.delivery_attempt a
+            WHERE a.delivery_id = p_delivery.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+              AND a.finished_at <= balansity.now() - interval '15 minutes'
+        )
+        AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery.id);
+$$;
+
+COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) IS 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
+
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
 
 COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
+
+CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = opened.id AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+END $$;
+
+COMMENT ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) IS 'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -999,16 +1078,54 @@ BEGIN
         DELETE FROM balansity.held_message WHERE message_id IN (
             SELECT message_id FROM balansity.held_message WHERE provider = p_provider
             ORDER BY deadline, message_id LIMIT p_limit)
-        RETURNING message_id, deadline
+        RETURNING message_id, provider, deadline
     )
     SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
-    INTO ids, pressing FROM gone;
+    INTO ids, pressing FROM gone WHERE provider = p_provider;
     PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
     RETURN coalesce(cardinality(ids), 0);
 END $$;
 
 COMMENT ON FUNCTION balansity.let_go(p_provider text, p_limit integer) IS 'Makes some of what was held for a provider due, by deadline, and before all else what has one; returns how many. Nothing
 while the provider is away. A batch at a time, so that a million end no statement.';
+
+CREATE FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    since_when constant timestamptz := CASE WHEN p_reports THEN balansity.unheard_since(p_provider) END;
+    words text;
+BEGIN
+    IF since_when IS NULL THEN
+        verdict := 'heard';
+        news := balansity.heard_again(p_provider, p_worker);
+        RETURN;
+    END IF;
+    verdict := CASE WHEN EXISTS (
+        SELECT FROM balansity.delivery_event e
+        JOIN balansity.delivery_attempt a ON a.delivery_id = e.delivery_id AND a.provider = p_provider
+    ) THEN 'unheard' ELSE 'never heard' END;
+    words := CASE verdict
+        WHEN 'unheard' THEN 'it accepts mails and reports nothing of them any more: its account may be suspended, or its '
+            'events do not reach us'
+        ELSE 'it accepts mails and has never reported on any: its events are not switched on, or its account is suspended'
+    END;
+    INSERT INTO balansity.provider_state AS known (provider, state, since, reason, noticed_by, next_probe_at)
+    VALUES (
+        p_provider, CASE verdict WHEN 'unheard' THEN 'unheard' ELSE 'available' END, since_when, words, p_worker, present
+    )
+    ON CONFLICT (provider) DO UPDATE
+    SET state = excluded.state, since = since_when, reason = words, noticed_by = p_worker, probes = 0,
+        next_probe_at = present
+    WHERE known.state = 'available' AND (known.state, known.reason) IS DISTINCT FROM (excluded.state, words);
+    news := FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) IS 'Looks whether a provider reports on the mails that it accepts; p_reports tells whether it is expected to. `heard`;
+`unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
+switched on there, and mails go on. And whether that was news.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1260,10 +1377,10 @@ DECLARE
     known balansity.provider_state;
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
+    IF known.state IN ('available', 'unheard') THEN
         UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
     END IF;
-    IF NOT FOUND OR known.state = 'available' THEN
+    IF known IS NULL OR known.state IN ('available', 'unheard') THEN
         RETURN false;
     END IF;
     UPDATE balansity.provider_state
@@ -1277,7 +1394,24 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
-was away.';
+was away. One that is unheard of answers, too: only its events end that.';
+
+CREATE FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    first_pause constant interval := '5 minutes';
+    longest_pause constant interval := '1 hour';
+BEGIN
+    UPDATE balansity.provider_state
+    SET probes = probes + 1,
+        next_probe_at = balansity.now() + least(first_pause * 2 ^ least(probes, 10), longest_pause)
+    WHERE provider = p_provider;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) IS 'Lets a mail go to a provider that is unheard of, which may drop it; the next probe is the later for it.';
 
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
@@ -1411,6 +1545,7 @@ DECLARE
     held balansity.delivery;
 BEGIN
     UPDATE balansity.restore SET released_at = clock_timestamp() WHERE released_at IS NULL;
+    DELETE FROM balansity.doubtful_mail;
     FOR held IN
         SELECT * FROM balansity.delivery d WHERE d.state = 'unknown' AND d.held_at IS NOT NULL
         ORDER BY d.planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -1465,7 +1600,7 @@ $$;
 COMMENT ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) IS 'The reminders due in a window of time and not sent yet. One is due from its moment until the next one''s, so an
 appointment booked or moved late is reminded at once, and an outage is made up for.';
 
-CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1473,21 +1608,24 @@ DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') THEN
-        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+        RETURN format(
+            'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
+        );
     END IF;
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
     UPDATE balansity.delivery
-    SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now(),
+    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now(),
         resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 
-COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid) IS 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again, and the mail shows
-beside an earlier copy. Returns why that cannot be, NULL where it was done.';
+COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) IS 'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
+mails (p_reporting) has accepted and said no more of: its message is enqueued again, and the mail shows beside an earlier
+copy. Returns why that cannot be, NULL where it was done.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1621,6 +1759,26 @@ END $$;
 COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
 is further away than p_patience is not taken: the caller comes back later.';
 
+CREATE FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'probing', probe = p_message_id, next_probe_at = present + interval '3 minutes'
+    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= present
+      AND NOT EXISTS (
+          SELECT FROM balansity.held_message
+          WHERE provider = p_provider AND message_id <> p_message_id AND deadline > present
+      );
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) IS 'Whether a message that has another way out is to probe a provider that is away: it is time for a probe, and nobody waits
+who could be it. Never of one that is unheard of, which may drop the mail.';
+
 CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1663,6 +1821,40 @@ $$;
 
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
+
+CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+DECLARE
+    patience constant interval := '15 minutes'; -- an event of a mail's acceptance comes within seconds
+    pattern constant integer := 3;              -- one lost event is none, nor are two of one family's mails
+    first_unheard timestamptz;
+BEGIN
+    SELECT min(latest.started_at) INTO first_unheard
+    FROM (
+        SELECT a.started_at,
+            EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = a.delivery_id) AS heard
+        FROM balansity.delivery_attempt a
+        WHERE a.provider = p_provider AND a.outcome = 'sent' AND a.finished_at <= balansity.now() - patience
+        ORDER BY a.finished_at DESC
+        LIMIT pattern
+    ) AS latest
+    HAVING count(*) = pattern AND NOT bool_or(latest.heard);
+
+    -- News of a mail that left later tells of them all; of one that left before, however late it comes, of none.
+    IF EXISTS (
+        SELECT FROM balansity.delivery_event e
+        JOIN balansity.delivery_attempt a ON a.delivery_id = e.delivery_id
+        WHERE e.received_at >= first_unheard AND a.provider = p_provider AND a.started_at >= first_unheard
+    ) THEN
+        RETURN NULL;
+    END IF;
+    RETURN first_unheard;
+END $$;
+
+COMMENT ON FUNCTION balansity.unheard_since(p_provider text) IS 'When the first of the last three mails left that the provider has had for 15 minutes, if it has reported nothing of
+them nor of any later one; else NULL.';
 
 CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[], OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
@@ -1958,6 +2150,14 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
 $$;
 
 COMMENT ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) IS 'The value of a counter, 0 where it is absent.';
+
+CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('worker %s (%s, process %s)', id, host, pid) FROM dramatiq.worker WHERE NOT hears ORDER BY id;
+$$;
+
+COMMENT ON FUNCTION dramatiq.deaf_workers() IS 'Workers that did not hear their own bell: news reaches them when they look, up to a second later.';
 
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -2294,19 +2494,22 @@ COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes m
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, abilities = p_abilities, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker
+    SET beats = p_beats, abilities = p_abilities, hears = p_hears, heartbeat_at = clock_timestamp()
+    WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities) VALUES (p_worker, p_host, p_pid, p_beats, p_abilities);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities, hears)
+    VALUES (p_worker, p_host, p_pid, p_beats, p_abilities, p_hears);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
 
 CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
@@ -2382,6 +2585,24 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
+
+CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    due timestamptz;
+    visible timestamptz;
+BEGIN
+    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    IF p_pgmq_queue IS NOT NULL THEN
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
+    END IF;
+    RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
+END $$;
+
+COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
+delayed. An idle worker asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
     LANGUAGE sql STABLE
@@ -3273,7 +3494,7 @@ CREATE TABLE balansity.provider_state (
     probes integer DEFAULT 0 NOT NULL,
     probe uuid,
     next_probe_at timestamp with time zone NOT NULL,
-    CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
+    CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text, 'unheard'::text])))
 );
 
 CREATE TABLE balansity.report (
@@ -3447,6 +3668,7 @@ CREATE TABLE dramatiq.worker (
     host text NOT NULL,
     pid integer NOT NULL,
     abilities text[] DEFAULT '{}'::text[] NOT NULL,
+    hears boolean DEFAULT true NOT NULL,
     beats bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
@@ -3548,7 +3770,7 @@ ALTER TABLE ONLY balansity.doubtful_mail
     ADD CONSTRAINT doubtful_mail_pkey PRIMARY KEY (key);
 
 ALTER TABLE ONLY balansity.held_message
-    ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id);
+    ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id, provider);
 
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
@@ -3656,6 +3878,8 @@ CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (re
 
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+CREATE INDEX delivery_attempt_accepted ON balansity.delivery_attempt USING btree (provider, finished_at) WHERE (outcome = 'sent'::text);
+
 CREATE INDEX delivery_attempt_running ON balansity.delivery_attempt USING btree (token) WHERE (finished_at IS NULL);
 
 CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
@@ -3665,6 +3889,8 @@ CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DE
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
+
+CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event USING btree (received_at);
 
 CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
 
@@ -3817,7 +4043,7 @@ REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time 
 
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.close_held(p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3861,6 +4087,10 @@ REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before 
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
@@ -3877,13 +4107,19 @@ REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
@@ -3917,6 +4153,8 @@ REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id 
 
 REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) FROM PUBLIC;
@@ -3933,7 +4171,7 @@ REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3949,11 +4187,15 @@ REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
@@ -3985,6 +4227,8 @@ REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM P
 
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
@@ -4013,7 +4257,7 @@ REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) F
 
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 
@@ -4026,6 +4270,8 @@ REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
 

@@ -169,7 +169,15 @@ class PostgresConsumer(Consumer):
                 return self._ask(conn, done, limit, after, None)
             if route:
                 self.trouble = ""
+            if limit and not rows:
+                self._expect_next(conn, route)
             return rows
+
+    def _expect_next(self, conn: Connection, route: Route | None) -> None:
+        """Remember when the next delayed message falls due, where that is before an idle worker would look again."""
+        seconds = queries.broker.next_due(conn, queue=self.queue_name, pgmq_queue=route and route.pgmq_queue)
+        if seconds is not None and seconds < max(POLL_SECONDS):
+            self.appetite.expect(time.monotonic() + seconds)
 
     def _ask(
         self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route | None
@@ -205,6 +213,7 @@ class PostgresConsumer(Consumer):
         freed = queries.broker.free_unknown(conn, worker=self.process.pulse.worker_id, queue=self.queue_name, **held)
         if freed:
             events.warning("unknown_claims_freed", queue=self.queue_name, count=freed)
+        self.process.pulse.doorbell.try_out(conn)
         self.audit_at = time.monotonic() + AUDIT_SECONDS
 
     def _claim(self, message_id: str, attempt: int, priority: int, encoded: str) -> Claim | None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 
 import psycopg2
-from psycopg2.extensions import quote_ident
 
 from db import queries
 from db.connection import Connection
@@ -18,6 +17,7 @@ from errors import DatabaseError
 from log import EventLogger
 from messaging import contract
 from messaging.claims import Claims
+from messaging.doorbell import Doorbell
 from messaging.judge import BEATS_IN_SILENCE, Judge
 from messaging.repertoire import Repertoire
 
@@ -54,7 +54,7 @@ class Pulse:
         self.beats = 0
         self.judge = Judge()
         self.trouble = ""  # what the database said last that was no answer
-        self.listening: set[str] = set()
+        self.doorbell = Doorbell()
         self.thread: threading.Thread | None = None
         self.ended = threading.Event()
         self.lock = threading.Lock()
@@ -97,7 +97,7 @@ class Pulse:
                 events.error("pulse_failed", with_traceback=True)
                 self._sleep()
             finally:
-                self.listening.clear()
+                self.doorbell.disconnected()
                 conn.close()
 
     def _fail(self, why: str) -> None:
@@ -137,6 +137,7 @@ class Pulse:
             pid=os.getpid(),
             beats=self.beats,
             abilities=self.repertoire.abilities(),
+            hears=not self.doorbell.deaf,
         )
         self.judge.beat(now, time.monotonic(), silence=self.silence_seconds)
         if not known:
@@ -161,20 +162,11 @@ class Pulse:
         if not self.listen():
             self._sleep()
             return
-        self._listen(conn)
+        self._ring(self.doorbell.listen(conn, list(self.claims)))  # for what came before we listened
         self._sleep(conn)
-        conn.poll()
-        rung = {notice.channel for notice in conn.notifies}
-        conn.notifies.clear()
-        self._ring(queue_name for queue_name in list(self.claims) if _channel(queue_name) in rung)
-
-    def _listen(self, conn: Connection) -> None:
-        fresh = set(self.claims) - self.listening
-        with conn.cursor() as cursor:
-            for queue_name in fresh:
-                cursor.execute(f"LISTEN {quote_ident(_channel(queue_name), conn)}")
-        self.listening |= fresh
-        self._ring(fresh)  # for what came before we listened
+        self._ring(self.doorbell.rung(conn))
+        if self.doorbell.turns_out_deaf(self.silence_seconds):
+            events.warning("doorbell_is_deaf", worker=self.worker_id)
 
     def _sleep(self, *connections: Connection) -> None:
         """Wait until a server says something, `stop` is called, or it is time to see whether to beat."""
@@ -187,7 +179,3 @@ class Pulse:
     def _ring(self, queue_names: Iterable[str]) -> None:
         for queue_name in queue_names:
             self.claims[queue_name].ring()
-
-
-def _channel(queue_name: str) -> str:
-    return f"dramatiq.{queue_name}.enqueue"

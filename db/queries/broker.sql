@@ -5,6 +5,10 @@
 SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
+-- name: next_due(queue, pgmq_queue)$
+-- In how many seconds the next message of a queue falls due that is delayed, here or in the pgmq queue that feeds it.
+SELECT dramatiq.next_due(:queue, :pgmq_queue);
+
 -- name: enqueue(messages, priorities, delay, tried)$
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
@@ -55,9 +59,13 @@ DELETE FROM dramatiq.worker WHERE id = :worker;
 -- How often each worker's heart has beaten.
 SELECT id, beats FROM dramatiq.worker;
 
--- name: heartbeat(worker, host, pid, beats, abilities)$
+-- name: heartbeat(worker, host, pid, beats, abilities, hears)$
 -- Say that a worker lives; false where it had been given up.
-SELECT dramatiq.heartbeat(:worker, :host, :pid, :beats, :abilities::text[]);
+SELECT dramatiq.heartbeat(:worker, :host, :pid, :beats, :abilities::text[], :hears);
+
+-- name: try_bell(channel, number)$
+-- Ring a worker's own bell, to see whether it hears.
+SELECT pg_notify(:channel, :number::text);
 
 -- name: rescue(dead, beats, most_rescues)$
 -- Take over the claims of workers that stood still at these counts.

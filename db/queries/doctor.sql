@@ -55,6 +55,10 @@ SELECT string_agg(queue, ', ') FROM dramatiq.unserved_queues() AS queue;
 -- Messages that workers have held for longer than that.
 SELECT string_agg(held, ', ') FROM dramatiq.held_for_long(:seconds * interval '1 second') AS held;
 
+-- name: deaf_workers()$
+-- Workers that do not hear the doorbell.
+SELECT string_agg(worker, ', ') FROM dramatiq.deaf_workers() AS worker;
+
 -- name: missing_abilities()
 -- What messages wait for that no worker has.
 SELECT ability, messages, since, published FROM dramatiq.missing_abilities();

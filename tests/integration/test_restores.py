@@ -10,6 +10,7 @@ import dramatiq
 import pytest
 from click.testing import CliRunner, Result
 
+import settings
 from actors.appointments import send_reminders
 from actors.payments import process_payment
 from broker import broker
@@ -22,6 +23,8 @@ from tests.clinic import Clinic
 from tests.integration.ledger_cases import order, outbox, report_delivered
 from tests.integration.payment_cases import payment_of
 from tests.integration.report_cases import answer
+from tests.servers import sendgrid
+from tests.servers.sendgrid import Reply
 from tests.servers.yookassa import YooKassa
 from tests.waiting import until
 
@@ -129,6 +132,41 @@ def test_a_point_in_time_restore_is_held_at_a_persons_word_and_closed(
     assert "1 mails are taken as sent" in shell("restored", "--close").output
     assert settled(clinic) == {"k1": "delivered", "k2": "sent", "k3": "sent"}
     assert len(outbox()) == 1
+
+
+def test_sendgrid_tells_which_of_them_had_left(
+    clinic: Clinic, environment: pytest.MonkeyPatch, start: Callable[[], None]
+) -> None:
+    with sendgrid.running() as provider:
+        environment.setenv("EMAIL_PROVIDER", "sendgrid")
+        environment.setenv("SENDGRID_API_KEY", sendgrid.KEY)
+        environment.setenv("SENDGRID_API_URL", provider.url)
+        settings.current.cache_clear()
+        for name in ("k1", "k2", "k3"):
+            send(name)
+        move(clinic)
+        start()
+        assert set(settled(clinic).values()) == {"unknown"}
+        left = clinic.value("SELECT id::text FROM balansity.delivery WHERE key = 'k2'")
+        provider.accepted.append({"custom_args": {"delivery": left}})
+
+        provider.has_activity = False
+        assert "Email Activity History" in shell("restored", "--ask").output
+        provider.has_activity = True
+        assert "1 of 3 had been sent" in shell("restored", "--ask").output
+        assert settled(clinic) == {"k1": "unknown", "k2": "sent", "k3": "unknown"}
+        provider.scripted = [Reply(429)]
+        assert "0 of 0" in shell("restored", "--ask").output
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_provider_that_cannot_be_asked_is_not(clinic: Clinic) -> None:
+    clinic.rows(
+        "INSERT INTO balansity.delivery (key, template, state, message_id, planned_at, changed_at, held_at) "
+        "VALUES ('k', 'report_ready', 'unknown', 'm', now(), now(), now())"
+    )
+    refused = shell("restored", "--ask")
+    assert (refused.exit_code, "cannot be asked" in refused.output) == (1, True)
 
 
 @pytest.mark.usefixtures("environment")

@@ -166,3 +166,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.free_unknown IS
 'Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.';
+
+CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+AS $$
+DECLARE
+    due timestamptz;
+    visible timestamptz;
+BEGIN
+    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    IF p_pgmq_queue IS NOT NULL THEN
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
+    END IF;
+    RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
+END $$;
+COMMENT ON FUNCTION dramatiq.next_due IS
+'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
+delayed. An idle worker asks, so that it need not wait for its next look.';

@@ -1,15 +1,18 @@
 -- Keeps workers' heartbeats, and takes over what a silent one held.
 
 CREATE FUNCTION dramatiq.heartbeat(
-    p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[]
+    p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean
 ) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, abilities = p_abilities, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker
+    SET beats = p_beats, abilities = p_abilities, hears = p_hears, heartbeat_at = clock_timestamp()
+    WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities) VALUES (p_worker, p_host, p_pid, p_beats, p_abilities);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities, hears)
+    VALUES (p_worker, p_host, p_pid, p_beats, p_abilities, p_hears);
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dramatiq.heartbeat IS
@@ -91,3 +94,10 @@ LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION dramatiq.held_for_long IS
 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
+
+CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT format('worker %s (%s, process %s)', id, host, pid) FROM dramatiq.worker WHERE NOT hears ORDER BY id;
+$$;
+COMMENT ON FUNCTION dramatiq.deaf_workers IS
+'Workers that did not hear their own bell: news reaches them when they look, up to a second later.';

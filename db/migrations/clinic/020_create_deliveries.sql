@@ -6,7 +6,7 @@
 --    │          └─► unknown   the request went out, the answer never came ─► sending again, if the template's policy says so
 --    └─► failed | superseded | suppressed   it never left: wrong or out of tries, no longer true (─► sending, once true
 --                                           again), or not wanted
--- A person may put failed and unknown ones back to planned.
+-- A person may put failed and unknown ones back to planned, and sent ones that were never heard of again.
 CREATE TABLE balansity.delivery (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- plan_delivery derives it from the key
     key text NOT NULL UNIQUE,               -- the business reason: one reason, one mail
@@ -24,6 +24,7 @@ CREATE TABLE balansity.delivery (
     attempts integer NOT NULL DEFAULT 0,
     resends integer NOT NULL DEFAULT 0,     -- by a person: each is a mail of its own to the reader's mailbox
     message_id text NOT NULL,               -- the broker's message that works on it
+    provider text,                          -- which took it
     provider_message_id text,
     planned_at timestamptz NOT NULL,
     postponed_until timestamptz,                 -- the end of the night that it has waited for
@@ -140,6 +141,19 @@ COMMENT ON FUNCTION balansity.may_have_left IS
 'Whether it may have gone out without our knowing: no answer came to an attempt, none was recorded, or a restore has
 undone what was.';
 
+CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = opened.id AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+END $$;
+COMMENT ON FUNCTION balansity.is_untaken IS
+'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
+
 CREATE FUNCTION balansity.begin_delivery(
     p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,
     p_provider text, p_token uuid,
@@ -229,6 +243,7 @@ CREATE FUNCTION balansity.finish_attempt(
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
+    called text;
 BEGIN
     SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
     IF opened.recipient IS NULL THEN
@@ -238,11 +253,13 @@ BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = balansity.now()
-    WHERE delivery_id = p_delivery_id AND number = p_number;
+    WHERE delivery_id = p_delivery_id AND number = p_number
+    RETURNING provider INTO called;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
+        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE provider END,
         provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
         sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
         changed_at = balansity.now()
@@ -324,27 +341,30 @@ COMMENT ON FUNCTION balansity.give_up_lost_deliveries IS
 'Closes those of these deliveries that are open since before p_before and whose message is dead or gone, where no other
 asks for the same mail: nobody else is going to. Returns how many.';
 
-CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') THEN
-        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+        RETURN format(
+            'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
+        );
     END IF;
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
     UPDATE balansity.delivery
-    SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now(),
+    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now(),
         resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION balansity.resend_delivery IS
-'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again, and the mail shows
-beside an earlier copy. Returns why that cannot be, NULL where it was done.';
+'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
+mails (p_reporting) has accepted and said no more of: its message is enqueued again, and the mail shows beside an earlier
+copy. Returns why that cannot be, NULL where it was done.';
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
