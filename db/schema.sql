@@ -1926,19 +1926,19 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
 
-CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, archived_at timestamp with time zone, bytes integer)
+CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog'
     AS $_$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'SELECT msg_id, archived_at, pg_column_size(message) FROM pgmq.%I
-         WHERE archived_at < $1 AND archived_at >= $2 AND (archived_at, msg_id) > ($2, $3)
-         ORDER BY archived_at, msg_id LIMIT $4', 'a_' || p_pgmq_queue)
-    USING p_before, coalesce(p_at, '-infinity'), coalesce(p_after, 0), p_rows;
+        'SELECT msg_id, coalesce(pg_column_size(message), 0) FROM pgmq.%I
+         WHERE archived_at < $1 AND msg_id > $2 ORDER BY msg_id LIMIT $3', 'a_' || p_pgmq_queue)
+    USING p_before, coalesce(p_after, 0), p_rows;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after of the time p_at: at most p_rows.';
+COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after: at most p_rows. In the order of their numbers:
+pgmq''s index of times has no second column, and very many may have been archived in one moment.';
 
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
     LANGUAGE sql
@@ -2678,19 +2678,20 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) IS 'Deletes those of these messages that are still in this state, since before p_before; returns how many.';
 
-CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $_$
 DECLARE
     purged bigint;
 BEGIN
-    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', 'a_' || p_pgmq_queue) USING p_msg_ids;
+    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1) AND archived_at < $2', 'a_' || p_pgmq_queue)
+    USING p_msg_ids, p_before;
     GET DIAGNOSTICS purged = ROW_COUNT;
     RETURN purged;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
+COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) IS 'Deletes those of these messages that a pgmq queue''s archive has from before p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -4217,7 +4218,7 @@ REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl in
 
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
 
@@ -4293,7 +4294,7 @@ REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 

@@ -223,7 +223,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Drop what nobody has claimed of a queue, dead letters too; what still waits in pgmq stays there."""
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
-        self.process.call("flush", queue=queue_name)
+        self.process.flush(queue_name)
 
     def flush_all(self) -> None:
         for queue_name in self.queues:

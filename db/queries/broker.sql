@@ -117,9 +117,16 @@ SELECT dramatiq.furnish_routes();
 SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed'))
      + coalesce((SELECT queue_length FROM pgmq.metrics_all() WHERE queue_name = :pgmq_queue), 0);
 
--- name: flush(queue)!
--- Drop the messages of a queue that nobody has claimed, dead letters too.
-DELETE FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'rejected');
+-- name: unclaimed(queue, after, rows)
+-- A page of the messages of a queue that nobody has claimed, dead letters too.
+SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes FROM dramatiq.queue
+WHERE queue_name = :queue AND state IN ('queued', 'rejected') AND (:after::uuid IS NULL OR message_id > :after::uuid)
+ORDER BY message_id
+LIMIT :rows;
+
+-- name: flush(keys)!
+-- Drop those of these messages that nobody has claimed.
+DELETE FROM dramatiq.queue WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected');
 
 -- name: first_dead(queue)^
 -- The oldest dead letter of a queue.

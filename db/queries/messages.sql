@@ -92,13 +92,13 @@ SELECT dramatiq.purge(:keys::uuid[], :state::dramatiq.state, :before);
 -- The pgmq queues of all routes.
 SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue ORDER BY a.pgmq_queue;
 
--- name: archived(pgmq_queue, before, at, after, rows)
+-- name: archived(pgmq_queue, before, after, rows)
 -- A page of what pgmq archived before then.
-SELECT msg_id AS key, archived_at AS at, bytes FROM dramatiq.archived(:pgmq_queue, :before, :at, :after, :rows);
+SELECT msg_id AS key, bytes FROM dramatiq.archived(:pgmq_queue, :before, :after, :rows);
 
--- name: purge_archive(keys, pgmq_queue)$
+-- name: purge_archive(keys, pgmq_queue, before)$
 -- Delete archived messages.
-SELECT dramatiq.purge_archive(:pgmq_queue, :keys::bigint[]);
+SELECT dramatiq.purge_archive(:pgmq_queue, :keys::bigint[], :before);
 
 -- name: routed_tables()
 -- The tables of pgmq that hold what was sent to actors, in the order in which messages move on.

@@ -15,33 +15,33 @@ $$;
 COMMENT ON FUNCTION dramatiq.purge IS
 'Deletes those of these messages that are still in this state, since before p_before; returns how many.';
 
-CREATE FUNCTION dramatiq.archived(
-    p_pgmq_queue text, p_before timestamptz, p_at timestamptz, p_after bigint, p_rows integer
-) RETURNS TABLE (msg_id bigint, archived_at timestamptz, bytes integer)
+CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamptz, p_after bigint, p_rows integer)
+RETURNS TABLE (msg_id bigint, bytes integer)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'SELECT msg_id, archived_at, pg_column_size(message) FROM pgmq.%I
-         WHERE archived_at < $1 AND archived_at >= $2 AND (archived_at, msg_id) > ($2, $3)
-         ORDER BY archived_at, msg_id LIMIT $4', 'a_' || p_pgmq_queue)
-    USING p_before, coalesce(p_at, '-infinity'), coalesce(p_after, 0), p_rows;
+        'SELECT msg_id, coalesce(pg_column_size(message), 0) FROM pgmq.%I
+         WHERE archived_at < $1 AND msg_id > $2 ORDER BY msg_id LIMIT $3', 'a_' || p_pgmq_queue)
+    USING p_before, coalesce(p_after, 0), p_rows;
 END $$;
 COMMENT ON FUNCTION dramatiq.archived IS
-'A page of what pgmq archived before p_before, after the message p_after of the time p_at: at most p_rows.';
+'A page of what pgmq archived before p_before, after the message p_after: at most p_rows. In the order of their numbers:
+pgmq''s index of times has no second column, and very many may have been archived in one moment.';
 
-CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamptz) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog
 AS $$
 DECLARE
     purged bigint;
 BEGIN
-    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', 'a_' || p_pgmq_queue) USING p_msg_ids;
+    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1) AND archived_at < $2', 'a_' || p_pgmq_queue)
+    USING p_msg_ids, p_before;
     GET DIAGNOSTICS purged = ROW_COUNT;
     RETURN purged;
 END $$;
 COMMENT ON FUNCTION dramatiq.purge_archive IS
-'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
+'Deletes those of these messages that a pgmq queue''s archive has from before p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE (table_name text, actor_name text)
 LANGUAGE sql STABLE AS $$
