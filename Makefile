@@ -52,7 +52,10 @@ check: install ## Lint, types, layers, schema snapshot
 	$(BIN)/pytest -q tests/unit/test_layers.py
 	$(BIN)/balansity schema --check
 
+faults: install ## Work under every fault at once, and audit it: MINUTES=30 SEED=… (or PROVIDER=smtp) repeat a run
+	$(BIN)/python -m tests.faults.proof --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(PROVIDER),--provider $(PROVIDER))
+
 bench: install ## Measure the broker beside its peers (balansity bench --help)
 	$(BIN)/balansity bench
 
-.PHONY: help install demo up test test-fast test-all test-packages check bench
+.PHONY: help install demo up test test-fast test-all test-packages check faults bench

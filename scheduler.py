@@ -5,7 +5,11 @@ that was away). Both do the same: give every slot that has come since `planned_u
 transaction. Which have come, the database's clock says. Any number of schedulers may run; none is a leader.
 """
 
+import os
+import platform
 import signal
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ from dramatiq import Actor
 import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
+from actors.emails import watch_mail_events
 from actors.messages import purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
@@ -42,9 +47,11 @@ from domain.slots import (
 )
 from errors import BalansityError
 from mail import restore
+from messaging.judge import BEATS_IN_SILENCE, Judge
 from zones import zone_or
 
 SAFETY_NET_SECONDS = 5
+SILENCE_SECONDS = BEATS_IN_SILENCE * SAFETY_NET_SECONDS  # after which a scheduler is dead to the others
 TICK_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
 events = log.EventLogger("scheduler")  # also where the module is run as a program
@@ -75,6 +82,7 @@ JOBS = (
     Job("verify-open-payments", "*/5 * * * *", Missed.ONCE, timedelta(hours=1), verify_open_payments),
     Job("remove-old-reports", "30 3 * * *", Missed.ONCE, timedelta(hours=23), remove_old_reports),
     Job("purge-messages", "15 * * * *", Missed.ONCE, timedelta(hours=1), purge_messages),
+    Job("watch-mail-events", "* * * * *", Missed.ONCE, timedelta(hours=1), watch_mail_events),
 )
 
 
@@ -87,9 +95,37 @@ def main() -> None:
     run(stop)
 
 
+class Presence:
+    """This scheduler's row: that it lives is told by a count, and by no clock; a row that stands still is removed."""
+
+    def __init__(self) -> None:
+        self.id = str(uuid.uuid4())
+        self.beats = 0
+        self.judge: Judge[str] = Judge()
+
+    def beat(self, _now: datetime, _jobs: Sequence[Job]) -> None:
+        """Count one more, and see whose count has not moved for long."""
+        self.beats += 1
+        with single_statements() as conn:
+            began = time.monotonic()
+            queries.jobs.beat(conn, id=self.id, host=platform.node(), pid=os.getpid(), beats=self.beats)
+            self.judge.beat(began, time.monotonic(), silence=SILENCE_SECONDS)
+            asked = time.monotonic()
+            counts = dict(queries.jobs.list_beats(conn))
+            dead = self.judge.dead(counts, asked, time.monotonic(), silence=SILENCE_SECONDS)
+            if dead and self.judge.may_judge(asked, silence=SILENCE_SECONDS):
+                queries.jobs.remove_schedulers(conn, ids=list(dead), beats=list(dead.values()))
+
+    def end(self, _now: datetime, _jobs: Sequence[Job]) -> None:
+        """Say that this one has ended in good order."""
+        with single_statements() as conn:
+            queries.jobs.remove_schedulers(conn, ids=[self.id], beats=[self.beats])
+
+
 def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
     """Keep the schedule until something is put on `stop`."""
-    while not _run_step(synchronise, jobs):
+    presence = Presence()
+    while not _run_step(introduce, jobs):
         if _wait_for(stop):
             return
     clockwork = BackgroundScheduler(timezone=UTC)
@@ -98,10 +134,11 @@ def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
         clockwork.add_job(_run_step, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
     clockwork.start()
     events.info("scheduler_started", jobs=len(jobs))
-    _look(jobs)
+    _look(presence, jobs)
     while not _wait_for(stop):
-        _look(jobs)
+        _look(presence, jobs)
     clockwork.shutdown()
+    _run_step(presence.end, jobs)
     events.info("scheduler_stopped")
 
 
@@ -114,9 +151,10 @@ def _wait_for(stop: SimpleQueue[int]) -> bool:
     return True
 
 
-def _look(jobs: Sequence[Job]) -> None:
+def _look(presence: Presence, jobs: Sequence[Job]) -> None:
     """Notice a restore, and enqueue what is due; a job that cannot be enqueued does not hold up the others."""
-    _run_step(notice_restore, jobs)
+    _run_step(presence.beat, jobs)
+    restore.look()
     for job in jobs:
         _run_step(enqueue_due, [job])
 
@@ -144,26 +182,44 @@ def _tell(step: str, why: str) -> None:
     troubles[step] = why
 
 
-def notice_restore(_now: datetime, _jobs: Sequence[Job]) -> None:
-    """The database may be exchanged under a running process."""
-    restore.notice()
+def publish(conn: Connection, jobs: Sequence[Job] = JOBS, now: datetime | None = None) -> None:
+    """Make this table of jobs the one that counts, in the caller's transaction; a changed schedule counts from now on.
+
+    Jobs that it does not name are retired: they plan nothing, keep their history, and begin anew when they come back.
+    """
+    now = now or clock.now(conn)
+    queries.jobs.limit_idling(conn)
+    for job in sorted(jobs, key=lambda job: job.name):  # two that publish at once do not wait for each other
+        row = queries.jobs.hold_job(conn, name=job.name)
+        if row is None:
+            queries.jobs.add_job(conn, **_described(job, now))
+            continue
+        if (row.schedule, row.time_zone) != (job.schedule, settings.current().time_zone.key):
+            if is_schedule(row.schedule):  # else a person wrote it, and it had no slots
+                _settle(conn, job, row, now)
+            queries.jobs.change_schedule(conn, **_described(job, now))
+            events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
+        queries.jobs.change_actor(conn, name=job.name, actor=job.actor.actor_name)
+    if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):
+        events.info("jobs_retired", count=retired)
 
 
-def synchronise(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
-    """Make the database's rows say what the table of jobs says; a changed schedule counts from now on."""
-    zone = settings.current().time_zone.key
-    for job in jobs:
-        with _held(job.name) as (conn, row):
-            if row is None:
-                queries.jobs.add_job(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
-            elif (row.schedule, row.time_zone) != (job.schedule, zone):
-                if is_schedule(row.schedule):  # else a person wrote it, and it had no slots
-                    _settle(conn, job, row, now)
-                queries.jobs.change_schedule(conn, name=job.name, schedule=job.schedule, time_zone=zone, now=now)
-                events.info("schedule_changed", job=job.name, old=row.schedule, new=job.schedule)
+def introduce(now: datetime, jobs: Sequence[Job] = JOBS) -> None:
+    """Add the jobs that nobody has published or retired; of the others the published table knows better."""
     with transaction() as conn:
-        if retired := queries.jobs.retire_jobs(conn, names=[job.name for job in jobs]):
-            events.info("jobs_retired", count=retired)
+        for job in jobs:
+            queries.jobs.introduce_job(conn, **_described(job, now))
+
+
+def _described(job: Job, now: datetime) -> dict[str, Any]:
+    zone = settings.current().time_zone.key
+    return {
+        "name": job.name,
+        "schedule": job.schedule,
+        "time_zone": zone,
+        "actor": job.actor.actor_name,
+        "now": now,
+    }
 
 
 def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
@@ -173,11 +229,21 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
     count = 0
     for job in jobs:
         row = rows.get(job.name)
-        if row and not row.paused and (has_due(row, _zone(row), now) or is_ahead(row.planned_until, now)):
+        if (
+            row
+            and _is_ours(job, row)
+            and not row.paused
+            and (has_due(row, _zone(row), now) or is_ahead(row.planned_until, now))
+        ):
             with _held(job.name, wait=False) as (conn, held):
-                if held and not held.paused:
+                if held and _is_ours(job, held) and not held.paused:
                     count += _settle(conn, job, held, now)
     return count
+
+
+def _is_ours(job: Job, row: PlannedJob) -> bool:
+    """Whether the published job is done by the actor that this version would send it to."""
+    return row.actor in {None, job.actor.actor_name}
 
 
 def _zone(row: PlannedJob) -> ZoneInfo:

@@ -136,20 +136,23 @@ class Settings(BaseModel, frozen=True):
     database_folder: Folder = setting("var/postgres", "data of the embedded server")
     broker_listen: bool = setting("on", "off behind a transaction-mode pooler: workers poll instead of LISTEN")
     email_provider: Literal["file", "smtp", "sendgrid"] = setting("file", "how mail leaves")
+    email_fallback_provider: Literal["", "smtp", "sendgrid"] = setting(
+        "", "how mail with a deadline leaves while EMAIL_PROVIDER is away; empty: it waits"
+    )
     email_from: Mailbox = setting("Balansity <no-reply@balansity.example>", "sender of every mail")
     email_rate_limit: Annotated[int, Field(ge=1, le=10_000)] = setting(
-        "200", "mails a second at most, all workers together"
+        "200", "mails a second at most of a provider, all workers together"
     )
     email_night: Hours = setting(
         "22:00-08:00",
         "by the family's clocks: what an outage delayed for an hour waits for its end; empty: it does not",
     )
     email_outbox_dir: Folder = setting("var/outbox", "where EMAIL_PROVIDER=file writes .eml files")
-    sendgrid_api_key: str = setting("", "needed by EMAIL_PROVIDER=sendgrid", secret=True)
+    sendgrid_api_key: str = setting("", "needed where mail leaves through sendgrid", secret=True)
     sendgrid_api_url: WebAddress = setting("https://api.sendgrid.com", "SendGrid, or a stand-in for tests")
     sendgrid_sandbox: bool = setting("off", "on: SendGrid checks mails and delivers none")
     sendgrid_webhook_public_key: WebhookKey = setting("", "verifies SendGrid's event webhook")
-    smtp_host: str = setting("", "needed by EMAIL_PROVIDER=smtp")
+    smtp_host: str = setting("", "needed where mail leaves through smtp")
     smtp_port: Port = setting("587", "port of the SMTP server")
     smtp_username: Ascii = setting("", "login; empty: none")
     smtp_password: Ascii = setting("", "password of that login", secret=True)
@@ -188,7 +191,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     given = {name: text for name, text in raw.items() if text} | {
         name: "" for name in OFF & said.keys() if not said[name]
     }
-    problems = [*_missing_partners(given), *_misspelt_names(environment)]
+    problems = [*_missing_partners(given), *_useless_fallback(given), *_misspelt_names(environment)]
     try:
         settings = Settings.model_validate(given)
     except ValidationError as wrong:
@@ -202,16 +205,16 @@ def _explained(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
     shown = repr(error["input"]) if field.repr else "its value (not shown)"
-    choices = ", ".join(map(str, get_args(field.annotation)))
+    choices = ", ".join(filter(None, map(str, get_args(field.annotation))))
     remedy = REMEDIES.get(error["type"], error["msg"]).format(choices=choices, **error.get("ctx", {}))
     return f"{name.upper()}: {shown} {remedy}"
 
 
 def _missing_partners(given: Mapping[str, str]) -> Iterator[str]:
-    provider = given.get("email_provider")
+    ways = {given[name]: name for name in ("email_fallback_provider", "email_provider") if name in given}
     needs = {
-        "sendgrid_api_key": provider == "sendgrid" and "EMAIL_PROVIDER=sendgrid needs it",
-        "smtp_host": provider == "smtp" and "EMAIL_PROVIDER=smtp needs it",
+        "sendgrid_api_key": "sendgrid" in ways and f"{ways['sendgrid'].upper()}=sendgrid needs it",
+        "smtp_host": "smtp" in ways and f"{ways['smtp'].upper()}=smtp needs it",
         "report_storage_key": "report_storage_secret" in given and "REPORT_STORAGE_SECRET needs it",
         "report_storage_secret": "report_storage_key" in given and "REPORT_STORAGE_KEY needs it",
         "yookassa_secret_key": "yookassa_shop_id" in given and "YOOKASSA_SHOP_ID needs it",
@@ -219,6 +222,14 @@ def _missing_partners(given: Mapping[str, str]) -> Iterator[str]:
         "web_password": "web_username" in given and "WEB_USERNAME needs it: an open login protects nothing",
     }
     return (f"{name.upper()}: is empty and {why}" for name, why in needs.items() if why and name not in given)
+
+
+def _useless_fallback(given: Mapping[str, str]) -> Iterator[str]:
+    first, second = given["email_provider"], given.get("email_fallback_provider")
+    if second and first == "file":
+        yield f"EMAIL_FALLBACK_PROVIDER: {second!r} would send what EMAIL_PROVIDER=file is to keep: leave it empty"
+    elif second and second == first:
+        yield f"EMAIL_FALLBACK_PROVIDER: {second!r} is EMAIL_PROVIDER, too: name the other one, or leave it empty"
 
 
 def _misspelt_names(environment: Mapping[str, str]) -> Iterator[str]:

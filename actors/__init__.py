@@ -1,9 +1,12 @@
 """The registry of actors: `dramatiq actors` imports this module and runs what it finds."""
 
+from collections.abc import Callable
+
 import broker  # first, so that actors are declared on it and not on Dramatiq's default
 import log
 import settings
 from actors import analytics, appointments, arrival, emails, messages, payments, reports
+from db.connection import Connection
 from db.database import connect
 
 settings.current()  # what is wrong with them is said here, before a worker starts
@@ -12,11 +15,16 @@ log.quieten()  # the dramatiq command sets logging up itself
 __all__ = ["analytics", "appointments", "arrival", "emails", "messages", "payments", "publish", "reports"]
 
 
-def publish(url: str) -> None:
-    """Tell SQL which actors this version has, so that `dramatiq.send` knows them and their routes."""
+def publish(url: str, *others: Callable[[Connection], object]) -> None:
+    """Make this version's contract the one that counts: its actors, their routes, and what `others` publish with them.
+
+    All in one transaction. Only a deploy or a rollback does so; a process that starts adds what is missing.
+    """
     conn = connect(url)
     try:
         with conn:
             broker.broker.publish_actors(conn, retire=True)
+            for other in others:
+                other(conn)
     finally:
         conn.close()

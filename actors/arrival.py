@@ -12,7 +12,7 @@ class Arrival(dramatiq.Middleware):
     """Looks for a restore before the process claims its first message."""
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        restore.notice_at_start()
+        restore.look()
 
 
 broker.add_middleware(Arrival())

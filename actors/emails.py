@@ -1,12 +1,16 @@
-"""The e-mail actor: one message, one mail."""
+"""The e-mail actors: one message, one mail; and the look for mails that were accepted and never heard of again."""
 
+from datetime import datetime
 from typing import Any
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from actors.holding import held_since, note_held
+from actors.runs import run_slot_in_parts
 from errors import PermanentError
+from gateways import availability
+from gateways import mail as gateway
 from mail.attempt import Held, Wait
 from mail.delivery import deliver
 from mail.order import read_order
@@ -49,3 +53,23 @@ def _key_in_pgmq(message: dramatiq.Message[Any]) -> str | None:
     """The delivery's key, by which a message that came through pgmq is found from there; None for one that did not."""
     origin = message.options.get("pgmq")
     return origin and f"pgmq:{origin['queue']}:{origin['msg_id']}"
+
+
+@dramatiq.actor(
+    queue_name="appointments",
+    max_retries=5,
+    min_backoff=1_000,
+    max_backoff=60_000,
+    time_limit=60_000,
+    throws=(PermanentError,),
+)
+def watch_mail_events(slot: str) -> None:
+    """Look whether the providers that should report on their mails do."""
+    run_slot_in_parts("watch-mail-events", slot, watch)
+
+
+def watch(_now: datetime) -> str:
+    """Look at every provider: one that is in use no more, or not expected to report any more, is unheard of no more."""
+    expected = gateway.reporting()
+    verdicts = {name: availability.listen(name, reports=name in expected) for name in gateway.PROVIDERS}
+    return ", ".join(f"{name}: {verdicts[name]}" for name in expected) or "no provider reports on its mails"

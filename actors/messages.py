@@ -39,6 +39,7 @@ def purge(now: datetime) -> str:
         done.add(_purge(kind, messages.archived, messages.purge_archive, pgmq_queue=pgmq_queue, before=before))
     done.add(_purge("result", queries.results.expired, queries.results.purge))
     done.add(_purge("counter", queries.limits.expired, queries.limits.purge))
+    done.add(_purge("group", queries.groups.stale, queries.groups.purge, before=now - DEAD))
     old, purged = queries.analytics.old, queries.analytics.purge
     done.add(_purge("event", old, purged, named=hexadecimal, before=now - kept))
     return f"{done.counts['purged']} messages purged{done.note()}"

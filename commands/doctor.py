@@ -24,6 +24,8 @@ from mail import restore
 from zones import zone_or
 
 LATE = timedelta(minutes=10)
+LONGEST_RUN = timedelta(minutes=10)  # Dramatiq's time limit, which no actor of ours raises
+GRACE = timedelta(minutes=2)  # for its end to be written
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
@@ -74,7 +76,12 @@ def _settings() -> Iterator[Finding]:
     if current.email_provider == "file":
         yield Finding("note", f"Mail goes to files in {current.email_outbox_dir}.", "Set EMAIL_PROVIDER to send it.")
     else:
-        yield Finding("good", f"Mail leaves through {current.email_provider}.")
+        second = current.email_fallback_provider
+        yield Finding(
+            "good",
+            f"Mail leaves through {current.email_provider}"
+            + (f", with a deadline through {second} while that is away." if second else "."),
+        )
     if not current.yookassa_shop_id:
         yield Finding("note", "YooKassa is not configured: payments cannot be verified.", "Set YOOKASSA_SHOP_ID.")
     if not current.broker_listen:
@@ -141,10 +148,49 @@ def _views(conn: Connection) -> Finding:
     return Finding("good", f"Waiting messages: {queues}.email_queue and its sisters; the schedule: {cron}")
 
 
-def _workers(conn: Connection) -> Finding:
-    if count := overview.living_workers(conn):
-        return Finding("good", f"{count} worker processes live.")
-    return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
+def _processes(conn: Connection) -> Finding:
+    living = overview.living(conn)
+    if not living.workers:
+        remedy = "Start the Procfile's worker, or `balansity up`."
+        return Finding("bad", "No worker process lives: messages wait.", remedy)
+    if not living.schedulers:
+        remedy = "Start the Procfile's scheduler, or `balansity up`."
+        return Finding(
+            "note", f"{len(living.workers)} worker processes live, and no scheduler: no job is planned.", remedy
+        )
+    return Finding("good", f"{len(living.workers)} worker processes live, and {len(living.schedulers)} schedulers.")
+
+
+def _held(conn: Connection) -> Finding:
+    """What workers repair by themselves every few seconds; where they do not, a person restarts them."""
+    if held := queries.doctor.held_for_long(conn, seconds=(LONGEST_RUN + GRACE).total_seconds()):
+        remedy = "Restart these processes: others run what they held. Their logs say what they could not write."
+        return Finding("bad", f"Messages held for longer than any may run: {held}", remedy)
+    return Finding("good", "Messages held for longer than any may run: none")
+
+
+def _doorbells(conn: Connection) -> Finding:
+    if deaf := queries.doctor.deaf_workers(conn):
+        remedy = (
+            "A pooler carries no LISTEN in transaction mode: give workers a direct address, or set BROKER_LISTEN=off."
+        )
+        return Finding("note", f"Workers that hear no doorbell, and look every second: {deaf}", remedy)
+    return Finding("good", "Workers that hear no doorbell: none")
+
+
+def _versions(conn: Connection) -> Finding:
+    missing = list(queries.doctor.missing_abilities(conn))
+    if not missing:
+        return Finding("good", "Messages that no worker can run: none")
+    listed = ", ".join(f"{each.ability} ({each.messages} since {moment(each.since)})" for each in missing)
+    if all(each.published for each in missing):
+        remedy = "Start workers of the published version, on the queues of these."
+        return Finding("note", f"Messages wait for workers that have: {listed}", remedy)
+    remedy = (
+        "Nobody has published all of these: deploy the version that has them (`balansity migrate`), or, where none "
+        "will come, `balansity dead --give-up ACTOR` makes dead letters of what waits."
+    )
+    return Finding("bad", f"Messages wait for workers that have: {listed}", remedy)
 
 
 def _schedule(conn: Connection) -> Finding:
@@ -199,12 +245,15 @@ def _providers(conn: Connection) -> Finding:
     away = [
         f"{each.provider} since {moment(each.since)}, {each.held} messages held: {each.reason}"
         for each in queries.providers.list_states(conn)
-        if each.state != "available"
+        if each.state != "available" or each.reason
     ]
     if away:
-        remedy = "Put right what its words name; the first probe that it answers lets everything go, by deadline."
-        return Finding("bad", f"Providers that are away: {'; '.join(away)}", remedy)
-    return Finding("good", "Providers that are away: none")
+        remedy = (
+            "Put right what its words name; the first probe that it answers lets everything go, by deadline. "
+            "Of one that accepts mails and does not report on them, `balansity deliveries --unheard` shows which."
+        )
+        return Finding("bad", f"Providers that are away or unheard of: {'; '.join(away)}", remedy)
+    return Finding("good", "Providers that are away or unheard of: none")
 
 
 def _sleepers(conn: Connection) -> Finding:
@@ -223,7 +272,7 @@ def _restores(conn: Connection) -> Finding:
     ]
     if not noticed and not held:
         return Finding("good", "Mails held after a restore: none")
-    remedy = "`balansity restored` shows them; with --resend or --close a person decides about all."
+    remedy = "`balansity restored` shows them; with --ask, --resend or --close a person decides about all."
     what = f"The database was restored, noticed {', '.join(noticed)}; mails held, for they may have left before: {held}"
     return Finding("bad" if held else "note", what, remedy)
 
@@ -241,7 +290,10 @@ LOOKS = (
     _statement_limit,
     _pgmq,
     _views,
-    _workers,
+    _processes,
+    _held,
+    _doorbells,
+    _versions,
     _schedule,
     _clock,
     _old_jobs,

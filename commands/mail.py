@@ -12,6 +12,7 @@ from commands.output import json_option, show_json, show_table
 from db import queries
 from db.connection import Connection
 from db.database import transaction
+from gateways import mail as gateway
 from mail import rendering
 from mail.template import MINUTE, TEMPLATES, Template
 
@@ -29,14 +30,17 @@ STATES = {
     "suppressed": "dim",
 }
 
+UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
+
 
 @click.command()
 @click.argument("which", required=False)
 @click.option("--failed", "wanted", flag_value="failed", help="Those that could not be sent, with the reason.")
 @click.option("--unknown", "wanted", flag_value="unknown", help="Those whose provider never answered.")
-@click.option("--state", "wanted", type=click.Choice(sorted(STATES)), help="Those in this state.")
+@click.option("--unheard", "wanted", flag_value=UNHEARD, help="Those that were accepted and never reported on.")
+@click.option("--state", "wanted", type=click.Choice([*sorted(STATES), UNHEARD]), help="Those in this state.")
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
-@click.option("--resend", metavar="ID", help="Send a failed or unknown one again: put its cause right first.")
+@click.option("--resend", metavar="ID", help="Send a failed, unknown or unheard one again: put its cause right first.")
 @json_option
 def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | None, as_json: bool) -> None:
     """Show the ledger of e-mails, the last changed first.
@@ -44,9 +48,9 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
     WHICH, the beginning of a delivery's id or key, tells one delivery's whole story, or lists those that begin so.
 
     --resend takes such a beginning too. A failed mail never left: it goes out now if nothing is in its way any more. Of
-    an unknown one nobody knows whether it left: it may arrive a second time, so ask the family or look into the
-    provider's own log before. What was sent, superseded or suppressed is refused, and so is a mail whose message is no
-    longer kept: order that anew.
+    an unknown one nobody knows whether it left, of an unheard one whether it was dropped: it may arrive a second time,
+    so ask the family or look into the provider's own log before. What else was sent, superseded or suppressed is
+    refused, and so is a mail whose message is no longer kept: order that anew.
     """
     with transaction() as conn:
         if resend is not None:
@@ -97,6 +101,8 @@ def suppressions(lift: str | None, as_json: bool) -> None:
 
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
+    if state == UNHEARD:
+        return _dicts(queries.deliveries.unheard(conn, reporting=gateway.reporting(), count=limit))
     return _dicts(queries.deliveries.latest(conn, states=[state] if state else None, count=limit))
 
 
@@ -124,7 +130,7 @@ def _resend(conn: Connection, name: str) -> None:
     if len(rows) > 1:
         raise click.ClickException(f"Several deliveries begin with {name!r}: `balansity deliveries {name}` lists them.")
     delivery_id = rows[0]["id"]
-    if refusal := queries.deliveries.resend(conn, id=delivery_id):
+    if refusal := queries.deliveries.resend(conn, id=delivery_id, reporting=gateway.reporting()):
         raise click.ClickException(f"Delivery {delivery_id} is not sent again. {refusal}")
     click.echo(
         f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went."
@@ -144,7 +150,17 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 
 def _tell(story: dict[str, Any]) -> None:
     facts = Table.grid(padding=(0, 2))
-    for name in ("id", "key", "template", "recipient", "subject", "user_id", "reason", "provider_message_id"):
+    for name in (
+        "id",
+        "key",
+        "template",
+        "recipient",
+        "subject",
+        "user_id",
+        "reason",
+        "provider",
+        "provider_message_id",
+    ):
         facts.add_row(name, Text(str(story[name] or "")))
     Console().print(Text(story["state"], STATES[story["state"]]), facts)
     planned = {"when": story["planned_at"], "what": "planned", "words": None}

@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import click
+from rich.text import Text
 
 from commands.output import json_option, moment, progress, show_json, show_skipped, show_table
 from db import overview, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
-from db.database import transaction
+from db.database import single_statements, transaction
 from errors import BalansityError
+
+GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
 
 
 class DeadLetter(NamedTuple):
@@ -28,24 +31,34 @@ class DeadLetter(NamedTuple):
 def status(*, as_json: bool) -> None:
     """Show what waits, runs and failed, queue by queue, which workers live, and which providers are away."""
     with transaction() as conn:
-        queues, pgmq, workers = overview.queues(conn), overview.pgmq(conn), overview.workers(conn)
-        providers = overview.providers(conn)
+        queues, pgmq, providers = overview.queues(conn), overview.pgmq(conn), overview.providers(conn)
+    with single_statements() as conn:
+        living = overview.living(conn)
+        workers = [{**row, "lives": row["worker"] in living.workers} for row in overview.workers(conn)]
+        schedulers = [{**row, "lives": row["scheduler"] in living.schedulers} for row in overview.schedulers(conn)]
     if as_json:
-        show_json({"queues": queues, "pgmq": pgmq, "workers": workers, "providers": providers})
+        told = {"queues": queues, "pgmq": pgmq, "workers": workers, "schedulers": schedulers, "providers": providers}
+        show_json(told)
         return
     show_table("Broker", queues)
     show_table("pgmq, not yet bridged", pgmq)
     show_table("Workers", workers)
-    show_table("Providers that were ever away", providers)
+    show_table("Schedulers", schedulers)
+    show_table("Providers that were ever away or unheard of", [_coloured(provider) for provider in providers])
 
 
 @click.command()
 @click.argument("message_id", required=False)
 @click.option("--actor", help="Only those of this actor.")
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@click.option(
+    "--give-up", metavar="ACTOR", help="First make dead letters of what waits for an actor that no worker has."
+)
 @json_option
-def dead(*, message_id: str | None, actor: str | None, limit: int, as_json: bool) -> None:
+def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str | None, as_json: bool) -> None:
     """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
+    while give_up and _give_up(give_up):
+        pass
     with transaction() as conn:
         rows = (
             [queries.messages.show_dead(conn, id=_uuid(message_id))]
@@ -99,6 +112,17 @@ def _all_redriven(actor: str | None) -> Done:
 
 def _redrive(conn: Connection, message_ids: list[str]) -> dict[str, int]:
     return {"redriven": queries.messages.redrive(conn, ids=message_ids)}
+
+
+def _give_up(actor: str) -> int:
+    """Give up a batch of what waits for an actor; returns how many there were."""
+    with transaction() as conn:
+        return int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
+
+
+def _coloured(provider: dict[str, Any]) -> dict[str, Any]:
+    """A provider whose state shows whether a person has to look at it."""
+    return provider | {"state": Text(provider["state"], "red" if provider["reason"] else "green")}
 
 
 def _decoded(message: str) -> Any:

@@ -7,6 +7,7 @@ import click
 
 import actors
 import db.database
+import scheduler
 import settings
 from db import embedded
 from db.migrate import migrate as apply_migrations
@@ -18,10 +19,13 @@ SNAPSHOT_FOLDER = settings.ROOT / "var" / "schema-postgres"
 
 @click.command()
 def migrate() -> None:
-    """Apply the migrations that are missing; safe to run from several processes at once."""
+    """Apply the migrations that are missing, and make this version's actors and jobs the ones that count.
+
+    Safe to run from several processes at once.
+    """
     url = db.database.url()
     names = apply_migrations(url, start_options=db.database.start_options())
-    actors.publish(url)
+    actors.publish(url, scheduler.publish)
     click.echo("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
 
 

@@ -12,13 +12,12 @@ from db.database import transaction
 from mail import restore
 
 SHOWN = 1000
-REMEDY = (
-    "Send them, as far as they are still true: --resend    They had left: --close    One of them: balansity deliveries"
-)
+REMEDY = "Which had left? --ask    Send them, as far as they are still true: --resend    All had left: --close"
 
 
 @click.command()
 @click.option("--since", metavar="TIME", help="The database was restored to this time: hold what may have left since.")
+@click.option("--ask", "decision", flag_value="ask", help="Ask SendGrid which it has: those are closed as sent.")
 @click.option("--resend", "decision", flag_value="resend", help="Send all that is held, as far as it is still true.")
 @click.option("--close", "decision", flag_value="close", help="All that is held had been sent before the restore.")
 @json_option
@@ -30,9 +29,10 @@ def restored(since: str | None, decision: str | None, *, as_json: bool) -> None:
     clocks unless it has a zone. Whatever was due by now and has not left as far as this database knows, waits or is
     running, is then held as `unknown` when its turn comes; what falls due later goes.
 
-    The provider's events settle what it delivered. SMTP servers cannot be asked, and SendGrid's list of messages is a
-    product of its own: look there for the ids shown here (custom argument `delivery`) or for the Message-ID.
+    The provider's events settle what it delivered. --ask needs SendGrid's add-on Email Activity History; an SMTP
+    server's log has the Message-IDs, which begin with the ids shown here.
     """
+    restore.look()
     if since is not None:
         noticed_at = restore.hold(_moment(since))
         click.echo(
@@ -40,6 +40,8 @@ def restored(since: str | None, decision: str | None, *, as_json: bool) -> None:
         )
     if decision == "resend":
         _resend()
+    elif decision == "ask":
+        _ask()
     elif decision == "close":
         click.echo(f"{restore.close()} mails are taken as sent.")
     elif since is None:
@@ -56,6 +58,15 @@ def _moment(given: str) -> datetime:
         if at > clock.now(conn):
             raise click.BadParameter(f"{given} is still to come", param_hint="--since")
     return at
+
+
+def _ask() -> None:
+    answers: list[bool] = []
+    try:
+        for _, known in restore.ask():
+            answers.append(known)
+    finally:
+        click.echo(f"{sum(answers)} of {len(answers)} had been sent; the provider does not know the others.")
 
 
 def _resend() -> None:

@@ -19,6 +19,7 @@ import honcho.printer
 import honcho.process
 
 import actors
+import scheduler
 import settings
 from db import embedded
 from db.connection import shown
@@ -40,7 +41,7 @@ def up(*, only: tuple[str, ...]) -> None:
     with interruptible(), server() as url:
         click.echo(f"PostgreSQL: {shown(url)}")
         migrate(url, start_options=start_options())
-        actors.publish(url)
+        actors.publish(url, scheduler.publish)
         honcho.manager.KILL_WAIT = STOP_SECONDS
         manager = Manager(Printer(sys.stdout))
         for name, command in _wanted(only).items():

@@ -33,18 +33,21 @@ consumed → rejected  nack: a dead letter, kept until a person decides
 consumed → queued    retry, requeue at shutdown, rescue from a dead worker
 rejected → queued    redrive';
 
-CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) RETURNS bigint
+CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH changed AS (
         UPDATE public.assessments
         SET status = 'abandoned', updated_at = p_now
-        WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
+        WHERE (p_ids IS NULL OR id = ANY (p_ids))
+          AND status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
         RETURNING id
     )
     SELECT count(*) FROM changed
 $$;
+
+COMMENT ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) IS 'Abandons those of these check-ups, of all where p_ids is null, that nobody finished in 30 days; returns how many.';
 
 CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) RETURNS TABLE(assessment_id uuid, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -166,24 +169,32 @@ DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
     apart constant interval := '0.5 seconds';
+    last_moment constant interval := '30 minutes'; -- before its deadline, a mail goes even to a provider that is unheard of
     known balansity.provider_state;
+    leave_by timestamptz;
     mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
     IF NOT FOUND OR known.state = 'available' THEN
+        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        RETURN NULL;
+    END IF;
+    leave_by := p_deadline + CASE known.state WHEN 'unheard' THEN -last_moment ELSE interval '1 second' END;
+    IF known.state = 'unheard' AND (known.next_probe_at <= present OR leave_by <= present) THEN
+        PERFORM balansity.put_at_stake(p_provider, p_message_id);
         RETURN NULL;
     END IF;
     DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
     INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
     VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline
+    ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline
     RETURNING * INTO mine;
     IF known.next_probe_at <= present THEN
         UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
         WHERE provider = p_provider;
-        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id AND provider = p_provider;
         RETURN NULL;
     END IF;
     SELECT count(*) INTO ahead FROM (
@@ -192,14 +203,16 @@ BEGIN
           AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
         LIMIT 1200
     ) AS others;
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END + ahead * apart;
-    RETURN least(pause, p_deadline - present + interval '1 second');
+    pause := CASE known.state WHEN 'probing' THEN interval '5 seconds' ELSE known.next_probe_at - present END
+        + ahead * apart;
+    RETURN least(pause, leave_by - present);
 END $$;
 
 COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
 little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
-not: one message that the provider will never have must not be the only one to ask for all.';
+not: one message that the provider will never have must not be the only one to ask for all. Where a provider is unheard of
+(024), what has little time left goes all the same: it may be that only its events are lost.';
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
@@ -373,7 +386,7 @@ $$;
 COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
 one that was claimed before waits for it.';
 
-CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
+CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
     SET search_path TO ''
     AS $$
@@ -381,6 +394,7 @@ CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_unti
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
         SELECT due.appointment_id, due.kind, due.scheduled_at, p_now
         FROM balansity.reminders_between(p_now, p_until) due
+        WHERE p_ids IS NULL OR due.appointment_id = ANY (p_ids)
         ON CONFLICT DO NOTHING
         RETURNING reminder.appointment_id, reminder.kind, reminder.scheduled_at
     )
@@ -390,18 +404,19 @@ CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_unti
     ORDER BY due.due_at, due.appointment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) IS 'Claims what is due before p_until: who inserts the row sends the mail.';
+COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) IS 'Claims what is due before p_until, for these appointments, for all where p_ids is null: who inserts the row sends the
+mail.';
 
-CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
+CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
-        SET state = 'sent', reason = 'taken as sent before a restore, by a person''s decision', changed_at = balansity.now()
+        SET state = 'sent', reason = p_reason, changed_at = balansity.now()
         WHERE d.id IN (
             SELECT id FROM balansity.delivery
-            WHERE state = 'unknown' AND held_at IS NOT NULL
+            WHERE state = 'unknown' AND held_at IS NOT NULL AND (p_ids IS NULL OR id = ANY (p_ids))
             ORDER BY planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         )
         RETURNING d.id
@@ -409,7 +424,7 @@ CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
     SELECT count(*) FROM closed
 $$;
 
-COMMENT ON FUNCTION balansity.close_held(p_limit integer) IS 'A person''s decision that the mails which a restore holds had been sent before it: p_limit of them at most.';
+COMMENT ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) IS 'Notes that mails which a restore holds had been sent before it: of these, or where p_ids is NULL of all, p_limit at most.';
 
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -468,17 +483,17 @@ END $$;
 
 COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) IS 'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';
 
-CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT d.id
-    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
-    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
-                              sign.ids, sign.addresses)
+    SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
+    FROM balansity.delivery d
+    WHERE d.id = ANY (p_ids)
+      AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
 
-COMMENT ON FUNCTION balansity.deliveries_of(p_user_id uuid) IS 'The mails to a person, to whichever of their addresses.';
+COMMENT ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) IS 'Those of these mails that went to the person, to whichever of their addresses, each with whether it names them.';
 
 CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT
@@ -543,6 +558,7 @@ CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p
     AS $$
 DECLARE
     opened balansity.delivery;
+    called text;
 BEGIN
     SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
     IF opened.recipient IS NULL THEN
@@ -552,11 +568,13 @@ BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = balansity.now()
-    WHERE delivery_id = p_delivery_id AND number = p_number;
+    WHERE delivery_id = p_delivery_id AND number = p_number
+    RETURNING provider INTO called;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
+        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE provider END,
         provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
         sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
         changed_at = balansity.now()
@@ -628,94 +646,74 @@ $$;
 
 COMMENT ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) IS 'A refund that the provider has not decided yet is asked about from now on.';
 
-CREATE FUNCTION balansity.forget_deleted() RETURNS bigint
+CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
     WITH reminder AS (
         DELETE FROM balansity.reminder r
-        WHERE NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
+        WHERE r.appointment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
         RETURNING 1
     ), settlement AS (
         DELETE FROM balansity.payment_settlement s
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
+        WHERE s.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = s.payment_id)
         RETURNING 1
     ), flag AS (
         DELETE FROM balansity.payment_flag f
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
+        WHERE f.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = f.payment_id)
         RETURNING 1
     ), payment_check AS (
         DELETE FROM balansity.payment_check c
-        WHERE NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
+        WHERE c.payment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.payments p WHERE p.id = c.payment_id)
         RETURNING 1
     )
     SELECT count(*)
     FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
 $$;
 
-COMMENT ON FUNCTION balansity.forget_deleted() IS 'Returns how many notes were removed.';
+COMMENT ON FUNCTION balansity.forget_deleted(p_ids uuid[]) IS 'Removes the notes about those of these appointments and payments that are gone; returns how many notes.';
 
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE(what text, removed bigint, remaining bigint)
+CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 DECLARE
-    sign record;
-    deliveries uuid[];
+    forgotten bigint;
 BEGIN
-    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
-
-    FOR what, removed, remaining IN
-        SELECT CASE place WHEN 'pgmq' THEN 'messages of pgmq, archived ones too' ELSE 'messages of the broker' END,
-               f.removed, f.remaining
-        FROM dramatiq.forget(
-            'balansity.message_speaks_of'::regproc, to_jsonb(sign) || jsonb_build_object('user_id', p_user_id),
-            ARRAY['process_payment']
-        ) AS f
-    LOOP
-        RETURN NEXT;
-    END LOOP;
-    remaining := 0;
-
-    what := 'links in analytics events';
-    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
-    WHERE e.user_id = p_user_id
-       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the list of suppressed ones';
-    DELETE FROM balansity.suppression s
-    WHERE balansity.speaks_of(
-        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
-        sign.ids, sign.addresses
-    );
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the mail ledger';
-    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
         scheduled_at = NULL,
         state = CASE
             WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
         END
-    WHERE id = ANY (deliveries);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
-    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
-    RETURN NEXT;
-
-    what := 'notes about deleted appointments and payments';
-    removed := balansity.forget_deleted();
-    RETURN NEXT;
+    WHERE id = ANY (p_ids);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (p_ids);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (p_ids);
+    RETURN forgotten;
 END $$;
 
-COMMENT ON FUNCTION balansity.forget_person(p_user_id uuid) IS 'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
-speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
-money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
-keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
+COMMENT ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) IS 'Takes whoever they went to out of these mails; returns how many. What was planned is closed as what is known of it.';
+
+CREATE FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+        WHERE e.key = ANY (p_keys)
+          AND (e.user_id = (p_person ->> 'user_id')::uuid
+               OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_person))
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) IS 'Of these events, takes the person out of theirs; the counts stay. Returns how many.';
 
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     LANGUAGE sql
@@ -726,6 +724,22 @@ CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
 $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
+
+CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    WITH forgotten AS (
+        DELETE FROM balansity.suppression s
+        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+            s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
+        )
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -771,24 +785,33 @@ END $$;
 
 COMMENT ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) IS 'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
-CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) RETURNS bigint
-    LANGUAGE sql
+CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    WITH lost AS (
-        UPDATE balansity.delivery d
-        SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-            reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
-        WHERE d.state IN ('planned', 'sending') AND d.changed_at < p_before
+DECLARE
+    given_up bigint;
+    lost text[] := ARRAY(
+        SELECT d.key FROM balansity.delivery d
+        WHERE d.id = ANY (p_ids) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before
           AND NOT dramatiq.is_pending(d.message_id::uuid)
-          AND NOT EXISTS (SELECT FROM dramatiq.pending_arguments('emails', 'key') AS other (key) WHERE other.key = d.key)
-        RETURNING d.id
-    )
-    SELECT count(*) FROM lost
-$$;
+    );
+BEGIN
+    IF lost = '{}' THEN  -- as most often: then nobody needs to know all that is ordered
+        RETURN 0;
+    END IF;
+    -- EXCEPT sorts or hashes whatever the planner believes of these numbers.
+    lost := ARRAY(SELECT unnest(lost) EXCEPT SELECT dramatiq.pending_arguments('emails', 'key'));
+    UPDATE balansity.delivery d
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+        reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
+    WHERE d.key = ANY (lost) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
+    GET DIAGNOSTICS given_up = ROW_COUNT;
+    RETURN given_up;
+END $$;
 
-COMMENT ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) IS 'Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
-nobody else is going to. Returns how many.';
+COMMENT ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) IS 'Closes those of these deliveries that are open since before p_before and whose message is dead or gone, where no other
+asks for the same mail: nobody else is going to. Returns how many.';
 
 CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
     LANGUAGE plpgsql
@@ -810,6 +833,41 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+    SELECT count(*) FILTER (WHERE balansity.heard_again(s.provider, p_worker))
+    FROM balansity.provider_state s
+    WHERE s.state = 'unheard' AND balansity.unheard_since(s.provider) IS NULL;
+$$;
+
+COMMENT ON FUNCTION balansity.hear_providers(p_worker text) IS 'Events have come: what was held goes at once where they end a silence; of how many providers. The last thing in a batch''s
+transaction, which by then has locked its deliveries: so that two batches never wait for each other.';
+
+CREATE FUNCTION balansity.heard_again(p_provider text, p_worker text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+    known balansity.provider_state;
+BEGIN
+    SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
+    IF known.state = 'unheard' THEN
+        INSERT INTO balansity.outage (provider, began_at, ended_at) VALUES (p_provider, known.since, present);
+    ELSIF known.state IS DISTINCT FROM 'available' OR known.reason IS NULL THEN
+        RETURN false;
+    END IF;
+    UPDATE balansity.provider_state
+    SET state = 'available', since = present, reason = NULL, noticed_by = p_worker, silences = 0, probes = 0
+    WHERE provider = p_provider;
+    PERFORM balansity.let_go(p_provider, 1000);
+    RETURN true;
+END $$;
+
+COMMENT ON FUNCTION balansity.heard_again(p_provider text, p_worker text) IS 'A provider reports on its mails again, or is no longer expected to: what was held goes. Whether that was news.';
+
 CREATE TABLE balansity.delivery (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     key text NOT NULL,
@@ -824,6 +882,7 @@ CREATE TABLE balansity.delivery (
     attempts integer DEFAULT 0 NOT NULL,
     resends integer DEFAULT 0 NOT NULL,
     message_id text NOT NULL,
+    provider text,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
     postponed_until timestamp with time zone,
@@ -951,11 +1010,41 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) IS 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
 
+CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    SELECT p_delivery.state = 'sent'
+        AND EXISTS (
+            SELECT FROM balansity.delivery_attempt a
+            WHERE a.delivery_id = p_delivery.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+              AND a.finished_at <= balansity.now() - interval '15 minutes'
+        )
+        AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery.id);
+$$;
+
+COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) IS 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
+
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
 
 COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
+
+CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = opened.id AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+END $$;
+
+COMMENT ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) IS 'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -989,10 +1078,10 @@ BEGIN
         DELETE FROM balansity.held_message WHERE message_id IN (
             SELECT message_id FROM balansity.held_message WHERE provider = p_provider
             ORDER BY deadline, message_id LIMIT p_limit)
-        RETURNING message_id, deadline
+        RETURNING message_id, provider, deadline
     )
     SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
-    INTO ids, pressing FROM gone;
+    INTO ids, pressing FROM gone WHERE provider = p_provider;
     PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
     RETURN coalesce(cardinality(ids), 0);
 END $$;
@@ -1000,30 +1089,72 @@ END $$;
 COMMENT ON FUNCTION balansity.let_go(p_provider text, p_limit integer) IS 'Makes some of what was held for a provider due, by deadline, and before all else what has one; returns how many. Nothing
 while the provider is away. A batch at a time, so that a million end no statement.';
 
-CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
-    LANGUAGE sql STABLE
+CREATE FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) RETURNS record
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-    SELECT EXISTS (
+DECLARE
+    present constant timestamptz := balansity.now();
+    since_when constant timestamptz := CASE WHEN p_reports THEN balansity.unheard_since(p_provider) END;
+    words text;
+BEGIN
+    IF since_when IS NULL THEN
+        verdict := 'heard';
+        news := balansity.heard_again(p_provider, p_worker);
+        RETURN;
+    END IF;
+    verdict := CASE WHEN EXISTS (
+        SELECT FROM balansity.delivery_event e
+        JOIN balansity.delivery_attempt a ON a.delivery_id = e.delivery_id AND a.provider = p_provider
+    ) THEN 'unheard' ELSE 'never heard' END;
+    words := CASE verdict
+        WHEN 'unheard' THEN 'it accepts mails and reports nothing of them any more: its account may be suspended, or its '
+            'events do not reach us'
+        ELSE 'it accepts mails and has never reported on any: its events are not switched on, or its account is suspended'
+    END;
+    INSERT INTO balansity.provider_state AS known (provider, state, since, reason, noticed_by, next_probe_at)
+    VALUES (
+        p_provider, CASE verdict WHEN 'unheard' THEN 'unheard' ELSE 'available' END, since_when, words, p_worker, present
+    )
+    ON CONFLICT (provider) DO UPDATE
+    SET state = excluded.state, since = since_when, reason = words, noticed_by = p_worker, probes = 0,
+        next_probe_at = present
+    WHERE known.state = 'available' AND (known.state, known.reason) IS DISTINCT FROM (excluded.state, words);
+    news := FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) IS 'Looks whether a provider reports on the mails that it accepts; p_reports tells whether it is expected to. `heard`;
+`unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
+switched on there, and mails go on. And whether that was news.';
+
+CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+BEGIN
+    RETURN EXISTS (
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    ) OR EXISTS (
+        SELECT FROM balansity.delivery WHERE id = p_delivery_id AND vouched_at <= balansity.latest_restore()
     );
-$$;
+END $$;
 
-COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
+COMMENT ON FUNCTION balansity.may_have_left(p_delivery_id uuid) IS 'Whether it may have gone out without our knowing: no answer came to an attempt, none was recorded, or a restore has
+undone what was.';
 
-CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) RETURNS boolean
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN COALESCE(((lower(p_text) ~ p_ids) OR ((lower(COALESCE(p_named_user, (p_user_id)::text)) = (p_user_id)::text) AND (lower(p_text) ~ p_addresses))), false);
+    RETURN COALESCE(((lower(p_text) ~ (p_person ->> 'ids'::text)) OR ((lower(COALESCE(p_named_user, (p_person ->> 'user_id'::text))) = (p_person ->> 'user_id'::text)) AND (lower(p_text) ~ (p_person ->> 'addresses'::text)))), false);
 
-COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) IS 'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
-addresses change hands.';
+COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) IS 'Whether a text is about the person of these signs. One that names its user is another''s if that is another, whatever
+address it has: addresses change hands.';
 
 CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), ((p_person ->> 'user_id'::text))::uuid, (p_person ->> 'ids'::text), (p_person ->> 'addresses'::text));
+    RETURN balansity.speaks_of(p_text, (p_arguments ->> 'user_id'::text), p_person);
 
-COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget.';
+COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -1098,7 +1229,7 @@ CREATE TABLE public.appointment_types (
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN ((p_appointment).scheduled_at + make_interval(mins => (15 + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::integer, (SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id))))));
+    RETURN ((p_appointment).scheduled_at + ('00:01:00'::interval * ((15)::double precision + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::double precision, ((SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id)))::double precision))));
 
 COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
 and 15 minutes of grace.';
@@ -1246,10 +1377,10 @@ DECLARE
     known balansity.provider_state;
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
+    IF known.state IN ('available', 'unheard') THEN
         UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
     END IF;
-    IF NOT FOUND OR known.state = 'available' THEN
+    IF known IS NULL OR known.state IN ('available', 'unheard') THEN
         RETURN false;
     END IF;
     UPDATE balansity.provider_state
@@ -1263,7 +1394,24 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
-was away.';
+was away. One that is unheard of answers, too: only its events end that.';
+
+CREATE FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    first_pause constant interval := '5 minutes';
+    longest_pause constant interval := '1 hour';
+BEGIN
+    UPDATE balansity.provider_state
+    SET probes = probes + 1,
+        next_probe_at = balansity.now() + least(first_pause * 2 ^ least(probes, 10), longest_pause)
+    WHERE provider = p_provider;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) IS 'Lets a mail go to a provider that is unheard of, which may drop it; the next probe is the later for it.';
 
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
@@ -1397,6 +1545,7 @@ DECLARE
     held balansity.delivery;
 BEGIN
     UPDATE balansity.restore SET released_at = clock_timestamp() WHERE released_at IS NULL;
+    DELETE FROM balansity.doubtful_mail;
     FOR held IN
         SELECT * FROM balansity.delivery d WHERE d.state = 'unknown' AND d.held_at IS NOT NULL
         ORDER BY d.planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -1451,7 +1600,7 @@ $$;
 COMMENT ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) IS 'The reminders due in a window of time and not sent yet. One is due from its moment until the next one''s, so an
 appointment booked or moved late is reminded at once, and an outage is made up for.';
 
-CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1459,21 +1608,24 @@ DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') THEN
-        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+        RETURN format(
+            'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
+        );
     END IF;
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
     UPDATE balansity.delivery
-    SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now(),
+    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now(),
         resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 
-COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid) IS 'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again, and the mail shows
-beside an earlier copy. Returns why that cannot be, NULL where it was done.';
+COMMENT ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) IS 'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
+mails (p_reporting) has accepted and said no more of: its message is enqueued again, and the mail shows beside an earlier
+copy. Returns why that cannot be, NULL where it was done.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1537,22 +1689,24 @@ END $$;
 
 COMMENT ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'What the payment''s present status requires. Safe to repeat: mail and event go out once.';
 
-CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) RETURNS record
+CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-    SELECT
-        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
-        (
+    SELECT jsonb_build_object(
+        'user_id', p_user_id,
+        'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        'addresses', (
             -- Not within a longer address: joanna@example.com is somebody else.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'
             FROM balansity.addresses_of(p_user_id) AS theirs (address)
         )
+    )
 $$;
 
-COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) IS 'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
+COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -1605,6 +1759,26 @@ END $$;
 COMMENT ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) IS 'Takes the next p_places places in the provider''s line; returns how long it is until the first of them. A place that
 is further away than p_patience is not taken: the caller comes back later.';
 
+CREATE FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'probing', probe = p_message_id, next_probe_at = present + interval '3 minutes'
+    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= present
+      AND NOT EXISTS (
+          SELECT FROM balansity.held_message
+          WHERE provider = p_provider AND message_id <> p_message_id AND deadline > present
+      );
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) IS 'Whether a message that has another way out is to probe a provider that is away: it is time for a probe, and nobody waits
+who could be it. Never of one that is unheard of, which may drop the mail.';
+
 CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1648,7 +1822,41 @@ $$;
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
 
-CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) RETURNS record
+CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+DECLARE
+    patience constant interval := '15 minutes'; -- an event of a mail's acceptance comes within seconds
+    pattern constant integer := 3;              -- one lost event is none, nor are two of one family's mails
+    first_unheard timestamptz;
+BEGIN
+    SELECT min(latest.started_at) INTO first_unheard
+    FROM (
+        SELECT a.started_at,
+            EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = a.delivery_id) AS heard
+        FROM balansity.delivery_attempt a
+        WHERE a.provider = p_provider AND a.outcome = 'sent' AND a.finished_at <= balansity.now() - patience
+        ORDER BY a.finished_at DESC
+        LIMIT pattern
+    ) AS latest
+    HAVING count(*) = pattern AND NOT bool_or(latest.heard);
+
+    -- News of a mail that left later tells of them all; of one that left before, however late it comes, of none.
+    IF EXISTS (
+        SELECT FROM balansity.delivery_event e
+        JOIN balansity.delivery_attempt a ON a.delivery_id = e.delivery_id
+        WHERE e.received_at >= first_unheard AND a.provider = p_provider AND a.started_at >= first_unheard
+    ) THEN
+        RETURN NULL;
+    END IF;
+    RETURN first_unheard;
+END $$;
+
+COMMENT ON FUNCTION balansity.unheard_since(p_provider text) IS 'When the first of the last three mails left that the provider has had for 15 minutes, if it has reported nothing of
+them nor of any later one; else NULL.';
+
+CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[], OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
     SET search_path TO ''
     AS $$
@@ -1656,14 +1864,16 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
         UPDATE public.appointments a
         SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
             updated_at = p_now
-        WHERE (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now)
-           OR (a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
+        WHERE (p_ids IS NULL OR a.id = ANY (p_ids))
+          AND (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now
+               OR a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
         RETURNING a.status
     )
     SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
 $$;
 
-COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) IS 'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) IS 'Of these appointments, of all where p_ids is null, begins those whose time has come and completes those that are over.
+One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
 CREATE FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1674,7 +1884,7 @@ DECLARE
 BEGIN
     RETURN noticed_at IS NOT NULL AND (
         coalesce(dramatiq.due_since(p_message_id) <= noticed_at, false)
-        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE d.key = p_key)
+        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE starts_with(p_key, d.key))
     );
 END $$;
 
@@ -1716,19 +1926,19 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Done with a message: true where it was there to archive.';
 
-CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, archived_at timestamp with time zone, bytes integer)
+CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog'
     AS $_$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'SELECT msg_id, archived_at, pg_column_size(message) FROM pgmq.%I
-         WHERE archived_at < $1 AND archived_at >= $2 AND (archived_at, msg_id) > ($2, $3)
-         ORDER BY archived_at, msg_id LIMIT $4', 'a_' || p_pgmq_queue)
-    USING p_before, coalesce(p_at, '-infinity'), coalesce(p_after, 0), p_rows;
+        'SELECT msg_id, coalesce(pg_column_size(message), 0) FROM pgmq.%I
+         WHERE archived_at < $1 AND msg_id > $2 ORDER BY msg_id LIMIT $3', 'a_' || p_pgmq_queue)
+    USING p_before, coalesce(p_after, 0), p_rows;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after of the time p_at: at most p_rows.';
+COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after: at most p_rows. In the order of their numbers:
+pgmq''s index of times has no second column, and very many may have been archived in one moment.';
 
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
     LANGUAGE sql
@@ -1941,6 +2151,14 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) IS 'The value of a counter, 0 where it is absent.';
 
+CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('worker %s (%s, process %s)', id, host, pid) FROM dramatiq.worker WHERE NOT hears ORDER BY id;
+$$;
+
+COMMENT ON FUNCTION dramatiq.deaf_workers() IS 'Workers that did not hear their own bell: news reaches them when they look, up to a second later.';
+
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
@@ -1988,7 +2206,7 @@ BEGIN
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
-            attempt = q.attempt + 1, claimed_by = NULL
+            attempt = q.attempt + 1, claimed_by = NULL, waits_for = NULL
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name
     )
@@ -2038,7 +2256,9 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NOT NULL THEN
+    IF p_after IS NULL THEN
+        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+    ELSE
         SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
         FROM dramatiq.queue AS q WHERE q.message_id = p_after;
     END IF;
@@ -2046,7 +2266,7 @@ BEGIN
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
@@ -2064,7 +2284,10 @@ BEGIN
     -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
     -- there is room for, so that what is sent straight to the queue does not hold them up.
     moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
         FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
@@ -2102,51 +2325,56 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
 
-CREATE FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) RETURNS TABLE(place text, removed bigint, remaining bigint)
+CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT p_required <@ given AND (p_accepted IS NULL OR given <@ p_accepted)
+    FROM (SELECT p_accepted[1:jsonb_array_length(p_message -> 'args')]
+                 || ARRAY(SELECT jsonb_object_keys(p_message -> 'kwargs'))) AS a (given);
+$$;
+
+COMMENT ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) IS 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
+
+CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
     AS $_$
-DECLARE
-    kept_queue text;
-    keeps boolean;
-    affected bigint;
 BEGIN
-    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
-    place := 'pgmq';
-    removed := 0;
-    remaining := 0;
-    FOR kept_queue, keeps IN
-        SELECT kind || m.queue_name, kind = 'q_' AND a.name = ANY (p_kept_actors)
-        FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
-        ORDER BY m.queue_name, kind DESC
-    LOOP
-        EXECUTE format('%s FROM pgmq.%I WHERE %s(message::text, message, $1)',
-                       CASE WHEN keeps THEN 'SELECT' ELSE 'DELETE' END, kept_queue, p_speaks_of)
-        USING p_subject;
-        GET DIAGNOSTICS affected = ROW_COUNT;
-        removed := removed + CASE WHEN keeps THEN 0 ELSE affected END;
-        remaining := remaining + CASE WHEN keeps THEN affected ELSE 0 END;
-    END LOOP;
-    RETURN NEXT;
-
-    place := 'broker';
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
                     state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue
-             WHERE %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
+             WHERE message_id = ANY ($3) AND %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
              FOR UPDATE
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
+             RETURNING 1
          )
-         SELECT count(*) FILTER (WHERE stays IS NOT TRUE), count(*) FILTER (WHERE stays) FROM theirs', p_speaks_of)
-    INTO removed, remaining USING p_subject, p_kept_actors;
-    RETURN NEXT;
+         SELECT (SELECT count(*) FROM deleted),
+                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_speaks_of)
+    INTO removed, kept USING p_subject, p_kept_actors, p_ids;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) IS 'Removes the messages that speak of a subject from the pgmq queues and archives of all routes and from the broker; says
-how many of each, and how many remain: what a worker holds right now, and what waits for one of p_kept_actors.
-p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
+COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
+right now and what waits for one of p_kept_actors.';
+
+CREATE FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format('SELECT coalesce(array_agg(msg_id), ''{}'') FROM pgmq.%I
+                    WHERE msg_id = ANY ($2) AND %s(message::text, message, $1)', p_table, p_speaks_of)
+    INTO kept USING p_subject, p_msg_ids;
+    removed := 0;
+    IF NOT p_keep AND kept <> '{}' THEN
+        EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', p_table) USING kept;
+        GET DIAGNOSTICS removed = ROW_COUNT;
+        kept := '{}';
+    END IF;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) IS 'Of these messages of a queue or an archive, removes those that speak of a subject, or keeps them; says how many are gone
+and which are kept. p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
 
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -2222,6 +2450,25 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
+CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    given_up bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state = 'queued' AND waits_for IS NOT NULL AND message ->> 'actor_name' = p_actor
+        LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS given_up = ROW_COUNT;
+    RETURN given_up;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, when a person decides that none will come; returns how many,
+p_limit at most.';
+
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2247,20 +2494,36 @@ COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes m
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker
+    SET beats = p_beats, abilities = p_abilities, hears = p_hears, heartbeat_at = clock_timestamp()
+    WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities, hears)
+    VALUES (p_worker, p_host, p_pid, p_beats, p_abilities, p_hears);
     RETURN false;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
+COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
+
+CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
+                  coalesce(w.pid::text, 'unknown'))
+    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    WHERE q.state = 'consumed' AND q.mtime < now() - p_longer_than
+    GROUP BY q.claimed_by, w.host, w.pid
+    ORDER BY q.claimed_by;
+$$;
+
+COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2277,10 +2540,27 @@ CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boo
     AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments);
 $$;
 
-COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed.';
+COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
+
+CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, messages bigint, since timestamp with time zone, published boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT waits_for, count(*), min(available_at),
+           EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
+    FROM dramatiq.queue q
+    WHERE state = 'queued' AND waits_for IS NOT NULL
+    GROUP BY waits_for
+    HAVING min(available_at) < now() - interval '1 minute'
+        OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE q.waits_for = ANY (w.abilities))
+    ORDER BY waits_for;
+$$;
+
+COMMENT ON FUNCTION dramatiq.missing_abilities() IS 'Actors, or signatures of theirs, that messages wait for and no worker has, or none that takes their queue: how many
+messages, since when the first was due, and whether the published contract knows it.';
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -2306,12 +2586,48 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
 
+CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    due timestamptz;
+    visible timestamptz;
+BEGIN
+    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    IF p_pgmq_queue IS NOT NULL THEN
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
+    END IF;
+    RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
+END $$;
+
+COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
+delayed. An idle worker asks, so that it need not wait for its next look.';
+
+CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT signature FROM (
+        SELECT 1 AS place, a.signature FROM dramatiq.actor a WHERE a.name = p_actor
+        UNION ALL
+        SELECT 2, able.signature
+        FROM dramatiq.worker w, unnest(w.abilities) AS able (signature) WHERE starts_with(able.signature, p_actor || '(')
+    ) AS known
+    WHERE signature <> p_signature
+    ORDER BY place, signature DESC LIMIT 1;
+$$;
+
+COMMENT ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) IS 'What else an actor is called with: as it is published, or as another worker has it; NULL where all agree.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        SELECT message FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
         SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
@@ -2320,8 +2636,21 @@ CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURN
     WHERE argument IS NOT NULL;
 $$;
 
-COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
 index: a single one would walk the finished messages too.';
+
+CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT msg_id, coalesce(pg_column_size(message), 0) FROM pgmq.%I WHERE msg_id > $1 ORDER BY msg_id LIMIT $2',
+        p_table)
+    USING coalesce(p_after, 0), p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) IS 'A page of a queue''s or an archive''s messages, after p_after: at most p_rows.';
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2349,32 +2678,20 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) IS 'Deletes those of these messages that are still in this state, since before p_before; returns how many.';
 
-CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS bigint
+CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $_$
 DECLARE
     purged bigint;
 BEGIN
-    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1)', 'a_' || p_pgmq_queue) USING p_msg_ids;
+    EXECUTE format('DELETE FROM pgmq.%I WHERE msg_id = ANY ($1) AND archived_at < $2', 'a_' || p_pgmq_queue)
+    USING p_msg_ids, p_before;
     GET DIAGNOSTICS purged = ROW_COUNT;
     RETURN purged;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'Deletes these messages from a pgmq queue''s archive; returns how many there were.';
-
-CREATE FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) RETURNS bigint
-    LANGUAGE sql
-    AS $$
-    WITH purged AS (
-        DELETE FROM dramatiq.open_group WHERE id IN (
-            SELECT id FROM dramatiq.open_group WHERE touched_at < p_before LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM purged;
-$$;
-
-COMMENT ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) IS 'Deletes at most p_batch groups of which no member has ended since p_before; returns how many.';
+COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) IS 'Deletes those of these messages that a pgmq queue''s archive has from before p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2425,6 +2742,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) IS 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
+CREATE FUNCTION dramatiq.relabel_aside(p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    relabelled bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q SET waits_for = fitting.signature
+    FROM (
+        SELECT w.message_id, a.signature FROM dramatiq.queue AS w JOIN dramatiq.actor AS a
+            ON starts_with(w.waits_for, a.name || '(') AND w.waits_for <> a.signature
+        WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
+        LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
+    ) AS fitting
+    WHERE q.message_id = fitting.message_id;
+    GET DIAGNOSTICS relabelled = ROW_COUNT;
+    RETURN relabelled;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.relabel_aside(p_limit integer) IS 'Lets messages whose arguments an earlier signature of their actor took wait for the one that is published now, where it
+takes them too; returns how many, p_limit at most.';
+
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2446,11 +2784,8 @@ END $$;
 COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
 CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS $$
-DECLARE
-    queues text[];
-BEGIN
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
             SELECT w.id FROM dramatiq.worker AS w
@@ -2463,27 +2798,31 @@ BEGIN
             claimed_by IN (SELECT id FROM dead)
             OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
         FOR UPDATE SKIP LOCKED
-    ), rescued AS (
-        UPDATE dramatiq.queue AS q
-        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
-            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
-            delayed = rescues > 0,
-            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
-                                ELSE available_at END,
-            error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
-        WHERE message_id IN (SELECT message_id FROM stranded)
-        RETURNING queue_name
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
-    PERFORM dramatiq.ring(queues);
-    RETURN cardinality(queues);
-END $$;
+    SELECT dramatiq.take_over(array_agg(message_id), 'Worker %s died while it held this message (death %s).',
+                              p_most_rescues)
+    FROM stranded;
+$$;
 
 COMMENT ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) IS 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
-that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more
-likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time, so that a
-killer does not take the same neighbours with it again. A locked row waits for the next round: the worker that rescues
-must not be kept from its own heartbeat.';
+that have no row; which are dead no time in a table can tell. A locked row waits for the next round: the worker that
+rescues must not be kept from its own heartbeat.';
+
+CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH lost AS (
+        SELECT q.message_id FROM dramatiq.queue AS q
+        JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
+        WHERE q.state = 'consumed'
+        ORDER BY q.message_id FOR UPDATE OF q
+    )
+    SELECT dramatiq.take_over(array_agg(message_id), 'A thread of worker %s left this message without an end (%s so far).',
+                              p_most_rescues)
+    FROM lost;
+$$;
+
+COMMENT ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) IS 'Puts back the claims of a living worker that none of its threads runs any more.';
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
@@ -2530,6 +2869,17 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
+
+CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
+    LANGUAGE sql STABLE
+    AS $$
+    -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
+    SELECT kind || m.queue_name, CASE kind WHEN 'q_' THEN a.name END
+    FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
+    ORDER BY m.queue_name, kind DESC;
+$$;
+
+COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold what was sent to actors: each route''s queue, with its actor, and then its archive.';
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2644,6 +2994,53 @@ END $$;
 COMMENT ON FUNCTION dramatiq.sent_at(p_id text) IS 'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
 it is not kept here.';
 
+CREATE FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    moved integer;
+BEGIN
+    RETURN QUERY
+    UPDATE dramatiq.queue AS q
+    SET state = 'queued', claimed_by = NULL, mtime = now(), waits_for = strange.ability
+    FROM (
+        SELECT message_id, attempt,
+               CASE WHEN signature IS NULL THEN actor ELSE dramatiq.others_signature(actor, signature) END AS ability
+        FROM unnest(p_ids, p_attempts, p_actors, p_signatures) AS s (message_id, attempt, actor, signature)
+    ) AS strange
+    WHERE q.message_id = strange.message_id AND q.attempt = strange.attempt AND q.state::text = 'consumed'
+        AND strange.ability IS NOT NULL
+    RETURNING q.message_id::text;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved = 0 THEN
+        RETURN;
+    END IF;
+
+    -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
+    UPDATE dramatiq.queue AS q SET waits_for = q.message ->> 'actor_name'
+    WHERE q.message_id IN (
+        SELECT message_id FROM dramatiq.queue
+        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
+            SELECT message_id FROM (
+                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.queue
+                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                ORDER BY priority DESC, available_at, position LIMIT 10000
+            ) AS head
+            WHERE actor <> ALL (p_known))
+        FOR UPDATE SKIP LOCKED);
+    PERFORM dramatiq.ring(ARRAY[p_queue]);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) IS 'Hands back claims that a worker cannot run, for one that can: an actor that it has not (its signature is NULL), or
+arguments that do not fit its signature while somebody else''s differs. Returns what it took; what is left would fail
+anywhere. Messages for unknown actors among the first 10,000 of the queue go the same way, so that what stands behind
+them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
+
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
     LANGUAGE plpgsql
     AS $_$
@@ -2652,7 +3049,8 @@ BEGIN
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs'
     FROM dramatiq.queue q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
     LIMIT p_limit
     FOR UPDATE SKIP LOCKED;
@@ -2668,11 +3066,63 @@ COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
 transaction ends.';
 
+CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    queues text[];
+BEGIN
+    WITH rescued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
+            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            delayed = rescues > 0,
+            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
+                                ELSE available_at END,
+            error = format(p_why, q.claimed_by, rescues + 1)
+        WHERE message_id = ANY (p_ids) AND state = 'consumed'
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) IS 'Puts claimed messages back whose run has come to nothing. p_why is said with the worker and the count of such ends. A
+message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What
+was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
+
+CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM dramatiq.queue
+                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    UPDATE dramatiq.queue AS q SET waits_for = NULL
+    WHERE q.message_id IN (
+        SELECT mine.message_id
+        FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
+            ORDER BY priority DESC, available_at, position LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ) AS mine);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) IS 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
+
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
     SELECT queue_name FROM dramatiq.queue
-    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
@@ -2885,6 +3335,7 @@ CREATE TABLE balansity.job (
     id bigint NOT NULL,
     schedule text NOT NULL,
     time_zone text NOT NULL,
+    actor text,
     paused boolean DEFAULT false NOT NULL,
     retired boolean DEFAULT false NOT NULL,
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
@@ -2982,13 +3433,6 @@ CREATE UNLOGGED TABLE balansity.mail_pace (
     free_at timestamp with time zone NOT NULL
 );
 
-CREATE TABLE balansity.outage (
-    provider text NOT NULL,
-    began_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    begun_by uuid
-);
-
 CREATE TABLE balansity.payment_check (
     payment_id uuid NOT NULL,
     checks integer NOT NULL,
@@ -3002,6 +3446,36 @@ CREATE TABLE balansity.payment_settlement (
     status text NOT NULL,
     settled_at timestamp with time zone NOT NULL,
     attempt text NOT NULL
+);
+
+CREATE TABLE balansity.reminder (
+    appointment_id uuid NOT NULL,
+    kind text NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
+);
+
+CREATE VIEW balansity.noted AS
+ SELECT reminder.appointment_id AS id
+   FROM balansity.reminder
+UNION ALL
+ SELECT payment_settlement.payment_id AS id
+   FROM balansity.payment_settlement
+UNION ALL
+ SELECT payment_flag.payment_id AS id
+   FROM balansity.payment_flag
+UNION ALL
+ SELECT payment_check.payment_id AS id
+   FROM balansity.payment_check;
+
+COMMENT ON VIEW balansity.noted IS 'The appointments and payments that we noted something about.';
+
+CREATE TABLE balansity.outage (
+    provider text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    begun_by uuid
 );
 
 CREATE TABLE balansity.payment_transition (
@@ -3020,15 +3494,7 @@ CREATE TABLE balansity.provider_state (
     probes integer DEFAULT 0 NOT NULL,
     probe uuid,
     next_probe_at timestamp with time zone NOT NULL,
-    CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text])))
-);
-
-CREATE TABLE balansity.reminder (
-    appointment_id uuid NOT NULL,
-    kind text NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
+    CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text, 'unheard'::text])))
 );
 
 CREATE TABLE balansity.report (
@@ -3052,6 +3518,14 @@ CREATE TABLE balansity.restore (
     noticed_at timestamp with time zone NOT NULL,
     restored_to timestamp with time zone,
     released_at timestamp with time zone
+);
+
+CREATE TABLE balansity.scheduler (
+    id uuid NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    beats bigint NOT NULL,
+    looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -3114,10 +3588,12 @@ CREATE TABLE dramatiq.actor (
     priority integer DEFAULT 0 NOT NULL,
     required text[] DEFAULT '{}'::text[] NOT NULL,
     accepted text[],
+    signature text NOT NULL,
     pgmq_queue text
 );
 
-COMMENT ON TABLE dramatiq.actor IS 'The actors that exist, so that SQL can refuse a message that nobody could run. Written whenever actors are published.';
+COMMENT ON TABLE dramatiq.actor IS 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,
+of whatever version; a process that starts adds only what no `migrate` has published or retired.';
 
 CREATE TABLE dramatiq.counter (
     key text NOT NULL COLLATE pg_catalog."C",
@@ -3143,7 +3619,8 @@ CREATE TABLE dramatiq.queue (
     pgmq_msg_id bigint,
     unique_key text,
     error text,
-    hastened integer
+    hastened integer,
+    waits_for text
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
@@ -3188,10 +3665,18 @@ CREATE TABLE dramatiq.result (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE dramatiq.retired_actor (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
+
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
     host text NOT NULL,
     pid integer NOT NULL,
+    abilities text[] DEFAULT '{}'::text[] NOT NULL,
+    hears boolean DEFAULT true NOT NULL,
     beats bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
@@ -3293,7 +3778,7 @@ ALTER TABLE ONLY balansity.doubtful_mail
     ADD CONSTRAINT doubtful_mail_pkey PRIMARY KEY (key);
 
 ALTER TABLE ONLY balansity.held_message
-    ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id);
+    ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id, provider);
 
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
@@ -3331,6 +3816,9 @@ ALTER TABLE ONLY balansity.report
 ALTER TABLE ONLY balansity.restore
     ADD CONSTRAINT restore_pkey PRIMARY KEY (noticed_at);
 
+ALTER TABLE ONLY balansity.scheduler
+    ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
 
@@ -3360,6 +3848,9 @@ ALTER TABLE ONLY dramatiq.queue
 
 ALTER TABLE ONLY dramatiq.result
     ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE ONLY dramatiq.retired_actor
+    ADD CONSTRAINT retired_actor_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
@@ -3398,6 +3889,8 @@ CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (re
 
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+CREATE INDEX delivery_attempt_accepted ON balansity.delivery_attempt USING btree (provider, finished_at) WHERE (outcome = 'sent'::text);
+
 CREATE INDEX delivery_attempt_running ON balansity.delivery_attempt USING btree (token) WHERE (finished_at IS NULL);
 
 CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
@@ -3407,6 +3900,8 @@ CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DE
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
+
+CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event USING btree (received_at);
 
 CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
 
@@ -3430,13 +3925,15 @@ CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
 CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
 
+CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
+
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
-CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed));
+CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
 CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
 
@@ -3529,7 +4026,7 @@ ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
-REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
@@ -3555,15 +4052,15 @@ REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price
 
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.close_held(p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.deliveries_of(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
 
@@ -3583,19 +4080,27 @@ REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time z
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_deleted() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deleted(p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_person(p_user_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_before timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) FROM PUBLIC;
 
@@ -3613,7 +4118,11 @@ REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 
@@ -3621,9 +4130,11 @@ REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
 
@@ -3653,6 +4164,8 @@ REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id 
 
 REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) FROM PUBLIC;
@@ -3669,7 +4182,7 @@ REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3677,7 +4190,7 @@ REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_templat
 
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
@@ -3685,13 +4198,17 @@ REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, OUT started bigint, OUT completed bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) FROM PUBLIC;
 
@@ -3701,7 +4218,7 @@ REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl in
 
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_at timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
 
@@ -3721,6 +4238,8 @@ REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM P
 
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
@@ -3733,7 +4252,11 @@ REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.forget(p_speaks_of regproc, p_subject jsonb, p_kept_actors text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
@@ -3741,27 +4264,37 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION dramatiq.purge_groups(p_before timestamp with time zone, p_batch integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 
@@ -3769,9 +4302,13 @@ REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 
@@ -3779,13 +4316,21 @@ REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 

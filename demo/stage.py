@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import actors
+import scheduler
 import settings
 from db import embedded
 from db.database import connect
@@ -102,7 +103,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
             (folder / name).mkdir()
         stage = Stage(folder, _fresh_database(server))
         migrate(stage.url)
-        actors.publish(stage.url)
+        actors.publish(stage.url, scheduler.publish)
         try:
             yield stage
         finally:

@@ -43,6 +43,7 @@ class PlannedJob(Protocol):
     name: str
     schedule: str
     time_zone: str
+    actor: str | None  # that its slots are sent to
     paused: bool
     planned_until: datetime
 

@@ -54,6 +54,33 @@ def ask(provider: str, message_id: str, deadline: datetime | None = None) -> Non
         raise ProviderHeld(f"{provider} is away", max(wait.total_seconds(), 0))
 
 
+def way_out(first: str, second: str | None, message_id: str, deadline: datetime | None) -> str:
+    """The provider that a message may call: the first unless it is away, then the second if the message has one.
+
+    Raises:
+        ProviderHeld: both are away, and it probes neither; the message is held for whichever is back sooner.
+    """
+    if not is_away(first):
+        return first
+    if second and not is_away(second):
+        return first if _is_to_probe(first, message_id) else second
+    waits: list[ProviderHeld] = []
+    for provider in filter(None, (first, second)):
+        try:
+            ask(provider, message_id, deadline)
+        except ProviderHeld as held:
+            waits.append(held)
+        else:
+            return provider
+    raise min(waits, key=lambda held: held.seconds)
+
+
+def _is_to_probe(provider: str, message_id: str) -> bool:
+    with single_statements() as conn:
+        granted: bool = queries.providers.take_probe(conn, provider=provider, message_id=message_id)
+    return granted
+
+
 def failed(provider: str, message_id: str, reason: str) -> bool:
     """Note that the provider took nothing; whether that may be for its own reasons, and the message's to wait out."""
     return _note("failed", provider, message_id, reason)
@@ -82,6 +109,19 @@ def unasked(provider: str, message_id: str) -> None:
     if is_away(provider):
         with single_statements() as conn:
             queries.providers.unasked(conn, provider=provider, message_id=message_id)
+
+
+def listen(provider: str, *, reports: bool) -> str:
+    """Look whether the provider reports on its mails, if it is to: `heard`, `unheard` or `never heard`."""
+    with single_statements() as conn:
+        verdict, news = queries.providers.listen(conn, provider=provider, reports=reports, worker=_worker())
+        while verdict == "heard" and queries.providers.let_go(conn, provider=provider, limit=TOGETHER):
+            pass
+    if news:
+        seen.pop(provider, None)
+        log = events.info if verdict == "heard" else events.warning
+        log("provider_listened_to", provider=provider, verdict=verdict)
+    return str(verdict)
 
 
 @contextmanager

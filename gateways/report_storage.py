@@ -3,7 +3,7 @@
 For s3://bucket/folder install `balansity[s3]`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from fsspec import AbstractFileSystem
 
 import settings
 from db import queries
-from db.batches import Batches, Done, pages
+from db.batches import Batches, Done, Page, Skipped, pages
 from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError, ProviderAway, RetryableError, SettingsError
@@ -100,20 +100,29 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
     return ReportFile(row.filename, row.media_type, _read(row.path) if row.path else bytes(row.content))
 
 
-def remove_of_user(conn: Connection, user_id: UUID) -> int:
-    """Remove all reports about a user's family; returns how many."""
-    return _remove_files([row.path for row in queries.reports.remove_of_user(conn, user_id=str(user_id))])
+def remove_of_user(user_id: str) -> Done:
+    """Remove all reports about a user's family, as `remove_old` does; counts those `reports`."""
+    return _remove("reports", partial(queries.reports.of_user, user_id=user_id), lambda _: True)
 
 
-def remove_folders(ids: Iterable[str]) -> int:
-    """Remove what lies in the storage under these ids and has no row: a failure may keep a file and lose its row."""
-    removed = 0
+def remove_folders(ids: Iterable[str]) -> Done:
+    """Remove what lies in the storage under these ids and has no row: a failure may keep a file and lose its row.
+
+    Counts those `report files without a report`; reports that have rows are removed first.
+    """
+    done = Done()
     if settings.current().report_storage_url:
         with _storage() as (filesystem, root):
-            for path in chain.from_iterable(filesystem.find(f"{root}/{each}") for each in ids):
-                filesystem.rm_file(path, **_limit(filesystem))
-                removed += 1
-    return removed
+            paths = list(chain.from_iterable(filesystem.find(f"{root}/{each}") for each in ids))
+        for path in paths:
+            try:
+                with _storage() as (filesystem, _):
+                    filesystem.rm_file(path, **_limit(filesystem))
+                done.counts["report files without a report"] += 1
+            except ProviderAway as error:
+                probe()
+                done.skipped.append(Skipped(f"file {path}", error))
+    return done
 
 
 def remove_old(before: datetime) -> Done:
@@ -124,14 +133,19 @@ def remove_old(before: datetime) -> Done:
     Raises:
         ProviderAway: the storage fails for more than a single file.
     """
-    rows = Batches(transaction, "report", _remove_rows)
-    for page in pages(transaction, partial(queries.reports.page, before=before)):
-        rows.take(report for report in page if report.is_old and _file_removed(report, rows))
+    return _remove("removed", partial(queries.reports.page, before=before), lambda report: bool(report.is_old))
+
+
+def _remove(what: str, page: Page, wanted: Callable[[Any], bool]) -> Done:
+    """Remove those of the reports that are wanted, and count them as `what`."""
+
+    def rows_removed(conn: Connection, report_ids: list[str]) -> dict[str, int]:
+        return {what: queries.reports.remove(conn, keys=report_ids)}
+
+    rows = Batches(transaction, "report", rows_removed)
+    for found in pages(transaction, page):
+        rows.take(report for report in found if wanted(report) and _file_removed(report, rows))
     return rows.done
-
-
-def _remove_rows(conn: Connection, report_ids: list[str]) -> dict[str, int]:
-    return {"removed": queries.reports.remove(conn, keys=report_ids)}
 
 
 def _file_removed(report: Any, rows: Batches) -> bool:

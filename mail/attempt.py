@@ -33,6 +33,7 @@ class Attempt:
 
     number: int
     mail: Mail
+    provider: str
 
 
 def call(attempt: Attempt, message_id: str) -> None:
@@ -46,32 +47,32 @@ def call(attempt: Attempt, message_id: str) -> None:
         Anything else: the call broke off, and what came of it is unknown.
     """
     try:
-        accepted = gateway.send(attempt.mail)
+        accepted = gateway.send(attempt.mail, attempt.provider)
     except OutcomeUnknown as error:
         _record(attempt, "unknown", str(error))
-        availability.silent(gateway.provider(), message_id, str(error))
+        availability.silent(attempt.provider, message_id, str(error))
         wait = TEMPLATES[attempt.mail.template].resend_after
         if wait is not None:
             raise Retry(str(error), delay=wait // timedelta(milliseconds=1)) from None
     except PermanentError as error:
         _record(attempt, "failed", str(error))
-        availability.worked(gateway.provider())
+        availability.worked(attempt.provider)
     except ProviderBusy as error:
         _record(attempt, "planned", str(error))
-        availability.worked(gateway.provider())
-        pace.hold(error.seconds)
+        availability.worked(attempt.provider)
+        pace.hold(attempt.provider, error.seconds)
         raise Wait(str(error), error.seconds) from None
     except RetryableError as error:
         _record(attempt, "planned", str(error))
         if not isinstance(error, ProviderAway):
-            availability.worked(gateway.provider())
+            availability.worked(attempt.provider)
         raise
     except BaseException as error:  # a fault of ours, or the actor's time limit
         _record(attempt, "unknown", f"the call to the provider broke off: {type(error).__name__}")
         raise
     else:
         _record(attempt, "sent", accepted.answer, accepted)
-        availability.worked(gateway.provider())
+        availability.worked(attempt.provider)
 
 
 def _record(attempt: Attempt, outcome: str, answer: str, accepted: Accepted | None = None) -> None:

@@ -45,15 +45,17 @@ def deliver(
         Retry, RetryableError: the provider did not take it this time.
     """
     entry = Entry.of(order, message_id, pgmq_key)
+    way = None
     try:
         if held_since is not None:
             _let_sleep(prepare(order, entry), held_since)
-        if _is_reachable(order, entry):
-            pace.keep()  # before the decision: what is decided then is true when the provider is called
-            _send(prepare(order, entry))
+        way = _way_out(order, entry)
+        while way:
+            pace.keep(way)  # before the decision: what is decided then is true when the provider is called
+            way = _send(prepare(order, entry), way)
     except ProviderBusy as busy:
-        if not isinstance(busy, ProviderHeld):
-            availability.unasked(gateway.provider(), message_id)
+        if way and not isinstance(busy, ProviderHeld):
+            availability.unasked(way, message_id)
         ledger.plan(entry)  # the wait may be long: the ledger knows of it
         raise (Held if isinstance(busy, ProviderHeld) else Wait)(str(busy), busy.seconds) from None
     except Wait:
@@ -78,38 +80,49 @@ def _let_sleep(draft: Draft, held_since: datetime) -> None:
             raise
 
 
-def _is_reachable(order: MailOrder, entry: Entry) -> bool:
-    """Whether the provider may be called; while it is away, a mail that has no reason any more ends without it.
+def _way_out(order: MailOrder, entry: Entry) -> str | None:
+    """The provider to call; while it is away, a mail that has no reason any more ends without one: None.
 
     Raises:
-        ProviderHeld: it is away, and this mail does not probe it.
+        ProviderHeld: there is no way out now, and this mail does not probe for one.
     """
-    if not availability.is_away(gateway.provider()):
-        return True
+    first = gateway.provider()
+    if not availability.is_away(first):
+        return first
     draft = prepare(order, entry)
     if isinstance(draft.letter, Refusal):
-        decide(draft)
-        availability.unasked(gateway.provider(), entry.message_id)
-        return False
-    availability.ask(gateway.provider(), entry.message_id, _deadline(draft))
-    return True
+        decide(draft, first)
+        availability.unasked(first, entry.message_id)
+        return None
+    return _open_way(draft)
 
 
-def _send(draft: Draft) -> None:
+def _open_way(draft: Draft) -> str:
+    """As `_way_out`, for a written letter: one with a deadline has a second way, unless the first may have taken it."""
+    limit, second = _deadline(draft), gateway.fallback()
+    if limit is None or second is None or not ledger.is_untaken(draft.entry, second):
+        second = None
+    return availability.way_out(gateway.provider(), second, draft.entry.message_id, limit)
+
+
+def _send(draft: Draft, way: str) -> str | None:
+    """Send a mail if the ledger allows it; gives the way out to try instead of one that turned out to be closed."""
     allowed = None
     try:
-        allowed = decide(draft)
+        allowed = decide(draft, way)
     finally:
         if allowed is None:
-            availability.unasked(gateway.provider(), draft.entry.message_id)
+            availability.unasked(way, draft.entry.message_id)
     if allowed is None:
-        return
+        return None
     try:
         attempt.call(allowed, draft.entry.message_id)
     except ProviderAway as error:
-        if availability.failed(gateway.provider(), draft.entry.message_id, str(error)):
-            availability.ask(gateway.provider(), draft.entry.message_id, _deadline(draft))
+        may_wait = availability.failed(way, draft.entry.message_id, str(error))
+        if may_wait and (other := _open_way(draft)) != way:
+            return other
         raise
+    return None
 
 
 def _deadline(draft: Draft) -> datetime | None:
@@ -141,17 +154,17 @@ def _reaching_reports(order: MailOrder, entry: Entry) -> AbstractContextManager[
     return availability.reaching(report_storage.NAME, entry.message_id)
 
 
-def decide(draft: Draft) -> Attempt | None:
-    """The attempt that the ledger allows; None: it says that there is nothing to send.
+def decide(draft: Draft, provider: str) -> Attempt | None:
+    """The attempt at a provider that the ledger allows; None: it says that there is nothing to send.
 
     Raises:
         Wait: it is to be asked again.
     """
     refusal = draft.letter if isinstance(draft.letter, Refusal) else None
-    decision = ledger.begin(draft.entry, refusal, gateway.provider())
+    decision = ledger.begin(draft.entry, refusal, provider)
     if decision.wait is not None:
         raise Wait(f"The delivery is {decision.state}", decision.wait.total_seconds())
     if isinstance(draft.letter, Letter) and decision.number is not None:
-        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id, decision.edition))
+        return Attempt(decision.number, draft.letter.addressed(decision.delivery_id, decision.edition), provider)
     events.info("delivery_not_sent", delivery=decision.delivery_id, state=decision.state)
     return None

@@ -74,6 +74,13 @@ def plan(entry: Entry) -> None:
         queries.deliveries.plan(conn, entry=entry)
 
 
+def is_untaken(entry: Entry, provider: str) -> bool:
+    """Whether it is certain that no other provider than this one has the mail without our knowing."""
+    with single_statements() as conn:
+        certain: bool = queries.deliveries.is_untaken(conn, entry=entry, provider=provider)
+    return certain
+
+
 def postpone(entry: Entry, until: datetime, reason: str) -> None:
     """Note that a planned delivery waits until then, and why."""
     with single_statements() as conn:

@@ -4,16 +4,21 @@ db/migrations/clinic/040_notice_restores.sql has the rules, docs/operations.md t
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import psycopg2
 
 from db import queries
 from db.database import single_statements, transaction
-from db.trouble import explained
+from errors import BalansityError
+from gateways import mail as gateway
 from log import EventLogger
 
 BATCH = 500  # deliveries a transaction
+MOST_ASKED = 10_000
+BY_A_PERSON = "taken as sent before a restore, by a person's decision"
+BY_THE_PROVIDER = "sent before a restore: the provider has it"
 
 events = EventLogger(__name__)
 
@@ -31,12 +36,13 @@ def notice() -> bool:
     return news
 
 
-def notice_at_start() -> None:
-    """Look as a process starts: before bookings of today are taken for what was due. A mail looks again by itself."""
-    try:
+def look() -> None:
+    """Look as a process starts and now and then, so that bookings of today are not taken for what was due.
+
+    A database that does not answer is told of by whatever needs it; before a mail leaves, it looks once more.
+    """
+    with suppress(psycopg2.Error, BalansityError):
         notice()
-    except psycopg2.Error as error:
-        events.info("restore_not_looked_for", error=explained(error))
 
 
 def hold(restored_to: datetime) -> datetime:
@@ -61,11 +67,26 @@ def _release_batch() -> list[tuple[str, str | None]]:
 def close() -> int:
     """Note that what is held had been sent; returns how many deliveries that were."""
     total = 0
-    while closed := _close_batch():
+    while closed := _close(None, BY_A_PERSON):
         total += closed
     return total
 
 
-def _close_batch() -> int:
+def _close(ids: list[str] | None, reason: str) -> int:
     with transaction() as conn:
-        return int(queries.deliveries.close_held(conn, count=BATCH))
+        return int(queries.deliveries.close_held(conn, ids=ids, count=BATCH, reason=reason))
+
+
+def ask() -> Iterator[tuple[str, bool]]:
+    """Ask the provider for each delivery that is held; one that it has is closed. Gives each id with its answer.
+
+    Raises:
+        BalansityError: it cannot be asked, or not now: what it has answered so far is noted.
+    """
+    with transaction() as conn:
+        held = [row.id for row in queries.deliveries.held(conn, count=MOST_ASKED)]
+    for name in held:
+        known = gateway.knows(name)
+        if known:
+            _close([name], BY_THE_PROVIDER)
+        yield name, known

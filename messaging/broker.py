@@ -40,6 +40,7 @@ from messaging.intake import Intake
 from messaging.listeners import ONLY_ONCE, Listeners
 from messaging.process import Process
 from messaging.pulse import SILENCE_SECONDS, Pulse
+from messaging.repertoire import Repertoire
 from messaging.results import PostgresResults
 from messaging.routes import RouteOption, Routes
 from messaging.stopping import StopOnce
@@ -75,8 +76,9 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes = Routes()
         claims: dict[str, Claims] = {}
-        self.pulse = Pulse(pool.connect, self.publish_actors, claims, listen=listen, silence_seconds=silence_seconds)
-        self.process = Process(pool, claims, self.pulse)
+        repertoire = Repertoire(self.actors)
+        self.pulse = Pulse(pool.connect, repertoire, claims, listen=listen, silence_seconds=silence_seconds)
+        self.process = Process(pool, claims, self.pulse, repertoire)
         self.add_middleware(RouteOption())
         self.add_middleware(Custody(self.process))
         self.add_middleware(StopOnce())
@@ -192,8 +194,12 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             yield
 
     def publish_actors(self, connection: Connection, *, retire: bool = False) -> None:
-        """Tell SQL which actors exist and what they accept; with `retire`, that there are no others."""
-        contract.publish(connection, self.actors.values(), retire=retire)
+        """Tell SQL of actors that it never knew; with `retire`, what all of them accept, and that there are no others.
+
+        A process that starts does the former, for another version's may be running; the latter is a deploy's.
+        """
+        publish = contract.publish if retire else contract.introduce
+        publish(connection, self.actors.values())
 
     def join(self, queue_name: str, *, fail_fast: bool = False, timeout: int | None = None) -> None:
         """Wait, `timeout` milliseconds at most, until a queue and the pgmq queue that feeds it are worked off.
@@ -217,7 +223,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Drop what nobody has claimed of a queue, dead letters too; what still waits in pgmq stays there."""
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
-        self.process.call("flush", queue=queue_name)
+        self.process.flush(queue_name)
 
     def flush_all(self) -> None:
         for queue_name in self.queues:

@@ -3,6 +3,7 @@
 import json
 import time
 from itertools import count
+from threading import Thread
 from typing import Any
 
 from dramatiq.broker import MessageProxy
@@ -25,6 +26,8 @@ class Claim(MessageProxy):
         self.rank = (-priority, next(claim_order))
         self.retry_delay: int | None = None  # milliseconds; set when Dramatiq asks for a retry
         self.taken_at = time.monotonic()
+        self.thread: Thread | None = None  # that runs it
+        self.left = False  # by its thread, after it had its end, or should have had
         self.handed_back = False
         self.outcome: Outcome | None = None  # what its run caused, once the hooks have told
         self.interrupted = False  # the database went away before the middleware had done its part
@@ -37,6 +40,15 @@ class Claim(MessageProxy):
     def __lt__(self, other: Any) -> bool:
         # Dramatiq's own answer, always true, lets messages of equal priority starve.
         return bool(self.rank < other.rank)
+
+    def clear_exception(self) -> None:
+        """Dramatiq's last word on a run."""
+        super().clear_exception()  # type: ignore[no-untyped-call]
+        self.left = True
+
+    def is_run(self) -> bool:
+        """Whether a thread is at it, or will be."""
+        return self.thread is None or (self.thread.is_alive() and not self.left)
 
     def __str__(self) -> str:
         # Dramatiq logs messages; their arguments may be a person's.
@@ -62,7 +74,7 @@ class Claim(MessageProxy):
         """What went wrong, for a person."""
         if self.interrupted:
             return "The database went away before the message's results and successors were kept: it runs again."
-        if self._exception is None:
+        if self._exception is None:  # and nobody could be told that it waits
             return f"No actor is called {self.actor_name!r} in this worker."
         summary = in_words(self._exception)
         traceback = self.options.get("traceback", "").rstrip()  # of this failure, or of an earlier one

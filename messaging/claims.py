@@ -38,7 +38,8 @@ class Claims:
             if claim not in self.unstarted:
                 return False
             del self.unstarted[claim]
-            return True
+        claim.thread = threading.current_thread()
+        return True
 
     def hand_back(self, taken_before: float = math.inf) -> bool:
         """Give up the claims taken before then that have not started; the consumer requeues them."""

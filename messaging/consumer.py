@@ -21,6 +21,7 @@ from log import EventLogger, first_line
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
 from messaging.claim import Claim
 from messaging.process import Process
+from messaging.pulse import MOST_RESCUES
 from messaging.routes import Route
 
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
@@ -131,7 +132,7 @@ class PostgresConsumer(Consumer):
         self.claims.release([*settled, *returned])
         if settled:
             self._let_others_look()
-        claimed = [claim for row in rows if (claim := self._claim(*row))]
+        claimed = self._runnable([claim for row in rows if (claim := self._claim(*row))])
         self.claims.take(claimed)
         self.ready.extend(claimed)
         now = time.monotonic()
@@ -152,7 +153,7 @@ class PostgresConsumer(Consumer):
     def _call(self, settled: list[Claim], returned: list[Claim], limit: int, after: str | None) -> list[Any]:
         with self.process.pool.single_statements() as conn:
             if time.monotonic() >= self.audit_at:
-                self._audit(conn)
+                self._audit(conn, {*settled, *returned})
             if returned:
                 queries.broker.requeue(conn, **_fences(returned))
             done = _fences(claim for claim in settled if not claim.written)
@@ -168,7 +169,15 @@ class PostgresConsumer(Consumer):
                 return self._ask(conn, done, limit, after, None)
             if route:
                 self.trouble = ""
+            if limit and not rows:
+                self._expect_next(conn, route)
             return rows
+
+    def _expect_next(self, conn: Connection, route: Route | None) -> None:
+        """Remember when the next delayed message falls due, where that is before an idle worker would look again."""
+        seconds = queries.broker.next_due(conn, queue=self.queue_name, pgmq_queue=route and route.pgmq_queue)
+        if seconds is not None and seconds < max(POLL_SECONDS):
+            self.appetite.expect(time.monotonic() + seconds)
 
     def _ask(
         self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route | None
@@ -187,12 +196,24 @@ class PostgresConsumer(Consumer):
             )
         )
 
-    def _audit(self, conn: Connection) -> None:
-        """Free what the database holds as ours and we never heard of: an exchange committed, its answer was lost."""
+    def _audit(self, conn: Connection, ended: set[Claim]) -> None:
+        """See that each row that the database holds as ours is run by a thread, or its end is being written.
+
+        What we never heard of (an exchange committed, its answer was lost) goes back. So does what its thread left
+        without an end: something ended the thread, or was raised where Dramatiq awaits nothing.
+        """
+        left = [claim for claim in list(self.claims.held) if not claim.is_run()]
+        # Read last, for a thread leaves what it has settled; copied, for others append meanwhile.
+        ended = {*ended, *list(self.claims.settled), *list(self.claims.returned)}
+        if lost := [claim for claim in left if claim not in ended]:
+            queries.broker.rescue_lost(conn, most_rescues=MOST_RESCUES, **_fences(lost))
+            self.claims.release(lost)
+            events.error("lost_claims_rescued", queue=self.queue_name, count=len(lost))
         held = _fences(self.claims.held)
         freed = queries.broker.free_unknown(conn, worker=self.process.pulse.worker_id, queue=self.queue_name, **held)
         if freed:
             events.warning("unknown_claims_freed", queue=self.queue_name, count=freed)
+        self.process.pulse.doorbell.try_out(conn)
         self.audit_at = time.monotonic() + AUDIT_SECONDS
 
     def _claim(self, message_id: str, attempt: int, priority: int, encoded: str) -> Claim | None:
@@ -207,6 +228,26 @@ class PostgresConsumer(Consumer):
                 self.process.call("reject", id=message_id, attempt=attempt, options=None, error=reason)
             events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")
             return None
+
+    def _runnable(self, claims: list[Claim]) -> list[Claim]:
+        """The claims but for those that another version's worker can run, and this one cannot: these are set aside."""
+        repertoire = self.process.repertoire
+        strange = _in_order(claim for claim in claims if not repertoire.can_run(claim))
+        if not strange:
+            return claims
+        try:
+            aside = self.process.call(
+                "set_aside",
+                queue=self.queue_name,
+                **_fences(strange),
+                actors=[claim.actor_name for claim in strange],
+                signatures=[repertoire.signature(claim.actor_name) for claim in strange],
+                known=list(repertoire.actors),
+            )
+        except BrokerConnectionError:
+            aside = [claim.message_id for claim in strange]  # the next audit frees them, and they come here again
+        events.info("messages_set_aside", queue=self.queue_name, count=len(aside))
+        return [claim for claim in claims if claim.message_id not in aside]
 
     def _end(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject with the claim's new options; one that cannot be stored ends as a dead letter."""
@@ -224,14 +265,20 @@ class PostgresConsumer(Consumer):
             ours = self.process.settle(how, claim, **arguments)
         except psycopg2.Error as error:
             how, claim.outcome = "reject", None
-            reason = f"It could not be settled: {first_line(error)}"
-            ours = self.process.settle(how, claim, options=None, error=reason)
+            ours = self._reject_plainly(claim, f"It could not be settled: {first_line(error)}")
         if how == "retry" and arguments["delay"] <= SOON:
             self.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
         self.claims.settle(claim)
         if event := EVENTS[how] if ours else "claim_was_taken_over":
             events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id)
+
+    def _reject_plainly(self, claim: Claim, reason: str) -> bool:
+        try:
+            return self.process.settle("reject", claim, options=None, error=reason)
+        except psycopg2.Error as error:  # somebody's trigger, perhaps: until that is mended, this thread tries again
+            events.error("message_cannot_be_settled", message_id=claim.message_id, error=first_line(error))
+            raise BrokerConnectionError(first_line(error)) from error
 
     def _wait_out(self, error: psycopg2.Error) -> None:
         self._tell("database_lost" if is_lost(error) else "exchange_failed", error)
@@ -261,5 +308,9 @@ def _jitter(seconds: tuple[float, float]) -> float:
 
 
 def _fences(claims: Iterable[Claim]) -> dict[str, list[Any]]:
-    listed = sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle
+    listed = _in_order(claims)
     return {"ids": [claim.message_id for claim in listed], "attempts": [claim.attempt for claim in listed]}
+
+
+def _in_order(claims: Iterable[Claim]) -> list[Claim]:
+    return sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle

@@ -1,9 +1,7 @@
 """Lets a claim run only while it is surely this process's."""
 
 import gc
-import inspect
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from dramatiq import Middleware
@@ -20,10 +18,8 @@ class Custody(Middleware):
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self.functions: dict[str, Callable[..., Any]] = {}  # by actor
 
     def after_declare_actor(self, _broker: Any, actor: Any) -> None:
-        self.functions[actor.actor_name] = actor.fn
         actor.logger.setLevel(logging.INFO)  # what it logs below are its arguments
 
     def before_process_message(self, _broker: Any, message: Any) -> None:
@@ -39,8 +35,9 @@ class Custody(Middleware):
     ) -> None:
         """Give up at once what its actor cannot be called with: that will not change."""
         del result
-        if isinstance(message, Claim) and isinstance(exception, TypeError) and not self._fits(message):
-            message.fail()  # type: ignore[no-untyped-call]
+        failed = isinstance(message, Claim) and isinstance(exception, TypeError)
+        if failed and not self.process.repertoire.can_run(message):
+            message.fail()
 
     def before_worker_boot(self, _broker: Any, worker: Any) -> None:
         gc.freeze()  # what the imports left stays: a full collection that walks it stops every thread for 80 ms
@@ -51,12 +48,3 @@ class Custody(Middleware):
         self.process.pulse.closing = True
         for claims in self.process.claims.values():
             claims.hand_back()
-
-    def _fits(self, message: Claim) -> bool:
-        try:
-            inspect.signature(self.functions[message.actor_name]).bind(*message.args, **message.kwargs)
-        except ValueError:  # a function that does not tell what it takes
-            return True
-        except TypeError:
-            return False
-        return True

@@ -3,27 +3,31 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
 from db import queries
+from db.batches import work_through
 from db.connection import Connection, Pool
 from db.trouble import passes
 from messaging.appetite import Load
 from messaging.claim import Claim
 from messaging.claims import Claims
 from messaging.pulse import Pulse
+from messaging.repertoire import Repertoire
 
 
 @dataclass(frozen=True)
 class Process:
-    """Its way to the database, its claims by queue, and its pulse."""
+    """Its way to the database, its claims by queue, its pulse, and what it can run."""
 
     pool: Pool
     claims: dict[str, Claims]
     pulse: Pulse
+    repertoire: Repertoire
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Run one of the broker's named queries in a transaction of its own.
@@ -47,15 +51,23 @@ class Process:
                 claim.outcome.write(conn, claim.message_id)
             return ours
 
+    def flush(self, queue: str) -> None:
+        """Drop the messages of a queue that nobody has claimed, dead letters too, in batches.
+
+        Raises:
+            dramatiq.errors.ConnectionError: as `call`.
+        """
+
+        def drop(conn: Connection, keys: list[str]) -> dict[str, int]:
+            return {"dropped": queries.broker.flush(conn, keys=keys)}
+
+        with _connection_errors():
+            work_through(self.pool.transaction, "message", partial(queries.broker.unclaimed, queue=queue), drop)
+
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self.pool.transaction() as conn:
-                yield conn
-        except psycopg2.Error as error:
-            if not passes(error):
-                raise
-            raise BrokerConnectionError(str(error)) from error
+        with _connection_errors(), self.pool.transaction() as conn:
+            yield conn
 
     def load(self) -> Load:
         """What its queues come to now."""
@@ -66,3 +78,14 @@ class Process:
             rivals=sum(1 for claims in everyone if claims.held or claims.appetite.more),
             may_claim=self.pulse.worker_id is not None and not self.pulse.closing,
         )
+
+
+@contextmanager
+def _connection_errors() -> Iterator[None]:
+    """As Dramatiq knows them: it waits for what passes."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        if not passes(error):
+            raise
+        raise BrokerConnectionError(str(error)) from error

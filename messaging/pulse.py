@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterable
 
 import psycopg2
-from psycopg2.extensions import quote_ident
 
 from db import queries
 from db.connection import Connection
 from db.trouble import explained
 from errors import DatabaseError
 from log import EventLogger
+from messaging import contract
 from messaging.claims import Claims
+from messaging.doorbell import Doorbell
 from messaging.judge import BEATS_IN_SILENCE, Judge
+from messaging.repertoire import Repertoire
 
 SILENCE_SECONDS = 12.0  # after which a worker is dead
 MOST_RESCUES = 10  # a message that outlived so many workers is their killer
@@ -35,14 +37,14 @@ class Pulse:
     def __init__(
         self,
         connect: Callable[[], Connection],
-        publish: Callable[[Connection], None],
+        repertoire: Repertoire,
         claims: dict[str, Claims],
         *,
         listen: Callable[[], bool],
         silence_seconds: float,
     ) -> None:
         self.connect = connect
-        self.publish = publish  # tells SQL which actors there are
+        self.repertoire = repertoire
         self.claims = claims
         self.listen = listen  # or only poll, where a pooler carries no LISTEN
         self.silence_seconds = silence_seconds
@@ -50,9 +52,9 @@ class Pulse:
         self.closing = False  # claim nothing more
         self.beaten_at = 0.0
         self.beats = 0
-        self.judge = Judge()
+        self.judge: Judge[int] = Judge()
         self.trouble = ""  # what the database said last that was no answer
-        self.listening: set[str] = set()
+        self.doorbell = Doorbell()
         self.thread: threading.Thread | None = None
         self.ended = threading.Event()
         self.lock = threading.Lock()
@@ -95,7 +97,7 @@ class Pulse:
                 events.error("pulse_failed", with_traceback=True)
                 self._sleep()
             finally:
-                self.listening.clear()
+                self.doorbell.disconnected()
                 conn.close()
 
     def _fail(self, why: str) -> None:
@@ -118,8 +120,9 @@ class Pulse:
         self.worker_id = None
 
     def _register(self, conn: Connection) -> None:
-        self.publish(conn)
-        self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid())
+        contract.introduce(conn, self.repertoire.actors.values())
+        abilities = self.repertoire.abilities()
+        self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid(), abilities=abilities)
         self.beaten_at = time.monotonic()
         events.info("worker_registered", worker=self.worker_id)
         self._ring(list(self.claims))
@@ -128,7 +131,13 @@ class Pulse:
         now = time.monotonic()  # before the call: frozen in it, this process must not believe itself fresh
         self.beats += 1
         known = queries.broker.heartbeat(
-            conn, worker=self.worker_id, host=platform.node(), pid=os.getpid(), beats=self.beats
+            conn,
+            worker=self.worker_id,
+            host=platform.node(),
+            pid=os.getpid(),
+            beats=self.beats,
+            abilities=self.repertoire.abilities(),
+            hears=not self.doorbell.deaf,
         )
         self.judge.beat(now, time.monotonic(), silence=self.silence_seconds)
         if not known:
@@ -153,20 +162,11 @@ class Pulse:
         if not self.listen():
             self._sleep()
             return
-        self._listen(conn)
+        self._ring(self.doorbell.listen(conn, list(self.claims)))  # for what came before we listened
         self._sleep(conn)
-        conn.poll()
-        rung = {notice.channel for notice in conn.notifies}
-        conn.notifies.clear()
-        self._ring(queue_name for queue_name in list(self.claims) if _channel(queue_name) in rung)
-
-    def _listen(self, conn: Connection) -> None:
-        fresh = set(self.claims) - self.listening
-        with conn.cursor() as cursor:
-            for queue_name in fresh:
-                cursor.execute(f"LISTEN {quote_ident(_channel(queue_name), conn)}")
-        self.listening |= fresh
-        self._ring(fresh)  # for what came before we listened
+        self._ring(self.doorbell.rung(conn))
+        if self.doorbell.turns_out_deaf(self.silence_seconds):
+            events.warning("doorbell_is_deaf", worker=self.worker_id)
 
     def _sleep(self, *connections: Connection) -> None:
         """Wait until a server says something, `stop` is called, or it is time to see whether to beat."""
@@ -179,7 +179,3 @@ class Pulse:
     def _ring(self, queue_names: Iterable[str]) -> None:
         for queue_name in queue_names:
             self.claims[queue_name].ring()
-
-
-def _channel(queue_name: str) -> str:
-    return f"dramatiq.{queue_name}.enqueue"

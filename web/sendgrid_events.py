@@ -65,6 +65,8 @@ def receive() -> tuple[str, int]:
     batch = _batch(_verified_body())
     with transaction() as conn:
         news = sum(_record(conn, event) for event in map(_event, batch) if event)
+        if news:
+            queries.providers.hear(conn, worker="its events")
     events.info("mail_events_received", events=len(batch), news=news)
     return "", 204
 

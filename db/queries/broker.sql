@@ -5,6 +5,10 @@
 SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
+-- name: next_due(queue, pgmq_queue)$
+-- In how many seconds the next message of a queue falls due that is delayed, here or in the pgmq queue that feeds it.
+SELECT dramatiq.next_due(:queue, :pgmq_queue);
+
 -- name: enqueue(messages, priorities, delay, tried)$
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
@@ -38,9 +42,14 @@ SELECT dramatiq.requeue(:ids::uuid[], :attempts::integer[]);
 -- Hand back what a worker holds of a queue besides these claims.
 SELECT dramatiq.free_unknown(:worker, :queue, :ids::uuid[], :attempts::integer[]);
 
--- name: register(host, pid)$
--- Announce a worker process; its id marks its claims.
-INSERT INTO dramatiq.worker (host, pid) VALUES (:host, :pid) RETURNING id;
+-- name: set_aside(queue, ids, attempts, actors, signatures, known)$
+-- Hand back claims that this process cannot run, for one that can; the ids of those that somebody else may.
+SELECT ARRAY(SELECT * FROM dramatiq.set_aside(
+    :queue, :ids::uuid[], :attempts::integer[], :actors::text[], :signatures::text[], :known::text[]));
+
+-- name: register(host, pid, abilities)$
+-- Announce a worker process and what it can run; its id marks its claims.
+INSERT INTO dramatiq.worker (host, pid, abilities) VALUES (:host, :pid, :abilities::text[]) RETURNING id;
 
 -- name: unregister(worker)!
 -- Say that a worker process has ended in good order.
@@ -50,29 +59,54 @@ DELETE FROM dramatiq.worker WHERE id = :worker;
 -- How often each worker's heart has beaten.
 SELECT id, beats FROM dramatiq.worker;
 
--- name: heartbeat(worker, host, pid, beats)$
+-- name: heartbeat(worker, host, pid, beats, abilities, hears)$
 -- Say that a worker lives; false where it had been given up.
-SELECT dramatiq.heartbeat(:worker, :host, :pid, :beats);
+SELECT dramatiq.heartbeat(:worker, :host, :pid, :beats, :abilities::text[], :hears);
+
+-- name: try_bell(channel, number)$
+-- Ring a worker's own bell, to see whether it hears.
+SELECT pg_notify(:channel, :number::text);
 
 -- name: rescue(dead, beats, most_rescues)$
 -- Take over the claims of workers that stood still at these counts.
 SELECT dramatiq.rescue(:dead::bigint[], :beats::bigint[], :most_rescues);
 
+-- name: rescue_lost(ids, attempts, most_rescues)$
+-- Put back claims of one's own that no thread runs any more.
+SELECT dramatiq.rescue_lost(:ids::uuid[], :attempts::integer[], :most_rescues);
+
 -- name: free_route(name, pgmq_queue)!
 -- Take a pgmq queue from the actor that had it before.
 UPDATE dramatiq.actor SET pgmq_queue = NULL WHERE pgmq_queue = :pgmq_queue AND name <> :name;
 
--- name: publish_actor(name, queue_name, priority, required, accepted, pgmq_queue)!
--- Tell SQL that an actor exists.
-INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, pgmq_queue)
-VALUES (:name, :queue_name, :priority, :required, :accepted, :pgmq_queue)
+-- name: publish_actor(name, queue_name, priority, required, accepted, signature, pgmq_queue)!
+-- Tell SQL that an actor exists, and what it is from now on.
+INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, signature, pgmq_queue)
+VALUES (:name, :queue_name, :priority, :required, :accepted, :signature, :pgmq_queue)
 ON CONFLICT (name) DO UPDATE
 SET queue_name = excluded.queue_name, priority = excluded.priority, required = excluded.required,
-    accepted = excluded.accepted, pgmq_queue = excluded.pgmq_queue;
+    accepted = excluded.accepted, signature = excluded.signature, pgmq_queue = excluded.pgmq_queue;
+
+-- name: introduce_actor(name, queue_name, priority, required, accepted, signature, pgmq_queue)!
+-- Tell SQL that an actor exists, where it was never told anything of it; a route that another has stays the other's.
+INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, signature, pgmq_queue)
+SELECT :name, :queue_name, :priority, :required, :accepted, :signature,
+       nullif(:pgmq_queue, (SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue = :pgmq_queue))
+WHERE NOT EXISTS (SELECT FROM dramatiq.retired_actor WHERE name = :name)
+ON CONFLICT DO NOTHING;
 
 -- name: retire_actors(names)!
--- Forget the actors that the code no longer declares.
-DELETE FROM dramatiq.actor WHERE name <> ALL (:names);
+-- Forget the actors that the code no longer declares, and remember that they were known; the others are here again.
+WITH retired AS (
+    DELETE FROM dramatiq.actor WHERE name <> ALL (:names) RETURNING name
+), returned AS (
+    DELETE FROM dramatiq.retired_actor WHERE name = ANY (:names)
+)
+INSERT INTO dramatiq.retired_actor SELECT name FROM retired ON CONFLICT DO NOTHING;
+
+-- name: relabel_aside(limit)$
+-- Let a batch of what was set aside for an earlier signature wait for the one that is published, where that fits.
+SELECT dramatiq.relabel_aside(:limit);
 
 -- name: furnish_routes()$
 -- Create the routes' pgmq queues where they are missing, and give them what they lack.
@@ -83,9 +117,16 @@ SELECT dramatiq.furnish_routes();
 SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed'))
      + coalesce((SELECT queue_length FROM pgmq.metrics_all() WHERE queue_name = :pgmq_queue), 0);
 
--- name: flush(queue)!
--- Drop the messages of a queue that nobody has claimed, dead letters too.
-DELETE FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'rejected');
+-- name: unclaimed(queue, after, rows)
+-- A page of the messages of a queue that nobody has claimed, dead letters too.
+SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes FROM dramatiq.queue
+WHERE queue_name = :queue AND state IN ('queued', 'rejected') AND (:after::uuid IS NULL OR message_id > :after::uuid)
+ORDER BY message_id
+LIMIT :rows;
+
+-- name: flush(keys)!
+-- Drop those of these messages that nobody has claimed.
+DELETE FROM dramatiq.queue WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected');
 
 -- name: first_dead(queue)^
 -- The oldest dead letter of a queue.

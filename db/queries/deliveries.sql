@@ -4,6 +4,10 @@
 -- See to it that the delivery is in the ledger.
 SELECT balansity.plan_delivery(:entry::balansity.mail_entry);
 
+-- name: is_untaken(entry, provider)$
+-- Whether none but this provider may have the mail without our knowing.
+SELECT balansity.is_untaken(:entry::balansity.mail_entry, :provider);
+
 -- name: postpone(entry, until, reason)!
 -- Note that a planned delivery waits for a time, and why.
 SELECT balansity.postpone_delivery(:entry::balansity.mail_entry, :until, :reason);
@@ -40,8 +44,10 @@ SELECT balansity.notice_restore();
 SELECT balansity.note_restore(:restored_to);
 
 -- name: restores()
--- The restores that still hold mails, the last first.
-SELECT noticed_at, restored_to FROM balansity.restore WHERE released_at IS NULL ORDER BY noticed_at DESC;
+-- The restores of the last week that hold mails, the last first.
+SELECT noticed_at, restored_to FROM balansity.restore
+WHERE released_at IS NULL AND noticed_at > now() - interval '7 days'
+ORDER BY noticed_at DESC;
 
 -- name: count_held()$
 -- How many deliveries are held.
@@ -57,21 +63,29 @@ ORDER BY planned_at LIMIT :count;
 -- Send what restores hold, so many at most; gives each delivery and why it cannot be sent.
 SELECT id::text, refusal FROM balansity.release_held(:count);
 
--- name: close_held(count)$
--- Note that what restores hold had been sent before, so many at most; gives how many.
-SELECT balansity.close_held(:count);
+-- name: close_held(ids, count, reason)$
+-- Note that what restores hold had been sent before (ids NULL: any of it), so many at most; gives how many.
+SELECT balansity.close_held(:ids::uuid[], :count, :reason);
 
 -- name: give_up(entry, reason)!
 -- Close the delivery of a message that is out of tries.
 SELECT balansity.give_up_delivery(:entry::balansity.mail_entry, :reason);
 
--- name: give_up_lost(before)$
--- Close the deliveries open since before then whose message is dead or gone; gives how many.
-SELECT balansity.give_up_lost_deliveries(:before);
+-- name: open(state, before, at, after, rows)
+-- A page of the deliveries that are in this state since before then.
+SELECT id::text AS key, changed_at AS at, pg_column_size(d) AS bytes FROM balansity.delivery d
+WHERE state = :state AND changed_at < :before
+  AND (:after::uuid IS NULL OR (changed_at, id) > (:at, :after::uuid))
+ORDER BY changed_at, id
+LIMIT :rows;
 
--- name: resend(id)$
--- Enqueue the message of a failed or unknown delivery again; gives why not, NULL if it was done.
-SELECT balansity.resend_delivery(:id::uuid);
+-- name: give_up_lost(keys, before)$
+-- Close those of these deliveries whose message is dead or gone; gives how many.
+SELECT balansity.give_up_lost_deliveries(:keys::uuid[], :before);
+
+-- name: resend(id, reporting)$
+-- Enqueue the message of a failed, unknown or unheard delivery again; gives why not, NULL if it was done.
+SELECT balansity.resend_delivery(:id::uuid, :reporting);
 
 -- name: suppressions()
 -- Every suppressed address, the newest first.
@@ -89,6 +103,13 @@ SELECT balansity.record_event(:id, :delivery_id::uuid, :kind, :detail, :occurred
 -- The deliveries in these states (NULL: in any), the last changed first.
 SELECT * FROM balansity.delivery
 WHERE :states::text[] IS NULL OR state = ANY (:states)
+ORDER BY changed_at DESC, id
+LIMIT :count;
+
+-- name: unheard(reporting, count)
+-- The deliveries that one of these providers accepted and said no more of, the last changed first.
+SELECT * FROM balansity.delivery d
+WHERE balansity.is_unheard(d, :reporting)
 ORDER BY changed_at DESC, id
 LIMIT :count;
 

@@ -51,6 +51,18 @@ SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
 -- Queues with due messages older than a minute that no worker takes.
 SELECT string_agg(queue, ', ') FROM dramatiq.unserved_queues() AS queue;
 
+-- name: held_for_long(seconds)$
+-- Messages that workers have held for longer than that.
+SELECT string_agg(held, ', ') FROM dramatiq.held_for_long(:seconds * interval '1 second') AS held;
+
+-- name: deaf_workers()$
+-- Workers that do not hear the doorbell.
+SELECT string_agg(worker, ', ') FROM dramatiq.deaf_workers() AS worker;
+
+-- name: missing_abilities()
+-- What messages wait for that no worker has.
+SELECT ability, messages, since, published FROM dramatiq.missing_abilities();
+
 -- name: may_read_cron()$
 -- Whether the tables of the pg_cron extension are there and this role may look at them.
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')

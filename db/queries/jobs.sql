@@ -1,6 +1,6 @@
 -- name: list_jobs()
 -- Every job as the schedule knows it now.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job WHERE NOT retired ORDER BY id;
+SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job WHERE NOT retired ORDER BY id;
 
 -- name: list_jobs_with_latest()
 SELECT j.name AS job, j.schedule, j.time_zone, j.paused, j.planned_until,
@@ -20,30 +20,42 @@ SET LOCAL idle_in_transaction_session_timeout = '10s';
 
 -- name: take_job(name)^
 -- The job's row, unless another scheduler is at it this moment.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job
+SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job
 WHERE name = :name AND NOT retired
 FOR UPDATE SKIP LOCKED;
 
 -- name: hold_job(name)^
 -- The job's row, waiting for whoever is at it.
-SELECT name, schedule, time_zone, paused, planned_until FROM balansity.job
+SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job
 WHERE name = :name AND NOT retired
 FOR UPDATE;
 
--- name: add_job(name, schedule, time_zone, now)!
+-- name: add_job(name, schedule, time_zone, actor, now)!
 -- Begins a job now, also one that had been retired.
-INSERT INTO balansity.job (name, schedule, time_zone, planned_until)
-VALUES (:name, :schedule, :time_zone, :now)
+INSERT INTO balansity.job (name, schedule, time_zone, actor, planned_until)
+VALUES (:name, :schedule, :time_zone, :actor, :now)
 ON CONFLICT (name) DO UPDATE
-SET schedule = excluded.schedule, time_zone = excluded.time_zone, planned_until = excluded.planned_until, retired = false
+SET schedule = excluded.schedule, time_zone = excluded.time_zone, actor = excluded.actor,
+    planned_until = excluded.planned_until, retired = false
 WHERE job.retired;
+
+-- name: introduce_job(name, schedule, time_zone, actor, now)!
+-- Begins a job now that never was; a retired one stays so.
+INSERT INTO balansity.job (name, schedule, time_zone, actor, planned_until)
+VALUES (:name, :schedule, :time_zone, :actor, :now)
+ON CONFLICT DO NOTHING;
+
+-- name: change_actor(actor, name)!
+-- From now on only schedulers that send the job to this actor plan it.
+UPDATE balansity.job SET actor = :actor WHERE name = :name AND actor IS DISTINCT FROM :actor;
 
 -- name: retire_jobs(names)!
 -- Retires the jobs that are none of these.
 UPDATE balansity.job SET retired = true WHERE name <> ALL (:names) AND NOT retired;
 
--- name: change_schedule(schedule, time_zone, now, name)!
-UPDATE balansity.job SET schedule = :schedule, time_zone = :time_zone, planned_until = :now WHERE name = :name;
+-- name: change_schedule(schedule, time_zone, actor, now, name)!
+UPDATE balansity.job SET schedule = :schedule, time_zone = :time_zone, actor = :actor, planned_until = :now
+WHERE name = :name;
 
 -- name: set_paused(paused, name)!
 UPDATE balansity.job SET paused = :paused WHERE name = :name;
@@ -83,15 +95,30 @@ UPDATE balansity.slot
 SET state = :state, outcome = :outcome, finished_at = balansity.now() + (clock_timestamp() - now())
 WHERE job = :job AND slot = :slot AND attempts = :attempt AND state <> 'succeeded';
 
--- name: fail_lost_slots(before, now)!
--- Ends the runs of before then whose message is dead or gone: they will not end by themselves.
+-- name: open_slots(before, after, rows)
+-- A page of the runs that were to begin or began before then, and have not ended.
+SELECT id AS key, 0 AS bytes FROM balansity.slot
+WHERE state IN ('planned', 'started') AND coalesce(started_at, enqueued_at) < :before
+  AND (:after::bigint IS NULL OR id > :after)
+ORDER BY id
+LIMIT :rows;
+
+-- name: fail_lost_slots(keys, before, now)!
+-- Ends those of these runs whose message is dead or gone: they will not end by themselves.
 UPDATE balansity.slot s
 SET state = 'failed', outcome = 'its message is dead or gone', finished_at = :now
-WHERE s.state IN ('planned', 'started') AND coalesce(s.started_at, s.enqueued_at) < :before
+WHERE s.id = ANY (:keys) AND s.state IN ('planned', 'started') AND coalesce(s.started_at, s.enqueued_at) < :before
   AND NOT dramatiq.is_pending(s.message_id);
 
--- name: purge_slots(before)!
-DELETE FROM balansity.slot WHERE slot < :before;
+-- name: old_slots(before, at, after, rows)
+-- A page of the slots from before then.
+SELECT id AS key, slot AS at, 0 AS bytes FROM balansity.slot
+WHERE slot < :before AND (:after::bigint IS NULL OR (slot, id) > (:at, :after))
+ORDER BY slot, id
+LIMIT :rows;
+
+-- name: purge_slots(keys)!
+DELETE FROM balansity.slot WHERE id = ANY (:keys);
 
 -- name: history(job, skipped, limit)
 -- The latest slots of one job, or of all; those that were skipped only where they are asked for.
@@ -100,3 +127,23 @@ FROM balansity.slot
 WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped')
 ORDER BY slot DESC, job
 LIMIT :limit;
+
+-- name: beat(id, host, pid, beats)!
+-- Says that a scheduler lives.
+INSERT INTO balansity.scheduler (id, host, pid, beats) VALUES (:id::uuid, :host, :pid, :beats)
+ON CONFLICT (id) DO UPDATE SET beats = excluded.beats, looked_at = clock_timestamp();
+
+-- name: list_beats()
+-- How often each scheduler has looked.
+SELECT id::text, beats FROM balansity.scheduler;
+
+-- name: list_schedulers()
+-- The scheduler processes that say they live.
+SELECT id::text AS scheduler, host, pid, extract(epoch FROM clock_timestamp() - looked_at)::int AS silent_seconds
+FROM balansity.scheduler
+ORDER BY id;
+
+-- name: remove_schedulers(ids, beats)!
+-- Takes away the rows of schedulers that stood still at these counts.
+DELETE FROM balansity.scheduler AS s USING unnest(:ids::uuid[], :beats::bigint[]) AS dead (id, beats)
+WHERE s.id = dead.id AND s.beats = dead.beats;

@@ -46,6 +46,10 @@ SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, atte
 FROM dramatiq.dead_letter
 WHERE message_id = :id::uuid;
 
+-- name: give_up_waiting(actor, limit)$
+-- Make a batch of dead letters of what waits for an actor that no worker has.
+SELECT dramatiq.give_up_waiting(:actor, :limit);
+
 -- name: redrive(ids)$
 -- Send these dead letters back to work.
 SELECT dramatiq.redrive(:ids::uuid[]);
@@ -88,10 +92,41 @@ SELECT dramatiq.purge(:keys::uuid[], :state::dramatiq.state, :before);
 -- The pgmq queues of all routes.
 SELECT a.pgmq_queue FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue ORDER BY a.pgmq_queue;
 
--- name: archived(pgmq_queue, before, at, after, rows)
+-- name: archived(pgmq_queue, before, after, rows)
 -- A page of what pgmq archived before then.
-SELECT msg_id AS key, archived_at AS at, bytes FROM dramatiq.archived(:pgmq_queue, :before, :at, :after, :rows);
+SELECT msg_id AS key, bytes FROM dramatiq.archived(:pgmq_queue, :before, :after, :rows);
 
--- name: purge_archive(keys, pgmq_queue)$
+-- name: purge_archive(keys, pgmq_queue, before)$
 -- Delete archived messages.
-SELECT dramatiq.purge_archive(:pgmq_queue, :keys::bigint[]);
+SELECT dramatiq.purge_archive(:pgmq_queue, :keys::bigint[], :before);
+
+-- name: routed_tables()
+-- The tables of pgmq that hold what was sent to actors, in the order in which messages move on.
+SELECT table_name, actor_name FROM dramatiq.routed_tables();
+
+-- name: pgmq_messages(table, after, rows)
+-- A page of a pgmq queue's or archive's messages.
+SELECT msg_id AS key, bytes FROM dramatiq.pgmq_messages(:table, :after, :rows);
+
+-- name: forget_pgmq(keys, table, speaks_of, subject, keep)^
+-- Remove the messages that speak of a subject: removed, and which are kept.
+SELECT removed, kept
+FROM dramatiq.forget_pgmq(:table, :keys::bigint[], :speaks_of::regproc, :subject::jsonb, :keep);
+
+-- name: moment_before()$
+-- Before anything that has yet to be committed began.
+SELECT now() - interval '10 minutes';
+
+-- name: messages(since, after, rows)
+-- A page of all messages, each with whether it may have come or changed since then (null: since ever).
+SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes,
+       coalesce(mtime >= :since::timestamptz, true) AS is_new
+FROM dramatiq.queue
+WHERE :after::uuid IS NULL OR message_id > :after::uuid
+ORDER BY message_id
+LIMIT :rows;
+
+-- name: forget(keys, speaks_of, subject, kept_actors)^
+-- Remove the messages that speak of a subject: removed, and which are kept.
+SELECT removed, kept::text[]
+FROM dramatiq.forget(:keys::uuid[], :speaks_of::regproc, :subject::jsonb, :kept_actors);

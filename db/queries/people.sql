@@ -1,18 +1,55 @@
 -- What we hold about one person.
 
--- name: allow_minutes()!
--- Looking through every message and event may take longer than a statement usually may, and so may a storage of files
--- between two of them.
-SET LOCAL statement_timeout = '30min'; SET LOCAL idle_in_transaction_session_timeout = '30min';
-
 -- name: ids(user_id)
 -- The ids of this person and of all rows about them.
 SELECT id FROM balansity.ids_of(:user_id::uuid) AS theirs (id);
 
--- name: deliveries(user_id)
--- The mails to this person.
-SELECT delivery_id::text FROM balansity.deliveries_of(:user_id::uuid) AS theirs (delivery_id);
+-- name: signs(user_id)$
+-- What tells that a text is about them, for the queries below.
+SELECT balansity.signs_of(:user_id::uuid)::text;
 
--- name: forget(user_id)
--- Removes it; says what, how much of it, and how much remains because it is still needed.
-SELECT what, removed, remaining FROM balansity.forget_person(:user_id::uuid);
+-- name: forget_events(keys, person)$
+SELECT balansity.forget_events(:keys::bytea[], :person::jsonb);
+
+-- name: suppressions(after, rows)
+SELECT address AS key, 0 AS bytes FROM balansity.suppression
+WHERE :after::text IS NULL OR address > :after
+ORDER BY address
+LIMIT :rows;
+
+-- name: forget_suppressions(keys, person)$
+SELECT balansity.forget_suppressions(:keys, :person::jsonb);
+
+-- name: all_deliveries(after, rows)
+SELECT id::text AS key, pg_column_size(d) AS bytes FROM balansity.delivery d
+WHERE :after::uuid IS NULL OR id > :after::uuid
+ORDER BY id
+LIMIT :rows;
+
+-- name: deliveries_to(keys, person)
+-- Those of these mails that went to this person.
+SELECT id::text AS key, 0 AS bytes, is_named FROM balansity.deliveries_to(:keys::uuid[], :person::jsonb);
+
+-- name: forget_deliveries(keys)$
+SELECT balansity.forget_deliveries(:keys::uuid[]);
+
+-- name: doubtful_mails(after, rows)
+-- A page of the mails that a restore made doubtful before they were in the ledger.
+SELECT key, 0 AS bytes FROM balansity.doubtful_mail
+WHERE :after::text IS NULL OR key > :after
+ORDER BY key
+LIMIT :rows;
+
+-- name: forget_doubtful_mails(keys, person)!
+DELETE FROM balansity.doubtful_mail WHERE key = ANY (:keys) AND balansity.speaks_of(key, NULL, :person::jsonb);
+
+-- name: noted(after, rows)
+-- A page of the appointments and payments that we noted something about.
+SELECT DISTINCT id::text AS key, 0 AS bytes, id FROM balansity.noted
+WHERE :after::uuid IS NULL OR id > :after::uuid
+ORDER BY id
+LIMIT :rows;
+
+-- name: forget_deleted(keys)$
+-- Remove the notes about those that are gone; gives how many notes.
+SELECT balansity.forget_deleted(:keys::uuid[]);

@@ -9,6 +9,10 @@ FROM balansity.provider_state WHERE provider = :provider;
 -- How long a message is held, in time for its deadline; NULL: it may call the provider.
 SELECT balansity.ask_for_provider(:provider, :message_id::uuid, :deadline);
 
+-- name: take_probe(provider, message_id)$
+-- Whether a message that has another way out is to probe the provider.
+SELECT balansity.take_probe(:provider, :message_id::uuid);
+
 -- name: failed(provider, reason, worker, message_id)$
 -- Note that the provider took nothing; gives how many outages the message has begun, 0 if this is none.
 SELECT balansity.provider_failed(:provider, :reason, :worker, :message_id::uuid);
@@ -29,8 +33,16 @@ SELECT balansity.let_go(:provider, :limit);
 -- Let the next message probe the provider: this one did not.
 SELECT balansity.provider_unasked(:provider, :message_id::uuid);
 
+-- name: listen(provider, reports, worker)^
+-- Look whether a provider reports on the mails that it accepts: verdict (heard, unheard, never heard), and whether it is news.
+SELECT verdict, news FROM balansity.listen_to_provider(:provider, :reports, :worker);
+
+-- name: hear(worker)$
+-- Let go what was held for providers that events have just been heard of again; gives for how many.
+SELECT balansity.hear_providers(:worker);
+
 -- name: list_states()
--- Every provider that was ever away or silent, and how many messages are held for it.
+-- Every provider that was ever away or unheard of, and how many messages are held for it.
 SELECT provider, state, since, reason, noticed_by, probes, next_probe_at,
        (SELECT count(*) FROM balansity.held_message h
         WHERE h.provider = s.provider AND s.state <> 'available' AND h.deadline > balansity.now()) AS held

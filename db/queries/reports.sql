@@ -52,15 +52,17 @@ RETURNING id::text;
 -- name: find(id)^
 SELECT filename, media_type, content, path FROM balansity.report WHERE id = :id::uuid;
 
--- name: remove_of_user(user_id)
--- Where the removed reports' files lie, NULL for those that were kept in the database.
-DELETE FROM balansity.report r
-WHERE r.user_id = :user_id::uuid
-   OR r.assessment_id IN (
-       SELECT s.id FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
-       WHERE p.user_id = :user_id::uuid
-   )
-RETURNING r.path;
+-- name: of_user(user_id, after, rows)
+-- A page of the reports about a user's family.
+SELECT r.id::text AS key, r.path, coalesce(pg_column_size(r.content), 0) AS bytes
+FROM balansity.report r
+WHERE (r.user_id = :user_id::uuid
+       OR r.assessment_id IN (
+           SELECT s.id FROM public.assessments s JOIN public.profiles p ON p.id = s.profile_id
+           WHERE p.user_id = :user_id::uuid))
+  AND (:after::uuid IS NULL OR r.id > :after::uuid)
+ORDER BY r.id
+LIMIT :rows;
 
 -- name: removals_until(retention, until)
 -- What is going to be removed by a given time, each report from the moment it is due.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from python_http_client.client import Client
 from sendgrid import SendGridAPIClient
@@ -27,13 +28,42 @@ def send(mail: Mail) -> Accepted:
     Raises:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
     """
-    current = settings.current()
-    library = SendGridAPIClient(current.sendgrid_api_key, host=current.sendgrid_api_url)
+    library = _library()
     library.client = _Client(library.host, library.client.request_headers, version=3)
     answer: BaseHTTPResponse = library.send(_body(mail))
     if answer.status >= 300:
         raise _refusal(answer)
     return Accepted(answer.headers.get("X-Message-Id", ""), f"SendGrid answered {answer.status}")
+
+
+def knows(delivery_id: str) -> bool:
+    """Whether SendGrid's Email Activity, a product of its own, lists a mail of this delivery.
+
+    Raises:
+        RetryableError, PermanentError: as gateways.mail.knows promises.
+    """
+    library = _library()
+    query = urlencode({"limit": 1, "query": f"(unique_args['delivery']=\"{delivery_id}\")"})
+    try:
+        answer = http.request("GET", f"{library.host}/v3/messages?{query}", library.client.request_headers)
+    except OutcomeUnknown as error:  # to ask again is safe
+        raise RetryableError(str(error)) from error
+    if answer.status in {401, 403, 404}:
+        raise PermanentError(
+            f"SendGrid answered {answer.status}: {_words(answer.data)}. Its list of messages needs the add-on "
+            "Email Activity History, and a key that may read it."
+        )
+    if answer.status >= 300:
+        raise _refusal(answer)
+    try:
+        return bool(json.loads(answer.data)["messages"])
+    except (ValueError, KeyError, TypeError):
+        raise RetryableError("SendGrid answered what its API does not describe") from None
+
+
+def _library() -> SendGridAPIClient:
+    current = settings.current()
+    return SendGridAPIClient(current.sendgrid_api_key, host=current.sendgrid_api_url)
 
 
 class _Client(Client):  # type: ignore[misc] # python_http_client publishes no types

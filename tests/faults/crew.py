@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg2
 from dramatiq import Message
@@ -19,6 +19,7 @@ from messaging.broker import PostgresBroker
 from tests.waiting import until
 
 IMPATIENCE = "tests.faults.impatience"  # a module for the dramatiq command, before those with actors
+WORKLOAD = "tests.faults.workload"
 SILENCE_SECONDS = "4"  # after which workers of the tests take each other for dead
 
 
@@ -86,12 +87,39 @@ class Office:
         return self.log.read_text(encoding="utf-8")
 
 
-class Worker:
+class ProcessGroup:
+    """A Python program in a group of its own, with its children."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], log: IO[bytes]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *command], env=environment, cwd=settings.ROOT, stderr=log, start_new_session=True
+        )
+
+    def kill(self) -> None:
+        self.tell(signal.SIGKILL)
+        self.process.wait()
+
+    def freeze(self) -> None:
+        self.tell(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.tell(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Ask it to stop, as a platform does: the parent is told and tells its child."""
+        self.process.terminate()
+
+    def tell(self, which: signal.Signals) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, which)
+
+
+class Worker(ProcessGroup):
     """One `dramatiq` command with one worker process."""
 
-    def __init__(self, office: Office, *options: str, **environment: str) -> None:
+    def __init__(self, office: Office, *options: str, module: str = WORKLOAD, **environment: str) -> None:
         self.office = office
-        command = [sys.executable, "-m", "dramatiq", IMPATIENCE, "tests.faults.workload", "--processes", "1", *options]
+        command = ["-m", "dramatiq", IMPATIENCE, module, "--processes", "1", *options]
         paths = {
             "DATABASE_URL": office.url,
             "EFFECTS_FILE": str(office.effects_file),
@@ -99,40 +127,16 @@ class Worker:
             "SILENCE_SECONDS": SILENCE_SECONDS,
         }
         with office.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                env=os.environ | paths | environment,
-                cwd=settings.ROOT,
-                stderr=log,
-                start_new_session=True,
-            )
+            super().__init__(command, os.environ | paths | environment, log)
 
     def rows(self) -> dict[int, int]:
         """Its row of dramatiq.worker, id to process, once it has registered."""
         rows = self.office.query("SELECT id, pid FROM dramatiq.worker")
         return {worker: pid for worker, pid in rows if _group(pid) == self.process.pid}
 
-    def kill(self) -> None:
-        self._signal(signal.SIGKILL)
-        self.process.wait()
-
-    def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def terminate(self) -> None:
-        """Ask it to stop, as a platform does: the parent is told and tells its child."""
-        self.process.terminate()
-
     def did(self) -> list[str]:
         """The deeds of this worker alone."""
         return [deed for deed, pid, _ in self.office.effects() if _group(pid) == self.process.pid]
-
-    def _signal(self, which: signal.Signals) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, which)
 
 
 def _group(pid: int) -> int | None:
@@ -149,9 +153,9 @@ class Crew:
         self.office = office
         self.workers: list[Worker] = []
 
-    def hire(self, *, threads: int = 8, verbose: bool = False, **environment: str) -> Worker:
+    def hire(self, *, threads: int = 8, verbose: bool = False, module: str = WORKLOAD, **environment: str) -> Worker:
         """Start a worker process and wait until it says that it lives."""
-        worker = Worker(self.office, "--threads", str(threads), *["--verbose"] * verbose, **environment)
+        worker = Worker(self.office, "--threads", str(threads), *["--verbose"] * verbose, module=module, **environment)
         self.workers.append(worker)
         until(worker.rows, "the worker registers")
         return worker

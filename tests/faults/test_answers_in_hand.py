@@ -18,6 +18,7 @@ from dramatiq import Message
 
 import settings
 from db.migrate import migrate
+from tests.faults import trouble
 from tests.faults.crew import Office
 from tests.integration.ledger_cases import order, outbox
 from tests.integration.ledger_cases import send as deliver
@@ -85,22 +86,8 @@ def receipt() -> Message[Any]:
     return Message(queue_name="emails", actor_name="send_email", args=(), kwargs=mail, options=options)
 
 
-@contextmanager
-def read_only(office: Office) -> Iterator[None]:
-    """Let the whole server take no writes during the block, as one that is not promoted yet."""
-    office.query("ALTER SYSTEM SET default_transaction_read_only = on")
-    office.query("SELECT pg_reload_conf()")
-    until(lambda: office.query("SHOW default_transaction_read_only") == [("on",)])
-    yield
-    office.query("ALTER SYSTEM RESET default_transaction_read_only")
-    office.query("SELECT pg_reload_conf()")
-
-
-Absence = Callable[[OwnServer, Office], AbstractContextManager[None]]
-ABSENCES: dict[str, Absence] = {
-    "stopped": lambda server, _: server.away(),
-    "read-only": lambda _, office: read_only(office),
-}
+Absence = Callable[[OwnServer], AbstractContextManager[None]]
+ABSENCES: dict[str, Absence] = {"stopped": OwnServer.away, "read-only": trouble.read_only}
 
 
 @pytest.mark.parametrize(("absence", "answers"), [("stopped", []), ("read-only", []), ("stopped", [BUSY] * MAILS)])
@@ -109,7 +96,7 @@ def test_answers_are_kept_until_they_are_written(
 ) -> None:
     with mails_in_hand(office, *answers) as provider:
         assert provider.hold
-        with ABSENCES[absence](own_server, office):
+        with ABSENCES[absence](own_server):
             provider.hold.set()
             until(lambda: office.logged().count("ledger_write_outlasts_its_message") == MAILS, "each is past its limit")
         tries = 2 if answers else 1
@@ -127,7 +114,7 @@ def test_an_attempt_that_began_as_the_connection_was_lost_was_none(
     settings.current.cache_clear()
     message_id = str(uuid4())
     with ThreadPoolExecutor(1) as thread:
-        with commits_stalled(office):
+        with trouble.commits_stalled(own_server):
             first = thread.submit(deliver, order("payment_confirmation", variables={"amount": 1}), message_id)
             until(lambda: office.query(CUT_OFF, "%begin_delivery%") == [(True,)], "it is committed, and nobody hears")
         assert isinstance(first.exception(), psycopg2.Error)
@@ -140,14 +127,3 @@ def test_an_attempt_that_began_as_the_connection_was_lost_was_none(
 CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE %s
 """
-
-
-@contextmanager
-def commits_stalled(office: Office) -> Iterator[None]:
-    """Let commits wait for a standby that does not exist: they are on disk, and their sessions do not hear of it."""
-    office.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-    office.query("SELECT pg_reload_conf()")
-    until(lambda: office.query("SHOW synchronous_standby_names") == [("nobody",)])
-    yield
-    office.query("ALTER SYSTEM RESET synchronous_standby_names")
-    office.query("SELECT pg_reload_conf()")

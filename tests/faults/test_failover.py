@@ -6,6 +6,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
+from db import queries
 from db.connection import Pool
 from db.migrate import migrate, pending
 from errors import DatabaseError
@@ -67,3 +68,14 @@ def test_a_pool_waits_for_the_promotion_and_then_writes(primary: OwnServer, stan
         standby.promote()
         assert write(pool) == parse_dsn(standby.url)["host"]
     pool.closeall()
+
+
+def test_a_standby_that_takes_over_is_no_restored_database(primary: OwnServer) -> None:
+    migrate(primary.url)
+    with primary.standby() as standby, primary.away():
+        standby.promote()
+        pool = Pool(lambda: standby.url, lambda: 1)
+        with pool.transaction() as conn:
+            assert queries.deliveries.notice_restore(conn) is False
+            assert queries.deliveries.note_restore(conn, restored_to=None)  # it takes writes
+        pool.closeall()

@@ -120,3 +120,27 @@ def test_results_groups_pipelines_limiters_join_flush_and_sends_from_sql_work(of
     limiter = ConcurrentRateLimiter(PostgresLimits(broker.pool), "one at a time")
     with limiter.acquire() as first, limiter.acquire(raise_on_failure=False) as second:
         assert (first, second) == (True, False)
+
+
+def test_a_doorbell_that_a_pooler_does_not_carry_is_noticed_and_said(
+    database: str, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A pooler in transaction mode that was told to drop what it does not know, and nobody set BROKER_LISTEN."""
+    with pgbouncer.running(database, connections=CONNECTIONS, ignored="options, extra_float_digits") as url:
+        environment.setenv("DATABASE_URL", url)
+        settings.current.cache_clear()
+        office = Office(url, tmp_path)
+        office.side_door = database
+        crew = Crew(office)
+        try:
+            worker = crew.hire()
+            until(lambda: "doorbell_is_deaf" in office.logged(), "the worker notices")
+            until(lambda: office.query("SELECT dramatiq.deaf_workers()"), "doctor could tell")
+            [(deaf,)] = office.query("SELECT dramatiq.deaf_workers()")
+            [number] = worker.rows()
+            assert f"worker {number} (" in deaf
+            office.send("count", 1)
+            until(lambda: office.states() == {"done": 1}, "it works all the same")
+        finally:
+            crew.dismiss()
+            office.broker.close()

@@ -14,9 +14,11 @@ import pytest
 import settings
 from db.connection import Connection, connect
 from db.migrate import migrate
+from tests.faults import trouble
 from tests.faults.crew import IMPATIENCE, SILENCE_SECONDS
 from tests.servers import own_postgres
 from tests.servers import sendgrid as provider_server
+from tests.servers.own_postgres import OwnServer
 from tests.servers.sendgrid import SendGrid
 from tests.waiting import until
 
@@ -33,11 +35,11 @@ def provider() -> Iterator[SendGrid]:
 
 
 @pytest.fixture
-def database() -> Iterator[str]:
-    """The address of a migrated database on a server of its own, which may refuse writes."""
+def own_server() -> Iterator[OwnServer]:
+    """A server with a migrated database, which may refuse writes."""
     with own_postgres.running() as server:
         migrate(server.url)
-        yield server.url
+        yield server
 
 
 @contextmanager
@@ -65,11 +67,6 @@ def values(conn: Connection, statement: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()] if cursor.description else []
 
 
-def let_writes(conn: Connection, what: str) -> None:
-    values(conn, f"ALTER SYSTEM SET default_transaction_read_only = {what}")
-    values(conn, "SELECT pg_reload_conf()::text")
-
-
 def order(conn: Connection, *names: str) -> None:
     for name in names:
         statement = "SELECT public.queue_email_task(%s, 'Тема', 'payment_confirmation', '{\"amount\": 5000}')"
@@ -77,21 +74,22 @@ def order(conn: Connection, *names: str) -> None:
             cursor.execute(statement, (f"{name}@example.com",))
 
 
-def test_mails_in_hand_are_sent_once_and_later_ones_start(database: str, provider: SendGrid, tmp_path: Path) -> None:
+def test_mails_in_hand_are_sent_once_and_later_ones_start(
+    own_server: OwnServer, provider: SendGrid, tmp_path: Path
+) -> None:
     log = tmp_path / "worker.log"
-    with closing(connect(database, start_options=False)) as conn, working(database, provider, log):
+    with closing(connect(own_server.url, start_options=False)) as conn, working(own_server.url, provider, log):
         conn.autocommit = True
         until(lambda: values(conn, "SELECT id::text FROM dramatiq.worker"), seconds=PATIENCE_SECONDS)
         order(conn, "anna", "boris", "vera", "gleb")
         assert provider.hold
         for _ in range(MAILS):
             assert provider.arrived.acquire(timeout=PATIENCE_SECONDS)
-        let_writes(conn, "on")
-        provider.hold.set()
-        until(lambda: log.read_text().count("ledger_not_written") >= 2 * MAILS, seconds=PATIENCE_SECONDS)
-        values(conn, "SET default_transaction_read_only = off")  # the site's session finds a way, as after a promotion
-        order(conn, "dina", "egor", "zoya", "igor")
-        let_writes(conn, "off")
+        with trouble.read_only(own_server):
+            provider.hold.set()
+            until(lambda: log.read_text().count("ledger_not_written") >= 2 * MAILS, seconds=PATIENCE_SECONDS)
+            values(conn, "SET default_transaction_read_only = off")  # the site's session finds a way, as if promoted
+            order(conn, "dina", "egor", "zoya", "igor")
         sent = "SELECT id::text FROM balansity.delivery WHERE state = 'sent' AND attempts = 1"
         until(lambda: len(values(conn, sent)) == 2 * MAILS, seconds=PATIENCE_SECONDS)
         until(lambda: set(values(conn, "SELECT state::text FROM dramatiq.queue")) == {"done"}, seconds=PATIENCE_SECONDS)

@@ -1,16 +1,15 @@
 """Servers that stall, freeze or change their clock make nobody dead; a killed worker's messages still run elsewhere."""
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from db.migrate import migrate
 from messaging.judge import BEATS_IN_SILENCE
+from tests.faults import trouble
 from tests.faults.crew import SILENCE_SECONDS, Crew, Office
 from tests.servers import own_postgres
 from tests.servers.own_postgres import OwnServer
@@ -37,39 +36,14 @@ def office(own_server: OwnServer, environment: pytest.MonkeyPatch, tmp_path: Pat
     office.broker.close()
 
 
-@contextmanager
-def stalled(office: Office) -> Iterator[None]:
-    """No commit of anyone's ends in the block: a synchronous standby is away."""
-    office.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-    office.query("SELECT pg_reload_conf()")
-    try:
-        yield
-    finally:
-        office.query("ALTER SYSTEM RESET synchronous_standby_names")
-        office.query("SELECT pg_reload_conf()")
-
-
-def commits_stall(_: OwnServer, office: Office) -> None:
-    with stalled(office):
+def commits_stall(server: OwnServer, _: Office) -> None:
+    with trouble.commits_stalled(server):
         time.sleep(TROUBLE_SECONDS)
 
 
 def server_freezes(server: OwnServer, _: Office) -> None:
-    postmaster = int(Path(server.folder, "postmaster.pid").read_text().split()[0])
-    os.kill(postmaster, signal.SIGSTOP)  # first: it starts no more of them
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    everyone = [*map(int, children), postmaster]
-    try:
-        tell(everyone, signal.SIGSTOP)
+    with trouble.frozen(server):
         time.sleep(TROUBLE_SECONDS)
-    finally:
-        tell(everyone, signal.SIGCONT)
-
-
-def tell(processes: list[int], what: signal.Signals) -> None:
-    for pid in processes:
-        with suppress(ProcessLookupError):  # some of a server's processes are short
-            os.kill(pid, what)
 
 
 def clock_steps(_: OwnServer, office: Office) -> None:
@@ -80,9 +54,9 @@ def clock_steps(_: OwnServer, office: Office) -> None:
             time.sleep(0.2)
 
 
-@pytest.mark.parametrize("trouble", [commits_stall, server_freezes, clock_steps])
+@pytest.mark.parametrize("happens", [commits_stall, server_freezes, clock_steps])
 def test_nobody_is_given_up_and_a_killed_worker_is_rescued(
-    own_server: OwnServer, office: Office, crew: Crew, trouble: Trouble
+    own_server: OwnServer, office: Office, crew: Crew, happens: Trouble
 ) -> None:
     victim, other = crew.hire(threads=2), crew.hire(threads=2)
     for name in NAMES:
@@ -90,7 +64,7 @@ def test_nobody_is_given_up_and_a_killed_worker_is_rescued(
     until(lambda: office.deeds().keys() >= {f"began:{name}" for name in NAMES}, "both run two each")
     beats = "SELECT min(beats) FROM dramatiq.worker"
     until(lambda: office.query(beats)[0][0] > BEATS_IN_SILENCE + 1, "both may judge: a full silence lies behind them")
-    trouble(own_server, office)
+    happens(own_server, office)
     time.sleep(TROUBLE_SECONDS)  # for judges that would be wrong
     assert office.deeds() == dict.fromkeys((f"began:{name}" for name in NAMES), 1)
     assert "worker_was_given_up" not in office.logged()

@@ -10,19 +10,9 @@ from dramatiq.errors import Retry
 import broker  # noqa: F401 - the actors below are declared on it
 import db.database
 from errors import PermanentError
+from tests.faults.effects import note
 
-EFFECTS = Path(os.environ["EFFECTS_FILE"])
 GATE = Path(os.environ["GATE_FILE"])  # a named pipe: opening it to read blocks until a test opens it to write
-
-
-def note(what: str) -> None:
-    """Append one line, which no crash can tear and no lost database can undo."""
-    line = f"{what} {os.getpid()} {time.monotonic()}\n".encode()
-    file = os.open(EFFECTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    try:
-        os.write(file, line)
-    finally:
-        os.close(file)
 
 
 def wait_at_gate(name: str) -> None:

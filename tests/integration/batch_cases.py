@@ -10,20 +10,22 @@ import settings
 from db.database import pool
 from tests.clinic import Clinic
 
+CHANGES = "UPDATE OR DELETE"
 
-def refuse(clinic: Clinic, table: str, condition: str) -> None:
+
+def refuse(clinic: Clinic, table: str, condition: str, events: str = CHANGES) -> None:
     """Let a trigger refuse to change or remove the rows of which `condition` is true."""
-    react(clinic, table, f"IF {condition} THEN RAISE EXCEPTION 'this row is not to be touched'; END IF;")
+    react(clinic, table, f"IF {condition} THEN RAISE EXCEPTION 'this row is not to be touched'; END IF;", events)
 
 
-def react(clinic: Clinic, table: str, statements: str) -> None:
+def react(clinic: Clinic, table: str, statements: str, events: str = CHANGES) -> None:
     """Let a trigger run `statements` before a row of `table` is changed or removed."""
     name = f"public.react_to_{table.replace('.', '_')}"
     clinic.rows(
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statements} "
         "RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$"
     )
-    clinic.rows(f"CREATE TRIGGER react BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+    clinic.rows(f"CREATE TRIGGER react BEFORE {events} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
 
 
 @contextmanager

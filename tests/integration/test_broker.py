@@ -140,17 +140,6 @@ def test_a_dead_letter_that_is_redriven_runs_with_a_clean_record(
     assert states(connection) == {"done": 1}
 
 
-def test_a_message_for_an_unknown_actor_becomes_a_dead_letter(
-    broker: PostgresBroker, work: Any, connection: Connection
-) -> None:
-    gone = dramatiq.actor(broker=broker, actor_name="gone")(print)
-    gone.send()
-    del broker.actors["gone"]
-    work()
-    broker.join("default", timeout=PATIENCE)
-    assert run(connection, "SELECT error FROM dramatiq.dead_letter") == [("No actor is called 'gone' in this worker.",)]
-
-
 def test_a_row_that_is_no_message_becomes_a_dead_letter(
     broker: PostgresBroker, work: Any, connection: Connection
 ) -> None:

@@ -1,6 +1,7 @@
 """What a run causes counts with its end: a run that others have taken over causes nothing, and none counts twice."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 
@@ -10,6 +11,7 @@ from dramatiq import group
 from dramatiq.errors import Retry
 from dramatiq.middleware import Callbacks, GroupCallbacks, Pipelines, SkipMessage
 
+from db import queries
 from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
@@ -157,6 +159,7 @@ def test_a_group_that_no_member_touched_for_long_is_purged(broker: PostgresBroke
     assert backend.add("a group", 2, 1)
     assert not backend.add("a group", 2, 1)
     run(connection, "SELECT dramatiq.count_member('a group', gen_random_uuid())")
-    assert run(connection, "SELECT dramatiq.purge_groups(now() - interval '1 minute', 10)") == [(0,)]
-    assert run(connection, "SELECT dramatiq.purge_groups(now() + interval '1 minute', 10)") == [(1,)]
+    for minutes, purged in ((-1, 0), (1, 1)):
+        before = datetime.now(UTC) + timedelta(minutes=minutes)
+        assert queries.groups.purge(connection, keys=["a group"], before=before) == purged
     assert run(connection, "SELECT dramatiq.count_member('a group', gen_random_uuid())") == [(False,)]

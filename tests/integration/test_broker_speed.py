@@ -61,6 +61,15 @@ def test_a_higher_priority_that_comes_during_a_drain_overtakes_the_backlog(broke
     assert seen.index("urgent") < 15_000
 
 
+@pytest.fixture
+def routed(broker: PostgresBroker, connection: Connection) -> Any:
+    """An actor whose published route is the one that BRIDGE asks for."""
+    actor = dramatiq.actor(broker=broker, actor_name="note", pgmq_queue="analytics_queue")(print)
+    broker.publish_actors(connection, retire=True)
+    return actor
+
+
+@pytest.mark.usefixtures("routed")
 def test_a_fast_queue_claims_what_it_moves_from_pgmq_and_keeps_no_stock(connection: Connection) -> None:
     run(connection, "SELECT pgmq.send('analytics_queue', '{}') FROM generate_series(1, 1000)")
     number = worker(connection)
@@ -75,10 +84,9 @@ def test_a_fast_queue_claims_what_it_moves_from_pgmq_and_keeps_no_stock(connecti
 
 
 def test_what_is_sent_straight_to_a_queue_does_not_hold_up_what_comes_through_pgmq(
-    broker: PostgresBroker, connection: Connection
+    broker: PostgresBroker, connection: Connection, routed: Any
 ) -> None:
-    actor = dramatiq.actor(broker=broker, actor_name="note")(print)
-    broker.enqueue_many(actor.message() for _ in range(1000))
+    broker.enqueue_many(routed.message() for _ in range(1000))
     run(connection, "SELECT pgmq.send('analytics_queue', '{}')")
     run(connection, BRIDGE, worker(connection), 100, None)
     assert states(connection) == {"consumed": 100, "queued": 901}

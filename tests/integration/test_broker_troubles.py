@@ -245,10 +245,11 @@ def test_a_broken_bridge_holds_up_neither_acks_nor_what_is_sent_straight(
 
 def test_an_actor_may_take_over_the_route_of_another(broker: PostgresBroker, connection: Connection) -> None:
     dramatiq.actor(broker=broker, actor_name="older", queue_name="analytics", pgmq_queue="analytics_queue")(print)
-    broker.publish_actors(connection)
+    broker.publish_actors(connection, retire=True)
     newer = PostgresBroker(broker.pool)
     dramatiq.actor(broker=newer, actor_name="newer", queue_name="analytics", pgmq_queue="analytics_queue")(print)
-    newer.publish_actors(connection)
+    newer.publish_actors(connection, retire=True)
+    broker.publish_actors(connection)  # as an older process does that starts
     assert run(connection, "SELECT name FROM dramatiq.actor WHERE pgmq_queue = 'analytics_queue'") == [("newer",)]
 
 

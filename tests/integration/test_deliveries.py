@@ -14,6 +14,7 @@ from dramatiq.errors import Retry
 from hypothesis import given, strategies
 
 from db.connection import Connection
+from gateways import mail as gateway
 from gateways.mail.envelope import Attachment, Mail
 from mail import attempt
 from mail.attempt import Attempt, Wait
@@ -271,7 +272,7 @@ def test_a_gateway_that_breaks_off_leaves_an_unknown_mail_and_what_broke(connect
     unwritable = Attachment("report.pdf", "application/pdf; no-value", b"")
     mail = Mail("report_ready", "anna@example.com", "Тема", "<p>Т</p>", "Т", (unwritable,), delivery)
     with pytest.raises(ValueError, match="dictionary update"):
-        attempt.call(Attempt(1, mail), str(uuid4()))
+        attempt.call(Attempt(1, mail, gateway.provider()), str(uuid4()))
     answered = cases.row(connection, "SELECT outcome, answer FROM balansity.delivery_attempt")
     assert answered == {"outcome": "unknown", "answer": "the call to the provider broke off: ValueError"}
     assert (ledger(connection)["state"], ledger(connection)["reason"]) == ("unknown", answered["answer"])

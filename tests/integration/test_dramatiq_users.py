@@ -20,7 +20,8 @@ from errors import DeadLettered, InvalidMessage
 from messaging.broker import PostgresBroker
 from messaging.limits import PostgresLimits
 from messaging.results import PostgresResults
-from tests.integration.broker_cases import PATIENCE, states
+from tests.integration.broker_cases import PATIENCE, run, states
+from tests.waiting import until
 
 
 def test_a_broker_is_made_of_an_address_and_middleware_as_django_dramatiq_makes_one(
@@ -151,6 +152,29 @@ def test_a_retry_comes_at_the_time_that_it_asks_for(
     work()
     broker.join("default", timeout=PATIENCE)
     assert 1.0 <= ran_at[-1] - ran_at[0] < 3.0
+
+
+@pytest.mark.parametrize("through_pgmq", [False, True])
+def test_a_delayed_message_comes_at_its_time_to_an_idle_worker(
+    broker: PostgresBroker, work: Callable[..., dramatiq.Worker], connection: Connection, through_pgmq: bool
+) -> None:
+    """Several, one after the other; each half a second late, by a poll, they would be three seconds late together."""
+    ran_at: list[float] = []
+    note: Any = dramatiq.actor(broker=broker, actor_name="note", pgmq_queue="analytics_queue")(
+        lambda **_: ran_at.append(time.monotonic())
+    )
+    broker.publish_actors(connection, retire=True)
+    work()
+    late = 0.0
+    for number in range(6):
+        sent_at, delay = time.monotonic(), 1.0
+        if through_pgmq:
+            run(connection, "SELECT pgmq.send('analytics_queue', '{}', 1)")
+        else:
+            note.send_with_options(delay=1000 * delay)
+        until(lambda: len(ran_at) > number)  # noqa: B023 - it is asked in this round
+        late += ran_at[-1] - sent_at - delay
+    assert 0 <= late < 1.5
 
 
 class Diary(dramatiq.Middleware):

@@ -142,6 +142,7 @@ def test_nothing_of_a_forgotten_person_is_left_and_nothing_of_others_is_gone(cli
         "links in analytics events": 1,
         "messages of the broker": 1,
         "messages of pgmq, archived ones too": 3,
+        "doubts about mails before a restore": 0,
         "notes about deleted appointments and payments": 0,
     }
     assert traces(clinic, user_id, assessment_id, "anna@example.com") == {}

@@ -81,6 +81,14 @@ def test_ids_are_found_in_capitals_and_at_any_depth(clinic: Clinic) -> None:
     assert traces(clinic, user_id, assessment_id, payment_id, appointment_id) == {}
 
 
+def test_a_mail_that_a_restore_made_doubtful_is_forgotten(clinic: Clinic) -> None:
+    payments = [clinic.add_payment(clinic.add_user(f"{name}@example.com")) for name in ("anna", "boris")]
+    for payment_id in payments:
+        clinic.rows("INSERT INTO balansity.doubtful_mail (key) VALUES (%s)", f"payment:{payment_id}:completed")
+    forget(clinic.value("SELECT user_id::text FROM public.payments WHERE id = %s", payments[0]))
+    assert clinic.rows("SELECT key FROM balansity.doubtful_mail") == [(f"payment:{payments[1]}:completed",)]
+
+
 def test_what_a_provider_says_later_is_kept_without_its_words(clinic: Clinic) -> None:
     user_id = clinic.add_user("anna@example.com")
     delivery_id = write_down(clinic, "a", "anna@example.com", user_id)

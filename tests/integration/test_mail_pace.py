@@ -87,7 +87,7 @@ def test_two_workers_never_take_the_same_place(connection: Connection, database:
 
 def test_a_pause_ends_by_the_databases_clock(connection: Connection, environment: pytest.MonkeyPatch) -> None:
     Clinic(connection).set_clock(NOW)
-    pace.hold(60)
+    pace.hold("sendgrid", 60)
     with connection.cursor() as cursor:
         cursor.execute("SELECT free_at FROM balansity.mail_pace")
         assert cursor.fetchall() == [(NOW + 60 * SECOND,)]
@@ -102,7 +102,7 @@ pace.STOCK_SECONDS = {STOCK_SECONDS}
 for line in sys.stdin:
     try:
         for _ in range(int(line)):
-            pace.keep()
+            pace.keep("sendgrid")
         print(time.time(), flush=True)
     except ProviderBusy:
         print("busy", flush=True)
@@ -161,7 +161,7 @@ def test_a_provider_that_asks_for_a_pause_gets_it_from_everyone(
         cursor.execute("SELECT state, attempts, left(reason, 21) FROM balansity.delivery ORDER BY message_id")
         assert cursor.fetchall() == [("planned", 1, "SendGrid answered 429"), ("planned", 0, None)]
     with pytest.raises(ProviderBusy):
-        pace.keep()
+        pace.keep("sendgrid")
     for worker in workers:
         worker.ask(mails=1)
         assert worker.answer() == "busy"

@@ -89,6 +89,11 @@ OLD_ROWS = {  # a few old rows of each kind that is purged, with what tells the 
         "OLD.message_id = lpad('1', 32, '0')::uuid",
         "result 00000000-0000-0000-0000-000000000001",
     ),
+    "dramatiq.open_group": (
+        "INSERT INTO dramatiq.open_group SELECT n, 1, now() - interval '1 year' FROM generate_series(1, 9) AS n",
+        "OLD.id = '1'",
+        "group 1",
+    ),
     "dramatiq.counter": (
         ("INSERT INTO dramatiq.counter SELECT n, 1, now() - interval '1 day' FROM generate_series(1, 9) AS n"),
         "OLD.key = '1'",

@@ -155,7 +155,9 @@ class Week:
     def look(self, now: datetime) -> None:
         """Claim the reminders that are due, and plan their mails."""
         numbers = {row_id: n for n, row_id in self.ids.items()}
-        for reminder in queries.appointments.claim_reminders(self.clinic.connection, now=now, until=now + LOOK_AHEAD):
+        for reminder in queries.appointments.claim_reminders(
+            self.clinic.connection, now=now, until=now + LOOK_AHEAD, keys=None
+        ):
             key = numbers[reminder.appointment_id], reminder.kind, datetime.fromisoformat(reminder.scheduled_at)
             assert key not in self.left
             self.left[key] = reminder.due_at

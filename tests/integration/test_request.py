@@ -10,6 +10,7 @@ import pytest
 from psycopg2.extras import RealDictCursor
 
 import actors
+import db.database
 import scheduler
 from actors.queues import (
     archive_task,
@@ -77,7 +78,7 @@ def run(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
 def busy(environment: pytest.MonkeyPatch, connection: Connection) -> Connection:
     """A system in which one job ran, and a mail and a report wait."""
     now = datetime.now(UTC)
-    scheduler.synchronise(now)
+    actors.publish(db.database.url(), scheduler.publish)
     scheduler.run_now("update-appointment-statuses", now)
     actors.appointments.update_appointment_statuses.fn(slot=now.isoformat())
     queue_email_task("user@example.com", "Ваш отчет готов", "report_ready", {"name": "Иван"})

@@ -17,7 +17,7 @@ from db.connection import Connection
 from db.database import transaction
 from domain.slots import Missed
 from errors import BalansityError
-from scheduler import JOBS, enqueue_due, synchronise
+from scheduler import JOBS, Job, enqueue_due, introduce
 from tests.clinic import Clinic
 
 STATUSES, CLEAN_UP, REMINDERS, *_ = JOBS
@@ -33,6 +33,12 @@ def planned(clinic: Clinic) -> None:
 
 def set_cursor(clinic: Clinic, moment: datetime) -> None:
     clinic.rows("UPDATE balansity.job SET planned_until = %s", moment)
+
+
+def deploy(now: datetime, jobs: list[Job]) -> None:
+    """What `balansity migrate` of a version with this table of jobs does."""
+    with transaction() as conn:
+        scheduler.publish(conn, jobs, now)
 
 
 def slots(clinic: Clinic, job: str) -> list[tuple[str, str]]:
@@ -155,7 +161,7 @@ def test_a_paused_job_does_nothing_and_says_so_when_it_goes_on(clinic: Clinic) -
 
 def test_a_changed_schedule_keeps_what_the_old_one_owed(clinic: Clinic) -> None:
     changed = replace(STATUSES, schedule="7 * * * *")
-    synchronise(START + 4 * MINUTE, [changed])
+    deploy(START + 4 * MINUTE, [changed])
     enqueue_due(START + 6 * MINUTE, [changed])
     assert sent(clinic, "update_appointment_statuses") == ["10:05", "10:07"]
     assert clinic.value("SELECT schedule FROM cron.job WHERE jobname = %s", STATUSES.name) == "7 * * * *"
@@ -164,7 +170,7 @@ def test_a_changed_schedule_keeps_what_the_old_one_owed(clinic: Clinic) -> None:
 def test_a_schedule_changed_during_a_pause_hides_no_slot(clinic: Clinic) -> None:
     changed = replace(STATUSES, schedule="7 * * * *")
     scheduler.pause(STATUSES.name, START)
-    synchronise(START + 4 * MINUTE, [changed])
+    deploy(START + 4 * MINUTE, [changed])
     scheduler.resume(STATUSES.name, START + 6 * MINUTE)
     enqueue_due(START + 66 * MINUTE, [changed])
     assert slots(clinic, STATUSES.name) == [
@@ -191,7 +197,7 @@ def test_a_row_that_no_longer_can_be_read_holds_up_no_job(clinic: Clinic, column
         for job in queries.jobs.list_jobs(conn):
             assert is_late(job.schedule, job.time_zone, START, START + timedelta(days=2))
         happenings_between(conn, START, START + timedelta(days=1))
-    synchronise(START + MINUTE, [STATUSES])
+    deploy(START + MINUTE, [STATUSES])
     enqueue_due(START + 4 * MINUTE, [STATUSES])
     assert slots(clinic, STATUSES.name) == [("10:05", "planned")]
 
@@ -205,19 +211,39 @@ def test_a_schedule_that_is_none_is_refused_where_the_table_is_read(schedule: st
 
 def test_a_job_that_left_the_table_is_retired_and_may_come_back(clinic: Clinic) -> None:
     active = "SELECT active FROM cron.job WHERE jobname = %s"
-    synchronise(START, [CLEAN_UP])
+    deploy(START, [CLEAN_UP])
     assert not clinic.value(active, STATUSES.name)
     assert enqueue_due(START + 3 * MINUTE, [STATUSES]) == 0
-    synchronise(START + 8 * MINUTE, [CLEAN_UP, STATUSES])
+    deploy(START + 8 * MINUTE, [CLEAN_UP, STATUSES])
     assert clinic.value(active, STATUSES.name)
     enqueue_due(START + 9 * MINUTE, [STATUSES])
     assert enqueue_due(START + 13 * MINUTE, [STATUSES]) == 1
     assert slots(clinic, STATUSES.name) == [("10:15", "planned")]
 
 
+def test_an_older_scheduler_that_starts_retires_revives_and_changes_nothing(clinic: Clinic) -> None:
+    newer, coming = replace(STATUSES, schedule="7 * * * *"), replace(STATUSES, name="greet-everyone")
+    deploy(START, [newer, coming])
+    introduce(START + MINUTE, [STATUSES, CLEAN_UP])
+    assert enqueue_due(START + 4 * MINUTE, [STATUSES, CLEAN_UP]) == 0
+    assert enqueue_due(START + 6 * MINUTE, [STATUSES, CLEAN_UP]) == 1
+    assert slots(clinic, STATUSES.name) == [("10:07", "planned")]
+    assert not clinic.value("SELECT active FROM cron.job WHERE jobname = %s", CLEAN_UP.name)
+    assert enqueue_due(START + 6 * MINUTE, [newer, coming]) == 1
+    assert slots(clinic, coming.name) == [("10:05", "planned")]
+
+
+def test_a_job_that_another_actor_does_now_is_left_to_the_schedulers_that_know_so(clinic: Clinic) -> None:
+    handed_over = replace(STATUSES, actor=CLEAN_UP.actor)
+    deploy(START, [handed_over])
+    assert enqueue_due(START + 4 * MINUTE, [STATUSES]) == 0
+    assert enqueue_due(START + 4 * MINUTE, [handed_over]) == 1
+    assert sent(clinic, "update_appointment_statuses") == []
+
+
 def test_a_new_job_begins_now(clinic: Clinic) -> None:
     new = replace(STATUSES, name="greet-everyone")
-    synchronise(START, [new])
+    introduce(START, [new])
     assert enqueue_due(START + 3 * MINUTE, [new]) == 1
 
 
@@ -252,7 +278,7 @@ def test_three_schedulers_in_a_month_with_outages_and_a_clock_change_leave_no_sl
     hourly, nightly = replace(STATUSES, schedule="10 * * * *"), replace(CLEAN_UP, schedule="30 2 * * *")
     begin = datetime.fromisoformat(f"{month}-01T12:00:00+00:00")
     set_cursor(clinic, begin)
-    synchronise(begin, [hourly, nightly])
+    deploy(begin, [hourly, nightly])
     set_cursor(clinic, begin)
 
     now = begin

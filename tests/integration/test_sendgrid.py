@@ -21,8 +21,8 @@ import settings
 from db.connection import Connection
 from errors import OutcomeUnknown, PermanentError, ProviderBusy, RetryableError
 from gateways import http
-from gateways.mail import send
 from gateways.mail.envelope import Accepted, Attachment, Mail
+from gateways.mail.sendgrid import send
 from mail.delivery import deliver
 from mail.order import read_order
 from tests.integration import mail_cases as cases

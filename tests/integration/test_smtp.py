@@ -16,9 +16,9 @@ import pytest
 
 import settings
 from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError
-from gateways.mail import send
 from gateways.mail import smtp as gateway
 from gateways.mail.envelope import Accepted, Attachment, Mail
+from gateways.mail.smtp import send
 from tests.servers import smtp as server
 from tests.servers.smtp import Mailbox
 from tests.unit.test_headers import decoded, headers_of

@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 import settings
@@ -23,6 +25,19 @@ class OwnServer:
         self.folder = folder
         self.url = url
         self.programs = programs
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of one statement that commits by itself, on a connection of its own."""
+        with closing(psycopg2.connect(self.url)) as conn, conn.cursor() as cursor:
+            conn.autocommit = True
+            cursor.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def processes(self) -> list[int]:
+        """The postmaster and, after it, its children."""
+        postmaster = int(Path(self.folder, "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
 
     def restart(self, how: str) -> None:
         """Stop and start it: `fast` ends every session in good order, `immediate` is a crash."""
@@ -77,5 +92,6 @@ def running(version: int | None = None) -> Iterator[OwnServer]:
         server.start()
         yield OwnServer(folder, server.get_uri(), server.bin_path)
     finally:
-        server.stop()
+        if Path(folder, "postmaster.pid").exists():  # the library stops none but the one that it started
+            OwnServer(folder, "", server.bin_path)._control("stop", "--mode", "immediate")
         shutil.rmtree(folder)

@@ -28,19 +28,25 @@ pool_mode = transaction
 default_pool_size = {connections}
 max_client_conn = 200
 client_login_timeout = {patience}
+ignore_startup_parameters = {ignored}
 logfile = {home}/log
 """
 
 
 @contextmanager
-def running(url: str, *, connections: int) -> Iterator[str]:
-    """Run one before the server of `url`, with so many server connections; gives the database's address through it."""
+def running(url: str, *, connections: int, ignored: str = "") -> Iterator[str]:
+    """Run one before the server of `url`, with so many server connections; gives the database's address through it.
+
+    Of the parameters that a session begins with it takes those that it is told to have `ignored`, and drops them.
+    """
     with tempfile.TemporaryDirectory() as home:
         server = parse_dsn(url)
         database = " ".join(f"{key}={server[key]}" for key in ("host", "port", "user", "password") if key in server)
         configuration = Path(home, "pgbouncer.ini")
         configuration.write_text(
-            CONFIGURATION.format(server=database, home=home, connections=connections, patience=START_SECONDS)
+            CONFIGURATION.format(
+                server=database, home=home, connections=connections, patience=START_SECONDS, ignored=ignored
+            )
         )
         owner = None
         if os.geteuid() == 0:  # PgBouncer refuses to run as root; the server's owner may open its socket

@@ -2,17 +2,23 @@
 
 import contextlib
 import json
+import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.servers.calls import Call
+from tests.servers.listening import ListeningServer
 
 KEY = "SG.test-key"
 LARGEST_REQUEST = 30 * 1024 * 1024  # bytes
+SILENCE_SECONDS = 30.0  # longer than any caller waits
 
 Problem = tuple[str, str]  # message, field
 
@@ -25,6 +31,9 @@ class Reply:
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     then_hang_up: bool = False  # without having announced it
+    silent: bool = False  # says nothing until the caller has gone, or its mood is over
+    cut_short: bool = False  # announces more than it says, and hangs up
+    takes: bool = False  # the mail is taken all the same
 
 
 @dataclass
@@ -33,7 +42,14 @@ class SendGrid:
 
     url: str
     accepted: list[dict[str, Any]] = field(default_factory=list)
+    suspended: bool = False  # the account: mails are answered as ever, dropped, and never reported on
+    swallowed: list[dict[str, Any]] = field(default_factory=list)  # what it dropped
+    webhook: Callable[[list[dict[str, Any]]], object] | None = None  # is given the events of what is delivered
+    calls: list[Call] = field(default_factory=list)
     scripted: list[Reply] = field(default_factory=list)  # given out first, one a request
+    mood: Reply | None = None  # what it says to everyone, until it is over
+    mood_over: threading.Event = field(default_factory=threading.Event)
+    away: Callable[[], AbstractContextManager[None]] = nullcontext  # nobody can connect during the block
     delay_seconds: float = 0
     connections: int = 0
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a request read
@@ -41,33 +57,40 @@ class SendGrid:
     hold: threading.Event | None = None  # when set, requests are accepted and answered only once it is
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    has_activity: bool = True  # the add-on by which it lists messages
+
     def deliveries(self) -> list[str]:
         """The delivery ids of everything accepted, in order."""
         return [request["custom_args"]["delivery"] for request in self.accepted]
+
+    @contextmanager
+    def moody(self, mood: Reply) -> Iterator[None]:
+        """Answer everyone so during the block."""
+        self.mood_over.clear()
+        self.mood = mood
+        try:
+            yield
+        finally:
+            self.mood = None
+            self.mood_over.set()
 
 
 @contextmanager
 def running() -> Iterator[SendGrid]:
     """Serve on a free port until the block ends."""
-    server = _Server(("127.0.0.1", 0), _Handler)
-    server.state = SendGrid(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
+    server = _Server(_Handler)
+    server.state = SendGrid(f"http://127.0.0.1:{server.server_port}", away=server.away)
     try:
         yield server.state
     finally:
         if server.state.hold:
             server.state.hold.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        server.state.mood_over.set()
+        server.close()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ListeningServer):
     state: SendGrid
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
@@ -89,16 +112,43 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         state.arrived.release()
         with state.lock:
-            scripted = state.scripted.pop(0) if state.scripted else None
+            scripted = state.scripted.pop(0) if state.scripted else state.mood
         answer = scripted or self._judge(content)
-        if answer.status == 202:
-            with state.lock:
-                state.accepted.append(json.loads(content))
+        request = json.loads(content)
+        taken = answer.status == 202 or answer.takes
+        call = _call(request, taken=taken)
+        reported = None
+        with state.lock:
+            state.calls.append(call)
+            if taken:
+                (state.swallowed if state.suspended else state.accepted).append(request)
+                reported = None if state.suspended else state.webhook
         if state.hold:
             state.hold.wait()
+        if answer.silent:
+            state.mood_over.wait(SILENCE_SECONDS)
         time.sleep(state.delay_seconds)
         with contextlib.suppress(ConnectionError):  # the client gave up waiting
             self._say(answer)
+            call.answer(None if answer.silent or answer.cut_short else answer.status or None)
+        if reported:
+            reported(list(_events(request)))
+
+    def do_GET(self) -> None:
+        state = self.server.state
+        with state.lock:
+            scripted = state.scripted.pop(0) if state.scripted else None
+        self._say(scripted or self._listed())
+
+    def _listed(self) -> Reply:
+        """The Email Activity that a query by the custom argument finds."""
+        if not self.server.state.has_activity:
+            return _refusal(403, ("access forbidden", ""))
+        [query] = parse_qs(urlsplit(self.path).query)["query"]
+        asked = re.fullmatch(r"""\(unique_args\['delivery'\]="(.+)"\)""", query)
+        assert asked
+        found = [{"status": "delivered"}] * self.server.state.deliveries().count(asked[1])
+        return Reply(200, {"messages": found[:1]})
 
     def _judge(self, content: bytes) -> Reply:
         if self.path != "/v3/mail/send":
@@ -115,12 +165,12 @@ class _Handler(BaseHTTPRequestHandler):
         return Reply(202, headers={"X-Message-Id": uuid.uuid4().hex[:22]})
 
     def _say(self, answer: Reply) -> None:
-        self.close_connection |= answer.status == 0 or answer.then_hang_up
-        if answer.status == 0:
+        self.close_connection |= answer.status == 0 or answer.then_hang_up or answer.silent or answer.cut_short
+        if answer.status == 0 or answer.silent:
             return
         body = json.dumps(answer.body).encode() if answer.body else b""
         self.send_response_only(answer.status)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + answer.cut_short))
         self.send_header("Content-Type", "application/json")
         for name, value in {"Date": self.date_time_string(), **answer.headers}.items():
             self.send_header(name, value)
@@ -129,6 +179,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: the tests' output is for the tests."""
+
+
+def _events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What SendGrid reports of a mail that all went well with."""
+    for kind in ("processed", "delivered"):
+        yield {
+            "sg_event_id": uuid.uuid4().hex,
+            "event": kind,
+            "email": request["personalizations"][0]["to"][0]["email"],
+            "timestamp": int(time.time()),
+            **request["custom_args"],
+        }
+
+
+def _call(request: dict[str, Any], *, taken: bool) -> Call:
+    [to] = request["personalizations"][0]["to"]
+    return Call(request["custom_args"]["delivery"], to["email"], request["from"]["email"], taken)
 
 
 def _refusal(status: int, *problems: Problem) -> Reply:

@@ -3,10 +3,11 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.servers.calls import Call
+
 LOGIN = LoginPassword(b"clinic", b"secret")
+
+
+@dataclass
+class Mood:
+    """A reply to a recipient (RCPT) or to a mail (DATA) instead of the usual one."""
+
+    step: str
+    reply: str | None  # None: it hangs up
+    takes: bool = False  # the mail is taken all the same
+    silent: bool = False  # it says nothing until its mood is over
 
 
 @dataclass
@@ -32,6 +45,22 @@ class Mailbox:
     sessions: set[Any] = field(default_factory=set)  # the peers that connected
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a mail read
     hold: threading.Event | None = None  # when set, mails are taken and answered only once it is
+    calls: list[Call] = field(default_factory=list)  # one a mail that was written to its end
+    delay_seconds: float = 0  # before each answer to a mail
+    mood: Mood | None = None  # how it takes everyone, until it is over
+    mood_over: threading.Event = field(default_factory=threading.Event)
+    away: Callable[[], AbstractContextManager[None]] = nullcontext  # nobody can connect during the block
+
+    @contextmanager
+    def moody(self, mood: Mood) -> Iterator[None]:
+        """Take everyone so during the block."""
+        self.mood_over.clear()
+        self.mood = mood
+        try:
+            yield
+        finally:
+            self.mood = None
+            self.mood_over.set()
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd finds handlers by the command's name
         self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any
@@ -46,44 +75,78 @@ class Mailbox:
     ) -> str:
         if self.rcpt_replies:
             return self.rcpt_replies.pop(0)
+        if (mood := self.mood) and mood.step == "RCPT" and mood.reply:
+            return mood.reply
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.sessions.add(session.peer)
-        reply = self.data_replies.pop(0) if self.data_replies else "250 OK"
+        mood = self.mood if self.mood and self.mood.step == "DATA" else USUAL
+        reply = self.data_replies.pop(0) if self.data_replies else mood.reply
+        taken = mood.takes or (reply or "").startswith("250")
+        self.calls.append(call := _call(envelope, taken=taken))
+        if taken:
+            self.accepted.append(envelope)
         if reply is None:
+            if mood.silent:
+                await asyncio.to_thread(self.mood_over.wait)
             server.transport.abort()
             return "451 never seen"
-        if reply.startswith("250"):
-            self.accepted.append(envelope)
         self.arrived.release()
         if self.hold:
             await asyncio.to_thread(self.hold.wait)
+        await asyncio.sleep(self.delay_seconds)
+        call.answer(int(reply[:3]) if reply[:3].isdecimal() else None)
         return reply
+
+
+USUAL = Mood("DATA", "250 OK")
+
+
+def _call(envelope: Envelope, *, taken: bool) -> Call:
+    content = envelope.content if isinstance(envelope.content, bytes) else b""
+    delivery = message_from_bytes(content)["X-Balansity-Delivery"] or ""
+    return Call(delivery, envelope.rcpt_tos[0], envelope.mail_from or "", taken)
 
 
 @contextmanager
 def running(*, login: bool = False, certificate: Path | None = None) -> Iterator[Mailbox]:
     """Serve on a free port until the block ends; with a certificate, STARTTLS comes first."""
     mailbox = Mailbox()
-    controller = _Controller(
-        mailbox,
-        hostname="127.0.0.1",
-        port=0,
-        tls_context=_tls(certificate) if certificate else None,
-        require_starttls=certificate is not None,
-        authenticator=_authenticate if login else None,
-        auth_required=login,
-    )
-    controller.start()
-    mailbox.port = controller.port
+    options: dict[str, Any] = {
+        "hostname": "127.0.0.1",
+        "tls_context": _tls(certificate) if certificate else None,
+        "require_starttls": certificate is not None,
+        "authenticator": _authenticate if login else None,
+        "auth_required": login,
+    }
+    controllers = [_started(mailbox, options)]
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        controllers[-1].stop()
+        try:
+            yield
+        finally:
+            controllers.append(_started(mailbox, options))
+
+    mailbox.away = away
     try:
         yield mailbox
     finally:
         if mailbox.hold:
             mailbox.hold.set()
-        controller.stop()
+        mailbox.mood_over.set()
+        controllers[-1].stop()
+
+
+def _started(mailbox: Mailbox, options: dict[str, Any]) -> "_Controller":
+    """Serve the mailbox, on the port that it had before or on a free one."""
+    controller = _Controller(mailbox, port=mailbox.port, **options)
+    controller.start()
+    mailbox.port = controller.port
+    return controller
 
 
 class _Controller(Controller):

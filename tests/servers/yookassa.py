@@ -4,12 +4,14 @@ import json
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from uuid import uuid4
+
+from tests.servers.listening import ListeningServer
 
 SHOP_ID = "100500"
 SECRET_KEY = "test_secret"
@@ -28,8 +30,19 @@ class YooKassa:
     requests: list[tuple[str, str]] = field(default_factory=list)
     # What happens to the next answers: a status or a raw body instead, "silence", or "lost" after its work is done.
     answers: list[int | str] = field(default_factory=list)
+    mood: int | str | None = None  # the same for every answer, while nothing else is wanted
+    away: Callable[[], AbstractContextManager[None]] = nullcontext  # nobody can connect during the block
     meanwhile: Callable[[], None] | None = None  # what happens once between the next real answer and its arrival
     let_go: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def moody(self, mood: int | str) -> Iterator[None]:
+        """Answer everyone so during the block."""
+        self.mood = mood
+        try:
+            yield
+        finally:
+            self.mood = None
 
     def add_payment(self, status: str = "succeeded", value: str = "5000.00", currency: str = "RUB") -> str:
         payment_id = str(uuid4())
@@ -99,17 +112,14 @@ def problem(status: int, description: str) -> tuple[int, dict[str, Any]]:
 def running() -> Iterator[YooKassa]:
     """Serve on a free port until the block ends."""
     provider = YooKassa()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": provider}))
+    server = ListeningServer(type("Handler", (_Handler,), {"provider": provider}))
     provider.url = f"http://127.0.0.1:{server.server_port}/v3"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    provider.away = server.away
     try:
         yield provider
     finally:
         provider.let_go.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        server.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -126,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         self.provider.requests.append((self.command, self.path))
-        unusual = self.provider.answers.pop(0) if self.provider.answers else None
+        unusual = self.provider.answers.pop(0) if self.provider.answers else self.provider.mood
         if unusual == "silence":
             self.provider.let_go.wait()
             self.close_connection = True

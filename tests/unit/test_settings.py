@@ -84,6 +84,20 @@ def test_a_setting_without_its_partner_is_named() -> None:
     assert "WEB_PASSWORD" in problems(WEB_USERNAME="doctor")
 
 
+def test_a_second_way_out_is_another_than_the_first_and_has_what_it_needs() -> None:
+    first = {"EMAIL_PROVIDER": "sendgrid", "SENDGRID_API_KEY": "k"}
+    assert (
+        settings.load({**first, "EMAIL_FALLBACK_PROVIDER": "smtp", "SMTP_HOST": "h"}).email_fallback_provider == "smtp"
+    )
+    said = problems(**first, EMAIL_FALLBACK_PROVIDER="smtp")
+    assert "SMTP_HOST: is empty and EMAIL_FALLBACK_PROVIDER=smtp needs it" in said
+    said = problems(**first, EMAIL_FALLBACK_PROVIDER="sendgrid")
+    assert "EMAIL_FALLBACK_PROVIDER: 'sendgrid' is EMAIL_PROVIDER, too: name the other one" in said
+    said = problems(EMAIL_FALLBACK_PROVIDER="smtp", SMTP_HOST="h")
+    assert "EMAIL_FALLBACK_PROVIDER: 'smtp' would send what EMAIL_PROVIDER=file is to keep" in said
+    assert "'file' must be one of smtp, sendgrid" in problems(EMAIL_FALLBACK_PROVIDER="file")
+
+
 @pytest.mark.parametrize(
     "sender",
     [

@@ -31,7 +31,7 @@ BEGIN
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
-            attempt = q.attempt + 1, claimed_by = NULL
+            attempt = q.attempt + 1, claimed_by = NULL, waits_for = NULL
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name
     )

@@ -35,7 +35,9 @@ BEGIN
         WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
         ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NOT NULL THEN
+    IF p_after IS NULL THEN
+        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+    ELSE
         SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
         FROM dramatiq.queue AS q WHERE q.message_id = p_after;
     END IF;
@@ -43,7 +45,7 @@ BEGIN
     RETURN QUERY
     WITH due AS MATERIALIZED (
         SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
         ORDER BY priority DESC, available_at, position
         LIMIT p_limit
@@ -61,7 +63,10 @@ BEGIN
     -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
     -- there is room for, so that what is sent straight to the queue does not hold them up.
     moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 THEN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) THEN
         RETURN QUERY
         SELECT message_id, attempt, priority, message
         FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
@@ -161,3 +166,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.free_unknown IS
 'Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.';
+
+CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+AS $$
+DECLARE
+    due timestamptz;
+    visible timestamptz;
+BEGIN
+    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    IF p_pgmq_queue IS NOT NULL THEN
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
+    END IF;
+    RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
+END $$;
+COMMENT ON FUNCTION dramatiq.next_due IS
+'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
+delayed. An idle worker asks, so that it need not wait for its next look.';

@@ -1,24 +1,51 @@
 -- Keeps workers' heartbeats, and takes over what a silent one held.
 
-CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint) RETURNS boolean
+CREATE FUNCTION dramatiq.heartbeat(
+    p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean
+) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE dramatiq.worker SET beats = p_beats, heartbeat_at = clock_timestamp() WHERE id = p_worker;
+    UPDATE dramatiq.worker
+    SET beats = p_beats, abilities = p_abilities, hears = p_hears, heartbeat_at = clock_timestamp()
+    WHERE id = p_worker;
     IF FOUND THEN
         RETURN true;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats) VALUES (p_worker, p_host, p_pid, p_beats);
+    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities, hears)
+    VALUES (p_worker, p_host, p_pid, p_beats, p_abilities, p_hears);
     RETURN false;
 END $$;
 COMMENT ON FUNCTION dramatiq.heartbeat IS
 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
 
-CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
+CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     queues text[];
 BEGIN
+    WITH rescued AS (
+        UPDATE dramatiq.queue AS q
+        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
+            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
+            delayed = rescues > 0,
+            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
+                                ELSE available_at END,
+            error = format(p_why, q.claimed_by, rescues + 1)
+        WHERE message_id = ANY (p_ids) AND state = 'consumed'
+        RETURNING queue_name
+    )
+    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.ring(queues);
+    RETURN cardinality(queues);
+END $$;
+COMMENT ON FUNCTION dramatiq.take_over IS
+'Puts claimed messages back whose run has come to nothing. p_why is said with the worker and the count of such ends. A
+message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What
+was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
+
+CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
+LANGUAGE sql AS $$
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
             SELECT w.id FROM dramatiq.worker AS w
@@ -31,24 +58,46 @@ BEGIN
             claimed_by IN (SELECT id FROM dead)
             OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
         FOR UPDATE SKIP LOCKED
-    ), rescued AS (
-        UPDATE dramatiq.queue AS q
-        SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
-            rescues = rescues + 1, claimed_by = NULL, mtime = now(),
-            delayed = rescues > 0,
-            available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
-                                ELSE available_at END,
-            error = format('Worker %s died while it held this message (death %s).', q.claimed_by, rescues + 1)
-        WHERE message_id IN (SELECT message_id FROM stranded)
-        RETURNING queue_name
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
-    PERFORM dramatiq.ring(queues);
-    RETURN cardinality(queues);
-END $$;
+    SELECT dramatiq.take_over(array_agg(message_id), 'Worker %s died while it held this message (death %s).',
+                              p_most_rescues)
+    FROM stranded;
+$$;
 COMMENT ON FUNCTION dramatiq.rescue IS
 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
-that have no row; which are dead no time in a table can tell. A message that outlived p_most_rescues workers is more
-likely their killer than their victim and becomes a dead letter. What was rescued before is spread over time, so that a
-killer does not take the same neighbours with it again. A locked row waits for the next round: the worker that rescues
-must not be kept from its own heartbeat.';
+that have no row; which are dead no time in a table can tell. A locked row waits for the next round: the worker that
+rescues must not be kept from its own heartbeat.';
+
+CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) RETURNS bigint
+LANGUAGE sql AS $$
+    WITH lost AS (
+        SELECT q.message_id FROM dramatiq.queue AS q
+        JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
+        WHERE q.state = 'consumed'
+        ORDER BY q.message_id FOR UPDATE OF q
+    )
+    SELECT dramatiq.take_over(array_agg(message_id), 'A thread of worker %s left this message without an end (%s so far).',
+                              p_most_rescues)
+    FROM lost;
+$$;
+COMMENT ON FUNCTION dramatiq.rescue_lost IS
+'Puts back the claims of a living worker that none of its threads runs any more.';
+
+CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
+                  coalesce(w.pid::text, 'unknown'))
+    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    WHERE q.state = 'consumed' AND q.mtime < now() - p_longer_than
+    GROUP BY q.claimed_by, w.host, w.pid
+    ORDER BY q.claimed_by;
+$$;
+COMMENT ON FUNCTION dramatiq.held_for_long IS
+'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
+
+CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+    SELECT format('worker %s (%s, process %s)', id, host, pid) FROM dramatiq.worker WHERE NOT hears ORDER BY id;
+$$;
+COMMENT ON FUNCTION dramatiq.deaf_workers IS
+'Workers that did not hear their own bell: news reaches them when they look, up to a second later.';

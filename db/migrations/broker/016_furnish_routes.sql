@@ -88,7 +88,7 @@ COMMENT ON FUNCTION dramatiq.missing_route_rights IS
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
     SELECT queue_name FROM dramatiq.queue
-    WHERE state = 'queued' AND NOT delayed AND available_at < now() - interval '1 minute'
+    WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60

@@ -38,7 +38,10 @@ CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURN
 LANGUAGE sql STABLE AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed
+        SELECT message FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL
+        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
         SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
@@ -47,17 +50,18 @@ LANGUAGE sql STABLE AS $$
     WHERE argument IS NOT NULL;
 $$;
 COMMENT ON FUNCTION dramatiq.pending_arguments IS
-'What the messages of a queue that wait or run were given for one argument. Three reads, because each has its own small
+'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
 index: a single one would walk the finished messages too.';
 
 CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND message -> 'kwargs' @> p_arguments);
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments);
 $$;
 COMMENT ON FUNCTION dramatiq.is_waiting IS
-'Whether a message with these arguments is due that no worker has claimed.';
+'Whether a message with these arguments is due that no worker has claimed or set aside.';
 
 CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -86,7 +90,8 @@ BEGIN
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs'
     FROM dramatiq.queue q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.message ->> 'actor_name' = p_actor
+    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
     LIMIT p_limit
     FOR UPDATE SKIP LOCKED;

@@ -6,7 +6,7 @@
 --    │          └─► unknown   the request went out, the answer never came ─► sending again, if the template's policy says so
 --    └─► failed | superseded | suppressed   it never left: wrong or out of tries, no longer true (─► sending, once true
 --                                           again), or not wanted
--- A person may put failed and unknown ones back to planned.
+-- A person may put failed and unknown ones back to planned, and sent ones that were never heard of again.
 CREATE TABLE balansity.delivery (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- plan_delivery derives it from the key
     key text NOT NULL UNIQUE,               -- the business reason: one reason, one mail
@@ -24,6 +24,7 @@ CREATE TABLE balansity.delivery (
     attempts integer NOT NULL DEFAULT 0,
     resends integer NOT NULL DEFAULT 0,     -- by a person: each is a mail of its own to the reader's mailbox
     message_id text NOT NULL,               -- the broker's message that works on it
+    provider text,                          -- which took it
     provider_message_id text,
     planned_at timestamptz NOT NULL,
     postponed_until timestamptz,                 -- the end of the night that it has waited for
@@ -127,14 +128,31 @@ COMMENT ON FUNCTION balansity.postpone_delivery IS
 'Notes until when a planned delivery waits, and why.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = '' AS $$
-    SELECT EXISTS (
+LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+BEGIN
+    RETURN EXISTS (
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
+    ) OR EXISTS (
+        SELECT FROM balansity.delivery WHERE id = p_delivery_id AND vouched_at <= balansity.latest_restore()
     );
-$$;
+END $$;
 COMMENT ON FUNCTION balansity.may_have_left IS
-'Whether one of its attempts may have gone out without our knowing: no answer came, or none was recorded.';
+'Whether it may have gone out without our knowing: no answer came to an attempt, none was recorded, or a restore has
+undone what was.';
+
+CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM balansity.delivery_attempt
+        WHERE delivery_id = opened.id AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
+    );
+END $$;
+COMMENT ON FUNCTION balansity.is_untaken IS
+'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
 
 CREATE FUNCTION balansity.begin_delivery(
     p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,
@@ -225,6 +243,7 @@ CREATE FUNCTION balansity.finish_attempt(
 ) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
+    called text;
 BEGIN
     SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
     IF opened.recipient IS NULL THEN
@@ -234,11 +253,13 @@ BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = balansity.now()
-    WHERE delivery_id = p_delivery_id AND number = p_number;
+    WHERE delivery_id = p_delivery_id AND number = p_number
+    RETURNING provider INTO called;
 
     UPDATE balansity.delivery
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
+        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE provider END,
         provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
         sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
         changed_at = balansity.now()
@@ -294,44 +315,56 @@ END $$;
 COMMENT ON FUNCTION balansity.give_up_delivery IS
 'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
-CREATE FUNCTION balansity.give_up_lost_deliveries(p_before timestamptz) RETURNS bigint
-LANGUAGE sql SET search_path = '' AS $$
-    WITH lost AS (
-        UPDATE balansity.delivery d
-        SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-            reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
-        WHERE d.state IN ('planned', 'sending') AND d.changed_at < p_before
+CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    given_up bigint;
+    lost text[] := ARRAY(
+        SELECT d.key FROM balansity.delivery d
+        WHERE d.id = ANY (p_ids) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before
           AND NOT dramatiq.is_pending(d.message_id::uuid)
-          AND NOT EXISTS (SELECT FROM dramatiq.pending_arguments('emails', 'key') AS other (key) WHERE other.key = d.key)
-        RETURNING d.id
-    )
-    SELECT count(*) FROM lost
-$$;
+    );
+BEGIN
+    IF lost = '{}' THEN  -- as most often: then nobody needs to know all that is ordered
+        RETURN 0;
+    END IF;
+    -- EXCEPT sorts or hashes whatever the planner believes of these numbers.
+    lost := ARRAY(SELECT unnest(lost) EXCEPT SELECT dramatiq.pending_arguments('emails', 'key'));
+    UPDATE balansity.delivery d
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
+        reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
+    WHERE d.key = ANY (lost) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
+    GET DIAGNOSTICS given_up = ROW_COUNT;
+    RETURN given_up;
+END $$;
 COMMENT ON FUNCTION balansity.give_up_lost_deliveries IS
-'Closes the deliveries open since before p_before whose message is dead or gone, where no other asks for the same mail:
-nobody else is going to. Returns how many.';
+'Closes those of these deliveries that are open since before p_before and whose message is dead or gone, where no other
+asks for the same mail: nobody else is going to. Returns how many.';
 
-CREATE FUNCTION balansity.resend_delivery(p_id uuid) RETURNS text
+CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
 LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') THEN
-        RETURN format('It is %s: only what is failed or unknown can be sent again.', opened.state);
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+        RETURN format(
+            'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
+        );
     END IF;
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
     UPDATE balansity.delivery
-    SET state = 'planned', reason = 'to be sent again: ' || reason, changed_at = balansity.now(),
+    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now(),
         resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
     WHERE id = p_id;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION balansity.resend_delivery IS
-'A person''s decision to send what failed, or what nobody can vouch for: its message is enqueued again, and the mail shows
-beside an earlier copy. Returns why that cannot be, NULL where it was done.';
+'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
+mails (p_reporting) has accepted and said no more of: its message is enqueued again, and the mail shows beside an earlier
+copy. Returns why that cannot be, NULL where it was done.';
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'

@@ -2,13 +2,13 @@
 
 CREATE TABLE balansity.provider_state (
     provider text PRIMARY KEY,              -- no row: it has answered whatever it was asked
-    state text NOT NULL CHECK (state IN ('available', 'away', 'probing')),
-    since timestamptz NOT NULL,             -- when it went away, or came back
-    reason text,                            -- the last refusal, for a person
+    state text NOT NULL CHECK (state IN ('available', 'away', 'probing', 'unheard')),
+    since timestamptz NOT NULL,             -- when it went away or came back; of one unheard of, the first such mail
+    reason text,                            -- the last refusal, or what is odd about it, for a person
     noticed_by text NOT NULL,               -- the worker that noticed the change,
     begun_by uuid,                          -- and the message that it had then
     silences integer NOT NULL DEFAULT 0,    -- while available: calls in a row that got no answer
-    probes integer NOT NULL DEFAULT 0,      -- that failed since it went away
+    probes integer NOT NULL DEFAULT 0,      -- that failed since it went away, or that left while it is unheard of
     probe uuid,                             -- the message that is the latest of them
     next_probe_at timestamptz NOT NULL      -- while probing: when the probe counts as lost
 );
@@ -22,10 +22,11 @@ CREATE TABLE balansity.outage (             -- those that are over
 CREATE INDEX outage_by_end ON balansity.outage (provider, ended_at);
 
 CREATE TABLE balansity.held_message (
-    message_id uuid PRIMARY KEY,            -- the broker's
-    provider text NOT NULL,
+    message_id uuid,                        -- the broker's
+    provider text,                          -- where a message has two ways out, it is in the line of both
     deadline timestamptz NOT NULL,          -- after which it is of no use; or infinity
-    probes integer NOT NULL DEFAULT 0       -- that it has made in vain
+    probes integer NOT NULL DEFAULT 0,      -- that it has made in vain
+    PRIMARY KEY (message_id, provider)
 );
 CREATE INDEX held_message_in_line ON balansity.held_message (provider, probes, deadline, message_id);
 CREATE INDEX held_message_by_deadline ON balansity.held_message (provider, deadline, message_id);
@@ -36,24 +37,32 @@ DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
     apart constant interval := '0.5 seconds';
+    last_moment constant interval := '30 minutes'; -- before its deadline, a mail goes even to a provider that is unheard of
     known balansity.provider_state;
+    leave_by timestamptz;
     mine balansity.held_message;
     ahead bigint;
     pause interval;
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
     IF NOT FOUND OR known.state = 'available' THEN
+        DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+        RETURN NULL;
+    END IF;
+    leave_by := p_deadline + CASE known.state WHEN 'unheard' THEN -last_moment ELSE interval '1 second' END;
+    IF known.state = 'unheard' AND (known.next_probe_at <= present OR leave_by <= present) THEN
+        PERFORM balansity.put_at_stake(p_provider, p_message_id);
         RETURN NULL;
     END IF;
     DELETE FROM balansity.held_message WHERE provider = p_provider AND deadline < present; -- nobody waits for those
     INSERT INTO balansity.held_message AS held (message_id, provider, deadline)
     VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
-    ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, deadline = excluded.deadline
+    ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline
     RETURNING * INTO mine;
     IF known.next_probe_at <= present THEN
         UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
         WHERE provider = p_provider;
-        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id;
+        UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id AND provider = p_provider;
         RETURN NULL;
     END IF;
     SELECT count(*) INTO ahead FROM (
@@ -62,14 +71,49 @@ BEGIN
           AND (held.probes, held.deadline, held.message_id) < (mine.probes, mine.deadline, mine.message_id)
         LIMIT 1200
     ) AS others;
-    pause := CASE known.state WHEN 'away' THEN known.next_probe_at - present ELSE interval '5 seconds' END + ahead * apart;
-    RETURN least(pause, p_deadline - present + interval '1 second');
+    pause := CASE known.state WHEN 'probing' THEN interval '5 seconds' ELSE known.next_probe_at - present END
+        + ahead * apart;
+    RETURN least(pause, leave_by - present);
 END $$;
 COMMENT ON FUNCTION balansity.ask_for_provider IS
 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
 little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
-not: one message that the provider will never have must not be the only one to ask for all.';
+not: one message that the provider will never have must not be the only one to ask for all. Where a provider is unheard of
+(024), what has little time left goes all the same: it may be that only its events are lost.';
+
+CREATE FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    first_pause constant interval := '5 minutes';
+    longest_pause constant interval := '1 hour';
+BEGIN
+    UPDATE balansity.provider_state
+    SET probes = probes + 1,
+        next_probe_at = balansity.now() + least(first_pause * 2 ^ least(probes, 10), longest_pause)
+    WHERE provider = p_provider;
+    DELETE FROM balansity.held_message WHERE message_id = p_message_id;
+END $$;
+COMMENT ON FUNCTION balansity.put_at_stake IS
+'Lets a mail go to a provider that is unheard of, which may drop it; the next probe is the later for it.';
+
+CREATE FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) RETURNS boolean
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    present constant timestamptz := balansity.now();
+BEGIN
+    UPDATE balansity.provider_state
+    SET state = 'probing', probe = p_message_id, next_probe_at = present + interval '3 minutes'
+    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= present
+      AND NOT EXISTS (
+          SELECT FROM balansity.held_message
+          WHERE provider = p_provider AND message_id <> p_message_id AND deadline > present
+      );
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION balansity.take_probe IS
+'Whether a message that has another way out is to probe a provider that is away: it is time for a probe, and nobody waits
+who could be it. Never of one that is unheard of, which may drop the mail.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid)
 RETURNS integer
@@ -139,10 +183,10 @@ BEGIN
         DELETE FROM balansity.held_message WHERE message_id IN (
             SELECT message_id FROM balansity.held_message WHERE provider = p_provider
             ORDER BY deadline, message_id LIMIT p_limit)
-        RETURNING message_id, deadline
+        RETURNING message_id, provider, deadline
     )
     SELECT array_agg(message_id ORDER BY deadline, message_id), count(*) FILTER (WHERE deadline < 'infinity')
-    INTO ids, pressing FROM gone;
+    INTO ids, pressing FROM gone WHERE provider = p_provider;
     PERFORM dramatiq.hasten(ids, pressing) WHERE ids IS NOT NULL;
     RETURN coalesce(cardinality(ids), 0);
 END $$;
@@ -158,10 +202,10 @@ DECLARE
     known balansity.provider_state;
 BEGIN
     SELECT * INTO known FROM balansity.provider_state WHERE provider = p_provider FOR UPDATE;
-    IF known.state = 'available' THEN
+    IF known.state IN ('available', 'unheard') THEN
         UPDATE balansity.provider_state SET silences = 0 WHERE provider = p_provider;
     END IF;
-    IF NOT FOUND OR known.state = 'available' THEN
+    IF known IS NULL OR known.state IN ('available', 'unheard') THEN
         RETURN false;
     END IF;
     UPDATE balansity.provider_state
@@ -175,7 +219,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION balansity.provider_worked IS
 'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
-was away.';
+was away. One that is unheard of answers, too: only its events end that.';
 
 CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = '' AS $$

@@ -45,112 +45,105 @@ $$;
 COMMENT ON FUNCTION balansity.addresses_of IS
 'The addresses that are or were theirs, in lower case, without those that are another user''s now.';
 
-CREATE FUNCTION balansity.signs_of(p_user_id uuid, OUT ids text, OUT addresses text)
+CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = ''
 AS $$
-    SELECT
-        (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
-        (
+    SELECT jsonb_build_object(
+        'user_id', p_user_id,
+        'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
+        'addresses', (
             -- Not within a longer address: joanna@example.com is somebody else.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'
             FROM balansity.addresses_of(p_user_id) AS theirs (address)
         )
+    )
 $$;
 COMMENT ON FUNCTION balansity.signs_of IS
-'What gives a person away in a text in lower case, as regular expressions; NULL matches nothing.';
+'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
 
-CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_user_id uuid, p_ids text, p_addresses text)
-RETURNS boolean
+CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN coalesce(
-    lower(p_text) ~ p_ids
-    OR lower(coalesce(p_named_user, p_user_id::text)) = p_user_id::text AND lower(p_text) ~ p_addresses, false
+    lower(p_text) ~ (p_person ->> 'ids')
+    OR lower(coalesce(p_named_user, p_person ->> 'user_id')) = p_person ->> 'user_id'
+       AND lower(p_text) ~ (p_person ->> 'addresses'), false
 );
 COMMENT ON FUNCTION balansity.speaks_of IS
-'Whether a text is about this person. One that names its user is another''s if that is another, whatever address it has:
-addresses change hands.';
+'Whether a text is about the person of these signs. One that names its user is another''s if that is another, whatever
+address it has: addresses change hands.';
 
 CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
-RETURN balansity.speaks_of(
-    p_text, p_arguments ->> 'user_id', (p_person ->> 'user_id')::uuid, p_person ->> 'ids', p_person ->> 'addresses'
-);
+RETURN balansity.speaks_of(p_text, p_arguments ->> 'user_id', p_person);
 COMMENT ON FUNCTION balansity.message_speaks_of IS
-'Whether a message is about the person of these signs; asked by dramatiq.forget.';
+'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
-CREATE FUNCTION balansity.deliveries_of(p_user_id uuid) RETURNS SETOF uuid
+CREATE FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) RETURNS bigint
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    WITH forgotten AS (
+        UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
+        WHERE e.key = ANY (p_keys)
+          AND (e.user_id = (p_person ->> 'user_id')::uuid
+               OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_person))
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+COMMENT ON FUNCTION balansity.forget_events IS
+'Of these events, takes the person out of theirs; the counts stay. Returns how many.';
+
+CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    WITH forgotten AS (
+        DELETE FROM balansity.suppression s
+        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+            s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
+        )
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+COMMENT ON FUNCTION balansity.forget_suppressions IS
+'Of these suppressed addresses, deletes the person''s; returns how many.';
+
+CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb)
+RETURNS TABLE (id uuid, is_named boolean)
 LANGUAGE sql STABLE
 SET search_path = ''
 AS $$
-    SELECT d.id
-    FROM balansity.delivery d, balansity.signs_of(p_user_id) sign
-    WHERE balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_user_id,
-                              sign.ids, sign.addresses)
+    SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
+    FROM balansity.delivery d
+    WHERE d.id = ANY (p_ids)
+      AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
-COMMENT ON FUNCTION balansity.deliveries_of IS
-'The mails to a person, to whichever of their addresses.';
+COMMENT ON FUNCTION balansity.deliveries_to IS
+'Those of these mails that went to the person, to whichever of their addresses, each with whether it names them.';
 
-CREATE FUNCTION balansity.forget_person(p_user_id uuid) RETURNS TABLE (what text, removed bigint, remaining bigint)
+CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 DECLARE
-    sign record;
-    deliveries uuid[];
+    forgotten bigint;
 BEGIN
-    SELECT * INTO sign FROM balansity.signs_of(p_user_id);
-
-    FOR what, removed, remaining IN
-        SELECT CASE place WHEN 'pgmq' THEN 'messages of pgmq, archived ones too' ELSE 'messages of the broker' END,
-               f.removed, f.remaining
-        FROM dramatiq.forget(
-            'balansity.message_speaks_of'::regproc, to_jsonb(sign) || jsonb_build_object('user_id', p_user_id),
-            ARRAY['process_payment']
-        ) AS f
-    LOOP
-        RETURN NEXT;
-    END LOOP;
-    remaining := 0;
-
-    what := 'links in analytics events';
-    UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
-    WHERE e.user_id = p_user_id
-       OR balansity.speaks_of(e.facts::text, e.facts ->> 'user_id', p_user_id, sign.ids, sign.addresses);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the list of suppressed ones';
-    DELETE FROM balansity.suppression s
-    WHERE balansity.speaks_of(
-        s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_user_id,
-        sign.ids, sign.addresses
-    );
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN NEXT;
-
-    what := 'addresses in the mail ledger';
-    deliveries := ARRAY(SELECT balansity.deliveries_of(p_user_id));
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
         scheduled_at = NULL,
         state = CASE
             WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
         END
-    WHERE id = ANY (deliveries);
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (deliveries);
-    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (deliveries);
-    RETURN NEXT;
-
-    what := 'notes about deleted appointments and payments';
-    removed := balansity.forget_deleted();
-    RETURN NEXT;
+    WHERE id = ANY (p_ids);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (p_ids);
+    UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (p_ids);
+    RETURN forgotten;
 END $$;
-COMMENT ON FUNCTION balansity.forget_person IS
-'Removes a person''s addresses from the ledger, their links from the analytics (the counts stay), and the messages that
-speak of them; says how many of each, and how many remain: what a worker holds right now is left to it, and what moves
-money must not be lost. Works before and after the site has removed the person''s own rows, and twice. The notes that
-keep a payment or a reminder from happening twice go once the site has removed the row that they are about.';
+COMMENT ON FUNCTION balansity.forget_deliveries IS
+'Takes whoever they went to out of these mails; returns how many. What was planned is closed as what is known of it.';

@@ -5,6 +5,7 @@ CREATE TABLE balansity.job (
     id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     schedule text NOT NULL,                           -- a cron expression with named weekdays
     time_zone text NOT NULL,
+    actor text,                                       -- that its slots are sent to; NULL until one was published
     paused boolean NOT NULL DEFAULT false,
     retired boolean NOT NULL DEFAULT false,           -- no longer in the table of jobs; kept for its history
     planned_until timestamptz NOT NULL DEFAULT balansity.now()  -- every slot up to here has its row
@@ -17,6 +18,14 @@ INSERT INTO balansity.job (name, schedule, time_zone) VALUES
     ('send-appointment-reminders', '* * * * *', 'Europe/Moscow');
 
 -- planned → started → succeeded | failed (→ started again, on a retry); or skipped: missed, and not to be made up for.
+CREATE TABLE balansity.scheduler (
+    id uuid PRIMARY KEY,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    beats bigint NOT NULL,                            -- who is dead is told by this count: it stands still
+    looked_at timestamptz NOT NULL DEFAULT clock_timestamp()  -- for people
+);
+
 CREATE TABLE balansity.slot (
     job text NOT NULL REFERENCES balansity.job (name) ON UPDATE CASCADE ON DELETE CASCADE,
     slot timestamptz NOT NULL,                        -- the time it was planned for

@@ -2,15 +2,17 @@
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
 LANGUAGE sql STABLE
-RETURN p_appointment.scheduled_at + make_interval(mins => 15 + coalesce(
-    (to_jsonb(p_appointment) ->> 'duration_minutes')::integer,
+RETURN p_appointment.scheduled_at + interval '1 minute' * (15 + coalesce(
+    (to_jsonb(p_appointment) ->> 'duration_minutes')::double precision,  -- anybody's input: no sum of integers
     (SELECT t.duration_minutes FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
 ));
 COMMENT ON FUNCTION balansity.over_at IS
 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
 and 15 minutes of grace.';
 
-CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamptz, OUT started bigint, OUT completed bigint)
+CREATE FUNCTION balansity.update_appointment_statuses(
+    p_now timestamptz, p_ids uuid[] DEFAULT NULL, OUT started bigint, OUT completed bigint
+)
 LANGUAGE sql
 SET search_path = ''
 AS $$
@@ -18,14 +20,16 @@ AS $$
         UPDATE public.appointments a
         SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
             updated_at = p_now
-        WHERE (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now)
-           OR (a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
+        WHERE (p_ids IS NULL OR a.id = ANY (p_ids))
+          AND (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now
+               OR a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
         RETURNING a.status
     )
     SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
 $$;
 COMMENT ON FUNCTION balansity.update_appointment_statuses IS
-'One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+'Of these appointments, of all where p_ids is null, begins those whose time has come and completes those that are over.
+One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamptz)
 RETURNS TABLE (appointment_id uuid, status text, due_at timestamptz)
@@ -44,18 +48,21 @@ $$;
 COMMENT ON FUNCTION balansity.status_changes_until IS
 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
 
-CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamptz) RETURNS bigint
+CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
 AS $$
     WITH changed AS (
         UPDATE public.assessments
         SET status = 'abandoned', updated_at = p_now
-        WHERE status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
+        WHERE (p_ids IS NULL OR id = ANY (p_ids))
+          AND status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
         RETURNING id
     )
     SELECT count(*) FROM changed
 $$;
+COMMENT ON FUNCTION balansity.abandon_old_assessments IS
+'Abandons those of these check-ups, of all where p_ids is null, that nobody finished in 30 days; returns how many.';
 
 CREATE FUNCTION balansity.abandonments_until(p_until timestamptz)
 RETURNS TABLE (assessment_id uuid, due_at timestamptz)
@@ -91,7 +98,7 @@ COMMENT ON FUNCTION balansity.reminders_between IS
 'The reminders due in a window of time and not sent yet. One is due from its moment until the next one''s, so an
 appointment booked or moved late is reminded at once, and an outage is made up for.';
 
-CREATE FUNCTION balansity.claim_reminders(p_now timestamptz, p_until timestamptz)
+CREATE FUNCTION balansity.claim_reminders(p_now timestamptz, p_until timestamptz, p_ids uuid[] DEFAULT NULL)
 RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, due_at timestamptz, user_id uuid, email text)
 LANGUAGE sql
 SET search_path = ''
@@ -100,6 +107,7 @@ AS $$
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
         SELECT due.appointment_id, due.kind, due.scheduled_at, p_now
         FROM balansity.reminders_between(p_now, p_until) due
+        WHERE p_ids IS NULL OR due.appointment_id = ANY (p_ids)
         ON CONFLICT DO NOTHING
         RETURNING reminder.appointment_id, reminder.kind, reminder.scheduled_at
     )
@@ -109,7 +117,8 @@ AS $$
     ORDER BY due.due_at, due.appointment_id
 $$;
 COMMENT ON FUNCTION balansity.claim_reminders IS
-'Claims what is due before p_until: who inserts the row sends the mail.';
+'Claims what is due before p_until, for these appointments, for all where p_ids is null: who inserts the row sends the
+mail.';
 
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
 LANGUAGE plpgsql

@@ -18,7 +18,8 @@ CREATE TABLE balansity.restore (
 );
 
 CREATE TABLE balansity.doubtful_mail (
-    key text PRIMARY KEY                    -- of a mail whose cause was due before a restore, and whose message comes after it
+    key text PRIMARY KEY                    -- or its beginning, of a mail whose cause was due before a restore, and whose
+                                            -- message comes after it
 );
 
 CREATE FUNCTION balansity.system_identifier() RETURNS bigint
@@ -98,7 +99,7 @@ DECLARE
 BEGIN
     RETURN noticed_at IS NOT NULL AND (
         coalesce(dramatiq.due_since(p_message_id) <= noticed_at, false)
-        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE d.key = p_key)
+        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE starts_with(p_key, d.key))
     );
 END $$;
 COMMENT ON FUNCTION balansity.was_due_before_restore IS
@@ -146,6 +147,7 @@ DECLARE
     held balansity.delivery;
 BEGIN
     UPDATE balansity.restore SET released_at = clock_timestamp() WHERE released_at IS NULL;
+    DELETE FROM balansity.doubtful_mail;
     FOR held IN
         SELECT * FROM balansity.delivery d WHERE d.state = 'unknown' AND d.held_at IS NOT NULL
         ORDER BY d.planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -165,14 +167,14 @@ COMMENT ON FUNCTION balansity.release_held IS
 'A person''s decision that what a restore holds is to be sent, as far as it is still true: p_limit of them at most, and
 whatever comes to be held later not at all. The mails keep their Message-IDs, so one that did arrive is no second one.';
 
-CREATE FUNCTION balansity.close_held(p_limit integer) RETURNS bigint
+CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
 LANGUAGE sql SET search_path = '' AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
-        SET state = 'sent', reason = 'taken as sent before a restore, by a person''s decision', changed_at = balansity.now()
+        SET state = 'sent', reason = p_reason, changed_at = balansity.now()
         WHERE d.id IN (
             SELECT id FROM balansity.delivery
-            WHERE state = 'unknown' AND held_at IS NOT NULL
+            WHERE state = 'unknown' AND held_at IS NOT NULL AND (p_ids IS NULL OR id = ANY (p_ids))
             ORDER BY planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         )
         RETURNING d.id
@@ -180,7 +182,7 @@ LANGUAGE sql SET search_path = '' AS $$
     SELECT count(*) FROM closed
 $$;
 COMMENT ON FUNCTION balansity.close_held IS
-'A person''s decision that the mails which a restore holds had been sent before it: p_limit of them at most.';
+'Notes that mails which a restore holds had been sent before it: of these, or where p_ids is NULL of all, p_limit at most.';
 
 CREATE INDEX delivery_held ON balansity.delivery (planned_at) WHERE state = 'unknown' AND held_at IS NOT NULL;
 

@@ -44,15 +44,3 @@ END $$;
 COMMENT ON FUNCTION dramatiq.count_member IS
 'Notes that a member of a group has ended, each but once; true for the last of them, with which the group is forgotten.
 Asked in the transaction that acks the member.';
-
-CREATE FUNCTION dramatiq.purge_groups(p_before timestamptz, p_batch integer) RETURNS bigint
-LANGUAGE sql AS $$
-    WITH purged AS (
-        DELETE FROM dramatiq.open_group WHERE id IN (
-            SELECT id FROM dramatiq.open_group WHERE touched_at < p_before LIMIT p_batch FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM purged;
-$$;
-COMMENT ON FUNCTION dramatiq.purge_groups IS
-'Deletes at most p_batch groups of which no member has ended since p_before; returns how many.';

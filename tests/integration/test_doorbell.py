@@ -1,0 +1,61 @@
+"""The doorbell hears what rings, and notices when it has gone deaf."""
+
+from collections.abc import Callable
+
+from psycopg2.extensions import quote_ident
+
+from db.connection import Connection
+from messaging.doorbell import Doorbell
+from tests.integration.broker_cases import run
+from tests.waiting import until
+
+Connect = Callable[[], Connection]
+
+
+def test_a_bell_hears_the_queues_that_it_listens_for(connection: Connection, connect: Connect) -> None:
+    connection.autocommit = True
+    bell, other = Doorbell(), connect()
+    assert bell.listen(connection, ["tea", "cakes"]) == {"tea", "cakes"}
+    assert bell.listen(connection, ["tea", "bread"]) == {"bread"}
+    run(other, "SELECT dramatiq.ring('{tea, bread, soup}')")
+    heard: set[str] = set()
+    while heard != {"tea", "bread"}:
+        heard |= bell.rung(connection)
+
+
+def test_a_bell_that_hears_its_trials_is_not_deaf(connection: Connection, connect: Connect) -> None:
+    bell, other = Doorbell(), connect()
+    bell.try_out(other)
+    assert not bell.turns_out_deaf(0), "it listens for nothing yet"
+    bell.listen(connection, ["tea"])
+    for number in range(1, 4):
+        bell.try_out(other)
+        until(lambda: bell.rung(connection) == set() and bell.heard == number)  # noqa: B023 - asked in this round
+        assert not bell.turns_out_deaf(0)
+
+
+def test_a_bell_whose_session_was_reset_is_found_deaf_once_and_hears_again(
+    connection: Connection, connect: Connect
+) -> None:
+    bell, other = Doorbell(), connect()
+    bell.listen(connection, ["tea"])
+    for newly in (True, False):
+        run(connection, "UNLISTEN *")  # as DISCARD ALL does, with which poolers reset a session
+        bell.try_out(other)
+        assert not bell.turns_out_deaf(60), "it may hear yet"
+        bell.rung(connection)
+        assert bell.turns_out_deaf(0) is newly
+        assert bell.deaf
+        assert bell.listen(connection, ["tea"]) == {"tea"}
+    bell.try_out(other)
+    until(lambda: bell.rung(connection) == set() and not bell.deaf)
+    assert not bell.turns_out_deaf(0)
+
+
+def test_another_connection_is_not_judged_by_the_trials_of_the_last(connection: Connection, connect: Connect) -> None:
+    bell = Doorbell()
+    bell.listen(connection, ["tea"])
+    run(connection, f"UNLISTEN {quote_ident(bell.own_channel, connection)}")
+    bell.try_out(connect())
+    bell.disconnected()
+    assert not bell.turns_out_deaf(0)
