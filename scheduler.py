@@ -5,7 +5,11 @@ that was away). Both do the same: give every slot that has come since `planned_u
 transaction. Which have come, the database's clock says. Any number of schedulers may run; none is a leader.
 """
 
+import os
+import platform
 import signal
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,9 +47,11 @@ from domain.slots import (
 )
 from errors import BalansityError
 from mail import restore
+from messaging.judge import BEATS_IN_SILENCE, Judge
 from zones import zone_or
 
 SAFETY_NET_SECONDS = 5
+SILENCE_SECONDS = BEATS_IN_SILENCE * SAFETY_NET_SECONDS  # after which a scheduler is dead to the others
 TICK_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
 events = log.EventLogger("scheduler")  # also where the module is run as a program
@@ -89,8 +95,36 @@ def main() -> None:
     run(stop)
 
 
+class Presence:
+    """This scheduler's row: that it lives is told by a count, and by no clock; a row that stands still is removed."""
+
+    def __init__(self) -> None:
+        self.id = str(uuid.uuid4())
+        self.beats = 0
+        self.judge: Judge[str] = Judge()
+
+    def beat(self, _now: datetime, _jobs: Sequence[Job]) -> None:
+        """Count one more, and see whose count has not moved for long."""
+        self.beats += 1
+        with single_statements() as conn:
+            began = time.monotonic()
+            queries.jobs.beat(conn, id=self.id, host=platform.node(), pid=os.getpid(), beats=self.beats)
+            self.judge.beat(began, time.monotonic(), silence=SILENCE_SECONDS)
+            asked = time.monotonic()
+            counts = dict(queries.jobs.list_beats(conn))
+            dead = self.judge.dead(counts, asked, time.monotonic(), silence=SILENCE_SECONDS)
+            if dead and self.judge.may_judge(asked, silence=SILENCE_SECONDS):
+                queries.jobs.remove_schedulers(conn, ids=list(dead), beats=list(dead.values()))
+
+    def end(self, _now: datetime, _jobs: Sequence[Job]) -> None:
+        """Say that this one has ended in good order."""
+        with single_statements() as conn:
+            queries.jobs.remove_schedulers(conn, ids=[self.id], beats=[self.beats])
+
+
 def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
     """Keep the schedule until something is put on `stop`."""
+    presence = Presence()
     while not _run_step(introduce, jobs):
         if _wait_for(stop):
             return
@@ -100,10 +134,11 @@ def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
         clockwork.add_job(_run_step, trigger, [enqueue_due, [job]], id=job.name, coalesce=True, misfire_grace_time=None)
     clockwork.start()
     events.info("scheduler_started", jobs=len(jobs))
-    _look(jobs)
+    _look(presence, jobs)
     while not _wait_for(stop):
-        _look(jobs)
+        _look(presence, jobs)
     clockwork.shutdown()
+    _run_step(presence.end, jobs)
     events.info("scheduler_stopped")
 
 
@@ -116,8 +151,9 @@ def _wait_for(stop: SimpleQueue[int]) -> bool:
     return True
 
 
-def _look(jobs: Sequence[Job]) -> None:
+def _look(presence: Presence, jobs: Sequence[Job]) -> None:
     """Notice a restore, and enqueue what is due; a job that cannot be enqueued does not hold up the others."""
+    _run_step(presence.beat, jobs)
     restore.look()
     for job in jobs:
         _run_step(enqueue_due, [job])

@@ -183,8 +183,8 @@ def _take_on_refund(payment: Payment, answer: ProviderRefund) -> None:
 
 
 def _change_status(conn: Connection, payment: Payment, status: str, happened_at: datetime | None = None) -> None:
-    queries.payments.doubt(conn, payment_id=payment.id, status=status, happened_at=happened_at)
     queries.payments.change_status(conn, payment_id=payment.id, status=status, now=clock.now(conn))
+    queries.payments.doubt(conn, payment_id=payment.id, status=status, happened_at=happened_at)
 
 
 @contextmanager

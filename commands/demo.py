@@ -72,7 +72,7 @@ def _play(stage: Stage, console: Console, started_at: float) -> Account:
         account = Account(stage, program(cast), console, started_at)
         stage.start()
         _wait(
-            stage, lambda: bool(queries.demo.scheduler_is_ready(conn) and overview.living_workers(conn)), START_SECONDS
+            stage, lambda: bool(queries.demo.scheduler_is_ready(conn) and overview.living(conn).workers), START_SECONDS
         )
         console.print(
             f"[dim]{account.seconds:5.1f} s[/]  PostgreSQL, workers and scheduler run; {len(cast.families)} families"

@@ -148,10 +148,17 @@ def _views(conn: Connection) -> Finding:
     return Finding("good", f"Waiting messages: {queues}.email_queue and its sisters; the schedule: {cron}")
 
 
-def _workers(conn: Connection) -> Finding:
-    if count := overview.living_workers(conn):
-        return Finding("good", f"{count} worker processes live.")
-    return Finding("bad", "No worker process lives: messages wait.", "Start the Procfile's worker, or `balansity up`.")
+def _processes(conn: Connection) -> Finding:
+    living = overview.living(conn)
+    if not living.workers:
+        remedy = "Start the Procfile's worker, or `balansity up`."
+        return Finding("bad", "No worker process lives: messages wait.", remedy)
+    if not living.schedulers:
+        remedy = "Start the Procfile's scheduler, or `balansity up`."
+        return Finding(
+            "note", f"{len(living.workers)} worker processes live, and no scheduler: no job is planned.", remedy
+        )
+    return Finding("good", f"{len(living.workers)} worker processes live, and {len(living.schedulers)} schedulers.")
 
 
 def _held(conn: Connection) -> Finding:
@@ -165,7 +172,7 @@ def _held(conn: Connection) -> Finding:
 def _doorbells(conn: Connection) -> Finding:
     if deaf := queries.doctor.deaf_workers(conn):
         remedy = (
-            "A pooler carries no LISTEN in transaction mode: give workers a direct address, or set BROKER_LISTEN=0."
+            "A pooler carries no LISTEN in transaction mode: give workers a direct address, or set BROKER_LISTEN=off."
         )
         return Finding("note", f"Workers that hear no doorbell, and look every second: {deaf}", remedy)
     return Finding("good", "Workers that hear no doorbell: none")
@@ -283,7 +290,7 @@ LOOKS = (
     _statement_limit,
     _pgmq,
     _views,
-    _workers,
+    _processes,
     _held,
     _doorbells,
     _versions,

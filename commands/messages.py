@@ -13,7 +13,7 @@ from commands.output import json_option, moment, progress, show_json, show_skipp
 from db import overview, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
-from db.database import transaction
+from db.database import single_statements, transaction
 from errors import BalansityError
 
 GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
@@ -31,14 +31,19 @@ class DeadLetter(NamedTuple):
 def status(*, as_json: bool) -> None:
     """Show what waits, runs and failed, queue by queue, which workers live, and which providers are away."""
     with transaction() as conn:
-        queues, pgmq, workers = overview.queues(conn), overview.pgmq(conn), overview.workers(conn)
-        providers = overview.providers(conn)
+        queues, pgmq, providers = overview.queues(conn), overview.pgmq(conn), overview.providers(conn)
+    with single_statements() as conn:
+        living = overview.living(conn)
+        workers = [{**row, "lives": row["worker"] in living.workers} for row in overview.workers(conn)]
+        schedulers = [{**row, "lives": row["scheduler"] in living.schedulers} for row in overview.schedulers(conn)]
     if as_json:
-        show_json({"queues": queues, "pgmq": pgmq, "workers": workers, "providers": providers})
+        told = {"queues": queues, "pgmq": pgmq, "workers": workers, "schedulers": schedulers, "providers": providers}
+        show_json(told)
         return
     show_table("Broker", queues)
     show_table("pgmq, not yet bridged", pgmq)
     show_table("Workers", workers)
+    show_table("Schedulers", schedulers)
     show_table("Providers that were ever away or unheard of", [_coloured(provider) for provider in providers])
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import settings
 from db import clock, queries
@@ -13,7 +13,7 @@ from zones import zone_or
 Row = dict[str, Any]
 
 NEXT_RUNS = 3
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 7.0
 LOOK_PAUSE_SECONDS = 0.1
 
 
@@ -29,15 +29,32 @@ def workers(conn: Connection) -> list[Row]:
     return _named(queries.messages.list_workers(conn))
 
 
-def living_workers(conn: Connection) -> int:
-    """How many workers' counts of beats move: two looks, as far apart as a beat may be from the next."""
-    first = dict(queries.broker.list_beats(conn))
+def schedulers(conn: Connection) -> list[Row]:
+    return _named(queries.jobs.list_schedulers(conn))
+
+
+class Living(NamedTuple):
+    """The processes that live."""
+
+    workers: set[int]
+    schedulers: set[str]
+
+
+def living(conn: Connection) -> Living:
+    """Whose counts of beats move: two looks, as far apart as a beat may be from the next."""
+    first = _beats(conn)
     until = time.monotonic() + LOOK_SECONDS
     while True:
-        living = [worker for worker, beats in queries.broker.list_beats(conn) if first.get(worker) != beats]
-        if len(living) >= len(first) or time.monotonic() > until:
-            return len(living)
+        moved = {process for process, beats in _beats(conn).items() if first.get(process) != beats}
+        if first.keys() <= moved or time.monotonic() > until:
+            workers = {process for process in moved if isinstance(process, int)}
+            return Living(workers, schedulers=moved - workers)
         time.sleep(LOOK_PAUSE_SECONDS)
+
+
+def _beats(conn: Connection) -> dict[Any, int]:
+    """How often each process has said that it lives: workers by their numbers, schedulers by their UUIDs."""
+    return {**dict(queries.broker.list_beats(conn)), **dict(queries.jobs.list_beats(conn))}
 
 
 def mails(conn: Connection) -> list[Row]:

@@ -1884,7 +1884,7 @@ DECLARE
 BEGIN
     RETURN noticed_at IS NOT NULL AND (
         coalesce(dramatiq.due_since(p_message_id) <= noticed_at, false)
-        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE d.key = p_key)
+        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE starts_with(p_key, d.key))
     );
 END $$;
 
@@ -3520,6 +3520,14 @@ CREATE TABLE balansity.restore (
     released_at timestamp with time zone
 );
 
+CREATE TABLE balansity.scheduler (
+    id uuid NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    beats bigint NOT NULL,
+    looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
 ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.slot_id_seq
     START WITH 1
@@ -3807,6 +3815,9 @@ ALTER TABLE ONLY balansity.report
 
 ALTER TABLE ONLY balansity.restore
     ADD CONSTRAINT restore_pkey PRIMARY KEY (noticed_at);
+
+ALTER TABLE ONLY balansity.scheduler
+    ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);

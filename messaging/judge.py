@@ -1,11 +1,13 @@
 """Who is dead: a worker whose count of beats stood still while the judge's own beats were fast, by no clock but its."""
 
 from collections.abc import Mapping
+from typing import Generic, TypeVar
 
 BEATS_IN_SILENCE = 3
+Id = TypeVar("Id")
 
 
-class Judge:
+class Judge(Generic[Id]):
     """Notes when it saw each worker's count move, by the monotonic clock of its own process.
 
     A commit that stalls, a server or a judge that stands still make everyone's count old, and nobody is dead: then the
@@ -13,7 +15,7 @@ class Judge:
     """
 
     def __init__(self) -> None:
-        self.moved: dict[int, tuple[int, float]] = {}  # each worker's count, and when it was first seen
+        self.moved: dict[Id, tuple[int, float]] = {}  # each worker's count, and when it was first seen
         self.since: float | None = None  # when the present run of fast beats began
         self.beaten_at = 0.0
 
@@ -25,7 +27,7 @@ class Judge:
             self.since = ended
         self.beaten_at = ended
 
-    def dead(self, counts: Mapping[int, int], began: float, ended: float, *, silence: float) -> dict[int, int]:
+    def dead(self, counts: Mapping[Id, int], began: float, ended: float, *, silence: float) -> dict[Id, int]:
         """The workers to give up, each with the count at which it stands.
 
         `counts` were asked for at `began` and known at `ended`: what moved is dated late, and what stands early.

@@ -52,7 +52,7 @@ class Pulse:
         self.closing = False  # claim nothing more
         self.beaten_at = 0.0
         self.beats = 0
-        self.judge = Judge()
+        self.judge: Judge[int] = Judge()
         self.trouble = ""  # what the database said last that was no answer
         self.doorbell = Doorbell()
         self.thread: threading.Thread | None = None

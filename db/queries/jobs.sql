@@ -127,3 +127,23 @@ FROM balansity.slot
 WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped')
 ORDER BY slot DESC, job
 LIMIT :limit;
+
+-- name: beat(id, host, pid, beats)!
+-- Says that a scheduler lives.
+INSERT INTO balansity.scheduler (id, host, pid, beats) VALUES (:id::uuid, :host, :pid, :beats)
+ON CONFLICT (id) DO UPDATE SET beats = excluded.beats, looked_at = clock_timestamp();
+
+-- name: list_beats()
+-- How often each scheduler has looked.
+SELECT id::text, beats FROM balansity.scheduler;
+
+-- name: list_schedulers()
+-- The scheduler processes that say they live.
+SELECT id::text AS scheduler, host, pid, extract(epoch FROM clock_timestamp() - looked_at)::int AS silent_seconds
+FROM balansity.scheduler
+ORDER BY id;
+
+-- name: remove_schedulers(ids, beats)!
+-- Takes away the rows of schedulers that stood still at these counts.
+DELETE FROM balansity.scheduler AS s USING unnest(:ids::uuid[], :beats::bigint[]) AS dead (id, beats)
+WHERE s.id = dead.id AND s.beats = dead.beats;

@@ -18,9 +18,16 @@ SELECT status, external_payment_id AS external_id FROM public.payments WHERE id 
 SELECT balansity.change_payment_status(:payment_id, :status, :now);
 
 -- name: doubt(payment_id, status, happened_at)!
--- Before a change that the provider reports: where it came about before a restore, so may its mail have left.
-SELECT balansity.doubt_mail(balansity.payment_key(p, :status), coalesce(:happened_at, p.created_at))
-FROM public.payments p WHERE id = :payment_id;
+-- After a change that the provider reported: where it came about before a restore, so may its mails have left, those about
+-- the consultation that it books or cancels, too. They are due once this transaction commits.
+SELECT balansity.doubt_mail(told.key, coalesce(:happened_at, p.created_at))
+FROM public.payments p, LATERAL (
+    SELECT balansity.payment_key(p, :status)
+    UNION ALL
+    SELECT concat('appointment:', a.id, CASE :status WHEN 'completed' THEN ':booked' ELSE ':cancelled:' END)
+    FROM public.appointments a WHERE a.payment_id = p.id AND :status IN ('completed', 'refunded')
+) AS told (key)
+WHERE p.id = :payment_id;
 
 -- name: flag(payment_id, reason, now)$
 SELECT balansity.flag_payment(:payment_id, :reason, :now);

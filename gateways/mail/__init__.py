@@ -36,14 +36,15 @@ def reporting() -> list[str]:
 
 
 def knows(delivery_id: str) -> bool:
-    """Whether the provider has ever taken a mail of this delivery.
+    """Whether SendGrid, as the first or the second way out, has ever taken a mail of this delivery.
 
     Raises:
         RetryableError: it does not say now.
         PermanentError: it cannot be asked.
     """
-    if settings.current().email_provider != "sendgrid":
-        raise PermanentError(f"EMAIL_PROVIDER={settings.current().email_provider} cannot be asked: look into its log")
+    current = settings.current()
+    if "sendgrid" not in {current.email_provider, current.email_fallback_provider}:
+        raise PermanentError(f"EMAIL_PROVIDER={current.email_provider} cannot be asked: look into its log")
     return sendgrid.knows(delivery_id)
 
 

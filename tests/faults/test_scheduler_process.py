@@ -191,3 +191,14 @@ def _connected(clinic: Clinic) -> int:
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     )
+
+
+def test_a_scheduler_says_that_it_lives_and_the_row_of_a_dead_one_is_removed(clinic: Clinic, database: str) -> None:
+    pids = "SELECT pid FROM balansity.scheduler ORDER BY beats"
+    with running(database) as first, running(database) as second:
+        until(lambda: len(clinic.rows(pids)) == 2, seconds=PATIENCE_SECONDS)
+        first.kill()
+        until(lambda: clinic.rows(pids) == [(second.pid,)], "the other removes its row", 2 * PATIENCE_SECONDS)
+        second.terminate()
+        assert second.wait(timeout=PATIENCE_SECONDS) == 0
+    assert clinic.rows(pids) == []

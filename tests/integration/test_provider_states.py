@@ -36,7 +36,7 @@ def hold(conn: Connection, message_id: str, hours: float | None = None) -> Any:
 
 
 def claim(conn: Connection) -> list[str]:
-    ask(conn, "SELECT dramatiq.heartbeat(1, 'here', 1, 1)")
+    ask(conn, "SELECT dramatiq.heartbeat(1, 'here', 1, 1, '{}', true)")
     claimed = ask(conn, "SELECT message_id::text FROM dramatiq.exchange(1, 'emails', '{}', '{}', 10)")
     return [message_id for (message_id,) in claimed]
 

@@ -87,6 +87,9 @@ def test_held_is_what_was_due_by_its_message_or_by_its_cause_and_nothing_later(
     clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", checkup)
     verified, told, paid_later = (payment_of(clinic, shop.add_payment()) for _ in range(3))
     process_payment.send(payment_id=verified, action="verify")
+    bought = {"appointment_type_id": clinic.type_id(), "scheduled_at": (now + 72 * HOUR).isoformat()}
+    buying = payment_of(clinic, shop.add_payment(), metadata=bought)  # books, once it is known to be paid
+    process_payment.send(payment_id=buying, action="verify")
 
     move(clinic)
     start()
@@ -103,7 +106,8 @@ def test_held_is_what_was_due_by_its_message_or_by_its_cause_and_nothing_later(
 
     [report] = [key for key in before if key.startswith(f"report_ready:{checkup}:")]
     held = {f"appointment:{reminded}:booked", f"appointment:{later}:booked", f"checkup:{checkup}:completed", report}
-    held |= {f"payment:{verified}:completed"}
+    consultation = clinic.value("SELECT id::text FROM public.appointments WHERE payment_id = %s", buying)
+    held |= {f"payment:{verified}:completed", f"payment:{buying}:completed", f"appointment:{consultation}:booked"}
     assert before == dict.fromkeys(held, "unknown")
     [reminder] = [key for key in after if key.startswith(f"reminder:24h:{reminded}:")]
     [later_reminder] = [key for key in after if key.startswith(f"reminder:24h:{later}:")]

@@ -92,5 +92,6 @@ def running(version: int | None = None) -> Iterator[OwnServer]:
         server.start()
         yield OwnServer(folder, server.get_uri(), server.bin_path)
     finally:
-        server.stop()
+        if Path(folder, "postmaster.pid").exists():  # the library stops none but the one that it started
+            OwnServer(folder, "", server.bin_path)._control("stop", "--mode", "immediate")
         shutil.rmtree(folder)

@@ -46,6 +46,7 @@ class Mailbox:
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one a mail read
     hold: threading.Event | None = None  # when set, mails are taken and answered only once it is
     calls: list[Call] = field(default_factory=list)  # one a mail that was written to its end
+    delay_seconds: float = 0  # before each answer to a mail
     mood: Mood | None = None  # how it takes everyone, until it is over
     mood_over: threading.Event = field(default_factory=threading.Event)
     away: Callable[[], AbstractContextManager[None]] = nullcontext  # nobody can connect during the block
@@ -95,6 +96,7 @@ class Mailbox:
         self.arrived.release()
         if self.hold:
             await asyncio.to_thread(self.hold.wait)
+        await asyncio.sleep(self.delay_seconds)
         call.answer(int(reply[:3]) if reply[:3].isdecimal() else None)
         return reply
 

@@ -15,6 +15,7 @@ from tests.faults.proof.faults import FAULTS
 from tests.servers.calls import Call
 
 BEGAN = 1_000.0
+QUIET = 1_000.0  # seconds, more than a confirmation of unknown fate waits
 WORKER = "worker.0@clinic.example"
 SLOT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MAIL = Delivery(
@@ -52,8 +53,8 @@ def unknown(outcome: str | None) -> dict[str, Any]:
     }
 
 
-def twice(outcome: str) -> Delivery:
-    return MAIL._replace(attempts=(Attempt(1, outcome, BEGAN), Attempt(2, "sent", BEGAN + 60)))
+def twice(outcome: str, *, after: float = 60) -> Delivery:
+    return MAIL._replace(attempts=(Attempt(1, outcome, BEGAN), Attempt(2, "sent", BEGAN + after)))
 
 
 def message(state: str, *, is_due: bool = False, error: str | None = None, id: str = "m-1") -> Message:  # noqa: A002
@@ -70,7 +71,7 @@ def message(state: str, *, is_due: bool = False, error: str | None = None, id: s
         well(lives=[life(BEGAN + 5)], **unknown(None)),
         well(lives=[life(BEGAN + 5)], calls=[], **unknown(None)),
         well(messages=[message("queued")], calls=[call(heard=None)], **unknown("unknown")),
-        well(deliveries=[twice("unknown")], calls=[call(heard=None), call(at=BEGAN + 60)]),
+        well(deliveries=[twice("unknown", after=QUIET)], calls=[call(heard=None), call(at=BEGAN + QUIET)]),
         well(deliveries=[twice("planned")], calls=[call(taken=False, heard=503), call(at=BEGAN + 60)]),
     ],
     ids=["well", "silence", "gateway", "unseen", "killed", "killed-before", "to-be-resent", "resent", "refused"],
@@ -92,8 +93,20 @@ def test_nothing_is_found_where_all_is_well(evidence: Evidence) -> None:
         ("unknown is only what had no answer", well(**unknown("unknown"))),
         ("unknown is only what had no answer", well(**unknown(None))),
         ("unknown is only what had no answer", well(lives=[life(BEGAN - 5)], **unknown(None))),
+        ("unknown is only what had no answer", well(lives=[life(BEGAN + 300)], **unknown(None))),
         ("unknown is only what had no answer", well(lives=[life(BEGAN - 5)], calls=[], **unknown(None))),
         ("unknown is only what had no answer", well(**unknown("sent"))),
+        (
+            "the unknown goes again only by policy",
+            well(deliveries=[twice("unknown")], calls=[call(heard=None), call(at=BEGAN + 60)]),
+        ),
+        (
+            "the unknown goes again only by policy",
+            well(
+                deliveries=[twice("unknown", after=QUIET)._replace(template="payment_confirmation")],
+                calls=[call(heard=None), call(at=BEGAN + QUIET)],
+            ),
+        ),
         ("every effect happens once", well(businesses=[BOOKING._replace(appointments=["pending"])])),
         ("every effect happens once", well(businesses=[BOOKING._replace(refunds=1)])),
         ("nothing is stuck", well(messages=[message("consumed")])),

@@ -18,6 +18,14 @@ INSERT INTO balansity.job (name, schedule, time_zone) VALUES
     ('send-appointment-reminders', '* * * * *', 'Europe/Moscow');
 
 -- planned → started → succeeded | failed (→ started again, on a retry); or skipped: missed, and not to be made up for.
+CREATE TABLE balansity.scheduler (
+    id uuid PRIMARY KEY,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    beats bigint NOT NULL,                            -- who is dead is told by this count: it stands still
+    looked_at timestamptz NOT NULL DEFAULT clock_timestamp()  -- for people
+);
+
 CREATE TABLE balansity.slot (
     job text NOT NULL REFERENCES balansity.job (name) ON UPDATE CASCADE ON DELETE CASCADE,
     slot timestamptz NOT NULL,                        -- the time it was planned for

@@ -18,7 +18,8 @@ CREATE TABLE balansity.restore (
 );
 
 CREATE TABLE balansity.doubtful_mail (
-    key text PRIMARY KEY                    -- of a mail whose cause was due before a restore, and whose message comes after it
+    key text PRIMARY KEY                    -- or its beginning, of a mail whose cause was due before a restore, and whose
+                                            -- message comes after it
 );
 
 CREATE FUNCTION balansity.system_identifier() RETURNS bigint
@@ -98,7 +99,7 @@ DECLARE
 BEGIN
     RETURN noticed_at IS NOT NULL AND (
         coalesce(dramatiq.due_since(p_message_id) <= noticed_at, false)
-        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE d.key = p_key)
+        OR EXISTS (SELECT FROM balansity.doubtful_mail d WHERE starts_with(p_key, d.key))
     );
 END $$;
 COMMENT ON FUNCTION balansity.was_due_before_restore IS

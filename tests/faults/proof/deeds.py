@@ -182,15 +182,13 @@ class Site:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.done = 0
 
     def do(self, deeds: list[Deed]) -> None:
         began = time.monotonic()
         for deed in deeds:
-            time.sleep(max(0.0, deed.at - (time.monotonic() - began)))
-            while not self._try(deed):
+            self.scene.over.wait(max(0.0, deed.at - (time.monotonic() - began)))
+            while not self.scene.over.is_set() and not self._try(deed):
                 time.sleep(PAUSE_SECONDS)
-            self.done += 1
 
     def _try(self, deed: Deed) -> bool:
         options = "-c statement_timeout=20s -c default_transaction_read_only=off"

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +49,12 @@ def carry_out(plan: Plan, folder: Path, *, patience_seconds: float, tell: Tell =
         with ThreadPoolExecutor() as hands:
             work = [hands.submit(site.do, plan.deeds)]
             work += [hands.submit(_happen, scene, lane, tell) for lane in plan.lanes.values()]
-            for each in work:
-                each.result()
+            try:
+                for each in as_completed(work):
+                    each.result()
+            except BaseException:  # one of them failed, or somebody has seen enough
+                scene.over.set()
+                raise
         tell("quiet")
         settled_after = _settle(scene, patience_seconds)
         found = evidence.gather(scene)
@@ -61,10 +65,11 @@ def carry_out(plan: Plan, folder: Path, *, patience_seconds: float, tell: Tell =
 def _happen(scene: Scene, lane: list[Incident], tell: Tell) -> None:
     began = time.monotonic()
     for incident in lane:
-        time.sleep(max(0.0, incident.at - (time.monotonic() - began)))
+        if scene.over.wait(max(0.0, incident.at - (time.monotonic() - began))):
+            return
         tell(incident.fault.name)
         with incident.fault.happens(scene):
-            time.sleep(incident.seconds)
+            scene.over.wait(incident.seconds)
 
 
 def _settle(scene: Scene, patience_seconds: float) -> float | None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ from tests.servers.sendgrid import SendGrid
 from tests.servers.smtp import Mailbox
 from tests.servers.yookassa import YooKassa
 
+THINKING_SECONDS = 1.0  # of providers before each answer to a mail: so that mails are in hand whenever a fault begins
 ANSWER_SECONDS = 4  # that workers wait for a provider
 BOOT_SECONDS = 20  # in which a process may not have taken charge of its signals yet
 STOP_SECONDS = 90  # that a process which was asked to stop may take at most
@@ -107,9 +109,11 @@ class Scene:
     mail_provider: str  # sendgrid or smtp
     posts: dict[str, Post] = field(default_factory=dict)
     oddities: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)  # before its time
 
     def __post_init__(self) -> None:
         self.posts = {name: Post(self, name) for name in COMMANDS}
+        self.sendgrid.delay_seconds = self.mailbox.delay_seconds = THINKING_SECONDS
         self.storage.parent.mkdir()
         (self.folder / "disk").mkdir()
         (self.folder / "no-disk").touch()
