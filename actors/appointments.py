@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import dramatiq
 
 from actors.emails import send_email
-from actors.runs import run_slot_in_parts
+from actors.runs import run_slot
 from broker import broker
 from db import queries
 from db.batches import Done, Page, work_through
@@ -50,7 +50,7 @@ class Reminder(Protocol):
 )
 def update_appointment_statuses(slot: str) -> None:
     """Begin the consultations whose time has come and complete those that are over."""
-    run_slot_in_parts("update-appointment-statuses", slot, update_statuses)
+    run_slot("update-appointment-statuses", slot, update_statuses)
 
 
 @dramatiq.actor(
@@ -63,7 +63,7 @@ def update_appointment_statuses(slot: str) -> None:
 )
 def send_appointment_reminders(slot: str) -> None:
     """Send the reminders whose moment has come, and put those of the next minute on their way."""
-    run_slot_in_parts("send-appointment-reminders", slot, remind)
+    run_slot("send-appointment-reminders", slot, remind)
 
 
 @dramatiq.actor(
@@ -76,7 +76,7 @@ def send_appointment_reminders(slot: str) -> None:
 )
 def cleanup_old_assessments(slot: str) -> None:
     """Abandon check-ups left unfinished for 30 days, end lost runs and mails, forget old slots and deleted rows."""
-    run_slot_in_parts("cleanup-old-assessments", slot, clean_up)
+    run_slot("cleanup-old-assessments", slot, clean_up)
 
 
 def update_statuses(now: datetime) -> str:

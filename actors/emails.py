@@ -7,7 +7,7 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from actors.holding import held_since, note_held
-from actors.runs import run_slot_in_parts
+from actors.runs import run_slot
 from errors import PermanentError
 from gateways import availability
 from gateways import mail as gateway
@@ -65,7 +65,7 @@ def _key_in_pgmq(message: dramatiq.Message[Any]) -> str | None:
 )
 def watch_mail_events(slot: str) -> None:
     """Look whether the providers that should report on their mails do."""
-    run_slot_in_parts("watch-mail-events", slot, watch)
+    run_slot("watch-mail-events", slot, watch)
 
 
 def watch(_now: datetime) -> str:

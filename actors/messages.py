@@ -8,7 +8,7 @@ from typing import Any
 import dramatiq
 
 import settings
-from actors.runs import run_slot_in_parts
+from actors.runs import run_slot
 from db import queries
 from db.batches import Done, Page, hexadecimal, work_through
 from db.connection import Connection
@@ -25,7 +25,7 @@ ARCHIVED = timedelta(days=30)  # pgmq's kept copies
 )
 def purge_messages(slot: str) -> None:
     """Delete finished messages, dead letters, pgmq's archive, results and events past their time, batch by batch."""
-    run_slot_in_parts("purge-messages", slot, purge)
+    run_slot("purge-messages", slot, purge)
 
 
 def purge(now: datetime) -> str:

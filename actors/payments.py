@@ -16,6 +16,7 @@ from actors.holding import reaching
 from actors.runs import run_slot
 from broker import broker
 from db import clock, queries
+from db.batches import work_through
 from db.connection import Connection
 from db.database import transaction
 from domain.money import Sum
@@ -122,15 +123,25 @@ ACTIONS = {"verify": verify, "refund": refund, "update_status": update_status}
 ASKING = {"verify", "refund"}  # those that ask the provider
 
 
-def check_open_payments(conn: Connection, now: datetime) -> str:
-    queries.payments.yield_to_others(conn)
-    due = list(queries.payments.claim_checks(conn, now=now)) if yookassa.configured() else []
-    with broker.transaction(conn):
-        for check in due:
-            process_payment.send(payment_id=check.payment_id, action="verify")
-    given_up = queries.payments.flag_stuck(conn, now=now)
-    confirmed = queries.payments.confirm_paid_appointments(conn, now=now)
-    return f"{len(due)} asked about, {given_up} given up, {confirmed} appointments confirmed"
+def check_open_payments(now: datetime) -> str:
+    def check(conn: Connection, keys: list[str]) -> dict[str, int]:
+        queries.payments.yield_to_others(conn)
+        due = list(queries.payments.claim_checks(conn, keys=keys, now=now)) if yookassa.configured() else []
+        with broker.transaction(conn):
+            for payment in due:
+                process_payment.send(payment_id=payment.payment_id, action="verify")
+        return {"asked about": len(due), "given up": queries.payments.flag_stuck(conn, keys=keys, now=now)}
+
+    def confirm(conn: Connection, keys: list[str]) -> dict[str, int]:
+        queries.payments.yield_to_others(conn)
+        return {"confirmed": queries.payments.confirm_paid_appointments(conn, keys=keys, now=now)}
+
+    done = work_through(transaction, "payment", queries.payments.waiting, check)
+    done.add(work_through(transaction, "payment", queries.payments.unconfirmed, confirm))
+    return (
+        f"{done.counts['asked about']} asked about, {done.counts['given up']} given up, "
+        f"{done.counts['confirmed']} appointments confirmed{done.note()}"
+    )
 
 
 def _ask_about(payment: Payment) -> Verdict:

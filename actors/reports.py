@@ -12,7 +12,7 @@ from pydantic import BaseModel
 import settings
 from actors.emails import send_email
 from actors.holding import held_on, reaching
-from actors.runs import run_slot_in_parts
+from actors.runs import run_slot
 from broker import broker
 from db import clock, queries
 from db.connection import Connection
@@ -66,7 +66,7 @@ def generate_report(**payload: Any) -> None:
 @dramatiq.actor(queue_name="reports", max_retries=3, min_backoff=60_000, time_limit=600_000)
 def remove_old_reports(slot: str) -> None:
     """Remove reports that are past REPORT_RETENTION_DAYS, and those of check-ups that are gone."""
-    run_slot_in_parts("remove-old-reports", slot, _remove_old)
+    run_slot("remove-old-reports", slot, _remove_old)
 
 
 def _remove_old(at: datetime) -> str:

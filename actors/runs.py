@@ -25,51 +25,28 @@ class Run(NamedTuple):
     attempt: int
 
 
-def run_slot(job: str, slot: str, work: Callable[[Connection, datetime], str]) -> None:
-    """Run `work` for a slot; what it changes and its success commit together, a failure is noted and raised.
+def run_slot(job: str, slot: str, work: Callable[[datetime], str]) -> None:
+    """Run `work`, which commits by itself whatever is done, for a slot; how it ended is noted.
+
+    No transaction of the run's idles meanwhile. What two attempts do at the same time, each row's own transaction sorts
+    out.
 
     Raises:
         InvalidMessage: `slot` is not an ISO 8601 time with its zone.
-        RetryableError: another attempt at the slot has begun since; what this one did is undone.
+        RetryableError: another attempt at the slot has begun since, and tells how it ends.
     """
-
-    def whole(run: Run) -> str:
-        with transaction() as conn:
-            outcome = work(conn, clock.now(conn))
-            _finish(conn, run, "succeeded", outcome)
-        return outcome
-
-    _run(job, slot, whole)
-
-
-def run_slot_in_parts(job: str, slot: str, work: Callable[[datetime], str]) -> None:
-    """Run `work`, which commits its parts by itself, for a slot: no transaction of the run's idles meanwhile.
-
-    Raises:
-        InvalidMessage, RetryableError: as `run_slot`, but what was done stays done.
-    """
-
-    def parts(run: Run) -> str:
-        with transaction() as conn:
-            now = clock.now(conn)
-        outcome = work(now)
-        with transaction() as conn:
-            _finish(conn, run, "succeeded", outcome)
-        return outcome
-
-    _run(job, slot, parts)
-
-
-def _run(job: str, slot: str, attempted: Callable[[Run], str]) -> None:
     at = _moment(slot)
     with transaction() as conn:
         attempt = queries.jobs.start_slot(conn, job=job, slot=at)
+        now = clock.now(conn)
     if attempt is None:
         events.info("slot_done_before", job=job, slot=slot)
         return
     run = Run(job, at, attempt)
     try:
-        outcome = attempted(run)
+        outcome = work(now)
+        with transaction() as conn:
+            _finish(conn, run, "succeeded", outcome)
     except BaseException as error:  # Dramatiq's time limit and shutdown are no Exceptions
         with suppress(RetryableError, psycopg2.Error), transaction() as conn:  # raised is what came first
             _finish(conn, run, "failed", _summary(error))
@@ -89,7 +66,9 @@ def _moment(slot: str) -> datetime:
 
 def _finish(conn: Connection, run: Run, state: str, outcome: str) -> None:
     if not queries.jobs.finish_slot(conn, **run._asdict(), state=state, outcome=outcome):
-        raise RetryableError(f"Another attempt at {run.slot} of {run.job} has begun: attempt {run.attempt} is undone")
+        raise RetryableError(
+            f"Another attempt at {run.slot} of {run.job} has begun: attempt {run.attempt} says nothing"
+        )
 
 
 def _summary(error: BaseException) -> str:

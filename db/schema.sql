@@ -368,7 +368,7 @@ END $$;
 COMMENT ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) IS 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
 A price of null is whatever the site asked for.';
 
-CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) RETURNS SETOF uuid
+CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF uuid
     LANGUAGE sql
     SET search_path TO ''
     AS $$
@@ -376,14 +376,14 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) R
     SELECT payment_id, 1, p_now + interval '5 minutes'
     FROM balansity.waiting_payment
     WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
-      AND NOT balansity.is_awaited('yookassa')
+      AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) IS 'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
+COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) IS 'Claims the checks of these payments that are due, of all where p_ids is null; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
 one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
@@ -458,7 +458,7 @@ END $$;
 
 COMMENT ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) IS 'Links a paid consultation: pending → confirmed; scheduled stays scheduled, for the site lists only those.';
 
-CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) RETURNS bigint
+CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -470,7 +470,7 @@ BEGIN
         SELECT p.*
         FROM public.payments p
         JOIN public.appointments a ON a.payment_id = p.id
-        WHERE p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
+        WHERE p.id = ANY (p_ids) AND p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
         FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
     LOOP
         PERFORM balansity.fulfil_payment(payment, true, p_now);
@@ -481,7 +481,7 @@ BEGIN
     RETURN confirmed;
 END $$;
 
-COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) IS 'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';
+COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) IS 'Confirms consultations that were linked to one of these payments only after it had completed: its trigger came too early.';
 
 CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
@@ -616,7 +616,7 @@ $$;
 
 COMMENT ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) IS 'Flags what happened: should it happen again after a person has resolved it, it is flagged anew.';
 
-CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RETURNS bigint
+CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS bigint
     LANGUAGE sql
     SET search_path TO ''
     AS $$
@@ -624,14 +624,14 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) RE
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
         SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
         FROM balansity.waiting_payment
-        WHERE balansity.is_stuck(since, p_now)
+        WHERE balansity.is_stuck(since, p_now) AND (p_ids IS NULL OR payment_id = ANY (p_ids))
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 
-COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) IS 'Flags what has waited for 3 days, outages aside; returns how many, each counted once.';
+COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) IS 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.';
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -4050,7 +4050,7 @@ REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_stat
 
 REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
@@ -4058,7 +4058,7 @@ REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_rea
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
 
@@ -4076,7 +4076,7 @@ REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, 
 
 REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 

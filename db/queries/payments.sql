@@ -44,14 +44,29 @@ SELECT balansity.forget_refund(:payment_id);
 -- name: settle(payment_id, now)$
 SELECT balansity.settle_payment(:payment_id, :now);
 
--- name: claim_checks(now)
-SELECT payment_id::text FROM balansity.claim_payment_checks(:now) AS due (payment_id);
+-- name: waiting(after, rows)
+-- A page of the payments that wait for the provider.
+SELECT payment_id::text AS key, 0 AS bytes FROM balansity.waiting_payment
+WHERE :after::uuid IS NULL OR payment_id > :after::uuid
+ORDER BY payment_id
+LIMIT :rows;
 
--- name: flag_stuck(now)$
-SELECT balansity.flag_stuck_payments(:now);
+-- name: claim_checks(keys, now)
+SELECT payment_id::text FROM balansity.claim_payment_checks(:now, :keys::uuid[]) AS due (payment_id);
 
--- name: confirm_paid_appointments(now)$
-SELECT balansity.confirm_paid_appointments(:now);
+-- name: flag_stuck(keys, now)$
+SELECT balansity.flag_stuck_payments(:now, :keys::uuid[]);
+
+-- name: unconfirmed(after, rows)
+-- A page of the completed payments whose consultation still waits for one.
+SELECT DISTINCT p.id::text AS key, 0 AS bytes, p.id
+FROM public.payments p JOIN public.appointments a ON a.payment_id = p.id
+WHERE p.status = 'completed' AND a.status = 'pending' AND (:after::uuid IS NULL OR p.id > :after::uuid)
+ORDER BY p.id
+LIMIT :rows;
+
+-- name: confirm_paid_appointments(keys, now)$
+SELECT balansity.confirm_paid_appointments(:now, :keys::uuid[]);
 
 -- name: list_flags()
 -- What a person has to decide, oldest first.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actors.appointments import clean_up, remind, send_appointment_reminders, update_appointment_statuses
+from actors.payments import check_open_payments
 from tests.clinic import Clinic
 from tests.integration.batch_cases import impatient, react, refuse
 
@@ -102,3 +103,19 @@ def test_many_lost_mails_beside_many_ordered_ones_are_given_up(clinic: Clinic, e
     )
     with impatient(environment, "statement_timeout=10s"):
         assert ", 10000 lost mails given up" in clean_up(NOW)
+
+
+def test_a_payment_that_cannot_be_flagged_or_confirmed_holds_up_no_other(clinic: Clinic) -> None:
+    user = clinic.add_user()
+    for _ in range(3):
+        clinic.book(user, NOW + timedelta(days=1), "pending", payment_id=clinic.add_payment(user))
+    clinic.rows("ALTER TABLE public.payments DISABLE TRIGGER USER")
+    clinic.rows("UPDATE public.payments SET status = 'completed'")
+    clinic.rows("ALTER TABLE public.payments ENABLE TRIGGER USER")
+    open_ones = [clinic.add_payment(user) for _ in range(3)]
+    clinic.rows("UPDATE public.payments SET created_at = %s WHERE status <> 'completed'", LONG_AGO)
+    bad = clinic.value("SELECT id::text FROM public.appointments LIMIT 1")
+    refuse(clinic, "public.appointments", f"OLD.id = '{bad}'")
+    refuse(clinic, "balansity.payment_flag", f"NEW.payment_id = '{open_ones[0]}'", events="INSERT")
+    said = "0 asked about, 2 given up, 2 appointments confirmed; 1 skipped: payment {} (RaiseException)"
+    assert check_open_payments(NOW) == said.format(open_ones[0])

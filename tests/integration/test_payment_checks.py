@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-import psycopg2
 import pytest
 
 import settings
 from actors.payments import process_payment, verify_open_payments
 from tests.clinic import Clinic
+from tests.integration.batch_cases import refuse
 from tests.integration.payment_cases import asked_about_until_given_up, payment_of
 from tests.servers.yookassa import YooKassa
 
@@ -113,13 +113,10 @@ def test_without_a_shop_the_job_asks_nobody(clinic: Clinic, shop: YooKassa, envi
 def test_checks_and_their_messages_are_claimed_together_or_not_at_all(clinic: Clinic, shop: YooKassa) -> None:
     payment_of(clinic, shop.add_payment("pending"))
     clinic.rows("UPDATE public.payments SET created_at = created_at - interval '10 minutes'")
-    old = payment_of(clinic, None)
-    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '4 days' WHERE id = %s", old)
-    clinic.rows("ALTER TABLE balansity.payment_flag ADD CONSTRAINT unwilling CHECK (reason <> 'open for 3 days')")
-    with pytest.raises(psycopg2.errors.CheckViolation):
-        verify_open_payments("2026-11-20T10:05:00+00:00")
+    refuse(clinic, "dramatiq.queue", "true", events="INSERT")
+    verify_open_payments("2026-11-20T10:05:00+00:00")
     assert clinic.rows("SELECT FROM dramatiq.queue") == clinic.rows("SELECT FROM balansity.payment_check") == []
-    clinic.rows("ALTER TABLE balansity.payment_flag DROP CONSTRAINT unwilling")
+    clinic.rows("DROP TRIGGER react ON dramatiq.queue")
     verify_open_payments("2026-11-20T10:10:00+00:00")
     assert len(clinic.rows("SELECT FROM dramatiq.queue")) == 1
     assert len(clinic.rows("SELECT FROM balansity.payment_check")) == 1

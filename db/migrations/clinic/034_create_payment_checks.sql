@@ -64,7 +64,7 @@ $$;
 COMMENT ON FUNCTION balansity.is_stuck IS
 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
 
-CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz) RETURNS SETOF uuid
+CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE sql
 SET search_path = ''
 AS $$
@@ -72,17 +72,17 @@ AS $$
     SELECT payment_id, 1, p_now + interval '5 minutes'
     FROM balansity.waiting_payment
     WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
-      AND NOT balansity.is_awaited('yookassa')
+      AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 COMMENT ON FUNCTION balansity.claim_payment_checks IS
-'Claims the checks that are due; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
+'Claims the checks of these payments that are due, of all where p_ids is null; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
 one that was claimed before waits for it.';
 
-CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz) RETURNS bigint
+CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS bigint
 LANGUAGE sql
 SET search_path = ''
 AS $$
@@ -90,13 +90,13 @@ AS $$
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
         SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
         FROM balansity.waiting_payment
-        WHERE balansity.is_stuck(since, p_now)
+        WHERE balansity.is_stuck(since, p_now) AND (p_ids IS NULL OR payment_id = ANY (p_ids))
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 COMMENT ON FUNCTION balansity.flag_stuck_payments IS
-'Flags what has waited for 3 days, outages aside; returns how many, each counted once.';
+'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.';
 
 INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('verify-open-payments', '*/5 * * * *', 'Europe/Moscow');

@@ -1,6 +1,6 @@
 -- Confirms consultations that the trigger of their payment missed.
 
-CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamptz) RETURNS bigint
+CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamptz, p_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = ''
 AS $$
@@ -12,7 +12,7 @@ BEGIN
         SELECT p.*
         FROM public.payments p
         JOIN public.appointments a ON a.payment_id = p.id
-        WHERE p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
+        WHERE p.id = ANY (p_ids) AND p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
         FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
     LOOP
         PERFORM balansity.fulfil_payment(payment, true, p_now);
@@ -23,4 +23,4 @@ BEGIN
     RETURN confirmed;
 END $$;
 COMMENT ON FUNCTION balansity.confirm_paid_appointments IS
-'Confirms consultations that were linked to their payment only after it had completed: its trigger came too early.';
+'Confirms consultations that were linked to one of these payments only after it had completed: its trigger came too early.';
