@@ -20,7 +20,7 @@ def test_the_log_of_a_worker_holds_no_payload_even_in_full_detail(office: Office
         "SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"number": "{ADDRESS}", "surprise": "{ADDRESS}"}}'
     )
     office.query(SEND, f'["{ADDRESS}"]')
-    log = log_of_a_worker_that_stopped(crew.hire(verbose=True), rejected=5)
+    log = log_of_a_worker_that_stopped(crew.hire(verbose=True), rejected=4, queued=1)
     assert ADDRESS not in log
     assert "DEBUG" in log
     assert f"message_dead_lettered queue=quick actor=break_on message_id={failing}" in log
@@ -62,9 +62,9 @@ def test_a_worker_with_wrong_settings_names_them_all_and_ends() -> None:
     assert "REPORT_RETENTION_DAYS: '-1'" in ended.stderr
 
 
-def log_of_a_worker_that_stopped(worker: Worker, rejected: int) -> str:
+def log_of_a_worker_that_stopped(worker: Worker, **states: int) -> str:
     """All that it wrote: a line follows the commit that it tells of."""
-    until(lambda: worker.office.states() == {"rejected": rejected}, "all are dead letters")
+    until(lambda: worker.office.states() == states, "all are dead letters, or wait for a worker that has their actor")
     worker.terminate()
     assert worker.process.wait(timeout=20) == 0
     return worker.office.logged()

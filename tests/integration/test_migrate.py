@@ -171,7 +171,8 @@ def test_the_brokers_migrations_alone_make_a_whole_broker(empty_database: str) -
         cursor.execute("SELECT to_regnamespace('balansity'), to_regclass('public.users')")
         assert cursor.fetchone() == (None, None)
         cursor.execute(
-            "INSERT INTO dramatiq.actor (name, queue_name, pgmq_queue) VALUES ('thank', 'thanks', 'thanks_queue')"
+            "INSERT INTO dramatiq.actor (name, queue_name, signature, pgmq_queue) "
+            "VALUES ('thank', 'thanks', 'thank()', 'thanks_queue')"
         )
         cursor.execute("SELECT dramatiq.furnish_routes()")
         cursor.execute("""SELECT pgmq.send('thanks_queue', '{"to": "anna@example.com"}')""")
@@ -188,7 +189,8 @@ def test_two_that_furnish_a_route_at_once_make_one_queue(empty_database: str) ->
     migrate(empty_database, (BROKER,))
     with psycopg2.connect(empty_database) as conn, conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO dramatiq.actor (name, queue_name, pgmq_queue) VALUES ('thank', 'thanks', 'thanks_queue')"
+            "INSERT INTO dramatiq.actor (name, queue_name, signature, pgmq_queue) "
+            "VALUES ('thank', 'thanks', 'thank()', 'thanks_queue')"
         )
     conn.close()
 
