@@ -56,19 +56,25 @@ class PostgresResults(ResultBackend):
         return Missing if stored is None else self.encoder.decode(bytes(stored))
 
     def _store(self, message_key: str, result: Any, ttl: int) -> None:
+        self._write(message_key, self._encoded(message_key, result), ttl)
+
+    def _write(self, message_key: str, encoded: bytes, ttl: int) -> None:
         with self.pool.transaction() as conn:
-            queries.results.store(conn, message_id=message_key, result=result, ttl=ttl)
+            queries.results.store(conn, message_id=message_key, result=encoded, ttl=ttl)
 
     def _keep(self, message: Any, wrapped: Any, ttl: int) -> None:
         """Store a result; that of a message which runs here is written with the message's end, if that counts."""
         message_key = self.build_message_key(message)
-        try:
-            encoded = self.encoder.encode(wrapped)
-        except (RecursionError, TypeError, ValueError) as error:
-            raise InvalidMessage(f"The result of message {message_key} cannot be stored: {error}") from None
+        encoded = self._encoded(message_key, wrapped)
         if not isinstance(message, Claim):
-            self._store(message_key, encoded, ttl)
+            self._write(message_key, encoded, ttl)
         elif message.outcome and message.outcome.pool.url() == self.pool.url():
             message.outcome.result, message.outcome.result_ttl = encoded, ttl
         elif message.outcome:
-            self._store(message_key, encoded, ttl)  # it has a database of its own
+            self._write(message_key, encoded, ttl)  # it has a database of its own
+
+    def _encoded(self, message_key: str, result: Any) -> bytes:
+        try:
+            return self.encoder.encode(result)
+        except (RecursionError, TypeError, ValueError) as error:
+            raise InvalidMessage(f"The result of message {message_key} cannot be stored: {error}") from None

@@ -205,3 +205,10 @@ def test_results_outlive_the_broker_that_stored_them(
     other = PostgresBroker(pool)
     assert other.get_results_backend().get_result(message) == 5
     assert states(connection) == {"done": 1}
+
+
+def test_a_result_that_somebody_stored_by_hand_is_returned_as_it_is(broker: PostgresBroker, arithmetic: Any) -> None:
+    """As code that is older than wrapped results does it."""
+    backend, message = broker.get_results_backend(), arithmetic["add"].message(2, 3)
+    backend._store(backend.build_message_key(message), 42, 10_000)
+    assert backend.get_result(message) == 42
