@@ -1,6 +1,10 @@
 """A pool and its workers find the server that takes writes, wherever it is now."""
 
+import os
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -8,10 +12,12 @@ from psycopg2.extensions import parse_dsn
 
 from db import queries
 from db.connection import Pool
-from db.migrate import migrate, pending
+from db.migrate import BROKER, migrate, pending
 from errors import DatabaseError
+from tests.faults.crew import Crew, Office
 from tests.servers import own_postgres
 from tests.servers.own_postgres import OwnServer
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -79,3 +85,35 @@ def test_a_standby_that_takes_over_is_no_restored_database(primary: OwnServer) -
             assert queries.deliveries.notice_restore(conn) is False
             assert queries.deliveries.note_restore(conn, restored_to=None)  # it takes writes
         pool.closeall()
+
+
+def test_what_a_worker_holds_through_a_failover_ends_at_the_new_primary(
+    primary: OwnServer, standby: OwnServer, tmp_path: Path
+) -> None:
+    migrate(primary.url, [BROKER])
+    office = Office(both(primary, standby), tmp_path)
+    office.side_door = standby.url
+    crew = Crew(office)
+    actors = ("finish_after_gate", "retry_after_gate", "fail_after_gate", "pipe_after_gate")
+    successor = office.message("count", 1).asdict()
+    try:
+        worker = crew.hire(threads=4)
+        for actor in actors:
+            options: dict[str, Any] = {"pipe_target": successor} if "pipe" in actor else {}
+            office.send(actor, actor, max_retries=1, **options)
+        until(lambda: office.states() == {"consumed": 4}, "it runs all four, and the standby knows")
+        with primary.away():
+            gate = office.open_gate()
+            until(lambda: {*actors} <= {*worker.did()}, "they end while no server takes writes")
+            until(lambda: "database_lost" in office.logged(), "the worker notices")
+            standby.promote()
+            office.send("count", 2)
+            until(lambda: office.states() == {"done": 4, "rejected": 2}, "each has its end at the new primary")
+            os.close(gate)
+            worker.kill()
+        did = Counter(worker.did())
+        assert {actor: did[actor] for actor in actors} == {actor: 1 + (actor == "retry_after_gate") for actor in actors}
+        assert did["1"] == did["2"] == 1
+    finally:
+        crew.dismiss()
+        office.broker.close()
