@@ -12,10 +12,11 @@ import psycopg2
 from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.message import Message
+from psycopg2.errorcodes import QUERY_CANCELED
 
 from db import queries
 from db.connection import Connection
-from db.trouble import is_lost
+from db.trouble import is_lost, passes
 from errors import InvalidMessage
 from log import EventLogger, first_line
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
@@ -30,6 +31,7 @@ POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not rin
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
 SOON = 10_000  # milliseconds; a retry so soon is looked for at its time, a later one at the next poll
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
+BRIDGED_SINGLY = 256  # messages of a batch that failed, or so many as that pause lets
 EVENTS = {"finish": None, "retry": "message_retried", "reject": "message_dead_lettered"}
 
 events = EventLogger(__name__)
@@ -165,13 +167,35 @@ class PostgresConsumer(Consumer):
                     raise
                 # Without pgmq: the acks of what ran, and what was sent straight here, must not wait for it.
                 self._tell("bridge_failed", error)
-                self.bridge_at = time.monotonic() + BRIDGE_PAUSE_SECONDS
+                if not self._bridge_singly(conn, route, error):
+                    self.bridge_at = time.monotonic() + BRIDGE_PAUSE_SECONDS
                 return self._ask(conn, done, limit, after, None)
             if route:
                 self.trouble = ""
             if limit and not rows:
                 self._expect_next(conn, route)
             return rows
+
+    def _bridge_singly(self, conn: Connection, route: Route, error: psycopg2.Error) -> bool:
+        """Move one by one what could not be moved together; whether that led to anything."""
+        if passes(error) and error.pgcode != QUERY_CANCELED:  # that was our time limit: the batch may be too large
+            return False
+        try:
+            moved, refused = queries.broker.bridge_singly(
+                conn,
+                queue=self.queue_name,
+                pgmq_queue=route.pgmq_queue,
+                actor=route.actor_name,
+                limit=BRIDGED_SINGLY,
+                patience_seconds=BRIDGE_PAUSE_SECONDS,
+            )
+        except psycopg2.Error as another:
+            if is_lost(another):
+                raise
+            return False
+        if refused:
+            events.error("pgmq_messages_refused", queue=self.queue_name, pgmq_queue=route.pgmq_queue, count=refused)
+        return bool(moved or refused)
 
     def _expect_next(self, conn: Connection, route: Route | None) -> None:
         """Remember when the next delayed message falls due, where that is before an idle worker would look again."""

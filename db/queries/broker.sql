@@ -5,6 +5,11 @@
 SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
+-- name: bridge_singly(queue, pgmq_queue, actor, limit, patience_seconds)^
+-- Move pgmq messages one by one that cannot be moved together; how many were moved, and how many refused.
+SELECT moved, refused
+FROM dramatiq.bridge_singly(:queue, :pgmq_queue, :actor, :limit, :patience_seconds * interval '1 second');
+
 -- name: next_due(queue, pgmq_queue)$
 -- In how many seconds the next message of a queue falls due that is delayed, here or in the pgmq queue that feeds it.
 SELECT dramatiq.next_due(:queue, :pgmq_queue);

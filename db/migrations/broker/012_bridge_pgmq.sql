@@ -10,7 +10,8 @@ COMMENT ON FUNCTION dramatiq.priority_of IS
 'The priority that a pgmq message carries, 0 where it carries none that is a number.';
 
 CREATE FUNCTION dramatiq.bridge(
-    p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer
+    p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,
+    p_only bigint DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -31,17 +32,18 @@ BEGIN
     EXECUTE format(
         'WITH urgent AS (
              SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
-             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp()
+             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
              ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          ), others AS (
              SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
-             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp()
+             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
              ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          )
          SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at),
                 array_agg(greatest(due_at, enqueued_at))
          FROM (TABLE urgent UNION ALL TABLE others) AS visible',
-        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL)
+        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
+        'AND msg_id = ' || p_only)
     INTO ids, messages, times, due USING p_limit;
     IF ids IS NULL THEN
         RETURN;
@@ -84,4 +86,53 @@ COMMENT ON FUNCTION dramatiq.bridge IS
 'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
 at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
 others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
-What cannot be a message becomes a dead letter with its reason.';
+What cannot be a message becomes a dead letter with its reason. p_only: that message and no other.';
+
+CREATE FUNCTION dramatiq.bridge_singly(
+    p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval,
+    OUT moved bigint, OUT refused bigint
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    source text := format('pgmq.%I', 'q_' || p_pgmq_queue);
+    began timestamptz := clock_timestamp();
+    id bigint;
+BEGIN
+    moved := 0;
+    refused := 0;
+    FOR id IN EXECUTE format('SELECT msg_id FROM %s WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1', source)
+        USING p_limit
+    LOOP
+        BEGIN
+            PERFORM dramatiq.bridge(NULL, p_queue, p_pgmq_queue, p_actor, 1, 0, id);
+            moved := moved + 1;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception
+                       OR internal_error THEN
+            PERFORM dramatiq.refuse_bridged(p_queue, p_pgmq_queue, id, SQLERRM);
+            refused := refused + 1;
+        END;
+        EXIT WHEN clock_timestamp() > began + p_patience;
+    END LOOP;
+    PERFORM dramatiq.ring(ARRAY[p_queue]);
+END $$;
+COMMENT ON FUNCTION dramatiq.bridge_singly IS
+'Moves messages that cannot be moved together, one by one for p_patience: a batch that is too large, or has one among it
+that the table refuses. That one is taken out of the way; an error that speaks of no message is raised.';
+
+CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
+    INSERT INTO dramatiq.queue (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
+    VALUES (gen_random_uuid(), p_queue, 'rejected', '{}', p_pgmq_queue, p_msg_id,
+            format('Message %s of pgmq queue %s, which its archive keeps, could not be moved: %s',
+                   p_msg_id, p_pgmq_queue, p_why));
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception
+               OR internal_error THEN
+    EXECUTE format('UPDATE pgmq.%I SET vt = clock_timestamp() + interval ''1 hour'' WHERE msg_id = $1',
+                   'q_' || p_pgmq_queue)
+    USING p_msg_id;
+END $$;
+COMMENT ON FUNCTION dramatiq.refuse_bridged IS
+'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
+waits in pgmq for an hour.';
