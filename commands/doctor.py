@@ -233,6 +233,16 @@ def _old_jobs(conn: Connection) -> Finding:
     return Finding("good", "Old pg_cron jobs beside ours: none that this role can see")
 
 
+def _time_zone(conn: Connection) -> Finding:
+    zone = settings.current().time_zone.key
+    try:
+        queries.doctor.clinics_time(conn, zone=zone)
+    except psycopg2.DataError:
+        remedy = "Set TIME_ZONE to a name that both know, or give the server newer time zones."
+        return Finding("bad", f"The database knows no time zone {zone}: days cannot be counted.", remedy)
+    return Finding("good", f"The database knows the clinic's time zone, {zone}.")
+
+
 def _events(conn: Connection) -> Finding:
     zone = settings.current().time_zone.key
     what = f"Analytics events on a day that is not theirs in {zone}"
@@ -297,6 +307,7 @@ LOOKS = (
     _schedule,
     _clock,
     _old_jobs,
+    _time_zone,
     _events,
     _providers,
     _sleepers,

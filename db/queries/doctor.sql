@@ -85,6 +85,10 @@ SELECT count(*) FROM balansity.delivery WHERE state IN ('failed', 'unknown') AND
 -- Payments that wait for a person.
 SELECT count(*) FROM balansity.payment_flag WHERE resolved_at IS NULL;
 
+-- name: clinics_time(zone)$
+-- What the clinic's clocks say.
+SELECT (now() AT TIME ZONE :zone)::text;
+
 -- name: misplaced_events(zone)$
 -- How many analytics events stand on the day of another time zone.
 SELECT balansity.misplaced_events(:zone);

@@ -103,6 +103,13 @@ def test_a_job_is_late_ten_minutes_after_a_slot_that_nobody_planned(
     assert is_late(schedule, "UTC", datetime.fromisoformat(f"2026-11-25T{planned_until}Z"), now) == late
 
 
+def test_doctor_tells_of_a_time_zone_that_only_python_knows(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TIME_ZONE", "localtime")  # Debian's own
+    settings.current.cache_clear()
+    findings = json.loads(balansity("doctor", "--json").output)
+    assert "The database knows no time zone localtime: days cannot be counted." in [each["what"] for each in findings]
+
+
 def test_doctor_names_late_jobs(environment: pytest.MonkeyPatch, connection: Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
