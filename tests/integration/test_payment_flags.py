@@ -51,7 +51,7 @@ def test_less_than_the_price_confirms_nothing_that_metadata_names_and_is_flagged
     appointment = clinic.book(user, TOMORROW, "pending")
     payment = clinic.add_payment(user, {"appointment_id": appointment}, amount="4999.99")
     clinic.set_payment(payment, "completed")
-    clinic.rows("SELECT balansity.confirm_paid_appointments(now())")
+    clinic.rows("SELECT balansity.confirm_paid_appointments(now(), ARRAY(SELECT id FROM public.payments))")
     assert clinic.appointment(appointment) == ("pending", None)
     assert clinic.flags(payment) == ["paid 4999.99, but what metadata names costs 5000.00"]
 
@@ -85,7 +85,7 @@ def test_another_currency_does_not_confirm_what_is_linked_before_or_after(clinic
     for payment in payments:
         clinic.set_payment(payment, "completed")
     after = clinic.book(user, TOMORROW, "pending", payment_id=payments[1])
-    assert clinic.value("SELECT balansity.confirm_paid_appointments(now())") == 0
+    assert clinic.value("SELECT balansity.confirm_paid_appointments(now(), ARRAY(SELECT id FROM public.payments))") == 0
     assert [clinic.appointment(each)[0] for each in (before, after)] == ["pending", "pending"]
     assert [clinic.flags(payment) for payment in payments] == [["paid in UZS, but prices are in RUB"]] * 2
 
@@ -148,7 +148,7 @@ def test_nothing_takes_effect_after_such_a_change_before_a_person_has_decided(cl
     appointment = clinic.book(user, TOMORROW, "pending", payment_id=refunded)
     clinic.set_payment(paid, "pending", "failed")
     clinic.set_payment(refunded, "completed")
-    clinic.rows("SELECT balansity.confirm_paid_appointments(now())")
+    clinic.rows("SELECT balansity.confirm_paid_appointments(now(), ARRAY(SELECT id FROM public.payments))")
     for payment in (paid, refunded):
         clinic.rows("SELECT balansity.settle_payment(%s, now())", payment)
     assert (clinic.payment_mails(), clinic.events()) == ([], [])

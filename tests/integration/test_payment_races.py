@@ -127,7 +127,7 @@ def test_a_late_link_is_confirmed_without_waiting_for_whoever_is_changing_anothe
     site = Clinic(connect())
     site.connection.autocommit = False
     site.rows("UPDATE public.appointments SET notes = 'окно' WHERE id = %s", held)
-    assert clinic.value("SELECT balansity.confirm_paid_appointments(now())") == 1
+    assert clinic.value("SELECT balansity.confirm_paid_appointments(now(), ARRAY(SELECT id FROM public.payments))") == 1
     site.connection.commit()
     assert [clinic.appointment(each)[0] for each in (held, free)] == ["pending", "confirmed"]
-    assert clinic.value("SELECT balansity.confirm_paid_appointments(now())") == 1
+    assert clinic.value("SELECT balansity.confirm_paid_appointments(now(), ARRAY(SELECT id FROM public.payments))") == 1
