@@ -17,22 +17,19 @@ from psycopg2.errorcodes import QUERY_CANCELED
 from db import queries
 from db.connection import Connection
 from db.trouble import is_lost, passes
-from errors import InvalidMessage
 from log import EventLogger, first_line
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
 from messaging.claim import Claim
 from messaging.process import Process
 from messaging.pulse import MOST_RESCUES
 from messaging.routes import Route
+from messaging.settlement import Settlement
 
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
-INTERRUPTED_DELAY = 1_000  # milliseconds before a message runs again whose ending the database missed
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
-SOON = 10_000  # milliseconds; a retry so soon is looked for at its time, a later one at the next poll
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
 BRIDGED_SINGLY = 256  # messages of a batch that failed, or so many as that pause lets
-EVENTS = {"finish": None, "retry": "message_retried", "reject": "message_dead_lettered"}
 
 events = EventLogger(__name__)
 
@@ -53,6 +50,7 @@ class PostgresConsumer(Consumer):
         self.timeout_seconds = timeout_seconds
         self.claims = process.claims[queue_name]
         self.appetite = self.claims.appetite = Appetite(threads, exchanged_at=time.monotonic())
+        self.settlement = Settlement(process, self.claims)
         self.ready: deque[Claim] = deque()
         self.trouble = ""  # what the database said last that was no answer
         self.bridge_at = 0.0
@@ -74,26 +72,13 @@ class PostgresConsumer(Consumer):
 
     def ack(self, message: Any) -> None:
         """Note that a message is done; called by worker threads, written with the next exchange."""
-        if not self._is_claim(message) or message.handed_back:
-            return
-        if message.interrupted:
-            self._settle_now("retry", message, options=None, delay=INTERRUPTED_DELAY, error=message.failure())
-        elif message.retry_delay is not None:
-            self._end("retry", message, delay=message.retry_delay)
-        elif message.outcome and not message.outcome.is_empty:
-            self._settle_now("finish", message)
-        else:
-            self.claims.settle(message)
+        if self._is_claim(message) and not message.handed_back:
+            self.settlement.ack(message)
 
     def nack(self, message: Any) -> None:
         """Make a message a dead letter; called by worker threads."""
-        if not self._is_claim(message):
-            return
-        self.claims.start(message)  # one for an unknown actor comes here without having started
-        if message.interrupted:
-            self.ack(message)
-        else:
-            self._end("reject", message)
+        if self._is_claim(message):
+            self.settlement.nack(message)
 
     def requeue(self, messages: Any) -> None:
         """Hand back what has not started, as Dramatiq asks at shutdown."""
@@ -272,37 +257,6 @@ class PostgresConsumer(Consumer):
             aside = [claim.message_id for claim in strange]  # the next audit frees them, and they come here again
         events.info("messages_set_aside", queue=self.queue_name, count=len(aside))
         return [claim for claim in claims if claim.message_id not in aside]
-
-    def _end(self, how: str, claim: Claim, **arguments: Any) -> None:
-        """Retry or reject with the claim's new options; one that cannot be stored ends as a dead letter."""
-        reason = claim.failure()
-        try:
-            options = claim.new_options()
-        except InvalidMessage as error:
-            self._settle_now("reject", claim, options=None, error=f"{reason}\n{error}")
-        else:
-            self._settle_now(how, claim, options=options, error=reason, **arguments)
-
-    def _settle_now(self, how: str, claim: Claim, **arguments: Any) -> None:
-        """Settle a claim with what its run caused; a lost connection is raised, so that Dramatiq tries again."""
-        try:
-            ours = self.process.settle(how, claim, **arguments)
-        except psycopg2.Error as error:
-            how, claim.outcome = "reject", None
-            ours = self._reject_plainly(claim, f"It could not be settled: {first_line(error)}")
-        if how == "retry" and arguments["delay"] <= SOON:
-            self.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
-        claim.written = True
-        self.claims.settle(claim)
-        if event := EVENTS[how] if ours else "claim_was_taken_over":
-            events.info(event, queue=self.queue_name, actor=claim.actor_name, message_id=claim.message_id)
-
-    def _reject_plainly(self, claim: Claim, reason: str) -> bool:
-        try:
-            return self.process.settle("reject", claim, options=None, error=reason)
-        except psycopg2.Error as error:  # somebody's trigger, perhaps: until that is mended, this thread tries again
-            events.error("message_cannot_be_settled", message_id=claim.message_id, error=first_line(error))
-            raise BrokerConnectionError(first_line(error)) from error
 
     def _wait_out(self, error: psycopg2.Error) -> None:
         self._tell("database_lost" if is_lost(error) else "exchange_failed", error)

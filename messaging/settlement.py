@@ -1,0 +1,77 @@
+"""How a claim's end is written: with the next exchange, or at once where something else is written with it."""
+
+import time
+from typing import Any
+
+import psycopg2
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+
+from errors import InvalidMessage
+from log import EventLogger, first_line
+from messaging.claim import Claim
+from messaging.claims import Claims
+from messaging.process import Process
+
+INTERRUPTED_DELAY = 1_000  # milliseconds before a message runs again whose ending the database missed
+SOON = 10_000  # milliseconds; a retry so soon is looked for at its time, a later one at the next poll
+EVENTS = {"finish": None, "retry": "message_retried", "reject": "message_dead_lettered"}
+
+events = EventLogger(__name__)
+
+
+class Settlement:
+    """Settles one queue's claims; worker threads call it, and try again where it raises that the database is away."""
+
+    def __init__(self, process: Process, claims: Claims) -> None:
+        self.process = process
+        self.claims = claims
+
+    def ack(self, claim: Claim) -> None:
+        """Write that a run is over: done, or to be tried again as a hook has asked."""
+        if claim.interrupted:
+            self._write("retry", claim, options=None, delay=INTERRUPTED_DELAY, error=claim.failure())
+        elif claim.retry_delay is not None:
+            self._end("retry", claim, delay=claim.retry_delay)
+        elif claim.outcome and not claim.outcome.is_empty:
+            self._write("finish", claim)
+        else:
+            self.claims.settle(claim)
+
+    def nack(self, claim: Claim) -> None:
+        """Write that a message is given up."""
+        self.claims.start(claim)  # one for an unknown actor comes here without having started
+        if claim.interrupted:
+            self.ack(claim)
+        else:
+            self._end("reject", claim)
+
+    def _end(self, how: str, claim: Claim, **arguments: Any) -> None:
+        """Retry or reject with the claim's new options; one that cannot be stored ends as a dead letter."""
+        reason = claim.failure()
+        try:
+            options = claim.new_options()
+        except InvalidMessage as error:
+            self._write("reject", claim, options=None, error=f"{reason}\n{error}")
+        else:
+            self._write(how, claim, options=options, error=reason, **arguments)
+
+    def _write(self, how: str, claim: Claim, **arguments: Any) -> None:
+        """Write the end with what the run caused; a lost connection is raised, so that Dramatiq tries again."""
+        try:
+            ours = self.process.settle(how, claim, **arguments)
+        except psycopg2.Error as error:
+            how, claim.outcome = "reject", None
+            ours = self._reject_plainly(claim, f"It could not be settled: {first_line(error)}")
+        if how == "retry" and arguments["delay"] <= SOON:
+            self.claims.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
+        claim.written = True
+        self.claims.settle(claim)
+        if event := EVENTS[how] if ours else "claim_was_taken_over":
+            events.info(event, queue=claim.queue_name, actor=claim.actor_name, message_id=claim.message_id)
+
+    def _reject_plainly(self, claim: Claim, reason: str) -> bool:
+        try:
+            return self.process.settle("reject", claim, options=None, error=reason)
+        except psycopg2.Error as error:  # somebody's trigger, perhaps: until that is mended, this thread tries again
+            events.error("message_cannot_be_settled", message_id=claim.message_id, error=first_line(error))
+            raise BrokerConnectionError(first_line(error)) from error
