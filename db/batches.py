@@ -17,7 +17,7 @@ import psycopg2
 
 from db import queries
 from db.connection import Connection
-from db.trouble import is_servers, passes
+from db.trouble import is_lost, is_servers, passes
 from errors import DatabaseError
 from log import EventLogger, first_line
 
@@ -25,6 +25,7 @@ ROWS = 5_000  # of a batch, at most, and of a page of keys
 BYTES = 16 * 2**20  # of a batch's rows as they lie on disk, unless one row alone has more
 SLOW_SECONDS = 5  # a batch that took so long is not followed by a larger one
 PAUSES = (0, 1, 2, 4, 8, 15, 30)  # seconds between the tries while the server is away: a minute, which a failover takes
+ENDINGS = 2  # of its connection, while the server takes others: then they are the batch's doing
 TRIES = 3  # for a single row, where what is in its way may pass
 MOST_SKIPPED = 1_000  # rows: after so many it is no fault of theirs
 MOST_NAMED = 5  # in a run's outcome; the log names all
@@ -33,9 +34,8 @@ events = EventLogger(__name__)
 
 T = TypeVar("T")
 Transaction = Callable[[], AbstractContextManager[Connection]]
-Page = Callable[
-    ..., Iterable["Row"]
-]  # a query: the `rows` next ones after the key `after` (and the time `at`, in its order)
+# A query: the `rows` next ones after the key `after` (and the time `at`, in its order).
+Page = Callable[..., Iterable["Row"]]
 Work = Callable[[Connection, list[Any]], Mapping[str, int]]  # does the rows of these keys, and counts what it did
 
 
@@ -117,7 +117,8 @@ class Batches:
             batch = self._cut(waiting)
             began = time.monotonic()
             try:
-                self.done.counts += Counter(patiently(lambda: self._work_on(batch)))  # noqa: B023 - called at once
+                reaches = self._reaches if len(batch) > 1 else lambda: False
+                self.done.counts += Counter(patiently(lambda: self._work_on(batch), reaches))  # noqa: B023 - called at once
             except psycopg2.Error as error:
                 if len(batch) > 1:
                     self.rows = len(batch) // 2
@@ -163,6 +164,15 @@ class Batches:
                     raise
             time.sleep(1)
 
+    def _reaches(self) -> bool:
+        """Whether the server takes connections."""
+        try:
+            with self.transaction() as conn:
+                queries.batches.limit_waiting(conn)
+        except psycopg2.Error:
+            return False
+        return True
+
 
 def work_through(transaction: Transaction, kind: str, page: Page, work: Work, **how: Any) -> Done:
     """Do `work` on every row that `page` finds, as `Batches` does and says."""
@@ -199,13 +209,18 @@ def hexadecimal(key: bytes) -> str:
     return bytes(key).hex()
 
 
-def patiently(call: Callable[[], T]) -> T:
-    """Call, and again after each pause while the server is away."""
+def patiently(call: Callable[[], T], reaches: Callable[[], bool] = lambda: False) -> T:
+    """Call, and again after each pause while the server is away; but not where it `reaches` the server in between.
+
+    A time limit for transactions ends the connection, as a crash does, and psycopg2 is told no more of it.
+    """
+    endings = 0
     for pause in PAUSES:
         try:
             return call()
         except psycopg2.Error as error:
-            if not is_servers(error):
+            endings += is_lost(error) and reaches()
+            if not is_servers(error) or endings == ENDINGS:
                 raise
             events.warning("database_lost", seconds=pause, error=first_line(error))
         time.sleep(pause)
