@@ -90,7 +90,14 @@ Absence = Callable[[OwnServer], AbstractContextManager[None]]
 ABSENCES: dict[str, Absence] = {"stopped": OwnServer.away, "read-only": trouble.read_only}
 
 
-@pytest.mark.parametrize(("absence", "answers"), [("stopped", []), ("read-only", []), ("stopped", [BUSY] * MAILS)])
+@pytest.mark.parametrize(
+    ("absence", "answers"),
+    [
+        ("stopped", []),
+        pytest.param("read-only", [], marks=pytest.mark.heavy),
+        pytest.param("stopped", [BUSY] * MAILS, marks=pytest.mark.heavy),
+    ],
+)
 def test_answers_are_kept_until_they_are_written(
     own_server: OwnServer, office: Office, absence: str, answers: list[Reply]
 ) -> None:

@@ -78,8 +78,9 @@ def servers(processes: Iterable[psutil.Process]) -> bool:
     return bool(names) and all("postgres" in name for name in names)
 
 
-def test_the_demonstration_sees_every_effect_once_and_again_on_the_same_folder(folder: Path) -> None:
-    for _ in range(2):
+@pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.heavy)])
+def test_the_demonstration_sees_every_effect_once_and_again_on_the_same_folder(folder: Path, runs: int) -> None:
+    for _ in range(runs):
         done = subprocess.run(
             [sys.executable, "-m", "cli", "demo", "--json", "--folder", folder],
             cwd=settings.ROOT,

@@ -54,7 +54,14 @@ def clock_steps(_: OwnServer, office: Office) -> None:
             time.sleep(0.2)
 
 
-@pytest.mark.parametrize("happens", [commits_stall, server_freezes, clock_steps])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        commits_stall,
+        pytest.param(server_freezes, marks=pytest.mark.heavy),
+        pytest.param(clock_steps, marks=pytest.mark.heavy),
+    ],
+)
 def test_nobody_is_given_up_and_a_killed_worker_is_rescued(
     own_server: OwnServer, office: Office, crew: Crew, happens: Trouble
 ) -> None:
