@@ -107,7 +107,14 @@ def test_the_demonstration_sees_every_effect_once_and_again_on_the_same_folder(f
         assert processes_of(folder) == []
 
 
-@pytest.mark.parametrize("moment", ["the whole job, once", "workers and scheduler run", "An old check-up is given up"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "the whole job, once",
+        pytest.param("workers and scheduler run", marks=pytest.mark.heavy),
+        "An old check-up is given up",
+    ],
+)
 def test_ctrl_c_leaves_no_process_behind(folder: Path, moment: str) -> None:
     process = start("demo", "--folder", str(folder))
     read_until(process, moment)
@@ -180,6 +187,7 @@ def test_a_closed_terminal_stops_up(folder: Path) -> None:
     assert processes_of(folder) == []
 
 
+@pytest.mark.heavy
 def test_a_closed_terminal_stops_the_demonstration(folder: Path) -> None:
     process = start("demo", "--folder", str(folder))
     read_until(process, "workers and scheduler run")
