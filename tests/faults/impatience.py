@@ -1,7 +1,6 @@
-"""Imported before a worker's actors: it takes silence for death as soon as SILENCE_SECONDS says, not after 12 s, and
-looks as often for claims that nobody runs.
+"""Imported before a worker's actors: it takes silence for death as soon as SILENCE_SECONDS says, not after 12 s.
 
-Where ANSWER_SECONDS is set, it waits for no provider's answer longer than that.
+It looks as often for claims that nobody runs. Where ANSWER_SECONDS is set, it waits for no provider's answer longer.
 """
 
 import os
