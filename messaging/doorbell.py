@@ -57,7 +57,8 @@ class Doorbell:
         if self.listening:
             number = next(self.numbers)
             queries.broker.try_bell(conn, channel=self.own_channel, number=number)
-            self.tried = (number, time.monotonic())
+            if not self.tried or self.tried[0] <= self.heard:  # else the one before is still to be heard
+                self.tried = (number, time.monotonic())
 
     def turns_out_deaf(self, patience_seconds: float) -> bool:
         """Whether a trial was not heard for so long, where the one before was; it listens anew then."""

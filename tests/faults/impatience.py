@@ -1,6 +1,6 @@
 """Imported before a worker's actors: it takes silence for death as soon as SILENCE_SECONDS says, not after 12 s.
 
-It looks as often for claims that nobody runs. Where ANSWER_SECONDS is set, it waits for no provider's answer longer.
+Where ANSWER_SECONDS is set, it waits for no provider's answer longer.
 """
 
 import os
@@ -8,8 +8,7 @@ import os
 from broker import broker
 from gateways import http
 from gateways.mail import smtp
-from messaging import consumer
 
-broker.pulse.silence_seconds = consumer.AUDIT_SECONDS = float(os.environ["SILENCE_SECONDS"])
+broker.pulse.silence_seconds = float(os.environ["SILENCE_SECONDS"])
 if seconds := os.environ.get("ANSWER_SECONDS"):
     http.ANSWER_SECONDS = smtp.TIMEOUT_SECONDS = smtp.CONTENT_SECONDS = int(seconds)
