@@ -191,7 +191,7 @@ BEGIN
     VALUES (p_message_id, p_provider, coalesce(p_deadline, 'infinity'))
     ON CONFLICT (message_id, provider) DO UPDATE SET deadline = excluded.deadline
     RETURNING * INTO mine;
-    IF known.next_probe_at <= present THEN
+    IF known.next_probe_at <= present OR known.state = 'probing' AND known.probe = p_message_id THEN
         UPDATE balansity.provider_state SET state = 'probing', probe = p_message_id, next_probe_at = present + lost
         WHERE provider = p_provider;
         UPDATE balansity.held_message SET probes = probes + 1 WHERE message_id = p_message_id AND provider = p_provider;
@@ -211,7 +211,8 @@ END $$;
 COMMENT ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) IS 'Whether a message may call a provider: NULL if so, as its probe where the provider is away and it is time for one. Else
 the message is held, and this is how long: the first in the line of deadlines comes for the next probe, the others a
 little later each, in case it is lost; each in time to be superseded. Who has probed in vain stands behind all who have
-not: one message that the provider will never have must not be the only one to ask for all. Where a provider is unheard of
+not: one message that the provider will never have must not be the only one to ask for all. One that is the probe already and
+asks again was rescued from a worker that died with it, and is the probe anew. Where a provider is unheard of
 (024), what has little time left goes all the same: it may be that only its events are lost.';
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
@@ -1768,7 +1769,8 @@ DECLARE
 BEGIN
     UPDATE balansity.provider_state
     SET state = 'probing', probe = p_message_id, next_probe_at = present + interval '3 minutes'
-    WHERE provider = p_provider AND state IN ('away', 'probing') AND next_probe_at <= present
+    WHERE provider = p_provider AND state IN ('away', 'probing')
+      AND (next_probe_at <= present OR state = 'probing' AND probe = p_message_id)
       AND NOT EXISTS (
           SELECT FROM balansity.held_message
           WHERE provider = p_provider AND message_id <> p_message_id AND deadline > present

@@ -88,6 +88,20 @@ def test_who_is_not_the_probe_does_not_end_it(undone: Connection) -> None:
     assert hold(undone, other) is None
 
 
+@pytest.mark.parametrize(
+    "query", ["SELECT balansity.take_probe('smtp', %s)", "SELECT balansity.ask_for_provider('smtp', %s, NULL) IS NULL"]
+)
+def test_a_probe_whose_worker_died_probes_anew_when_it_is_rescued(undone: Connection, query: str) -> None:
+    """Nobody would ask for three minutes, else: the probe counts as under way."""
+    ask(undone, FAIL)
+    ask(undone, PROBE_NOW)
+    probe, other = enqueue(undone), enqueue(undone)
+    assert ask(undone, query, probe) == [(True,)]
+    assert ask(undone, query, other) == [(False,)], "one at a time"
+    ask(undone, "DELETE FROM balansity.held_message WHERE message_id = %s", other)
+    assert ask(undone, query, probe) == [(True,)]
+
+
 def test_messages_past_their_deadline_hold_up_nobodys_probe(undone: Connection) -> None:
     ask(undone, FAIL)
     late = [enqueue(undone) for _ in range(3)]
