@@ -1,5 +1,6 @@
 """The doorbell hears what rings, and notices when it has gone deaf."""
 
+import time
 from collections.abc import Callable
 
 from psycopg2.extensions import quote_ident
@@ -50,6 +51,21 @@ def test_a_bell_whose_session_was_reset_is_found_deaf_once_and_hears_again(
     bell.try_out(other)
     until(lambda: bell.rung(connection) == set() and not bell.deaf)
     assert not bell.turns_out_deaf(0)
+
+
+def test_a_later_trial_does_not_hide_that_an_earlier_one_was_not_heard(
+    connection: Connection, connect: Connect
+) -> None:
+    """Every consumer of a process rings, oftener than a trial may take."""
+    bell, other = Doorbell(), connect()
+    bell.listen(connection, ["tea"])
+    run(connection, "UNLISTEN *")
+    bell.try_out(other)
+    patience = 0.2
+    rung_at = time.monotonic()
+    until(lambda: time.monotonic() > rung_at + patience)
+    bell.try_out(other)
+    assert bell.turns_out_deaf(patience)
 
 
 def test_another_connection_is_not_judged_by_the_trials_of_the_last(connection: Connection, connect: Connect) -> None:
