@@ -41,7 +41,8 @@ class CountedGroups(GroupCallbacks):
     def after_process_message(
         self, broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        if isinstance(message, Claim) and message.outcome and exception is None:
-            message.outcome.group = message.options.get("group_completion_uuid")
+        group = message.options.get("group_completion_uuid")
+        if group and exception is None and isinstance(message, Claim) and message.outcome:
+            message.outcome.group = group
             with self.intake.collecting(message.outcome.callbacks):
                 super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]

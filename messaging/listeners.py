@@ -74,29 +74,36 @@ class Listeners(dict[str, list[Middleware]]):
         claim.outcome = Outcome(self.intake.pool)
         with self.intake.collecting(claim.outcome.sent):
             for middleware in reversed(self[hook]):
-                self._tell(broker, middleware, hook, claim, **results)
+                try:
+                    getattr(middleware, hook)(broker, claim, **results)
+                except Exception as error:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
+                    _note(error, middleware, claim)
             if results.get("exception") and claim.retry_delay is None and not claim.interrupted:
                 claim.fail()  # type: ignore[no-untyped-call]
             if claim.failed:
-                for middleware in self["after_nack"]:
-                    if isinstance(middleware, Results) and isinstance(middleware.backend, PostgresResults):
-                        self._tell(broker, middleware, "after_nack", claim)
+                self._keep_failure(broker, claim)
         if claim.interrupted:
             claim.outcome = None
 
-    def _tell(self, broker: Any, middleware: Middleware, hook: str, claim: Claim, **results: Any) -> None:
-        try:
-            getattr(middleware, hook)(broker, claim, **results)
-        except BrokerConnectionError:
-            claim.interrupted = True
-        except InvalidMessage as error:
-            claim.fail()  # type: ignore[no-untyped-call]
-            claim.stuff_exception(error)  # type: ignore[no-untyped-call]
-        except Exception as error:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
-            if isinstance(error, psycopg2.Error) and passes(error):
-                claim.interrupted = True
-            else:
-                events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
+    def _keep_failure(self, broker: Any, claim: Claim) -> None:
+        """Let results be told of the failure before the nack, with which theirs is written."""
+        for middleware in self["after_nack"]:
+            if isinstance(middleware, Results) and isinstance(middleware.backend, PostgresResults):
+                try:
+                    middleware.after_nack(broker, claim)
+                except Exception as error:  # noqa: BLE001 - as above
+                    _note(error, middleware, claim)
+
+
+def _note(error: Exception, middleware: Middleware, claim: Claim) -> None:
+    """What it means for a message that a hook failed."""
+    if isinstance(error, InvalidMessage):
+        claim.fail()  # type: ignore[no-untyped-call]
+        claim.stuff_exception(error)  # type: ignore[no-untyped-call]
+    elif isinstance(error, BrokerConnectionError) or (isinstance(error, psycopg2.Error) and passes(error)):
+        claim.interrupted = True
+    else:
+        events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
 
 
 def _counting(kin: list[Middleware]) -> Middleware | None:
