@@ -97,8 +97,8 @@ def remind(now: datetime) -> str:
     return f"{done.counts['sent']} reminders sent{done.note()}"
 
 
-def send_reminders(conn: Connection, now: datetime, appointment_ids: list[str] | None = None) -> int:
-    """Send what is due for these appointments, for all where none are named, in the transaction that claims it."""
+def send_reminders(conn: Connection, now: datetime, appointment_ids: list[str]) -> int:
+    """Send what is due for these appointments, in the transaction that claims it."""
     due: list[Reminder] = list(
         queries.appointments.claim_reminders(conn, now=now, until=now + LOOK_AHEAD, keys=appointment_ids)
     )

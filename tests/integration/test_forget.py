@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import actors
 import db.connection
 import settings
-from actors.appointments import send_reminders
+from actors.appointments import remind
 from actors.emails import send_email
 from broker import broker
 from cli import main
@@ -97,8 +97,7 @@ def live_with_the_service(clinic: Clinic, address: str, first_name: str, last_na
     payment_id = clinic.add_payment(user_id, {"appointment_id": appointment_id})
     clinic.set_payment(payment_id, "completed")
     clinic.rows("SELECT public.queue_payment_processing(%s, 'update_status')", payment_id)
-    with db.database.transaction() as conn:
-        send_reminders(conn, datetime.now(UTC))
+    remind(datetime.now(UTC))
     return [user_id, assessment_id, profile_id, appointment_id, payment_id, address, first_name, last_name]
 
 

@@ -13,6 +13,7 @@ import pytest
 import scheduler
 from actors.appointments import (
     cleanup_old_assessments,
+    remind,
     send_appointment_reminders,
     send_reminders,
     update_appointment_statuses,
@@ -224,9 +225,9 @@ def test_reminders_are_sent_to_their_moment(clinic: Clinic) -> None:
 
 def test_a_reminder_is_not_sent_when_its_run_fails(clinic: Clinic) -> None:
     now = datetime.now(UTC)
-    clinic.book(clinic.add_user(), now + timedelta(minutes=30))
+    appointment = clinic.book(clinic.add_user(), now + timedelta(minutes=30))
     with transaction() as conn:
-        assert send_reminders(conn, now) == 1
+        assert send_reminders(conn, now, [appointment]) == 1
         conn.rollback()
     assert clinic.rows("SELECT FROM balansity.reminder") == clinic.rows("SELECT FROM dramatiq.queue") == []
 
@@ -236,16 +237,14 @@ def test_a_superseded_reminder_leaves_after_all_when_its_reason_is_back(clinic: 
     appointment = clinic.book(clinic.add_user(), now + timedelta(minutes=30))
     states = []
     for status in ("cancelled", "scheduled"):
-        with transaction() as conn:
-            assert send_reminders(conn, now) == 1
+        assert remind(now) == "1 reminders sent"
         clinic.rows("UPDATE public.appointments SET status = %s WHERE id = %s", status, appointment)
         [(order,)] = clinic.rows("DELETE FROM dramatiq.queue RETURNING message -> 'kwargs'")
         deliver(read_order(order), "m1")
         states.append(clinic.value("SELECT state FROM balansity.delivery"))
         clinic.rows("UPDATE public.appointments SET status = 'scheduled' WHERE id = %s", appointment)
     assert states == ["superseded", "sent"]
-    with transaction() as conn:
-        assert send_reminders(conn, now) == 0
+    assert remind(now) == "0 reminders sent"
 
 
 def test_the_clean_up_abandons_and_forgets(clinic: Clinic) -> None:

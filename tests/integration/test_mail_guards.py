@@ -6,9 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from actors.appointments import send_reminders
+from actors.appointments import remind
 from db.connection import Connection
-from db.database import transaction
 from mail.attempt import Wait
 from tests.clinic import Clinic
 from tests.integration import mail_cases as cases
@@ -100,8 +99,7 @@ class TestGuards:
         self, connection: Connection, answer: str, state: str, sent_anew: int
     ) -> None:
         self.reminder(connection, "24h", timedelta(hours=23))
-        with transaction() as conn:
-            send_reminders(conn, self.at)
+        remind(self.at)
         payload = cases.row(connection, "SELECT message -> 'kwargs' AS kwargs FROM dramatiq.queue")["kwargs"]
         delivery = begin_sending(connection, "m1", payload["template"], payload["key"])
         finish(connection, delivery, 1, answer, "SendGrid did not take it")
@@ -110,8 +108,7 @@ class TestGuards:
         send(payload, "m1")
         assert ledger(connection)["state"] == state
         self.move(connection, "-1 day")
-        with transaction() as conn:
-            assert send_reminders(conn, self.at) == sent_anew
+        assert remind(self.at) == f"{sent_anew} reminders sent"
 
     def test_a_move_that_may_not_have_been_heard_of_is_told_again_under_its_own_key_only(
         self, connection: Connection

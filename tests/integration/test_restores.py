@@ -11,13 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 import settings
-from actors.appointments import send_reminders
+from actors.appointments import remind
 from actors.payments import process_payment
 from broker import broker
 from cli import main
 from db import queries
 from db.connection import Connection
-from db.database import transaction
 from mail import restore
 from tests.clinic import Clinic
 from tests.integration.ledger_cases import order, outbox, report_delivered
@@ -65,11 +64,6 @@ def settled(clinic: Clinic) -> dict[str, str]:
 
 def shell(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
-
-
-def remind(at: datetime) -> None:
-    with transaction() as conn:
-        send_reminders(conn, at)
 
 
 def send(name: str) -> None:
