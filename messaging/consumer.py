@@ -29,7 +29,8 @@ AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
-BRIDGED_SINGLY = 256  # messages of a batch that failed, or so many as that pause lets
+BRIDGED_SINGLY = 256  # messages of a batch that failed, or so many as this time lets
+SINGLY_SECONDS = 1.0
 
 events = EventLogger(__name__)
 
@@ -152,9 +153,10 @@ class PostgresConsumer(Consumer):
                     raise
                 # Without pgmq: the acks of what ran, and what was sent straight here, must not wait for it.
                 self._tell("bridge_failed", error)
+                self._ask(conn, done, 0, after, None)
                 if not self._bridge_singly(conn, route, error):
                     self.bridge_at = time.monotonic() + BRIDGE_PAUSE_SECONDS
-                return self._ask(conn, done, limit, after, None)
+                return self._ask(conn, _fences([]), limit, after, None)
             if route:
                 self.trouble = ""
             if limit and not rows:
@@ -172,7 +174,7 @@ class PostgresConsumer(Consumer):
                 pgmq_queue=route.pgmq_queue,
                 actor=route.actor_name,
                 limit=BRIDGED_SINGLY,
-                patience_seconds=BRIDGE_PAUSE_SECONDS,
+                patience_seconds=SINGLY_SECONDS,
             )
         except psycopg2.Error as another:
             if is_lost(another):
