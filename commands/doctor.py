@@ -158,7 +158,7 @@ def _processes(conn: Connection) -> Finding:
         return Finding(
             "note", f"{len(living.workers)} worker processes live, and no scheduler: no job is planned.", remedy
         )
-    return Finding("good", f"{len(living.workers)} worker processes live, and {len(living.schedulers)} schedulers.")
+    return Finding("good", f"{len(living.workers)} worker processes live; schedulers: {len(living.schedulers)}.")
 
 
 def _held(conn: Connection) -> Finding:

@@ -44,7 +44,10 @@ def status(*, as_json: bool) -> None:
     show_table("pgmq, not yet bridged", pgmq)
     show_table("Workers", workers)
     show_table("Schedulers", schedulers)
-    show_table("Providers that were ever away or unheard of", [_coloured(provider) for provider in providers])
+    show_table("Providers that were ever away or unheard of", [_in_short(provider) for provider in providers])
+    for provider in providers:
+        if provider["reason"]:
+            click.echo("{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider))
 
 
 @click.command()
@@ -120,9 +123,10 @@ def _give_up(actor: str) -> int:
         return int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
 
 
-def _coloured(provider: dict[str, Any]) -> dict[str, Any]:
-    """A provider whose state shows whether a person has to look at it."""
-    return provider | {"state": Text(provider["state"], "red" if provider["reason"] else "green")}
+def _in_short(provider: dict[str, Any]) -> dict[str, Any]:
+    """A provider as a table can show it; its state's colour says whether a person has to look at it."""
+    shown = {name: provider[name] for name in ("provider", "state", "since", "next_probe_at", "held")}
+    return shown | {"state": Text(provider["state"], "red" if provider["reason"] else "green")}
 
 
 def _decoded(message: str) -> Any:

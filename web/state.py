@@ -26,6 +26,7 @@ def state() -> str:
             queues=overview.queues(conn),
             pgmq=overview.pgmq(conn),
             workers=overview.workers(conn),
+            schedulers=overview.schedulers(conn),
             providers=overview.providers(conn),
             sleeping=queries.deliveries.count_sleeping(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
