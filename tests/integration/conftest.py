@@ -1,4 +1,4 @@
-"""A user of the site, its shop at YooKassa, and a broker with workers in the test's own process."""
+"""A user of the site, its shop at YooKassa, its SendGrid, and brokers with workers in the test's own process."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,10 +6,14 @@ import dramatiq
 import pytest
 
 import settings
+from broker import broker as application
 from db.database import pool
+from gateways import availability
+from mail import pace
 from messaging.broker import PostgresBroker
 from tests.clinic import Clinic
-from tests.servers import yookassa
+from tests.servers import sendgrid, yookassa
+from tests.servers.sendgrid import SendGrid
 from tests.servers.yookassa import YooKassa
 
 
@@ -27,6 +31,31 @@ def shop(environment: pytest.MonkeyPatch) -> Iterator[YooKassa]:
         environment.setenv("YOOKASSA_SECRET_KEY", yookassa.SECRET_KEY)
         settings.current.cache_clear()
         yield provider
+
+
+@pytest.fixture
+def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
+    """A SendGrid that our settings name."""
+    with sendgrid.running() as running:
+        environment.setenv("EMAIL_PROVIDER", "sendgrid")
+        environment.setenv("SENDGRID_API_KEY", sendgrid.KEY)
+        environment.setenv("SENDGRID_API_URL", running.url)
+        settings.current.cache_clear()
+        pace.stock.clear()
+        availability.seen.clear()
+        yield running
+        pace.stock.clear()
+        availability.seen.clear()
+
+
+@pytest.fixture
+def worker(provider: SendGrid) -> Iterator[dramatiq.Worker]:
+    """A worker of the application's mails in this process."""
+    worker = dramatiq.Worker(application, queues={"emails"}, worker_timeout=100, worker_threads=2)
+    worker.start()
+    yield worker
+    worker.stop()
+    application.close()
 
 
 @pytest.fixture

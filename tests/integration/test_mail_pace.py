@@ -20,7 +20,6 @@ from mail import pace
 from mail.delivery import deliver
 from mail.order import read_order
 from tests.clinic import Clinic
-from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Reply, SendGrid
 
 NOW = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
@@ -30,16 +29,10 @@ STOCK_SECONDS = 0.5
 
 
 @pytest.fixture
-def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
-    with server.running() as running:
-        environment.setenv("EMAIL_PROVIDER", "sendgrid")
-        environment.setenv("SENDGRID_API_KEY", server.KEY)
-        environment.setenv("SENDGRID_API_URL", running.url)
-        environment.setenv("EMAIL_RATE_LIMIT", str(LIMIT))
-        settings.current.cache_clear()
-        pace.stock.clear()
-        yield running
-        pace.stock.clear()
+def provider(provider: SendGrid, environment: pytest.MonkeyPatch) -> SendGrid:
+    environment.setenv("EMAIL_RATE_LIMIT", str(LIMIT))
+    settings.current.cache_clear()
+    return provider
 
 
 def take(conn: Connection, places: int = 1, patience: timedelta = 10 * SECOND) -> timedelta:

@@ -1,47 +1,20 @@
 """Waiting is no try; a mail that is out of tries is failed, and goes out after all once a person says so."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import dramatiq
-import pytest
 from click.testing import CliRunner
 
-import settings
 from actors.emails import MAX_RETRIES, send_email
-from broker import broker
 from commands.mail import deliveries
 from db import queries
 from db.connection import Connection
-from mail import pace
 from tests.integration import mail_cases as cases
-from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Reply, SendGrid
 from tests.waiting import until
 
 FREE = "UPDATE balansity.mail_pace SET free_at = now()"
-
-
-@pytest.fixture
-def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
-    with server.running() as running:
-        environment.setenv("EMAIL_PROVIDER", "sendgrid")
-        environment.setenv("SENDGRID_API_KEY", server.KEY)
-        environment.setenv("SENDGRID_API_URL", running.url)
-        settings.current.cache_clear()
-        pace.stock.clear()
-        yield running
-        pace.stock.clear()
-
-
-@pytest.fixture
-def worker(provider: SendGrid) -> Iterator[dramatiq.Worker]:
-    worker = dramatiq.Worker(broker, queues={"emails"}, worker_timeout=100, worker_threads=2)
-    worker.start()
-    yield worker
-    worker.stop()
-    broker.close()
 
 
 def send(**more: Any) -> None:

@@ -12,15 +12,12 @@ from click.testing import CliRunner
 import settings
 from actors.emails import send_email
 from actors.payments import process_payment
-from actors.reports import generate_report
 from broker import broker
 from commands.doctor import doctor
 from db.connection import Connection
 from gateways import availability
-from mail import pace
 from tests.clinic import Clinic
 from tests.integration.report_cases import completed_checkup, kept
-from tests.servers import sendgrid as server
 from tests.servers.sendgrid import Reply, SendGrid
 from tests.servers.yookassa import YooKassa
 from tests.waiting import until
@@ -33,29 +30,6 @@ LOOK_NOW = """
         SELECT message_id FROM balansity.held_message ORDER BY deadline, message_id LIMIT 1
     )
 """
-
-
-@pytest.fixture
-def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
-    with server.running() as running:
-        environment.setenv("EMAIL_PROVIDER", "sendgrid")
-        environment.setenv("SENDGRID_API_KEY", server.KEY)
-        environment.setenv("SENDGRID_API_URL", running.url)
-        settings.current.cache_clear()
-        pace.stock.clear()
-        availability.seen.clear()
-        yield running
-        pace.stock.clear()
-        availability.seen.clear()
-
-
-@pytest.fixture
-def worker(provider: SendGrid) -> Iterator[dramatiq.Worker]:
-    worker = dramatiq.Worker(broker, queues={"emails"}, worker_timeout=100, worker_threads=2)
-    worker.start()
-    yield worker
-    worker.stop()
-    broker.close()
 
 
 def ask(conn: Connection, query: str) -> list[tuple[Any, ...]]:
@@ -153,8 +127,7 @@ def test_a_report_waits_for_its_storage_without_a_try(
     (tmp_path / "reports").touch()  # a file where the folder should be
     environment.setenv("REPORT_STORAGE_URL", f"file://{tmp_path}/reports")
     settings.current.cache_clear()
-    checkup = completed_checkup(clinic, user)
-    generate_report.send(assessment_id=checkup, user_id=user)
+    checkup = completed_checkup(clinic, user)  # which asks for its report
     until(lambda: retries(connection) == [(0,)], "it is held without a try")
     assert state(connection) == "away"
     (tmp_path / "reports").unlink()

@@ -1,13 +1,11 @@
 """A provider that accepts mails and reports nothing of them is found out, and what still has time waits."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import dramatiq
 import pytest
 from click import Command
 from click.testing import CliRunner
@@ -15,16 +13,12 @@ from flask.testing import FlaskClient
 
 import settings
 from actors.emails import send_email, watch
-from broker import broker
 from commands.doctor import doctor
 from commands.mail import deliveries
 from commands.messages import status
 from db.connection import Connection
-from gateways import availability
-from mail import pace
 from tests.clinic import Clinic
 from tests.integration.test_mail_events import PUBLIC_KEY, post
-from tests.servers import sendgrid as server
 from tests.servers.sendgrid import SendGrid
 from tests.waiting import until
 from web.app import create_app
@@ -45,30 +39,12 @@ UNHEARD = """
 
 
 @pytest.fixture
-def provider(environment: pytest.MonkeyPatch) -> Iterator[SendGrid]:
+def provider(provider: SendGrid, environment: pytest.MonkeyPatch) -> SendGrid:
     """A SendGrid whose events reach us."""
-    with server.running() as running:
-        environment.setenv("EMAIL_PROVIDER", "sendgrid")
-        environment.setenv("SENDGRID_API_KEY", server.KEY)
-        environment.setenv("SENDGRID_API_URL", running.url)
-        environment.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", PUBLIC_KEY)
-        settings.current.cache_clear()
-        pace.stock.clear()
-        availability.seen.clear()
-        client = create_app().test_client()
-        running.webhook = partial(report, client)
-        yield running
-        pace.stock.clear()
-        availability.seen.clear()
-
-
-@pytest.fixture
-def worker(provider: SendGrid) -> Iterator[dramatiq.Worker]:
-    worker = dramatiq.Worker(broker, queues={"emails"}, worker_timeout=100, worker_threads=2)
-    worker.start()
-    yield worker
-    worker.stop()
-    broker.close()
+    environment.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", PUBLIC_KEY)
+    settings.current.cache_clear()
+    provider.webhook = partial(report, create_app().test_client())
+    return provider
 
 
 def report(client: FlaskClient, events: list[dict[str, Any]]) -> None:
