@@ -35,7 +35,7 @@ rejected → queued    redrive';
 
 CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH changed AS (
         UPDATE public.assessments
@@ -51,7 +51,7 @@ COMMENT ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time 
 
 CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) RETURNS TABLE(assessment_id uuid, due_at timestamp with time zone)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT id, coalesce(started_at, created_at) + interval '30 days'
     FROM public.assessments
@@ -68,7 +68,7 @@ COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "A
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT theirs.address
     FROM (
@@ -100,7 +100,7 @@ CREATE TABLE public.payments (
 
 CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     key text := balansity.payment_key(p_payment, p_payment.status);
@@ -163,7 +163,7 @@ COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The 
 
 CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) RETURNS interval
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -217,7 +217,7 @@ asks again was rescued from a worker that died with it, and is the probe anew. W
 
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -300,7 +300,7 @@ long to wait before asking again, NULL if there is nothing left to do. The editi
 
 CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
@@ -334,7 +334,7 @@ COMMENT ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now 
 
 CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     old text;
@@ -356,7 +356,7 @@ COMMENT ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status 
 
 CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     IF p_payment.currency <> 'RUB' THEN
@@ -371,7 +371,7 @@ A price of null is whatever the site asked for.';
 
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF uuid
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, p_now + interval '5 minutes'
@@ -389,7 +389,7 @@ one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH claimed AS (
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
@@ -410,7 +410,7 @@ mail.';
 
 CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
@@ -429,7 +429,7 @@ COMMENT ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason
 
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     paid public.appointments;
@@ -461,7 +461,7 @@ COMMENT ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_a
 
 CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     payment public.payments;
@@ -486,7 +486,7 @@ COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with tim
 
 CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
     FROM balansity.delivery d
@@ -498,7 +498,7 @@ COMMENT ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) IS 'Th
 
 CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- RFC 9562's version 8, like a version 5 by SHA-256, which every server has.
     SELECT overlay(overlay(
@@ -510,7 +510,7 @@ COMMENT ON FUNCTION balansity.delivery_id(p_identity text) IS 'The id that follo
 
 CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT CASE p_state
         WHEN 'sent' THEN 1
@@ -526,7 +526,7 @@ COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along 
 
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.doubtful_mail (key)
     SELECT p_key WHERE p_cause_since <= balansity.latest_restore()
@@ -555,7 +555,7 @@ COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     opened balansity.delivery;
@@ -597,7 +597,7 @@ for sure.';
 
 CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
     ON CONFLICT DO NOTHING
@@ -607,7 +607,7 @@ COMMENT ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_n
 
 CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean DEFAULT false) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, halts)
     VALUES (p_payment_id, p_reason, p_now, p_halts)
@@ -619,7 +619,7 @@ COMMENT ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_n
 
 CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH flagged AS (
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
@@ -636,7 +636,7 @@ COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since, refund_id)
     VALUES (p_payment_id, 0, p_now + interval '5 minutes', p_now, p_refund_id)
@@ -649,7 +649,7 @@ COMMENT ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text,
 
 CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH reminder AS (
         DELETE FROM balansity.reminder r
@@ -680,7 +680,7 @@ COMMENT ON FUNCTION balansity.forget_deleted(p_ids uuid[]) IS 'Removes the notes
 
 CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     forgotten bigint;
@@ -702,7 +702,7 @@ COMMENT ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) IS 'Takes whoever 
 
 CREATE FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH forgotten AS (
         UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
@@ -718,7 +718,7 @@ COMMENT ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) IS '
 
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     UPDATE balansity.payment_check SET refund_id = NULL WHERE payment_id = p_payment_id;
     DELETE FROM balansity.payment_flag WHERE payment_id = p_payment_id AND reason = 'refund pending for 3 days'
@@ -728,7 +728,7 @@ COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that
 
 CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
@@ -744,7 +744,7 @@ COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person j
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     appointment_id uuid := balansity.appointment_of(p_payment);
@@ -772,7 +772,7 @@ A replay books and grants nothing: what is missing by then, staff deleted.';
 
 CREATE FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
@@ -788,7 +788,7 @@ COMMENT ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_r
 
 CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     given_up bigint;
@@ -816,7 +816,7 @@ asks for the same mail: nobody else is going to. Returns how many.';
 
 CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     bought uuid := balansity.uuid_in(p_payment.metadata, 'package_id');
@@ -836,7 +836,7 @@ END $$;
 
 CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT count(*) FILTER (WHERE balansity.heard_again(s.provider, p_worker))
     FROM balansity.provider_state s
@@ -848,7 +848,7 @@ transaction, which by then has locked its deliveries: so that two batches never 
 
 CREATE FUNCTION balansity.heard_again(p_provider text, p_worker text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -896,7 +896,7 @@ CREATE TABLE balansity.delivery (
 
 CREATE FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     UPDATE balansity.delivery
     SET state = 'unknown', message_id = p_entry.message_id, held_at = clock_timestamp(), changed_at = balansity.now(),
@@ -912,7 +912,7 @@ COMMENT ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_en
 
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, balansity.now() + p_pause)
     ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, excluded.free_at);
@@ -922,7 +922,7 @@ COMMENT ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) IS 'N
 
 CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH family AS (
         SELECT id FROM public.profiles WHERE user_id = p_user_id
@@ -944,7 +944,7 @@ COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of 
 
 CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available') AND EXISTS (
         SELECT FROM balansity.held_message WHERE provider = p_provider AND dramatiq.is_pending(message_id));
@@ -954,7 +954,7 @@ COMMENT ON FUNCTION balansity.is_awaited(p_provider text) IS 'Whether a provider
 
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN coalesce(p_delivery.vouched_at <= balansity.latest_restore(), false) AND (
@@ -992,7 +992,7 @@ COMMENT ON TABLE balansity.home IS 'Where this data has stood. A dump carries th
 
 CREATE FUNCTION balansity.is_here(p_home balansity.home) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT p_home.database_oid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
        AND p_home.table_oid = 'balansity.home'::regclass
@@ -1003,7 +1003,7 @@ COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the dat
 
 CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT p_since <= p_now - interval '3 days'
        AND p_since <= p_now - interval '3 days' - balansity.time_away('yookassa', p_since, p_now)
@@ -1013,7 +1013,7 @@ COMMENT ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now t
 
 CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT p_delivery.state = 'sent'
         AND EXISTS (
@@ -1034,7 +1034,7 @@ COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a 
 
 CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
@@ -1056,7 +1056,7 @@ COMMENT ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) IS 'ISO 860
 
 CREATE FUNCTION balansity.latest_restore() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT max(noticed_at) FROM balansity.restore WHERE released_at IS NULL;
 $$;
@@ -1065,7 +1065,7 @@ COMMENT ON FUNCTION balansity.latest_restore() IS 'When the last restore was not
 
 CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     ids uuid[];
@@ -1092,7 +1092,7 @@ while the provider is away. A batch at a time, so that a million end no statemen
 
 CREATE FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) RETURNS record
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -1130,7 +1130,7 @@ switched on there, and mails go on. And whether that was news.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN EXISTS (
@@ -1159,7 +1159,7 @@ COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, 
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
 $$;
@@ -1168,7 +1168,7 @@ COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept ev
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.doubtful_mail (key)
     SELECT concat_ws(':', 'reminder', due.kind, due.appointment_id, balansity.iso_utc(due.scheduled_at))
@@ -1182,7 +1182,7 @@ message comes, a reminder that is due but has no message yet by its key.';
 
 CREATE FUNCTION balansity.notice_restore() RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     here boolean;
@@ -1249,7 +1249,7 @@ COMMENT ON FUNCTION balansity.payment_key(p_payment public.payments, p_status te
 
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     opened balansity.delivery;
@@ -1289,7 +1289,7 @@ COMMENT ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) IS 'Op
 
 CREATE FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
@@ -1302,7 +1302,7 @@ COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -1335,7 +1335,7 @@ how many times it is now that this message has seemed to begin an outage.';
 
 CREATE FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -1358,7 +1358,7 @@ Returns what provider_failed does, 0 where it still counts as available.';
 
 CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
@@ -1370,7 +1370,7 @@ COMMENT ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uui
 
 CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -1399,7 +1399,7 @@ was away. One that is unheard of answers, too: only its events end that.';
 
 CREATE FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     first_pause constant interval := '5 minutes';
@@ -1416,7 +1416,7 @@ COMMENT ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) I
 
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
@@ -1428,7 +1428,7 @@ COMMENT ON FUNCTION balansity.reader_name(p_user_id uuid) IS 'How a mail greets 
 
 CREATE FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     next_state text := CASE p_kind
@@ -1467,7 +1467,7 @@ words may quote an address: they are dropped where the person has been forgotten
 
 CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH sent AS (
         SELECT e.*, sha256(convert_to(e.key, 'UTF8')) AS digest
@@ -1494,7 +1494,7 @@ Both inserts go in the order of their keys: two batches that overlap wait for ea
 
 CREATE FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- Under their locks: a second call at the same time finds them on their day, and does not move their counts twice.
     WITH misplaced AS (
@@ -1522,7 +1522,7 @@ What was counted of events that are no longer kept stays.';
 
 CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     UPDATE public.appointments a
     SET status = 'cancelled', updated_at = p_now
@@ -1540,7 +1540,7 @@ COMMENT ON FUNCTION balansity.release_appointment(p_payment public.payments, p_n
 
 CREATE FUNCTION balansity.release_held(p_limit integer) RETURNS TABLE(id uuid, refusal text)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     held balansity.delivery;
@@ -1568,7 +1568,7 @@ whatever comes to be held later not at all. The mails keep their Message-IDs, so
 
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     IF p_key ~* '^reminder:(24h|1h):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' THEN
@@ -1582,7 +1582,7 @@ COMMENT ON FUNCTION balansity.release_reminder(p_key text) IS 'The claim of a re
 
 CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT a.id, r.kind, a.scheduled_at, greatest(a.scheduled_at - r.before, p_from), a.user_id, u.email
     FROM public.appointments a
@@ -1603,7 +1603,7 @@ appointment booked or moved late is reminded at once, and an outage is made up f
 
 CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     opened balansity.delivery;
@@ -1630,7 +1630,7 @@ copy. Returns why that cannot be, NULL where it was done.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     UPDATE public.appointments
     SET status = 'cancelled', updated_at = p_now
@@ -1643,7 +1643,7 @@ COMMENT ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now ti
 
 CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT pgmq.send('email_queue', jsonb_build_object(
         'to', balansity.email_of(p_user_id),
@@ -1661,7 +1661,7 @@ COMMENT ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template t
 
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     payment public.payments;
@@ -1692,7 +1692,7 @@ COMMENT ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp 
 
 CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT jsonb_build_object(
         'user_id', p_user_id,
@@ -1711,7 +1711,7 @@ COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gi
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT a.id, 'in_progress', a.scheduled_at
     FROM public.appointments a
@@ -1727,7 +1727,7 @@ COMMENT ON FUNCTION balansity.status_changes_until(p_until timestamp with time z
 
 CREATE FUNCTION balansity.system_identifier() RETURNS bigint
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     IF has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') THEN
@@ -1740,7 +1740,7 @@ COMMENT ON FUNCTION balansity.system_identifier() IS 'What initdb called this se
 
 CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) RETURNS interval
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -1762,7 +1762,7 @@ is further away than p_patience is not taken: the caller comes back later.';
 
 CREATE FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -1783,7 +1783,7 @@ who could be it. Never of one that is unheard of, which may drop the mail.';
 
 CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS interval
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT coalesce(sum(least(ended_at, p_to) - greatest(began_at, p_from)), interval '0')
     FROM (
@@ -1798,7 +1798,7 @@ COMMENT ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with t
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
@@ -1811,7 +1811,7 @@ END $_$;
 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT d.scheduled_at
     FROM balansity.delivery d
@@ -1826,7 +1826,7 @@ p_key, which is in the making. NULL where no mail has named one.';
 
 CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     patience constant interval := '15 minutes'; -- an event of a mail's acceptance comes within seconds
@@ -1860,7 +1860,7 @@ them nor of any later one; else NULL.';
 
 CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[], OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH changed AS (
         UPDATE public.appointments a
@@ -1879,7 +1879,7 @@ One statement: an appointment cancelled or moved meanwhile is looked at again as
 
 CREATE FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     noticed_at constant timestamptz := balansity.latest_restore();
@@ -1894,7 +1894,7 @@ COMMENT ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id te
 
 CREATE FUNCTION balansity.withdraw_attempt(p_token uuid) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT balansity.finish_attempt(delivery_id, number, 'planned', 'not made: the database was lost as it began', NULL)
     FROM balansity.delivery_attempt
@@ -1919,7 +1919,7 @@ COMMENT ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl inter
 
 CREATE FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
@@ -1930,7 +1930,7 @@ COMMENT ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) IS 'Do
 
 CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     RETURN QUERY EXECUTE format(
@@ -2061,7 +2061,7 @@ that the table refuses. That one is taken out of the way; an error that speaks o
 
 CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgmq.meta m WHERE m.queue_name = $1) THEN
@@ -2075,7 +2075,7 @@ COMMENT ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) IS 'Raises where 
 
 CREATE FUNCTION dramatiq.close(p_schema text, p_functions text[] DEFAULT NULL::text[], p_service text[] DEFAULT '{}'::text[]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     object text;
@@ -2430,7 +2430,7 @@ COMMENT ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids u
 
 CREATE FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queue text := 'q_' || p_pgmq_queue;
@@ -2609,7 +2609,7 @@ COMMENT ON FUNCTION dramatiq.missing_route_rights() IS 'What this role lacks to 
 
 CREATE FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
@@ -2673,7 +2673,7 @@ index: a single one would walk the finished messages too.';
 
 CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     RETURN QUERY EXECUTE format(
@@ -2712,7 +2712,7 @@ COMMENT ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_befor
 
 CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
     purged bigint;
@@ -2727,7 +2727,7 @@ COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[]
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
@@ -2912,7 +2912,7 @@ equal notifications of one transaction into one.';
 
 CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
@@ -2934,7 +2934,7 @@ COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold wh
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_variable
 DECLARE
@@ -3185,7 +3185,7 @@ figures of an older pgmq do not tell what is due from what is delayed.';
 
 CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     cancelled boolean := NEW.status = 'cancelled';
@@ -3214,7 +3214,7 @@ COMMENT ON FUNCTION public.handle_appointment_change() IS 'Consultation moved or
 
 CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     owner_id uuid;
@@ -3252,7 +3252,7 @@ and its mail, having no address, ends in the ledger.';
 
 CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     PERFORM balansity.send_mail(
@@ -3273,7 +3273,7 @@ COMMENT ON FUNCTION public.handle_new_appointment() IS 'Consultation booked → 
 
 CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     was_open boolean := OLD.status IN ('pending', 'processing');
@@ -3304,12 +3304,12 @@ COMMENT ON FUNCTION public.handle_payment_status_change() IS 'Payment status cha
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.archive_pgmq($1, $2); $_$;
 
 CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE(queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
@@ -3322,17 +3322,17 @@ COMMENT ON FUNCTION public.pgmq_metrics(queue_name text) IS 'What waits in pgmq,
 
 CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.nack_pgmq($1, $2); $_$;
 
 CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.read_pgmq($1, $2); $_$;
 
 CREATE FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}'::jsonb, p_priority integer DEFAULT 0) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT pgmq.send('email_queue', jsonb_build_object(
         'to', p_to, 'subject', p_subject, 'template', p_template, 'variables', coalesce(p_variables, '{}'),
@@ -3341,7 +3341,7 @@ $$;
 
 CREATE FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     IF p_action IS NULL OR p_action NOT IN ('verify', 'refund', 'update_status') THEN
@@ -3354,7 +3354,7 @@ END $$;
 
 CREATE FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf'::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     IF p_report_type IS NULL OR p_report_type NOT IN ('pdf', 'csv', 'json') THEN

@@ -51,7 +51,7 @@ CREATE FUNCTION dramatiq.send(
     actor text, kwargs jsonb DEFAULT '{}', delay interval DEFAULT '0', priority integer DEFAULT NULL,
     unique_key text DEFAULT NULL
 ) RETURNS uuid
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE

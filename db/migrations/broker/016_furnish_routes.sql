@@ -1,7 +1,7 @@
 -- Furnishes the pgmq queues that feed actors: a doorbell, an index of urgent messages, a view of what waits.
 
 CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
@@ -11,7 +11,7 @@ COMMENT ON FUNCTION dramatiq.ring_for_pgmq IS
 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
 
 CREATE FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     queue text := 'q_' || p_pgmq_queue;

@@ -17,7 +17,7 @@ COMMENT ON FUNCTION dramatiq.purge IS
 
 CREATE FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamptz, p_after bigint, p_rows integer)
 RETURNS TABLE (msg_id bigint, bytes integer)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
@@ -30,7 +30,7 @@ COMMENT ON FUNCTION dramatiq.archived IS
 pgmq''s index of times has no second column, and very many may have been archived in one moment.';
 
 CREATE FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     purged bigint;
@@ -55,7 +55,7 @@ COMMENT ON FUNCTION dramatiq.routed_tables IS
 
 CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer)
 RETURNS TABLE (msg_id bigint, bytes integer)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(

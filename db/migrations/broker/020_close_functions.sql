@@ -2,7 +2,7 @@
 
 CREATE FUNCTION dramatiq.close(p_schema text, p_functions text[] DEFAULT NULL, p_service text[] DEFAULT '{}')
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     object text;

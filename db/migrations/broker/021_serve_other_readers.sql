@@ -1,7 +1,7 @@
 -- Lets readers that are no workers of ours take messages from pgmq, with answers that a program can use.
 
 CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgmq.meta m WHERE m.queue_name = $1) THEN
@@ -14,7 +14,7 @@ COMMENT ON FUNCTION dramatiq.check_pgmq_queue IS
 'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
@@ -27,7 +27,7 @@ COMMENT ON FUNCTION dramatiq.read_pgmq IS
 'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
 
 CREATE FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
@@ -37,7 +37,7 @@ COMMENT ON FUNCTION dramatiq.archive_pgmq IS
 'Done with a message: true where it was there to archive.';
 
 CREATE FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);

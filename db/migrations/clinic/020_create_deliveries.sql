@@ -69,7 +69,7 @@ CREATE TYPE balansity.mail_entry AS (
 );
 
 CREATE FUNCTION balansity.delivery_id(p_identity text) RETURNS uuid
-LANGUAGE sql IMMUTABLE STRICT SET search_path = '' AS $$
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     -- RFC 9562's version 8, like a version 5 by SHA-256, which every server has.
     SELECT overlay(overlay(
         left(encode(sha256(convert_to('balansity.delivery:' || p_identity, 'UTF8')), 'hex'), 32)
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION balansity.delivery_id IS
 'The id that follows from what a mail is: made again after a restore, it is the same to providers and mailboxes.';
 
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery;
     same_id uuid;
@@ -117,7 +117,7 @@ COMMENT ON FUNCTION balansity.plan_delivery IS
 'Opens the delivery of a business reason under its lock; a new one is planned.';
 
 CREATE FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamptz, p_reason text) RETURNS void
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
@@ -128,7 +128,7 @@ COMMENT ON FUNCTION balansity.postpone_delivery IS
 'Notes until when a planned delivery waits, and why.';
 
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN EXISTS (
         SELECT FROM balansity.delivery_attempt
@@ -142,7 +142,7 @@ COMMENT ON FUNCTION balansity.may_have_left IS
 undone what was.';
 
 CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
@@ -158,7 +158,7 @@ CREATE FUNCTION balansity.begin_delivery(
     p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,
     p_provider text, p_token uuid,
     OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer
-) LANGUAGE plpgsql SET search_path = '' AS $$
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
@@ -240,7 +240,7 @@ long to wait before asking again, NULL if there is nothing left to do. The editi
 
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text
-) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery;
     called text;
@@ -280,7 +280,7 @@ The provider''s words may quote an address: they are dropped where the person ha
 for sure.';
 
 CREATE FUNCTION balansity.withdraw_attempt(p_token uuid) RETURNS void
-LANGUAGE sql SET search_path = '' AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT balansity.finish_attempt(delivery_id, number, 'planned', 'not made: the database was lost as it began', NULL)
     FROM balansity.delivery_attempt
     WHERE token = p_token AND finished_at IS NULL;
@@ -289,7 +289,7 @@ COMMENT ON FUNCTION balansity.withdraw_attempt IS
 'Takes back an attempt that was committed as its caller lost the connection, and that was never made.';
 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = '' AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT d.scheduled_at
     FROM balansity.delivery d
     JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
@@ -302,7 +302,7 @@ COMMENT ON FUNCTION balansity.told_time IS
 p_key, which is in the making. NULL where no mail has named one.';
 
 CREATE FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) RETURNS void
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
@@ -316,7 +316,7 @@ COMMENT ON FUNCTION balansity.give_up_delivery IS
 'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
 CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     given_up bigint;
     lost text[] := ARRAY(
@@ -342,7 +342,7 @@ COMMENT ON FUNCTION balansity.give_up_lost_deliveries IS
 asks for the same mail: nobody else is going to. Returns how many.';
 
 CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery;
 BEGIN
@@ -365,7 +365,7 @@ COMMENT ON FUNCTION balansity.resend_delivery IS
 'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
 mails (p_reporting) has accepted and said no more of: its message is enqueued again, and the mail shows beside an earlier
 copy. Returns why that cannot be, NULL where it was done.';
-CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = '' AS $$
+CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT first_name FROM public.profiles
     WHERE user_id = p_user_id AND type = 'parent'
     ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack

@@ -19,7 +19,7 @@ CREATE TABLE balansity.suppression (
 );
 
 CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE p_state
         WHEN 'sent' THEN 1
         WHEN 'delivered' THEN 2
@@ -34,7 +34,7 @@ COMMENT ON FUNCTION balansity.delivery_progress IS
 
 CREATE FUNCTION balansity.record_event(
     p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamptz
-) RETURNS boolean LANGUAGE plpgsql SET search_path = '' AS $$
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     next_state text := CASE p_kind
         WHEN 'processed' THEN 'sent' WHEN 'deferred' THEN 'sent' WHEN 'blocked' THEN 'bounced' ELSE p_kind

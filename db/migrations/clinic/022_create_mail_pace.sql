@@ -8,7 +8,7 @@ CREATE UNLOGGED TABLE balansity.mail_pace (
 
 CREATE FUNCTION balansity.take_places(
     p_provider text, p_places integer, p_spacing interval, p_patience interval
-) RETURNS interval LANGUAGE plpgsql SET search_path = '' AS $$
+) RETURNS interval LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     place timestamptz;
@@ -28,7 +28,7 @@ COMMENT ON FUNCTION balansity.take_places IS
 is further away than p_patience is not taken: the caller comes back later.';
 
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
-LANGUAGE sql SET search_path = '' AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, balansity.now() + p_pause)
     ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, excluded.free_at);
 $$;

@@ -32,7 +32,7 @@ CREATE INDEX held_message_in_line ON balansity.held_message (provider, probes, d
 CREATE INDEX held_message_by_deadline ON balansity.held_message (provider, deadline, message_id);
 
 CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamptz) RETURNS interval
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     lost constant interval := '3 minutes';  -- more than any call takes
@@ -84,7 +84,7 @@ asks again was rescued from a worker that died with it, and is the probe anew. W
 (024), what has little time left goes all the same: it may be that only its events are lost.';
 
 CREATE FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) RETURNS void
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     first_pause constant interval := '5 minutes';
     longest_pause constant interval := '1 hour';
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION balansity.put_at_stake IS
 'Lets a mail go to a provider that is unheard of, which may drop it; the next probe is the later for it.';
 
 CREATE FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) RETURNS boolean
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
 BEGIN
@@ -119,7 +119,7 @@ who could be it. Never of one that is unheard of, which may drop the mail.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid)
 RETURNS integer
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     first_pause constant interval := '5 seconds';
@@ -151,7 +151,7 @@ how many times it is now that this message has seemed to begin an outage.';
 
 CREATE FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid)
 RETURNS integer
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     most constant integer := 3;
@@ -172,7 +172,7 @@ COMMENT ON FUNCTION balansity.provider_silent IS
 Returns what provider_failed does, 0 where it still counts as available.';
 
 CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ids uuid[];
     pressing bigint;
@@ -197,7 +197,7 @@ COMMENT ON FUNCTION balansity.let_go IS
 while the provider is away. A batch at a time, so that a million end no statement.';
 
 CREATE FUNCTION balansity.provider_worked(p_provider text, p_worker text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     remembered constant interval := '90 days';
@@ -224,7 +224,7 @@ COMMENT ON FUNCTION balansity.provider_worked IS
 was away. One that is unheard of answers, too: only its events end that.';
 
 CREATE FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) RETURNS void
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE balansity.provider_state SET state = 'away', next_probe_at = balansity.now()
     WHERE provider = p_provider AND state = 'probing' AND probe = p_message_id;
@@ -234,7 +234,7 @@ COMMENT ON FUNCTION balansity.provider_unasked IS
 'The message had nothing to ask of the provider after all: if it was to probe, the next one is.';
 
 CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamptz, p_to timestamptz) RETURNS interval
-LANGUAGE sql STABLE SET search_path = '' AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(sum(least(ended_at, p_to) - greatest(began_at, p_from)), interval '0')
     FROM (
         SELECT began_at, ended_at FROM balansity.outage WHERE provider = p_provider AND ended_at > p_from
@@ -247,7 +247,7 @@ COMMENT ON FUNCTION balansity.time_away IS
 'For how long a provider was away between two times: that is no time in which it could have answered.';
 
 CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = '' AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM balansity.provider_state WHERE provider = p_provider AND state <> 'available') AND EXISTS (
         SELECT FROM balansity.held_message WHERE provider = p_provider AND dramatiq.is_pending(message_id));
 $$;

@@ -4,7 +4,7 @@ CREATE INDEX delivery_attempt_accepted ON balansity.delivery_attempt (provider, 
 CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event (received_at);
 
 CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patience constant interval := '15 minutes'; -- an event of a mail's acceptance comes within seconds
     pattern constant integer := 3;              -- one lost event is none, nor are two of one family's mails
@@ -36,7 +36,7 @@ COMMENT ON FUNCTION balansity.unheard_since IS
 them nor of any later one; else NULL.';
 
 CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = '' AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT p_delivery.state = 'sent'
         AND EXISTS (
             SELECT FROM balansity.delivery_attempt a
@@ -49,7 +49,7 @@ COMMENT ON FUNCTION balansity.is_unheard IS
 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
 
 CREATE FUNCTION balansity.heard_again(p_provider text, p_worker text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     known balansity.provider_state;
@@ -70,7 +70,7 @@ COMMENT ON FUNCTION balansity.heard_again IS
 'A provider reports on its mails again, or is no longer expected to: what was held goes. Whether that was news.';
 
 CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
-LANGUAGE sql SET search_path = '' AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT count(*) FILTER (WHERE balansity.heard_again(s.provider, p_worker))
     FROM balansity.provider_state s
     WHERE s.state = 'unheard' AND balansity.unheard_since(s.provider) IS NULL;
@@ -81,7 +81,7 @@ transaction, which by then has locked its deliveries: so that two batches never 
 
 CREATE FUNCTION balansity.listen_to_provider(
     p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean
-) LANGUAGE plpgsql SET search_path = '' AS $$
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     since_when constant timestamptz := CASE WHEN p_reports THEN balansity.unheard_since(p_provider) END;

@@ -21,7 +21,7 @@ CREATE TABLE balansity.analytics_daily (
 
 CREATE FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamptz) RETURNS bigint
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH sent AS (
         SELECT e.*, sha256(convert_to(e.key, 'UTF8')) AS digest
@@ -48,7 +48,7 @@ Both inserts go in the order of their keys: two batches that overlap wait for ea
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT count(*) FROM balansity.analytics_event WHERE day <> (occurred_at AT TIME ZONE p_zone)::date
 $$;
@@ -57,7 +57,7 @@ COMMENT ON FUNCTION balansity.misplaced_events IS
 
 CREATE FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) RETURNS bigint
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     -- Under their locks: a second call at the same time finds them on their day, and does not move their counts twice.
     WITH misplaced AS (

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH family AS (
         SELECT id FROM public.profiles WHERE user_id = p_user_id
@@ -30,7 +30,7 @@ COMMENT ON FUNCTION balansity.address_in IS
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT theirs.address
     FROM (
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION balansity.addresses_of IS
 
 CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
         'user_id', p_user_id,
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION balansity.message_speaks_of IS
 
 CREATE FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) RETURNS bigint
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH forgotten AS (
         UPDATE balansity.analytics_event e SET user_id = NULL, facts = '{}'
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION balansity.forget_events IS
 
 CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
@@ -116,7 +116,7 @@ COMMENT ON FUNCTION balansity.forget_suppressions IS
 CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb)
 RETURNS TABLE (id uuid, is_named boolean)
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
     FROM balansity.delivery d
@@ -128,7 +128,7 @@ COMMENT ON FUNCTION balansity.deliveries_to IS
 
 CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     forgotten bigint;

@@ -16,7 +16,7 @@ COMMENT ON FUNCTION balansity.email_of IS
 CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb)
 RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pgmq.send('email_queue', jsonb_build_object(
         'to', balansity.email_of(p_user_id),
@@ -89,7 +89,7 @@ CREATE FUNCTION balansity.flag_payment(
     p_payment_id uuid, p_reason text, p_now timestamptz, p_halts boolean DEFAULT false
 ) RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, halts)
     VALUES (p_payment_id, p_reason, p_now, p_halts)
@@ -101,7 +101,7 @@ COMMENT ON FUNCTION balansity.flag_payment IS
 
 CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamptz) RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
     ON CONFLICT DO NOTHING
@@ -128,7 +128,7 @@ COMMENT ON FUNCTION balansity.uuid_in IS
 
 CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestamptz
 LANGUAGE plpgsql IMMUTABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
@@ -158,7 +158,7 @@ COMMENT ON FUNCTION balansity.is_unpaid IS
 
 CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_payment.currency <> 'RUB' THEN
@@ -174,7 +174,7 @@ A price of null is whatever the site asked for.';
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamptz)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     paid public.appointments;
@@ -206,7 +206,7 @@ COMMENT ON FUNCTION balansity.confirm_appointment IS
 
 CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     planned_at timestamptz := balansity.time_in(p_payment.metadata, 'scheduled_at');
@@ -240,7 +240,7 @@ COMMENT ON FUNCTION balansity.book_appointment IS
 
 CREATE FUNCTION balansity.grant_package(p_payment public.payments) RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     bought uuid := balansity.uuid_in(p_payment.metadata, 'package_id');
@@ -260,7 +260,7 @@ END $$;
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     appointment_id uuid := balansity.appointment_of(p_payment);
@@ -288,7 +288,7 @@ A replay books and grants nothing: what is missing by then, staff deleted.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE public.appointments
     SET status = 'cancelled', updated_at = p_now
@@ -301,7 +301,7 @@ COMMENT ON FUNCTION balansity.revoke_payment IS
 
 CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE public.appointments a
     SET status = 'cancelled', updated_at = p_now
@@ -331,7 +331,7 @@ COMMENT ON FUNCTION balansity.payment_key IS
 
 CREATE FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     key text := balansity.payment_key(p_payment, p_payment.status);
@@ -372,7 +372,7 @@ COMMENT ON FUNCTION balansity.is_halted IS
 
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     payment public.payments;

@@ -22,7 +22,7 @@ END $$;
 CREATE FUNCTION public.queue_email_task(
     p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}', p_priority integer DEFAULT 0
 ) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pgmq.send('email_queue', jsonb_build_object(
         'to', p_to, 'subject', p_subject, 'template', p_template, 'variables', coalesce(p_variables, '{}'),
@@ -31,7 +31,7 @@ $$;
 
 CREATE FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf')
 RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_report_type IS NULL OR p_report_type NOT IN ('pdf', 'csv', 'json') THEN
@@ -43,7 +43,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_action IS NULL OR p_action NOT IN ('verify', 'refund', 'update_status') THEN
@@ -56,22 +56,22 @@ END $$;
 
 -- What the broker has for other readers of pgmq, under the names that the site's functions call.
 CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT dramatiq.read_pgmq($1, $2); $$;
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT dramatiq.archive_pgmq($1, $2); $$;
 
 CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT dramatiq.nack_pgmq($1, $2); $$;
 
 CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE (
     queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint,
     waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);

@@ -6,7 +6,7 @@ DROP TRIGGER IF EXISTS on_checkup_completed ON public.assessments;
 
 CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     owner_id uuid;
@@ -52,7 +52,7 @@ DROP TRIGGER IF EXISTS on_new_appointment ON public.appointments;
 
 CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM balansity.send_mail(
@@ -81,7 +81,7 @@ DROP TRIGGER IF EXISTS on_payment_status_change ON public.payments;
 
 CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     was_open boolean := OLD.status IN ('pending', 'processing');

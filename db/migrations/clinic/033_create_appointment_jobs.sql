@@ -14,7 +14,7 @@ CREATE FUNCTION balansity.update_appointment_statuses(
     p_now timestamptz, p_ids uuid[] DEFAULT NULL, OUT started bigint, OUT completed bigint
 )
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH changed AS (
         UPDATE public.appointments a
@@ -34,7 +34,7 @@ One statement: an appointment cancelled or moved meanwhile is looked at again as
 CREATE FUNCTION balansity.status_changes_until(p_until timestamptz)
 RETURNS TABLE (appointment_id uuid, status text, due_at timestamptz)
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT a.id, 'in_progress', a.scheduled_at
     FROM public.appointments a
@@ -50,7 +50,7 @@ COMMENT ON FUNCTION balansity.status_changes_until IS
 
 CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS bigint
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH changed AS (
         UPDATE public.assessments
@@ -67,7 +67,7 @@ COMMENT ON FUNCTION balansity.abandon_old_assessments IS
 CREATE FUNCTION balansity.abandonments_until(p_until timestamptz)
 RETURNS TABLE (assessment_id uuid, due_at timestamptz)
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT id, coalesce(started_at, created_at) + interval '30 days'
     FROM public.assessments
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION balansity.abandonments_until IS
 CREATE FUNCTION balansity.reminders_between(p_from timestamptz, p_until timestamptz)
 RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, due_at timestamptz, user_id uuid, email text)
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT a.id, r.kind, a.scheduled_at, greatest(a.scheduled_at - r.before, p_from), a.user_id, u.email
     FROM public.appointments a
@@ -101,7 +101,7 @@ appointment booked or moved late is reminded at once, and an outage is made up f
 CREATE FUNCTION balansity.claim_reminders(p_now timestamptz, p_until timestamptz, p_ids uuid[] DEFAULT NULL)
 RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, due_at timestamptz, user_id uuid, email text)
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH claimed AS (
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
@@ -122,7 +122,7 @@ mail.';
 
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_key ~* '^reminder:(24h|1h):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' THEN

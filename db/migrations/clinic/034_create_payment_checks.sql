@@ -2,7 +2,7 @@
 
 CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamptz) RETURNS text
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     old text;
@@ -24,7 +24,7 @@ COMMENT ON FUNCTION balansity.change_payment_status IS
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamptz) RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since, refund_id)
     VALUES (p_payment_id, 0, p_now + interval '5 minutes', p_now, p_refund_id)
@@ -37,7 +37,7 @@ COMMENT ON FUNCTION balansity.follow_refund IS
 
 CREATE FUNCTION balansity.forget_refund(p_payment_id uuid) RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE balansity.payment_check SET refund_id = NULL WHERE payment_id = p_payment_id;
     DELETE FROM balansity.payment_flag WHERE payment_id = p_payment_id AND reason = 'refund pending for 3 days'
@@ -56,7 +56,7 @@ COMMENT ON VIEW balansity.waiting_payment IS
 
 CREATE FUNCTION balansity.is_stuck(p_since timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT p_since <= p_now - interval '3 days'
        AND p_since <= p_now - interval '3 days' - balansity.time_away('yookassa', p_since, p_now)
@@ -66,7 +66,7 @@ COMMENT ON FUNCTION balansity.is_stuck IS
 
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, p_now + interval '5 minutes'
@@ -84,7 +84,7 @@ one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS bigint
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH flagged AS (
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)

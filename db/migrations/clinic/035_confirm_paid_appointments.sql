@@ -2,7 +2,7 @@
 
 CREATE FUNCTION balansity.confirm_paid_appointments(p_now timestamptz, p_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     payment public.payments;

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     cancelled boolean := NEW.status = 'cancelled';

@@ -11,7 +11,7 @@ COMMENT ON VIEW balansity.noted IS
 
 CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH reminder AS (
         DELETE FROM balansity.reminder r

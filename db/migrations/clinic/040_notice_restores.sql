@@ -23,7 +23,7 @@ CREATE TABLE balansity.doubtful_mail (
 );
 
 CREATE FUNCTION balansity.system_identifier() RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') THEN
         RETURN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s);
@@ -34,7 +34,7 @@ COMMENT ON FUNCTION balansity.system_identifier IS
 'What initdb called this server: its standbys and physical copies share it. NULL where this role may not ask.';
 
 CREATE FUNCTION balansity.is_here(p_home balansity.home) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = '' AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT p_home.database_oid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
        AND p_home.table_oid = 'balansity.home'::regclass
        AND p_home.system_identifier = balansity.system_identifier() IS NOT FALSE;
@@ -43,7 +43,7 @@ COMMENT ON FUNCTION balansity.is_here IS
 'Whether the data stands where it stood then; a standby that took over is the same place.';
 
 CREATE FUNCTION balansity.notice_restore() RETURNS boolean
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     here boolean;
     elsewhere boolean;
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION balansity.notice_restore IS
 anywhere before, its place is noted silently. Cheap enough for every mail.';
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamptz) RETURNS timestamptz
-LANGUAGE sql SET search_path = '' AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO balansity.doubtful_mail (key)
     SELECT concat_ws(':', 'reminder', due.kind, due.appointment_id, balansity.iso_utc(due.scheduled_at))
     FROM balansity.reminders_between(balansity.now(), balansity.now()) due
@@ -86,14 +86,14 @@ COMMENT ON FUNCTION balansity.note_restore IS
 message comes, a reminder that is due but has no message yet by its key.';
 
 CREATE FUNCTION balansity.latest_restore() RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = '' AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT max(noticed_at) FROM balansity.restore WHERE released_at IS NULL;
 $$;
 COMMENT ON FUNCTION balansity.latest_restore IS
 'When the last restore was noticed that still holds mails; NULL where none does.';
 
 CREATE FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     noticed_at constant timestamptz := balansity.latest_restore();
 BEGIN
@@ -106,7 +106,7 @@ COMMENT ON FUNCTION balansity.was_due_before_restore IS
 'Whether a mail may have left before the last restore, by its message''s time or its cause''s.';
 
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN coalesce(p_delivery.vouched_at <= balansity.latest_restore(), false) AND (
         p_delivery.state IN ('planned', 'sending', 'unknown')
@@ -118,7 +118,7 @@ COMMENT ON FUNCTION balansity.is_doubted IS
 ended is asked for anew by its message: that one''s time counts.';
 
 CREATE FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) RETURNS balansity.delivery
-LANGUAGE sql SET search_path = '' AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE balansity.delivery
     SET state = 'unknown', message_id = p_entry.message_id, held_at = clock_timestamp(), changed_at = balansity.now(),
         appointment_id = coalesce(p_entry.appointment_id, appointment_id),
@@ -132,7 +132,7 @@ COMMENT ON FUNCTION balansity.hold_delivery IS
 'Leaves a delivery that a restore has made doubtful to a person.';
 
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamptz) RETURNS void
-LANGUAGE sql SET search_path = '' AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO balansity.doubtful_mail (key)
     SELECT p_key WHERE p_cause_since <= balansity.latest_restore()
     ON CONFLICT DO NOTHING;
@@ -142,7 +142,7 @@ COMMENT ON FUNCTION balansity.doubt_mail IS
 before, so may the mail have been.';
 
 CREATE FUNCTION balansity.release_held(p_limit integer) RETURNS TABLE (id uuid, refusal text)
-LANGUAGE plpgsql SET search_path = '' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     held balansity.delivery;
 BEGIN
@@ -168,7 +168,7 @@ COMMENT ON FUNCTION balansity.release_held IS
 whatever comes to be held later not at all. The mails keep their Message-IDs, so one that did arrive is no second one.';
 
 CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
-LANGUAGE sql SET search_path = '' AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
         SET state = 'sent', reason = p_reason, changed_at = balansity.now()
