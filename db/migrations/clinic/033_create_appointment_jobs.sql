@@ -2,10 +2,14 @@
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
 LANGUAGE sql STABLE
-RETURN p_appointment.scheduled_at + interval '1 minute' * (15 + coalesce(
-    (to_jsonb(p_appointment) ->> 'duration_minutes')::double precision,  -- anybody's input: no sum of integers
-    (SELECT t.duration_minutes FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
-));
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_appointment.scheduled_at + interval '1 minute' * (15 + coalesce(
+        (to_jsonb(p_appointment) ->> 'duration_minutes')::double precision,  -- anybody's input: no sum of integers
+        (SELECT t.duration_minutes::double precision FROM public.appointment_types t
+         WHERE t.id = p_appointment.appointment_type_id)
+    ))
+$$;
 COMMENT ON FUNCTION balansity.over_at IS
 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
 and 15 minutes of grace.';
