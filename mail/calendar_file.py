@@ -1,6 +1,6 @@
 """The calendar file of a consultation: one entry a consultation, which every later mail updates."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 
 from icalendar import Alarm, Calendar, Event, vCalAddress
@@ -8,11 +8,13 @@ from icalendar import Alarm, Calendar, Event, vCalAddress
 from gateways.mail.envelope import Attachment
 from mail.facts import AppointmentFacts
 
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # what SEQUENCE counts from: its numbers end in 2094
+
 
 def calendar_file(appointment: AppointmentFacts, organizer: Address) -> Attachment:
     """The entry as it stood when it was read; a cancelled consultation takes its entry away again.
 
-    Calendars keep the version with the highest SEQUENCE of a UID: the seconds since the booking always grow.
+    Calendars keep the version with the highest SEQUENCE of a UID: the seconds since a fixed time always grow.
     """
     cancelled = appointment.status == "cancelled"
     method = "CANCEL" if cancelled else "PUBLISH"
@@ -27,7 +29,7 @@ def calendar_file(appointment: AppointmentFacts, organizer: Address) -> Attachme
 def _event(appointment: AppointmentFacts, organizer: Address, *, cancelled: bool) -> Event:
     event = Event()
     event.add("uid", f"{appointment.id}@{organizer.domain}")
-    event.add("sequence", max(0, int((appointment.read_at - appointment.created_at).total_seconds())))
+    event.add("sequence", max(0, int((appointment.read_at - EPOCH).total_seconds())))
     event.add("dtstamp", appointment.read_at)
     event.add("dtstart", appointment.scheduled_at)
     event.add("dtend", appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes))

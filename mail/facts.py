@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from domain.words import Line, Words, web_link
+import settings
+from domain.link import web_link
+from domain.words import Line, Name
 from zones import zone_or
 
 BOOKED = {"scheduled", "confirmed"}
@@ -25,14 +27,13 @@ class AppointmentFacts(BaseModel):
     id: UUID
     status: str
     scheduled_at: datetime
-    created_at: datetime
     read_at: datetime
     type_name: Line
     duration_minutes: int
     time_zone: str | None
     video_room_url: str | None
-    reader: Words
-    patient: Words
+    reader: Name
+    patient: Name
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:
         return zone_or(self.time_zone, default)
@@ -49,8 +50,13 @@ class AppointmentFacts(BaseModel):
 
     @property
     def link(self) -> str | None:
-        """The video room's address, if it is one that a browser may open."""
-        return web_link(self.video_room_url)
+        """The video room's address, if it leads to where the clinic has its rooms."""
+        return web_link(self.video_room_url, settings.current().room_hosts)
+
+    @property
+    def link_is_in_account(self) -> bool:
+        """Whether there is an address that no mail shows."""
+        return bool((self.video_room_url or "").strip()) and self.link is None
 
 
 class PaymentFacts(BaseModel):
@@ -61,7 +67,7 @@ class PaymentFacts(BaseModel):
     amount: Decimal
     currency: str
     payment_method: str | None
-    reader: Words
+    reader: Name
     appointment_id: UUID | None
     package: str | None
 
@@ -71,5 +77,5 @@ class AssessmentFacts(BaseModel):
 
     assessment_type: str
     completed_at: datetime | None
-    reader: Words
-    patient: Words
+    reader: Name
+    patient: Name

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from db import queries
 from db.connection import Connection
-from domain.words import one_line
+from domain.words import person_name
 from gateways import report_storage
 from gateways.mail.envelope import Attachment, Mail
 from mail import ledger
@@ -82,4 +82,4 @@ def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:
 
 
 def _reader(conn: Connection, user_id: UUID | None) -> str | None:
-    return one_line(queries.letters.reader_name(conn, user_id=str(user_id))) if user_id else None
+    return person_name(queries.letters.reader_name(conn, user_id=str(user_id))) if user_id else None

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from domain.payload import IfReadable, Moment, problems, read_payload
-from domain.words import Words
+from domain.words import Name, Words
 from mail.checks import Unsendable
 
 Amount = Annotated[Decimal, Field(ge=0, lt=10**10)]
@@ -26,8 +26,8 @@ class Variables(BaseModel):
     currency: Words = None
     payment_method: Words = None
     appointment_type: Words = None
-    profile_name: Words = None
-    name: Words = None
+    profile_name: Name = None
+    name: Name = None
     status: Words = None
 
 

@@ -52,6 +52,7 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
         "duration_minutes": appointment.duration_minutes,
         "zone": zone,
         "link": appointment.link,
+        "link_is_in_account": appointment.link_is_in_account,
         "reminders": appointment.reminders,
         "unpaid": appointment.status == "pending",
     }
@@ -75,6 +76,7 @@ def _appointment_as_told(variables: Variables) -> Filling:
             "previous_scheduled_at": variables.previous_scheduled_at,
             "duration_minutes": None,
             "link": None,
+            "link_is_in_account": False,
             "reminders": None,
             "unpaid": variables.status == "pending",
         }
