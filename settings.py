@@ -155,6 +155,9 @@ class Settings(BaseModel, frozen=True):
     email_rate_limit: Annotated[int, Field(ge=1, le=10_000)] = setting(
         "200", "mails a second at most of a provider, all workers together"
     )
+    email_hourly_limit: Annotated[int, Field(ge=1, le=1_000_000)] = setting(
+        "30", "mails an hour at most to one address; `balansity deliveries --failed` shows what is above it"
+    )
     email_night: Hours = setting(
         "22:00-08:00",
         "by the family's clocks: what an outage delayed for an hour waits for its end; empty: it does not",

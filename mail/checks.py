@@ -39,6 +39,14 @@ def checked_address(value: Any) -> str:
     return parts.ascii_email
 
 
+def is_address(value: Any, checked: str) -> bool:
+    """Whether a value that may be anything is this address, which has been checked; mailboxes know no capitals."""
+    try:
+        return checked_address(value).lower() == checked.lower()
+    except Unsendable:
+        return False
+
+
 def checked_subject(value: Any) -> str:
     """The subject, known to be one line of text.
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 import settings
 from domain.link import web_link
+from domain.money import Currency
 from domain.words import Line, Name
 from zones import zone_or
 
@@ -27,6 +28,7 @@ class AppointmentFacts(BaseModel):
     id: UUID
     status: str
     scheduled_at: datetime
+    created_at: datetime
     read_at: datetime
     type_name: Line
     duration_minutes: int
@@ -65,7 +67,7 @@ class PaymentFacts(BaseModel):
     id: UUID
     status: str
     amount: Decimal
-    currency: str
+    currency: Currency
     payment_method: str | None
     reader: Name
     appointment_id: UUID | None

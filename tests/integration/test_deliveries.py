@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -105,11 +105,11 @@ def test_what_cannot_be_sent_is_failed_with_its_reason(
 
 def test_a_letter_that_cannot_be_written_is_failed_with_its_reason(connection: Connection) -> None:
     family = Clinic(connection).add_family()
-    appointment = Clinic(connection).book_for(family, datetime.max.replace(tzinfo=UTC, microsecond=0), "cancelled")
-    send(order("appointment_cancelled", variables={"appointment_id": appointment}))
+    payment = Clinic(connection).add_payment(family.user_id, status="failed", amount="NaN")
+    send(order("payment_failed", variables={"payment_id": payment}))
     row = ledger(connection)
     assert (row["state"], row["attempts"]) == ("failed", 0)
-    assert "the letter cannot be written: OverflowError" in row["reason"]
+    assert "the letter cannot be written: ValidationError" in row["reason"]
 
 
 def test_optional_keys_that_cannot_be_read_do_not_keep_a_mail_back(connection: Connection) -> None:

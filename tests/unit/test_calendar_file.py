@@ -19,6 +19,7 @@ APPOINTMENT = AppointmentFacts(
     id=UUID(int=7),
     status="scheduled",
     scheduled_at=datetime(2026, 11, 25, 7, 35, tzinfo=UTC),
+    created_at=BOOKED,
     read_at=BOOKED,
     type_name="Детский психолог",
     duration_minutes=45,
