@@ -565,7 +565,7 @@ CREATE TABLE public.users (
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
-    RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
+    RETURN (SELECT "left"(u.email, 400) AS "left" FROM public.users u WHERE (u.id = email_of.p_user_id));
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
@@ -1877,7 +1877,7 @@ CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestam
     AS $_$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
-        RETURN (p_metadata ->> p_key)::timestamptz;
+        RETURN balansity.of_our_time((p_metadata ->> p_key)::timestamptz);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN data_exception THEN

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION balansity.iso_utc IS
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
-RETURN (SELECT u.email FROM public.users u WHERE u.id = p_user_id);
+RETURN (SELECT left(u.email, 400) FROM public.users u WHERE u.id = p_user_id); -- more than an address may have
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
@@ -132,7 +132,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
-        RETURN (p_metadata ->> p_key)::timestamptz;
+        RETURN balansity.of_our_time((p_metadata ->> p_key)::timestamptz);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN data_exception THEN
