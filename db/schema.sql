@@ -197,7 +197,7 @@ not: one message that the provider will never have must not be the only one to a
 asks again was rescued from a worker that died with it, and is the probe anew. Where a provider is unheard of
 (024), what has little time left goes all the same: it may be that only its events are lost.';
 
-CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -209,10 +209,10 @@ DECLARE
     doubted boolean;
 BEGIN
     PERFORM balansity.notice_restore(); -- no mail leaves a database that nobody has looked at
-    IF p_refusal IS NULL AND NOT p_essential THEN
+    IF p_refusal IS NULL THEN
         SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
         INTO p_refusal, p_reason
-        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient);
+        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient) AND s.reason <> ALL (p_despite);
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
@@ -252,6 +252,11 @@ BEGIN
     END IF;
     wait := NULL;
 
+    IF p_refusal IS NULL AND balansity.has_had_enough(p_entry.recipient, p_hourly) THEN
+        p_refusal := 'failed';
+        p_reason := format('the address has had %s mails within an hour, which is EMAIL_HOURLY_LIMIT', p_hourly);
+    END IF;
+
     -- No refusal hides that an earlier attempt may have gone out.
     IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
         p_refusal := 'unknown';
@@ -274,11 +279,22 @@ BEGIN
     END IF;
 END $$;
 
-COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
-committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
+COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded);
+p_despite names the suppressions that it ignores, p_hourly is how many mails an hour an address gets; p_resend_after is how
 long to wait for news of one whose answer never came, NULL if a person decides; p_token is the attempt''s name.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do. The edition counts a person''s resends.';
+
+CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT round(p_minutes::numeric)::integer
+    WHERE CASE WHEN p_minutes ~ '^[0-9]{1,4}([.][0-9]{1,9})?$' THEN p_minutes::numeric BETWEEN 1 AND 1440 END;
+$_$;
+
+COMMENT ON FUNCTION balansity.believable_minutes(p_minutes text) IS 'The duration of a consultation, NULL for one that none has: nothing, less than nothing, more than a day.';
 
 CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -522,7 +538,7 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
+    SELECT left(u.email::text, 400) FROM public.users u WHERE u.id = p_user_id -- more than an address may have
 $$;
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
@@ -807,6 +823,29 @@ BEGIN
         RAISE EXCEPTION 'metadata.package_id is no package';
     END IF;
 END $$;
+
+CREATE FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    since constant timestamptz := balansity.now() - interval '1 hour';
+BEGIN
+    -- Until the attempt that may follow is committed: the next one to this address counts it.
+    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.recipient:' || lower(p_recipient), 0));
+    RETURN p_hourly <= (
+        SELECT count(*) FROM (
+            SELECT FROM balansity.delivery d
+            JOIN balansity.delivery_attempt a ON a.delivery_id = d.id
+            WHERE lower(d.recipient) = lower(p_recipient) AND d.changed_at > since AND a.started_at > since
+              AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+            LIMIT p_hourly
+        ) AS had
+    );
+END $$;
+
+COMMENT ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) IS 'Whether p_hourly mails left for this address within the last hour, or may have. Others who ask about it wait for the
+end of the transaction.';
 
 CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
     LANGUAGE sql
@@ -1133,6 +1172,39 @@ CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_pe
 
 COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
+CREATE TABLE public.appointments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    profile_id uuid,
+    appointment_type_id uuid NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    status text DEFAULT 'scheduled'::text NOT NULL,
+    payment_id uuid,
+    notes text,
+    duration_minutes integer,
+    timezone text DEFAULT 'Europe/Moscow'::text,
+    video_room_url text,
+    specialist_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
+);
+
+CREATE FUNCTION balansity.minutes_of(p_appointment public.appointments) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        balansity.believable_minutes(to_jsonb(p_appointment) ->> 'duration_minutes'),
+        (SELECT balansity.believable_minutes(t.duration_minutes::text) FROM public.appointment_types t
+         WHERE t.id = p_appointment.appointment_type_id),
+        45
+    );
+$$;
+
+COMMENT ON FUNCTION balansity.minutes_of(p_appointment public.appointments) IS 'How long an appointment takes: its own duration where the deployment has that column and it can be meant, else its
+type''s.';
+
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1195,37 +1267,40 @@ CREATE FUNCTION balansity.now() RETURNS timestamp with time zone
 
 COMMENT ON FUNCTION balansity.now() IS 'The one clock of what is due, late or over: the transaction''s time. A test replaces this function; nothing else can move it.';
 
-CREATE TABLE public.appointments (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    user_id uuid NOT NULL,
-    profile_id uuid,
-    appointment_type_id uuid NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    status text DEFAULT 'scheduled'::text NOT NULL,
-    payment_id uuid,
-    notes text,
-    duration_minutes integer,
-    timezone text DEFAULT 'Europe/Moscow'::text,
-    video_room_url text,
-    specialist_id uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
-);
+CREATE FUNCTION balansity.odd_appointments() RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.id FROM public.appointments a
+    WHERE a.status IN ('pending', 'scheduled', 'confirmed', 'in_progress')
+      AND (balansity.of_our_time(a.scheduled_at) IS NULL
+           OR to_jsonb(a) ->> 'duration_minutes' IS NOT NULL
+              AND balansity.believable_minutes(to_jsonb(a) ->> 'duration_minutes') IS NULL)
+    ORDER BY a.id
+$$;
+
+COMMENT ON FUNCTION balansity.odd_appointments() IS 'The open appointments whose time or duration nobody can mean: jobs and mails do what they can without, a person looks.';
+
+CREATE FUNCTION balansity.of_our_time(p_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p_at WHERE p_at >= '1900-01-01 00:00:00+00' AND p_at < '2200-01-01 00:00:00+00';
+$$;
+
+COMMENT ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) IS 'The time, NULL for one that no row of a clinic can mean: PostgreSQL''s reach to the year 294276 and to infinity, no
+calendar of a reader''s, nor Python''s, does. domain/payload.py has its twin.';
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT p_appointment.scheduled_at + interval '1 minute' * (15 + coalesce(
-        (to_jsonb(p_appointment) ->> 'duration_minutes')::double precision,  -- anybody's input: no sum of integers
-        (SELECT t.duration_minutes::double precision FROM public.appointment_types t
-         WHERE t.id = p_appointment.appointment_type_id)
-    ))
+    SELECT CASE WHEN p_appointment.scheduled_at < '9999-01-01 00:00:00+00'
+        THEN p_appointment.scheduled_at + interval '1 minute' * (balansity.minutes_of(p_appointment) + 15)
+        ELSE 'infinity' END;
 $$;
 
-COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
-and 15 minutes of grace.';
+COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: after its duration and 15 minutes of grace.';
 
 CREATE FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1416,7 +1491,7 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT first_name FROM public.profiles
+    SELECT left(first_name, 200) FROM public.profiles -- more than a name may have
     WHERE user_id = p_user_id AND type = 'parent'
     ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
@@ -1456,7 +1531,8 @@ BEGIN
     SELECT lower(d.recipient), p_kind, d.id, balansity.now()
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
-    ON CONFLICT (address) DO NOTHING;
+    ON CONFLICT (address) DO UPDATE SET reason = excluded.reason, delivery_id = excluded.delivery_id, since = excluded.since
+    WHERE suppression.reason = 'bounced' AND excluded.reason = 'complained'; -- which stops more
     RETURN true;
 END $$;
 
@@ -1589,7 +1665,8 @@ CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_u
         AS r (kind, before, until)
     WHERE a.status IN ('scheduled', 'confirmed')
       AND a.scheduled_at > p_from AND a.scheduled_at < p_until + interval '24 hours'
-      AND a.scheduled_at - r.before < p_until AND a.scheduled_at - r.until > p_from
+      -- Arithmetic on our own times alone: a row's may be at the end of all.
+      AND a.scheduled_at < p_until + r.before AND a.scheduled_at > p_from + r.until
       AND NOT EXISTS (
           SELECT FROM balansity.reminder sent
           WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
@@ -1800,7 +1877,7 @@ CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestam
     AS $_$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
-        RETURN (p_metadata ->> p_key)::timestamptz;
+        RETURN balansity.of_our_time((p_metadata ->> p_key)::timestamptz);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN data_exception THEN
@@ -3368,7 +3445,7 @@ DECLARE
     profile_name text;
     completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
 BEGIN
-    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
+    SELECT p.user_id, left(concat_ws(' ', p.first_name, p.last_name), 200) INTO owner_id, profile_name
     FROM public.profiles p
     WHERE p.id = NEW.profile_id;
 
@@ -4112,6 +4189,8 @@ CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointm
 
 CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
 
+CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
+
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
@@ -4257,7 +4336,9 @@ REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM 
 
 REVOKE ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -4313,6 +4394,8 @@ REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before 
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) FROM PUBLIC;
@@ -4353,6 +4436,8 @@ REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_per
 
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
@@ -4360,6 +4445,10 @@ REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time 
 REVOKE ALL ON FUNCTION balansity.notice_restore() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.odd_appointments() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 

@@ -11,7 +11,7 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
+    SELECT left(u.email::text, 400) FROM public.users u WHERE u.id = p_user_id -- more than an address may have
 $$;
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
@@ -135,7 +135,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
-        RETURN (p_metadata ->> p_key)::timestamptz;
+        RETURN balansity.of_our_time((p_metadata ->> p_key)::timestamptz);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN data_exception THEN
