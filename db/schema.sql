@@ -565,7 +565,7 @@ CREATE TABLE public.users (
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
-    RETURN (SELECT "left"(u.email, 400) AS "left" FROM public.users u WHERE (u.id = email_of.p_user_id));
+    RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
@@ -3296,7 +3296,7 @@ DECLARE
     profile_name text;
     completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
 BEGIN
-    SELECT p.user_id, left(concat_ws(' ', p.first_name, p.last_name), 200) INTO owner_id, profile_name
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
     FROM public.profiles p
     WHERE p.id = NEW.profile_id;
 

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION balansity.iso_utc IS
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
-RETURN (SELECT left(u.email, 400) FROM public.users u WHERE u.id = p_user_id); -- more than an address may have
+RETURN (SELECT u.email FROM public.users u WHERE u.id = p_user_id);
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
