@@ -29,6 +29,8 @@ from errors import SettingsError
 from zones import Night, night, zone_named
 
 ROOT = Path(__file__).parent
+SHORTEST_PASSWORD = 12  # characters of WEB_PASSWORD
+FEWEST_DIFFERENT = 5  # of them
 
 
 def ascii_text(value: str) -> str:
@@ -105,6 +107,15 @@ def host_names(value: str) -> tuple[str, ...]:
     return hosts
 
 
+def page_password(value: str) -> str:
+    if len(value) < SHORTEST_PASSWORD or len(set(value)) < FEWEST_DIFFERENT:
+        raise ValueError(
+            f"must have {SHORTEST_PASSWORD} characters or more, {FEWEST_DIFFERENT} different ones among them: "
+            "take what `openssl rand -base64 18` prints"
+        )
+    return value
+
+
 def folder(value: str | Path) -> Path:
     return ROOT / value
 
@@ -115,6 +126,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
 HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
 Hours = Annotated[Night | None, PlainValidator(night)]
+PagePassword = Annotated[str, AfterValidator(page_password)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
@@ -189,7 +201,10 @@ class Settings(BaseModel, frozen=True):
     yookassa_secret_key: str = setting("", "YooKassa key", secret=True)
     yookassa_api_url: WebAddress = setting("https://api.yookassa.ru/v3", "YooKassa, or a stand-in for tests")
     web_username: str = setting("", "login of the pages; empty: the pages stay closed")
-    web_password: str = setting("", "password of that login", secret=True)
+    web_password: PagePassword = setting("", "password of that login, 12 characters or more", secret=True)
+    web_proxies: Annotated[int, Field(ge=0, le=9)] = setting(
+        "0", "proxies before the web process, each of which adds an address to X-Forwarded-For"
+    )
     port: Port = setting("8000", "port of the web process")
     time_zone: TimeZone = setting("Europe/Moscow", "the clinic's time zone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "how much is logged")

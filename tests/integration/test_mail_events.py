@@ -202,6 +202,27 @@ def test_an_old_signature_is_refused(client: FlaskClient, delivery: str, age: in
     assert post(client, json.dumps([event(delivery, "delivered")]).encode(), age=age) == status
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, 400),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 400),
+        (b"[" + b"9" * 10_000 + b"]", 400),
+        (b"\xff", 403),
+        (b'["' + b"a" * 5_000_000 + b'"]', 413),
+    ],
+    ids=["deep list", "deep object", "long number", "no text", "huge"],
+)
+def test_a_signed_body_that_nobody_could_read_is_refused(client: FlaskClient, body: bytes, status: int) -> None:
+    assert post(client, body) == status
+
+
+@pytest.mark.parametrize("name", [SIGNATURE, TIMESTAMP])
+def test_a_signature_in_other_letters_is_refused(client: FlaskClient, name: str) -> None:
+    headers = {SIGNATURE: "MEUCIQ", TIMESTAMP: "1", name: "\u00b2\u00e9"}
+    assert client.post("/webhooks/sendgrid", data=b"[]", headers=headers).status_code == 400
+
+
 @pytest.mark.parametrize("headers", [{}, {SIGNATURE: "?", TIMESTAMP: "1"}, {SIGNATURE: "MEUCIQ", TIMESTAMP: "now"}])
 def test_a_request_without_a_usable_signature_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
     assert client.post("/webhooks/sendgrid", data=b"[]", headers=headers).status_code == 403

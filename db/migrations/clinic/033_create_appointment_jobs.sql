@@ -22,7 +22,9 @@ COMMENT ON FUNCTION balansity.minutes_of IS
 type''s.';
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT CASE WHEN p_appointment.scheduled_at < '9999-01-01 00:00:00+00'
         THEN p_appointment.scheduled_at + interval '1 minute' * (balansity.minutes_of(p_appointment) + 15)
         ELSE 'infinity' END;
