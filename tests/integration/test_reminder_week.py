@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import pytest
 
-import settings
 from actors.appointments import LOOK_AHEAD, Reminder, mail
 from db import queries
 from db.connection import Connection
@@ -89,8 +88,6 @@ def is_true(states: list[State], scheduled_at: datetime, at: datetime) -> bool:
 def test_each_reminder_of_a_week_leaves_once_and_on_time(
     connection: Connection, environment: pytest.MonkeyPatch
 ) -> None:
-    environment.setenv("EMAIL_HOURLY_LIMIT", "1000")  # one family stands for all
-    settings.current.cache_clear()
     clinic, all_lives = Clinic(connection), lives(random.Random(1035))
     clinic.rows("SET TimeZone TO 'Europe/Berlin'")
     expected = {(n, *key): leaves for n, states in enumerate(all_lives) for key, leaves in owed(states).items()}
