@@ -538,7 +538,7 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT left(u.email::text, 400) FROM public.users u WHERE u.id = p_user_id -- more than an address may have
+    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
 $$;
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
@@ -3445,7 +3445,7 @@ DECLARE
     profile_name text;
     completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
 BEGIN
-    SELECT p.user_id, left(concat_ws(' ', p.first_name, p.last_name), 200) INTO owner_id, profile_name
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
     FROM public.profiles p
     WHERE p.id = NEW.profile_id;
 
