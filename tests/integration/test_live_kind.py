@@ -76,7 +76,7 @@ def test_migrate_waits_for_an_open_read_and_nobody_waits_for_migrate(
     assert seen.failures == []
     said = next(line for line in caplog.messages if line.startswith("migration_waits"))
     assert f"held by process {pid} (long report of role live_owner, for " in said
-    assert "appointments" in said
+    assert "public.appointments" in said
     assert not list(re.findall("SELECT|count", said))
 
 
@@ -84,7 +84,7 @@ def test_migrate_gives_up_with_the_name_of_who_is_in_the_way(live_database: Live
     reader = psycopg2.connect(live_database.url, application_name="long report")
     with reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM public.appointments")
-    with pytest.raises(DatabaseError, match=r"in vain for appointments, held by process .* Nothing of it is done"):
+    with pytest.raises(DatabaseError, match=r"in vain for public.appointments, held by process .* Nothing of it is done"):
         migrate(live_database.url, patience_seconds=1)
     reader.close()
     assert migrate(live_database.url)
