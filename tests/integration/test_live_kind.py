@@ -84,7 +84,9 @@ def test_migrate_gives_up_with_the_name_of_who_is_in_the_way(live_database: Live
     reader = psycopg2.connect(live_database.url, application_name="long report")
     with reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM public.appointments")
-    with pytest.raises(DatabaseError, match=r"in vain for public.appointments, held by process .* Nothing of it is done"):
+    with pytest.raises(
+        DatabaseError, match=r"in vain for public.appointments, held by process .* Nothing of it is done"
+    ):
         migrate(live_database.url, patience_seconds=1)
     reader.close()
     assert migrate(live_database.url)
