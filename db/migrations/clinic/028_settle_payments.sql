@@ -35,27 +35,6 @@ $$;
 COMMENT ON FUNCTION balansity.send_mail IS
 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
 
--- What the trigger and the provider's notices look up must not be a walk through the table, which the site's
--- transaction would pay for: an index for each column that has none, whatever it is called.
-DO $$
-DECLARE
-    wanted record;
-BEGIN
-    FOR wanted IN
-        SELECT format('public.%I', named.relation)::regclass AS relation, named.attribute
-        FROM (VALUES ('payments', 'user_id'), ('payments', 'external_payment_id'), ('package_purchases', 'payment_id'))
-            AS named (relation, attribute)
-    LOOP
-        IF NOT EXISTS (
-            SELECT FROM pg_index i
-            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-            WHERE i.indrelid = wanted.relation AND i.indpred IS NULL AND a.attname = wanted.attribute
-        ) THEN
-            EXECUTE format('CREATE INDEX ON %s (%I)', wanted.relation, wanted.attribute);
-        END IF;
-    END LOOP;
-END $$;
-
 -- Which status may follow which. Any other change is flagged for a person and has no effect of ours.
 CREATE TABLE balansity.payment_transition (
     old_status text,
