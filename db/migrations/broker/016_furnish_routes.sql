@@ -53,13 +53,15 @@ BEGIN
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
-    PERFORM dramatiq.close_queue(p_pgmq_queue);
+    IF NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue) THEN
+        PERFORM dramatiq.close_queue(p_pgmq_queue);
+    END IF;
 END $$;
 COMMENT ON FUNCTION dramatiq.furnish_queue IS
 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
 and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
 overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
-dramatiq. Visitors lose it. One at a time: two that create the same queue would fail.';
+dramatiq. Visitors lose it, unless another system has it still. One at a time: two that create the same queue would fail.';
 
 CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -101,7 +103,7 @@ AS $$
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
-    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
+    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;
 COMMENT ON FUNCTION dramatiq.unserved_queues IS
