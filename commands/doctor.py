@@ -236,6 +236,13 @@ def _charge(conn: Connection) -> Finding:
     )
 
 
+def _old_readers(conn: Connection) -> Finding:
+    if queues := queries.takeover.other_readers(conn):
+        remedy = "Switch off what reads there (an old worker, an Edge Function): each message goes to one of the two."
+        return Finding("note", f"Somebody beside our workers reads from: {queues}", remedy)
+    return Finding("good", "Readers of our pgmq queues beside our workers: none")
+
+
 def _old_jobs(conn: Connection) -> Finding:
     if not queries.takeover.in_charge(conn):
         return Finding("good", "Old pg_cron jobs do their work until ours takes over.")
@@ -319,6 +326,7 @@ LOOKS = (
     _schedule,
     _clock,
     _charge,
+    _old_readers,
     _old_jobs,
     _time_zone,
     _events,

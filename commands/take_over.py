@@ -21,6 +21,11 @@ STAYS = (
     "return: the old jobs know nothing of them."
 )
 
+HIDDEN = {
+    "all": "This role may not read cron.job and cron.job_run_details: look for old jobs as the role that may.",
+    "others": "pg_cron shows this role its own jobs only: look for old jobs of other roles as a superuser.",
+}
+
 
 @click.command()
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done to this database; change nothing.")
@@ -55,10 +60,12 @@ def _plan(*, undo: bool) -> dict[str, Any]:
             raise BalansityError("The old system is in charge: there is nothing to undo.")
         ask = queries.takeover.hand_back_steps if undo else queries.takeover.take_over_steps
         steps = [row._asdict() for row in ask(conn)]
+        hidden = HIDDEN.get(queries.takeover.cron_is_hidden(conn))
         told = [] if undo else [row._asdict() for row in queries.takeover.count_told(conn)]
     finally:
         conn.close()
-    return {"in_charge": in_charge, "steps": steps, "told": told, "notes": [LOCKS, STAYS] if undo else [LOCKS]}
+    notes = [note for note in (LOCKS, undo and STAYS, hidden) if note]
+    return {"in_charge": in_charge, "steps": steps, "told": told, "notes": notes}
 
 
 def _show(plan: dict[str, Any]) -> None:

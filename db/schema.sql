@@ -522,6 +522,18 @@ END $$;
 
 COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) IS 'Confirms consultations that were linked to one of these payments only after it had completed: its trigger came too early.';
 
+CREATE FUNCTION balansity.cron_is_hidden() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN NOT (has_schema_privilege('cron', 'USAGE') AND has_table_privilege('cron.job', 'SELECT')
+                          AND has_table_privilege('cron.job_run_details', 'SELECT')) THEN 'all'
+                WHEN row_security_active('cron.job') THEN 'others' END
+    FROM pg_extension WHERE extname = 'pg_cron';
+$$;
+
+COMMENT ON FUNCTION balansity.cron_is_hidden() IS 'Which jobs of pg_cron this role cannot see: all, or those of others; null where it sees them all, or there is none.';
+
 CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1688,7 +1700,7 @@ CREATE FUNCTION balansity.old_jobs() RETURNS TABLE(id bigint, name text, schedul
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+    IF balansity.cron_is_hidden() IS DISTINCT FROM 'all' AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RETURN QUERY EXECUTE
             'SELECT j.jobid, j.jobname::text, j.schedule, j.command, j.username::text, j.active, EXISTS (
                  SELECT FROM cron.job_run_details r
@@ -3515,6 +3527,35 @@ END $$;
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
 delayed. An idle worker asks, so that it need not wait for its next look.';
 
+CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    route text;
+    seen boolean;
+BEGIN
+    FOR route IN
+        SELECT pgmq_queue FROM dramatiq.actor
+        WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
+        EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
+    LOOP
+        -- The bridge counts no reads and takes no message that is hidden: whoever did either is another.
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM pgmq.%I WHERE read_ct > 0 AND vt > clock_timestamp())
+                 OR EXISTS (SELECT FROM pgmq.%I
+                            WHERE archived_at > clock_timestamp() - $1 AND read_ct > 0 AND vt > archived_at)',
+            'q_' || route, 'a_' || route)
+        INTO seen USING p_within;
+        IF seen THEN
+            RETURN NEXT route;
+        END IF;
+    END LOOP;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.other_readers(p_within interval) IS 'Routed pgmq queues from which somebody beside the bridge takes messages: one is hidden now, or was archived while hidden,
+within that time.';
+
 CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5015,6 +5056,8 @@ REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, 
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.cron_is_hidden() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
@@ -5316,6 +5359,8 @@ REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.other_readers(p_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
 

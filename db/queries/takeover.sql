@@ -33,3 +33,11 @@ SELECT messages, appointments FROM balansity.hand_back_work();
 SELECT kind, count(*) AS reminders, count(*) FILTER (WHERE unclear) AS unclear
 FROM (SELECT kind, appointment_id, bool_and(unclear) AS unclear FROM balansity.told_reminders() GROUP BY 1, 2) AS told
 GROUP BY kind ORDER BY kind;
+
+-- name: cron_is_hidden()$
+-- Which jobs of pg_cron this role cannot see: all, others, or NULL.
+SELECT balansity.cron_is_hidden();
+
+-- name: other_readers()$
+-- Routed pgmq queues that somebody else has read from in the last ten minutes.
+SELECT string_agg(queue, ', ') FROM dramatiq.other_readers(interval '10 minutes') AS queue;

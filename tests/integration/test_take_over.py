@@ -14,6 +14,8 @@ import settings
 from db.database import pool
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
+from tests.live.site import load
+from tests.waiting import until
 
 # Everything of the old system's, as the catalogues tell it.
 OLD_SYSTEM = """
@@ -120,3 +122,96 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         assert "Given back: 0 messages, 0" in balansity("take-over", "--undo").output
         assert "Ours is in charge" in balansity("take-over").output
         assert owner.value("SELECT balansity.in_charge()") is True
+
+
+def test_who_was_reminded_is_read_from_evidence(prepared: LiveDatabase) -> None:
+    """Waiting or archived, for this time, or unclear: told. For another time, or nothing but a job: not."""
+    site = prepared.site
+    at = datetime.now(UTC).replace(microsecond=123456) + timedelta(hours=20)
+    families = {
+        name: site.book(site.sign_up(f"{name}@example.com"), at)
+        for name in ("told", "javascript", "moved", "unclear", "garbled", "long_ago", "untold", "an_hour")
+    }
+    messages: dict[str, object] = {
+        "told": {"scheduled_at": at.isoformat()},
+        "javascript": {"scheduled_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z")},
+        "moved": {"scheduled_at": (at - timedelta(hours=1)).isoformat()},
+        "unclear": {},
+        "garbled": {"scheduled_at": "завтра"},
+        "long_ago": {"scheduled_at": None},
+    }
+    with prepared.owner() as owner:
+        balansity("migrate")
+        send = "SELECT pgmq.send('email_queue', %s)"
+        for name, variables in messages.items():
+            facts = {"appointment_id": families[name]} | variables  # type: ignore[operator]
+            message = {"to": "a@example.com", "template": "appointment_reminder_24h", "variables": facts}
+            number = owner.value(send, json.dumps(message))
+            if name == "long_ago":
+                owner.rows(
+                    "UPDATE pgmq.q_email_queue SET enqueued_at = now() - interval '3 days' WHERE msg_id = %s", number
+                )
+            if name in {"told", "garbled"}:
+                owner.rows("SELECT pgmq.archive('email_queue', %s::bigint)", number)
+        hour = {
+            "template": "appointment_reminder_1h",
+            "appointment_id": families["an_hour"],
+            "scheduled_at": at.isoformat(),
+        }
+        owner.value(send, json.dumps(hour))
+        for odd in ("[1]", '"text"', '{"template": "appointment_reminder_24h", "variables": 5}'):
+            owner.value(send, odd)
+        balansity("take-over")
+        noted = owner.rows(
+            "SELECT appointment_id::text, kind FROM balansity.reminder WHERE appointment_id = ANY (%s::uuid[])",
+            list(families.values()),
+        )
+        told = {(families[name], "24h") for name in ("told", "javascript", "unclear", "garbled")}
+        assert set(noted) == told | {(families["an_hour"], "1h")}
+
+
+def test_every_family_has_its_mail_once_while_hands_change_under_load(prepared: LiveDatabase) -> None:
+    """The site's statements run while ours takes over, hands back and takes over again: none fails, each mails once."""
+    site = prepared.site
+    customers = [site.sign_up(f"visitor-{number}@example.com") for number in range(3)]
+    balansity("migrate")
+    with load(site, customers) as seen:
+        for arguments in ([], ["--undo"], []):
+            seen.seconds.clear()
+            until(lambda: len(seen.seconds) > 10, "the site goes on")
+            assert balansity("take-over", *arguments).exit_code == 0
+    assert seen.failures == []
+    with prepared.owner() as owner:
+        counted = owner.rows(
+            "SELECT DISTINCT template, count(*) FROM ("
+            "  SELECT message ->> 'template' AS template, coalesce(message #>> '{variables,assessment_id}', "
+            "         message #>> '{variables,payment_id}', message #>> '{variables,appointment_id}') AS about "
+            "  FROM (SELECT message FROM pgmq.q_email_queue UNION ALL SELECT message FROM pgmq.a_email_queue) AS m "
+            "  WHERE message ->> 'to' LIKE 'visitor-%%' AND message ->> 'template' NOT LIKE 'appointment\\_%%d'"
+            ") AS mails GROUP BY template, about"
+        )
+        once = [(kind, 1) for kind in ("appointment_confirmation", "checkup_completed", "payment_confirmation")]
+        assert sorted(counted) == once
+        [(booked, told)] = owner.rows(
+            "SELECT (SELECT count(*) FROM public.appointments WHERE user_id = ANY (%s::uuid[])), count(*) "
+            "FROM pgmq.q_email_queue "
+            "WHERE message ->> 'template' = 'appointment_confirmation' AND message ->> 'to' LIKE 'visitor-%%'",
+            [customer.user_id for customer in customers],
+        )
+        assert told == booked
+
+
+def test_an_interrupted_hand_back_goes_on(prepared: LiveDatabase) -> None:
+    """It ended after its transaction and before its batches: again does the rest, and what was begun stays."""
+    with prepared.owner() as owner:
+        balansity("migrate")
+        balansity("take-over")
+        assert owner.value("SELECT count(*) FROM pgmq.q_email_queue") > 2
+        waiting = owner.value("SELECT count(*) FROM pgmq.q_email_queue")
+        owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)")
+        owner.rows(
+            "UPDATE dramatiq.queue SET rescues = 1 WHERE message_id = (SELECT message_id FROM dramatiq.queue LIMIT 1)"
+        )
+        owner.rows("SELECT balansity.hand_back()")
+        assert f"Given back: {waiting - 1} messages" in balansity("take-over", "--undo").output
+        assert owner.value("SELECT count(*) FROM pgmq.q_email_queue") == waiting - 1

@@ -110,6 +110,33 @@ COMMENT ON FUNCTION dramatiq.unserved_queues IS
 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
 figures of an older pgmq do not tell what is due from what is delayed.';
 
+CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    route text;
+    seen boolean;
+BEGIN
+    FOR route IN
+        SELECT pgmq_queue FROM dramatiq.actor
+        WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
+        EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
+    LOOP
+        -- The bridge counts no reads and takes no message that is hidden: whoever did either is another.
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM pgmq.%I WHERE read_ct > 0 AND vt > clock_timestamp())
+                 OR EXISTS (SELECT FROM pgmq.%I
+                            WHERE archived_at > clock_timestamp() - $1 AND read_ct > 0 AND vt > archived_at)',
+            'q_' || route, 'a_' || route)
+        INTO seen USING p_within;
+        IF seen THEN
+            RETURN NEXT route;
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.other_readers IS
+'Routed pgmq queues from which somebody beside the bridge takes messages: one is hidden now, or was archived while hidden,
+within that time.';
+
 CREATE FUNCTION dramatiq.count_bridged(
     p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint
 )

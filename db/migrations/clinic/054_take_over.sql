@@ -1,66 +1,22 @@
--- The change of hands itself: what is in the way, who has been told, the one transaction there, and the one back.
+-- The change of hands itself: what the old system has, what is in the way, and the one transaction.
 
-CREATE FUNCTION balansity.as_time(p_text text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION balansity.cron_is_hidden() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    RETURN CASE WHEN p_text ~ '[0-9]([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$' THEN p_text::timestamptz END;
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;
-END $$;
-COMMENT ON FUNCTION balansity.as_time IS
-'A time with its zone; null for what is none, or says no zone.';
-
-CREATE FUNCTION balansity.told_reminders()
-RETURNS TABLE (appointment_id uuid, kind text, scheduled_at timestamptz, unclear boolean)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    messages regclass;
-BEGIN
-    FOREACH messages IN ARRAY ARRAY[to_regclass('pgmq.q_email_queue'), to_regclass('pgmq.a_email_queue')] LOOP
-        CONTINUE WHEN messages IS NULL;
-        RETURN QUERY EXECUTE format(
-            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL)
-             FROM (SELECT o.enqueued_at, o.message ->> ''template'' AS template,
-                          lower(coalesce(o.message #>> ''{variables,appointment_id}'', o.message ->> ''appointment_id'')) AS id,
-                          balansity.as_time(
-                              coalesce(o.message #>> ''{variables,scheduled_at}'', o.message ->> ''scheduled_at'')) AS at
-                   FROM %s o WHERE o.message ->> ''template'' LIKE ''appointment\_reminder\_%%'') AS m
-             JOIN (VALUES (''24h'', interval ''26 hours''), (''1h'', interval ''2 hours'')) AS r (kind, ahead)
-               ON m.template = ''appointment_reminder_'' || r.kind
-             JOIN public.appointments a ON a.id::text = m.id
-             WHERE a.scheduled_at > balansity.now()
-               AND (m.at BETWEEN a.scheduled_at - interval ''1 second'' AND a.scheduled_at + interval ''1 second''
-                    -- which consultation''s time it was is not said: it may be this one, had it been due by then
-                    OR m.at IS NULL AND m.enqueued_at > a.scheduled_at - r.ahead)
-             GROUP BY 1, 2, 3', messages);
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION balansity.told_reminders IS
-'Who has been reminded of a consultation to come, by the evidence: reminders of the old system, waiting or archived, for
-this appointment and this time. Unclear: one that names no time. A reminder may be named twice.';
-
-CREATE FUNCTION balansity.note_told_reminders() RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH noted AS (
-        INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
-        SELECT DISTINCT appointment_id, kind, scheduled_at, balansity.now() FROM balansity.told_reminders()
-        ON CONFLICT DO NOTHING
-        RETURNING 1
-    )
-    SELECT count(*) FROM noted;
+    SELECT CASE WHEN NOT (has_schema_privilege('cron', 'USAGE') AND has_table_privilege('cron.job', 'SELECT')
+                          AND has_table_privilege('cron.job_run_details', 'SELECT')) THEN 'all'
+                WHEN row_security_active('cron.job') THEN 'others' END
+    FROM pg_extension WHERE extname = 'pg_cron';
 $$;
-COMMENT ON FUNCTION balansity.note_told_reminders IS
-'Notes who has been told, so that ours does not tell them again; returns how many reminders are new.';
+COMMENT ON FUNCTION balansity.cron_is_hidden IS
+'Which jobs of pg_cron this role cannot see: all, or those of others; null where it sees them all, or there is none.';
 
 CREATE FUNCTION balansity.old_jobs()
 RETURNS TABLE (id bigint, name text, schedule text, command text, owner text, active boolean, running boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+    IF balansity.cron_is_hidden() IS DISTINCT FROM 'all' AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RETURN QUERY EXECUTE
             'SELECT j.jobid, j.jobname::text, j.schedule, j.command, j.username::text, j.active, EXISTS (
                  SELECT FROM cron.job_run_details r
@@ -270,88 +226,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.close_site_functions IS
 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
-
-CREATE FUNCTION balansity.hold_routes() RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT dramatiq.hold_routes('{email_queue, report_generation_queue, payment_processing_queue, analytics_queue}');
-$$;
-COMMENT ON FUNCTION balansity.hold_routes IS
-'The old system''s queues stay its own.';
-
-CREATE FUNCTION balansity.hand_back_steps() RETURNS TABLE (what text, statement text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN QUERY VALUES
-    ('our triggers and jobs end',
-     replace(pg_get_functiondef('balansity.in_charge()'::regprocedure), 'SELECT true', 'SELECT false')),
-    ('our workers leave pgmq alone', 'SELECT balansity.hold_routes()');
-
-    RETURN QUERY
-    SELECT format('%s goes', o.oid::regprocedure), format('DROP FUNCTION %s', o.oid::regprocedure)
-    FROM balansity.site_function f
-    JOIN pg_proc o ON o.pronamespace = 'public'::regnamespace AND balansity.is_twin(f.oid, o.oid)
-    WHERE NOT EXISTS (SELECT FROM balansity.replaced r
-                      WHERE r.kind = 'function' AND r.in_place AND to_regprocedure(r.name) = o.oid);
-
-    RETURN QUERY
-    SELECT format('%s %s comes back', r.kind, r.name), concat_ws('; ',
-        CASE r.kind WHEN 'view' THEN format('DROP VIEW IF EXISTS %s', r.name) END,
-        rtrim(r.definition, E'; \n'),
-        CASE WHEN r.kind <> 'job' AND NOT r.in_place THEN
-            format('REVOKE ALL ON %1$s %2$s FROM PUBLIC; ALTER %3$s %2$s OWNER TO %4$I', o.grants, r.name, o.alters, r.owner)
-        END,
-        (SELECT string_agg(format('GRANT %s ON %s %s TO %I', o.use, o.grants, r.name, grantee), '; ')
-         FROM unnest(r.grantees) AS grantee WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = grantee)))
-    FROM balansity.replaced r
-    LEFT JOIN (VALUES ('function', 'ROUTINE', 'ROUTINE', 'EXECUTE'), ('view', 'TABLE', 'VIEW', 'SELECT'))
-        AS o (kind, grants, alters, use) USING (kind)
-    ORDER BY r.id;
-
-    RETURN QUERY VALUES
-    ('what was kept is given back', 'DELETE FROM balansity.replaced'),
-    ('visitors stay out', 'SELECT balansity.close_site_functions()');
-END $$;
-COMMENT ON FUNCTION balansity.hand_back_steps IS
-'What it takes to put the old system in charge again, in order.';
-
-CREATE FUNCTION balansity.hand_back() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    step record;
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
-    IF balansity.in_charge() THEN
-        IF NOT EXISTS (SELECT FROM balansity.replaced) THEN
-            RAISE EXCEPTION 'There is no old system to hand back to: nothing was replaced here.';
-        END IF;
-        FOR step IN SELECT * FROM balansity.hand_back_steps() LOOP
-            EXECUTE step.statement;
-        END LOOP;
-    END IF;
-END $$;
-COMMENT ON FUNCTION balansity.hand_back IS
-'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
-
-CREATE FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    messages := dramatiq.hand_back(ARRAY(
-        SELECT d.message_id FROM balansity.delivery d
-        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0));
-    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
-    WHERE a.id IN (
-        SELECT id FROM public.appointments
-        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
-        LIMIT 500 FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS appointments = ROW_COUNT;
-END $$;
-COMMENT ON FUNCTION balansity.hand_back_work IS
-'Gives back a batch of what the old system has to go on with: messages that were never begun, and paid consultations to
-come, which it knows as scheduled; again, until both are none.';
 
 CREATE FUNCTION balansity.begin_in_charge() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
