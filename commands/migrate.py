@@ -9,6 +9,7 @@ import actors
 import db.database
 import scheduler
 import settings
+from commands.output import say
 from db import embedded
 from db.migrate import migrate as apply_migrations
 from errors import BalansityError
@@ -26,7 +27,7 @@ def migrate() -> None:
     url = db.database.url()
     names = apply_migrations(url, start_options=db.database.start_options())
     actors.publish(url, scheduler.publish)
-    click.echo("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
+    say("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
 
 
 @click.command()
@@ -36,14 +37,14 @@ def schema(*, check: bool) -> None:
     made = _dump()
     if not check:
         SNAPSHOT.write_text(made, encoding="utf-8")
-        click.echo(f"wrote {SNAPSHOT.relative_to(settings.ROOT)}")
+        say(f"wrote {SNAPSHOT.relative_to(settings.ROOT)}")
         return
     stored = SNAPSHOT.read_text(encoding="utf-8") if SNAPSHOT.exists() else ""
     if difference := list(difflib.unified_diff(stored.splitlines(), made.splitlines(), "db/schema.sql", "migrations")):
         raise BalansityError(
             "\n".join([*difference[:60], "db/schema.sql is old: run `balansity schema` and commit it."])
         )
-    click.echo("db/schema.sql is what the migrations make.")
+    say("db/schema.sql is what the migrations make.")
 
 
 def _dump() -> str:
