@@ -1,19 +1,20 @@
 -- Bridges pgmq to the broker: what services send there is archived and enqueued in one transaction.
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
-                THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
-                ELSE 0 END;
-$$;
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
+            THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
+            ELSE 0 END;
 COMMENT ON FUNCTION dramatiq.priority_of IS
-'The priority that a pgmq message carries, 0 where it carries none that is a number.';
+'The priority that a pgmq message carries, 0 where it carries none that is a number. (A body after RETURN is bound when the
+function is made: no search_path can mislead it, and it can be inlined.)';
 
 CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,
     p_only bigint DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 #variable_conflict use_column
 DECLARE
     ids bigint[];
@@ -92,7 +93,8 @@ CREATE FUNCTION dramatiq.bridge_singly(
     p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval,
     OUT moved bigint, OUT refused bigint
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     source text := format('pgmq.%I', 'q_' || p_pgmq_queue);
     began timestamptz := clock_timestamp();
@@ -120,7 +122,8 @@ COMMENT ON FUNCTION dramatiq.bridge_singly IS
 that the table refuses. That one is taken out of the way; an error that speaks of no message is raised.';
 
 CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
     INSERT INTO dramatiq.queue (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)

@@ -9,7 +9,10 @@ COMMENT ON FUNCTION balansity.iso_utc IS
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
-RETURN (SELECT u.email FROM public.users u WHERE u.id = p_user_id);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT left(u.email::text, 400) FROM public.users u WHERE u.id = p_user_id -- more than an address may have
+$$;
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
@@ -132,7 +135,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
-        RETURN (p_metadata ->> p_key)::timestamptz;
+        RETURN balansity.of_our_time((p_metadata ->> p_key)::timestamptz);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN data_exception THEN
@@ -141,18 +144,24 @@ END $$;
 
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 LANGUAGE sql STABLE
-RETURN coalesce(
-    (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
-    balansity.uuid_in(p_payment.metadata, 'appointment_id')
-);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(
+        (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
+        balansity.uuid_in(p_payment.metadata, 'appointment_id')
+    )
+$$;
 COMMENT ON FUNCTION balansity.appointment_of IS
 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN p_linked_payment_id IS NULL OR EXISTS (
-    SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
-);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_linked_payment_id IS NULL OR EXISTS (
+        SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
+    )
+$$;
 COMMENT ON FUNCTION balansity.is_unpaid IS
 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
 
@@ -319,13 +328,19 @@ COMMENT ON FUNCTION balansity.release_appointment IS
 
 CREATE FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) RETURNS text
 LANGUAGE sql IMMUTABLE
-RETURN CASE p_status WHEN 'failed' THEN coalesce(p_payment.external_payment_id, '') ELSE '' END;
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE p_status WHEN 'failed' THEN coalesce(p_payment.external_payment_id::text, '') ELSE '' END
+$$;
 COMMENT ON FUNCTION balansity.payment_attempt IS
 'Which try at paying a status speaks of: after a failure the payer may try again, and hears of each at the provider.';
 
 CREATE FUNCTION balansity.payment_key(p_payment public.payments, p_status text) RETURNS text
 LANGUAGE sql IMMUTABLE
-RETURN concat_ws(':', 'payment', p_payment.id, p_status, nullif(balansity.payment_attempt(p_payment, p_status), ''));
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT concat_ws(':', 'payment', p_payment.id, p_status, nullif(balansity.payment_attempt(p_payment, p_status), ''))
+$$;
 COMMENT ON FUNCTION balansity.payment_key IS
 'The business key of what is told about a payment''s status.';
 
@@ -364,9 +379,12 @@ COMMENT ON FUNCTION balansity.announce_payment IS
 
 CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN EXISTS (
-    SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
-);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
+    )
+$$;
 COMMENT ON FUNCTION balansity.is_halted IS
 'Whether a person has to decide before anything more takes effect.';
 
