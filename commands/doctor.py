@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 import psycopg2
-from rich.console import Console
+from rich.markup import escape
 
 import db.database
 import settings
-from commands.output import json_option, moment, show_json
+from address import shown
+from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
-from db.connection import Connection, shown
+from db.connection import Connection
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
@@ -46,11 +47,10 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         show_json([asdict(finding) for finding in findings])
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = Terminal(highlight=False, soft_wrap=True)
         for finding in findings:
-            console.print(
-                f"{SIGNS[finding.verdict]} {finding.what}" + (f"\n    → {finding.remedy}" * bool(finding.remedy))
-            )
+            told = finding.what + f"\n    → {finding.remedy}" * bool(finding.remedy)
+            console.print(f"{SIGNS[finding.verdict]} {escape(told)}")
     sys.exit(any(finding.verdict == "bad" for finding in findings))
 
 
