@@ -28,6 +28,8 @@ from errors import SettingsError
 from zones import Night, night, zone_named
 
 ROOT = Path(__file__).parent
+MESSAGE_KEY_BYTES = 32
+URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
 
 
 def ascii_text(value: str) -> str:
@@ -85,6 +87,17 @@ def webhook_key(value: str) -> str:
     return line
 
 
+def message_keys(value: str) -> tuple[bytes, ...]:
+    """Keys of 32 bytes in base64, of either alphabet; a key that stands twice counts once."""
+    try:
+        keys = [b64decode(key.strip().translate(URLSAFE), validate=True) for key in value.split(",")]
+    except ValueError:
+        keys = []
+    if {len(key) for key in keys} != {MESSAGE_KEY_BYTES}:
+        raise ValueError("must be keys of 32 bytes in base64, with commas between: `openssl rand -base64 32` makes one")
+    return tuple(dict.fromkeys(keys))
+
+
 def storage_url(value: str) -> str:
     scheme, found, _ = value.partition("://")
     if not found:
@@ -100,6 +113,7 @@ def folder(value: str | Path) -> Path:
 
 Ascii = Annotated[str, AfterValidator(ascii_text)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
+MessageKeys = Annotated[tuple[bytes, ...], PlainValidator(message_keys)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
 Hours = Annotated[Night | None, PlainValidator(night)]
@@ -172,6 +186,9 @@ class Settings(BaseModel, frozen=True):
     yookassa_api_url: WebAddress = setting("https://api.yookassa.ru/v3", "YooKassa, or a stand-in for tests")
     web_username: str = setting("", "login of the pages; empty: the pages stay closed")
     web_password: str = setting("", "password of that login", secret=True)
+    message_keys: MessageKeys = setting(
+        "", "encrypt what messages say, the first new ones; commas between; empty: it lies in plain", secret=True
+    )
     port: Port = setting("8000", "port of the web process")
     time_zone: TimeZone = setting("Europe/Moscow", "the clinic's time zone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "how much is logged")
