@@ -11,6 +11,7 @@ from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import fsspec
@@ -30,6 +31,8 @@ from zones import Night, night, zone_named
 ROOT = Path(__file__).parent
 MESSAGE_KEY_BYTES = 32
 URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
+SHORTEST_PASSWORD = 12  # characters of WEB_PASSWORD
+FEWEST_DIFFERENT = 5  # of them
 
 
 def ascii_text(value: str) -> str:
@@ -107,6 +110,25 @@ def storage_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def host_names(value: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in value.split(","))
+    if not all(re.fullmatch(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+", host) for host in hosts):
+        raise ValueError(
+            "must be host names such as meet.example.com, with commas between them; "
+            "write видео.рф as xn--b1aedk6a.xn--p1ai"
+        )
+    return hosts
+
+
+def page_password(value: str) -> str:
+    if len(value) < SHORTEST_PASSWORD or len(set(value)) < FEWEST_DIFFERENT:
+        raise ValueError(
+            f"must have {SHORTEST_PASSWORD} characters or more, {FEWEST_DIFFERENT} different ones among them: "
+            "take what `openssl rand -base64 18` prints"
+        )
+    return value
+
+
 def folder(value: str | Path) -> Path:
     return ROOT / value
 
@@ -116,7 +138,9 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 MessageKeys = Annotated[tuple[bytes, ...], PlainValidator(message_keys)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
+HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
 Hours = Annotated[Night | None, PlainValidator(night)]
+PagePassword = Annotated[str, AfterValidator(page_password)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
@@ -157,6 +181,9 @@ class Settings(BaseModel, frozen=True):
     email_rate_limit: Annotated[int, Field(ge=1, le=10_000)] = setting(
         "200", "mails a second at most of a provider, all workers together"
     )
+    email_hourly_limit: Annotated[int, Field(ge=1, le=1_000_000)] = setting(
+        "30", "mails an hour at most to one address; `balansity deliveries --failed` shows what is above it"
+    )
     email_night: Hours = setting(
         "22:00-08:00",
         "by the family's clocks: what an outage delayed for an hour waits for its end; empty: it does not",
@@ -181,17 +208,28 @@ class Settings(BaseModel, frozen=True):
     report_retention_days: Days = setting("365", "days that finished reports are kept")
     analytics_retention_days: Days = setting("400", "days that events are kept; counts stay")
     site_url: WebAddress = setting("https://balansity.example", "where links in mails lead")
+    video_hosts: HostNames = setting(
+        "", "hosts, with commas, whose addresses of video rooms are links in mails; empty: SITE_URL's and below it"
+    )
     yookassa_shop_id: str = setting("", "YooKassa shop")
     yookassa_secret_key: str = setting("", "YooKassa key", secret=True)
     yookassa_api_url: WebAddress = setting("https://api.yookassa.ru/v3", "YooKassa, or a stand-in for tests")
     web_username: str = setting("", "login of the pages; empty: the pages stay closed")
-    web_password: str = setting("", "password of that login", secret=True)
+    web_password: PagePassword = setting("", "password of that login, 12 characters or more", secret=True)
     message_keys: MessageKeys = setting(
         "", "encrypt what messages say, the first new ones; commas between; empty: it lies in plain", secret=True
+    )
+    web_proxies: Annotated[int, Field(ge=0, le=9)] = setting(
+        "0", "proxies before the web process, each of which adds an address to X-Forwarded-For"
     )
     port: Port = setting("8000", "port of the web process")
     time_zone: TimeZone = setting("Europe/Moscow", "the clinic's time zone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "how much is logged")
+
+    @property
+    def room_hosts(self) -> tuple[str, ...]:
+        """The hosts whose addresses, and those of their subdomains, may be links to video rooms."""
+        return self.video_hosts or ((urlsplit(self.site_url).hostname or "").removeprefix("www."),)
 
 
 OFF = {"email_night"}  # settings that mean something when they are set to nothing; the others have their default then

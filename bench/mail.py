@@ -102,8 +102,9 @@ def _worker(provider: SendGrid, url: str, mails: int) -> float:
     conn.autocommit = True
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT count(public.queue_email_task('anna@example.com', 'Тема', 'report_ready', '{\"name\": \"Анна\"}')) "
-            "FROM generate_series(1, %s)",
+            "SELECT count(public.queue_email_task("
+            "'family-' || n || '@example.com', 'Тема', 'report_ready', '{\"name\": \"Анна\"}'"
+            ")) FROM generate_series(1, %s) AS n",
             (mails + WARM_UP,),
         )
     conn.close()

@@ -338,5 +338,10 @@ LOOKS = (
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
     _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),
+    _counted(
+        "odd_appointments",
+        "Appointments with a time or a duration that nobody can mean",
+        "Correct them on the site: until then their type's duration counts, and no mail names their time.",
+    ),
     _counted("flagged_payments", "Payments that wait for a person", "`balansity payments flagged` shows why."),
 )

@@ -85,7 +85,7 @@ def preview(template: str | None, html: bool) -> None:
 @click.option("--lift", metavar="ADDRESS", help="Let all mail go to this address again.")
 @json_option
 def suppressions(lift: str | None, as_json: bool) -> None:
-    """List the addresses that bounced or complained; only essential mail still goes there.
+    """List the addresses that bounced or complained; `balansity preview` lists which mails still go there.
 
     SendGrid keeps a list of its own: take a lifted address off there too, or it drops the mail.
     """
@@ -185,6 +185,6 @@ def _described(template: Template) -> dict[str, str]:
     return {
         "template": template.name,
         "subject": template.subject,
-        "essential": "yes" if template.essential else "no",
+        "goes despite": ", ".join(sorted(template.despite)) or "nothing",
         "unanswered": f"sent again after {again // MINUTE} min" if again else "left to a person",
     }

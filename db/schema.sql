@@ -131,33 +131,15 @@ END $$;
 
 COMMENT ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) IS 'The mail and the analytics event of a status.';
 
-CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
-    LANGUAGE sql IMMUTABLE
-    RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
-
-COMMENT ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) IS 'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
-
-CREATE TABLE public.appointments (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    user_id uuid NOT NULL,
-    profile_id uuid,
-    appointment_type_id uuid NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    status text DEFAULT 'scheduled'::text NOT NULL,
-    payment_id uuid,
-    notes text,
-    duration_minutes integer,
-    timezone text DEFAULT 'Europe/Moscow'::text,
-    video_room_url text,
-    specialist_id uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
-);
-
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
     LANGUAGE sql STABLE
-    RETURN COALESCE((SELECT a.id FROM public.appointments a WHERE (a.payment_id = (appointment_of.p_payment).id)), balansity.uuid_in((p_payment).metadata, 'appointment_id'::text));
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
+        balansity.uuid_in(p_payment.metadata, 'appointment_id')
+    )
+$$;
 
 COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
@@ -215,7 +197,7 @@ not: one message that the provider will never have must not be the only one to a
 asks again was rescued from a worker that died with it, and is the probe anew. Where a provider is unheard of
 (024), what has little time left goes all the same: it may be that only its events are lost.';
 
-CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
+CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -227,10 +209,10 @@ DECLARE
     doubted boolean;
 BEGIN
     PERFORM balansity.notice_restore(); -- no mail leaves a database that nobody has looked at
-    IF p_refusal IS NULL AND NOT p_essential THEN
+    IF p_refusal IS NULL THEN
         SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
         INTO p_refusal, p_reason
-        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient);
+        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient) AND s.reason <> ALL (p_despite);
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
@@ -270,6 +252,11 @@ BEGIN
     END IF;
     wait := NULL;
 
+    IF p_refusal IS NULL AND balansity.has_had_enough(p_entry.recipient, p_hourly) THEN
+        p_refusal := 'failed';
+        p_reason := format('the address has had %s mails within an hour, which is EMAIL_HOURLY_LIMIT', p_hourly);
+    END IF;
+
     -- No refusal hides that an earlier attempt may have gone out.
     IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
         p_refusal := 'unknown';
@@ -292,11 +279,22 @@ BEGIN
     END IF;
 END $$;
 
-COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
-committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
+COMMENT ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) IS 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
+committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded);
+p_despite names the suppressions that it ignores, p_hourly is how many mails an hour an address gets; p_resend_after is how
 long to wait for news of one whose answer never came, NULL if a person decides; p_token is the attempt''s name.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do. The edition counts a person''s resends.';
+
+CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT round(p_minutes::numeric)::integer
+    WHERE CASE WHEN p_minutes ~ '^[0-9]{1,4}([.][0-9]{1,9})?$' THEN p_minutes::numeric BETWEEN 1 AND 1440 END;
+$_$;
+
+COMMENT ON FUNCTION balansity.believable_minutes(p_minutes text) IS 'The duration of a consultation, NULL for one that none has: nothing, less than nothing, more than a day.';
 
 CREATE FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -375,7 +373,7 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p
     AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, p_now + interval '5 minutes'
-    FROM balansity.waiting_payment
+    FROM balansity.waiting_payments()
     WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
       AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
@@ -536,20 +534,12 @@ $$;
 COMMENT ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) IS 'Work that was under way before a restore is done again, and only its mail would come twice: where its cause was there
 before, so may the mail have been.';
 
-CREATE TABLE public.users (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    email text,
-    phone text,
-    region text,
-    marketing_consent boolean DEFAULT false NOT NULL,
-    role text DEFAULT 'user'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
-    RETURN (SELECT u.email FROM public.users u WHERE (u.id = email_of.p_user_id));
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
+$$;
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
@@ -624,7 +614,7 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_
     WITH flagged AS (
         INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
         SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
-        FROM balansity.waiting_payment
+        FROM balansity.waiting_payments()
         WHERE balansity.is_stuck(since, p_now) AND (p_ids IS NULL OR payment_id = ANY (p_ids))
         ON CONFLICT DO NOTHING
         RETURNING 1
@@ -834,6 +824,29 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    since constant timestamptz := balansity.now() - interval '1 hour';
+BEGIN
+    -- Until the attempt that may follow is committed: the next one to this address counts it.
+    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.recipient:' || lower(p_recipient), 0));
+    RETURN p_hourly <= (
+        SELECT count(*) FROM (
+            SELECT FROM balansity.delivery d
+            JOIN balansity.delivery_attempt a ON a.delivery_id = d.id
+            WHERE lower(d.recipient) = lower(p_recipient) AND d.changed_at > since AND a.started_at > since
+              AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+            LIMIT p_hourly
+        ) AS had
+    );
+END $$;
+
+COMMENT ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) IS 'Whether p_hourly mails left for this address within the last hour, or may have. Others who ask about it wait for the
+end of the transaction.';
+
 CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -966,17 +979,14 @@ END $$;
 COMMENT ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) IS 'Whether a delivery that did not leave, as far as this data knows, may have left before the last restore. One that had
 ended is asked for anew by its message: that one''s time counts.';
 
-CREATE TABLE balansity.payment_flag (
-    payment_id uuid NOT NULL,
-    reason text NOT NULL,
-    flagged_at timestamp with time zone NOT NULL,
-    resolved_at timestamp with time zone,
-    halts boolean DEFAULT false NOT NULL
-);
-
 CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM balansity.payment_flag f WHERE ((f.payment_id = is_halted.p_payment_id) AND f.halts AND (f.resolved_at IS NULL))));
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
+    )
+$$;
 
 COMMENT ON FUNCTION balansity.is_halted(p_payment_id uuid) IS 'Whether a person has to decide before anything more takes effect.';
 
@@ -1028,7 +1038,12 @@ COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_report
 
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN ((p_linked_payment_id IS NULL) OR (EXISTS (SELECT FROM public.payments p WHERE ((p.id = is_unpaid.p_linked_payment_id) AND (p.status = ANY (ARRAY['failed'::text, 'cancelled'::text]))))));
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p_linked_payment_id IS NULL OR EXISTS (
+        SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
+    )
+$$;
 
 COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
 
@@ -1157,6 +1172,39 @@ CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_pe
 
 COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
+CREATE TABLE public.appointments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    profile_id uuid,
+    appointment_type_id uuid NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    status text DEFAULT 'scheduled'::text NOT NULL,
+    payment_id uuid,
+    notes text,
+    duration_minutes integer,
+    timezone text DEFAULT 'Europe/Moscow'::text,
+    video_room_url text,
+    specialist_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
+);
+
+CREATE FUNCTION balansity.minutes_of(p_appointment public.appointments) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        balansity.believable_minutes(to_jsonb(p_appointment) ->> 'duration_minutes'),
+        (SELECT balansity.believable_minutes(t.duration_minutes::text) FROM public.appointment_types t
+         WHERE t.id = p_appointment.appointment_type_id),
+        45
+    );
+$$;
+
+COMMENT ON FUNCTION balansity.minutes_of(p_appointment public.appointments) IS 'How long an appointment takes: its own duration where the deployment has that column and it can be meant, else its
+type''s.';
+
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1215,35 +1263,60 @@ anywhere before, its place is noted silently. Cheap enough for every mail.';
 
 CREATE FUNCTION balansity.now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN COALESCE((NULLIF(current_setting('balansity.now'::text, true), ''::text))::timestamp with time zone, now());
+    RETURN now();
 
-COMMENT ON FUNCTION balansity.now() IS 'The one clock of what is due, late or over: the transaction''s time, or what a test has set in its place.';
+COMMENT ON FUNCTION balansity.now() IS 'The one clock of what is due, late or over: the transaction''s time. A test replaces this function; nothing else can move it.';
 
-CREATE TABLE public.appointment_types (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    name text NOT NULL,
-    duration_minutes integer NOT NULL,
-    price numeric(10,2) DEFAULT 0 NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
-);
+CREATE FUNCTION balansity.odd_appointments() RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.id FROM public.appointments a
+    WHERE a.status IN ('pending', 'scheduled', 'confirmed', 'in_progress')
+      AND (balansity.of_our_time(a.scheduled_at) IS NULL
+           OR to_jsonb(a) ->> 'duration_minutes' IS NOT NULL
+              AND balansity.believable_minutes(to_jsonb(a) ->> 'duration_minutes') IS NULL)
+    ORDER BY a.id
+$$;
+
+COMMENT ON FUNCTION balansity.odd_appointments() IS 'The open appointments whose time or duration nobody can mean: jobs and mails do what they can without, a person looks.';
+
+CREATE FUNCTION balansity.of_our_time(p_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p_at WHERE p_at >= '1900-01-01 00:00:00+00' AND p_at < '2200-01-01 00:00:00+00';
+$$;
+
+COMMENT ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) IS 'The time, NULL for one that no row of a clinic can mean: PostgreSQL''s reach to the year 294276 and to infinity, no
+calendar of a reader''s, nor Python''s, does. domain/payload.py has its twin.';
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN ((p_appointment).scheduled_at + ('00:01:00'::interval * ((15)::double precision + COALESCE(((to_jsonb(p_appointment) ->> 'duration_minutes'::text))::double precision, ((SELECT t.duration_minutes FROM public.appointment_types t WHERE (t.id = (over_at.p_appointment).appointment_type_id)))::double precision))));
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN p_appointment.scheduled_at < '9999-01-01 00:00:00+00'
+        THEN p_appointment.scheduled_at + interval '1 minute' * (balansity.minutes_of(p_appointment) + 15)
+        ELSE 'infinity' END;
+$$;
 
-COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
-and 15 minutes of grace.';
+COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: after its duration and 15 minutes of grace.';
 
 CREATE FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN CASE p_status WHEN 'failed'::text THEN COALESCE((p_payment).external_payment_id, ''::text) ELSE ''::text END;
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE p_status WHEN 'failed' THEN coalesce(p_payment.external_payment_id::text, '') ELSE '' END
+$$;
 
 COMMENT ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) IS 'Which try at paying a status speaks of: after a failure the payer may try again, and hears of each at the provider.';
 
 CREATE FUNCTION balansity.payment_key(p_payment public.payments, p_status text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN concat_ws(':'::text, 'payment', (p_payment).id, p_status, NULLIF(balansity.payment_attempt(p_payment, p_status), ''::text));
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT concat_ws(':', 'payment', p_payment.id, p_status, nullif(balansity.payment_attempt(p_payment, p_status), ''))
+$$;
 
 COMMENT ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) IS 'The business key of what is told about a payment''s status.';
 
@@ -1418,7 +1491,7 @@ CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT first_name FROM public.profiles
+    SELECT left(first_name, 200) FROM public.profiles -- more than a name may have
     WHERE user_id = p_user_id AND type = 'parent'
     ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;
@@ -1458,7 +1531,8 @@ BEGIN
     SELECT lower(d.recipient), p_kind, d.id, balansity.now()
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
-    ON CONFLICT (address) DO NOTHING;
+    ON CONFLICT (address) DO UPDATE SET reason = excluded.reason, delivery_id = excluded.delivery_id, since = excluded.since
+    WHERE suppression.reason = 'bounced' AND excluded.reason = 'complained'; -- which stops more
     RETURN true;
 END $$;
 
@@ -1591,7 +1665,8 @@ CREATE FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_u
         AS r (kind, before, until)
     WHERE a.status IN ('scheduled', 'confirmed')
       AND a.scheduled_at > p_from AND a.scheduled_at < p_until + interval '24 hours'
-      AND a.scheduled_at - r.before < p_until AND a.scheduled_at - r.until > p_from
+      -- Arithmetic on our own times alone: a row's may be at the end of all.
+      AND a.scheduled_at < p_until + r.before AND a.scheduled_at > p_from + r.until
       AND NOT EXISTS (
           SELECT FROM balansity.reminder sent
           WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)
@@ -1802,7 +1877,7 @@ CREATE FUNCTION balansity.time_in(p_metadata jsonb, p_key text) RETURNS timestam
     AS $_$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
-        RETURN (p_metadata ->> p_key)::timestamptz;
+        RETURN balansity.of_our_time((p_metadata ->> p_key)::timestamptz);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN data_exception THEN
@@ -1877,6 +1952,26 @@ $$;
 COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) IS 'Of these appointments, of all where p_ids is null, begins those whose time has come and completes those that are over.
 One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
+CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
+
+COMMENT ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) IS 'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
+
+CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, known_to_provider boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT p.id, p.status, coalesce(c.since, p.created_at),
+           p.external_payment_id <> '' AND coalesce(p.payment_method, 'yookassa') = 'yookassa'
+    FROM public.payments p
+    LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
+    WHERE p.status IN ('pending', 'processing') OR (p.status = 'completed' AND c.refund_id IS NOT NULL)
+$$;
+
+COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided. No view, which
+would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
+it would read all of it. Its callers'' paths are safe.';
+
 CREATE FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1905,6 +2000,7 @@ COMMENT ON FUNCTION balansity.withdraw_attempt(p_token uuid) IS 'Takes back an a
 
 CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH added AS (
         INSERT INTO dramatiq.counter AS c (key, value, expires_at) VALUES (p_key, p_value, clock_timestamp() + p_ttl)
@@ -1944,6 +2040,7 @@ pgmq''s index of times has no second column, and very many may have been archive
 
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH begun AS (
         INSERT INTO dramatiq.open_group (id, missing) VALUES (p_group, p_members) ON CONFLICT DO NOTHING RETURNING 1
@@ -1955,6 +2052,7 @@ COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Sa
 
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     ids bigint[];
@@ -1980,6 +2078,7 @@ at all. A worker that encrypts does the same in two steps, dramatiq.visible and 
 
 CREATE FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) RETURNS record
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
     source text := format('pgmq.%I', 'q_' || p_pgmq_queue);
@@ -2028,33 +2127,81 @@ CREATE FUNCTION dramatiq.close(p_schema text, p_functions text[] DEFAULT NULL::t
 DECLARE
     object text;
     for_service boolean;
-    visitor text;
+    seen regclass;
 BEGIN
     FOR object, for_service IN
         SELECT 'ROUTINE ' || oid::regprocedure, proname = ANY (p_service) FROM pg_proc
         WHERE pronamespace = p_schema::regnamespace AND (p_functions IS NULL OR proname = ANY (p_functions || p_service))
           AND pg_has_role(proowner, 'USAGE')
         UNION ALL
-        SELECT 'TABLE ' || oid::regclass, false FROM pg_class
-        WHERE relnamespace = p_schema::regnamespace AND p_functions IS NULL AND relkind IN ('r', 'v')
+        SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || oid::regclass, false FROM pg_class
+        WHERE relnamespace = p_schema::regnamespace AND p_functions IS NULL AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
           AND pg_has_role(relowner, 'USAGE')
+        UNION ALL
+        SELECT 'TYPE ' || oid::regtype, false FROM pg_type
+        WHERE typnamespace = p_schema::regnamespace AND p_functions IS NULL AND typtype IN ('d', 'e')
+          AND pg_has_role(typowner, 'USAGE')
+        UNION ALL
+        SELECT 'SCHEMA ' || oid::regnamespace, false FROM pg_namespace
+        WHERE nspname = p_schema AND p_functions IS NULL AND pg_has_role(nspowner, 'USAGE')
     LOOP
-        EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object);
-        FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-            EXECUTE format('REVOKE ALL ON %s FROM %I', object, visitor);
-        END LOOP;
+        PERFORM dramatiq.shut(object);
         IF for_service AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
             EXECUTE format('GRANT EXECUTE ON %s TO service_role', object);
         END IF;
     END LOOP;
+    FOR seen IN
+        SELECT oid FROM pg_class
+        WHERE relnamespace = p_schema::regnamespace AND p_functions IS NULL AND relkind = 'v'
+          AND pg_has_role(relowner, 'USAGE')
+    LOOP
+        PERFORM dramatiq.show_as_reader(seen);
+    END LOOP;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) IS 'Takes the functions and tables of a schema (p_functions: functions of these names only) from PUBLIC and from Supabase''s
-visitors, whom default privileges may give every new one, and gives the functions of p_service to its service_role. Only
-what this role owns. Every migration ends with it.';
+COMMENT ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) IS 'Takes a schema and what stands in it (p_functions: functions of these names only) from PUBLIC and from visitors, gives the
+functions of p_service to Supabase''s service_role, and lets views show what their reader may see. Only what this role
+owns. Every migration ends with it.';
+
+CREATE FUNCTION dramatiq.close_queue(p_pgmq_queue text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    object regclass;
+    kind text;
+    privileges text;
+    keeper text;
+BEGIN
+    FOR object, kind, privileges IN
+        SELECT c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+               (SELECT string_agg(privilege_type, ', ') FROM aclexplode(c.relacl) WHERE grantee = 0)
+        FROM pg_class c
+        WHERE c.oid IN (
+            to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)), to_regclass(format('pgmq.%I', 'a_' || p_pgmq_queue)),
+            to_regclass(format('pgmq.%I', p_pgmq_queue)), to_regclass(format('dramatiq.%I', p_pgmq_queue)),
+            to_regclass(pg_get_serial_sequence(format('pgmq.%I', 'q_' || p_pgmq_queue), 'msg_id'))
+        ) AND pg_has_role(c.relowner, 'USAGE')
+    LOOP
+        FOR keeper IN
+            SELECT r.rolname FROM pg_roles r
+            WHERE privileges IS NOT NULL AND NOT r.rolsuper AND NOT starts_with(r.rolname, 'pg_')
+              AND has_schema_privilege(r.oid, 'pgmq', 'USAGE') AND NOT EXISTS (
+                  SELECT FROM pg_roles v
+                  WHERE v.rolname IN ('anon', 'authenticated') AND pg_has_role(v.oid, r.oid, 'MEMBER'))
+        LOOP
+            EXECUTE format('GRANT %s ON %s %s TO %I', privileges, kind, object, keeper);
+        END LOOP;
+        PERFORM dramatiq.shut(kind || ' ' || object);
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) IS 'Takes a pgmq queue and our view of it from visitors. Every other role that could use it can go on: what PUBLIC had, each
+role that may enter schema pgmq gets by name.';
 
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH counted AS (
         INSERT INTO dramatiq.counter AS c (key, value, expires_at)
@@ -2074,6 +2221,7 @@ COMMENT ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_
 
 CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
@@ -2089,6 +2237,7 @@ seconds, too: the clock may have gone on while it waited, or be late on its mach
 
 CREATE FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
            count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
@@ -2102,6 +2251,7 @@ COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint
 
 CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     left_over integer;
@@ -2125,14 +2275,13 @@ Asked in the transaction that acks the member.';
 
 CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql
-    AS $$
-    SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
-$$;
+    RETURN CASE WHEN (p_expires_at > clock_timestamp()) THEN p_value ELSE (0)::bigint END;
 
 COMMENT ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) IS 'The value of a counter, 0 where it is absent.';
 
 CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT format('worker %s (%s, process %s)', id, host, pid) FROM dramatiq.worker WHERE NOT hears ORDER BY id;
 $$;
@@ -2141,6 +2290,7 @@ COMMENT ON FUNCTION dramatiq.deaf_workers() IS 'Workers that did not hear their 
 
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT pgmq_queue FROM dramatiq.actor
     WHERE pgmq_queue IS NOT NULL AND NOT EXISTS (
@@ -2153,6 +2303,7 @@ COMMENT ON FUNCTION dramatiq.doorless_routes() IS 'Routed pgmq queues whose mess
 
 CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     EXECUTE format(
@@ -2169,6 +2320,7 @@ Not archived first and emptied then, which would leave what it said in the dead 
 
 CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN (
@@ -2183,6 +2335,7 @@ kept here.';
 
 CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queues text[];
@@ -2220,6 +2373,7 @@ one message.';
 
 CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
@@ -2294,6 +2448,7 @@ queue, every claim would walk them. The worker asks without p_after now and then
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH finished AS (
         UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
@@ -2308,6 +2463,7 @@ over, and nothing of it may be.';
 
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
@@ -2324,16 +2480,13 @@ archive is not to keep what it said.';
 
 CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    AS $$
-    SELECT p_required <@ given AND (p_accepted IS NULL OR given <@ p_accepted)
-    FROM (SELECT p_accepted[1:jsonb_array_length(p_message -> 'args')]
-                 || ARRAY(SELECT jsonb_object_keys(p_message -> 'kwargs'))) AS a (given);
-$$;
+    RETURN (SELECT ((fits.p_required <@ a.given) AND ((fits.p_accepted IS NULL) OR (a.given <@ fits.p_accepted))) FROM (SELECT ((fits.p_accepted)[1:jsonb_array_length((fits.p_message -> 'args'::text))] || ARRAY(SELECT jsonb_object_keys((fits.p_message -> 'kwargs'::text)) AS jsonb_object_keys)) AS "?column?") a(given));
 
 COMMENT ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) IS 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
 
 CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     EXECUTE format(
@@ -2359,6 +2512,7 @@ right now and what waits for one of p_kept_actors. p_opened: a table (message_id
 
 CREATE FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) RETURNS record
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     EXECUTE format('SELECT coalesce(array_agg(msg_id), ''{}'') FROM pgmq.%I
@@ -2377,6 +2531,7 @@ and which are kept. p_speaks_of: the function (text of the message, its argument
 
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     freed bigint;
@@ -2398,7 +2553,7 @@ COMMENT ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids u
 CREATE FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     queue text := 'q_' || p_pgmq_queue;
     home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'dramatiq' END;
@@ -2419,8 +2574,12 @@ BEGIN
                             EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
         END IF;
         IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
-            EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
-                            WHERE dramatiq.priority_of(message) > 0', p_pgmq_queue || '_urgent', queue);
+            -- As priority_of has it, which is inlined where the bridge asks; whoever sends runs it, and may not call that.
+            EXECUTE format(
+                'CREATE INDEX %1$I ON pgmq.%2$I ((%3$s) DESC, msg_id) WHERE %3$s > 0', p_pgmq_queue || '_urgent', queue,
+                'CASE WHEN jsonb_typeof(message -> ''priority'') = ''number''
+                      THEN greatest(-1000, least(1000, (message ->> ''priority'')::numeric))::integer
+                      ELSE 0 END');
         END IF;
     EXCEPTION WHEN insufficient_privilege THEN
         RAISE NOTICE 'No trigger and index on pgmq.%: workers poll for its messages, in their order.', queue;
@@ -2433,16 +2592,19 @@ BEGIN
              SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
              FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
             home, p_pgmq_queue, queue, p_pgmq_queue);
+        PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
-END $$;
+    PERFORM dramatiq.close_queue(p_pgmq_queue);
+END $_$;
 
 COMMENT ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) IS 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
 and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
 overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
-dramatiq. One at a time: two that create the same queue would fail.';
+dramatiq. Visitors lose it. One at a time: two that create the same queue would fail.';
 
 CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT dramatiq.furnish_queue(pgmq_queue) FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
 $$;
@@ -2451,6 +2613,7 @@ COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every p
 
 CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     given_up bigint;
@@ -2470,6 +2633,7 @@ p_limit at most.';
 
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queues text[];
@@ -2495,6 +2659,7 @@ before: if it is, it takes its place in this order all the same.';
 
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) RETURNS boolean
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     UPDATE dramatiq.worker
@@ -2513,6 +2678,7 @@ claims may be running elsewhere.';
 
 CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
                   coalesce(w.pid::text, 'unknown'))
@@ -2526,6 +2692,7 @@ COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many 
 
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state IN ('queued', 'consumed'));
@@ -2536,6 +2703,7 @@ once for each of many rows.';
 
 CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boolean
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
@@ -2545,20 +2713,9 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
 
-CREATE FUNCTION dramatiq.keys_of(p_message jsonb) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
-    AS $_$
-    SELECT ARRAY(
-        SELECT DISTINCT split_part(sealed #>> '{}', '.', 1)
-        FROM (SELECT p_message -> 'sealed' UNION ALL SELECT jsonb_path_query(p_message, '$.options.*.sealed'))
-            AS parts (sealed)
-        WHERE sealed IS NOT NULL);
-$_$;
-
-COMMENT ON FUNCTION dramatiq.keys_of(p_message jsonb) IS 'The names of the keys that encrypted parts of a message; none of a plain one.';
-
 CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, messages bigint, since timestamp with time zone, published boolean)
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT waits_for, count(*), min(available_at),
            EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
@@ -2575,6 +2732,7 @@ messages, since when the first was due, and whether the published contract knows
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT CASE WHEN source IS NULL THEN 'the pgmq queue ' || pgmq_queue ELSE format('taking from pgmq.q_%s', pgmq_queue) END
     FROM dramatiq.actor, to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) AS source
@@ -2588,6 +2746,7 @@ COMMENT ON FUNCTION dramatiq.missing_route_rights() IS 'What this role lacks to 
 
 CREATE FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) RETURNS integer
     LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     -- The published route counts: another version of the application may have given the queue to another actor.
@@ -2617,6 +2776,7 @@ COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not d
 
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
     LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 DECLARE
@@ -2635,6 +2795,7 @@ delayed. An idle worker asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT signature FROM (
         SELECT 1 AS place, a.signature FROM dramatiq.actor a WHERE a.name = p_actor
@@ -2650,6 +2811,7 @@ COMMENT ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) IS
 
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT argument
     FROM (
@@ -2683,16 +2845,14 @@ COMMENT ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows 
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
-    AS $$
-    SELECT CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
-                THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
-                ELSE 0 END;
-$$;
+    RETURN CASE WHEN (jsonb_typeof((message -> 'priority'::text)) = 'number'::text) THEN (GREATEST(('-1000'::integer)::numeric, LEAST((1000)::numeric, ((message ->> 'priority'::text))::numeric)))::integer ELSE 0 END;
 
-COMMENT ON FUNCTION dramatiq.priority_of(message jsonb) IS 'The priority that a pgmq message carries, 0 where it carries none that is a number.';
+COMMENT ON FUNCTION dramatiq.priority_of(message jsonb) IS 'The priority that a pgmq message carries, 0 where it carries none that is a number. (A body after RETURN is bound when the
+function is made: no search_path can mislead it, and it can be inlined.)';
 
 CREATE FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) RETURNS bigint
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- What somebody is just sending back to work is locked, and stays.
     WITH old AS (
@@ -2738,6 +2898,7 @@ COMMENT ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) IS 'One visi
 
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queues text[];
@@ -2758,6 +2919,7 @@ COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters back t
 
 CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     IF p_sealed IS NULL THEN
@@ -2781,6 +2943,7 @@ waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and n
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH rejected AS (
         UPDATE dramatiq.queue
@@ -2796,6 +2959,7 @@ COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options json
 
 CREATE FUNCTION dramatiq.relabel_aside(p_limit integer) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     relabelled bigint;
@@ -2817,6 +2981,7 @@ takes them too; returns how many, p_limit at most.';
 
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queues text[];
@@ -2837,6 +3002,7 @@ COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Han
 
 CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
@@ -2862,6 +3028,7 @@ rescues must not be kept from its own heartbeat.';
 
 CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) RETURNS bigint
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH lost AS (
         SELECT q.message_id FROM dramatiq.queue AS q
@@ -2878,6 +3045,7 @@ COMMENT ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_m
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queue text;
@@ -2901,6 +3069,7 @@ where the claim was taken over. p_options (NULL: as they are) replace the messag
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '')
@@ -2924,6 +3093,7 @@ COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq functio
 
 CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
     SELECT kind || m.queue_name, CASE kind WHEN 'q_' THEN a.name END
@@ -2935,6 +3105,7 @@ COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold wh
 
 CREATE FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint DEFAULT NULL::bigint) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     sealed bigint;
@@ -2956,6 +3127,7 @@ caller has locked them, or holds them as p_worker: what is claimed changes under
 
 CREATE FUNCTION dramatiq.sealed_messages() RETURNS TABLE(key text, messages bigint)
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT split_part(message ->> 'sealed', '.', 1) AS key, count(*) FROM dramatiq.queue
     GROUP BY key ORDER BY key NULLS FIRST;
@@ -3045,6 +3217,7 @@ this message, under its own id: nobody else would run it, and a redrive of it be
 
 CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     body jsonb;
@@ -3065,6 +3238,7 @@ COMMENT ON FUNCTION dramatiq.send_again(p_id uuid) IS 'Enqueues a message anew, 
 
 CREATE FUNCTION dramatiq.sent_at(p_id text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN (
@@ -3078,6 +3252,7 @@ it is not kept here.';
 
 CREATE FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) RETURNS SETOF text
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
@@ -3123,8 +3298,40 @@ arguments that do not fit its signature while somebody else''s differs. Returns 
 anywhere. Messages for unknown actors among the first 10,000 of the queue go the same way, so that what stands behind
 them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
 
+CREATE FUNCTION dramatiq.show_as_reader(p_view regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Older servers have no such views: there, nobody but the owner may read them at all.
+    IF current_setting('server_version_num')::integer >= 150000 AND NOT EXISTS (
+        SELECT FROM pg_class WHERE oid = p_view AND 'security_invoker=true' = ANY (reloptions)
+    ) THEN
+        EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', p_view);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.show_as_reader(p_view regclass) IS 'Lets a view run with its reader''s rights: as its owner''s it would step over row-level security.';
+
+CREATE FUNCTION dramatiq.shut(p_object text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    visitor text;
+BEGIN
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', p_object);
+    FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %I', p_object, visitor);
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.shut(p_object text) IS 'Takes an object (as REVOKE names it) from PUBLIC and from Supabase''s visitors, whom default privileges may give every
+new one.';
+
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text, sealed text)
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     RETURN QUERY
@@ -3150,6 +3357,7 @@ transaction ends. Where `sealed` is given, what they say is in there.';
 
 CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -3200,6 +3408,7 @@ its reason. p_sealed: the contents have been encrypted meanwhile, so the archive
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queues text[];
@@ -3226,6 +3435,7 @@ was rescued before is spread over time, so that a killer does not take the same 
 
 CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
@@ -3252,6 +3462,7 @@ COMMENT ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit inte
 
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT queue_name FROM dramatiq.queue
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
@@ -3266,6 +3477,7 @@ figures of an older pgmq do not tell what is due from what is delayed.';
 
 CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamp with time zone, due_at timestamp with time zone)
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
@@ -3304,9 +3516,15 @@ CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    was_booked boolean := OLD.status IN ('pending', 'scheduled', 'confirmed');
     cancelled boolean := NEW.status = 'cancelled';
+    moved boolean := NEW.status IN ('pending', 'scheduled', 'confirmed')
+        AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at;
     change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
 BEGIN
+    IF (was_booked AND (cancelled OR moved)) IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
     IF NEW.scheduled_at <= balansity.now() THEN
         RETURN NULL;  -- what has begun or is over is history: a change of it is no news
     END IF;
@@ -3508,7 +3726,7 @@ CREATE TABLE balansity.job (
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
 );
 
-CREATE VIEW balansity.cron_job AS
+CREATE VIEW balansity.cron_job WITH (security_invoker='true') AS
  SELECT id AS jobid,
     schedule,
     ('balansity jobs run '::text || name) AS command,
@@ -3534,7 +3752,7 @@ CREATE TABLE balansity.slot (
     CONSTRAINT slot_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
 );
 
-CREATE VIEW balansity.cron_job_run_details AS
+CREATE VIEW balansity.cron_job_run_details WITH (security_invoker='true') AS
  SELECT j.jobid,
     s.id AS runid,
     NULL::integer AS job_pid,
@@ -3608,6 +3826,14 @@ CREATE TABLE balansity.payment_check (
     refund_id text
 );
 
+CREATE TABLE balansity.payment_flag (
+    payment_id uuid NOT NULL,
+    reason text NOT NULL,
+    flagged_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    halts boolean DEFAULT false NOT NULL
+);
+
 CREATE TABLE balansity.payment_settlement (
     payment_id uuid NOT NULL,
     status text NOT NULL,
@@ -3623,7 +3849,7 @@ CREATE TABLE balansity.reminder (
     CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
 );
 
-CREATE VIEW balansity.noted AS
+CREATE VIEW balansity.noted WITH (security_invoker='true') AS
  SELECT reminder.appointment_id AS id
    FROM balansity.reminder
 UNION ALL
@@ -3713,18 +3939,7 @@ CREATE TABLE balansity.suppression (
     CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['bounced'::text, 'complained'::text])))
 );
 
-CREATE VIEW balansity.waiting_payment AS
- SELECT p.id AS payment_id,
-    p.status,
-    COALESCE(c.since, p.created_at) AS since,
-    ((p.external_payment_id <> ''::text) AND (COALESCE(p.payment_method, 'yookassa'::text) = 'yookassa'::text)) AS known_to_provider
-   FROM (public.payments p
-     LEFT JOIN balansity.payment_check c ON ((c.payment_id = p.id)))
-  WHERE ((p.status = ANY (ARRAY['pending'::text, 'processing'::text])) OR ((p.status = 'completed'::text) AND (c.refund_id IS NOT NULL)));
-
-COMMENT ON VIEW balansity.waiting_payment IS 'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided.';
-
-CREATE VIEW cron.job AS
+CREATE VIEW cron.job WITH (security_invoker='true') AS
  SELECT jobid,
     schedule,
     command,
@@ -3736,7 +3951,7 @@ CREATE VIEW cron.job AS
     jobname
    FROM balansity.cron_job;
 
-CREATE VIEW cron.job_run_details AS
+CREATE VIEW cron.job_run_details WITH (security_invoker='true') AS
  SELECT jobid,
     runid,
     job_pid,
@@ -3791,7 +4006,7 @@ CREATE TABLE dramatiq.queue (
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
-CREATE VIEW dramatiq.dead_letter AS
+CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
  SELECT message_id,
     queue_name,
     (message ->> 'actor_name'::text) AS actor_name,
@@ -3881,6 +4096,15 @@ CREATE TABLE public.answers (
     CONSTRAINT answers_answer_type_check CHECK ((answer_type = ANY (ARRAY['default'::text, 'impact'::text, 'frequency'::text, 'wellbeing'::text, 'relationship'::text])))
 );
 
+CREATE TABLE public.appointment_types (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    duration_minutes integer NOT NULL,
+    price numeric(10,2) DEFAULT 0 NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.assessments (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     profile_id uuid,
@@ -3932,6 +4156,17 @@ CREATE TABLE public.profiles (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT profiles_gender_check CHECK ((gender = ANY (ARRAY['male'::text, 'female'::text, 'other'::text]))),
     CONSTRAINT profiles_type_check CHECK ((type = ANY (ARRAY['parent'::text, 'child'::text, 'partner'::text, 'sibling'::text, 'caregiver'::text, 'other'::text])))
+);
+
+CREATE TABLE public.users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text,
+    phone text,
+    region text,
+    marketing_consent boolean DEFAULT false NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 ALTER TABLE ONLY balansity.analytics_daily
@@ -4075,6 +4310,8 @@ CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointm
 
 CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
 
+CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
+
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
@@ -4129,7 +4366,7 @@ CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (ex
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
-CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW WHEN (((old.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND ((new.status = 'cancelled'::text) OR ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text])) AND (new.scheduled_at IS DISTINCT FROM old.scheduled_at))))) EXECUTE FUNCTION public.handle_appointment_change();
+CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION public.handle_appointment_change();
 
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW WHEN (((new.status = 'completed'::text) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION public.handle_checkup_completed();
 
@@ -4206,6 +4443,8 @@ ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
+REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
@@ -4216,13 +4455,13 @@ REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -4278,6 +4517,8 @@ REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before 
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) FROM PUBLIC;
@@ -4318,6 +4559,8 @@ REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_per
 
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
@@ -4325,6 +4568,10 @@ REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time 
 REVOKE ALL ON FUNCTION balansity.notice_restore() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.odd_appointments() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
@@ -4390,6 +4637,10 @@ REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.waiting_payments() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) FROM PUBLIC;
@@ -4409,6 +4660,8 @@ REVOKE ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
 
@@ -4459,8 +4712,6 @@ REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLI
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION dramatiq.keys_of(p_message jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
 
@@ -4519,6 +4770,10 @@ REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.shut(p_object text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 

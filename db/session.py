@@ -28,7 +28,7 @@ START = {
     "extra_float_digits": "1",
     "array_nulls": "on",
     "transform_null_equals": "off",
-    "search_path": "public",
+    "search_path": "pg_catalog,pg_temp",  # an operator that somebody made in public is never the better match
     "default_transaction_isolation": r"read\ committed",
     "default_transaction_deferrable": "off",
     "row_security": "on",

@@ -40,7 +40,9 @@ def zone_name(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """For example `5 000 ₽`, and `5 000,50 ₽` where there are kopecks."""
+    """For example `5 000 ₽`, and `5 000,50 ₽` where there are kopecks; without a currency the number alone."""
+    if not currency:
+        return number(amount)
     digits = "#,##0" if amount == amount.to_integral_value() else "#,##0.00"
     return format_currency(amount, currency, f"{digits}{NO_BREAK}¤", locale="ru", currency_digits=False)
 

@@ -8,6 +8,8 @@ from icalendar import Alarm, Calendar, Event, vCalAddress
 from gateways.mail.envelope import Attachment
 from mail.facts import AppointmentFacts
 
+LARGEST_INTEGER = 2**31 - 1  # RFC 5545, 3.3.8
+
 
 def calendar_file(appointment: AppointmentFacts, organizer: Address) -> Attachment:
     """The entry as it stood when it was read; a cancelled consultation takes its entry away again.
@@ -27,7 +29,7 @@ def calendar_file(appointment: AppointmentFacts, organizer: Address) -> Attachme
 def _event(appointment: AppointmentFacts, organizer: Address, *, cancelled: bool) -> Event:
     event = Event()
     event.add("uid", f"{appointment.id}@{organizer.domain}")
-    event.add("sequence", max(0, int((appointment.read_at - appointment.created_at).total_seconds())))
+    event.add("sequence", _sequence(appointment))
     event.add("dtstamp", appointment.read_at)
     event.add("dtstart", appointment.scheduled_at)
     event.add("dtend", appointment.scheduled_at + timedelta(minutes=appointment.duration_minutes))
@@ -43,6 +45,11 @@ def _event(appointment: AppointmentFacts, organizer: Address, *, cancelled: bool
     if not cancelled:
         event.add_component(_alarm())
     return event
+
+
+def _sequence(appointment: AppointmentFacts) -> int:
+    seconds = (appointment.read_at - appointment.created_at).total_seconds()
+    return min(max(0, int(seconds)), LARGEST_INTEGER)
 
 
 def _alarm() -> Alarm:

@@ -39,6 +39,14 @@ def checked_address(value: Any) -> str:
     return parts.ascii_email
 
 
+def is_address(value: Any, checked: str) -> bool:
+    """Whether a value that may be anything is this address, which has been checked; mailboxes know no capitals."""
+    try:
+        return checked_address(value).lower() == checked.lower()
+    except Unsendable:
+        return False
+
+
 def checked_subject(value: Any) -> str:
     """The subject, known to be one line of text.
 
@@ -52,8 +60,7 @@ def checked_subject(value: Any) -> str:
         raise Unsendable("the subject contains a line break or another control character")
     if len(subject) > LONGEST_SUBJECT:
         raise Unsendable(f"the subject has {len(subject)} characters, {LONGEST_SUBJECT} are allowed")
-    # Text and no encoded word (RFC 2047) of the caller's, which a mail program would decode, line ends included.
-    return subject.replace("=?", "= ?")
+    return subject
 
 
 def check_size(attachments: tuple[Attachment, ...]) -> None:

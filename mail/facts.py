@@ -1,13 +1,15 @@
 """The rows that mails speak of, as db/queries/letters.sql delivers them."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from domain.words import Line, Words, web_link
+import settings
+from domain.link import web_link
+from domain.money import Amount, Currency
+from domain.words import Line, Name
 from zones import zone_or
 
 BOOKED = {"scheduled", "confirmed"}
@@ -31,8 +33,8 @@ class AppointmentFacts(BaseModel):
     duration_minutes: int
     time_zone: str | None
     video_room_url: str | None
-    reader: Words
-    patient: Words
+    reader: Name
+    patient: Name
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:
         return zone_or(self.time_zone, default)
@@ -49,8 +51,13 @@ class AppointmentFacts(BaseModel):
 
     @property
     def link(self) -> str | None:
-        """The video room's address, if it is one that a browser may open."""
-        return web_link(self.video_room_url)
+        """The video room's address, if it leads to where the clinic has its rooms."""
+        return web_link(self.video_room_url, settings.current().room_hosts)
+
+    @property
+    def link_is_in_account(self) -> bool:
+        """Whether there is an address that no mail shows."""
+        return bool((self.video_room_url or "").strip()) and self.link is None
 
 
 class PaymentFacts(BaseModel):
@@ -58,10 +65,10 @@ class PaymentFacts(BaseModel):
 
     id: UUID
     status: str
-    amount: Decimal
-    currency: str
+    amount: Amount
+    currency: Currency
     payment_method: str | None
-    reader: Words
+    reader: Name
     appointment_id: UUID | None
     package: str | None
 
@@ -71,5 +78,5 @@ class AssessmentFacts(BaseModel):
 
     assessment_type: str
     completed_at: datetime | None
-    reader: Words
-    patient: Words
+    reader: Name
+    patient: Name

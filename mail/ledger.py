@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg2
 
+import settings
 from db import queries
 from db.connection import Connection
 from db.database import single_statements
@@ -102,7 +103,8 @@ def begin(entry: Entry, refusal: Refusal | None, provider: str) -> Decision:
                 entry=entry,
                 refusal=refusal and refusal.state,
                 reason=refusal and storable(refusal.reason),
-                essential=template is not None and template.essential,
+                despite=sorted(template.despite) if template else [],
+                hourly=settings.current().email_hourly_limit,
                 resend_after=template and template.resend_after,
                 provider=provider,
                 token=token,

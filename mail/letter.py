@@ -6,14 +6,14 @@ from uuid import UUID
 
 from db import queries
 from db.connection import Connection
-from domain.words import one_line
+from domain.words import person_name
 from gateways import report_storage
 from gateways.mail.envelope import Attachment, Mail
 from mail import ledger
-from mail.checks import Unsendable, check_size, checked_address, checked_subject
+from mail.checks import Unsendable, check_size, checked_address, checked_subject, is_address
 from mail.facts import AppointmentFacts
 from mail.guard import Superseded
-from mail.order import MailOrder, Variables
+from mail.order import Contents, MailOrder, Variables
 from mail.rendering import render
 from mail.template import TEMPLATES, Template
 from mail.writers import WRITERS
@@ -48,6 +48,7 @@ def write(conn: Connection, order: MailOrder) -> Letter:
     recipient, subject = checked_address(order.to), checked_subject(order.subject)
     contents = order.read_contents()
     variables = contents.variables
+    _check_owners(conn, recipient, contents, order.user_id)
     if template.name == "appointment_moved":
         variables = _since_last_told(conn, variables, order.key)
     filling = WRITERS[template.name](conn, template.name, variables)
@@ -62,6 +63,14 @@ def _known_template(name: Any) -> Template:
     if not isinstance(name, str) or name not in TEMPLATES:
         raise Unsendable(f"unknown template {name!a:.80}; there are {', '.join(sorted(TEMPLATES))}")
     return TEMPLATES[name]
+
+
+def _check_owners(conn: Connection, recipient: str, contents: Contents, user_id: UUID | None) -> None:
+    """Refuse a mail whose recipient is not the one to whom all that it names belongs."""
+    named = contents.variables.named() | {"report_id": contents.report_id, "user_id": user_id}
+    for row in queries.letters.owners(conn, **{name: value and str(value) for name, value in named.items()}):
+        if not is_address(row.email, recipient):
+            raise Unsendable(f"the {row.what} that it names belongs to another address than this")
 
 
 def _since_last_told(conn: Connection, variables: Variables, key: str | None) -> Variables:
@@ -82,4 +91,4 @@ def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:
 
 
 def _reader(conn: Connection, user_id: UUID | None) -> str | None:
-    return one_line(queries.letters.reader_name(conn, user_id=str(user_id))) if user_id else None
+    return person_name(queries.letters.reader_name(conn, user_id=str(user_id))) if user_id else None

@@ -1,16 +1,22 @@
 """What a message of the e-mail queue asks for."""
 
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
+from domain.money import Amount, Currency
 from domain.payload import IfReadable, Moment, problems, read_payload
-from domain.words import Words
+from domain.words import Words, one_line, person_name
 from mail.checks import Unsendable
 
-Amount = Annotated[Decimal, Field(ge=0, lt=10**10)]
+
+def _given_name(value: Any) -> str | None:
+    """Empty where words were given that no person is called: the mail does without, and yet says whose it is."""
+    return person_name(value) or ("" if one_line(value) else None)
+
+
+GivenName = Annotated[str | None, BeforeValidator(_given_name)]
 
 
 class Variables(BaseModel):
@@ -23,12 +29,16 @@ class Variables(BaseModel):
     previous_scheduled_at: IfReadable[Moment] = None
     completed_at: IfReadable[Moment] = None
     amount: Amount | None = None
-    currency: Words = None
+    currency: Currency = "RUB"
     payment_method: Words = None
     appointment_type: Words = None
-    profile_name: Words = None
-    name: Words = None
+    profile_name: GivenName = None
+    name: GivenName = None
     status: Words = None
+
+    def named(self) -> dict[str, UUID | None]:
+        """The rows that the mail is about."""
+        return {name: getattr(self, name) for name in ("appointment_id", "payment_id", "assessment_id")}
 
 
 class Contents(BaseModel):

@@ -16,6 +16,7 @@ _APPOINTMENT = {
     "previous_scheduled_at": None,
     "duration_minutes": 45,
     "link": "https://video.balansity.example/room/7f3a",
+    "link_is_in_account": False,
     "reminders": "за сутки и за час",
     "unpaid": False,
 }

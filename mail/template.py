@@ -4,37 +4,44 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 MINUTE = timedelta(minutes=1)
+NOTHING: frozenset[str] = frozenset()
+BOUNCED = frozenset({"bounced"})
+EVERYTHING = BOUNCED | {"complained"}
 
 
 @dataclass(frozen=True)
 class Template:
     """One kind of mail; its texts are `mail/templates/<name>.html` and `.txt`.
 
-    `essential` mails go out even to an address that bounced or complained. `resend_after` is what happens when
+    `despite` are the suppressions of an address that do not stop it: a bounce may pass, and money that moved is always
+    told; a complaint may be a stranger's, whose address somebody has booked with. `resend_after` is what happens when
     the provider's answer never came: send again after so long without news, or (None) leave it to a person, because
     the mail arriving twice would alarm its reader more than its absence.
     """
 
     name: str
     subject: str
-    essential: bool
+    despite: frozenset[str]
     resend_after: timedelta | None
 
 
 TEMPLATES = {
     template.name: template
     for template in (
-        Template("checkup_completed", "Ваш чекап завершен", essential=False, resend_after=None),
-        Template("report_ready", "Ваш отчет готов", essential=False, resend_after=30 * MINUTE),
+        Template("checkup_completed", "Ваш чекап завершен", despite=NOTHING, resend_after=None),
+        Template("report_ready", "Ваш отчет готов", despite=NOTHING, resend_after=30 * MINUTE),
         Template(
-            "appointment_confirmation", "Подтверждение записи на консультацию", essential=True, resend_after=15 * MINUTE
+            "appointment_confirmation",
+            "Подтверждение записи на консультацию",
+            despite=BOUNCED,
+            resend_after=15 * MINUTE,
         ),
-        Template("appointment_moved", "Консультация перенесена", essential=True, resend_after=5 * MINUTE),
-        Template("appointment_cancelled", "Консультация отменена", essential=True, resend_after=15 * MINUTE),
-        Template("appointment_reminder_24h", "Напоминание о консультации", essential=False, resend_after=15 * MINUTE),
-        Template("appointment_reminder_1h", "Напоминание о консультации", essential=False, resend_after=3 * MINUTE),
-        Template("payment_confirmation", "Подтверждение оплаты", essential=True, resend_after=None),
-        Template("payment_failed", "Ошибка оплаты", essential=True, resend_after=None),
-        Template("payment_refunded", "Возврат оплаты", essential=True, resend_after=None),
+        Template("appointment_moved", "Консультация перенесена", despite=BOUNCED, resend_after=5 * MINUTE),
+        Template("appointment_cancelled", "Консультация отменена", despite=BOUNCED, resend_after=15 * MINUTE),
+        Template("appointment_reminder_24h", "Напоминание о консультации", despite=NOTHING, resend_after=15 * MINUTE),
+        Template("appointment_reminder_1h", "Напоминание о консультации", despite=NOTHING, resend_after=3 * MINUTE),
+        Template("payment_confirmation", "Подтверждение оплаты", despite=EVERYTHING, resend_after=None),
+        Template("payment_failed", "Ошибка оплаты", despite=BOUNCED, resend_after=None),
+        Template("payment_refunded", "Возврат оплаты", despite=EVERYTHING, resend_after=None),
     )
 }

@@ -1,6 +1,7 @@
 """One writer a kind of mail: looks up its row, asks whether the reason still holds, and finds the template's words."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,7 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
         "duration_minutes": appointment.duration_minutes,
         "zone": zone,
         "link": appointment.link,
+        "link_is_in_account": appointment.link_is_in_account,
         "reminders": appointment.reminders,
         "unpaid": appointment.status == "pending",
     }
@@ -60,6 +62,8 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
 
 def _appointment(conn: Connection, appointment_id: UUID) -> AppointmentFacts | None:
     row = queries.letters.appointment(conn, id=str(appointment_id))
+    if row and row.scheduled_at is None:
+        raise Unsendable("the appointment's time is in no calendar")
     return AppointmentFacts.model_validate(row, from_attributes=True) if row else None
 
 
@@ -75,6 +79,7 @@ def _appointment_as_told(variables: Variables) -> Filling:
             "previous_scheduled_at": variables.previous_scheduled_at,
             "duration_minutes": None,
             "link": None,
+            "link_is_in_account": False,
             "reminders": None,
             "unpaid": variables.status == "pending",
         }
@@ -90,7 +95,10 @@ def about_payment(conn: Connection, template: str, variables: Variables) -> Fill
     payment = PaymentFacts.model_validate(row, from_attributes=True)
     guard.check_payment(template, payment)
     words = NO_APPOINTMENT | payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
-    appointment = _appointment(conn, payment.appointment_id) if payment.appointment_id else None
+    appointment = None
+    if payment.appointment_id:
+        with suppress(Unsendable):  # its odd time is no reason to keep the receipt back
+            appointment = _appointment(conn, payment.appointment_id)
     if appointment is None:
         return Filling(words)
     confirms = appointment.is_ahead and template == "payment_confirmation"
@@ -117,7 +125,7 @@ def _payment_as_told(variables: Variables) -> Filling:
         | {
             "id": None,
             "amount": variables.amount,
-            "currency": variables.currency or "RUB",
+            "currency": variables.currency,
             "method": METHODS.get(variables.payment_method or ""),
             "appointment_type": variables.appointment_type,
             "scheduled_at": variables.scheduled_at,

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from itertools import accumulate, takewhile
+from time import thread_time
 
 from fpdf import FPDF
 from fpdf.enums import ResourceAccessPolicy
 
+from errors import PermanentError
 from reports.font import FAMILY, SharedFontOutput, fonts_for, shared_fonts
 from reports.scoring import Status
 
@@ -16,6 +19,7 @@ WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here bu
 INNER = WIDTH - 2 * MARGIN
 BOTTOM = HEIGHT - 22
 POINT = 25.4 / 72
+DRAWING_SECONDS = 20  # of computing; a report takes a tenth of one, and others wait behind it
 
 Colour = tuple[int, int, int]
 INK: Colour = (30, 45, 54)
@@ -49,27 +53,37 @@ class Style:
         return self.points * POINT * 1.42
 
     def width(self, text: str) -> float:
-        widths = shared_fonts()[FAMILY + self.emphasis].cw
-        return sum(widths[ord(letter)] for letter in text) * self.points * POINT / 1000
+        return sum(self._widths(text))
+
+    def fitting(self, text: str, width: float) -> int:
+        """How many letters of `text` fit into `width`; one at least, if there is any."""
+        fit = sum(1 for _ in takewhile(lambda end: end <= width, accumulate(self._widths(text))))
+        return max(fit, min(len(text), 1))
 
     def shortened(self, text: str, width: float) -> str:
         """`text`, its end an ellipsis where it would be wider than `width`."""
-        if self.width(text) <= width:
+        if self.fitting(text, width) == len(text):
             return text
-        end = next(end for end in range(len(text), 0, -1) if end == 1 or self.width(text[:end] + "…") <= width)
-        return text[:end].rstrip() + "…"
+        return text[: self.fitting(text, width - self.width("…"))].rstrip() + "…"
+
+    def _widths(self, text: str) -> Iterator[float]:
+        widths = shared_fonts()[FAMILY + self.emphasis].cw
+        return (widths[ord(letter)] * self.points * POINT / 1000 for letter in text)
 
 
 class Canvas(FPDF):
     """A document whose bytes depend on what is drawn and on nothing else.
 
-    `names` is all that may hold letters beyond Russian ones, which take a larger font.
+    `names` is all that may hold letters beyond Russian ones, which take a larger font. Whatever it is that takes more
+    than `seconds` of computing to draw is given up: PermanentError.
     """
 
-    def __init__(self, title: str, day: date, names: str = "") -> None:
+    def __init__(self, title: str, day: date, names: str = "", seconds: float = DRAWING_SECONDS) -> None:
         super().__init__(unit="mm", format="A4")
         self.resource_access_policy = ResourceAccessPolicy.NONE
         self.fonts.update(fonts_for(names))
+        self.seconds = seconds
+        self.began = thread_time()  # once the fonts are there, which others share
         self.set_auto_page_break(False)
         self.set_creation_date(datetime.combine(day, time(), UTC))
         self.set_title(title)
@@ -83,6 +97,8 @@ class Canvas(FPDF):
 
     def line_of(self, style: Style, x: float, y: float, text: str) -> None:
         """One line of text, its baseline at `y`."""
+        if thread_time() - self.began > self.seconds:
+            raise PermanentError(f"The report takes more than {self.seconds} s of computing to draw")
         self.set_font(FAMILY, style.emphasis, style.points)
         self.set_text_color(*style.colour)
         self.text(x, y, text)
@@ -173,8 +189,7 @@ def _words(text: str, style: Style, width: float) -> Iterator[str]:
     """
     for word in SHORT_WORD.sub("\N{NO-BREAK SPACE}", text.replace(" — ", "\N{NO-BREAK SPACE}— ")).split(" "):
         rest = word
-        while style.width(rest) > width:
-            fitting = next(end for end in range(len(rest), 0, -1) if end == 1 or style.width(rest[:end]) <= width)
+        while (fitting := style.fitting(rest, width)) < len(rest):
             yield rest[:fitting]
             rest = rest[fitting:]
         yield rest

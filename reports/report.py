@@ -10,6 +10,8 @@ from babel.units import format_unit
 
 from reports.scoring import IMPACT, Score, Status
 
+LONGEST_NAME = 120  # characters
+
 
 @dataclass(frozen=True)
 class Report:
@@ -52,9 +54,9 @@ class Report:
 
 
 def full_name(first: str | None, last: str | None) -> str | None:
-    """Both names in one line, as people write them; None where there is nothing to show."""
-    words = unicodedata.normalize("NFC", f"{first or ''} {last or ''}").split()
-    return " ".join(words) or None
+    """Both names in one line, cut where nobody's is longer; None where there is nothing to show."""
+    name = " ".join(unicodedata.normalize("NFC", f"{first or ''} {last or ''}").split())
+    return (name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "…") or None
 
 
 def years(age: int) -> str:

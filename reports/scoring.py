@@ -76,7 +76,7 @@ class Answer:
     """One answer as it is stored: reverse-scored already, negative when skipped."""
 
     question_id: int
-    answer_type: str
+    answer_type: str | None  # None: the site did not say, and the scale's own is meant
     value: int
 
 
@@ -139,7 +139,9 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 def _counts(scale: Scale, answer: Answer) -> bool:
     """Whether the answer was given, is of the scale's kind and within its range (so in `family`: below 6)."""
-    return scale.questions[answer.question_id] == answer.answer_type and 0 <= answer.value <= scale.highest_answer
+    return (
+        answer.answer_type in {None, scale.questions[answer.question_id]} and 0 <= answer.value <= scale.highest_answer
+    )
 
 
 def _site_result(scale: Scale, result: object) -> tuple[int | None, Status | None]:

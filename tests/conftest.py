@@ -20,6 +20,8 @@ import settings
 from db.connection import Connection
 from db.database import pool
 from tests.clinic import Clinic
+from tests.live.database import LiveDatabase
+from tests.live.database import live_database as live_databases
 from tests.servers import shared_postgres
 
 # A failure prints what repeats it; a busy machine is no failure.
@@ -57,6 +59,13 @@ def empty_database(server: str) -> Iterator[str]:
     """The address of a database in which nothing exists yet."""
     with shared_postgres.database(server, "template0") as url:
         yield url
+
+
+@pytest.fixture
+def live_database(server: str, worker_id: str) -> Iterator[LiveDatabase]:
+    """A database of the live kind that is not migrated yet: roles, rows, triggers and functions as in tests/live."""
+    with live_databases(server, f"live_kind_{worker_id}") as live:
+        yield live
 
 
 @pytest.fixture

@@ -4,20 +4,22 @@ import psycopg2
 from flask import Flask, Response
 
 import settings
-from db.trouble import explained, unmigrated
+from db.trouble import explained, passes, unmigrated
+from log import DISCREET
 from web import access, health, mails, sendgrid_events, state, statistics, yookassa_notices
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 
 
 def create_app() -> Flask:
-    """The application, for gunicorn: `gunicorn "web.app:create_app()"`.
+    """The application, for `web.server` or any other WSGI server.
 
     Raises:
         SettingsError: naming all that is wrong with the settings.
     """
     settings.current()
     app = Flask(__name__)
+    app.logger.addFilter(DISCREET)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.register_error_handler(psycopg2.Error, _explain)
     access.close(app)
@@ -31,7 +33,9 @@ def create_app() -> Flask:
 
 
 def _explain(error: psycopg2.Error) -> Response:
-    """A database without our tables is no fault of a page's: whoever asks is told what to do, or to come again."""
-    if not unmigrated(error):
-        raise error
-    return Response(f"{explained(error)}\n", 503, mimetype="text/plain")
+    """A database that is away, or without our tables, is no fault of a page's: whoever asks may come again."""
+    if unmigrated(error):
+        return Response(f"{explained(error)}\n", 503, mimetype="text/plain")
+    if passes(error):
+        return Response("The database does not answer: try again in a minute.\n", 503, mimetype="text/plain")
+    raise error

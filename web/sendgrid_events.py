@@ -2,6 +2,7 @@
 
 import binascii
 import json
+import re
 import time
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from log import EventLogger
 LONGEST_AGE_SECONDS = 600  # of a signature; an old one may be a replay
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
+UNIX_TIME = re.compile(r"\d{1,12}", re.ASCII)  # seconds
 
 # SendGrid's names and ours; a bounce of type `blocked` is a refusal for today only.
 KINDS = {
@@ -76,12 +78,14 @@ def _verified_body() -> str:
     if not key:
         abort(404)
     signature, timestamp = request.headers.get(SIGNATURE, ""), request.headers.get(TIMESTAMP, "")
+    if not (signature + timestamp).isascii():
+        abort(400, "The signature cannot be read")
     try:
         body = request.get_data().decode()
         genuine = EventWebhook(key).verify_signature(body, signature, timestamp)
     except (binascii.Error, UnicodeDecodeError):
         genuine = False
-    if not genuine or not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > LONGEST_AGE_SECONDS:
+    if not genuine or not UNIX_TIME.fullmatch(timestamp) or abs(time.time() - int(timestamp)) > LONGEST_AGE_SECONDS:
         abort(403, "The signature is wrong or too old")
     return body
 
@@ -89,7 +93,7 @@ def _verified_body() -> str:
 def _batch(body: str) -> list[Any]:
     try:
         batch = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested deeper than Python goes
         batch = None
     if not isinstance(batch, list):
         abort(400, "Not a batch of events")

@@ -37,10 +37,13 @@ FROM balansity.claim_reminders(:now, :until, :keys::uuid[]);
 SELECT due_at, appointment_id::text, kind FROM balansity.reminders_between(:now, :until);
 
 -- name: status_changes_until(until)
-SELECT due_at, appointment_id::text, status FROM balansity.status_changes_until(:until);
+-- A time long past is any: what is due is due at once.
+SELECT greatest(due_at, '1900-01-01 00:00:00+00') AS due_at, appointment_id::text, status
+FROM balansity.status_changes_until(:until);
 
 -- name: abandonments_until(until)
-SELECT due_at, assessment_id::text FROM balansity.abandonments_until(:until);
+SELECT greatest(due_at, '1900-01-01 00:00:00+00') AS due_at, assessment_id::text
+FROM balansity.abandonments_until(:until);
 
 -- name: read_only()!
 -- For the rest of the transaction: a plan writes nothing.

@@ -12,11 +12,11 @@ SELECT balansity.is_untaken(:entry::balansity.mail_entry, :provider);
 -- Note that a planned delivery waits for a time, and why.
 SELECT balansity.postpone_delivery(:entry::balansity.mail_entry, :until, :reason);
 
--- name: begin(entry, refusal, reason, essential, resend_after, provider, token)^
+-- name: begin(entry, refusal, reason, despite, hourly, resend_after, provider, token)^
 -- Decide whether the mail may leave now, and note the attempt if so: delivery_id, state, number, wait, edition.
 SELECT delivery_id::text, state, number, wait, edition
 FROM balansity.begin_delivery(
-    :entry::balansity.mail_entry, :refusal, :reason, :essential, :resend_after, :provider, :token::uuid
+    :entry::balansity.mail_entry, :refusal, :reason, :despite::text[], :hourly, :resend_after, :provider, :token::uuid
 );
 
 -- name: withdraw(token)!

@@ -73,6 +73,11 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
 SELECT string_agg(jobname || ' (job ' || jobid || ' of role ' || username || ')', ', ' ORDER BY jobid) FROM cron.job
 WHERE active AND jobname IN ('update-appointment-statuses', 'cleanup-old-assessments', 'send-appointment-reminders');
 
+-- name: odd_appointments()$
+-- Open appointments whose time or duration nobody can mean: how many, and the first few.
+SELECT CASE WHEN count(*) > 0 THEN concat(count(*), ' (', string_agg(id::text, ', ') FILTER (WHERE place <= 5), ')') END
+FROM balansity.odd_appointments() WITH ORDINALITY AS odd (id, place);
+
 -- name: dead_letters()$
 -- How many wait for a person.
 SELECT count(*) FROM dramatiq.dead_letter;

@@ -139,7 +139,10 @@ FROM dramatiq.forget(:keys::uuid[], 'pg_temp.opened', :speaks_of::regproc, :subj
 -- A page of the messages that are plain, or of which another key encrypted a part.
 SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes
 FROM dramatiq.queue
-WHERE dramatiq.keys_of(message) <> ARRAY[:key] AND (:after::uuid IS NULL OR message_id > :after::uuid)
+WHERE (coalesce(split_part(message ->> 'sealed', '.', 1), '') <> :key
+       OR jsonb_path_exists(
+           message, '$.options.*.sealed ? (!(@ starts with $key))', jsonb_build_object('key', :key::text)))
+  AND (:after::uuid IS NULL OR message_id > :after::uuid)
 ORDER BY message_id
 LIMIT :rows;
 

@@ -46,7 +46,7 @@ SELECT balansity.settle_payment(:payment_id, :now);
 
 -- name: waiting(after, rows)
 -- A page of the payments that wait for the provider.
-SELECT payment_id::text AS key, 0 AS bytes FROM balansity.waiting_payment
+SELECT payment_id::text AS key, 0 AS bytes FROM balansity.waiting_payments()
 WHERE :after::uuid IS NULL OR payment_id > :after::uuid
 ORDER BY payment_id
 LIMIT :rows;

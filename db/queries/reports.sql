@@ -7,14 +7,19 @@ SELECT s.id,
        s.assessment_type,
        s.status,
        s.results_summary,
-       coalesce(s.completed_at, given.last_at, s.updated_at, s.created_at) AS answered_at,
+       coalesce(
+           balansity.of_our_time(s.completed_at), given.last_at,
+           balansity.of_our_time(s.updated_at), balansity.of_our_time(s.created_at), balansity.now()
+       ) AS answered_at,
        given.last_at AS last_answer_at,
-       greatest(s.completed_at, s.updated_at) AS changed_at,
-       p.first_name,
-       p.last_name,
-       p.dob AS birthday,
+       coalesce(
+           greatest(balansity.of_our_time(s.completed_at), balansity.of_our_time(s.updated_at)), balansity.now()
+       ) AS changed_at,
+       left(p.first_name, 500) AS first_name, -- more than a report shows
+       left(p.last_name, 500) AS last_name,
+       CASE WHEN p.dob BETWEEN date '1900-01-01' AND date '2199-12-31' THEN p.dob END AS birthday,
        p.user_id AS owner_id,
-       (SELECT u.email FROM public.users u WHERE u.id = coalesce(p.user_id, :user_id::uuid)) AS email,
+       balansity.email_of(coalesce(p.user_id, :user_id::uuid)) AS email,
        balansity.reader_name(coalesce(p.user_id, :user_id::uuid)) AS reader_name,
        given.answers
 FROM public.assessments s
@@ -25,10 +30,11 @@ CROSS JOIN LATERAL (
             'question_id', a.question_id, 'answer_type', a.answer_type, 'value', a.value
         ) ORDER BY a.question_id), '[]') AS answers,
         max(greatest( -- columns that some deployments lack
-            (to_jsonb(a) ->> 'created_at')::timestamptz, (to_jsonb(a) ->> 'updated_at')::timestamptz
+            balansity.of_our_time((to_jsonb(a) ->> 'created_at')::timestamptz),
+            balansity.of_our_time((to_jsonb(a) ->> 'updated_at')::timestamptz)
         )) AS last_at
     FROM public.answers a
-    WHERE a.assessment_id = s.id AND a.value IS NOT NULL
+    WHERE a.assessment_id = s.id AND a.value IS NOT NULL AND a.question_id BETWEEN 1 AND 999 -- as many as one can ask
 ) AS given
 WHERE s.id = :id::uuid;
 

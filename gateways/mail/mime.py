@@ -1,4 +1,8 @@
-"""A mail as the bytes that SMTP carries and .eml files hold."""
+"""A mail as the bytes that SMTP carries and .eml files hold.
+
+No header's value goes through Python's own parser: it decodes encoded words that stand in a text, line ends included,
+in file names and types of attachments, too.
+"""
 
 import re
 from base64 import b64encode
@@ -7,11 +11,14 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, localtime
+from urllib.parse import quote
 
 from gateways.mail.envelope import Attachment, Mail
 
 AS_WRITTEN = SMTP.clone(refold_source="none")
 PLAIN = re.compile(r"(?!.*=\?)[ -~]{0,600}")  # what stands in a header as it is: ASCII that looks like no encoded word
+MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
+LONGEST_FILENAME = 100  # characters, the last ones; a header's line has 998 at most
 WORD_BYTES = 39  # in an encoded word; with a header's name before it, a line stays below RFC 2047's 76 characters
 
 
@@ -32,8 +39,10 @@ def build(mail: Mail, sender: Address) -> EmailMessage:
         message.set_raw(name, value)
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    if mail.attachments:
+        message.make_mixed()
     for attachment in mail.attachments:
-        _attach(message, attachment)
+        message.attach(_attached(attachment))
     return message
 
 
@@ -55,8 +64,7 @@ def _written(text: str) -> str:
 def _encoded(text: str) -> str:
     """Text as RFC 2047's encoded words, spaces and all: those between two words do not count.
 
-    Python's own folding leaves some spaces there, where they are lost, and takes an encoded word that stands in the
-    text for one of its own, line ends included.
+    Python's own folding leaves some spaces there, where they are lost.
     """
     return "\r\n ".join(f"=?utf-8?b?{b64encode(piece).decode()}?=" for piece in _pieces(text))
 
@@ -73,13 +81,18 @@ def _pieces(text: str) -> Iterator[bytes]:
     yield piece
 
 
-def _attach(message: EmailMessage, attachment: Attachment) -> None:
-    media_type, *parameters = (part.strip() for part in attachment.media_type.split(";"))
-    maintype, _, subtype = media_type.partition("/")
-    message.add_attachment(
-        attachment.content,
-        maintype=maintype,
-        subtype=subtype,
-        filename=attachment.filename,
-        params=dict(parameter.split("=", 1) for parameter in parameters),
-    )
+def _attached(attachment: Attachment) -> EmailMessage:
+    part = EmailMessage(policy=AS_WRITTEN)
+    part.set_content(attachment.content, maintype="application", subtype="octet-stream")
+    del part["Content-Type"], part["MIME-Version"]
+    known = MEDIA_TYPE.fullmatch(attachment.media_type)
+    part.set_raw("Content-Type", attachment.media_type if known else "application/octet-stream")
+    part.set_raw("Content-Disposition", f"attachment;\r\n {_named(attachment.filename)}")
+    return part
+
+
+def _named(filename: str) -> str:
+    """A file's name as a parameter; as RFC 2231 encodes it where it is more than letters and digits."""
+    if re.fullmatch(r"[\w.-]{1,60}", filename, re.ASCII):
+        return f'filename="{filename}"'
+    return f"filename*=utf-8''{quote(filename[-LONGEST_FILENAME:], safe='')}"

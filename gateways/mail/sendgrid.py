@@ -81,8 +81,8 @@ def _body(mail: Mail) -> dict[str, Any]:
     sender = settings.current().email_from
     body: dict[str, Any] = {
         "personalizations": [{"to": [{"email": mail.recipient}]}],
-        "from": {"email": sender.addr_spec, "name": sender.display_name or "Balansity"},
-        "subject": mail.subject,
+        "from": {"email": sender.addr_spec, "name": _plain(sender.display_name or "Balansity")},
+        "subject": _plain(mail.subject),
         "content": [{"type": "text/plain", "value": mail.text}, {"type": "text/html", "value": mail.html}],
         "headers": {"Message-ID": message_id(mail, sender), "Auto-Submitted": "auto-generated"},
         "categories": [mail.template],
@@ -96,11 +96,16 @@ def _body(mail: Mail) -> dict[str, Any]:
     return body
 
 
+def _plain(text: str) -> str:
+    """Text and no encoded word (RFC 2047): SendGrid writes the header, and a mail program would decode it."""
+    return text.replace("=?", "= ?")
+
+
 def _attached(attachment: Attachment) -> dict[str, str]:
     return {
         "content": base64.b64encode(attachment.content).decode(),
         "type": attachment.media_type.partition(";")[0],  # SendGrid refuses parameters here
-        "filename": attachment.filename,
+        "filename": _plain(attachment.filename),
         "disposition": "attachment",
     }
 

@@ -12,7 +12,7 @@ from db.connection import Connection
 from tests.browser.chromium import CHROMIUM, contrast, opened
 from web.app import create_app
 
-LOGIN = ("doctor", "hunter2")
+LOGIN = ("doctor", "hunter2 and more")
 WORDS = "The SMTP server answered 535: authentication failed"
 
 # Writes down the colours of what is bad and quiet, and of the paper below them.

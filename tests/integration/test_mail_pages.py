@@ -20,7 +20,7 @@ from web.app import create_app
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
     monkeypatch.setenv("WEB_USERNAME", "клиника")
-    monkeypatch.setenv("WEB_PASSWORD", "секрет")
+    monkeypatch.setenv("WEB_PASSWORD", "секрет клиники")
     settings.current.cache_clear()
     yield create_app().test_client()
     settings.current.cache_clear()
@@ -51,14 +51,14 @@ def test_pages_are_closed_without_a_login_in_the_settings(path: str, monkeypatch
     settings.current.cache_clear()
 
 
-@pytest.mark.parametrize("login", [None, ("клиника", "falsch"), ("someone", "секрет"), ("", "")])
+@pytest.mark.parametrize("login", [None, ("клиника", "falsch"), ("someone", "секрет клиники"), ("", "")])
 def test_a_wrong_login_is_refused(client: FlaskClient, login: tuple[str, str] | None) -> None:
     answer = client.get("/mails", auth=login)
     assert (answer.status_code, answer.headers["WWW-Authenticate"].partition(" ")[0]) == (401, "Basic")
 
 
 def test_the_overview_shows_every_template(client: FlaskClient) -> None:
-    page = client.get("/mails", auth=("клиника", "секрет"))
+    page = client.get("/mails", auth=("клиника", "секрет клиники"))
     assert page.status_code == 200
     assert all(f"/mails/{name}.html" in page.text for name in TEMPLATES)
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -66,8 +66,8 @@ def test_the_overview_shows_every_template(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("name", sorted(TEMPLATES))
 def test_each_mail_is_shown_in_both_kinds(client: FlaskClient, name: str) -> None:
-    html = client.get(f"/mails/{name}.html", auth=("клиника", "секрет"))
-    text = client.get(f"/mails/{name}.txt", auth=("клиника", "секрет"))
+    html = client.get(f"/mails/{name}.html", auth=("клиника", "секрет клиники"))
+    text = client.get(f"/mails/{name}.txt", auth=("клиника", "секрет клиники"))
     assert (html.mimetype, text.mimetype) == ("text/html", "text/plain")
     assert "Здравствуйте, Анна!" in html.text
     assert "Здравствуйте, Анна!" in text.text
@@ -75,7 +75,7 @@ def test_each_mail_is_shown_in_both_kinds(client: FlaskClient, name: str) -> Non
 
 @pytest.mark.parametrize("path", ["/mails/layout.html", "/mails/report_ready.pdf", "/mails/..%2F..%2Fsettings.html"])
 def test_other_files_are_not_served(client: FlaskClient, path: str) -> None:
-    assert client.get(path, auth=("клиника", "секрет")).status_code == 404
+    assert client.get(path, auth=("клиника", "секрет клиники")).status_code == 404
 
 
 def test_failed_deliveries_are_found_with_their_reason(environment: pytest.MonkeyPatch) -> None:

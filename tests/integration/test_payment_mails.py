@@ -25,8 +25,10 @@ Write = Callable[..., EmailMessage]
 def write(environment: pytest.MonkeyPatch) -> Write:
     """Sends a mail and gives it as it left."""
 
-    def written(template: str, user_id: str | None = None, **variables: Any) -> EmailMessage:
-        order = {"to": "anna@example.com", "subject": "Тема", "template": template, "variables": variables}
+    def written(
+        template: str, user_id: str | None = None, to: str = "anna@example.com", **variables: Any
+    ) -> EmailMessage:
+        order = {"to": to, "subject": "Тема", "template": template, "variables": variables}
         deliver(read_order(order | {"user_id": user_id}), f"message of {template}")
         (file,) = settings.current().email_outbox_dir.glob(f"{template}-*.eml")
         return email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default)
@@ -120,7 +122,7 @@ def test_an_appointment_of_another_family_is_never_told(write: Write, connection
             "UPDATE public.payments SET metadata = jsonb_build_object('appointment_id', %s), status = 'completed'",
             (appointment,),
         )
-    mail = write("payment_confirmation", payment_id=payment)
+    mail = write("payment_confirmation", to="eve@example.com", payment_id=payment)
     for text in texts(mail):
         assert "Здравствуйте, Ева!" in text
         assert "психолог" not in text
@@ -162,8 +164,8 @@ def test_a_name_cannot_write_a_paragraph_of_ours(write: Write, connection: Conne
     payment = write("payment_confirmation", amount=5000, user_id=family.user_id)
     for mail in (report, booking, payment):
         plain = texts(mail)[1].splitlines()
-        assert "Здравствуйте, Иван! Ваш счёт заблокирован!" in plain
-        assert "Ваш счёт заблокирован" not in plain
+        assert "Здравствуйте!" in plain
+        assert not any("заблокирован" in line for line in plain)
 
 
 def test_a_caller_that_names_no_payment_has_nothing_confirmed(write: Write) -> None:

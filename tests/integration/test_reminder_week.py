@@ -122,7 +122,6 @@ class Week:
 
     def __init__(self, clinic: Clinic) -> None:
         self.clinic = clinic
-        self.user = clinic.add_user()
         self.ids: dict[int, str] = {}
         self.left: dict[Key, datetime] = {}
         self.delivery_keys: dict[Key, str] = {}
@@ -150,7 +149,8 @@ class Week:
             change = "UPDATE public.appointments SET scheduled_at = %s, status = %s WHERE id = %s"
             self.clinic.rows(change, time, status, self.ids[n])
         else:
-            self.ids[n] = self.clinic.book(self.user, time, status)
+            family = self.clinic.add_user(f"family{n}@example.com")
+            self.ids[n] = self.clinic.book(family, time, status)
 
     def look(self, now: datetime) -> None:
         """Claim the reminders that are due, and plan their mails."""

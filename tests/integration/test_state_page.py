@@ -10,7 +10,7 @@ from db.database import pool
 from errors import SettingsError
 from web.app import create_app
 
-LOGIN = ("doctor", "hunter2")
+LOGIN = ("doctor", "hunter2 and more")
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Headers say to a receiver what was written, and only that: read back as RFC 2047 tells receivers to."""
 
+import email
 import re
 from base64 import b64decode
+from dataclasses import replace
 from email.headerregistry import Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -11,8 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import settings
-from gateways.mail import mime, outbox
-from gateways.mail.envelope import Mail
+from gateways.mail import mime, outbox, sendgrid
+from gateways.mail.envelope import Attachment, Mail
 from mail.checks import Unsendable, checked_address, checked_subject
 
 CLINIC = Address("Balansity", addr_spec="no-reply@balansity.example")
@@ -90,8 +93,39 @@ def test_an_outbox_file_holds_the_same_headers(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("text", [INJECTION, f"Отчет {INJECTION}", "=?utf-8?b?0K8=?= и =?koi8-r?q?=FF?="])
 def test_a_callers_encoded_word_is_text(text: str) -> None:
     subject = checked_subject(text)
-    assert subject.replace("= ?", "=?") == text
-    assert not re.search(r"=\?.*\?=", subject)
+    assert subject == text
+    written = headers_of(mime.build(mail(subject), CLINIC).as_bytes())
+    assert decoded(written["Subject"]) == text
+    asked = sendgrid._body(mail(subject))["subject"]  # whose header SendGrid writes
+    assert asked.replace("= ?", "=?") == text
+    assert not re.search(r"=\?.*\?=", asked)
+
+
+@pytest.mark.parametrize(
+    "text", [INJECTION, f"{INJECTION}.pdf", 'a"; x="b', "отчёт №1.pdf", "a\r\nBcc: evil@example.com", "x" * 2_000]
+)
+@pytest.mark.parametrize("field", ["filename", "media_type", "template", "delivery_id"])
+def test_nothing_of_a_mail_adds_a_header(field: str, text: str) -> None:
+    odd: dict[str, Any] = {field: text}
+    file, whole = Attachment("report.pdf", "application/pdf", b"%PDF-"), mail("Тема")
+    if hasattr(file, field):
+        file = replace(file, **odd)
+    else:
+        whole = replace(whole, **odd)
+    whole = replace(whole, attachments=(file,))
+    content = mime.build(whole, CLINIC).as_bytes()
+    assert not re.search(rb"(?mi)^bcc", content)
+    assert max(map(len, content.split(b"\r\n"))) <= 998
+    read = email.message_from_bytes(content)  # by the old parser, which decodes nothing
+    names = [name for part in read.walk() for name in part.keys()]  # noqa: SIM118 - a message iterates otherwise
+    assert set(names) <= {
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Balansity-Template",
+        "X-Balansity-Delivery", "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition",
+    }  # fmt: skip
+    [attached] = [part for part in read.walk() if part.get_content_disposition() == "attachment"]
+    assert attached.get_payload(decode=True) == file.content
+    if field == "filename":
+        assert attached.get_filename() == text[-100:]
 
 
 def test_an_address_that_is_an_encoded_word_is_no_address() -> None:

@@ -3,6 +3,7 @@
 import io
 import re
 from datetime import date
+from time import thread_time
 
 import pypdf
 import pytest
@@ -10,12 +11,13 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from errors import PermanentError
 from reports import text as words
 from reports.canvas import COLOURS, HEIGHT, INNER, MARGIN, TRACK, WIDTH, Canvas
 from reports.font import RUSSIAN, drawable, printable
 from reports.formats import render
-from reports.pdf import BAR
-from reports.report import Report, full_name
+from reports.pdf import BAR, TEXT
+from reports.report import LONGEST_NAME, Report, full_name
 from reports.scoring import Answer, Status, score
 from reports.text import SCALES as SCALE_WORDS
 from reports.text import next_steps, summary
@@ -228,3 +230,22 @@ def test_a_name_that_is_too_long_ends_with_an_ellipsis() -> None:
 def test_every_sentence_of_ours_is_in_the_small_font() -> None:
     texts = [value for name, value in vars(words).items() if name.isupper()]
     assert {letter for letter in repr(texts) if ord(letter) not in RUSSIAN} == set()
+
+
+@pytest.mark.parametrize("letters", ["W" * 20_000, "ж " * 10_000, "Ա" * 20_000, "Á" * 20_000])
+def test_a_name_of_thousands_of_letters_is_cut_and_holds_up_nobody(letters: str) -> None:
+    render(make_report(person="Αա"), "pdf")  # the fonts, once a process
+    name = full_name(letters, letters)
+    assert name is not None
+    assert (len(name), name[-1]) == (LONGEST_NAME, "…")
+    began = thread_time()
+    for person in (name, letters):  # the limit, and the drawing as such
+        report = make_report(person=person, reader=person)
+        assert "…" in pages_of(render(report, "pdf").content)[0]
+    assert thread_time() - began < 10  # seconds of computing; it was cubic: minutes
+
+
+def test_a_drawing_that_takes_too_long_is_given_up() -> None:
+    canvas = Canvas("", date(2026, 11, 23), seconds=0.05)
+    with pytest.raises(PermanentError, match=r"more than 0\.05 s of computing"):
+        canvas.paragraph(TEXT, MARGIN, 50, INNER, "Слово за словом " * 100_000)

@@ -186,3 +186,10 @@ def test_newer_answers_count_where_they_come_to_other_points(value: int, expecte
     assert (result.points, result.status) == expected
     older = by_name(score("parent", summary, answers))["anxiety"]
     assert (older.points, older.status) == (4, Status.BORDERLINE)
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_an_answer_without_a_type_is_of_the_type_that_its_scale_has(kind: str) -> None:
+    typed = [Answer(number, what, 1) for scale in SCALES[kind] for number, what in scale.questions.items()]
+    untyped = [Answer(each.question_id, None, each.value) for each in typed]
+    assert score(kind, None, untyped) == score(kind, None, typed)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.words import one_line
+from domain.words import one_line, person_name
 
 
 @pytest.mark.parametrize("name", ["Анна-Мария", "Иван И.", "O'Neil", "Миша (7 лет)", "李"])
@@ -34,7 +34,40 @@ def test_a_name_is_short() -> None:
         ("a@evil\u200b.example", "a@evil. example"),
         ("http://localhost", "http: //localhost"),
         ("А.С.Пушкин", "А. С. Пушкин"),
+        ("https:evil и https:\\\\evil", "https: evil и https: \\\\evil"),
+        ("evil。example, evil．com, evil｡рф и evil․com", "evil。 example, evil． com, evil｡ рф и evil․ com"),
+        ("в 10:35", "в 10:35"),
     ],
 )
 def test_a_name_is_no_link(name: str, words: str) -> None:
     assert one_line(name) == words
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Анна-Мария", "Иван И.", "А. С. Пушкин", "O'Neil", "D’Angelo", "Мар’яна", "Нґуєн Тхі Лан",
+        "李小龍", "アンナ マリー", "Гульнара Саид кызы", "Zoë", "Zoe\u0308", "Nguyễn", "محمد", "देवी", "ქეთევან",
+        "Я" * 60,
+    ],
+)  # fmt: skip
+def test_people_are_called_as_they_are(name: str) -> None:
+    assert person_name(f" {name}\n") == name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, "", "\u200b", 7, "Я" * 61, "я" * 20_000, "Ваш счёт закрыт, позвоните нам",
+        "Вы выиграли приз заберите его",
+        "evil.example", "evil。example", "evil．com", "evil｡com", "evil․com", "evil﹒com", "evilꓸcom",
+        "evil\u200b.com", "t.me",
+        "https:evil", "https：evil", "https:／／evil", "www.evil", "evil/login", "a@evil", "ｅｖｉｌ．ｃｏｍ",
+        "⒈evil", "Анна (evil)",
+        "+7 900 000-00-00", "89000000000", "Анна 8", "٨٩٠٠", "８９００", "②②", "<b>Анна</b>", "{{ 7 }}",
+        "=?utf-8?q?a?=",
+        "Анна!", "Анна; Иван", "А" + "\u0301" * 20,
+    ],
+)  # fmt: skip
+def test_what_no_person_is_called_is_no_name(value: Any) -> None:
+    assert person_name(value) is None

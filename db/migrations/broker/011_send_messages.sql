@@ -1,7 +1,8 @@
 -- Sends messages to actors: the broker's own way, and the one from SQL.
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '')
     FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
@@ -12,7 +13,8 @@ COMMENT ON FUNCTION dramatiq.ring IS
 equal notifications of one transaction into one.';
 
 CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     queues text[];
 BEGIN

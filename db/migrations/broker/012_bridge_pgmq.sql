@@ -1,17 +1,18 @@
 -- Bridges pgmq to the broker: what services send there is archived and enqueued in one transaction.
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
-                THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
-                ELSE 0 END;
-$$;
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
+            THEN greatest(-1000, least(1000, (message ->> 'priority')::numeric))::integer
+            ELSE 0 END;
 COMMENT ON FUNCTION dramatiq.priority_of IS
-'The priority that a pgmq message carries, 0 where it carries none that is a number.';
+'The priority that a pgmq message carries, 0 where it carries none that is a number. (A body after RETURN is bound when the
+function is made: no search_path can mislead it, and it can be inlined.)';
 
 CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL)
 RETURNS TABLE (msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamptz, due_at timestamptz)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
         RETURN;  -- a route to a queue that nobody has created yet
@@ -45,7 +46,8 @@ priority, wherever they stand in pgmq''s order, and as many others; p_only: that
 message here says for it, and the kind of JSON that it is.';
 
 CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     EXECUTE format(
         'WITH taken AS (
@@ -64,7 +66,8 @@ CREATE FUNCTION dramatiq.take_in(
     p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamptz[],
     p_due timestamptz[]
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 #variable_conflict use_column
 DECLARE
     -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
@@ -116,7 +119,8 @@ CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,
     p_only bigint DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     ids bigint[];
     contents jsonb[];
@@ -143,7 +147,8 @@ CREATE FUNCTION dramatiq.bridge_singly(
     p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval,
     OUT moved bigint, OUT refused bigint
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     source text := format('pgmq.%I', 'q_' || p_pgmq_queue);
     began timestamptz := clock_timestamp();
@@ -170,9 +175,11 @@ COMMENT ON FUNCTION dramatiq.bridge_singly IS
 'Moves messages that cannot be moved together, one by one for p_patience: a batch that is too large, or has one among it
 that the table refuses. That one is taken out of the way; an error that speaks of no message is raised.';
 
-CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL)
-RETURNS void
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION dramatiq.refuse_bridged(
+    p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     IF p_sealed IS NULL THEN
         PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);

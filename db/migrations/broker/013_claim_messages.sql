@@ -3,7 +3,8 @@
 CREATE FUNCTION dramatiq.most_moved(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean
 ) RETURNS integer
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     -- The published route counts: another version of the application may have given the queue to another actor.
     IF p_limit <= 0 OR NOT EXISTS (
@@ -23,7 +24,7 @@ CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
     p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
-LANGUAGE plpgsql
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 -- The plan is the same whatever the statistics say, which lag behind a queue that fills and drains in seconds.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
@@ -95,7 +96,8 @@ another session holds an old snapshot, the index entries of all that was claimed
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     WITH finished AS (
         UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
         WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
@@ -109,7 +111,8 @@ over, and nothing of it may be.';
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text)
 RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     queue text;
     waits boolean;
@@ -131,7 +134,8 @@ COMMENT ON FUNCTION dramatiq.retry IS
 where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     WITH rejected AS (
         UPDATE dramatiq.queue
         SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
@@ -145,7 +149,8 @@ COMMENT ON FUNCTION dramatiq.reject IS
 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     queues text[];
 BEGIN
@@ -164,7 +169,8 @@ COMMENT ON FUNCTION dramatiq.requeue IS
 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
 CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     freed bigint;
 BEGIN
@@ -183,7 +189,7 @@ COMMENT ON FUNCTION dramatiq.free_unknown IS
 'Hands back what a worker holds of a queue besides the claims it names: an exchange committed, and its answer was lost.';
 
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 DECLARE

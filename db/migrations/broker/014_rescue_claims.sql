@@ -3,7 +3,8 @@
 CREATE FUNCTION dramatiq.heartbeat(
     p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean
 ) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     UPDATE dramatiq.worker
     SET beats = p_beats, abilities = p_abilities, hears = p_hears, heartbeat_at = clock_timestamp()
@@ -20,7 +21,8 @@ COMMENT ON FUNCTION dramatiq.heartbeat IS
 claims may be running elsewhere.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     queues text[];
 BEGIN
@@ -45,7 +47,8 @@ message that outlived p_most_rescues workers is more likely their killer than th
 was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
 
 CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     WITH dead AS (
         DELETE FROM dramatiq.worker WHERE id IN (
             SELECT w.id FROM dramatiq.worker AS w
@@ -69,7 +72,8 @@ that have no row; which are dead no time in a table can tell. A locked row waits
 rescues must not be kept from its own heartbeat.';
 
 CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) RETURNS bigint
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     WITH lost AS (
         SELECT q.message_id FROM dramatiq.queue AS q
         JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
@@ -84,7 +88,8 @@ COMMENT ON FUNCTION dramatiq.rescue_lost IS
 'Puts back the claims of a living worker that none of its threads runs any more.';
 
 CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
                   coalesce(w.pid::text, 'unknown'))
     FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
@@ -96,7 +101,8 @@ COMMENT ON FUNCTION dramatiq.held_for_long IS
 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
 CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT format('worker %s (%s, process %s)', id, host, pid) FROM dramatiq.worker WHERE NOT hears ORDER BY id;
 $$;
 COMMENT ON FUNCTION dramatiq.deaf_workers IS

@@ -9,7 +9,8 @@ COMMENT ON VIEW dramatiq.dead_letter IS
 'What went wrong and waits for a person.';
 
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     queues text[];
 BEGIN

@@ -33,8 +33,12 @@ BEGIN
                             EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
         END IF;
         IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
-            EXECUTE format('CREATE INDEX %I ON pgmq.%I (dramatiq.priority_of(message) DESC, msg_id)
-                            WHERE dramatiq.priority_of(message) > 0', p_pgmq_queue || '_urgent', queue);
+            -- As priority_of has it, which is inlined where the bridge asks; whoever sends runs it, and may not call that.
+            EXECUTE format(
+                'CREATE INDEX %1$I ON pgmq.%2$I ((%3$s) DESC, msg_id) WHERE %3$s > 0', p_pgmq_queue || '_urgent', queue,
+                'CASE WHEN jsonb_typeof(message -> ''priority'') = ''number''
+                      THEN greatest(-1000, least(1000, (message ->> ''priority'')::numeric))::integer
+                      ELSE 0 END');
         END IF;
     EXCEPTION WHEN insufficient_privilege THEN
         RAISE NOTICE 'No trigger and index on pgmq.%: workers poll for its messages, in their order.', queue;
@@ -47,23 +51,27 @@ BEGIN
              SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
              FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
             home, p_pgmq_queue, queue, p_pgmq_queue);
+        PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
+    PERFORM dramatiq.close_queue(p_pgmq_queue);
 END $$;
 COMMENT ON FUNCTION dramatiq.furnish_queue IS
 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
 and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
 overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
-dramatiq. One at a time: two that create the same queue would fail.';
+dramatiq. Visitors lose it. One at a time: two that create the same queue would fail.';
 
 CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT dramatiq.furnish_queue(pgmq_queue) FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
 $$;
 COMMENT ON FUNCTION dramatiq.furnish_routes IS
 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT pgmq_queue FROM dramatiq.actor
     WHERE pgmq_queue IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_trigger
@@ -74,7 +82,8 @@ COMMENT ON FUNCTION dramatiq.doorless_routes IS
 'Routed pgmq queues whose messages ring no bell, and those that do not exist.';
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT CASE WHEN source IS NULL THEN 'the pgmq queue ' || pgmq_queue ELSE format('taking from pgmq.q_%s', pgmq_queue) END
     FROM dramatiq.actor, to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) AS source
     WHERE pgmq_queue IS NOT NULL AND (
@@ -86,7 +95,8 @@ COMMENT ON FUNCTION dramatiq.missing_route_rights IS
 'What this role lacks to bridge the published routes.';
 
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT queue_name FROM dramatiq.queue
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
@@ -101,7 +111,8 @@ figures of an older pgmq do not tell what is due from what is delayed.';
 CREATE FUNCTION dramatiq.count_bridged(
     p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint
 )
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
            count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
            count(*) FILTER (WHERE q.state = 'consumed'),

@@ -1,7 +1,8 @@
 -- Lets the application's SQL ask about its messages and work on them, so that it need not know the broker's tables.
 
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state IN ('queued', 'consumed'));
 END $$;
@@ -10,7 +11,8 @@ COMMENT ON FUNCTION dramatiq.is_pending IS
 once for each of many rows.';
 
 CREATE FUNCTION dramatiq.sent_at(p_id text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     RETURN (
         SELECT to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0)
@@ -22,7 +24,8 @@ COMMENT ON FUNCTION dramatiq.sent_at IS
 it is not kept here.';
 
 CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     RETURN (
         SELECT CASE WHEN message #> '{options,retries}' IS NULL THEN available_at
@@ -35,7 +38,8 @@ COMMENT ON FUNCTION dramatiq.due_since IS
 kept here.';
 
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT argument
     FROM (
         SELECT message FROM dramatiq.queue
@@ -54,7 +58,8 @@ COMMENT ON FUNCTION dramatiq.pending_arguments IS
 index: a single one would walk the finished messages too.';
 
 CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boolean
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
@@ -64,7 +69,8 @@ COMMENT ON FUNCTION dramatiq.is_waiting IS
 'Whether a message with these arguments is due that no worker has claimed or set aside.';
 
 CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     body jsonb;
     urgency integer;
@@ -84,7 +90,8 @@ COMMENT ON FUNCTION dramatiq.send_again IS
 
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer)
 RETURNS TABLE (message_id uuid, msg_id bigint, sent_at timestamptz, arguments text, sealed text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
@@ -108,7 +115,8 @@ as many that wait in pgmq (those have a msg_id) and no other reader holds. They 
 transaction ends. Where `sealed` is given, what they say is in there.';
 
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
     WHERE message_id = ANY (p_ids);
@@ -123,7 +131,8 @@ COMMENT ON FUNCTION dramatiq.finish_along IS
 archive is not to keep what it said.';
 
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     queues text[];
 BEGIN

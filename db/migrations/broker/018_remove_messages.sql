@@ -1,7 +1,8 @@
 -- Removes messages: by age, and by whom they speak of.
 
 CREATE FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamptz) RETURNS bigint
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     -- What somebody is just sending back to work is locked, and stays.
     WITH old AS (
         SELECT message_id FROM dramatiq.queue
@@ -44,7 +45,8 @@ COMMENT ON FUNCTION dramatiq.purge_archive IS
 'Deletes those of these messages that a pgmq queue''s archive has from before p_before; returns how many.';
 
 CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE (table_name text, actor_name text)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     -- In the order in which messages move on: what another transaction has moved meanwhile is met again further down.
     SELECT kind || m.queue_name, CASE kind WHEN 'q_' THEN a.name END
     FROM dramatiq.actor a JOIN pgmq.meta m ON m.queue_name = a.pgmq_queue, (VALUES ('q_'), ('a_')) AS k (kind)
@@ -70,7 +72,8 @@ CREATE FUNCTION dramatiq.forget_pgmq(
     p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean,
     OUT removed bigint, OUT kept bigint[]
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     EXECUTE format('SELECT coalesce(array_agg(msg_id), ''{}'') FROM pgmq.%I
                     WHERE msg_id = ANY ($2) AND %s(message::text, message, $1)', p_table, p_speaks_of)
@@ -90,7 +93,8 @@ CREATE FUNCTION dramatiq.forget(
     p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[],
     OUT removed bigint, OUT kept uuid[]
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     EXECUTE format(
         'WITH theirs AS (

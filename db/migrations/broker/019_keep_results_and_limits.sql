@@ -15,14 +15,14 @@ CREATE TABLE dramatiq.counter (
 CREATE INDEX counter_expires ON dramatiq.counter (expires_at);
 
 CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamptz) RETURNS bigint
-LANGUAGE sql AS $$
-    SELECT CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
-$$;
+LANGUAGE sql
+RETURN CASE WHEN p_expires_at > clock_timestamp() THEN p_value ELSE 0 END;
 COMMENT ON FUNCTION dramatiq.counted IS
 'The value of a counter, 0 where it is absent.';
 
 CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     WITH added AS (
         INSERT INTO dramatiq.counter AS c (key, value, expires_at) VALUES (p_key, p_value, clock_timestamp() + p_ttl)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
@@ -36,7 +36,8 @@ COMMENT ON FUNCTION dramatiq.add_counter IS
 
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval)
 RETURNS boolean
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     WITH counted AS (
         INSERT INTO dramatiq.counter AS c (key, value, expires_at)
         SELECT p_key, p_amount, clock_timestamp() + p_ttl
@@ -55,7 +56,8 @@ COMMENT ON FUNCTION dramatiq.count IS
 
 CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval)
 RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
     RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter

@@ -1,7 +1,8 @@
 -- Keeps what a worker cannot run for one that can: while versions change, two of them work side by side.
 
 CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT signature FROM (
         SELECT 1 AS place, a.signature FROM dramatiq.actor a WHERE a.name = p_actor
         UNION ALL
@@ -17,7 +18,7 @@ COMMENT ON FUNCTION dramatiq.others_signature IS
 CREATE FUNCTION dramatiq.set_aside(
     p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]
 ) RETURNS SETOF text
-LANGUAGE plpgsql
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
@@ -61,7 +62,7 @@ anywhere. Messages for unknown actors among the first 10,000 of the queue go the
 them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
 
 CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
@@ -84,16 +85,18 @@ COMMENT ON FUNCTION dramatiq.take_up IS
 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
 
 CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE
+RETURN (
     SELECT p_required <@ given AND (p_accepted IS NULL OR given <@ p_accepted)
     FROM (SELECT p_accepted[1:jsonb_array_length(p_message -> 'args')]
-                 || ARRAY(SELECT jsonb_object_keys(p_message -> 'kwargs'))) AS a (given);
-$$;
+                 || ARRAY(SELECT jsonb_object_keys(p_message -> 'kwargs'))) AS a (given)
+);
 COMMENT ON FUNCTION dramatiq.fits IS
 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
 
 CREATE FUNCTION dramatiq.relabel_aside(p_limit integer) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     relabelled bigint;
 BEGIN
@@ -113,7 +116,8 @@ COMMENT ON FUNCTION dramatiq.relabel_aside IS
 takes them too; returns how many, p_limit at most.';
 
 CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     given_up bigint;
 BEGIN
@@ -131,7 +135,8 @@ COMMENT ON FUNCTION dramatiq.give_up_waiting IS
 p_limit at most.';
 
 CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE (ability text, messages bigint, since timestamptz, published boolean)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT waits_for, count(*), min(available_at),
            EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
     FROM dramatiq.queue q

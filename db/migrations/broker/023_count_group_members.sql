@@ -14,7 +14,8 @@ CREATE TABLE dramatiq.group_member (         -- that has ended
 );
 
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
-LANGUAGE sql AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
     WITH begun AS (
         INSERT INTO dramatiq.open_group (id, missing) VALUES (p_group, p_members) ON CONFLICT DO NOTHING RETURNING 1
     )
@@ -24,7 +25,8 @@ COMMENT ON FUNCTION dramatiq.begin_group IS
 'Says of how many members a group is; false where it exists.';
 
 CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     left_over integer;
 BEGIN

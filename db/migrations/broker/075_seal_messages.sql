@@ -1,7 +1,8 @@
 -- Keeps what messages say encrypted: the keys are the processes' own, so SQL only puts what they encrypted in place.
 
 CREATE FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     sealed bigint;
 BEGIN
@@ -20,19 +21,9 @@ COMMENT ON FUNCTION dramatiq.seal IS
 'Puts what was encrypted in the place of what messages say; their envelope, by which SQL works on them, stays. The
 caller has locked them, or holds them as p_worker: what is claimed changes under no other hand. Returns how many.';
 
-CREATE FUNCTION dramatiq.keys_of(p_message jsonb) RETURNS text[]
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT ARRAY(
-        SELECT DISTINCT split_part(sealed #>> '{}', '.', 1)
-        FROM (SELECT p_message -> 'sealed' UNION ALL SELECT jsonb_path_query(p_message, '$.options.*.sealed'))
-            AS parts (sealed)
-        WHERE sealed IS NOT NULL);
-$$;
-COMMENT ON FUNCTION dramatiq.keys_of IS
-'The names of the keys that encrypted parts of a message; none of a plain one.';
-
 CREATE FUNCTION dramatiq.sealed_messages() RETURNS TABLE (key text, messages bigint)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
     SELECT split_part(message ->> 'sealed', '.', 1) AS key, count(*) FROM dramatiq.queue
     GROUP BY key ORDER BY key NULLS FIRST;
 $$;

@@ -36,6 +36,7 @@ CREATE TABLE balansity.delivery (
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX delivery_by_recipient ON balansity.delivery (lower(recipient), changed_at) WHERE recipient IS NOT NULL;
 CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
 CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
     WHERE state IN ('planned', 'sending', 'unknown', 'failed');
@@ -154,9 +155,30 @@ END $$;
 COMMENT ON FUNCTION balansity.is_untaken IS
 'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
 
+CREATE FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    since constant timestamptz := balansity.now() - interval '1 hour';
+BEGIN
+    -- Until the attempt that may follow is committed: the next one to this address counts it.
+    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.recipient:' || lower(p_recipient), 0));
+    RETURN p_hourly <= (
+        SELECT count(*) FROM (
+            SELECT FROM balansity.delivery d
+            JOIN balansity.delivery_attempt a ON a.delivery_id = d.id
+            WHERE lower(d.recipient) = lower(p_recipient) AND d.changed_at > since AND a.started_at > since
+              AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+            LIMIT p_hourly
+        ) AS had
+    );
+END $$;
+COMMENT ON FUNCTION balansity.has_had_enough IS
+'Whether p_hourly mails left for this address within the last hour, or may have. Others who ask about it wait for the
+end of the transaction.';
+
 CREATE FUNCTION balansity.begin_delivery(
-    p_entry balansity.mail_entry, p_refusal text, p_reason text, p_essential boolean, p_resend_after interval,
-    p_provider text, p_token uuid,
+    p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer,
+    p_resend_after interval, p_provider text, p_token uuid,
     OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer
 ) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -167,10 +189,10 @@ DECLARE
     doubted boolean;
 BEGIN
     PERFORM balansity.notice_restore(); -- no mail leaves a database that nobody has looked at
-    IF p_refusal IS NULL AND NOT p_essential THEN
+    IF p_refusal IS NULL THEN
         SELECT 'suppressed', format('the address has %s: `balansity suppressions --lift` lets mail through again', s.reason)
         INTO p_refusal, p_reason
-        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient);
+        FROM balansity.suppression s WHERE s.address = lower(p_entry.recipient) AND s.reason <> ALL (p_despite);
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
@@ -210,6 +232,11 @@ BEGIN
     END IF;
     wait := NULL;
 
+    IF p_refusal IS NULL AND balansity.has_had_enough(p_entry.recipient, p_hourly) THEN
+        p_refusal := 'failed';
+        p_reason := format('the address has had %s mails within an hour, which is EMAIL_HOURLY_LIMIT', p_hourly);
+    END IF;
+
     -- No refusal hides that an earlier attempt may have gone out.
     IF p_refusal IS NOT NULL AND balansity.may_have_left(opened.id) THEN
         p_refusal := 'unknown';
@@ -233,7 +260,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION balansity.begin_delivery IS
 'Decides, under the delivery''s lock, whether its mail may leave now, and notes the attempt if so. One statement: it is
-committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded); p_resend_after is how
+committed before the provider is called. p_refusal and p_reason say why it must not leave (failed, superseded);
+p_despite names the suppressions that it ignores, p_hourly is how many mails an hour an address gets; p_resend_after is how
 long to wait for news of one whose answer never came, NULL if a person decides; p_token is the attempt''s name.
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do. The edition counts a person''s resends.';
@@ -366,7 +394,7 @@ COMMENT ON FUNCTION balansity.resend_delivery IS
 mails (p_reporting) has accepted and said no more of: its message is enqueued again, and the mail shows beside an earlier
 copy. Returns why that cannot be, NULL where it was done.';
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT first_name FROM public.profiles
+    SELECT left(first_name, 200) FROM public.profiles -- more than a name may have
     WHERE user_id = p_user_id AND type = 'parent'
     ORDER BY to_jsonb(profiles) ->> 'created_at', id -- a column that older deployments lack
     LIMIT 1;

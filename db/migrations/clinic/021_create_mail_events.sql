@@ -63,7 +63,8 @@ BEGIN
     SELECT lower(d.recipient), p_kind, d.id, balansity.now()
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
-    ON CONFLICT (address) DO NOTHING;
+    ON CONFLICT (address) DO UPDATE SET reason = excluded.reason, delivery_id = excluded.delivery_id, since = excluded.since
+    WHERE suppression.reason = 'bounced' AND excluded.reason = 'complained'; -- which stops more
     RETURN true;
 END $$;
 COMMENT ON FUNCTION balansity.record_event IS

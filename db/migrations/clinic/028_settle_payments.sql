@@ -9,7 +9,10 @@ COMMENT ON FUNCTION balansity.iso_utc IS
 
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
-RETURN (SELECT u.email FROM public.users u WHERE u.id = p_user_id);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
+$$;
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
@@ -31,27 +34,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.send_mail IS
 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
-
--- What the trigger and the provider's notices look up must not be a walk through the table, which the site's
--- transaction would pay for: an index for each column that has none, whatever it is called.
-DO $$
-DECLARE
-    wanted record;
-BEGIN
-    FOR wanted IN
-        SELECT format('public.%I', named.relation)::regclass AS relation, named.attribute
-        FROM (VALUES ('payments', 'user_id'), ('payments', 'external_payment_id'), ('package_purchases', 'payment_id'))
-            AS named (relation, attribute)
-    LOOP
-        IF NOT EXISTS (
-            SELECT FROM pg_index i
-            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-            WHERE i.indrelid = wanted.relation AND i.indpred IS NULL AND a.attname = wanted.attribute
-        ) THEN
-            EXECUTE format('CREATE INDEX ON %s (%I)', wanted.relation, wanted.attribute);
-        END IF;
-    END LOOP;
-END $$;
 
 -- Which status may follow which. Any other change is flagged for a person and has no effect of ours.
 CREATE TABLE balansity.payment_transition (
@@ -132,7 +114,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF p_metadata ->> p_key ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
-        RETURN (p_metadata ->> p_key)::timestamptz;
+        RETURN balansity.of_our_time((p_metadata ->> p_key)::timestamptz);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN data_exception THEN
@@ -141,18 +123,24 @@ END $$;
 
 CREATE FUNCTION balansity.appointment_of(p_payment public.payments) RETURNS uuid
 LANGUAGE sql STABLE
-RETURN coalesce(
-    (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
-    balansity.uuid_in(p_payment.metadata, 'appointment_id')
-);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(
+        (SELECT a.id FROM public.appointments a WHERE a.payment_id = p_payment.id),
+        balansity.uuid_in(p_payment.metadata, 'appointment_id')
+    )
+$$;
 COMMENT ON FUNCTION balansity.appointment_of IS
 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN p_linked_payment_id IS NULL OR EXISTS (
-    SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
-);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_linked_payment_id IS NULL OR EXISTS (
+        SELECT FROM public.payments p WHERE p.id = p_linked_payment_id AND p.status IN ('failed', 'cancelled')
+    )
+$$;
 COMMENT ON FUNCTION balansity.is_unpaid IS
 'Whether a consultation linked so is still to be paid for: a link to a payment that came to nothing is no link.';
 
@@ -319,13 +307,19 @@ COMMENT ON FUNCTION balansity.release_appointment IS
 
 CREATE FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) RETURNS text
 LANGUAGE sql IMMUTABLE
-RETURN CASE p_status WHEN 'failed' THEN coalesce(p_payment.external_payment_id, '') ELSE '' END;
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE p_status WHEN 'failed' THEN coalesce(p_payment.external_payment_id::text, '') ELSE '' END
+$$;
 COMMENT ON FUNCTION balansity.payment_attempt IS
 'Which try at paying a status speaks of: after a failure the payer may try again, and hears of each at the provider.';
 
 CREATE FUNCTION balansity.payment_key(p_payment public.payments, p_status text) RETURNS text
 LANGUAGE sql IMMUTABLE
-RETURN concat_ws(':', 'payment', p_payment.id, p_status, nullif(balansity.payment_attempt(p_payment, p_status), ''));
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT concat_ws(':', 'payment', p_payment.id, p_status, nullif(balansity.payment_attempt(p_payment, p_status), ''))
+$$;
 COMMENT ON FUNCTION balansity.payment_key IS
 'The business key of what is told about a payment''s status.';
 
@@ -364,9 +358,12 @@ COMMENT ON FUNCTION balansity.announce_payment IS
 
 CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN EXISTS (
-    SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
-);
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_flag f WHERE f.payment_id = p_payment_id AND f.halts AND f.resolved_at IS NULL
+    )
+$$;
 COMMENT ON FUNCTION balansity.is_halted IS
 'Whether a person has to decide before anything more takes effect.';
 

@@ -1,14 +1,48 @@
 -- What the jobs do to appointments and check-ups: each a function of the present, so that plan and tests can move time.
 
+CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT round(p_minutes::numeric)::integer
+    WHERE CASE WHEN p_minutes ~ '^[0-9]{1,4}([.][0-9]{1,9})?$' THEN p_minutes::numeric BETWEEN 1 AND 1440 END;
+$$;
+COMMENT ON FUNCTION balansity.believable_minutes IS
+'The duration of a consultation, NULL for one that none has: nothing, less than nothing, more than a day.';
+
+CREATE FUNCTION balansity.minutes_of(p_appointment public.appointments) RETURNS integer
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(
+        balansity.believable_minutes(to_jsonb(p_appointment) ->> 'duration_minutes'),
+        (SELECT balansity.believable_minutes(t.duration_minutes::text) FROM public.appointment_types t
+         WHERE t.id = p_appointment.appointment_type_id),
+        45
+    );
+$$;
+COMMENT ON FUNCTION balansity.minutes_of IS
+'How long an appointment takes: its own duration where the deployment has that column and it can be meant, else its
+type''s.';
+
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
 LANGUAGE sql STABLE
-RETURN p_appointment.scheduled_at + interval '1 minute' * (15 + coalesce(
-    (to_jsonb(p_appointment) ->> 'duration_minutes')::double precision,  -- anybody's input: no sum of integers
-    (SELECT t.duration_minutes FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
-));
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN p_appointment.scheduled_at < '9999-01-01 00:00:00+00'
+        THEN p_appointment.scheduled_at + interval '1 minute' * (balansity.minutes_of(p_appointment) + 15)
+        ELSE 'infinity' END;
+$$;
 COMMENT ON FUNCTION balansity.over_at IS
-'When an appointment counts as over: its own duration where the deployment has that column, else its type''s,
-and 15 minutes of grace.';
+'When an appointment counts as over: after its duration and 15 minutes of grace.';
+
+CREATE FUNCTION balansity.odd_appointments() RETURNS SETOF uuid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.id FROM public.appointments a
+    WHERE a.status IN ('pending', 'scheduled', 'confirmed', 'in_progress')
+      AND (balansity.of_our_time(a.scheduled_at) IS NULL
+           OR to_jsonb(a) ->> 'duration_minutes' IS NOT NULL
+              AND balansity.believable_minutes(to_jsonb(a) ->> 'duration_minutes') IS NULL)
+    ORDER BY a.id
+$$;
+COMMENT ON FUNCTION balansity.odd_appointments IS
+'The open appointments whose time or duration nobody can mean: jobs and mails do what they can without, a person looks.';
 
 CREATE FUNCTION balansity.update_appointment_statuses(
     p_now timestamptz, p_ids uuid[] DEFAULT NULL, OUT started bigint, OUT completed bigint
@@ -88,7 +122,8 @@ AS $$
         AS r (kind, before, until)
     WHERE a.status IN ('scheduled', 'confirmed')
       AND a.scheduled_at > p_from AND a.scheduled_at < p_until + interval '24 hours'
-      AND a.scheduled_at - r.before < p_until AND a.scheduled_at - r.until > p_from
+      -- Arithmetic on our own times alone: a row's may be at the end of all.
+      AND a.scheduled_at < p_until + r.before AND a.scheduled_at > p_from + r.until
       AND NOT EXISTS (
           SELECT FROM balansity.reminder sent
           WHERE (sent.appointment_id, sent.kind, sent.scheduled_at) = (a.id, r.kind, a.scheduled_at)

@@ -5,9 +5,15 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    was_booked boolean := OLD.status IN ('pending', 'scheduled', 'confirmed');
     cancelled boolean := NEW.status = 'cancelled';
+    moved boolean := NEW.status IN ('pending', 'scheduled', 'confirmed')
+        AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at;
     change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
 BEGIN
+    IF (was_booked AND (cancelled OR moved)) IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
     IF NEW.scheduled_at <= balansity.now() THEN
         RETURN NULL;  -- what has begun or is over is history: a change of it is no news
     END IF;
@@ -31,11 +37,5 @@ COMMENT ON FUNCTION public.handle_appointment_change IS
 
 CREATE TRIGGER on_appointment_change
 AFTER UPDATE ON public.appointments
-FOR EACH ROW WHEN (
-    OLD.status IN ('pending', 'scheduled', 'confirmed')
-    AND (
-        NEW.status = 'cancelled'
-        OR NEW.status IN ('pending', 'scheduled', 'confirmed') AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at
-    )
-)
+FOR EACH ROW -- no WHEN: it would keep the site from altering the columns that it names
 EXECUTE FUNCTION public.handle_appointment_change();

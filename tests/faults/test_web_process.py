@@ -1,0 +1,118 @@
+"""The web process answers whatever others do with their connections, and finishes what it was asked when it stops."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+
+import pytest
+
+import settings
+from db.connection import Connection
+from tests.waiting import until
+
+LOGIN = ("doctor", "hunter2 and more")
+HEAD = b"POST /webhooks/yookassa HTTP/1.1\r\nHost: clinic\r\nContent-Length: 1000\r\n"
+BEGINNINGS = (
+    b"",  # mute
+    b"GET",
+    HEAD,  # the headers' half
+    HEAD + b"\r\n{",  # the body's
+    HEAD.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") + b"\r\n3e8\r\n{",
+    HEAD + b"Expect: 100-continue\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: clinic\r\n\r\n" * 50,  # reads nothing
+)
+CROWD = 700  # more than the process keeps
+PROMPT_SECONDS = 10  # on a busy machine
+
+
+class Web:
+    """The Procfile's web process on a port of its own."""
+
+    def __init__(self, database: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "web.server"],
+            cwd=settings.ROOT,
+            env={
+                **os.environ,
+                "DATABASE_URL": database,
+                "PORT": str(self.port),
+                "WEB_USERNAME": LOGIN[0],
+                "WEB_PASSWORD": LOGIN[1],
+            },
+        )
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PROMPT_SECONDS)
+
+    def listens(self) -> bool:
+        with suppress(OSError), self.connect():
+            return True
+        return False
+
+    def get(self, path: str, seconds: float = PROMPT_SECONDS) -> int:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)) as client:
+            login = b64encode(":".join(LOGIN).encode()).decode()
+            client.request("GET", path, headers={"Authorization": f"Basic {login}"})
+            return client.getresponse().status
+
+
+@pytest.fixture
+def web(database: str) -> Iterator[Web]:
+    web = Web(database)
+    until(web.listens, "the web process listens")
+    yield web
+    web.process.kill()
+    web.process.wait()
+
+
+def test_a_crowd_that_never_finishes_a_request_keeps_nobody_waiting(web: Web) -> None:
+    with ExitStack() as crowd:
+        peers = []
+        for number in range(CROWD):
+            peers.append(crowd.enter_context(web.connect()))
+            with suppress(OSError):  # shown out already
+                peers[-1].sendall(BEGINNINGS[number % len(BEGINNINGS)])
+            if number % 100 == 0:
+                assert web.get("/health") == 200
+        for _ in range(3):
+            for peer in peers:
+                with suppress(OSError):
+                    peer.sendall(b"a")  # a drip
+            assert web.get("/") == 200
+    assert web.get("/health") == 200
+
+
+def test_what_was_asked_before_it_stops_is_answered(web: Web, connect: Callable[[], Connection]) -> None:
+    blocker = connect()
+    blocker.autocommit = False
+    with blocker.cursor() as cursor:
+        cursor.execute("LOCK TABLE balansity.delivery")
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(web.get("/", seconds=30)))
+    asking.start()
+    watcher = connect()
+    until(lambda: waits_for_lock(watcher), "the page waits for the table")
+    mute = web.connect()
+    web.process.send_signal(signal.SIGTERM)
+    until(lambda: not web.listens(), "it lets nobody in")
+    blocker.rollback()
+    asking.join()
+    assert answers == [200]
+    assert web.process.wait(timeout=30) == 0
+    mute.close()
+
+
+def waits_for_lock(conn: Connection) -> bool:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND relation = 'balansity.delivery'::regclass")
+        return cursor.rowcount > 0
