@@ -58,11 +58,16 @@ SELECT payment_id::text FROM balansity.claim_payment_checks(:now, :keys::uuid[])
 SELECT balansity.flag_stuck_payments(:now, :keys::uuid[]);
 
 -- name: unconfirmed(after, rows)
--- A page of the completed payments whose consultation still waits for one.
-SELECT DISTINCT p.id::text AS key, 0 AS bytes, p.id
-FROM public.payments p JOIN public.appointments a ON a.payment_id = p.id
-WHERE p.status = 'completed' AND a.status = 'pending' AND (:after::uuid IS NULL OR p.id > :after::uuid)
-ORDER BY p.id
+-- A page of the completed payments whose consultation still waits for one, and of those that are unfinished.
+SELECT id::text AS key, 0 AS bytes, id
+FROM (
+    SELECT p.id FROM public.payments p JOIN public.appointments a ON a.payment_id = p.id
+    WHERE p.status = 'completed' AND a.status = 'pending'
+    UNION
+    SELECT f.payment_id FROM balansity.payment_flag f WHERE f.is_retried AND f.resolved_at IS NULL
+) AS open (id)
+WHERE :after::uuid IS NULL OR id > :after::uuid
+ORDER BY id
 LIMIT :rows;
 
 -- name: confirm_paid_appointments(keys, now)$

@@ -15,7 +15,7 @@ BEGIN
         PERFORM balansity.flag_finding(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
         RETURN 'refused';
     END IF;
-    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
+    PERFORM balansity.change_payment(p_payment_id, p_status, p_now);
     RETURN 'changed';
 END $$;
 COMMENT ON FUNCTION balansity.change_payment_status IS
