@@ -39,7 +39,8 @@ CLOSED = {
     "db.connection": {"db.session", "db.trouble", "errors"},
     "db.session": set(),
     "db.trouble": {"log"},
-    "db.migrate": {"db.connection", "errors", "log"},
+    "db.migrate": {"db.connection", "db.patience", "errors", "log"},
+    "db.patience": {"db.connection", "db.queries", "errors", "log"},
     "db.queries": set(),
     "db.text": set(),
 }

@@ -99,33 +99,6 @@ CREATE TABLE IF NOT EXISTS public.appointments (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
--- One payment, one consultation: a live database may keep that by an index of another name, or not at all.
-DO $$
-DECLARE
-    shared uuid;
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_index i
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = 'public.appointments'::regclass AND i.indisunique AND i.indnkeyatts = 1
-          AND a.attname = 'payment_id'
-          AND coalesce(pg_get_expr(i.indpred, i.indrelid), '(payment_id IS NOT NULL)') = '(payment_id IS NOT NULL)'
-    ) THEN
-        RETURN;
-    END IF;
-    SELECT payment_id INTO shared FROM public.appointments
-    WHERE payment_id IS NOT NULL
-    GROUP BY payment_id
-    HAVING count(*) > 1
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'Several appointments have payment_id %: set it to NULL in all but one of them, '
-            'in every such group, and migrate again.', shared;
-    END IF;
-    CREATE UNIQUE INDEX appointments_payment_id_unique
-        ON public.appointments (payment_id) WHERE payment_id IS NOT NULL;
-END $$;
-
 CREATE TABLE IF NOT EXISTS public.packages (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     name text NOT NULL,
@@ -157,46 +130,6 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', made);
     END LOOP;
-END $$;
-
--- The request needs a consultation that waits for its payment (pending) and one that is paid (confirmed):
--- whatever the CHECK that lists the statuses is called, it is replaced by one that allows both.
-DO $$
-DECLARE
-    old name;
-    kind regtype;
-    stranger record;
-BEGIN
-    SELECT t.oid INTO kind
-    FROM pg_attribute a
-    JOIN pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = 'public.appointments'::regclass AND a.attname = 'status' AND t.typtype = 'e';
-    IF FOUND THEN
-        RAISE EXCEPTION 'appointments.status is of the enum type %, but has to be text: run '
-            '"ALTER TABLE public.appointments ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status TYPE text, '
-            'ALTER COLUMN status SET DEFAULT ''scheduled''" and migrate again.', kind;
-    END IF;
-    FOR old IN
-        SELECT c.conname
-        FROM pg_constraint c
-        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
-        WHERE c.conrelid = 'public.appointments'::regclass AND c.contype = 'c'
-          AND a.attname = 'status' AND cardinality(c.conkey) = 1
-          AND pg_get_constraintdef(c.oid) LIKE '%''scheduled''%'
-    LOOP
-        EXECUTE format('ALTER TABLE public.appointments DROP CONSTRAINT %I', old);
-    END LOOP;
-    SELECT id, status INTO stranger FROM public.appointments
-    WHERE status NOT IN ('pending', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'Appointment % has the status "%", which nothing here knows: set it to pending, scheduled, '
-            'confirmed, in_progress, completed, cancelled or no_show, in every such row, and migrate again.',
-            stranger.id, stranger.status;
-    END IF;
-    ALTER TABLE public.appointments ADD CONSTRAINT appointments_status_check CHECK (
-        status IN ('pending', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')
-    );
 END $$;
 
 -- A new database starts with the consultations that the clinic offers; one that has any keeps its own.
