@@ -58,17 +58,23 @@ SELECT payment_id::text FROM balansity.claim_payment_checks(:now, :keys::uuid[])
 SELECT balansity.flag_stuck_payments(:now, :keys::uuid[]);
 
 -- name: unconfirmed(after, rows)
--- A page of the completed payments whose consultation still waits for one, and of those that are unfinished.
-SELECT id::text AS key, 0 AS bytes, id
-FROM (
-    SELECT p.id FROM public.payments p JOIN public.appointments a ON a.payment_id = p.id
-    WHERE p.status = 'completed' AND a.status = 'pending'
-    UNION
-    SELECT f.payment_id FROM balansity.payment_flag f WHERE f.is_retried AND f.resolved_at IS NULL
-) AS open (id)
-WHERE :after::uuid IS NULL OR id > :after::uuid
-ORDER BY id
+-- A page of the completed payments whose consultation still waits for one.
+SELECT DISTINCT p.id::text AS key, 0 AS bytes, p.id
+FROM public.payments p JOIN public.appointments a ON a.payment_id = p.id
+WHERE p.status = 'completed' AND a.status = 'pending' AND (:after::uuid IS NULL OR p.id > :after::uuid)
+ORDER BY p.id
 LIMIT :rows;
+
+-- name: unfinished(after, rows)
+-- A page of the payments of which something is to be tried again.
+SELECT DISTINCT payment_id::text AS key, 0 AS bytes, payment_id
+FROM balansity.payment_flag
+WHERE is_retried AND resolved_at IS NULL AND (:after::uuid IS NULL OR payment_id > :after::uuid)
+ORDER BY payment_id
+LIMIT :rows;
+
+-- name: finish_payments(keys, now)$
+SELECT balansity.finish_payments(:now, :keys::uuid[]);
 
 -- name: confirm_paid_appointments(keys, now)$
 SELECT balansity.confirm_paid_appointments(:now, :keys::uuid[]);

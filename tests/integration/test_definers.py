@@ -34,7 +34,7 @@ PINNING_COLUMNS = """
     SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)
     FROM pg_depend d JOIN pg_class t ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
     WHERE t.relnamespace = 'public'::regnamespace AND d.refobjsubid > 0
-      AND d.classid IN ('pg_proc'::regclass, 'pg_rewrite'::regclass)
+      AND d.classid IN ('pg_proc'::regclass, 'pg_rewrite'::regclass, 'pg_trigger'::regclass)
 """
 # A stranger's types, tables, functions and operators, each of which writes down for whom it was called.
 PLANT = """
