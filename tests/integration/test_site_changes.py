@@ -133,7 +133,7 @@ def test_a_payment_stands_whatever_the_sites_triggers_refuse(live: LiveDatabase)
         owner.rows(
             "CREATE TRIGGER refuse BEFORE UPDATE ON public.payments FOR EACH ROW EXECUTE FUNCTION public.refuse()"
         )
-        change = "SELECT balansity.change_payment_status(id, 'completed', now()) FROM public.payments WHERE status = 'pending'"
-        assert owner.value(change) == "refused"
+        change = "SELECT balansity.change_payment_status(id, 'completed', now()) FROM public.payments WHERE status = %s"
+        assert owner.value(change, "pending") == "refused"
         flag = "the site's own rules refused completed, which the provider says (P0001)"
         assert owner.rows("SELECT reason FROM balansity.payment_flag WHERE resolved_at IS NULL") == [(flag,)]
