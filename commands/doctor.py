@@ -226,7 +226,26 @@ def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetim
     return next_slot(schedule, zone_or(zone_name, settings.current().time_zone), planned_until + INSTANT) < now - LATE
 
 
+def _charge(conn: Connection) -> Finding:
+    if queries.takeover.in_charge(conn):
+        return Finding("good", "Ours is in charge of this database.")
+    return Finding(
+        "note",
+        "An old system is in charge of this database: our triggers, jobs and workers wait.",
+        "`balansity take-over --plan` shows what is left to do.",
+    )
+
+
+def _old_readers(conn: Connection) -> Finding:
+    if queues := queries.takeover.other_readers(conn):
+        remedy = "Switch off what reads there (an old worker, an Edge Function): each message goes to one of the two."
+        return Finding("note", f"Somebody beside our workers reads from: {queues}", remedy)
+    return Finding("good", "Readers of our pgmq queues beside our workers: none")
+
+
 def _old_jobs(conn: Connection) -> Finding:
+    if not queries.takeover.in_charge(conn):
+        return Finding("good", "Old pg_cron jobs do their work until ours takes over.")
     if queries.doctor.may_read_cron(conn) and (old := queries.doctor.old_cron_jobs(conn)):
         remedy = "As that role, or as a superuser: SELECT cron.unschedule(jobid), with each number above."
         return Finding("bad", f"Old pg_cron jobs run beside ours: {old}", remedy)
@@ -306,6 +325,8 @@ LOOKS = (
     _versions,
     _schedule,
     _clock,
+    _charge,
+    _old_readers,
     _old_jobs,
     _time_zone,
     _events,
