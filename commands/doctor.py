@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 import psycopg2
-from rich.console import Console
+from rich.markup import escape
 
 import db.database
 import settings
+from address import shown
 from broker import broker
-from commands.output import json_option, moment, show_json
+from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
-from db.connection import Connection, shown
+from db.connection import Connection
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
@@ -48,11 +49,10 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         show_json([asdict(finding) for finding in findings])
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = Terminal(highlight=False, soft_wrap=True)
         for finding in findings:
-            console.print(
-                f"{SIGNS[finding.verdict]} {finding.what}" + (f"\n    → {finding.remedy}" * bool(finding.remedy))
-            )
+            told = finding.what + f"\n    → {finding.remedy}" * bool(finding.remedy)
+            console.print(f"{SIGNS[finding.verdict]} {escape(told)}")
     sys.exit(any(finding.verdict == "bad" for finding in findings))
 
 
@@ -248,7 +248,26 @@ def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetim
     return next_slot(schedule, zone_or(zone_name, settings.current().time_zone), planned_until + INSTANT) < now - LATE
 
 
+def _charge(conn: Connection) -> Finding:
+    if queries.takeover.in_charge(conn):
+        return Finding("good", "Ours is in charge of this database.")
+    return Finding(
+        "note",
+        "An old system is in charge of this database: our triggers, jobs and workers wait.",
+        "`balansity take-over --plan` shows what is left to do.",
+    )
+
+
+def _old_readers(conn: Connection) -> Finding:
+    if queues := queries.takeover.other_readers(conn):
+        remedy = "Switch off what reads there (an old worker, an Edge Function): each message goes to one of the two."
+        return Finding("note", f"Somebody beside our workers reads from: {queues}", remedy)
+    return Finding("good", "Readers of our pgmq queues beside our workers: none")
+
+
 def _old_jobs(conn: Connection) -> Finding:
+    if not queries.takeover.in_charge(conn):
+        return Finding("good", "Old pg_cron jobs do their work until ours takes over.")
     if queries.doctor.may_read_cron(conn) and (old := queries.doctor.old_cron_jobs(conn)):
         remedy = "As that role, or as a superuser: SELECT cron.unschedule(jobid), with each number above."
         return Finding("bad", f"Old pg_cron jobs run beside ours: {old}", remedy)
@@ -329,6 +348,8 @@ LOOKS = (
     _versions,
     _schedule,
     _clock,
+    _charge,
+    _old_readers,
     _old_jobs,
     _time_zone,
     _events,

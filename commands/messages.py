@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 from rich.text import Text
 
-from commands.output import json_option, message_id_of, moment, progress, show_json, show_skipped, show_table
+from commands.output import json_option, message_id_of, moment, progress, say, show_json, show_skipped, show_table
 from db import overview, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
@@ -46,7 +46,7 @@ def status(*, as_json: bool) -> None:
     show_table("Providers that were ever away or unheard of", [_in_short(provider) for provider in providers])
     for provider in providers:
         if provider["reason"]:
-            click.echo("{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider))
+            say("{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider))
 
 
 @click.command()
@@ -82,10 +82,10 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str 
         show_json(dead_letters)
         return
     for dead_letter in dead_letters:
-        click.echo(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor']}")
-        click.echo(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
+        say(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor']}")
+        say(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
     remedy = " Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID" if dead_letters else ""
-    click.echo(f"{len(dead_letters)} dead letters.{remedy}")
+    say(f"{len(dead_letters)} dead letters.{remedy}")
 
 
 @click.command()
@@ -98,7 +98,7 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
         raise click.UsageError("Name message ids, or --actor NAME, or --all.")
     done = _redriven([message_id_of(each) for each in message_ids]) if message_ids else _all_redriven(actor)
     show_skipped(done.skipped)
-    click.echo(f"{done.counts['redriven']} sent back to work.")
+    say(f"{done.counts['redriven']} sent back to work.")
     sys.exit(bool(done.skipped))
 
 

@@ -1,5 +1,30 @@
 -- Bridges pgmq to the broker: what services send there is archived and enqueued in one transaction.
 
+CREATE TABLE dramatiq.held_route (
+    pgmq_queue text PRIMARY KEY
+);
+COMMENT ON TABLE dramatiq.held_route IS
+'The pgmq queues that another system reads still: nothing is bridged from them.';
+
+CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO dramatiq.held_route SELECT unnest(p_pgmq_queues) ON CONFLICT DO NOTHING;
+$$;
+COMMENT ON FUNCTION dramatiq.hold_routes IS
+'Leaves these pgmq queues to whoever reads them now, until release_routes.';
+
+CREATE FUNCTION dramatiq.release_routes() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    released text;
+BEGIN
+    FOR released IN DELETE FROM dramatiq.held_route RETURNING pgmq_queue LOOP
+        PERFORM dramatiq.close_queue(released);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.release_routes IS
+'Bridges every routed pgmq queue again; visitors lose those that were held.';
+
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
@@ -14,8 +39,10 @@ RETURNS TABLE (msg_id bigint, content jsonb, kind text, urgency integer, sent_at
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
-        RETURN;  -- a route to a queue that nobody has created yet
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
+       OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
+    THEN
+        RETURN;
     END IF;
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
@@ -199,3 +226,24 @@ END $$;
 COMMENT ON FUNCTION dramatiq.refuse_bridged IS
 'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
 waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and not in the archive.';
+
+CREATE FUNCTION dramatiq.hand_back(p_begun text[]) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    WITH waiting AS MATERIALIZED (
+        SELECT q.message_id, a.pgmq_queue, q.message -> 'kwargs' AS body,
+               greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
+        FROM dramatiq.queue q
+        JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+        WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
+          AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
+          AND q.message_id::text <> ALL (p_begun)
+        ORDER BY q.position LIMIT 5000
+        FOR UPDATE OF q SKIP LOCKED
+    ), gone AS (
+        DELETE FROM dramatiq.queue q USING waiting w WHERE q.message_id = w.message_id
+    )
+    SELECT count(*) FROM waiting w, LATERAL pgmq.send(w.pgmq_queue, w.body, w.delay);
+$$;
+COMMENT ON FUNCTION dramatiq.hand_back IS
+'Moves what waits here and was never begun to the pgmq queues that feed its actors, 5,000 messages at most; returns how
+many. Who calls says which of them (p_begun, message ids) may have done something outside.';
