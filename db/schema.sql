@@ -3336,7 +3336,7 @@ BEGIN
                     state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
              WHERE message_id = ANY ($3)
-               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+               AND %s(concat_ws('' '', q.message, opened.message, error),
                       coalesce(opened.message, q.message) -> ''kwargs'', $1)
              FOR UPDATE OF q
          ), deleted AS (
@@ -4083,6 +4083,8 @@ DECLARE
     body jsonb;
     written uuid;
     holder text;
+    -- A key says what it is unique for, often a person's address; to compare keys their digests will do.
+    digest text := encode(sha256(convert_to(unique_key, 'UTF8')), 'hex');
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -4120,7 +4122,7 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
         VALUES (
             id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), unique_key)
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest)
         ON CONFLICT DO NOTHING
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -4129,11 +4131,11 @@ BEGIN
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
             delayed = coalesce(delay > '0', false)
-        WHERE q.unique_key = send.unique_key AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
+        WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
         SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
-        FROM dramatiq.queue q WHERE q.unique_key = send.unique_key;
+        FROM dramatiq.queue q WHERE q.unique_key = digest;
         CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
         IF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
@@ -4912,7 +4914,7 @@ CREATE TABLE dramatiq.retired_actor (
 COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
 
 CREATE TABLE dramatiq.revelation (
-    message_id uuid NOT NULL,
+    id uuid NOT NULL,
     revealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     revealed_by text NOT NULL,
     role text DEFAULT SESSION_USER NOT NULL,
@@ -5223,7 +5225,7 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
-CREATE INDEX revelation_by_message ON dramatiq.revelation USING btree (message_id);
+CREATE INDEX revelation_by_id ON dramatiq.revelation USING btree (id);
 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
