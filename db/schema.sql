@@ -522,6 +522,77 @@ $$;
 
 COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
 
+CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, problem text, remedy text, able name)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    WITH site AS (
+        SELECT c.relowner AS owner, r.rolsuper AS is_super
+        FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = to_regclass('public.appointments')
+    ), present AS MATERIALIZED (
+        SELECT * FROM balansity.present()
+    ), found AS (
+        SELECT i.kind, i.name, 'is missing' AS problem, i.definition AS remedy
+        FROM balansity.intended i LEFT JOIN present p USING (kind, name)
+        WHERE p.name IS NULL AND i.kind <> 'server'
+          AND (i.kind <> 'grant' OR to_regrole(regexp_replace(i.name, '^.* to ', '')) IS NOT NULL)
+        UNION ALL
+        SELECT i.kind, i.name, CASE WHEN p.definition = i.definition || '; -- disabled' THEN 'is disabled' ELSE 'is another' END,
+               CASE WHEN i.kind = 'function' -- with another result or parameters it cannot be replaced
+                     AND split_part(p.definition, E'\n LANGUAGE', 1) <> split_part(i.definition, E'\n LANGUAGE', 1)
+                    THEN p.removal || '; ' || i.definition
+                    WHEN i.kind = 'index' THEN p.removal || '; ' || i.definition
+                    ELSE i.definition END
+        FROM balansity.intended i JOIN present p USING (kind, name)
+        WHERE p.definition <> i.definition
+        UNION ALL
+        SELECT p.kind, p.name, 'is not ours', p.removal
+        FROM present p LEFT JOIN balansity.intended i USING (kind, name)
+        WHERE i.name IS NULL AND CASE p.kind
+            WHEN 'grant' THEN p.name ~ ' to (PUBLIC|anon|authenticated)$'
+            WHEN 'trigger' THEN p.name !~ ' on pgmq\.' -- whose doorbells come with each route
+            WHEN 'function' THEN p.name ~ '^public\.'
+                AND EXISTS (SELECT FROM balansity.intended t
+                            WHERE t.kind = 'function' AND split_part(t.name, '(', 1) = split_part(p.name, '(', 1))
+            ELSE false END
+        UNION ALL
+        -- A superuser's functions would do for everybody what only a superuser may.
+        SELECT 'owner', o.what, 'belongs to the superuser ' || quote_ident(r.rolname),
+               format('ALTER %s OWNER TO %s', o.what, site.owner::regrole)
+        FROM site, LATERAL (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT upper(l.sort) || ' ' || l.name, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            WHERE l.sort IN ('table', 'view') AND l.name !~ '^pgmq\.'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspowner FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+            UNION ALL -- pgmq is whose it likes, where the site's owner may use it
+            SELECT 'SCHEMA pgmq', n.nspowner FROM pg_namespace n
+            WHERE n.nspname = 'pgmq' AND NOT has_schema_privilege(site.owner, n.oid, 'USAGE')
+            UNION ALL
+            SELECT 'TABLE pgmq.' || quote_ident(c.relname), c.relowner FROM pg_class c
+            WHERE c.relnamespace = to_regnamespace('pgmq') AND c.relkind IN ('r', 'p') AND NOT (
+                has_table_privilege(site.owner, c.oid, 'SELECT') AND has_table_privilege(site.owner, c.oid, 'INSERT')
+                AND has_table_privilege(site.owner, c.oid, 'DELETE'))
+        ) AS o (what, owner)
+        JOIN pg_roles r ON r.oid = o.owner
+        WHERE r.rolsuper AND NOT site.is_super
+    )
+    SELECT f.kind, f.name, f.problem,
+           f.remedy || CASE WHEN f.kind = 'function' AND f.problem <> 'is not ours' -- one that is made anew is everybody's
+                            THEN format('; REVOKE ALL ON ROUTINE %s FROM PUBLIC', f.name) ELSE '' END,
+           CASE f.kind WHEN 'trigger' THEN (SELECT relowner FROM pg_class WHERE oid = to_regclass(regexp_replace(f.name, '^.* on ', '')))
+                       WHEN 'owner' THEN NULL
+                       ELSE (SELECT nspowner FROM pg_namespace WHERE nspname = 'balansity') END::regrole::name
+    FROM found f
+    WHERE balansity.is_noted()
+    ORDER BY array_position(ARRAY['owner', 'queue', 'function', 'table', 'view', 'index', 'trigger', 'grant'], f.kind), f.name
+$_$;
+
+COMMENT ON FUNCTION balansity.differences() IS 'What is not as the last migrate left it: what is the matter, the statement that mends it, and the role that may (null: a
+superuser). Rights that others than the site''s visitors were given stay: somebody meant them.';
+
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1011,6 +1082,17 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
 
+CREATE FUNCTION balansity.is_noted() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.intended
+        WHERE kind = 'server' AND definition = current_setting('server_version_num')::integer / 10000 || '')
+$$;
+
+COMMENT ON FUNCTION balansity.is_noted() IS 'Whether what should be was noted on a server of this version: another writes the same definitions in other words.';
+
 CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1214,6 +1296,20 @@ $$;
 
 COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
 
+CREATE FUNCTION balansity.note_intended() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    DELETE FROM balansity.intended;
+    INSERT INTO balansity.intended (kind, name, definition)
+    SELECT kind, name, definition FROM balansity.present()
+    WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
+    UNION ALL
+    SELECT 'server', 'version', current_setting('server_version_num')::integer / 10000 || '';
+$_$;
+
+COMMENT ON FUNCTION balansity.note_intended() IS 'What is there now is what should be: to be called where ours has changed it, in the transaction that does.';
+
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1290,6 +1386,50 @@ $$;
 
 COMMENT ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) IS 'The time, NULL for one that no row of a clinic can mean: PostgreSQL''s reach to the year 294276 and to infinity, no
 calendar of a reader''s, nor Python''s, does. domain/payload.py has its twin.';
+
+CREATE FUNCTION balansity.our_functions() RETURNS SETOF oid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.oid
+    FROM pg_proc p
+    WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace)
+       OR p.pronamespace = 'public'::regnamespace AND p.proname IN (
+           'handle_checkup_completed', 'handle_new_appointment', 'handle_payment_status_change', 'handle_appointment_change',
+           'queue_email_task', 'queue_report_generation', 'queue_payment_processing',
+           'pgmq_read', 'pgmq_archive', 'pgmq_nack', 'pgmq_metrics')
+$$;
+
+COMMENT ON FUNCTION balansity.our_functions() IS 'Every function of ours, and whatever bears the name of one that the site calls.';
+
+CREATE FUNCTION balansity.our_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue'])
+    UNION
+    SELECT a.pgmq_queue FROM dramatiq.actor a WHERE a.pgmq_queue IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION balansity.our_queues() IS 'The pgmq queues that triggers of ours write to, and those that feed actors.';
+
+CREATE FUNCTION balansity.our_relations() RETURNS TABLE(oid oid, name text, sort text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT c.oid, c.oid::regclass::text,
+           CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' ELSE 'table' END
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'S', 'i') AND (
+        n.nspname IN ('balansity', 'dramatiq')
+        OR n.nspname = 'cron' AND c.relkind = 'v' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+        OR n.nspname = 'pgmq' AND EXISTS (
+            SELECT FROM balansity.our_queues() AS queue
+            WHERE c.relname = queue AND c.relkind = 'v' OR c.relname IN ('q_' || queue, 'a_' || queue) AND c.relkind = 'r'))
+$$;
+
+COMMENT ON FUNCTION balansity.our_relations() IS 'Tables, views, sequences and indexes of ours, and the tables of the pgmq queues that we serve.';
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -1372,6 +1512,61 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
+
+CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definition text, removal text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'queue', queue, format('SELECT dramatiq.furnish_queue(%L)', queue), NULL
+    FROM balansity.our_queues() AS queue
+    WHERE to_regclass('pgmq.' || quote_ident('q_' || queue)) IS NOT NULL
+      AND to_regclass('pgmq.' || quote_ident('a_' || queue)) IS NOT NULL
+    UNION ALL
+    SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), 'DROP ROUTINE ' || p.oid::regprocedure
+    FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+    UNION ALL
+    SELECT 'table', r.name, string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), NULL
+    FROM balansity.our_relations() r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE r.sort = 'table' AND r.name !~ '^pgmq\.' AND r.name !~ 'yoyo'
+    GROUP BY r.name
+    UNION ALL
+    SELECT 'view', r.name,
+           format('CREATE OR REPLACE VIEW %s%s AS %s', r.name,
+                  (SELECT ' WITH (' || array_to_string(c.reloptions, ', ') || ')' FROM pg_class c
+                   WHERE c.oid = r.oid AND c.reloptions IS NOT NULL), pg_get_viewdef(r.oid)), NULL
+    FROM balansity.our_relations() r WHERE r.sort = 'view'
+    UNION ALL
+    SELECT 'index', r.name, pg_get_indexdef(r.oid), 'DROP INDEX ' || r.name
+    FROM balansity.our_relations() r JOIN pg_index i ON i.indexrelid = r.oid AND i.indisvalid
+    WHERE r.name !~ '^pgmq\.' AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = r.oid)
+    UNION ALL
+    SELECT 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass),
+           replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER')
+               || CASE WHEN t.tgenabled IN ('O', 'A') THEN '' ELSE '; -- disabled' END,
+           format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+    FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 'grant', g.what, 'GRANT ' || g.statement, 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    FROM (
+        SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
+               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+        FROM (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
+            FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid) WHERE l.sort <> 'index'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
+            FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+        ) AS o (what, acl, owner)
+        CROSS JOIN LATERAL aclexplode(o.acl) AS e
+        LEFT JOIN pg_roles r ON r.oid = e.grantee
+        WHERE e.grantee <> o.owner
+    ) AS g
+$$;
+
+COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -2757,6 +2952,32 @@ END $$;
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
 delayed. An idle worker asks, so that it need not wait for its next look.';
 
+CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS TABLE(pgmq_queue text, messages bigint, latest timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    route text;
+BEGIN
+    FOR route IN
+        SELECT a.pgmq_queue FROM dramatiq.actor a
+        WHERE to_regclass('pgmq.' || quote_ident('a_' || a.pgmq_queue)) IS NOT NULL ORDER BY 1
+    LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT %1$L, count(*), max(read.at)
+             FROM (SELECT archived_at FROM pgmq.%2$I a
+                   WHERE read_ct > 0 AND archived_at > now() - $1 AND NOT EXISTS (
+                       SELECT FROM dramatiq.queue q WHERE q.pgmq_queue = %1$L AND q.pgmq_msg_id = a.msg_id)
+                   UNION ALL
+                   SELECT now() FROM pgmq.%3$I WHERE read_ct > 0 AND vt > now()) AS read (at)
+             HAVING count(*) > 0', route, 'a_' || route, 'q_' || route)
+        USING p_within;
+    END LOOP;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.other_readers(p_within interval) IS 'Readers beside our workers: what they hold at the moment, and what they archived in the time given. The bridge reads
+without counting, so a message that was read by pgmq''s own means was read by somebody else.';
+
 CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3614,6 +3835,14 @@ CREATE TABLE balansity.held_message (
     probes integer DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE balansity.intended (
+    kind text NOT NULL,
+    name text NOT NULL,
+    definition text NOT NULL
+);
+
+COMMENT ON TABLE balansity.intended IS 'What is ours in this database, as the last migrate left it.';
+
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.job_id_seq
     START WITH 1
@@ -3992,6 +4221,9 @@ ALTER TABLE ONLY balansity.doubtful_mail
 ALTER TABLE ONLY balansity.held_message
     ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id, provider);
 
+ALTER TABLE ONLY balansity.intended
+    ADD CONSTRAINT intended_pkey PRIMARY KEY (kind, name);
+
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
 
@@ -4280,6 +4512,8 @@ REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
@@ -4332,6 +4566,8 @@ REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
@@ -4358,6 +4594,8 @@ REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) F
 
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.notice_restore() FROM PUBLIC;
@@ -4368,6 +4606,12 @@ REVOKE ALL ON FUNCTION balansity.odd_appointments() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_queues() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_relations() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) FROM PUBLIC;
@@ -4377,6 +4621,8 @@ REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 
@@ -4511,6 +4757,8 @@ REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.other_readers(p_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
 

@@ -9,6 +9,11 @@ SHOW server_version;
 SELECT string_agg(wanted, ', ') FROM unnest(ARRAY['balansity', 'dramatiq', 'pgmq']) AS wanted
 WHERE to_regnamespace(wanted) IS NULL;
 
+-- name: closed_schemas()$
+-- Schemas that exist and that this role may not use.
+SELECT string_agg(nspname, ', ' ORDER BY nspname) FROM pg_namespace
+WHERE nspname IN ('balansity', 'dramatiq', 'pgmq') AND NOT has_schema_privilege(oid, 'USAGE');
+
 -- name: missing_rights()$
 -- What this role may not do, and must.
 SELECT string_agg(missing, ', ') FROM (
@@ -37,6 +42,10 @@ SELECT coalesce('extension ' || (SELECT extversion FROM pg_extension WHERE extna
 -- name: doorless_queues()$
 -- pgmq queues of ours whose messages ring no bell.
 SELECT string_agg(queue, ', ') FROM dramatiq.doorless_routes() AS queue;
+
+-- name: other_readers()
+-- Who beside our workers takes from their pgmq queues: how many messages in the last day, and when the last one.
+SELECT pgmq_queue, messages, latest FROM dramatiq.other_readers(interval '1 day');
 
 -- name: queue_views_schema()$
 -- Where the views of waiting messages stand.
