@@ -71,10 +71,22 @@ def message(state: str, *, is_due: bool = False, error: str | None = None, id: s
         well(lives=[life(BEGAN + 5)], **unknown(None)),
         well(lives=[life(BEGAN + 5)], calls=[], **unknown(None)),
         well(messages=[message("queued")], calls=[call(heard=None)], **unknown("unknown")),
+        well(messages=[message("queued")]),
         well(deliveries=[twice("unknown", after=QUIET)], calls=[call(heard=None), call(at=BEGAN + QUIET)]),
         well(deliveries=[twice("planned")], calls=[call(taken=False, heard=503), call(at=BEGAN + 60)]),
     ],
-    ids=["well", "silence", "gateway", "unseen", "killed", "killed-before", "to-be-resent", "resent", "refused"],
+    ids=[
+        "well",
+        "silence",
+        "gateway",
+        "unseen",
+        "killed",
+        "killed-before",
+        "to-be-resent",
+        "told-late",
+        "resent",
+        "refused",
+    ],
 )
 def test_nothing_is_found_where_all_is_well(evidence: Evidence) -> None:
     assert audit(evidence) == []
@@ -111,7 +123,7 @@ def test_nothing_is_found_where_all_is_well(evidence: Evidence) -> None:
         ("every effect happens once", well(businesses=[BOOKING._replace(refunds=1)])),
         ("nothing is stuck", well(messages=[message("consumed")])),
         ("nothing is stuck", well(messages=[message("queued", is_due=True)])),
-        ("nothing is stuck", well(messages=[message("queued")])),
+        ("nothing is stuck", well(messages=[message("queued", id="m-2")])),
         ("nothing is stuck", well(waiting_in_pgmq={"email_queue": 1})),
         ("nothing is stuck", well(deliveries=[MAIL._replace(state="sending")])),
         ("nothing ends as a dead letter", well(messages=[message("rejected", error="Boom")], doctor=doctor(dead=1))),

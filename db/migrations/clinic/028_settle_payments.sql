@@ -11,7 +11,7 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT left(u.email::text, 400) FROM public.users u WHERE u.id = p_user_id -- more than an address may have
+    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
 $$;
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';

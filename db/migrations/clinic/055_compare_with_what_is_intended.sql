@@ -29,7 +29,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue'])
     UNION
-    SELECT a.pgmq_queue FROM dramatiq.actor a WHERE a.pgmq_queue IS NOT NULL
+    SELECT dramatiq.routed_queues()
 $$;
 COMMENT ON FUNCTION balansity.our_queues IS
 'The pgmq queues that triggers of ours write to, and those that feed actors.';

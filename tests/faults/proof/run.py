@@ -21,7 +21,7 @@ from tests.faults.proof.scene import Scene
 SETTLED = """
     SELECT NOT EXISTS (SELECT FROM dramatiq.queue q WHERE state IN ('queued', 'consumed') AND NOT EXISTS (
             SELECT FROM balansity.delivery d
-            WHERE d.message_id = q.message_id::text AND d.state = 'unknown' AND q.available_at > now()))
+            WHERE d.message_id = q.message_id::text AND d.state IN ('unknown', 'sent') AND q.available_at > now()))
         AND NOT EXISTS (SELECT FROM pgmq.metrics_all() WHERE queue_length > 0)
         AND NOT EXISTS (SELECT FROM balansity.provider_state WHERE state <> 'available')
         AND NOT EXISTS (SELECT FROM balansity.reminders_between(now(), now() + interval '1 second'))
