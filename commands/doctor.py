@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 import psycopg2
-from rich.console import Console
+from rich.markup import escape
 
 import db.database
 import settings
-from commands.output import json_option, moment, show_json
+from address import shown
+from broker import broker
+from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
-from db.connection import Connection, shown
+from db.connection import Connection
 from db.mending import described
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
@@ -23,6 +25,7 @@ from errors import BalansityError
 from gateways import report_storage
 from log import first_line
 from mail import restore
+from messaging.seal import is_key
 from zones import zone_or
 
 LATE = timedelta(minutes=10)
@@ -48,11 +51,10 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         show_json([asdict(finding) for finding in findings])
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = Terminal(highlight=False, soft_wrap=True)
         for finding in findings:
-            console.print(
-                f"{SIGNS[finding.verdict]} {finding.what}" + (f"\n    → {finding.remedy}" * bool(finding.remedy))
-            )
+            told = finding.what + f"\n    → {finding.remedy}" * bool(finding.remedy)
+            console.print(f"{SIGNS[finding.verdict]} {escape(told)}")
     sys.exit(any(finding.verdict == "bad" for finding in findings))
 
 
@@ -131,7 +133,7 @@ def _right_role(conn: Connection) -> str:
 def _differences(conn: Connection) -> Iterator[Finding]:
     """What is not as the last migrate left it; of what a superuser owns, one line for all."""
     if not queries.intended.is_noted(conn):
-        what = "Another version of PostgreSQL wrote down what should be here: what differs is not known."
+        what = "What should be here was noted on another version of PostgreSQL: what differs is not known."
         yield Finding("note", what, "Run `balansity migrate`.")
         return
     found = list(queries.intended.differences(conn))
@@ -179,18 +181,6 @@ def _pgmq(conn: Connection) -> Finding:
     return Finding("good", f"pgmq: {origin}")
 
 
-def _other_readers(conn: Connection) -> Finding:
-    readers = [
-        f"{each.pgmq_queue} ({each.messages}, the last at {moment(each.latest)})"
-        for each in queries.doctor.other_readers(conn)
-    ]
-    if readers:
-        what = f"Messages that another reader took from queues of workers in the last day: {', '.join(readers)}"
-        remedy = "Stop that Edge Function or old worker: docs/operations.md says when. Workers take what waits."
-        return Finding("note", what, remedy)
-    return Finding("good", "Other readers of queues that workers take from: none in the last day")
-
-
 def _views(conn: Connection) -> Finding:
     queues, cron = queries.doctor.queue_views_schema(conn), queries.doctor.cron_views_schema(conn)
     return Finding("good", f"Waiting messages: {queues}.email_queue and its sisters; the schedule: {cron}")
@@ -226,8 +216,28 @@ def _doorbells(conn: Connection) -> Finding:
     return Finding("good", "Workers that hear no doorbell: none")
 
 
+def _message_keys(conn: Connection) -> Finding:
+    names = broker.seal.key_names()
+    sealed = {row.key: row.messages for row in queries.messages.sealed_messages(conn)}
+    plain = sealed.pop(None, 0)
+    if lost := ", ".join(f"{key} ({count})" for key, count in sealed.items() if key not in names):
+        remedy = (
+            "Add these keys to MESSAGE_KEYS of every process; of a key that is gone for ever, "
+            "`balansity dead --give-up 'key NAME'` makes dead letters of what waits for it."
+        )
+        return Finding("bad", f"Messages are encrypted with keys that are not in MESSAGE_KEYS: {lost}", remedy)
+    if not names:
+        what = "MESSAGE_KEYS is not set: addresses and what mails say lie in plain in queues, archives and backups."
+        return Finding("note", what, "Set it, see docs/operations.md: `openssl rand -base64 32` makes a key.")
+    in_use = ", ".join(f"{key} ({count})" for key, count in sealed.items()) or "none yet"
+    what = f"Messages are encrypted with key {names[0]}; by key: {in_use}"
+    if plain:
+        return Finding("note", f"{what}; not yet encrypted: {plain}", "The hourly purge encrypts them.")
+    return Finding("good", what)
+
+
 def _versions(conn: Connection) -> Finding:
-    missing = list(queries.doctor.missing_abilities(conn))
+    missing = [each for each in queries.doctor.missing_abilities(conn) if not is_key(each.ability)]
     if not missing:
         return Finding("good", "Messages that no worker can run: none")
     listed = ", ".join(f"{each.ability} ({each.messages} since {moment(each.since)})" for each in missing)
@@ -274,7 +284,26 @@ def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetim
     return next_slot(schedule, zone_or(zone_name, settings.current().time_zone), planned_until + INSTANT) < now - LATE
 
 
+def _charge(conn: Connection) -> Finding:
+    if queries.takeover.in_charge(conn):
+        return Finding("good", "Ours is in charge of this database.")
+    return Finding(
+        "note",
+        "An old system is in charge of this database: our triggers, jobs and workers wait.",
+        "`balansity take-over --plan` shows what is left to do.",
+    )
+
+
+def _old_readers(conn: Connection) -> Finding:
+    if queues := queries.takeover.other_readers(conn):
+        remedy = "Switch off what reads there (an old worker, an Edge Function): each message goes to one of the two."
+        return Finding("note", f"Somebody beside our workers reads from: {queues}", remedy)
+    return Finding("good", "Readers of our pgmq queues beside our workers: none")
+
+
 def _old_jobs(conn: Connection) -> Finding:
+    if not queries.takeover.in_charge(conn):
+        return Finding("good", "Old pg_cron jobs do their work until ours takes over.")
     if queries.doctor.may_read_cron(conn) and (old := queries.doctor.old_cron_jobs(conn)):
         remedy = "As that role, or as a superuser: SELECT cron.unschedule(jobid), with each number above."
         return Finding("bad", f"Old pg_cron jobs run beside ours: {old}", remedy)
@@ -347,14 +376,16 @@ LOOKS = (
     _rights,
     _statement_limit,
     _pgmq,
-    _other_readers,
     _views,
     _processes,
     _held,
     _doorbells,
+    _message_keys,
     _versions,
     _schedule,
     _clock,
+    _charge,
+    _old_readers,
     _old_jobs,
     _time_zone,
     _events,

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg2
 
+from address import shown
 from db import queries
-from db.connection import Connection, connect, shown
+from db.connection import Connection, connect
 from db.patience import LOCK_WAIT_MS, Patience
 from errors import DatabaseError
 from log import EventLogger, first_line

@@ -18,8 +18,9 @@ from psycopg2.extensions import parse_dsn, quote_ident
 from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 
+from address import shown
 from db import queries
-from db.connection import Connection, connect, shown
+from db.connection import Connection, connect
 from db.mending import mend, take_stock
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
 from errors import DatabaseError

@@ -43,10 +43,6 @@ SELECT coalesce('extension ' || (SELECT extversion FROM pg_extension WHERE extna
 -- pgmq queues of ours whose messages ring no bell.
 SELECT string_agg(queue, ', ') FROM dramatiq.doorless_routes() AS queue;
 
--- name: other_readers()
--- Who beside our workers takes from their pgmq queues: how many messages in the last day, and when the last one.
-SELECT pgmq_queue, messages, latest FROM dramatiq.other_readers(interval '1 day');
-
 -- name: queue_views_schema()$
 -- Where the views of waiting messages stand.
 SELECT CASE WHEN to_regclass('pgmq.email_queue') IS NULL THEN 'dramatiq' ELSE 'pgmq' END;

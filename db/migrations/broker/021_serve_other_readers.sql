@@ -45,29 +45,3 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.nack_pgmq IS
 'Not done with a message: it is visible again at once; true where it was there.';
-
-CREATE FUNCTION dramatiq.other_readers(p_within interval)
-RETURNS TABLE (pgmq_queue text, messages bigint, latest timestamptz)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    route text;
-BEGIN
-    FOR route IN
-        SELECT a.pgmq_queue FROM dramatiq.actor a
-        WHERE to_regclass('pgmq.' || quote_ident('a_' || a.pgmq_queue)) IS NOT NULL ORDER BY 1
-    LOOP
-        RETURN QUERY EXECUTE format(
-            'SELECT %1$L, count(*), max(read.at)
-             FROM (SELECT archived_at FROM pgmq.%2$I a
-                   WHERE read_ct > 0 AND archived_at > now() - $1 AND NOT EXISTS (
-                       SELECT FROM dramatiq.queue q WHERE q.pgmq_queue = %1$L AND q.pgmq_msg_id = a.msg_id)
-                   UNION ALL
-                   SELECT now() FROM pgmq.%3$I WHERE read_ct > 0 AND vt > now()) AS read (at)
-             HAVING count(*) > 0', route, 'a_' || route, 'q_' || route)
-        USING p_within;
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION dramatiq.other_readers IS
-'Readers beside our workers: what they hold at the moment, and what they archived in the time given. The bridge reads
-without counting, so a message that was read by pgmq''s own means was read by somebody else.';

@@ -16,13 +16,11 @@ AS $$
     SELECT p.oid
     FROM pg_proc p
     WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace)
-       OR p.pronamespace = 'public'::regnamespace AND p.proname IN (
-           'handle_checkup_completed', 'handle_new_appointment', 'handle_payment_status_change', 'handle_appointment_change',
-           'queue_email_task', 'queue_report_generation', 'queue_payment_processing',
-           'pgmq_read', 'pgmq_archive', 'pgmq_nack', 'pgmq_metrics')
+       OR p.pronamespace = 'public'::regnamespace AND balansity.in_charge() AND p.proname IN (
+           SELECT e.handler FROM balansity.site_event e UNION ALL SELECT f.name FROM balansity.site_function f)
 $$;
 COMMENT ON FUNCTION balansity.our_functions IS
-'Every function of ours, and whatever bears the name of one that the site calls.';
+'Every function of ours and, where ours is in charge, whatever in public bears the name of one that the site calls.';
 
 CREATE FUNCTION balansity.our_queues() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -105,6 +103,16 @@ $$;
 COMMENT ON FUNCTION balansity.present IS
 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
+CREATE FUNCTION balansity.circumstances() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('PostgreSQL %s, %s in charge', current_setting('server_version_num')::integer / 10000,
+                  CASE WHEN balansity.in_charge() THEN 'ours' ELSE 'an old system' END)
+$$;
+COMMENT ON FUNCTION balansity.circumstances IS
+'Under which circumstances what should be was noted: another version of the server writes the same definitions in other
+words, and what in public is ours depends on who is in charge.';
+
 CREATE FUNCTION balansity.note_intended() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -113,7 +121,7 @@ AS $$
     SELECT kind, name, definition FROM balansity.present()
     WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
     UNION ALL
-    SELECT 'server', 'version', current_setting('server_version_num')::integer / 10000 || '';
+    SELECT 'circumstances', '', balansity.circumstances();
 $$;
 COMMENT ON FUNCTION balansity.note_intended IS
 'What is there now is what should be: to be called where ours has changed it, in the transaction that does.';
@@ -122,11 +130,10 @@ CREATE FUNCTION balansity.is_noted() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT EXISTS (
-        SELECT FROM balansity.intended
-        WHERE kind = 'server' AND definition = current_setting('server_version_num')::integer / 10000 || '')
+        SELECT FROM balansity.intended WHERE kind = 'circumstances' AND definition = balansity.circumstances())
 $$;
 COMMENT ON FUNCTION balansity.is_noted IS
-'Whether what should be was noted on a server of this version: another writes the same definitions in other words.';
+'Whether what should be was noted under these circumstances.';
 
 CREATE FUNCTION balansity.differences() RETURNS TABLE (kind text, name text, problem text, remedy text, able name)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -139,7 +146,7 @@ AS $$
     ), found AS (
         SELECT i.kind, i.name, 'is missing' AS problem, i.definition AS remedy
         FROM balansity.intended i LEFT JOIN present p USING (kind, name)
-        WHERE p.name IS NULL AND i.kind <> 'server'
+        WHERE p.name IS NULL AND i.kind <> 'circumstances'
           AND (i.kind <> 'grant' OR to_regrole(regexp_replace(i.name, '^.* to ', '')) IS NOT NULL)
         UNION ALL
         SELECT i.kind, i.name, CASE WHEN p.definition = i.definition || '; -- disabled' THEN 'is disabled' ELSE 'is another' END,
@@ -157,8 +164,6 @@ AS $$
             WHEN 'grant' THEN p.name ~ ' to (PUBLIC|anon|authenticated)$'
             WHEN 'trigger' THEN p.name !~ ' on pgmq\.' -- whose doorbells come with each route
             WHEN 'function' THEN p.name ~ '^public\.'
-                AND EXISTS (SELECT FROM balansity.intended t
-                            WHERE t.kind = 'function' AND split_part(t.name, '(', 1) = split_part(p.name, '(', 1))
             ELSE false END
         UNION ALL
         -- A superuser's functions would do for everybody what only a superuser may.
