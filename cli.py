@@ -11,6 +11,7 @@ import psycopg2.errors
 import commands
 import log
 import settings
+from discretion import told
 from errors import BalansityError
 
 
@@ -28,9 +29,9 @@ class Balansity(click.Group):
             log.set_up(settings.current().log_level)
             return super().invoke(ctx)
         except BalansityError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(told(str(error))) from error
         except psycopg2.Error as error:
-            raise click.ClickException(_explained(error)) from error
+            raise click.ClickException(told(_explained(error))) from error
 
 
 def _explained(error: psycopg2.Error) -> str:

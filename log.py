@@ -6,6 +6,8 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from discretion import told
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 # Libraries that log payloads, keys or every font table at the levels we run on.
@@ -15,11 +17,13 @@ QUIET = ("fontTools", "apscheduler", "python_http_client", "yoyo", "pixeltable_p
 def set_up(level: str = "INFO") -> None:
     """Log to stderr, one event a line."""
     logging.basicConfig(level=level, format=FORMAT)
+    guard()
     quieten()
 
 
 def obey(level: str) -> None:
     """Log so much where the dramatiq command set logging up; with its --verbose, everything is logged."""
+    guard()
     root = logging.getLogger()
     if root.level == logging.INFO:
         root.setLevel(level)
@@ -29,6 +33,24 @@ def quieten() -> None:
     """Let chatty libraries speak only from WARNING up."""
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Guard(logging.Formatter):
+    """Formats as another one does, and lets out only what may be told."""
+
+    def __init__(self, guarded: logging.Formatter) -> None:
+        super().__init__()
+        self.guarded = guarded
+
+    def format(self, record: logging.LogRecord) -> str:
+        return told(self.guarded.format(record))
+
+
+def guard() -> None:
+    """Guard whatever this process's handlers write, libraries' lines included."""
+    for handler in logging.getLogger().handlers:
+        if not isinstance(handler.formatter, Guard):
+            handler.setFormatter(Guard(handler.formatter or logging.Formatter()))
 
 
 class Discreet(logging.Filter):

@@ -11,24 +11,26 @@ from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import fsspec
-import psycopg2
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from dotenv import dotenv_values
 from email_validator import EmailNotValidError, validate_email
-from psycopg2.extensions import parse_dsn
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails
 
+import address
+from discretion import conceal
 from errors import SettingsError
 from zones import Night, night, zone_named
 
 ROOT = Path(__file__).parent
+MESSAGE_KEY_BYTES = 32
+URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
 SHORTEST_PASSWORD = 12  # characters of WEB_PASSWORD
 FEWEST_DIFFERENT = 5  # of them
 
@@ -41,23 +43,30 @@ def ascii_text(value: str) -> str:
 
 def web_address(value: str) -> str:
     try:
-        HttpUrl(value)
+        login = HttpUrl(value).username or HttpUrl(value).password
     except ValidationError:
         raise ValueError("must be an address that starts with http:// or https://") from None
+    if login or "@" in value:
+        raise ValueError("must carry no login: it would be shown")
     return value.rstrip("/")
 
 
 def postgres_url(value: str) -> str:
     try:
-        host = parse_dsn(value).get("host", "")
-        understood = value.startswith(("postgres://", "postgresql://")) and "@" not in host
-    except psycopg2.ProgrammingError:  # its message may quote the password
+        understood = value.startswith(("postgres://", "postgresql://")) and bool(address.parts(value))
+    except ValueError:
         understood = False
     if not understood:
         raise ValueError(
             "must look like postgresql://user:password@host:5432/database; write @ : / ? # % of the password as %40 … "
             "(percent-encoded), and leave out parameters that are not libpq's, such as ?pgbouncer=true"
         )
+    return value
+
+
+def host_name(value: str) -> str:
+    if re.search(r"[@/\s]", value):
+        raise ValueError("must be a host's name or address; SMTP_USERNAME, SMTP_PASSWORD, SMTP_PORT say the rest")
     return value
 
 
@@ -88,6 +97,17 @@ def webhook_key(value: str) -> str:
     return line
 
 
+def message_keys(value: str) -> tuple[bytes, ...]:
+    """Keys of 32 bytes in base64, of either alphabet; a key that stands twice counts once."""
+    try:
+        keys = [b64decode(key.strip().translate(URLSAFE), validate=True) for key in value.split(",")]
+    except ValueError:
+        keys = []
+    if {len(key) for key in keys} != {MESSAGE_KEY_BYTES}:
+        raise ValueError("must be keys of 32 bytes in base64, with commas between: `openssl rand -base64 32` makes one")
+    return tuple(dict.fromkeys(keys))
+
+
 def storage_url(value: str) -> str:
     scheme, found, _ = value.partition("://")
     if not found:
@@ -116,17 +136,26 @@ def page_password(value: str) -> str:
     return value
 
 
+def login_in(value: str) -> list[str]:
+    """The password in an address, as it stands there and as it is meant; an address without one has none."""
+    login, found, _ = value.partition("://")[2].rpartition("@")
+    password = login.partition(":")[2] or login
+    return [password, unquote(password)] if found else []
+
+
 def folder(value: str | Path) -> Path:
     return ROOT / value
 
 
 Ascii = Annotated[str, AfterValidator(ascii_text)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
+MessageKeys = Annotated[tuple[bytes, ...], PlainValidator(message_keys)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
 HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
 Hours = Annotated[Night | None, PlainValidator(night)]
 PagePassword = Annotated[str, AfterValidator(page_password)]
+HostName = Annotated[str, AfterValidator(host_name)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
@@ -179,7 +208,7 @@ class Settings(BaseModel, frozen=True):
     sendgrid_api_url: WebAddress = setting("https://api.sendgrid.com", "SendGrid, or a stand-in for tests")
     sendgrid_sandbox: bool = setting("off", "on: SendGrid checks mails and delivers none")
     sendgrid_webhook_public_key: WebhookKey = setting("", "verifies SendGrid's event webhook")
-    smtp_host: str = setting("", "needed where mail leaves through smtp")
+    smtp_host: HostName = setting("", "needed where mail leaves through smtp")
     smtp_port: Port = setting("587", "port of the SMTP server")
     smtp_username: Ascii = setting("", "login; empty: none")
     smtp_password: Ascii = setting("", "password of that login", secret=True)
@@ -202,6 +231,9 @@ class Settings(BaseModel, frozen=True):
     yookassa_api_url: WebAddress = setting("https://api.yookassa.ru/v3", "YooKassa, or a stand-in for tests")
     web_username: str = setting("", "login of the pages; empty: the pages stay closed")
     web_password: PagePassword = setting("", "password of that login, 12 characters or more", secret=True)
+    message_keys: MessageKeys = setting(
+        "", "encrypt what messages say, the first new ones; commas between; empty: it lies in plain", secret=True
+    )
     web_proxies: Annotated[int, Field(ge=0, le=9)] = setting(
         "0", "proxies before the web process, each of which adds an address to X-Forwarded-For"
     )
@@ -242,7 +274,8 @@ def load(environment: Mapping[str, str]) -> Settings:
 def _explained(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
-    shown = repr(error["input"]) if field.repr else "its value (not shown)"
+    may_hold_login = "@" in str(error["input"]) and name != "email_from"
+    shown = "its value (not shown)" if may_hold_login or not field.repr else repr(error["input"])
     choices = ", ".join(filter(None, map(str, get_args(field.annotation))))
     remedy = REMEDIES.get(error["type"], error["msg"]).format(choices=choices, **error.get("ctx", {}))
     return f"{name.upper()}: {shown} {remedy}"
@@ -300,4 +333,14 @@ def read_env_file(path: Path) -> dict[str, str]:
 @cache
 def current() -> Settings:
     """The settings of this process, read on first use; what the environment says counts more than the file .env."""
-    return load({**read_env_file(env_file()), **os.environ})
+    settings = load({**read_env_file(env_file()), **os.environ})
+    conceal(secrets_of(settings))
+    return settings
+
+
+def secrets_of(settings: Settings) -> set[str]:
+    """What must not be told: secret settings, and the passwords in secret addresses unless they stand there openly."""
+    values = [str(getattr(settings, name)) for name, field in Settings.model_fields.items() if not field.repr]
+    database = address.parts(settings.database_url) if settings.database_url else {}
+    open_words = {database.get(name, "") for name in ("user", "host", "dbname")}
+    return {word for value in values for word in (value, *login_in(value))} - open_words

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.rule import Rule
 
 import settings
-from commands.output import json_option, show_json
+from commands.output import Terminal, json_option, show_json
 from db import overview, queries
 from db.connection import Connection
 from db.database import connect
@@ -42,7 +41,7 @@ def demo(*, as_json: bool, folder: Path) -> None:
     90 seconds; the exit code is 0 only if every effect was seen exactly once. With --json the account goes to stderr.
     """
     logging.getLogger().setLevel(logging.WARNING)  # the account tells what happens
-    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    console = Terminal(stderr=as_json, highlight=False, soft_wrap=True)
     started_at = time.monotonic()
     try:
         with interruptible(), set_up(folder.absolute()) as stage:
@@ -63,7 +62,7 @@ def demo(*, as_json: bool, folder: Path) -> None:
     sys.exit(1 if problems else 0)
 
 
-def _play(stage: Stage, console: Console, started_at: float) -> Account:
+def _play(stage: Stage, console: Terminal, started_at: float) -> Account:
     console.print(Rule("Balansity: the whole job, once"))
     conn = connect(stage.url)
     conn.autocommit = True

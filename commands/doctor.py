@@ -8,19 +8,22 @@ from typing import Any
 
 import click
 import psycopg2
-from rich.console import Console
+from rich.markup import escape
 
 import db.database
 import settings
-from commands.output import json_option, moment, show_json
+from address import shown
+from broker import broker
+from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
-from db.connection import Connection, shown
+from db.connection import Connection
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
 from mail import restore
+from messaging.seal import is_key
 from zones import zone_or
 
 LATE = timedelta(minutes=10)
@@ -46,11 +49,10 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         show_json([asdict(finding) for finding in findings])
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = Terminal(highlight=False, soft_wrap=True)
         for finding in findings:
-            console.print(
-                f"{SIGNS[finding.verdict]} {finding.what}" + (f"\n    → {finding.remedy}" * bool(finding.remedy))
-            )
+            told = finding.what + f"\n    → {finding.remedy}" * bool(finding.remedy)
+            console.print(f"{SIGNS[finding.verdict]} {escape(told)}")
     sys.exit(any(finding.verdict == "bad" for finding in findings))
 
 
@@ -178,8 +180,28 @@ def _doorbells(conn: Connection) -> Finding:
     return Finding("good", "Workers that hear no doorbell: none")
 
 
+def _message_keys(conn: Connection) -> Finding:
+    names = broker.seal.key_names()
+    sealed = {row.key: row.messages for row in queries.messages.sealed_messages(conn)}
+    plain = sealed.pop(None, 0)
+    if lost := ", ".join(f"{key} ({count})" for key, count in sealed.items() if key not in names):
+        remedy = (
+            "Add these keys to MESSAGE_KEYS of every process; of a key that is gone for ever, "
+            "`balansity dead --give-up 'key NAME'` makes dead letters of what waits for it."
+        )
+        return Finding("bad", f"Messages are encrypted with keys that are not in MESSAGE_KEYS: {lost}", remedy)
+    if not names:
+        what = "MESSAGE_KEYS is not set: addresses and what mails say lie in plain in queues, archives and backups."
+        return Finding("note", what, "Set it, see docs/operations.md: `openssl rand -base64 32` makes a key.")
+    in_use = ", ".join(f"{key} ({count})" for key, count in sealed.items()) or "none yet"
+    what = f"Messages are encrypted with key {names[0]}; by key: {in_use}"
+    if plain:
+        return Finding("note", f"{what}; not yet encrypted: {plain}", "The hourly purge encrypts them.")
+    return Finding("good", what)
+
+
 def _versions(conn: Connection) -> Finding:
-    missing = list(queries.doctor.missing_abilities(conn))
+    missing = [each for each in queries.doctor.missing_abilities(conn) if not is_key(each.ability)]
     if not missing:
         return Finding("good", "Messages that no worker can run: none")
     listed = ", ".join(f"{each.ability} ({each.messages} since {moment(each.since)})" for each in missing)
@@ -322,6 +344,7 @@ LOOKS = (
     _processes,
     _held,
     _doorbells,
+    _message_keys,
     _versions,
     _schedule,
     _clock,

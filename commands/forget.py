@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from commands.forgetting import PLACES, Forgetting
-from commands.output import json_option, progress, show_json, show_skipped
+from commands.output import json_option, progress, say, show_json, show_skipped
 
 
 @click.command()
@@ -32,8 +32,8 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
         show_json({"user_id": str(user_id), "removed": removed, "remaining": remaining, "skipped": skipped})
     else:
         for what, count in removed.items():
-            click.echo(f"{count:>6}  {what}")
+            say(f"{count:>6}  {what}")
         if remaining:
-            click.echo(f"{remaining:>6}  messages that still run or wait to settle a payment: call again after that")
+            say(f"{remaining:>6}  messages that still run or wait to settle a payment: call again after that")
         show_skipped(done.skipped)
     sys.exit(bool(remaining or done.skipped))

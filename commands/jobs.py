@@ -8,7 +8,7 @@ import click
 
 import scheduler
 import settings
-from commands.output import json_option, moment, show_json, show_table
+from commands.output import json_option, moment, say, show_json, show_table
 from db import clock, overview, queries
 from db.database import transaction
 
@@ -52,7 +52,7 @@ def list_jobs(*, as_json: bool) -> None:
 def run(name: str) -> None:
     """Enqueue a run of the job NAME now, outside its schedule."""
     _order(scheduler.run_now, name)
-    click.echo(f"{name}: enqueued; `balansity jobs history {name}` tells what it did")
+    say(f"{name}: enqueued; `balansity jobs history {name}` tells what it did")
 
 
 @jobs.command()
@@ -60,7 +60,7 @@ def run(name: str) -> None:
 def pause(name: str) -> None:
     """Stop enqueuing the job NAME until it is resumed."""
     _order(scheduler.pause, name)
-    click.echo(f"{name}: paused")
+    say(f"{name}: paused")
 
 
 @jobs.command()
@@ -68,7 +68,7 @@ def pause(name: str) -> None:
 def resume(name: str) -> None:
     """Let the job NAME go on; slots that passed meanwhile are noted as skipped."""
     _order(scheduler.resume, name)
-    click.echo(f"{name}: goes on")
+    say(f"{name}: goes on")
 
 
 @jobs.command()

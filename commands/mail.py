@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from commands.output import json_option, show_json, show_table
+from commands.output import Terminal, json_option, say, show_json, show_table
 from db import queries
 from db.connection import Connection
 from db.database import transaction
@@ -78,7 +77,7 @@ def preview(template: str | None, html: bool) -> None:
     if template is None:
         show_table("Templates", [_described(each) for each in TEMPLATES.values()])
     else:
-        click.echo(rendering.sample(template)[0 if html else 1], nl=False)
+        click.echo(rendering.sample(template)[0 if html else 1], nl=False)  # noqa: TID251 - a mail as it is, of sample data
 
 
 @click.command()
@@ -132,9 +131,7 @@ def _resend(conn: Connection, name: str) -> None:
     delivery_id = rows[0]["id"]
     if refusal := queries.deliveries.resend(conn, id=delivery_id, reporting=gateway.reporting()):
         raise click.ClickException(f"Delivery {delivery_id} is not sent again. {refusal}")
-    click.echo(
-        f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went."
-    )
+    say(f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went.")
 
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +159,7 @@ def _tell(story: dict[str, Any]) -> None:
         "provider_message_id",
     ):
         facts.add_row(name, Text(str(story[name] or "")))
-    Console().print(Text(story["state"], STATES[story["state"]]), facts)
+    Terminal().print(Text(story["state"], STATES[story["state"]]), facts)
     planned = {"when": story["planned_at"], "what": "planned", "words": None}
     show_table("Its story", [planned, *map(_attempted, story["attempt"]), *map(_reported, story["event"])])
 

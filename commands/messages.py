@@ -3,13 +3,15 @@
 import json
 import sys
 from functools import partial
+from getpass import getuser
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import click
 from rich.text import Text
 
-from commands.output import json_option, moment, progress, show_json, show_skipped, show_table
+from broker import broker
+from commands.output import json_option, moment, progress, say, show_json, show_skipped, show_table
 from db import overview, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
@@ -47,7 +49,7 @@ def status(*, as_json: bool) -> None:
     show_table("Providers that were ever away or unheard of", [_in_short(provider) for provider in providers])
     for provider in providers:
         if provider["reason"]:
-            click.echo("{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider))
+            say("{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider))
 
 
 @click.command()
@@ -55,11 +57,16 @@ def status(*, as_json: bool) -> None:
 @click.option("--actor", help="Only those of this actor.")
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
 @click.option(
-    "--give-up", metavar="ACTOR", help="First make dead letters of what waits for an actor that no worker has."
+    "--give-up",
+    metavar="ACTOR",
+    help="First make dead letters of what waits for an actor, or a key, that no worker has.",
 )
 @json_option
 def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str | None, as_json: bool) -> None:
-    """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
+    """List dead letters with their reasons; with MESSAGE_ID, show one whole.
+
+    Of an encrypted one the names of its arguments and the kind of its error are shown: `balansity reveal` tells more.
+    """
     while give_up and _give_up(give_up):
         pass
     with transaction() as conn:
@@ -78,10 +85,10 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str 
         show_json(dead_letters)
         return
     for dead_letter in dead_letters:
-        click.echo(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor']}")
-        click.echo(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
+        say(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor']}")
+        say(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
     remedy = " Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID" if dead_letters else ""
-    click.echo(f"{len(dead_letters)} dead letters.{remedy}")
+    say(f"{len(dead_letters)} dead letters.{remedy}")
 
 
 @click.command()
@@ -94,8 +101,20 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
         raise click.UsageError("Name message ids, or --actor NAME, or --all.")
     done = _redriven([_uuid(each) for each in message_ids]) if message_ids else _all_redriven(actor)
     show_skipped(done.skipped)
-    click.echo(f"{done.counts['redriven']} sent back to work.")
+    say(f"{done.counts['redriven']} sent back to work.")
     sys.exit(bool(done.skipped))
+
+
+@click.command()
+@click.argument("message_id")
+@click.option("--reason", required=True, help="Why you must see it; it is kept with your name.")
+def reveal(*, message_id: str, reason: str) -> None:
+    """Show what the message MESSAGE_ID says, decrypted; who was shown it, when and why stays in dramatiq.revelation."""
+    if not reason.strip():
+        raise click.UsageError("Give a reason.")
+    with transaction() as conn:
+        said = broker.vault.reveal(conn, _uuid(message_id), who=getuser(), reason=reason.strip())
+    show_json(said)
 
 
 def _redriven(message_ids: list[str]) -> Done:

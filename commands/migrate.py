@@ -9,6 +9,7 @@ import actors
 import db.database
 import scheduler
 import settings
+from commands.output import say
 from db import embedded, queries
 from db.migrate import migrate as apply_migrations
 from db.patience import PATIENCE_SECONDS
@@ -35,12 +36,10 @@ def migrate(*, patience: float) -> None:
     url = db.database.url()
     names = apply_migrations(url, start_options=db.database.start_options(), patience_seconds=patience)
     actors.publish(url, scheduler.publish)
-    click.echo("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
+    say("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
     with db.database.transaction() as conn:
         if not queries.takeover.in_charge(conn):
-            click.echo(
-                "An old system is in charge here: ours only waits. `balansity take-over --plan` says what is left."
-            )
+            say("An old system is in charge here: ours only waits. `balansity take-over --plan` says what is left.")
 
 
 @click.command()
@@ -50,14 +49,14 @@ def schema(*, check: bool) -> None:
     made = _dump()
     if not check:
         SNAPSHOT.write_text(made, encoding="utf-8")
-        click.echo(f"wrote {SNAPSHOT.relative_to(settings.ROOT)}")
+        say(f"wrote {SNAPSHOT.relative_to(settings.ROOT)}")
         return
     stored = SNAPSHOT.read_text(encoding="utf-8") if SNAPSHOT.exists() else ""
     if difference := list(difflib.unified_diff(stored.splitlines(), made.splitlines(), "db/schema.sql", "migrations")):
         raise BalansityError(
             "\n".join([*difference[:60], "db/schema.sql is old: run `balansity schema` and commit it."])
         )
-    click.echo("db/schema.sql is what the migrations make.")
+    say("db/schema.sql is what the migrations make.")
 
 
 def _dump() -> str:

@@ -2,19 +2,21 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console, JustifyMethod
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 import settings
 from db.batches import Skipped
+from discretion import told, told_json
 from zones import clock_time
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -23,13 +25,26 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def show_json(value: object) -> None:
     """Print JSON: on one line for programs, indented where a person looks at it in a terminal."""
     indent = 2 if sys.stdout.isatty() else None
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent))
+    click.echo(told_json(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent)))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line."""
+    click.echo(told(text), err=err)
+
+
+class Terminal(Console):
+    """A console that obeys our styles and nothing that stands in data."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(told(segment.text), segment.style)
 
 
 def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows by their columns' names; what tells them apart, in the first column, is shown whole."""
     if not rows:
-        click.echo(f"{title}: none")
+        say(f"{title}: none")
         return
     table = Table(title=title, title_justify="left")
     for number, (column, value) in enumerate(rows[0].items()):
@@ -37,14 +52,14 @@ def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(column.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar for who watches a terminal, while it lasts; to be told of each batch, how many rows it had."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=Terminal(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(title, total=total)
         yield lambda rows: bar.advance(task, rows)
 
@@ -52,7 +67,7 @@ def progress(title: str, total: int | None = None) -> Iterator[Callable[[int], N
 def show_skipped(skipped: Sequence[Skipped]) -> None:
     """Name the rows that could not be done, with the database's words."""
     for each in skipped:
-        click.echo(f"Skipped: {each.told()}", err=True)
+        say(f"Skipped: {each.told()}", err=True)
 
 
 def moment(at: datetime) -> str:

@@ -5,7 +5,7 @@ from uuid import UUID
 import click
 
 from actors.payments import process_payment
-from commands.output import json_option, show_json, show_table
+from commands.output import json_option, say, show_json, show_table
 from db import clock, queries
 from db.database import transaction
 from domain.money import Sum
@@ -39,7 +39,7 @@ def flagged(*, as_json: bool) -> None:
         show_json(rows)
         return
     show_table("Payments to decide about", rows)
-    click.echo("Ask the provider again: balansity payments process ID verify    Done: balansity payments resolve ID")
+    say("Ask the provider again: balansity payments process ID verify    Done: balansity payments resolve ID")
 
 
 @payments.command()
@@ -51,7 +51,7 @@ def process(payment_id: UUID, action: str, *, yes: bool) -> None:
     if action == "refund" and not yes:
         click.confirm(f"Give the money of payment {payment_id} back?", abort=True)
     process_payment.send(payment_id=str(payment_id), action=action)
-    click.echo(f"{payment_id}: {action} is on its way")
+    say(f"{payment_id}: {action} is on its way")
 
 
 @payments.command()
@@ -62,5 +62,5 @@ def resolve(payment_id: UUID) -> None:
         count = queries.payments.resolve_flags(conn, payment_id=str(payment_id), now=clock.now(conn))
     if not count:
         raise BalansityError(f"Payment {payment_id} is not flagged; `balansity payments flagged` lists those that are.")
-    click.echo(f"{payment_id}: resolved")
-    click.echo(f"If what its status requires was held back: balansity payments process {payment_id} update_status")
+    say(f"{payment_id}: resolved")
+    say(f"If what its status requires was held back: balansity payments process {payment_id} update_status")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import settings
-from commands.output import json_option, moment, show_json, show_table
+from commands.output import json_option, moment, say, show_json, show_table
 from db import clock, queries
 from db.database import transaction
 from mail import restore
@@ -35,15 +35,13 @@ def restored(since: str | None, decision: str | None, *, as_json: bool) -> None:
     restore.look()
     if since is not None:
         noticed_at = restore.hold(_moment(since))
-        click.echo(
-            f"What was due by {moment(noticed_at)} and has not left here is held: `balansity restored` shows it."
-        )
+        say(f"What was due by {moment(noticed_at)} and has not left here is held: `balansity restored` shows it.")
     if decision == "resend":
         _resend()
     elif decision == "ask":
         _ask()
     elif decision == "close":
-        click.echo(f"{restore.close()} mails are taken as sent.")
+        say(f"{restore.close()} mails are taken as sent.")
     elif since is None:
         _show(as_json=as_json)
 
@@ -66,15 +64,15 @@ def _ask() -> None:
         for _, known in restore.ask():
             answers.append(known)
     finally:
-        click.echo(f"{sum(answers)} of {len(answers)} had been sent; the provider does not know the others.")
+        say(f"{sum(answers)} of {len(answers)} had been sent; the provider does not know the others.")
 
 
 def _resend() -> None:
     outcomes = list(restore.release())
     refused = [(name, why) for name, why in outcomes if why]
-    click.echo(f"{len(outcomes) - len(refused)} mails are on their way, unless their reason is gone.")
+    say(f"{len(outcomes) - len(refused)} mails are on their way, unless their reason is gone.")
     for name, why in refused:
-        click.echo(f"{name} is not: {why}")
+        say(f"{name} is not: {why}")
 
 
 def _show(*, as_json: bool) -> None:
@@ -87,4 +85,4 @@ def _show(*, as_json: bool) -> None:
     show_table("Restores that hold mails", restores)
     show_table("Mails that are held", held)
     if held:
-        click.echo(REMEDY)
+        say(REMEDY)

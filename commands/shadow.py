@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from commands.output import json_option, moment, show_json, show_table
+from commands.output import json_option, moment, say, show_json, show_table
 from db import queries
 from db.database import transaction
 from errors import BalansityError
@@ -38,7 +38,7 @@ def shadow(*, report: bool, once: bool, anew: bool, as_json: bool) -> None:
         while not once and not threading.Event().wait(LOOK_SECONDS):
             _look()
     except KeyboardInterrupt:
-        click.echo("`balansity shadow --report` compares.")
+        say("`balansity shadow --report` compares.")
 
 
 def _look(*, anew: bool = False) -> None:
@@ -47,7 +47,7 @@ def _look(*, anew: bool = False) -> None:
             raise BalansityError("Ours is in charge of this database: there is nothing to be the shadow of.")
         if anew:
             queries.shadow.forget(conn)
-        click.echo(f"{queries.shadow.look(conn)} more acts noted")
+        say(f"{queries.shadow.look(conn)} more acts noted")
 
 
 def _compared() -> dict[str, Any]:
@@ -62,4 +62,4 @@ def _show(compared: dict[str, Any]) -> None:
     since, until = moment(compared["since"]), moment(compared["until"])
     rows = [row | {"about": ", ".join(row["about"][:SHOWN])} for row in compared["compared"]]
     show_table(f"Ours and the old system's, {since} to {until}, in {compared['looks']} looks", rows)
-    click.echo(WORDS)
+    say(WORDS)

@@ -6,12 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import settings
-from commands.output import json_option, progress, show_json, show_skipped
+from commands.output import Terminal, json_option, progress, show_json, show_skipped
 from db import queries
 from db.batches import Skipped, hexadecimal, work_through
 from db.connection import Connection
@@ -79,7 +78,7 @@ def _no_formula(text: str) -> str:
 
 
 def _print_tables(sections: dict[str, Section], period: Period) -> None:
-    console = Console(width=WIDEST)
+    console = Terminal(width=WIDEST)
     console.print(f"From {_shown(period.first)} to {_shown(period.last)}, {period.zone.key}")
     for name, section in sections.items():
         table = Table(title=name, title_justify="left", title_style="bold")

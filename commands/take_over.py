@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from commands.output import json_option, show_json, show_table
+from broker import broker
+from commands.output import json_option, say, show_json, show_table
 from db import queries
 from db.database import connect, start_options, url
 from db.takeover import hand_back
@@ -42,13 +43,11 @@ def take_over(*, only_plan: bool, undo: bool, as_json: bool) -> None:
         plan = _plan(undo=undo)
         show_json(plan) if as_json else _show(plan)
     elif undo:
-        given = hand_back(url(), start_options=start_options())
-        click.echo(
-            f"The old system is in charge. Given back: {given.messages} messages, {given.appointments} consultations."
-        )
+        given = hand_back(url(), broker.vault.hand_back, start_options=start_options())
+        say(f"The old system is in charge. Given back: {given.messages} messages, {given.appointments} consultations.")
     else:
         steps = put_in_charge(url(), start_options=start_options())
-        click.echo(f"Ours is in charge ({steps} steps)." if steps else "Ours has been in charge.")
+        say(f"Ours is in charge ({steps} steps)." if steps else "Ours has been in charge.")
 
 
 def _plan(*, undo: bool) -> dict[str, Any]:
@@ -70,12 +69,12 @@ def _plan(*, undo: bool) -> dict[str, Any]:
 
 def _show(plan: dict[str, Any]) -> None:
     for number, step in enumerate(plan["steps"], 1):
-        click.echo(f"{number}. {' '.join(filter(None, (step.get('name'), step['what'])))}")
-        click.echo("   " + step["statement"].strip().replace("\n", "\n   "))
+        say(f"{number}. {' '.join(filter(None, (step.get('name'), step['what'])))}")
+        say("   " + step["statement"].strip().replace("\n", "\n   "))
         if step.get("obstacle"):
-            click.echo(f"   IN THE WAY: {step['obstacle']}")
+            say(f"   IN THE WAY: {step['obstacle']}")
     if not plan["steps"]:
-        click.echo("Nothing is left to do.")
+        say("Nothing is left to do.")
     if plan["told"]:
         show_table("Who counts as reminded, by the old system's messages", plan["told"])
-    click.echo("\n".join(plan["notes"]))
+    say("\n".join(plan["notes"]))

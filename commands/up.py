@@ -21,8 +21,9 @@ import honcho.process
 import actors
 import scheduler
 import settings
+from address import shown
+from commands.output import say
 from db import embedded
-from db.connection import shown
 from db.database import start_options
 from db.migrate import migrate
 from procfile import STOPPING, environment, interruptible, processes, tied
@@ -39,7 +40,7 @@ def up(*, only: tuple[str, ...]) -> None:
     One that dies is started again.
     """
     with interruptible(), server() as url:
-        click.echo(f"PostgreSQL: {shown(url)}")
+        say(f"PostgreSQL: {shown(url)}")
         migrate(url, start_options=start_options())
         actors.publish(url, scheduler.publish)
         honcho.manager.KILL_WAIT = STOP_SECONDS

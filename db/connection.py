@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, parse_dsn
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extras import NamedTupleCursor
 from psycopg2.pool import PoolError
 
+from address import parts, shown
 from db.session import REPORTED, dsn
 from db.trouble import spoils
 from errors import DatabaseError
@@ -165,6 +166,10 @@ def connect(url: str, *, start_options: bool = True) -> Connection:
         DatabaseError: the server does not answer, refuses the login, is older than PostgreSQL 14 or not in UTF-8.
     """
     try:
+        parts(url)
+    except ValueError as error:  # psycopg2's own words, or libpq's, would quote it
+        raise DatabaseError(f"The database's address {error}: percent-encode it. Check DATABASE_URL.") from None
+    try:
         conn = psycopg2.connect(dsn(url, start_options=start_options), cursor_factory=NamedTupleCursor)
     except psycopg2.OperationalError as error:
         raise Unreachable(url, error) from None
@@ -193,18 +198,3 @@ def _overrule(conn: Connection) -> None:
         with conn, conn.cursor() as cursor:
             for name, value in wrong.items():
                 cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
-
-
-def shown(url: str) -> str:
-    """Which database `url` names and as whom, for people and logs: nothing of it that could be a secret."""
-    try:
-        parts = parse_dsn(url)
-    except psycopg2.Error:  # its message would quote what it could not read
-        return "an address that cannot be read"
-    user, host, port = (parts.get(name, "") for name in ("user", "host", "port"))
-    socket = host.startswith("/")
-    place = "" if socket else host.rpartition("@")[2]  # before it stands the rest of a password that has an @
-    return (
-        f"postgresql://{user and f'{user}@'}{place}{port and f':{port}'}/{parts.get('dbname', '')}"
-        f"{f'?host={host}' if socket else ''}"
-    )

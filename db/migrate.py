@@ -18,7 +18,8 @@ from psycopg2.extensions import parse_dsn, quote_ident
 from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 
-from db.connection import Connection, connect, shown
+from address import shown
+from db.connection import Connection, connect
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
 from errors import DatabaseError
 from log import EventLogger

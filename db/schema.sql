@@ -314,6 +314,17 @@ END $$;
 
 COMMENT ON FUNCTION balansity.begin_in_charge() IS 'At the end of a migration: ours takes over where no old system lives, or mends what it has; else it waits for a person.';
 
+CREATE FUNCTION balansity.begun_mails() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(array_agg(d.message_id), '{}')
+    FROM balansity.delivery d
+    WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0;
+$$;
+
+COMMENT ON FUNCTION balansity.begun_mails() IS 'The messages whose mails may have left: they never go back.';
+
 CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -918,6 +929,23 @@ END $$;
 
 COMMENT ON FUNCTION balansity.hand_back() IS 'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
 
+CREATE FUNCTION balansity.hand_back_appointments() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH changed AS (
+        UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
+        WHERE a.id IN (
+            SELECT id FROM public.appointments
+            WHERE status = 'confirmed' AND scheduled_at > balansity.now()
+            LIMIT 500 FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*) FROM changed;
+$$;
+
+COMMENT ON FUNCTION balansity.hand_back_appointments() IS 'Makes a batch of the paid consultations to come what the old system knows, scheduled; again, until there are none.';
+
 CREATE FUNCTION balansity.hand_back_steps() RETURNS TABLE(what text, statement text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -955,25 +983,6 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION balansity.hand_back_steps() IS 'What it takes to put the old system in charge again, in order.';
-
-CREATE FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    messages := dramatiq.hand_back(ARRAY(
-        SELECT d.message_id FROM balansity.delivery d
-        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0));
-    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
-    WHERE a.id IN (
-        SELECT id FROM public.appointments
-        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
-        LIMIT 500 FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS appointments = ROW_COUNT;
-END $$;
-
-COMMENT ON FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint) IS 'Gives back a batch of what the old system has to go on with: messages that were never begun, and paid consultations to
-come, which it knows as scheduled; again, until both are none.';
 
 CREATE FUNCTION balansity.handle_appointment_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2828,82 +2837,28 @@ COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Sa
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-#variable_conflict use_column
+    AS $$
 DECLARE
     ids bigint[];
-    messages jsonb[];
+    contents jsonb[];
+    kinds text[];
+    urgencies integer[];
     times timestamptz[];
     due timestamptz[];
-    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
-    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
-    batch text := left(gen_random_uuid()::text, 24);
 BEGIN
-    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
-       OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
-    THEN
-        RETURN;
+    SELECT array_agg(v.msg_id), array_agg(v.content), array_agg(v.kind), array_agg(v.urgency), array_agg(v.sent_at),
+           array_agg(v.due_at)
+    INTO ids, contents, kinds, urgencies, times, due
+    FROM dramatiq.visible(p_pgmq_queue, p_limit, p_only) AS v;
+    IF ids IS NOT NULL THEN
+        RETURN QUERY
+        SELECT * FROM dramatiq.take_in(
+            p_worker, p_queue, p_pgmq_queue, p_actor, p_room, false, ids, contents, kinds, urgencies, times, due);
     END IF;
-    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
-    -- to another reader, or is delayed.
-    EXECUTE format(
-        'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
-             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
-             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ), others AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
-             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
-             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         )
-         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at),
-                array_agg(greatest(due_at, enqueued_at))
-         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
-        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
-        'AND msg_id = ' || p_only)
-    INTO ids, messages, times, due USING p_limit;
-    IF ids IS NULL THEN
-        RETURN;
-    END IF;
-    PERFORM pgmq.archive(p_pgmq_queue, ids);
-
-    RETURN QUERY
-    WITH arrived AS (
-        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at, a.due_at,
-               dramatiq.priority_of(a.body) AS urgency, t.sound,
-               row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
-        FROM unnest(ids, messages, times, due) AS a (msg_id, body, sent_at, due_at),
-             LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
-    ), moved AS (
-        INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
-             pgmq_queue, pgmq_msg_id, error)
-        SELECT a.id, p_queue,
-               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
-               END::dramatiq.state,
-               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE envelope || jsonb_build_object(
-                   'kwargs', a.body - 'self',  -- no Python function can be called with that one
-                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
-                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
-               a.urgency, a.due_at,
-               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
-               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
-               p_pgmq_queue, a.msg_id,
-               CASE WHEN NOT a.sound THEN
-                   format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
-                          a.msg_id, p_pgmq_queue, coalesce(jsonb_typeof(a.body), 'NULL'))
-               END
-        FROM arrived a
-        ORDER BY a.rank
-        RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
-    )
-    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
-END $_$;
+END $$;
 
 COMMENT ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) IS 'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
-at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
-others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
-What cannot be a message becomes a dead letter with its reason. p_only: that message and no other.';
+at all. A worker that encrypts does the same in two steps, dramatiq.visible and dramatiq.take_in.';
 
 CREATE FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) RETURNS record
     LANGUAGE plpgsql
@@ -3130,6 +3085,23 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.doorless_routes() IS 'Routed pgmq queues whose messages ring no bell, and those that do not exist.';
 
+CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'WITH taken AS (
+             DELETE FROM pgmq.%I WHERE msg_id = ANY ($1) RETURNING msg_id, read_ct, enqueued_at, vt
+         )
+         INSERT INTO pgmq.%I (msg_id, read_ct, enqueued_at, vt, message)
+         SELECT msg_id, read_ct, enqueued_at, vt, ''{}'' FROM taken', 'q_' || p_pgmq_queue, 'a_' || p_pgmq_queue)
+    USING p_msg_ids;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'As pgmq.archive, but the archive learns only that and when there was a message: its headers and what it said are dropped.
+Not archived first and emptied then, which would leave what it said in the dead row.';
+
 CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3242,17 +3214,13 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
-    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count. A fast one's
-    -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
-    -- there is room for, so that what is sent straight to the queue does not hold them up.
-    moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    -- The published route counts: another version of the application may have given the queue to another actor.
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
-        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
-    ) THEN
-        RETURN QUERY
-        SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
+    IF p_pgmq_queue IS NOT NULL THEN
+        moving := dramatiq.most_moved(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, claimed, p_after IS NULL);
+        IF moving > 0 THEN
+            RETURN QUERY
+            SELECT message_id, attempt, priority, message
+            FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
+        END IF;
     END IF;
 END $$;
 
@@ -3277,17 +3245,22 @@ $$;
 COMMENT ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) IS 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
 over, and nothing of it may be.';
 
-CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
+CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
     WHERE message_id = ANY (p_ids);
-    PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids) WHERE p_msg_ids <> '{}';
+    IF p_drop THEN
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
+    ELSIF p_msg_ids <> '{}' THEN
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
+    END IF;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
+COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it. p_drop: pgmq''s
+archive is not to keep what it said.';
 
 CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -3295,7 +3268,7 @@ CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted tex
 
 COMMENT ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) IS 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
 
-CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
+CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -3303,21 +3276,23 @@ BEGIN
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
-                    state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
-             FROM dramatiq.queue
-             WHERE message_id = ANY ($3) AND %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
-             FOR UPDATE
+                    state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
+             FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
+             WHERE message_id = ANY ($3)
+               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+                      coalesce(opened.message, q.message) -> ''kwargs'', $1)
+             FOR UPDATE OF q
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
              RETURNING 1
          )
          SELECT (SELECT count(*) FROM deleted),
-                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_speaks_of)
+                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_opened, p_speaks_of)
     INTO removed, kept USING p_subject, p_kept_actors, p_ids;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
-right now and what waits for one of p_kept_actors.';
+COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
+right now and what waits for one of p_kept_actors. p_opened: a table (message_id, message) of what the encrypted ones say.';
 
 CREATE FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) RETURNS record
     LANGUAGE plpgsql
@@ -3433,37 +3408,42 @@ BEGIN
     SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
     WHERE q.message_id IN (
         SELECT message_id FROM dramatiq.queue
-        WHERE state = 'queued' AND waits_for IS NOT NULL AND message ->> 'actor_name' = p_actor
+        WHERE state = 'queued' AND waits_for IS NOT NULL AND p_actor IN (message ->> 'actor_name', waits_for)
         LIMIT p_limit FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS given_up = ROW_COUNT;
     RETURN given_up;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, when a person decides that none will come; returns how many,
+COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come; returns how many,
 p_limit at most.';
 
-CREATE FUNCTION dramatiq.hand_back(p_begun text[]) RETURNS bigint
-    LANGUAGE sql
+CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigint
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    WITH waiting AS MATERIALIZED (
-        SELECT q.message_id, a.pgmq_queue, q.message -> 'kwargs' AS body,
-               greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
-        FROM dramatiq.queue q
-        JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
-        WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
-          AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
-          AND q.message_id::text <> ALL (p_begun)
-        ORDER BY q.position LIMIT 5000
-        FOR UPDATE OF q SKIP LOCKED
-    ), gone AS (
-        DELETE FROM dramatiq.queue q USING waiting w WHERE q.message_id = w.message_id
-    )
-    SELECT count(*) FROM waiting w, LATERAL pgmq.send(w.pgmq_queue, w.body, w.delay);
-$$;
+    AS $_$
+DECLARE
+    moved bigint;
+BEGIN
+    EXECUTE format(
+        'WITH waiting AS MATERIALIZED (
+             SELECT q.message_id, q.position, a.pgmq_queue,
+                    CASE WHEN q.message ? ''sealed'' THEN o.message ELSE q.message END -> ''kwargs'' AS body,
+                    greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
+             FROM dramatiq.queue q
+             JOIN dramatiq.actor a ON a.name = q.message ->> ''actor_name''
+             LEFT JOIN %s o ON o.message_id = q.message_id
+             WHERE q.message_id = ANY ($1) AND (o.message_id IS NOT NULL OR NOT q.message ? ''sealed'')
+         ), gone AS (
+             DELETE FROM dramatiq.queue q USING waiting w WHERE q.message_id = w.message_id
+         )
+         SELECT count(*) FROM (SELECT * FROM waiting ORDER BY position) AS w,
+              LATERAL pgmq.send(w.pgmq_queue, w.body, w.delay)', p_opened)
+    INTO moved USING p_ids;
+    RETURN moved;
+END $_$;
 
-COMMENT ON FUNCTION dramatiq.hand_back(p_begun text[]) IS 'Moves what waits here and was never begun to the pgmq queues that feed its actors, 5,000 messages at most; returns how
-many. Who calls says which of them (p_begun, message ids) may have done something outside.';
+COMMENT ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) IS 'Moves messages that never_begun found to the pgmq queues that feed their actors; returns how many. What sealed ones say is
+in the table p_opened; those that are not there stay.';
 
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
@@ -3587,6 +3567,25 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.missing_route_rights() IS 'What this role lacks to bridge the published routes.';
 
+CREATE FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_limit <= 0 OR NOT EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
+        RETURN 0;
+    END IF;
+    RETURN CASE WHEN p_limit < 32 THEN 128 WHEN p_whole THEN p_limit ELSE p_limit - p_claimed END;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) IS 'How many messages a worker that claims p_limit, and got p_claimed, should move from pgmq. A slow actor''s queue moves here
+faster than it is worked off, for only here does priority count. A fast one''s messages are claimed as they are moved,
+which saves each an update: only a look at the whole queue (p_whole) moves more than there is room for, so that what is
+sent straight to the queue does not hold them up.';
+
 CREATE FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3597,6 +3596,23 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
+
+CREATE FUNCTION dramatiq.never_begun(p_begun text[]) RETURNS SETOF uuid
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT q.message_id
+    FROM dramatiq.queue q
+    JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+    WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
+      AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
+      AND q.message_id::text <> ALL (p_begun)
+    ORDER BY q.position LIMIT 5000
+    FOR UPDATE OF q SKIP LOCKED;
+$$;
+
+COMMENT ON FUNCTION dramatiq.never_begun(p_begun text[]) IS 'Waiting messages that nobody has begun, of actors that pgmq feeds: 5,000 at most, locked for the caller''s transaction. Who
+calls says which of them (p_begun, message ids) may have done something outside.';
 
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -3770,16 +3786,20 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';
 
-CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) RETURNS void
+CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
-    PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
+    IF p_sealed IS NULL THEN
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
+    ELSE
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, ARRAY[p_msg_id]);
+    END IF;
     INSERT INTO dramatiq.queue (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
-    VALUES (gen_random_uuid(), p_queue, 'rejected', '{}', p_pgmq_queue, p_msg_id,
-            format('Message %s of pgmq queue %s, which its archive keeps, could not be moved: %s',
-                   p_msg_id, p_pgmq_queue, p_why));
+    VALUES (gen_random_uuid(), p_queue, 'rejected', coalesce(p_sealed, '{}'), p_pgmq_queue, p_msg_id,
+            format('Message %s of pgmq queue %s, which %s keeps, could not be moved: %s',
+                   p_msg_id, p_pgmq_queue, CASE WHEN p_sealed IS NULL THEN 'its archive' ELSE 'this row' END, p_why));
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception
                OR internal_error THEN
     EXECUTE format('UPDATE pgmq.%I SET vt = clock_timestamp() + interval ''1 hour'' WHERE msg_id = $1',
@@ -3787,8 +3807,8 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit
     USING p_msg_id;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) IS 'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
-waits in pgmq for an hour.';
+COMMENT ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb) IS 'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
+waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and not in the archive.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
     LANGUAGE sql
@@ -3965,6 +3985,38 @@ CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_na
 $$;
 
 COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold what was sent to actors: each route''s queue, with its actor, and then its archive.';
+
+CREATE FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint DEFAULT NULL::bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    sealed bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET error = CASE WHEN s.content ? 'error' THEN s.content ->> 'error' ELSE q.error END,
+        message = s.content - 'error' || (
+            SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(q.message)
+            WHERE key IN ('queue_name', 'actor_name', 'message_id', 'message_timestamp'))
+    FROM unnest(p_ids, p_sealed) AS s (message_id, content)
+    WHERE q.message_id = s.message_id
+        AND (p_worker IS NULL OR q.claimed_by = p_worker AND q.state::text = 'consumed');
+    GET DIAGNOSTICS sealed = ROW_COUNT;
+    RETURN sealed;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) IS 'Puts what was encrypted in the place of what messages say; their envelope, by which SQL works on them, stays. The
+caller has locked them, or holds them as p_worker: what is claimed changes under no other hand. Returns how many.';
+
+CREATE FUNCTION dramatiq.sealed_messages() RETURNS TABLE(key text, messages bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT split_part(message ->> 'sealed', '.', 1) AS key, count(*) FROM dramatiq.queue
+    GROUP BY key ORDER BY key NULLS FIRST;
+$$;
+
+COMMENT ON FUNCTION dramatiq.sealed_messages() IS 'How many messages each key has encrypted, and how many are plain (NULL).';
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4160,14 +4212,14 @@ END $$;
 COMMENT ON FUNCTION dramatiq.shut(p_object text) IS 'Takes an object (as REVOKE names it) from PUBLIC and from Supabase''s visitors, whom default privileges may give every
 new one.';
 
-CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
+CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text, sealed text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
-           q.message ->> 'kwargs'
+           q.message ->> 'kwargs', q.message ->> 'sealed'
     FROM dramatiq.queue q
     WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         AND q.message ->> 'actor_name' = p_actor
@@ -4176,7 +4228,7 @@ BEGIN
     FOR UPDATE SKIP LOCKED;
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
-            'SELECT NULL::uuid, msg_id, enqueued_at, message::text FROM pgmq.%I
+            'SELECT NULL::uuid, msg_id, enqueued_at, message::text, NULL::text FROM pgmq.%I
              WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED', 'q_' || p_pgmq_queue)
         USING p_limit;
     END IF;
@@ -4184,7 +4236,58 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) IS 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
-transaction ends.';
+transaction ends. Where `sealed` is given, what they say is in there.';
+
+CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
+    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
+    batch text := left(gen_random_uuid()::text, 24);
+BEGIN
+    IF p_sealed THEN
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
+    ELSE
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
+    END IF;
+
+    RETURN QUERY
+    WITH arrived AS (
+        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
+               row_number() OVER (ORDER BY (a.kind = 'object') DESC, a.urgency DESC, a.msg_id) AS rank
+        FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due)
+            AS a (msg_id, content, kind, urgency, sent_at, due_at)
+    ), moved AS (
+        INSERT INTO dramatiq.queue AS q
+            (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
+             pgmq_queue, pgmq_msg_id, error)
+        SELECT a.id, p_queue,
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
+               END::dramatiq.state,
+               CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
+               a.urgency, a.due_at,
+               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
+               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
+               p_pgmq_queue, a.msg_id,
+               CASE WHEN NOT a.sound THEN
+                   format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
+                          a.msg_id, p_pgmq_queue, a.kind)
+               END
+        FROM arrived a
+        ORDER BY a.rank
+        RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
+    )
+    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
+are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
+its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -4254,6 +4357,44 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
 figures of an older pgmq do not tell what is due from what is delayed.';
+
+CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamp with time zone, due_at timestamp with time zone)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
+       OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
+    THEN
+        RETURN;
+    END IF;
+    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
+    -- to another reader, or is delayed.
+    RETURN QUERY EXECUTE format(
+        'WITH urgent AS (
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
+             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ), others AS (
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
+             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         SELECT msg_id,
+                CASE jsonb_typeof(message) WHEN ''object''
+                     THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
+                     ELSE jsonb_build_object(''payload'', message) END,
+                coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
+                greatest(due_at, enqueued_at)
+         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
+        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
+        'AND msg_id = ' || p_only)
+    USING p_limit;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) IS 'Messages of a pgmq queue that no other reader holds, locked for the caller''s transaction: p_limit at most of a raised
+priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
+message here says for it, and the kind of JSON that it is.';
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -4733,6 +4874,17 @@ CREATE TABLE dramatiq.retired_actor (
 
 COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
 
+CREATE TABLE dramatiq.revelation (
+    message_id uuid NOT NULL,
+    revealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    revealed_by text NOT NULL,
+    role text DEFAULT SESSION_USER NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT revelation_reason_check CHECK ((reason <> ''::text))
+);
+
+COMMENT ON TABLE dramatiq.revelation IS 'Who was shown what a message says, when and why. It outlives the message.';
+
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
     host text NOT NULL,
@@ -5040,6 +5192,8 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
+CREATE INDEX revelation_by_message ON dramatiq.revelation USING btree (message_id);
+
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
 CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
@@ -5147,6 +5301,8 @@ REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_
 
 REVOKE ALL ON FUNCTION balansity.begin_in_charge() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.begun_mails() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
@@ -5211,9 +5367,9 @@ REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM P
 
 REVOKE ALL ON FUNCTION balansity.hand_back() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.hand_back_steps() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.hand_back_appointments() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.hand_back_steps() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.handle_appointment_change() FROM PUBLIC;
 
@@ -5431,6 +5587,8 @@ REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
@@ -5439,11 +5597,11 @@ REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done u
 
 REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
 
@@ -5455,7 +5613,7 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.hand_back(p_begun text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
@@ -5473,7 +5631,11 @@ REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 
@@ -5495,7 +5657,7 @@ REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBL
 
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
 
@@ -5517,6 +5679,10 @@ REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.sealed_messages() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
@@ -5531,11 +5697,15 @@ REVOKE ALL ON FUNCTION dramatiq.shut(p_object text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 

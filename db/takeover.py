@@ -1,6 +1,6 @@
 """Puts ours in charge of a database where an old system lives, and the old system in charge again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,19 +35,26 @@ def take_over(url: str, *, start_options: bool = True) -> int:
     return steps
 
 
-def hand_back(url: str, *, start_options: bool = True) -> GivenBack:
+def hand_back(
+    url: str, messages: Callable[[Connection, Sequence[str]], int], *, start_options: bool = True
+) -> GivenBack:
     """Put the old system in charge again, in one transaction, then give back its work in batches; may be repeated.
+
+    `messages` moves a batch of waiting messages to pgmq, but for those with these ids.
 
     Raises:
         DatabaseError: there is no old system, or something is in the way.
     """
     patience = Patience(url, start_options=start_options)
-    patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back))
-    messages = appointments = 0
-    while any(batch := patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back_work))):
-        messages += batch.messages
-        appointments += batch.appointments
-    return GivenBack(messages, appointments)
+
+    def run(query: Callable[[Connection], Any]) -> Any:
+        return patience.run("take-over --undo", partial(_step, patience, query))
+
+    run(queries.takeover.hand_back)
+    return GivenBack(
+        messages=sum(iter(lambda: run(lambda conn: messages(conn, queries.takeover.begun_mails(conn))), 0)),
+        appointments=sum(iter(lambda: run(queries.takeover.hand_back_appointments), 0)),
+    )
 
 
 def _step(patience: Patience, query: Callable[[Connection], Any], watch: Callable[[Connection], None]) -> Any:

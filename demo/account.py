@@ -12,6 +12,7 @@ from db import queries
 from db.connection import Connection
 from demo.acts import Act, Effect
 from demo.stage import Stage
+from gateways import private
 
 READERS = {
     "emails": queries.demo.mails,
@@ -92,7 +93,7 @@ class Account:
     def write_reports(self) -> None:
         for report in self.seen["reports"]:
             path = self.stage.reports / report["file"]
-            path.write_bytes(report.pop("content"))
+            private.write(path, bytes(report.pop("content")))
             report["file"] = str(path)
 
     def summary(self, problems: list[str]) -> dict[str, Any]:

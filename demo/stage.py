@@ -18,6 +18,7 @@ from db import embedded
 from db.database import connect
 from db.migrate import migrate
 from errors import BalansityError
+from gateways import private
 from procfile import environment, processes, tied, uninterrupted
 
 STOP_SECONDS = 10
@@ -43,7 +44,7 @@ class Stage:
     def start(self) -> None:
         """Start the processes; each writes to its own log."""
         for name, command in _played().items():
-            with (self.folder / "logs" / f"{name}.log").open("wb") as log, uninterrupted():
+            with private.create(self.folder / "logs" / f"{name}.log") as log, uninterrupted():
                 self.running[name] = subprocess.Popen(  # noqa: S602 - the Procfile's lines are shell commands
                     tied(command),
                     shell=True,
@@ -100,7 +101,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
     with embedded.running(folder / "postgres") as server:
         for name in ("outbox", "reports", "logs"):
             shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / name).mkdir()
+            private.make_folder(folder / name)
         stage = Stage(folder, _fresh_database(server))
         migrate(stage.url)
         actors.publish(stage.url, scheduler.publish)

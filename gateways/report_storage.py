@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import fsspec
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 
 import settings
 from db import queries
@@ -21,6 +23,7 @@ from db.batches import Batches, Done, Page, Skipped, pages
 from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError, ProviderAway, RetryableError, SettingsError
+from gateways import private
 
 NAME = "reports"  # in balansity.provider_state
 TRANSFER_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
@@ -175,9 +178,19 @@ def probe() -> None:
 def _write(path: str, content: bytes) -> None:
     try:
         with _storage() as (filesystem, root):
-            filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
+            if isinstance(filesystem, LocalFileSystem):
+                _write_locally(Path(root), path, content)
+            else:
+                filesystem.pipe_file(f"{root}/{path}", content, **_limit(filesystem))
     except FileNotFoundError as error:
         raise ProviderAway(f"{error}: make the place that REPORT_STORAGE_URL names, or correct the address") from None
+
+
+def _write_locally(root: Path, path: str, content: bytes) -> None:
+    file = root / path
+    for folder in (root, *(above for above in reversed(file.parents) if above.is_relative_to(root))):
+        private.make_folder(folder)
+    private.write(file, content)
 
 
 def _read(path: str) -> bytes:
@@ -241,8 +254,6 @@ def _storage() -> Iterator[tuple[AbstractFileSystem, str]]:
 
 def _options(url: str) -> dict[str, Any]:
     """What fsspec needs to know beyond the address."""
-    if url.startswith("file://"):
-        return {"auto_mkdir": True}
     if not url.startswith("s3://"):
         return {}
     current = settings.current()

@@ -24,9 +24,13 @@ SELECT balansity.note_told_reminders();
 -- Undo it, in this transaction.
 SELECT balansity.hand_back();
 
--- name: hand_back_work()^
--- Give back a batch of messages and consultations; until there are none.
-SELECT messages, appointments FROM balansity.hand_back_work();
+-- name: begun_mails()$
+-- Ids of messages whose mails may have left.
+SELECT balansity.begun_mails();
+
+-- name: hand_back_appointments()$
+-- Give back a batch of paid consultations; until there are none.
+SELECT balansity.hand_back_appointments();
 
 -- name: count_told()
 -- Who counts as reminded: by kind, how many consultations to come, and how many of them because it is unclear.

@@ -1,12 +1,10 @@
 """The outbox folder: every mail as an .eml file that any mail program opens."""
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 
 import settings
 from errors import ProviderAway, RetryableError
+from gateways import private
 from gateways.mail import mime
 from gateways.mail.envelope import Accepted, Mail
 
@@ -22,8 +20,8 @@ def send(mail: Mail) -> Accepted:
     folder = settings.current().email_outbox_dir
     path = folder / f"{mail.template}-{mail.delivery_id}.eml"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, mime.build(mail, settings.current().email_from).as_bytes())
+        private.make_folder(folder)
+        private.write(path, mime.build(mail, settings.current().email_from).as_bytes())
     except OSError as error:
         raise ProviderAway(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
     return Accepted(path.name, "written to EMAIL_OUTBOX_DIR")
@@ -39,15 +37,3 @@ def remove(delivery_ids: Iterable[str]) -> int:
     except OSError as error:
         raise RetryableError(f"Cannot remove from EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
     return len(files)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All or nothing: a reader never sees half a mail, and none stays on a full disk."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()
-        raise

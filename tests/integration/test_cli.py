@@ -13,6 +13,7 @@ import db.connection
 import settings
 from commands.doctor import is_late
 from db.connection import Connection
+from discretion import OBEYED
 
 
 def balansity(*arguments: str) -> Result:
@@ -226,3 +227,25 @@ def test_a_dead_letter_that_cannot_be_decoded_is_shown_as_it_is(
 
 def test_an_id_that_is_none_is_refused_with_an_example(environment: pytest.MonkeyPatch) -> None:
     assert "'seven' is no message id" in balansity("dead", "seven").output
+
+
+def test_what_a_terminal_would_obey_is_printed_by_name(environment: pytest.MonkeyPatch, connection: Connection) -> None:
+    evil = "\x1b]0;owned\x07\x9b31m\u202e[red][/]"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO dramatiq.queue (message_id, queue_name, state, error, message) VALUES (gen_random_uuid(), "
+            "%(evil)s, 'rejected', %(evil)s, jsonb_build_object('actor_name', %(evil)s::text, 'args', '[]'::jsonb))",
+            {"evil": evil},
+        )
+        cursor.execute(
+            "INSERT INTO balansity.delivery "
+            "(key, message_id, template, recipient, subject, state, reason, planned_at, changed_at) "
+            "VALUES (%(evil)s, %(evil)s, %(evil)s, %(evil)s, %(evil)s, 'failed', %(evil)s, now(), now())",
+            {"evil": evil},
+        )
+    for command in (["dead"], ["deliveries"], ["deliveries", "--failed"], ["status"], ["doctor"]):
+        for more in ([], ["--json"]):
+            said = balansity(*command, *more)
+            assert said.output
+            assert not isinstance(said.exception, Exception) or isinstance(said.exception, SystemExit)
+            assert not OBEYED.search(said.output), (command, more)

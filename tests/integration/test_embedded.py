@@ -1,7 +1,10 @@
 """The embedded server runs wherever the project was cloned to."""
 
 import os
+import shutil
+import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +42,34 @@ def test_something_else_in_place_of_the_link_is_named(odd_folder: Path) -> None:
     link = embedded.plain(odd_folder)
     link.unlink()
     link.touch()
-    with pytest.raises(DatabaseError, match=f"{link} has to be a link to .*: remove it"):
+    with pytest.raises(DatabaseError, match=f"{link} has to be a link of ours to .*: remove it"):
         embedded.plain(odd_folder)
     link.unlink()
     assert embedded.plain(odd_folder) == link
+
+
+def test_no_folder_on_the_way_is_opened_and_a_closed_one_is_refused_by_name() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root's server belongs to another user")
+    home = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        with (
+            pytest.raises(DatabaseError, match=rf"cannot pass {home} .* set DATABASE_FOLDER"),
+            embedded.running(home / "work" / "postgres"),
+        ):
+            pass
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        home.chmod(0o711)
+        before = os.umask(0o077)
+        try:
+            with embedded.running(home / "state" / ("long" * 25) / "postgres") as url:
+                connect(url).close()
+                data = home / "state" / ("long" * 25) / "postgres"
+                assert (data / ".s.PGSQL.5432").is_socket()
+                assert stat.S_IMODE(data.stat().st_mode) == 0o700
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(home.stat().st_mode) == 0o711
+    finally:
+        embedded.plain(home / "state" / ("long" * 25) / "postgres").unlink()
+        shutil.rmtree(home)

@@ -1,6 +1,7 @@
 """Migrate prepares beside an old system; a person hands over in one moment, and may hand back."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from click.testing import CliRunner, Result
 
 import cli
 import settings
-from db.database import pool
+from broker import broker
+from db.database import pool, transaction
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
 from tests.live.site import load
@@ -201,17 +203,23 @@ def test_every_family_has_its_mail_once_while_hands_change_under_load(prepared: 
         assert told == booked
 
 
-def test_an_interrupted_hand_back_goes_on(prepared: LiveDatabase) -> None:
-    """It ended after its transaction and before its batches: again does the rest, and what was begun stays."""
+def test_an_interrupted_hand_back_goes_on(prepared: LiveDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended between its transaction and its batches. What was begun stays, what lay encrypted goes as it came."""
+    monkeypatch.setenv("MESSAGE_KEYS", b64encode(bytes(32)).decode())
+    settings.current.cache_clear()
+    waiting = "SELECT message FROM pgmq.q_email_queue ORDER BY message::text"
     with prepared.owner() as owner:
         balansity("migrate")
         balansity("take-over")
-        assert owner.value("SELECT count(*) FROM pgmq.q_email_queue") > 2
-        waiting = owner.value("SELECT count(*) FROM pgmq.q_email_queue")
+        before = owner.rows(waiting)
+        assert len(before) > 2
         owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)")
-        owner.rows(
-            "UPDATE dramatiq.queue SET rescues = 1 WHERE message_id = (SELECT message_id FROM dramatiq.queue LIMIT 1)"
+        [(begun,)] = owner.rows(
+            "UPDATE dramatiq.queue SET rescues = 1 WHERE message_id = (SELECT message_id FROM dramatiq.queue LIMIT 1) "
+            "RETURNING message -> 'kwargs'"
         )
+        broker.vault.seal_all(transaction)
+        assert owner.value("SELECT bool_and(message ? 'sealed') FROM dramatiq.queue") is True
         owner.rows("SELECT balansity.hand_back()")
-        assert f"Given back: {waiting - 1} messages" in balansity("take-over", "--undo").output
-        assert owner.value("SELECT count(*) FROM pgmq.q_email_queue") == waiting - 1
+        assert f"Given back: {len(before) - 1} messages" in balansity("take-over", "--undo").output
+        assert owner.rows(waiting) == [row for row in before if row != (begun,)]

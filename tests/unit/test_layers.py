@@ -25,6 +25,7 @@ LAYERS = [
     {"domain"},
     {"settings"},
     {"errors", "log", "zones"},
+    {"address", "discretion"},
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 
@@ -36,11 +37,11 @@ CLOSED = {
     "gateways": {"db", "domain.money", "domain.payload", "errors", "log", "settings"},
     "domain": {"errors"},
     "db.batches": {"db.connection", "db.queries", "db.trouble", "errors", "log"},
-    "db.connection": {"db.session", "db.trouble", "errors"},
+    "db.connection": {"address", "db.session", "db.trouble", "errors"},
     "db.session": set(),
     "db.trouble": {"log"},
-    "db.migrate": {"db.connection", "db.patience", "errors", "log"},
-    "db.patience": {"db.connection", "db.queries", "errors", "log"},
+    "db.migrate": {"address", "db.connection", "db.patience", "errors", "log"},
+    "db.patience": {"address", "db.connection", "db.queries", "errors", "log"},
     "db.queries": set(),
     "db.text": set(),
 }

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 import settings
-from db.connection import shown
+from address import shown
 from errors import SettingsError
 
 
@@ -39,6 +39,16 @@ def test_a_storage_of_an_unknown_kind_is_refused_with_the_known_ones_and_without
     assert "hunter2" not in said
 
 
+@pytest.mark.parametrize(
+    "name", ["SENDGRID_API_URL", "YOOKASSA_API_URL", "SITE_URL", "REPORT_STORAGE_ENDPOINT", "SMTP_HOST"]
+)
+@pytest.mark.parametrize("address", ["https://clinic:hunter2@host/v3", "https://hunter2@host", "clinic:hunter2@host"])
+def test_a_login_where_none_belongs_is_refused_and_not_shown(name: str, address: str) -> None:
+    said = problems(**{name: address})
+    assert f"{name}: its value (not shown) must" in said
+    assert "hunter2" not in said
+
+
 def test_a_storage_key_without_its_secret_is_refused() -> None:
     assert "REPORT_STORAGE_SECRET: is empty" in problems(REPORT_STORAGE_KEY="key")
 
@@ -55,6 +65,11 @@ def test_a_secret_is_not_shown() -> None:
         "postgresql://u:hunter2@h:5432/db?pgbouncer=true",
         "postgresql://u:hunter2%zz@h/db",
         "postgresql://u:p@hunter2@h/db",
+        "postgresql://u:pa/hunter2@h/db",
+        "postgresql://u:hunter2/pass@h:5432/db",
+        "postgresql://u:hunter2/p@ss@h/db",
+        "postgresql://u:/hunter2@h/db?sslmode=require",
+        "postgresql:///u:hunter2@h/db",
         "host=h password=hunter2",
     ],
 )

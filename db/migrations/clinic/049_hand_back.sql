@@ -64,20 +64,28 @@ END $$;
 COMMENT ON FUNCTION balansity.hand_back IS
 'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
 
-CREATE FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION balansity.begun_mails() RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    messages := dramatiq.hand_back(ARRAY(
-        SELECT d.message_id FROM balansity.delivery d
-        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0));
-    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
-    WHERE a.id IN (
-        SELECT id FROM public.appointments
-        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
-        LIMIT 500 FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS appointments = ROW_COUNT;
-END $$;
-COMMENT ON FUNCTION balansity.hand_back_work IS
-'Gives back a batch of what the old system has to go on with: messages that were never begun, and paid consultations to
-come, which it knows as scheduled; again, until both are none.';
+    SELECT coalesce(array_agg(d.message_id), '{}')
+    FROM balansity.delivery d
+    WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0;
+$$;
+COMMENT ON FUNCTION balansity.begun_mails IS
+'The messages whose mails may have left: they never go back.';
+
+CREATE FUNCTION balansity.hand_back_appointments() RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH changed AS (
+        UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
+        WHERE a.id IN (
+            SELECT id FROM public.appointments
+            WHERE status = 'confirmed' AND scheduled_at > balansity.now()
+            LIMIT 500 FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*) FROM changed;
+$$;
+COMMENT ON FUNCTION balansity.hand_back_appointments IS
+'Makes a batch of the paid consultations to come what the old system knows, scheduled; again, until there are none.';

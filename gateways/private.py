@@ -1,0 +1,32 @@
+"""Files that only this process's user may read, in folders that only that user may enter, whatever the umask."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+def make_folder(folder: Path) -> None:
+    """Make it, and what is missing above it; one that stands there keeps its rights, for others may share it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """All or nothing: a reader never sees half a file, and none stays on a full disk."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        with create(partial) as file:
+            file.write(content)
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def create(path: Path) -> BinaryIO:
+    """An empty file, open for writing."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode=0o600)
+    os.fchmod(descriptor, 0o600)  # one that stood there has rights of its own
+    return os.fdopen(descriptor, "wb")
