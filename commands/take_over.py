@@ -43,7 +43,7 @@ def take_over(*, only_plan: bool, undo: bool, as_json: bool) -> None:
         plan = _plan(undo=undo)
         show_json(plan) if as_json else _show(plan)
     elif undo:
-        given = hand_back(url(), broker.vault.hand_back, start_options=start_options())
+        given = hand_back(url(), broker.vault.lay_out, start_options=start_options())
         say(f"The old system is in charge. Given back: {given.messages} messages, {given.appointments} consultations.")
     else:
         steps = put_in_charge(url(), start_options=start_options())

@@ -314,17 +314,6 @@ END $$;
 
 COMMENT ON FUNCTION balansity.begin_in_charge() IS 'At the end of a migration: ours takes over where no old system lives, or mends what it has; else it waits for a person.';
 
-CREATE FUNCTION balansity.begun_mails() RETURNS text[]
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT coalesce(array_agg(d.message_id), '{}')
-    FROM balansity.delivery d
-    WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0;
-$$;
-
-COMMENT ON FUNCTION balansity.begun_mails() IS 'The messages whose mails may have left: they never go back.';
-
 CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -930,21 +919,22 @@ END $$;
 COMMENT ON FUNCTION balansity.hand_back() IS 'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
 
 CREATE FUNCTION balansity.hand_back_appointments() RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH changed AS (
-        UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
-        WHERE a.id IN (
-            SELECT id FROM public.appointments
-            WHERE status = 'confirmed' AND scheduled_at > balansity.now()
-            LIMIT 500 FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM changed;
-$$;
+DECLARE
+    returned bigint;
+BEGIN
+    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
+    WHERE a.id IN (
+        SELECT id FROM public.appointments
+        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
+        LIMIT 500 FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS returned = ROW_COUNT;
+    RETURN returned;
+END $$;
 
-COMMENT ON FUNCTION balansity.hand_back_appointments() IS 'Makes a batch of the paid consultations to come what the old system knows, scheduled; again, until there are none.';
+COMMENT ON FUNCTION balansity.hand_back_appointments() IS 'Gives back a batch of paid consultations to come, which the old system knows as scheduled; again, until there are none.';
 
 CREATE FUNCTION balansity.hand_back_steps() RETURNS TABLE(what text, statement text)
     LANGUAGE plpgsql STABLE
@@ -1653,6 +1643,17 @@ CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
+
+CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.never_begun(ARRAY(
+        SELECT d.message_id FROM balansity.delivery d
+        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0), p_limit)
+$$;
+
+COMMENT ON FUNCTION balansity.never_begun_messages(p_limit integer) IS 'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -3422,28 +3423,23 @@ CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigi
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    moved bigint;
+    returned bigint;
 BEGIN
-    EXECUTE format(
-        'WITH waiting AS MATERIALIZED (
-             SELECT q.message_id, q.position, a.pgmq_queue,
-                    CASE WHEN q.message ? ''sealed'' THEN o.message ELSE q.message END -> ''kwargs'' AS body,
-                    greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
-             FROM dramatiq.queue q
-             JOIN dramatiq.actor a ON a.name = q.message ->> ''actor_name''
-             LEFT JOIN %s o ON o.message_id = q.message_id
-             WHERE q.message_id = ANY ($1) AND (o.message_id IS NOT NULL OR NOT q.message ? ''sealed'')
-         ), gone AS (
-             DELETE FROM dramatiq.queue q USING waiting w WHERE q.message_id = w.message_id
-         )
-         SELECT count(*) FROM (SELECT * FROM waiting ORDER BY position) AS w,
-              LATERAL pgmq.send(w.pgmq_queue, w.body, w.delay)', p_opened)
-    INTO moved USING p_ids;
-    RETURN moved;
+    EXECUTE format($query$
+        WITH gone AS (
+            DELETE FROM dramatiq.queue q USING dramatiq.actor a
+            WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
+            RETURNING q.message_id, q.position, a.pgmq_queue,
+                      greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
+        )
+        SELECT count(*) FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
+            LATERAL pgmq.send(gone.pgmq_queue, o.message -> 'kwargs', gone.delay)$query$, p_opened)
+    INTO returned USING p_ids;
+    RETURN returned;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) IS 'Moves messages that never_begun found to the pgmq queues that feed their actors; returns how many. What sealed ones say is
-in the table p_opened; those that are not there stay.';
+COMMENT ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) IS 'Moves those of these messages that still wait to the pgmq queues that feed their actors; returns how many. p_opened is a
+table (message_id, message) of what each of them says, for here it may lie encrypted.';
 
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
@@ -3597,8 +3593,8 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
 
-CREATE FUNCTION dramatiq.never_begun(p_begun text[]) RETURNS SETOF uuid
-    LANGUAGE sql
+CREATE FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT q.message_id
@@ -3607,12 +3603,11 @@ CREATE FUNCTION dramatiq.never_begun(p_begun text[]) RETURNS SETOF uuid
     WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
       AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
       AND q.message_id::text <> ALL (p_begun)
-    ORDER BY q.position LIMIT 5000
-    FOR UPDATE OF q SKIP LOCKED;
+    ORDER BY q.position LIMIT p_limit
 $$;
 
-COMMENT ON FUNCTION dramatiq.never_begun(p_begun text[]) IS 'Waiting messages that nobody has begun, of actors that pgmq feeds: 5,000 at most, locked for the caller''s transaction. Who
-calls says which of them (p_begun, message ids) may have done something outside.';
+COMMENT ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) IS 'The first messages that wait for an actor which a pgmq queue feeds, and that nobody has tried to run. Who calls says which
+of them (p_begun, message ids) may have done something outside all the same.';
 
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -5301,8 +5296,6 @@ REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_
 
 REVOKE ALL ON FUNCTION balansity.begin_in_charge() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.begun_mails() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
@@ -5438,6 +5431,8 @@ REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments json
 REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
 
@@ -5635,7 +5630,7 @@ REVOKE ALL ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 

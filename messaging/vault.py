@@ -73,16 +73,6 @@ class Vault:
             cursor.copy_expert("COPY pg_temp.opened FROM STDIN", lines)
         return locked
 
-    def hand_back(self, conn: Connection, begun: Sequence[str]) -> int:
-        """Move a batch of waiting messages to the pgmq queues that feed their actors; returns how many.
-
-        But for those that were begun: with these ids, or by what is known of them here. What no key here opens stays.
-        """
-        ids = [row.id for row in queries.messages.never_begun(conn, begun=list(begun))]
-        self.lay_out(conn, ids)
-        moved: int = queries.messages.hand_back(conn, ids=ids)
-        return moved
-
     def reveal(self, conn: Connection, message_id: str, *, who: str, reason: str) -> Any:
         """What a message says, and that somebody is shown it: who must not see it before `conn` has committed.
 

@@ -157,11 +157,3 @@ SELECT message::text FROM dramatiq.queue WHERE message_id = :id::uuid;
 -- name: note_revelation(id, who, reason)!
 -- Keep that somebody is shown what a message says.
 INSERT INTO dramatiq.revelation (message_id, revealed_by, reason) VALUES (:id::uuid, :who, :reason);
-
--- name: never_begun(begun)
--- Waiting messages of actors that pgmq feeds, but for those that were begun; locked.
-SELECT id::text FROM dramatiq.never_begun(:begun) AS id;
-
--- name: hand_back(ids)$
--- Move them to pgmq; what sealed ones say is in the transaction's table `opened`.
-SELECT dramatiq.hand_back(:ids::uuid[], 'pg_temp.opened');

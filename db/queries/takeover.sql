@@ -24,12 +24,16 @@ SELECT balansity.note_told_reminders();
 -- Undo it, in this transaction.
 SELECT balansity.hand_back();
 
--- name: begun_mails()$
--- Ids of messages whose mails may have left.
-SELECT balansity.begun_mails();
+-- name: never_begun(limit)
+-- The first messages that the old system has to go on with.
+SELECT id::text FROM balansity.never_begun_messages(:limit) AS id;
+
+-- name: hand_back_messages(ids)$
+-- Give them back, as the transaction's table of opened messages has them; returns how many.
+SELECT dramatiq.hand_back(:ids::uuid[], 'pg_temp.opened');
 
 -- name: hand_back_appointments()$
--- Give back a batch of paid consultations; until there are none.
+-- Give back a batch of consultations; returns how many.
 SELECT balansity.hand_back_appointments();
 
 -- name: count_told()

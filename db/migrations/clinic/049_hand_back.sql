@@ -64,28 +64,29 @@ END $$;
 COMMENT ON FUNCTION balansity.hand_back IS
 'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
 
-CREATE FUNCTION balansity.begun_mails() RETURNS text[]
+CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uuid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(array_agg(d.message_id), '{}')
-    FROM balansity.delivery d
-    WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0;
+    SELECT dramatiq.never_begun(ARRAY(
+        SELECT d.message_id FROM balansity.delivery d
+        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0), p_limit)
 $$;
-COMMENT ON FUNCTION balansity.begun_mails IS
-'The messages whose mails may have left: they never go back.';
+COMMENT ON FUNCTION balansity.never_begun_messages IS
+'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
 
 CREATE FUNCTION balansity.hand_back_appointments() RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH changed AS (
-        UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
-        WHERE a.id IN (
-            SELECT id FROM public.appointments
-            WHERE status = 'confirmed' AND scheduled_at > balansity.now()
-            LIMIT 500 FOR UPDATE SKIP LOCKED)
-        RETURNING 1
-    )
-    SELECT count(*) FROM changed;
-$$;
+DECLARE
+    returned bigint;
+BEGIN
+    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
+    WHERE a.id IN (
+        SELECT id FROM public.appointments
+        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
+        LIMIT 500 FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS returned = ROW_COUNT;
+    RETURN returned;
+END $$;
 COMMENT ON FUNCTION balansity.hand_back_appointments IS
-'Makes a batch of the paid consultations to come what the old system knows, scheduled; again, until there are none.';
+'Gives back a batch of paid consultations to come, which the old system knows as scheduled; again, until there are none.';
