@@ -572,6 +572,28 @@ $$;
 
 COMMENT ON FUNCTION balansity.close_site_functions() IS 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
 
+CREATE FUNCTION balansity.compare_shadow() RETURNS TABLE(act text, about uuid, at timestamp with time zone, verdict text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT s.act, s.about, s.at, CASE WHEN s.theirs = s.act THEN 'same' ELSE 'theirs is ' || s.theirs END
+    FROM balansity.shadow s WHERE s.theirs IS NOT NULL
+    UNION ALL
+    SELECT coalesce(o.act, t.act), coalesce(o.about, t.about), coalesce(o.at, t.at),
+           CASE WHEN t.act IS NULL THEN 'ours only' WHEN o.act IS NULL THEN 'theirs only'
+                WHEN t.mails > 1 THEN 'theirs repeated' ELSE 'same' END
+    FROM (SELECT * FROM balansity.shadow WHERE theirs IS NULL) AS o
+    FULL JOIN (
+        SELECT m.* FROM (SELECT min(looked_at) AS since FROM balansity.shadow_look) AS l, balansity.old_mails(l.since) AS m
+        WHERE m.act IN ('appointment_reminder_24h', 'appointment_reminder_1h', 'appointment_confirmation',
+                        'checkup_completed', 'payment_confirmation', 'payment_failed')
+    ) AS t ON (t.act, t.about) = (o.act, o.about)
+          AND (t.at = o.at OR t.at BETWEEN o.at - interval '1 second' AND o.at + interval '1 second')
+    WHERE o.stood IS NOT TRUE
+$$;
+
+COMMENT ON FUNCTION balansity.compare_shadow() IS 'Each act of ours and of the old system''s since the first look, and how they compare.';
+
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1746,6 +1768,47 @@ COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports bool
 `unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
 switched on there, and mails go on. And whether that was news.';
 
+CREATE FUNCTION balansity.look_in_shadow() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    late constant interval := '10 minutes';           -- two runs of the old job
+    present timestamptz := balansity.now();
+    since timestamptz := (SELECT min(looked_at) FROM balansity.shadow_look);
+    noted bigint;
+BEGIN
+    INSERT INTO balansity.shadow_look VALUES (present) ON CONFLICT DO NOTHING;
+    INSERT INTO balansity.shadow (act, about, at, theirs, stood, looked_at)
+    SELECT 'appointment_reminder_' || r.kind, r.appointment_id, r.scheduled_at, NULL, since IS NULL, present
+    FROM balansity.reminders_between(present, present + interval '1 second') r
+    UNION ALL
+    SELECT 'appointment_confirmation', a.id::uuid, '-infinity', NULL, false, present
+    FROM public.appointments a
+    WHERE a.created_at > since AND a.status IN ('pending', 'scheduled', 'confirmed')
+    UNION ALL
+    SELECT 'checkup_completed', c.id::uuid, '-infinity', NULL, false, present
+    FROM public.assessments c
+    WHERE c.completed_at > since AND c.status = 'completed'
+    UNION ALL
+    SELECT CASE p.status WHEN 'completed' THEN 'payment_confirmation' ELSE 'payment_failed' END,
+           p.id::uuid, '-infinity', NULL, since IS NULL, present
+    FROM public.payments p
+    WHERE p.status IN ('completed', 'failed')
+    UNION ALL
+    SELECT CASE WHEN balansity.over_at(a) <= present - late THEN 'completed' ELSE 'in_progress' END,
+           a.id::uuid, '-infinity', a.status, false, present
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress', 'completed')
+      AND a.scheduled_at > since AND a.scheduled_at <= present - late
+      AND balansity.over_at(a) NOT BETWEEN present - late AND present  -- either may be right for now
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS noted = ROW_COUNT;
+    RETURN noted;
+END $$;
+
+COMMENT ON FUNCTION balansity.look_in_shadow() IS 'Notes what ours would have done since the last look; returns how much. The first look notes what stands already.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1978,6 +2041,33 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.old_jobs() IS 'The old system''s jobs in pg_cron that this role can see.';
+
+CREATE FUNCTION balansity.old_mails(p_since timestamp with time zone) RETURNS TABLE(act text, about uuid, at timestamp with time zone, mails bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE
+        'WITH mail AS (
+             SELECT o.message ->> ''template'' AS act,
+                    CASE jsonb_typeof(o.message -> ''variables'') WHEN ''object'' THEN o.message -> ''variables'' ELSE ''{}'' END
+                        AS facts
+             FROM (SELECT message, enqueued_at FROM pgmq.q_email_queue
+                   UNION ALL SELECT message, enqueued_at FROM pgmq.a_email_queue) AS o
+             WHERE o.enqueued_at > $1
+         ), told AS (
+             SELECT m.act, lower(coalesce(facts ->> ''assessment_id'', facts ->> ''payment_id'', facts ->> ''appointment_id''))
+                        AS about,
+                    CASE WHEN m.act LIKE ''appointment\_reminder\_%'' THEN balansity.as_time(facts ->> ''scheduled_at'') END AS at
+             FROM mail m
+         )
+         SELECT t.act, t.about::uuid, coalesce(t.at, ''-infinity''), count(*) FROM told t
+         WHERE t.about ~ ''^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$''
+         GROUP BY 1, 2, 3'
+    USING p_since;
+END $_$;
+
+COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
 
 CREATE FUNCTION balansity.our_functions() RETURNS SETOF oid
     LANGUAGE sql STABLE
@@ -4976,6 +5066,21 @@ CREATE TABLE balansity.scheduler (
     looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE balansity.shadow (
+    act text NOT NULL,
+    about uuid NOT NULL,
+    at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    theirs text,
+    stood boolean NOT NULL,
+    looked_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.shadow IS 'What ours would have done, had it been in charge.';
+
+CREATE TABLE balansity.shadow_look (
+    looked_at timestamp with time zone NOT NULL
+);
+
 CREATE VIEW balansity.site_event WITH (security_invoker='true') AS
  SELECT table_name,
     event,
@@ -5319,6 +5424,12 @@ ALTER TABLE ONLY balansity.restore
 ALTER TABLE ONLY balansity.scheduler
     ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY balansity.shadow_look
+    ADD CONSTRAINT shadow_look_pkey PRIMARY KEY (looked_at);
+
+ALTER TABLE ONLY balansity.shadow
+    ADD CONSTRAINT shadow_pkey PRIMARY KEY (act, about, at);
+
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
 
@@ -5585,6 +5696,8 @@ REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_rea
 
 REVOKE ALL ON FUNCTION balansity.close_site_functions() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.compare_shadow() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
@@ -5703,6 +5816,8 @@ REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM P
 
 REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
@@ -5732,6 +5847,8 @@ REVOKE ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) FROM
 REVOKE ALL ON FUNCTION balansity.old_handlers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.old_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
 
