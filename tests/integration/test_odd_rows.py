@@ -101,6 +101,41 @@ def test_a_receipt_goes_out_whatever_else_is_odd(clinic: Clinic) -> None:
     ]
 
 
+def test_a_mail_about_a_row_with_gaps_says_what_is_known(clinic: Clinic) -> None:
+    clinic.rows(
+        """
+        ALTER TABLE public.appointments ALTER COLUMN appointment_type_id DROP NOT NULL, ALTER status DROP NOT NULL;
+        ALTER TABLE public.payments ALTER COLUMN status DROP NOT NULL, ALTER COLUMN currency DROP NOT NULL;
+        ALTER TABLE public.assessments ALTER COLUMN assessment_type DROP NOT NULL
+        """
+    )
+    family = clinic.add_family()
+    booked = clinic.book_for(family, datetime.now(UTC) + timedelta(days=2))
+    stateless = clinic.book_for(family, datetime.now(UTC) + timedelta(days=2))
+    paid, unclear = (clinic.add_payment(family.user_id, status="completed") for _ in range(2))
+    checkup = clinic.add_completed_checkup(family)
+    clinic.rows("UPDATE public.appointments SET appointment_type_id = NULL")
+    clinic.rows("UPDATE public.appointments SET status = NULL WHERE id = %s", stateless)
+    clinic.rows("UPDATE public.payments SET currency = NULL")
+    clinic.rows("UPDATE public.payments SET status = NULL WHERE id = %s", unclear)
+    clinic.rows("UPDATE public.assessments SET assessment_type = NULL")
+    for key, template, variables in [
+        ("booked", "appointment_confirmation", {"appointment_id": booked}),
+        ("stateless", "appointment_confirmation", {"appointment_id": stateless}),
+        ("paid", "payment_confirmation", {"payment_id": paid}),
+        ("unclear", "payment_confirmation", {"payment_id": unclear}),
+        ("checkup", "checkup_completed", {"assessment_id": checkup}),
+    ]:
+        send(order(template, key=key, variables=variables), key)
+    assert dict(clinic.rows("SELECT key, concat_ws(': ', state, reason) FROM balansity.delivery")) == {
+        "booked": "sent",
+        "stateless": "superseded: the appointment is of no status by now",
+        "paid": "sent",
+        "unclear": "superseded: the payment is of no status by now, not completed",
+        "checkup": "sent",
+    }
+
+
 def test_a_report_comes_whatever_its_dates_and_names_are(clinic: Clinic) -> None:
     odd: dict[str, Any] = {
         "assessments": ["started_at", "completed_at", "created_at", "updated_at"],
