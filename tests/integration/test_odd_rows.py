@@ -76,14 +76,20 @@ def test_jobs_plan_and_doctor_do_the_others_and_show_the_odd_ones(clinic: Clinic
 
 
 @pytest.mark.parametrize("minutes", [2**31 - 1, -5])
-def test_a_mail_counts_the_types_duration_where_the_rows_own_cannot_be_meant(clinic: Clinic, minutes: int) -> None:
+def test_a_mail_takes_from_a_row_what_can_be_meant_and_links_nowhere(clinic: Clinic, minutes: int) -> None:
     begins = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
     appointment = clinic.book(clinic.add_user(), begins, duration_minutes=minutes)
-    clinic.rows("UPDATE public.appointments SET created_at = '-infinity', timezone = 'Europe'")
+    clinic.rows(
+        "UPDATE public.appointments SET created_at = '-infinity', timezone = 'Europe', "
+        "video_room_url = 'https://video.balansity.example@evil.example/'"
+    )
     send(order("appointment_confirmation", variables={"appointment_id": appointment}))
     [mail] = outbox()
-    [text] = [part for part in mail.walk() if part.get_content_type() == "text/plain"]
-    assert "45" in text.get_content()
+    html, plain, calendar = (part.get_content() for part in mail.walk() if not part.is_multipart())
+    assert "45" in plain
+    for words in (html, plain):
+        assert "Ссылка на видеовстречу ждёт вас в личном кабинете." in words
+    assert not any("evil" in str(words) for words in (html, plain, calendar))
 
 
 def test_a_receipt_goes_out_whatever_else_is_odd(clinic: Clinic) -> None:
