@@ -4117,7 +4117,7 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
-            message = message #- '{options,retries}' #- '{options,traceback}'
+            message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
         WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
@@ -4459,7 +4459,7 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
                'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
     INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;
