@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from broker import broker
 from commands.output import json_option, say, show_json, show_table
 from db import queries
 from db.database import connect, start_options, url
@@ -42,7 +43,7 @@ def take_over(*, only_plan: bool, undo: bool, as_json: bool) -> None:
         plan = _plan(undo=undo)
         show_json(plan) if as_json else _show(plan)
     elif undo:
-        given = hand_back(url(), start_options=start_options())
+        given = hand_back(url(), broker.vault.lay_out, start_options=start_options())
         say(f"The old system is in charge. Given back: {given.messages} messages, {given.appointments} consultations.")
     else:
         steps = put_in_charge(url(), start_options=start_options())

@@ -976,6 +976,24 @@ END $$;
 
 COMMENT ON FUNCTION balansity.hand_back() IS 'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
 
+CREATE FUNCTION balansity.hand_back_appointments() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    returned bigint;
+BEGIN
+    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
+    WHERE a.id IN (
+        SELECT id FROM public.appointments
+        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
+        LIMIT 500 FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS returned = ROW_COUNT;
+    RETURN returned;
+END $$;
+
+COMMENT ON FUNCTION balansity.hand_back_appointments() IS 'Gives back a batch of paid consultations to come, which the old system knows as scheduled; again, until there are none.';
+
 CREATE FUNCTION balansity.hand_back_steps() RETURNS TABLE(what text, statement text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1013,25 +1031,6 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION balansity.hand_back_steps() IS 'What it takes to put the old system in charge again, in order.';
-
-CREATE FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    messages := dramatiq.hand_back(ARRAY(
-        SELECT d.message_id FROM balansity.delivery d
-        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0));
-    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
-    WHERE a.id IN (
-        SELECT id FROM public.appointments
-        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
-        LIMIT 500 FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS appointments = ROW_COUNT;
-END $$;
-
-COMMENT ON FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint) IS 'Gives back a batch of what the old system has to go on with: messages that were never begun, and paid consultations to
-come, which it knows as scheduled; again, until both are none.';
 
 CREATE FUNCTION balansity.handle_appointment_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1671,6 +1670,17 @@ CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
 $$;
 
 COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
+
+CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.never_begun(ARRAY(
+        SELECT d.message_id FROM balansity.delivery d
+        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0), p_limit)
+$$;
+
+COMMENT ON FUNCTION balansity.never_begun_messages(p_limit integer) IS 'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
 
 CREATE FUNCTION balansity.note_intended() RETURNS void
     LANGUAGE sql
@@ -3519,28 +3529,28 @@ END $$;
 COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come; returns how many,
 p_limit at most.';
 
-CREATE FUNCTION dramatiq.hand_back(p_begun text[]) RETURNS bigint
-    LANGUAGE sql
+CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigint
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    WITH waiting AS MATERIALIZED (
-        SELECT q.message_id, a.pgmq_queue, q.message -> 'kwargs' AS body,
-               greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
-        FROM dramatiq.queue q
-        JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
-        WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
-          AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
-          AND q.message_id::text <> ALL (p_begun)
-        ORDER BY q.position LIMIT 5000
-        FOR UPDATE OF q SKIP LOCKED
-    ), gone AS (
-        DELETE FROM dramatiq.queue q USING waiting w WHERE q.message_id = w.message_id
-    )
-    SELECT count(*) FROM waiting w, LATERAL pgmq.send(w.pgmq_queue, w.body, w.delay);
-$$;
+    AS $_$
+DECLARE
+    returned bigint;
+BEGIN
+    EXECUTE format($query$
+        WITH gone AS (
+            DELETE FROM dramatiq.queue q USING dramatiq.actor a
+            WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
+            RETURNING q.message_id, q.position, a.pgmq_queue,
+                      greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
+        )
+        SELECT count(*) FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
+            LATERAL pgmq.send(gone.pgmq_queue, o.message -> 'kwargs', gone.delay)$query$, p_opened)
+    INTO returned USING p_ids;
+    RETURN returned;
+END $_$;
 
-COMMENT ON FUNCTION dramatiq.hand_back(p_begun text[]) IS 'Moves what waits here and was never begun to the pgmq queues that feed its actors, 5,000 messages at most; returns how
-many. Who calls says which of them (p_begun, message ids) may have done something outside.';
+COMMENT ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) IS 'Moves those of these messages that still wait to the pgmq queues that feed their actors; returns how many. p_opened is a
+table (message_id, message) of what each of them says, for here it may lie encrypted.';
 
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
@@ -3693,6 +3703,22 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
+
+CREATE FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT q.message_id
+    FROM dramatiq.queue q
+    JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+    WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
+      AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
+      AND q.message_id::text <> ALL (p_begun)
+    ORDER BY q.position LIMIT p_limit
+$$;
+
+COMMENT ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) IS 'The first messages that wait for an actor which a pgmq queue feeds, and that nobody has tried to run. Who calls says which
+of them (p_begun, message ids) may have done something outside all the same.';
 
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -5446,9 +5472,9 @@ REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM P
 
 REVOKE ALL ON FUNCTION balansity.hand_back() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.hand_back_steps() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.hand_back_appointments() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.hand_back_steps() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.handle_appointment_change() FROM PUBLIC;
 
@@ -5517,6 +5543,8 @@ REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments json
 REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
 
@@ -5700,7 +5728,7 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.hand_back(p_begun text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
@@ -5721,6 +5749,8 @@ REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 

@@ -1,6 +1,6 @@
 """Puts ours in charge of a database where an old system lives, and the old system in charge again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,10 @@ from db import queries
 from db.connection import Connection, connect
 from db.mending import mend
 from db.patience import LOCK_WAIT_MS, Patience
-from errors import DatabaseError
+from errors import BalansityError, DatabaseError
+
+MESSAGES = 1000  # of a batch
+LayOut = Callable[[Connection, Sequence[str]], list[tuple[str, BalansityError]]]
 
 
 @dataclass(frozen=True)
@@ -37,20 +40,31 @@ def take_over(url: str, *, start_options: bool = True) -> int:
     return steps
 
 
-def hand_back(url: str, *, start_options: bool = True) -> GivenBack:
+def hand_back(url: str, lay_out: LayOut, *, start_options: bool = True) -> GivenBack:
     """Put the old system in charge again, in one transaction, then give back its work in batches; may be repeated.
+
+    `lay_out` puts what messages say, which may lie encrypted, where SQL finds it.
 
     Raises:
         DatabaseError: there is no old system, or something is in the way.
     """
     patience = Patience(url, start_options=start_options)
     mend(patience)
+
+    def work_through(query: Callable[[Connection], int]) -> int:
+        return sum(iter(lambda: patience.run("take-over --undo", partial(_step, patience, query)), 0))
+
     patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back))
-    messages = appointments = 0
-    while any(batch := patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back_work))):
-        messages += batch.messages
-        appointments += batch.appointments
-    return GivenBack(messages, appointments)
+    return GivenBack(
+        work_through(partial(_hand_back_messages, lay_out)), work_through(queries.takeover.hand_back_appointments)
+    )
+
+
+def _hand_back_messages(lay_out: LayOut, conn: Connection) -> int:
+    ids = [id for (id,) in queries.takeover.never_begun(conn, limit=MESSAGES)]  # noqa: A001 - the row's column
+    for message_id, error in lay_out(conn, ids):
+        raise DatabaseError(f"Message {message_id} cannot be given back: {error} Set its key, and undo again.")
+    return int(queries.takeover.hand_back_messages(conn, ids=ids))
 
 
 def _step(patience: Patience, query: Callable[[Connection], Any], watch: Callable[[Connection], None]) -> Any:

@@ -24,9 +24,17 @@ SELECT balansity.note_told_reminders();
 -- Undo it, in this transaction.
 SELECT balansity.hand_back();
 
--- name: hand_back_work()^
--- Give back a batch of messages and consultations; until there are none.
-SELECT messages, appointments FROM balansity.hand_back_work();
+-- name: never_begun(limit)
+-- The first messages that the old system has to go on with.
+SELECT id::text FROM balansity.never_begun_messages(:limit) AS id;
+
+-- name: hand_back_messages(ids)$
+-- Give them back, as the transaction's table of opened messages has them; returns how many.
+SELECT dramatiq.hand_back(:ids::uuid[], 'pg_temp.opened');
+
+-- name: hand_back_appointments()$
+-- Give back a batch of consultations; returns how many.
+SELECT balansity.hand_back_appointments();
 
 -- name: count_told()
 -- Who counts as reminded: by kind, how many consultations to come, and how many of them because it is unclear.

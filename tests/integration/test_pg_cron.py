@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 import cli
 import settings
+from broker import broker
 from db.migrate import migrate
 from db.takeover import hand_back
 from errors import DatabaseError
@@ -86,7 +87,7 @@ def test_a_job_of_another_role_stops_the_hand_over_by_name_before_anything_chang
     clinic.rows("SELECT cron.unschedule(2)")
     take_over(url)
     assert clinic.rows("SELECT * FROM cron.job") == []
-    hand_back(url)
+    hand_back(url, broker.vault.lay_out)
     [job] = clinic.rows("SELECT jobname, schedule, command, username, active FROM cron.job")
     assert job == ("update-appointment-statuses", "*/5 * * * *", "SELECT 1", "owner", True)
     conn.close()

@@ -1,6 +1,7 @@
 """Migrate prepares beside an old system; a person hands over in one moment, and may hand back."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from click.testing import CliRunner, Result
 
 import cli
 import settings
-from db.database import pool
+from broker import broker
+from db.database import pool, transaction
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
 from tests.live.site import load
@@ -215,3 +217,26 @@ def test_an_interrupted_hand_back_goes_on(prepared: LiveDatabase) -> None:
         owner.rows("SELECT balansity.hand_back()")
         assert f"Given back: {waiting - 1} messages" in balansity("take-over", "--undo").output
         assert owner.value("SELECT count(*) FROM pgmq.q_email_queue") == waiting - 1
+
+
+def test_what_lies_encrypted_is_handed_back_as_it_was_and_never_without_its_key(
+    prepared: LiveDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = "SELECT message FROM pgmq.q_email_queue ORDER BY msg_id"
+    with prepared.owner() as owner:
+        balansity("migrate")
+        balansity("take-over")
+        before = owner.rows(waits)
+        owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)")
+        monkeypatch.setenv("MESSAGE_KEYS", b64encode(bytes(range(32))).decode())
+        settings.current.cache_clear()
+        broker.vault.seal_all(transaction)
+        assert owner.value("SELECT count(*) FROM dramatiq.queue WHERE message ? 'sealed'") == len(before) > 2
+        monkeypatch.delenv("MESSAGE_KEYS")
+        settings.current.cache_clear()
+        assert "Set its key, and undo again" in balansity("take-over", "--undo").output
+        assert owner.rows(waits) == []
+        monkeypatch.setenv("MESSAGE_KEYS", b64encode(bytes(range(32))).decode())
+        settings.current.cache_clear()
+        assert f"Given back: {len(before)} messages" in balansity("take-over", "--undo").output
+        assert owner.rows(waits) == before

@@ -227,23 +227,37 @@ COMMENT ON FUNCTION dramatiq.refuse_bridged IS
 'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
 waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and not in the archive.';
 
-CREATE FUNCTION dramatiq.hand_back(p_begun text[]) RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    WITH waiting AS MATERIALIZED (
-        SELECT q.message_id, a.pgmq_queue, q.message -> 'kwargs' AS body,
-               greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
-        FROM dramatiq.queue q
-        JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
-        WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
-          AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
-          AND q.message_id::text <> ALL (p_begun)
-        ORDER BY q.position LIMIT 5000
-        FOR UPDATE OF q SKIP LOCKED
-    ), gone AS (
-        DELETE FROM dramatiq.queue q USING waiting w WHERE q.message_id = w.message_id
-    )
-    SELECT count(*) FROM waiting w, LATERAL pgmq.send(w.pgmq_queue, w.body, w.delay);
+CREATE FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) RETURNS SETOF uuid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT q.message_id
+    FROM dramatiq.queue q
+    JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+    WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
+      AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
+      AND q.message_id::text <> ALL (p_begun)
+    ORDER BY q.position LIMIT p_limit
 $$;
+COMMENT ON FUNCTION dramatiq.never_begun IS
+'The first messages that wait for an actor which a pgmq queue feeds, and that nobody has tried to run. Who calls says which
+of them (p_begun, message ids) may have done something outside all the same.';
+
+CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    returned bigint;
+BEGIN
+    EXECUTE format($query$
+        WITH gone AS (
+            DELETE FROM dramatiq.queue q USING dramatiq.actor a
+            WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
+            RETURNING q.message_id, q.position, a.pgmq_queue,
+                      greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
+        )
+        SELECT count(*) FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
+            LATERAL pgmq.send(gone.pgmq_queue, o.message -> 'kwargs', gone.delay)$query$, p_opened)
+    INTO returned USING p_ids;
+    RETURN returned;
+END $$;
 COMMENT ON FUNCTION dramatiq.hand_back IS
-'Moves what waits here and was never begun to the pgmq queues that feed its actors, 5,000 messages at most; returns how
-many. Who calls says which of them (p_begun, message ids) may have done something outside.';
+'Moves those of these messages that still wait to the pgmq queues that feed their actors; returns how many. p_opened is a
+table (message_id, message) of what each of them says, for here it may lie encrypted.';

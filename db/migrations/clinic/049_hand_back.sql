@@ -64,20 +64,29 @@ END $$;
 COMMENT ON FUNCTION balansity.hand_back IS
 'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
 
-CREATE FUNCTION balansity.hand_back_work(OUT messages bigint, OUT appointments bigint)
+CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uuid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT dramatiq.never_begun(ARRAY(
+        SELECT d.message_id FROM balansity.delivery d
+        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0), p_limit)
+$$;
+COMMENT ON FUNCTION balansity.never_begun_messages IS
+'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
+
+CREATE FUNCTION balansity.hand_back_appointments() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    returned bigint;
 BEGIN
-    messages := dramatiq.hand_back(ARRAY(
-        SELECT d.message_id FROM balansity.delivery d
-        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0));
     UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
     WHERE a.id IN (
         SELECT id FROM public.appointments
         WHERE status = 'confirmed' AND scheduled_at > balansity.now()
         LIMIT 500 FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS appointments = ROW_COUNT;
+    GET DIAGNOSTICS returned = ROW_COUNT;
+    RETURN returned;
 END $$;
-COMMENT ON FUNCTION balansity.hand_back_work IS
-'Gives back a batch of what the old system has to go on with: messages that were never begun, and paid consultations to
-come, which it knows as scheduled; again, until both are none.';
+COMMENT ON FUNCTION balansity.hand_back_appointments IS
+'Gives back a batch of paid consultations to come, which the old system knows as scheduled; again, until there are none.';
