@@ -49,11 +49,11 @@ def hand_back(url: str, lay_out: LayOut, *, start_options: bool = True) -> Given
         DatabaseError: there is no old system, or something is in the way.
     """
     patience = Patience(url, start_options=start_options)
-    mend(patience)
 
     def work_through(query: Callable[[Connection], int]) -> int:
         return sum(iter(lambda: patience.run("take-over --undo", partial(_step, patience, query)), 0))
 
+    mend(patience)
     patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back))
     return GivenBack(
         work_through(partial(_hand_back_messages, lay_out)), work_through(queries.takeover.hand_back_appointments)
