@@ -5,6 +5,8 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -14,6 +16,8 @@ import cli
 import settings
 from broker import broker
 from db.database import pool, transaction
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
 from tests.live.site import load
@@ -170,6 +174,43 @@ def test_who_was_reminded_is_read_from_evidence(prepared: LiveDatabase) -> None:
         )
         told = {(families[name], "24h") for name in ("told", "javascript", "unclear", "garbled")}
         assert set(noted) == told | {(families["an_hour"], "1h")}
+
+
+def test_reminders_that_the_old_system_repeated_go_once(
+    prepared: LiveDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One waits three times and goes once; one was archived, and goes no more; our job sends neither."""
+    monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "outbox"))
+    settings.current.cache_clear()
+    site = prepared.site
+    at = datetime.now(UTC) + timedelta(hours=20)
+    waiting, archived = (site.book(site.sign_up(f"{name}@example.com"), at) for name in ("waiting", "archived"))
+    queued = (
+        "FROM pgmq.q_email_queue WHERE message #>> '{variables,appointment_id}' = %s "
+        "AND message ->> 'template' = 'appointment_reminder_24h'"
+    )
+    with prepared.owner() as owner:
+        balansity("migrate")
+        for name, appointment_id in (("waiting", waiting), ("archived", archived)) * 3:
+            owner.value(
+                "SELECT queue_email_task(%s, 'Напоминание о консультации', 'appointment_reminder_24h', %s)",
+                f"{name}@example.com",
+                json.dumps({"appointment_id": appointment_id, "scheduled_at": at.isoformat()}),
+            )
+        owner.rows(f"SELECT pgmq.archive('email_queue', min(msg_id)) {queued}", archived)
+        balansity("take-over")
+        orders = [row for about in (waiting, archived) for row in owner.rows(f"SELECT msg_id, message {queued}", about)]
+        assert len(orders) == 5
+        for number, message in orders:
+            deliver(read_order(message), str(uuid4()), f"pgmq:email_queue:{number}")
+        assert len(list((tmp_path / "outbox").glob("*.eml"))) == 1
+        states = owner.rows(
+            "SELECT appointment_id::text, state FROM balansity.delivery WHERE appointment_id = ANY (%s::uuid[])",
+            [waiting, archived],
+        )
+        assert sorted(states) == sorted([(waiting, "sent"), (archived, "sent")])
+        due = owner.rows("SELECT appointment_id::text FROM balansity.reminders_between(now(), now())")
+        assert not {(waiting,), (archived,)} & set(due)
 
 
 def test_every_family_has_its_mail_once_while_hands_change_under_load(prepared: LiveDatabase) -> None:
