@@ -104,6 +104,8 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         reader.close()
         assert set(owner.rows("SELECT appointment_id::text, kind FROM balansity.reminder")) == told
         assert balansity("take-over").output == "Ours has been in charge.\n"
+        assert owner.value("SELECT balansity.is_noted()")
+        assert owner.rows("SELECT * FROM balansity.differences()") == []
         second = site.sign_up("second@example.com")
         site.book(second, at)
         [keyed] = owner.rows("SELECT message ? 'key' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s", second.email)
@@ -117,6 +119,8 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         assert (moved, waiting > 0) == (0, True)
         assert "email_queue" in balansity("take-over", "--undo", "--plan").output
         assert f"Given back: {waiting} messages, 1 consultations." in balansity("take-over", "--undo").output
+        assert owner.rows(OLD_SYSTEM) == before
+        assert "up to date" in balansity("migrate").output
         assert owner.rows(OLD_SYSTEM) == before
         assert owner.value("SELECT count(*) FROM dramatiq.queue WHERE state = 'queued'") == 0
         assert owner.value("SELECT status FROM public.appointments WHERE user_id = %s", second.user_id) == "scheduled"
