@@ -20,7 +20,7 @@ from mail.delivery import deliver
 from mail.order import read_order
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
-from tests.live.site import load
+from tests.live.site import Site, load
 from tests.waiting import until
 
 # Everything of the old system's, as the catalogues tell it.
@@ -61,6 +61,11 @@ def prepared(live_database: LiveDatabase) -> Iterator[LiveDatabase]:
     """A database of the live kind that `migrate` has prepared."""
     with pointed_at(live_database.url):
         yield live_database
+
+
+def assert_closed_to_visitors(site: Site) -> None:
+    with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
 
 
 def told_appointments(owner: Clinic) -> set[tuple[str, ...]]:
@@ -110,8 +115,7 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         site.book(second, at)
         [keyed] = owner.rows("SELECT message ? 'key' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s", second.email)
         assert keyed == (True,)
-        with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
+        assert_closed_to_visitors(site)
 
         owner.rows("UPDATE public.appointments SET status = 'confirmed' WHERE user_id = %s", second.user_id)
         moved = len(owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)"))
@@ -124,8 +128,7 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         assert owner.rows(OLD_SYSTEM) == before
         assert owner.value("SELECT count(*) FROM dramatiq.queue WHERE state = 'queued'") == 0
         assert owner.value("SELECT status FROM public.appointments WHERE user_id = %s", second.user_id) == "scheduled"
-        with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
+        assert_closed_to_visitors(site)
         third = site.sign_up("third@example.com")
         site.book(third, at)
         assert owner.rows(DELIVERED, third.email) == [("appointment_confirmation",)]
