@@ -12,6 +12,7 @@ import settings
 from commands.output import say
 from db import embedded
 from db.migrate import migrate as apply_migrations
+from db.patience import PATIENCE_SECONDS
 from errors import BalansityError
 
 SNAPSHOT = settings.ROOT / "db" / "schema.sql"
@@ -19,13 +20,21 @@ SNAPSHOT_FOLDER = settings.ROOT / "var" / "schema-postgres"
 
 
 @click.command()
-def migrate() -> None:
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=PATIENCE_SECONDS,
+    show_default=True,
+    help="Seconds after which a lock that somebody holds is asked for no more.",
+)
+def migrate(*, patience: float) -> None:
     """Apply the migrations that are missing, and make this version's actors and jobs the ones that count.
 
-    Safe to run from several processes at once.
+    Safe to run from several processes at once, and beside a site at work: no lock is waited for longer than half a
+    second; who holds it is said, and it is asked for again.
     """
     url = db.database.url()
-    names = apply_migrations(url, start_options=db.database.start_options())
+    names = apply_migrations(url, start_options=db.database.start_options(), patience_seconds=patience)
     actors.publish(url, scheduler.publish)
     say("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
 

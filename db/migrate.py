@@ -2,10 +2,12 @@
 
 import hashlib
 import platform
+import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +20,43 @@ from yoyo.connections import DatabaseURI
 
 from address import shown
 from db.connection import Connection, connect
+from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
 from errors import DatabaseError
 from log import EventLogger
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BROKER = (MIGRATIONS / "broker", "dramatiq")  # a folder, and the schema that remembers what of it is applied
 CLINIC = (MIGRATIONS / "clinic", "balansity")
+LONGEST_WAIT_SECONDS = 10  # of CREATE INDEX CONCURRENTLY, before it says whom it waits for
+TURN_SECONDS = 0.2  # between two looks whether another process has migrated
 LOCK = 3_141_592_653  # any number of our own: whoever holds it migrates
 events = EventLogger(__name__)
 
 
 def migrate(
-    url: str, folders: Sequence[tuple[Path, str]] = (BROKER, CLINIC), *, start_options: bool = True
+    url: str,
+    folders: Sequence[tuple[Path, str]] = (BROKER, CLINIC),
+    *,
+    start_options: bool = True,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> list[str]:
     """Apply what is missing, each migration in its own transaction; returns the names applied.
 
-    Without `start_options` where a transaction-mode pooler refuses them.
+    Without `start_options` where a transaction-mode pooler refuses them. No lock is waited for longer than others can
+    bear to queue behind it; one that is held is asked for again until `patience_seconds` have passed.
 
     Raises:
         DatabaseError: the server cannot be reached, is too old, refuses a privilege, or holds what is in the way.
     """
     applied: list[str] = []
+    patience = Patience(url, patience_seconds, start_options=start_options)
     with _one_at_a_time(url, start_options=start_options) as cursor:
         for folder, schema in folders:
             _refuse_other_content(cursor, url, folder, schema)
         try:
             for folder, schema in folders:
                 _create_schema(url, schema, start_options=start_options)
-                applied += _apply(url, folder, schema, start_options=start_options)
+                applied += _apply(patience, folder, schema)
         except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
             raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
@@ -88,19 +99,30 @@ def _digest(migration: Any) -> str:
     return hashlib.sha256(Path(migration.path).read_bytes()).hexdigest()
 
 
-def _apply(url: str, folder: Path, schema: str, *, start_options: bool) -> list[str]:
-    backend = _backend(url, schema, start_options=start_options)
+def _apply(patience: Patience, folder: Path, schema: str) -> list[str]:
+    backend = _backend(patience.url, schema, start_options=patience.start_options)
     try:
         migrations = yoyo.read_migrations(str(folder))
         missing = backend.to_apply(migrations)
         for migration in missing:
             _note_digest(backend, migration)
-            backend.apply_one(migration)
+            patience.run(migration.id, partial(_apply_one, backend, migration))
             events.info("migration_applied", migration=migration.id)
-        backend.run_post_apply(migrations)
+        for migration in migrations.post_apply:
+            patience.run(migration.id, partial(_apply_one, backend, migration, mark=False))
     finally:
         backend.connection.close()
     return [migration.id for migration in missing]
+
+
+def _apply_one(backend: Any, migration: Any, watch: Callable[[Connection], None], *, mark: bool = True) -> None:
+    """A migration and the note that it is applied, in one transaction where it has one."""
+    migration.load()
+    watch(backend.connection)
+    with backend.transaction() if migration.use_transactions else nullcontext():
+        migration.process_steps(backend, "apply")
+        if mark:
+            backend.mark_one(migration)
 
 
 def _note_digest(backend: Any, migration: Any) -> None:
@@ -136,12 +158,21 @@ def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[Cursor]:
     """
     conn = connect(url, start_options=start_options)
     try:
+        while not _locked(conn):
+            conn.rollback()
+            time.sleep(TURN_SECONDS)  # not in the server: CREATE INDEX CONCURRENTLY would wait for who waits there
         with conn, conn.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             yield cursor
     finally:
         conn.close()
+
+
+def _locked(conn: Connection) -> bool:
+    """Whether this connection's transaction, which has no time limit, is the one that migrates."""
+    with conn.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
+        return bool(cursor.fetchone() == (True,))
 
 
 def _create_schema(url: str, schema: str, *, start_options: bool) -> None:
@@ -176,9 +207,14 @@ class Backend(PostgresqlBackend):  # type: ignore[misc] # yoyo publishes no type
         conn = connect(dburi.database, start_options=dburi.args["start_options"])
         conn.autocommit = True
         if dburi.args["start_options"]:
-            with conn.cursor() as cursor:
-                cursor.execute("SET statement_timeout = 0")  # a migration takes as long as its tables are large
+            with conn.cursor() as cursor:  # what runs outside a transaction may wait: nobody queues behind it
+                cursor.execute(f"SET statement_timeout = 0; SET lock_timeout = '{LONGEST_WAIT_SECONDS}s'")
         return conn
+
+    def begin(self) -> None:
+        super().begin()
+        self.execute("SET LOCAL statement_timeout = 0")  # a migration takes as long as its tables are large
+        self.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
 
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
         """What yoyo notes, with the role's name: in a container this process's user may have none."""

@@ -538,7 +538,7 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT left(u.email::text, 400) FROM public.users u WHERE u.id = p_user_id -- more than an address may have
+    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
 $$;
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
@@ -2179,30 +2179,77 @@ CREATE FUNCTION dramatiq.close(p_schema text, p_functions text[] DEFAULT NULL::t
 DECLARE
     object text;
     for_service boolean;
-    visitor text;
+    seen regclass;
 BEGIN
     FOR object, for_service IN
         SELECT 'ROUTINE ' || oid::regprocedure, proname = ANY (p_service) FROM pg_proc
         WHERE pronamespace = p_schema::regnamespace AND (p_functions IS NULL OR proname = ANY (p_functions || p_service))
           AND pg_has_role(proowner, 'USAGE')
         UNION ALL
-        SELECT 'TABLE ' || oid::regclass, false FROM pg_class
-        WHERE relnamespace = p_schema::regnamespace AND p_functions IS NULL AND relkind IN ('r', 'v')
+        SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || oid::regclass, false FROM pg_class
+        WHERE relnamespace = p_schema::regnamespace AND p_functions IS NULL AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
           AND pg_has_role(relowner, 'USAGE')
+        UNION ALL
+        SELECT 'TYPE ' || oid::regtype, false FROM pg_type
+        WHERE typnamespace = p_schema::regnamespace AND p_functions IS NULL AND typtype IN ('d', 'e')
+          AND pg_has_role(typowner, 'USAGE')
+        UNION ALL
+        SELECT 'SCHEMA ' || oid::regnamespace, false FROM pg_namespace
+        WHERE nspname = p_schema AND p_functions IS NULL AND pg_has_role(nspowner, 'USAGE')
     LOOP
-        EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object);
-        FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-            EXECUTE format('REVOKE ALL ON %s FROM %I', object, visitor);
-        END LOOP;
+        PERFORM dramatiq.shut(object);
         IF for_service AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
             EXECUTE format('GRANT EXECUTE ON %s TO service_role', object);
         END IF;
     END LOOP;
+    FOR seen IN
+        SELECT oid FROM pg_class
+        WHERE relnamespace = p_schema::regnamespace AND p_functions IS NULL AND relkind = 'v'
+          AND pg_has_role(relowner, 'USAGE')
+    LOOP
+        PERFORM dramatiq.show_as_reader(seen);
+    END LOOP;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) IS 'Takes the functions and tables of a schema (p_functions: functions of these names only) from PUBLIC and from Supabase''s
-visitors, whom default privileges may give every new one, and gives the functions of p_service to its service_role. Only
-what this role owns. Every migration ends with it.';
+COMMENT ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) IS 'Takes a schema and what stands in it (p_functions: functions of these names only) from PUBLIC and from visitors, gives the
+functions of p_service to Supabase''s service_role, and lets views show what their reader may see. Only what this role
+owns. Every migration ends with it.';
+
+CREATE FUNCTION dramatiq.close_queue(p_pgmq_queue text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    object regclass;
+    kind text;
+    privileges text;
+    keeper text;
+BEGIN
+    FOR object, kind, privileges IN
+        SELECT c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+               (SELECT string_agg(privilege_type, ', ') FROM aclexplode(c.relacl) WHERE grantee = 0)
+        FROM pg_class c
+        WHERE c.oid IN (
+            to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)), to_regclass(format('pgmq.%I', 'a_' || p_pgmq_queue)),
+            to_regclass(format('pgmq.%I', p_pgmq_queue)), to_regclass(format('dramatiq.%I', p_pgmq_queue)),
+            to_regclass(pg_get_serial_sequence(format('pgmq.%I', 'q_' || p_pgmq_queue), 'msg_id'))
+        ) AND pg_has_role(c.relowner, 'USAGE')
+    LOOP
+        FOR keeper IN
+            SELECT r.rolname FROM pg_roles r
+            WHERE privileges IS NOT NULL AND NOT r.rolsuper AND NOT starts_with(r.rolname, 'pg_')
+              AND has_schema_privilege(r.oid, 'pgmq', 'USAGE') AND NOT EXISTS (
+                  SELECT FROM pg_roles v
+                  WHERE v.rolname IN ('anon', 'authenticated') AND pg_has_role(v.oid, r.oid, 'MEMBER'))
+        LOOP
+            EXECUTE format('GRANT %s ON %s %s TO %I', privileges, kind, object, keeper);
+        END LOOP;
+        PERFORM dramatiq.shut(kind || ' ' || object);
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) IS 'Takes a pgmq queue and our view of it from visitors. Every other role that could use it can go on: what PUBLIC had, each
+role that may enter schema pgmq gets by name.';
 
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
@@ -2577,13 +2624,15 @@ BEGIN
              SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
              FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
             home, p_pgmq_queue, queue, p_pgmq_queue);
+        PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
+    PERFORM dramatiq.close_queue(p_pgmq_queue);
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) IS 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
 and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
 overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
-dramatiq. One at a time: two that create the same queue would fail.';
+dramatiq. Visitors lose it. One at a time: two that create the same queue would fail.';
 
 CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
     LANGUAGE sql
@@ -3226,6 +3275,37 @@ arguments that do not fit its signature while somebody else''s differs. Returns 
 anywhere. Messages for unknown actors among the first 10,000 of the queue go the same way, so that what stands behind
 them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
 
+CREATE FUNCTION dramatiq.show_as_reader(p_view regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Older servers have no such views: there, nobody but the owner may read them at all.
+    IF current_setting('server_version_num')::integer >= 150000 AND NOT EXISTS (
+        SELECT FROM pg_class WHERE oid = p_view AND 'security_invoker=true' = ANY (reloptions)
+    ) THEN
+        EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', p_view);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.show_as_reader(p_view regclass) IS 'Lets a view run with its reader''s rights: as its owner''s it would step over row-level security.';
+
+CREATE FUNCTION dramatiq.shut(p_object text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    visitor text;
+BEGIN
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', p_object);
+    FOR visitor IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %I', p_object, visitor);
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.shut(p_object text) IS 'Takes an object (as REVOKE names it) from PUBLIC and from Supabase''s visitors, whom default privileges may give every
+new one.';
+
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3365,7 +3445,7 @@ DECLARE
     profile_name text;
     completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
 BEGIN
-    SELECT p.user_id, left(concat_ws(' ', p.first_name, p.last_name), 200) INTO owner_id, profile_name
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
     FROM public.profiles p
     WHERE p.id = NEW.profile_id;
 
@@ -3536,7 +3616,7 @@ CREATE TABLE balansity.job (
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
 );
 
-CREATE VIEW balansity.cron_job AS
+CREATE VIEW balansity.cron_job WITH (security_invoker='true') AS
  SELECT id AS jobid,
     schedule,
     ('balansity jobs run '::text || name) AS command,
@@ -3562,7 +3642,7 @@ CREATE TABLE balansity.slot (
     CONSTRAINT slot_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
 );
 
-CREATE VIEW balansity.cron_job_run_details AS
+CREATE VIEW balansity.cron_job_run_details WITH (security_invoker='true') AS
  SELECT j.jobid,
     s.id AS runid,
     NULL::integer AS job_pid,
@@ -3659,7 +3739,7 @@ CREATE TABLE balansity.reminder (
     CONSTRAINT reminder_kind_check CHECK ((kind = ANY (ARRAY['24h'::text, '1h'::text])))
 );
 
-CREATE VIEW balansity.noted AS
+CREATE VIEW balansity.noted WITH (security_invoker='true') AS
  SELECT reminder.appointment_id AS id
    FROM balansity.reminder
 UNION ALL
@@ -3749,7 +3829,7 @@ CREATE TABLE balansity.suppression (
     CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['bounced'::text, 'complained'::text])))
 );
 
-CREATE VIEW cron.job AS
+CREATE VIEW cron.job WITH (security_invoker='true') AS
  SELECT jobid,
     schedule,
     command,
@@ -3761,7 +3841,7 @@ CREATE VIEW cron.job AS
     jobname
    FROM balansity.cron_job;
 
-CREATE VIEW cron.job_run_details AS
+CREATE VIEW cron.job_run_details WITH (security_invoker='true') AS
  SELECT jobid,
     runid,
     job_pid,
@@ -3816,7 +3896,7 @@ CREATE TABLE dramatiq.queue (
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
-CREATE VIEW dramatiq.dead_letter AS
+CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
  SELECT message_id,
     queue_name,
     (message ->> 'actor_name'::text) AS actor_name,
@@ -4240,6 +4320,8 @@ ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
+REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
@@ -4456,6 +4538,8 @@ REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
@@ -4555,6 +4639,10 @@ REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.shut(p_object text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 
 @dataclass(frozen=True)
@@ -25,4 +25,5 @@ def currency_code(value: Any) -> str:
     return code if re.fullmatch("[A-Z]{3}", code) else ""
 
 
+Amount = Annotated[Decimal, Field(ge=0, lt=10**10)]  # no payment is larger, nor anything but a number
 Currency = Annotated[str, BeforeValidator(currency_code)]

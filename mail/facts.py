@@ -1,7 +1,6 @@
 """The rows that mails speak of, as db/queries/letters.sql delivers them."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel
 
 import settings
 from domain.link import web_link
-from domain.money import Currency
+from domain.money import Amount, Currency
 from domain.words import Line, Name
 from zones import zone_or
 
@@ -66,7 +65,7 @@ class PaymentFacts(BaseModel):
 
     id: UUID
     status: str
-    amount: Decimal
+    amount: Amount
     currency: Currency
     payment_method: str | None
     reader: Name

@@ -1,17 +1,14 @@
 """What a message of the e-mail queue asks for."""
 
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
-from domain.money import Currency
+from domain.money import Amount, Currency
 from domain.payload import IfReadable, Moment, problems, read_payload
 from domain.words import Words, one_line, person_name
 from mail.checks import Unsendable
-
-Amount = Annotated[Decimal, Field(ge=0, lt=10**10)]
 
 
 def _given_name(value: Any) -> str | None:

@@ -45,7 +45,7 @@ LEFT JOIN public.appointment_types t ON t.id = coalesce(
     a.appointment_type_id, balansity.uuid_in(y.metadata, 'appointment_type_id'), k.appointment_type_id
 )
 WHERE y.created_at >= :start AND y.created_at < :end AND y.status IN ('completed', 'refunded')
-  AND y.amount < 'Infinity'::numeric
+  AND abs(y.amount) < 10000000000
 GROUP BY 1, 2, 3
 ORDER BY 2, 3, 1;
 

@@ -16,6 +16,7 @@ from db.connection import Connection
 from tests.clinic import Clinic
 
 T = TypeVar("T")
+OPTIONS = "-c lock_timeout=1s"  # nothing of ours makes the site wait longer
 RESULTS = {
     "emotional": {"score": 5, "status": "concerning"},
     "prosocial": {"score": 3, "status": "concerning"},
@@ -41,7 +42,7 @@ class Site:
 
     @contextmanager
     def _transaction(self, role: str, user_id: str = "") -> Iterator[Clinic]:
-        conn: Connection = psycopg2.connect(self.url, application_name="site")
+        conn: Connection = psycopg2.connect(self.url, application_name="site", options=OPTIONS)
         try:
             with conn:
                 clinic = Clinic(conn)

@@ -32,7 +32,7 @@ ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 # All that some rooms may import of this project, their own modules aside.
 CLOSED = {
     # Another application can have the broker without the clinic.
-    "messaging": {"db.batches", "db.connection", "db.queries", "db.text", "db.trouble", "errors", "log"},
+    "messaging": {"db.batches", "db.connection", "db.hidden", "db.queries", "db.text", "db.trouble", "errors", "log"},
     # The way out knows no business: what crosses the border are values of its own, and shapes of input.
     "gateways": {"db", "domain.money", "domain.payload", "errors", "log", "settings"},
     "domain": {"errors"},
@@ -40,8 +40,10 @@ CLOSED = {
     "db.connection": {"address", "db.session", "db.trouble", "errors"},
     "db.session": set(),
     "db.trouble": {"log"},
-    "db.migrate": {"address", "db.connection", "errors", "log"},
-    "db.queries": set(),
+    "db.migrate": {"address", "db.connection", "db.patience", "errors", "log"},
+    "db.patience": {"db.connection", "db.queries", "errors", "log"},
+    "db.queries": {"db.hidden"},
+    "db.hidden": set(),
     "db.text": set(),
 }
 FACES = {"click", "flask"}

@@ -51,13 +51,15 @@ BEGIN
              SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
              FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
             home, p_pgmq_queue, queue, p_pgmq_queue);
+        PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
+    PERFORM dramatiq.close_queue(p_pgmq_queue);
 END $$;
 COMMENT ON FUNCTION dramatiq.furnish_queue IS
 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
 and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
 overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
-dramatiq. One at a time: two that create the same queue would fail.';
+dramatiq. Visitors lose it. One at a time: two that create the same queue would fail.';
 
 CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

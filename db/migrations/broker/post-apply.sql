@@ -3,10 +3,9 @@
 DO $$
 BEGIN
     PERFORM dramatiq.close('dramatiq', p_service => '{send}');
-    IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'dramatiq') THEN
-        REVOKE ALL ON SCHEMA dramatiq FROM PUBLIC;
-        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN
-            GRANT USAGE ON SCHEMA dramatiq TO service_role;
-        END IF;
+    PERFORM dramatiq.furnish_routes();
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role')
+       AND (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'dramatiq') THEN
+        GRANT USAGE ON SCHEMA dramatiq TO service_role;
     END IF;
 END $$;

@@ -99,33 +99,6 @@ CREATE TABLE IF NOT EXISTS public.appointments (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
--- One payment, one consultation: a live database may keep that by an index of another name, or not at all.
-DO $$
-DECLARE
-    shared uuid;
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_index i
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = 'public.appointments'::regclass AND i.indisunique AND i.indnkeyatts = 1
-          AND a.attname = 'payment_id'
-          AND coalesce(pg_get_expr(i.indpred, i.indrelid), '(payment_id IS NOT NULL)') = '(payment_id IS NOT NULL)'
-    ) THEN
-        RETURN;
-    END IF;
-    SELECT payment_id INTO shared FROM public.appointments
-    WHERE payment_id IS NOT NULL
-    GROUP BY payment_id
-    HAVING count(*) > 1
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'Several appointments have payment_id %: set it to NULL in all but one of them, '
-            'in every such group, and migrate again.', shared;
-    END IF;
-    CREATE UNIQUE INDEX appointments_payment_id_unique
-        ON public.appointments (payment_id) WHERE payment_id IS NOT NULL;
-END $$;
-
 CREATE TABLE IF NOT EXISTS public.packages (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     name text NOT NULL,

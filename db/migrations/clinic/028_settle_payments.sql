@@ -11,7 +11,7 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT left(u.email::text, 400) FROM public.users u WHERE u.id = p_user_id -- more than an address may have
+    SELECT u.email::text FROM public.users u WHERE u.id = p_user_id
 $$;
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
@@ -34,27 +34,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.send_mail IS
 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
-
--- What the trigger and the provider's notices look up must not be a walk through the table, which the site's
--- transaction would pay for: an index for each column that has none, whatever it is called.
-DO $$
-DECLARE
-    wanted record;
-BEGIN
-    FOR wanted IN
-        SELECT format('public.%I', named.relation)::regclass AS relation, named.attribute
-        FROM (VALUES ('payments', 'user_id'), ('payments', 'external_payment_id'), ('package_purchases', 'payment_id'))
-            AS named (relation, attribute)
-    LOOP
-        IF NOT EXISTS (
-            SELECT FROM pg_index i
-            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-            WHERE i.indrelid = wanted.relation AND i.indpred IS NULL AND a.attname = wanted.attribute
-        ) THEN
-            EXECUTE format('CREATE INDEX ON %s (%I)', wanted.relation, wanted.attribute);
-        END IF;
-    END LOOP;
-END $$;
 
 -- Which status may follow which. Any other change is flagged for a person and has no effect of ours.
 CREATE TABLE balansity.payment_transition (

@@ -13,7 +13,7 @@ DECLARE
     profile_name text;
     completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
 BEGIN
-    SELECT p.user_id, left(concat_ws(' ', p.first_name, p.last_name), 200) INTO owner_id, profile_name
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
     FROM public.profiles p
     WHERE p.id = NEW.profile_id;
 

@@ -4,6 +4,9 @@ DO $$
 BEGIN
     PERFORM balansity.notice_restore();
     PERFORM dramatiq.close('balansity');
+    IF to_regnamespace('cron') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        PERFORM dramatiq.close('cron');
+    END IF;
     PERFORM dramatiq.close(
         'public',
         p_functions => '{handle_checkup_completed, handle_new_appointment, handle_payment_status_change,
