@@ -716,13 +716,13 @@ $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
 
-CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+CREATE FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
-        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+        WHERE encode(sha256(convert_to(s.address, 'UTF8')), 'hex') = ANY (p_digests) AND balansity.speaks_of(
             s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
         )
         RETURNING 1
@@ -730,7 +730,8 @@ CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb
     SELECT count(*) FROM forgotten
 $$;
 
-COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
+COMMENT ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) IS 'Of the suppressed addresses with these SHA-256, deletes the person''s; returns how many. An address would stand in the
+statement, and so in the server''s log.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -2722,6 +2723,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
+CREATE FUNCTION dramatiq.hidden(p_place integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT current_setting('dramatiq.hidden_' || p_place)
+$$;
+
+COMMENT ON FUNCTION dramatiq.hidden(p_place integer) IS 'A value that was copied into dramatiq.hidden_value in this transaction. No statement has it, and COPY''s data is logged
+by no setting: so what an error or a time limit quotes is nobody''s address.';
+
+CREATE FUNCTION dramatiq.hide_value() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('dramatiq.hidden_' || NEW.place, NEW.value, true);
+    RETURN NEW;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
+
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3916,6 +3938,13 @@ CREATE TABLE dramatiq.group_member (
     message_id uuid NOT NULL
 );
 
+CREATE VIEW dramatiq.hidden_value WITH (security_invoker='true') AS
+ SELECT NULL::integer AS place,
+    NULL::text AS value
+  WHERE false;
+
+COMMENT ON VIEW dramatiq.hidden_value IS 'Has no rows: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+
 CREATE TABLE dramatiq.open_group (
     id text NOT NULL,
     missing integer NOT NULL,
@@ -4243,6 +4272,8 @@ CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (ex
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
+CREATE TRIGGER hide_value INSTEAD OF INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION public.handle_appointment_change();
 
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW WHEN (((new.status = 'completed'::text) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION public.handle_checkup_completed();
@@ -4384,7 +4415,7 @@ REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) F
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -4583,6 +4614,10 @@ REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUB
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.hidden(p_place integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
