@@ -18,7 +18,9 @@ class LogLevel(dramatiq.Middleware):
         log.obey(settings.current().log_level)
 
 
-broker = PostgresBroker(pool, listen=lambda: settings.current().broker_listen)
+broker = PostgresBroker(
+    pool, listen=lambda: settings.current().broker_listen, keys=lambda: settings.current().message_keys
+)
 broker.add_middleware(LogLevel())
 dramatiq.set_broker(broker)
 

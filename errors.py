@@ -8,6 +8,7 @@ BalansityError
 │   │   └── ProviderHeld   it is known to be away, and was not asked
 │   └── ProviderAway   and so will everything else that is asked of the provider
 ├── OutcomeUnknown     the request went out and no answer came: nobody knows whether it had its effect
+├── KeyMissing         it is encrypted with a key that this process has not
 ├── DeadLettered      what a caller waited for ended as a dead letter
 └── PermanentError     it never will: the message becomes a dead letter or a failed record at once
     └── InvalidMessage the payload has the wrong shape
@@ -55,6 +56,14 @@ class OutcomeUnknown(BalansityError):  # noqa: N818 - the point is that it may n
 
 class DeadLettered(BalansityError):  # noqa: N818 - says what became of it
     """A message became a dead letter."""
+
+
+class KeyMissing(BalansityError):  # noqa: N818 - as DeadLettered
+    """Something is encrypted with a key that is not among this process's; what the key is called."""
+
+    def __init__(self, key_name: str) -> None:
+        super().__init__(f"It is encrypted with the key {key_name}, which is not among this process's keys.")
+        self.key_name = key_name
 
 
 class PermanentError(BalansityError):

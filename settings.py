@@ -29,6 +29,8 @@ from errors import SettingsError
 from zones import Night, night, zone_named
 
 ROOT = Path(__file__).parent
+MESSAGE_KEY_BYTES = 32
+URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
 SHORTEST_PASSWORD = 12  # characters of WEB_PASSWORD
 FEWEST_DIFFERENT = 5  # of them
 
@@ -95,6 +97,17 @@ def webhook_key(value: str) -> str:
     return line
 
 
+def message_keys(value: str) -> tuple[bytes, ...]:
+    """Keys of 32 bytes in base64, of either alphabet; a key that stands twice counts once."""
+    try:
+        keys = [b64decode(key.strip().translate(URLSAFE), validate=True) for key in value.split(",")]
+    except ValueError:
+        keys = []
+    if {len(key) for key in keys} != {MESSAGE_KEY_BYTES}:
+        raise ValueError("must be keys of 32 bytes in base64, with commas between: `openssl rand -base64 32` makes one")
+    return tuple(dict.fromkeys(keys))
+
+
 def storage_url(value: str) -> str:
     scheme, found, _ = value.partition("://")
     if not found:
@@ -136,6 +149,7 @@ def folder(value: str | Path) -> Path:
 
 Ascii = Annotated[str, AfterValidator(ascii_text)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
+MessageKeys = Annotated[tuple[bytes, ...], PlainValidator(message_keys)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
 HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
@@ -217,6 +231,9 @@ class Settings(BaseModel, frozen=True):
     yookassa_api_url: WebAddress = setting("https://api.yookassa.ru/v3", "YooKassa, or a stand-in for tests")
     web_username: str = setting("", "login of the pages; empty: the pages stay closed")
     web_password: PagePassword = setting("", "password of that login, 12 characters or more", secret=True)
+    message_keys: MessageKeys = setting(
+        "", "encrypt what messages say, the first new ones; commas between; empty: it lies in plain", secret=True
+    )
     web_proxies: Annotated[int, Field(ge=0, le=9)] = setting(
         "0", "proxies before the web process, each of which adds an address to X-Forwarded-For"
     )

@@ -10,11 +10,12 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 import settings
+from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from db.database import transaction
 from domain.analytics import read_event
-from errors import InvalidMessage, PermanentError
+from errors import InvalidMessage, KeyMissing, PermanentError
 from log import EventLogger
 
 BATCH = 1000  # events that one message takes along from the broker, and as many from pgmq
@@ -30,6 +31,7 @@ class Waiting(Protocol):
     key: str
     sent_at: datetime
     payload: str
+    sealed: str | None  # the payload, where messages are encrypted
 
 
 @dramatiq.actor(
@@ -61,6 +63,7 @@ def _take_along(conn: Connection) -> list[str]:
         conn,
         ids=[row.message_id for row, _ in taken if row.message_id],
         msg_ids=[row.msg_id for row, _ in taken if row.msg_id],
+        drop=bool(broker.seal),
     )
     return [event for _, event in taken]
 
@@ -68,5 +71,6 @@ def _take_along(conn: Connection) -> list[str]:
 def _readable(rows: Iterable[Waiting]) -> Iterator[tuple[Waiting, str]]:
     """Each message with its event. One of a wrong shape is left to come by itself and end as a dead letter."""
     for row in rows:
-        with suppress(InvalidMessage, ValueError, RecursionError):
-            yield row, read_event(json.loads(row.payload), row.key, row.sent_at)
+        with suppress(InvalidMessage, KeyMissing, ValueError, RecursionError):
+            payload = json.loads(broker.seal.open(row.sealed))["kwargs"] if row.sealed else json.loads(row.payload)
+            yield row, read_event(payload, row.key, row.sent_at)

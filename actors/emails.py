@@ -22,6 +22,7 @@ MAX_RETRIES = 20  # with their backoff, over hours
     queue_name="emails",
     pgmq_queue="email_queue",
     required=["to", "subject", "template"],
+    readable=["key"],
     max_retries=MAX_RETRIES,
     min_backoff=2_000,
     max_backoff=1_800_000,

@@ -9,6 +9,7 @@ import dramatiq
 
 import settings
 from actors.runs import run_slot
+from broker import broker
 from db import queries
 from db.batches import Done, Page, hexadecimal, work_through
 from db.connection import Connection
@@ -24,7 +25,10 @@ ARCHIVED = timedelta(days=30)  # pgmq's kept copies
     queue_name="appointments", max_retries=5, min_backoff=60_000, time_limit=600_000, throws=(PermanentError,)
 )
 def purge_messages(slot: str) -> None:
-    """Delete finished messages, dead letters, pgmq's archive, results and events past their time, batch by batch."""
+    """Delete finished messages, dead letters, pgmq's archive, results and events past their time, batch by batch.
+
+    What is still plain, for SQL sent it and no worker has claimed it, is encrypted where MESSAGE_KEYS is set.
+    """
     run_slot("purge-messages", slot, purge)
 
 
@@ -42,7 +46,9 @@ def purge(now: datetime) -> str:
     done.add(_purge("group", queries.groups.stale, queries.groups.purge, before=now - DEAD))
     old, purged = queries.analytics.old, queries.analytics.purge
     done.add(_purge("event", old, purged, named=hexadecimal, before=now - kept))
-    return f"{done.counts['purged']} messages purged{done.note()}"
+    done.add(broker.vault.seal_all(transaction))
+    encrypted = f", {done.counts['encrypted']} encrypted" if done.counts["encrypted"] else ""
+    return f"{done.counts['purged']} messages purged{encrypted}{done.note()}"
 
 
 def _routed_queues() -> list[str]:

@@ -13,6 +13,7 @@ from rich.markup import escape
 import db.database
 import settings
 from address import shown
+from broker import broker
 from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
 from db.connection import Connection
@@ -22,6 +23,7 @@ from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
 from mail import restore
+from messaging.seal import is_key
 from zones import zone_or
 
 LATE = timedelta(minutes=10)
@@ -178,8 +180,28 @@ def _doorbells(conn: Connection) -> Finding:
     return Finding("good", "Workers that hear no doorbell: none")
 
 
+def _message_keys(conn: Connection) -> Finding:
+    names = broker.seal.key_names()
+    sealed = {row.key: row.messages for row in queries.messages.sealed_messages(conn)}
+    plain = sealed.pop(None, 0)
+    if lost := ", ".join(f"{key} ({count})" for key, count in sealed.items() if key not in names):
+        remedy = (
+            "Add these keys to MESSAGE_KEYS of every process; of a key that is gone for ever, "
+            "`balansity dead --give-up 'key NAME'` makes dead letters of what waits for it."
+        )
+        return Finding("bad", f"Messages are encrypted with keys that are not in MESSAGE_KEYS: {lost}", remedy)
+    if not names:
+        what = "MESSAGE_KEYS is not set: addresses and what mails say lie in plain in queues, archives and backups."
+        return Finding("note", what, "Set it, see docs/operations.md: `openssl rand -base64 32` makes a key.")
+    in_use = ", ".join(f"{key} ({count})" for key, count in sealed.items()) or "none yet"
+    what = f"Messages are encrypted with key {names[0]}; by key: {in_use}"
+    if plain:
+        return Finding("note", f"{what}; not yet encrypted: {plain}", "The hourly purge encrypts them.")
+    return Finding("good", what)
+
+
 def _versions(conn: Connection) -> Finding:
-    missing = list(queries.doctor.missing_abilities(conn))
+    missing = [each for each in queries.doctor.missing_abilities(conn) if not is_key(each.ability)]
     if not missing:
         return Finding("good", "Messages that no worker can run: none")
     listed = ", ".join(f"{each.ability} ({each.messages} since {moment(each.since)})" for each in missing)
@@ -226,7 +248,26 @@ def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetim
     return next_slot(schedule, zone_or(zone_name, settings.current().time_zone), planned_until + INSTANT) < now - LATE
 
 
+def _charge(conn: Connection) -> Finding:
+    if queries.takeover.in_charge(conn):
+        return Finding("good", "Ours is in charge of this database.")
+    return Finding(
+        "note",
+        "An old system is in charge of this database: our triggers, jobs and workers wait.",
+        "`balansity take-over --plan` shows what is left to do.",
+    )
+
+
+def _old_readers(conn: Connection) -> Finding:
+    if queues := queries.takeover.other_readers(conn):
+        remedy = "Switch off what reads there (an old worker, an Edge Function): each message goes to one of the two."
+        return Finding("note", f"Somebody beside our workers reads from: {queues}", remedy)
+    return Finding("good", "Readers of our pgmq queues beside our workers: none")
+
+
 def _old_jobs(conn: Connection) -> Finding:
+    if not queries.takeover.in_charge(conn):
+        return Finding("good", "Old pg_cron jobs do their work until ours takes over.")
     if queries.doctor.may_read_cron(conn) and (old := queries.doctor.old_cron_jobs(conn)):
         remedy = "As that role, or as a superuser: SELECT cron.unschedule(jobid), with each number above."
         return Finding("bad", f"Old pg_cron jobs run beside ours: {old}", remedy)
@@ -303,9 +344,12 @@ LOOKS = (
     _processes,
     _held,
     _doorbells,
+    _message_keys,
     _versions,
     _schedule,
     _clock,
+    _charge,
+    _old_readers,
     _old_jobs,
     _time_zone,
     _events,

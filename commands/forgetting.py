@@ -5,10 +5,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from broker import broker
 from db import queries
-from db.batches import Batches, Done, Page, Work, hexadecimal, pages, work_through
+from db.batches import Batches, Done, Page, Skipped, Work, hexadecimal, pages, work_through
 from db.connection import Connection
 from db.database import transaction
+from errors import BalansityError
 from gateways import report_storage
 from gateways.mail import outbox
 
@@ -97,11 +99,18 @@ class Forgetting:
             since = before
 
     def _messages(self, conn: Connection, keys: list[str]) -> dict[str, int]:
+        self._note_locked(broker.vault.lay_out(conn, keys))
         found = queries.messages.forget(
             conn, keys=keys, speaks_of=SPEAKS_OF, subject=self.signs, kept_actors=KEPT_ACTORS
         )
         self.kept |= {("the broker", key) for key in found.kept}
         return {"messages of the broker": found.removed}
+
+    def _note_locked(self, messages: list[tuple[str, BalansityError]]) -> None:
+        """Name the messages of which nobody here can say whether they speak of the person."""
+        named = {each.name for each in self.done.skipped}
+        locked = [Skipped(f"message {message_id}", error) for message_id, error in messages]
+        self.done.skipped += [each for each in locked if each.name not in named]
 
     def _events(self, conn: Connection, keys: list[bytes]) -> dict[str, int]:
         return {"links in analytics events": queries.people.forget_events(conn, keys=keys, person=self.signs)}

@@ -3,12 +3,14 @@
 import json
 import sys
 from functools import partial
+from getpass import getuser
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import click
 from rich.text import Text
 
+from broker import broker
 from commands.output import json_option, moment, progress, say, show_json, show_skipped, show_table
 from db import overview, queries
 from db.batches import Batches, Done, work_through
@@ -55,11 +57,16 @@ def status(*, as_json: bool) -> None:
 @click.option("--actor", help="Only those of this actor.")
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
 @click.option(
-    "--give-up", metavar="ACTOR", help="First make dead letters of what waits for an actor that no worker has."
+    "--give-up",
+    metavar="ACTOR",
+    help="First make dead letters of what waits for an actor, or a key, that no worker has.",
 )
 @json_option
 def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str | None, as_json: bool) -> None:
-    """List dead letters with their reasons; with MESSAGE_ID, show one whole."""
+    """List dead letters with their reasons; with MESSAGE_ID, show one whole.
+
+    Of an encrypted one the names of its arguments and the kind of its error are shown: `balansity reveal` tells more.
+    """
     while give_up and _give_up(give_up):
         pass
     with transaction() as conn:
@@ -96,6 +103,18 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
     show_skipped(done.skipped)
     say(f"{done.counts['redriven']} sent back to work.")
     sys.exit(bool(done.skipped))
+
+
+@click.command()
+@click.argument("message_id")
+@click.option("--reason", required=True, help="Why you must see it; it is kept with your name.")
+def reveal(*, message_id: str, reason: str) -> None:
+    """Show what the message MESSAGE_ID says, decrypted; who was shown it, when and why stays in dramatiq.revelation."""
+    if not reason.strip():
+        raise click.UsageError("Give a reason.")
+    with transaction() as conn:
+        said = broker.vault.reveal(conn, _uuid(message_id), who=getuser(), reason=reason.strip())
+    show_json(said)
 
 
 def _redriven(message_ids: list[str]) -> Done:

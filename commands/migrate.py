@@ -10,7 +10,7 @@ import db.database
 import scheduler
 import settings
 from commands.output import say
-from db import embedded
+from db import embedded, queries
 from db.migrate import migrate as apply_migrations
 from db.patience import PATIENCE_SECONDS
 from errors import BalansityError
@@ -37,6 +37,9 @@ def migrate(*, patience: float) -> None:
     names = apply_migrations(url, start_options=db.database.start_options(), patience_seconds=patience)
     actors.publish(url, scheduler.publish)
     say("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
+    with db.database.transaction() as conn:
+        if not queries.takeover.in_charge(conn):
+            say("An old system is in charge here: ours only waits. `balansity take-over --plan` says what is left.")
 
 
 @click.command()

@@ -46,7 +46,7 @@ class Patience:
             if time.monotonic() - began + pause > self.seconds:
                 raise DatabaseError(
                     f"{name} waited {self.seconds:.0f} s in vain for {watch.seen()}. "
-                    "Nothing of it is done: let that end, or end it, and migrate again."
+                    "Nothing of it is done: let that end, or end it, and do this again."
                 ) from refused
             events.info("migration_waits", step=name, waits_for=watch.seen(), pause_seconds=pause)
             time.sleep(pause)

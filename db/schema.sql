@@ -143,6 +143,18 @@ $$;
 
 COMMENT ON FUNCTION balansity.appointment_of(p_payment public.payments) IS 'The consultation that a payment pays for: the linked one, else the one its metadata names.';
 
+CREATE FUNCTION balansity.as_time(p_text text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN CASE WHEN p_text ~ '[0-9]([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$' THEN p_text::timestamptz END;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END $_$;
+
+COMMENT ON FUNCTION balansity.as_time(p_text text) IS 'A time with its zone; null for what is none, or says no zone.';
+
 CREATE FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -286,6 +298,22 @@ long to wait for news of one whose answer never came, NULL if a person decides; 
 Gives the delivery''s state after that; with `sending`, the number of the attempt that the caller now owns; else how
 long to wait before asking again, NULL if there is nothing left to do. The edition counts a person''s resends.';
 
+CREATE FUNCTION balansity.begin_in_charge() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF balansity.in_charge() OR NOT EXISTS (
+        SELECT FROM balansity.take_over_steps() s WHERE s.kind IN ('job', 'function', 'view') AND s.name <> ''
+    ) THEN
+        PERFORM balansity.take_over();
+    ELSE
+        PERFORM balansity.hold_routes();
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.begin_in_charge() IS 'At the end of a migration: ours takes over where no old system lives, or mends what it has; else it waits for a person.';
+
 CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -425,6 +453,18 @@ $$;
 
 COMMENT ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) IS 'Notes that mails which a restore holds had been sent before it: of these, or where p_ids is NULL of all, p_limit at most.';
 
+CREATE FUNCTION balansity.close_site_functions() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.close(
+        'public',
+        p_functions => ARRAY(SELECT handler FROM balansity.site_event),
+        p_service => ARRAY(SELECT DISTINCT f.name FROM balansity.site_function f));
+$$;
+
+COMMENT ON FUNCTION balansity.close_site_functions() IS 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
+
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -481,6 +521,18 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) IS 'Confirms consultations that were linked to one of these payments only after it had completed: its trigger came too early.';
+
+CREATE FUNCTION balansity.cron_is_hidden() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN NOT (has_schema_privilege('cron', 'USAGE') AND has_table_privilege('cron.job', 'SELECT')
+                          AND has_table_privilege('cron.job_run_details', 'SELECT')) THEN 'all'
+                WHEN row_security_active('cron.job') THEN 'others' END
+    FROM pg_extension WHERE extname = 'pg_cron';
+$$;
+
+COMMENT ON FUNCTION balansity.cron_is_hidden() IS 'Which jobs of pg_cron this role cannot see: all, or those of others; null where it sees them all, or there is none.';
 
 CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TABLE(id uuid, is_named boolean)
     LANGUAGE sql STABLE
@@ -825,6 +877,217 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION balansity.hand_back() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    step record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
+    IF balansity.in_charge() THEN
+        IF NOT EXISTS (SELECT FROM balansity.replaced) THEN
+            RAISE EXCEPTION 'There is no old system to hand back to: nothing was replaced here.';
+        END IF;
+        FOR step IN SELECT * FROM balansity.hand_back_steps() LOOP
+            EXECUTE step.statement;
+        END LOOP;
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.hand_back() IS 'Puts the old system in charge again, in the caller''s transaction: its functions, views and jobs as they were.';
+
+CREATE FUNCTION balansity.hand_back_appointments() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    returned bigint;
+BEGIN
+    UPDATE public.appointments a SET status = 'scheduled', updated_at = balansity.now()
+    WHERE a.id IN (
+        SELECT id FROM public.appointments
+        WHERE status = 'confirmed' AND scheduled_at > balansity.now()
+        LIMIT 500 FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS returned = ROW_COUNT;
+    RETURN returned;
+END $$;
+
+COMMENT ON FUNCTION balansity.hand_back_appointments() IS 'Gives back a batch of paid consultations to come, which the old system knows as scheduled; again, until there are none.';
+
+CREATE FUNCTION balansity.hand_back_steps() RETURNS TABLE(what text, statement text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY VALUES
+    ('our triggers and jobs end',
+     replace(pg_get_functiondef('balansity.in_charge()'::regprocedure), 'SELECT true', 'SELECT false')),
+    ('our workers leave pgmq alone', 'SELECT balansity.hold_routes()');
+
+    RETURN QUERY
+    SELECT format('%s goes', o.oid::regprocedure), format('DROP FUNCTION %s', o.oid::regprocedure)
+    FROM balansity.site_function f
+    JOIN pg_proc o ON o.pronamespace = 'public'::regnamespace AND balansity.is_twin(f.oid, o.oid)
+    WHERE NOT EXISTS (SELECT FROM balansity.replaced r
+                      WHERE r.kind = 'function' AND r.in_place AND to_regprocedure(r.name) = o.oid);
+
+    RETURN QUERY
+    SELECT format('%s %s comes back', r.kind, r.name), concat_ws('; ',
+        CASE r.kind WHEN 'view' THEN format('DROP VIEW IF EXISTS %s', r.name) END,
+        rtrim(r.definition, E'; \n'),
+        CASE WHEN r.kind <> 'job' AND NOT r.in_place THEN
+            format('REVOKE ALL ON %1$s %2$s FROM PUBLIC; ALTER %3$s %2$s OWNER TO %4$I', o.grants, r.name, o.alters, r.owner)
+        END,
+        (SELECT string_agg(format('GRANT %s ON %s %s TO %I', o.use, o.grants, r.name, grantee), '; ')
+         FROM unnest(r.grantees) AS grantee WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = grantee)))
+    FROM balansity.replaced r
+    LEFT JOIN (VALUES ('function', 'ROUTINE', 'ROUTINE', 'EXECUTE'), ('view', 'TABLE', 'VIEW', 'SELECT'))
+        AS o (kind, grants, alters, use) USING (kind)
+    ORDER BY r.id;
+
+    RETURN QUERY VALUES
+    ('what was kept is given back', 'DELETE FROM balansity.replaced'),
+    ('visitors stay out', 'SELECT balansity.close_site_functions()');
+END $_$;
+
+COMMENT ON FUNCTION balansity.hand_back_steps() IS 'What it takes to put the old system in charge again, in order.';
+
+CREATE FUNCTION balansity.handle_appointment_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    was_booked boolean := OLD.status IN ('pending', 'scheduled', 'confirmed');
+    cancelled boolean := NEW.status = 'cancelled';
+    moved boolean := NEW.status IN ('pending', 'scheduled', 'confirmed')
+        AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at;
+    change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
+BEGIN
+    IF NOT balansity.in_charge() OR (was_booked AND (cancelled OR moved)) IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
+    IF NEW.scheduled_at <= balansity.now() THEN
+        RETURN NULL;  -- what has begun or is over is history: a change of it is no news
+    END IF;
+    PERFORM balansity.send_mail(
+        NEW.user_id,
+        -- The transaction's time tells a second move to the same hour from a replay of the first.
+        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(balansity.now())),
+        'appointment_' || change,
+        CASE WHEN cancelled THEN 'Консультация отменена' ELSE 'Консультация перенесена' END,
+        jsonb_build_object(
+            'appointment_id', NEW.id,
+            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
+            'previous_scheduled_at', balansity.iso_utc(OLD.scheduled_at),
+            'status', NEW.status
+        )
+    );
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.handle_appointment_change() IS 'Consultation moved or cancelled → mail, each move its own: the calendar of the family follows.';
+
+CREATE FUNCTION balansity.handle_checkup_completed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    owner_id uuid;
+    profile_name text;
+    completed_at text;
+BEGIN
+    IF NOT balansity.in_charge() OR NEW.status IS DISTINCT FROM 'completed' OR OLD.status = 'completed' THEN
+        RETURN NULL;
+    END IF;
+    completed_at := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
+    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
+    FROM public.profiles p
+    WHERE p.id = NEW.profile_id;
+
+    PERFORM pgmq.send('report_generation_queue', jsonb_build_object(
+        'assessment_id', NEW.id,
+        'user_id', owner_id,
+        'report_type', 'pdf',
+        'created_at', balansity.iso_utc(balansity.now())
+    ));
+    PERFORM balansity.send_mail(
+        owner_id, 'checkup:' || NEW.id || ':completed', 'checkup_completed', 'Ваш чекап завершен',
+        jsonb_build_object('assessment_id', NEW.id, 'profile_name', profile_name, 'completed_at', completed_at)
+    );
+    PERFORM pgmq.send('analytics_queue', jsonb_build_object(
+        'type', 'assessment_completed',
+        'assessment_id', NEW.id,
+        'assessment_type', NEW.assessment_type,
+        'user_id', owner_id,
+        'completed_at', completed_at,
+        'created_at', balansity.iso_utc(balansity.now()),
+        'key', 'checkup:' || NEW.id || ':completed'
+    ));
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.handle_checkup_completed() IS 'Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all the same,
+and its mail, having no address, ends in the ledger.';
+
+CREATE FUNCTION balansity.handle_new_appointment() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT balansity.in_charge() OR NEW.status IS NULL OR NEW.status NOT IN ('pending', 'scheduled', 'confirmed') THEN
+        RETURN NULL;
+    END IF;
+    PERFORM balansity.send_mail(
+        NEW.user_id, 'appointment:' || NEW.id || ':booked', 'appointment_confirmation',
+        'Подтверждение записи на консультацию',
+        jsonb_build_object(
+            'appointment_id', NEW.id,
+            'appointment_type',
+            (SELECT t.name FROM public.appointment_types t WHERE t.id = NEW.appointment_type_id),
+            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
+            'status', NEW.status
+        )
+    );
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.handle_new_appointment() IS 'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
+
+CREATE FUNCTION balansity.handle_payment_status_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    was_open boolean := OLD.status IN ('pending', 'processing');
+    is_open boolean := NEW.status IN ('pending', 'processing');
+BEGIN
+    IF NOT balansity.in_charge() OR OLD.status IS NOT DISTINCT FROM NEW.status THEN
+        RETURN NULL;
+    END IF;
+    IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
+        INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
+        VALUES (NEW.id, 0, balansity.now() + interval '5 minutes', balansity.now())
+        ON CONFLICT (payment_id) DO UPDATE SET checks = 0, next_at = excluded.next_at, since = excluded.since;
+    ELSIF NOT is_open THEN -- decided
+        DELETE FROM balansity.payment_flag
+        WHERE payment_id = NEW.id AND reason IN ('open for 3 days', 'refund pending for 3 days');
+    END IF;
+    IF EXISTS (
+        SELECT FROM balansity.payment_transition
+        WHERE (old_status, new_status) = (OLD.status, NEW.status)
+    ) THEN
+        PERFORM balansity.settle_payment(NEW.id, balansity.now());
+    ELSE
+        PERFORM balansity.flag_payment(
+            NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), balansity.now(), p_halts => true
+        );
+    END IF;
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.handle_payment_status_change() IS 'Payment status changed → what that status requires, each once; a change that may not be is flagged for a person.';
+
 CREATE FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -883,6 +1146,41 @@ END $$;
 
 COMMENT ON FUNCTION balansity.heard_again(p_provider text, p_worker text) IS 'A provider reports on its mails again, or is no longer expected to: what was held goes. Whether that was news.';
 
+CREATE FUNCTION balansity.hears_all(p_trigger oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    source regclass;
+    narrows text;
+    hears boolean;
+BEGIN
+    SELECT tgrelid, substring(pg_get_triggerdef(oid) FROM 'FOR EACH ROW WHEN \((.*)\) EXECUTE (?:FUNCTION|PROCEDURE) ')
+    INTO source, narrows FROM pg_trigger WHERE oid = p_trigger;
+    IF narrows IS NULL THEN
+        RETURN true;
+    END IF;
+    -- The condition is asked about rows that hold nothing but a status: what looks at more is not ours to judge.
+    EXECUTE format(
+        'WITH status (value) AS (
+             SELECT unnest(ARRAY[''pending'', ''processing'', ''scheduled'', ''confirmed'', ''in_progress'', ''completed'',
+                                 ''failed'', ''cancelled'', ''refunded'', ''abandoned'', NULL]))
+         SELECT bool_and(coalesce((%1$s), false))
+         FROM status AS before, status AS after,
+              LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', before.value)) AS old,
+              LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', after.value)) AS new
+         WHERE after.value IS DISTINCT FROM before.value AND (%3$L <> ''assessments'' OR after.value = ''completed'')
+           AND (%4$s OR before.value IS NOT NULL AND after.value IS NOT NULL)',
+        narrows, source, (SELECT relname FROM pg_class WHERE oid = source),
+        NOT (SELECT attnotnull FROM pg_attribute WHERE attrelid = source AND attname = 'status'))
+    INTO hears;
+    RETURN hears;
+EXCEPTION WHEN OTHERS THEN -- an expression of somebody else's, which may do anything
+    RETURN false;
+END $_$;
+
+COMMENT ON FUNCTION balansity.hears_all(p_trigger oid) IS 'Whether a trigger''s WHEN lets through every change of a status that ours acts upon.';
+
 CREATE TABLE balansity.delivery (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     key text NOT NULL,
@@ -934,6 +1232,15 @@ $$;
 
 COMMENT ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) IS 'Nobody sends for so long: the provider said so.';
 
+CREATE FUNCTION balansity.hold_routes() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.hold_routes('{email_queue, report_generation_queue, payment_processing_queue, analytics_queue}');
+$$;
+
+COMMENT ON FUNCTION balansity.hold_routes() IS 'The old system''s queues stay its own.';
+
 CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -955,6 +1262,22 @@ CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
 $$;
 
 COMMENT ON FUNCTION balansity.ids_of(p_user_id uuid) IS 'Their ids, in text: of the person, of their rows, and of rows that the site has removed and our reports and ledger name.';
+
+CREATE FUNCTION balansity.in_charge() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$SELECT true$$;
+
+COMMENT ON FUNCTION balansity.in_charge() IS 'Whether the old system has handed over: before, our triggers, jobs and bridge do nothing.';
+
+CREATE FUNCTION balansity.in_public(p_function oid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT regexp_replace(pg_get_functiondef(p_function), '^(CREATE OR REPLACE FUNCTION )balansity\.(site_)?', '\1public.');
+$$;
+
+COMMENT ON FUNCTION balansity.in_public(p_function oid) IS 'The statement that makes the twin of a function of ours in public.';
 
 CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1022,6 +1345,19 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) IS 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
 
+CREATE FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT o.proname = 'site_' || t.proname AND o.prokind = t.prokind AND t.proowner = to_regrole(current_user)
+       AND pg_get_function_arguments(o.oid) = pg_get_function_arguments(t.oid)
+       AND pg_get_function_result(o.oid) = pg_get_function_result(t.oid)
+    FROM pg_proc o, pg_proc t
+    WHERE o.oid = p_ours AND t.oid = p_theirs;
+$$;
+
+COMMENT ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) IS 'Whether a function in public can become ours where it stands: the same call, the same result, this role''s own.';
+
 CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1069,6 +1405,37 @@ CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
 
 COMMENT ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) IS 'ISO 8601 in UTC, exact to the microsecond, whatever the session''s time zone.
 (A body after RETURN is bound when the function is made: no search_path can mislead it, and it can be inlined.)';
+
+CREATE FUNCTION balansity.keep(p_kind text, p_name text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO balansity.replaced (kind, name, definition, in_place, owner, grantees)
+    SELECT 'function', p_name, pg_get_functiondef(p.oid),
+           p.prorettype = 'trigger'::regtype
+               OR EXISTS (SELECT FROM balansity.site_function f WHERE balansity.is_twin(f.oid, p.oid)),
+           pg_get_userbyid(p.proowner), ARRAY(
+               SELECT r.rolname FROM aclexplode(p.proacl) a JOIN pg_roles r ON r.oid = a.grantee
+               WHERE a.grantee <> p.proowner AND r.rolname NOT IN ('anon', 'authenticated'))
+    FROM pg_proc p WHERE p.oid = CASE p_kind WHEN 'function' THEN to_regprocedure(nullif(p_name, '')) END
+    UNION ALL
+    SELECT 'view', p_name, format('CREATE VIEW %s AS %s', p_name, pg_get_viewdef(c.oid)), false, pg_get_userbyid(c.relowner), ARRAY(
+               SELECT r.rolname FROM aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+               WHERE a.grantee <> c.relowner AND a.privilege_type = 'SELECT' AND r.rolname NOT IN ('anon', 'authenticated'))
+    FROM pg_class c WHERE c.oid = CASE p_kind WHEN 'view' THEN to_regclass(p_name) END
+    UNION ALL
+    SELECT 'job', p_name, CASE
+               WHEN j.owner <> current_user THEN format('SELECT cron.schedule_in_database(%L, %L, %L, %L, %L, %L)',
+                   j.name, j.schedule, j.command, current_database(), j.owner, j.active)
+               WHEN j.active THEN format('SELECT cron.schedule(%L, %L, %L)', j.name, j.schedule, j.command)
+               ELSE format('SELECT cron.alter_job(cron.schedule(%L, %L, %L), active := false)',
+                   j.name, j.schedule, j.command) END,
+           false, j.owner::name, '{}'
+    FROM balansity.old_jobs() j WHERE p_kind = 'job' AND j.id::text = p_name
+    ON CONFLICT DO NOTHING;
+$$;
+
+COMMENT ON FUNCTION balansity.keep(p_kind text, p_name text) IS 'Keeps what is about to be replaced; what was kept first stays.';
 
 CREATE FUNCTION balansity.latest_restore() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -1215,6 +1582,17 @@ $$;
 
 COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
 
+CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.never_begun(ARRAY(
+        SELECT d.message_id FROM balansity.delivery d
+        WHERE d.state IN ('planned', 'sending', 'unknown', 'failed') AND d.attempts > 0), p_limit)
+$$;
+
+COMMENT ON FUNCTION balansity.never_begun_messages(p_limit integer) IS 'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
+
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1228,6 +1606,21 @@ $$;
 
 COMMENT ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) IS 'From now on, every mail is held that was due by now and has not left as far as this data knows: a delivery when its
 message comes, a reminder that is due but has no message yet by its key.';
+
+CREATE FUNCTION balansity.note_told_reminders() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH noted AS (
+        INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
+        SELECT DISTINCT appointment_id, kind, scheduled_at, balansity.now() FROM balansity.told_reminders()
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) FROM noted;
+$$;
+
+COMMENT ON FUNCTION balansity.note_told_reminders() IS 'Notes who has been told, so that ours does not tell them again; returns how many reminders are new.';
 
 CREATE FUNCTION balansity.notice_restore() RETURNS boolean
     LANGUAGE plpgsql
@@ -1292,6 +1685,51 @@ $$;
 COMMENT ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) IS 'The time, NULL for one that no row of a clinic can mean: PostgreSQL''s reach to the year 294276 and to infinity, no
 calendar of a reader''s, nor Python''s, does. domain/payload.py has its twin.';
 
+CREATE FUNCTION balansity.old_handlers() RETURNS TABLE(oid oid, handler text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.oid, e.handler
+    FROM balansity.site_event e
+    JOIN pg_proc p ON p.oid = to_regprocedure(format('public.%I()', e.handler)) AND p.prorettype = 'trigger'::regtype
+    UNION
+    SELECT t.tgfoid, NULL -- of another name, but called by a trigger of the old system's name and by no other
+    FROM pg_trigger t
+    JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace <> 'balansity'::regnamespace
+    WHERE p.oid NOT IN (SELECT f.oid FROM balansity.site_event e
+                        CROSS JOIN to_regprocedure(format('public.%I()', e.handler)) AS f (oid) WHERE f.oid IS NOT NULL)
+    GROUP BY t.tgfoid
+    HAVING bool_and(EXISTS (
+        SELECT FROM balansity.site_event e
+        WHERE t.tgrelid = to_regclass(format('public.%I', e.table_name)) AND t.tgname = e.trigger_name));
+$$;
+
+COMMENT ON FUNCTION balansity.old_handlers() IS 'Functions of the old system''s triggers; with the handler of ours whose name they have.';
+
+CREATE FUNCTION balansity.old_jobs() RETURNS TABLE(id bigint, name text, schedule text, command text, owner text, active boolean, running boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF balansity.cron_is_hidden() IS DISTINCT FROM 'all' AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        RETURN QUERY EXECUTE
+            'SELECT j.jobid, j.jobname::text, j.schedule, j.command, j.username::text, j.active, EXISTS (
+                 SELECT FROM cron.job_run_details r
+                 WHERE r.jobid = j.jobid AND r.status IN (''starting'', ''connecting'', ''sending'', ''running'')
+                   AND coalesce(r.start_time, now()) > now() - interval ''1 hour'')
+             FROM cron.job j
+             WHERE j.database = current_database()
+               -- one that is switched off stays so, where it could not be made again switched off
+               AND (j.active OR has_function_privilege(
+                   ''cron.alter_job(bigint, text, text, text, text, boolean)'', ''EXECUTE''))
+               AND (j.jobname IN (''update-appointment-statuses'', ''cleanup-old-assessments'', ''send-appointment-reminders'')
+                    OR j.command ~ ''\m(update_appointment_statuses|cleanup_old_assessments|send_appointment_reminders)\M'')
+             ORDER BY j.jobid';
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.old_jobs() IS 'The old system''s jobs in pg_cron that this role can see.';
+
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1302,6 +1740,17 @@ CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS tim
 $$;
 
 COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: after its duration and 15 minutes of grace.';
+
+CREATE FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('%s belongs to role %s: take over as that role, or run "ALTER … OWNER TO %s"',
+                  p_what, p_owner::regrole, current_user)
+    WHERE NOT pg_has_role(p_owner, 'USAGE');
+$$;
+
+COMMENT ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) IS 'Why this role cannot replace what belongs to another; null where it can.';
 
 CREATE FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1735,6 +2184,22 @@ $$;
 
 COMMENT ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) IS 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
 
+CREATE FUNCTION balansity.serves(p_handler text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) = 1 AND bool_and(
+        t.tgrelid = to_regclass(format('public.%I', e.table_name)) AND t.tgenabled IN ('O', 'A')
+        AND t.tgtype::integer = 1 + CASE e.event WHEN 'INSERT' THEN 4 ELSE 16 END -- after, each row, this event alone
+        AND t.tgattr = '' AND p.proowner = to_regrole(current_user) AND balansity.hears_all(t.oid))
+    FROM balansity.site_event e
+    JOIN pg_proc p ON p.oid = to_regprocedure(format('public.%I()', e.handler))
+    JOIN pg_trigger t ON t.tgfoid = p.oid
+    WHERE e.handler = p_handler;
+$$;
+
+COMMENT ON FUNCTION balansity.serves(p_handler text) IS 'Whether the site''s trigger may stay, because whatever ours has to hear of makes it call public.<handler> once.';
+
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1785,6 +2250,69 @@ $$;
 
 COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
 
+CREATE FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$ SELECT dramatiq.archive_pgmq($1, $2); $_$;
+
+CREATE FUNCTION balansity.site_pgmq_metrics(queue_name text) RETURNS TABLE(queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    PERFORM dramatiq.check_pgmq_queue($1);
+    RETURN QUERY
+    SELECT $1, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    FROM pgmq.metrics($1) AS m, dramatiq.count_bridged($1) AS b;
+END $_$;
+
+COMMENT ON FUNCTION balansity.site_pgmq_metrics(queue_name text) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
+
+CREATE FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$ SELECT dramatiq.nack_pgmq($1, $2); $_$;
+
+CREATE FUNCTION balansity.site_pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$ SELECT dramatiq.read_pgmq($1, $2); $_$;
+
+CREATE FUNCTION balansity.site_queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}'::jsonb, p_priority integer DEFAULT 0) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', p_to, 'subject', p_subject, 'template', p_template, 'variables', coalesce(p_variables, '{}'),
+        'priority', coalesce(p_priority, 0), 'created_at', now()));
+$$;
+
+CREATE FUNCTION balansity.site_queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF p_action IS NULL OR p_action NOT IN ('verify', 'refund', 'update_status') THEN
+        RAISE EXCEPTION 'No payment action is called %.', coalesce(quote_literal(p_action), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: verify, refund, update_status.';
+    END IF;
+    RETURN pgmq.send('payment_processing_queue', jsonb_build_object(
+        'payment_id', p_payment_id, 'action', p_action, 'created_at', now()));
+END $$;
+
+CREATE FUNCTION balansity.site_queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf'::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF p_report_type IS NULL OR p_report_type NOT IN ('pdf', 'csv', 'json') THEN
+        RAISE EXCEPTION 'No report type is called %.', coalesce(quote_literal(p_report_type), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: pdf, csv, json.';
+    END IF;
+    RETURN pgmq.send('report_generation_queue', jsonb_build_object(
+        'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
+END $$;
+
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1813,6 +2341,116 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.system_identifier() IS 'What initdb called this server: its standbys and physical copies share it. NULL where this role may not ask.';
+
+CREATE FUNCTION balansity.take_over() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    obstacles text;
+    running text;
+    step record;
+    steps bigint := 0;
+    user_of_it text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
+    SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
+    IF obstacles IS NOT NULL THEN
+        RAISE EXCEPTION 'Nothing was changed: %.', obstacles;
+    END IF;
+    SELECT string_agg(j.name, ', ') INTO running FROM balansity.old_jobs() j WHERE j.running;
+    IF running IS NOT NULL THEN -- what it sends meanwhile would be no evidence yet
+        RAISE EXCEPTION 'Nothing was changed: an old job runs at this moment (%). Do this again when it has ended.', running;
+    END IF;
+    FOR step IN SELECT * FROM balansity.take_over_steps() LOOP
+        PERFORM balansity.keep(step.kind, step.name);
+        EXECUTE step.statement;
+        steps := steps + 1;
+    END LOOP;
+    PERFORM balansity.close_site_functions();
+    RETURN steps;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
+    RAISE EXCEPTION '% must make way for ours, but %: drop what depends on it and do this again.', step.name, user_of_it;
+END $$;
+
+COMMENT ON FUNCTION balansity.take_over() IS 'Puts ours in charge, in the caller''s transaction, without a lock on any table of the site''s; returns how many steps that
+took. Again, it mends what has come back since.';
+
+CREATE FUNCTION balansity.take_over_steps() RETURNS TABLE(kind text, name text, what text, statement text, obstacle text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    idle constant text := 'BEGIN IF TG_OP = ''DELETE'' THEN RETURN OLD; END IF; RETURN NEW; END';
+    queues constant text[] := '{email_queue, report_generation_queue, payment_processing_queue, analytics_queue}';
+BEGIN
+    RETURN QUERY
+    SELECT 'job', j.id::text, format('ends the pg_cron job %s (%s, of role %s)', j.name, j.schedule, j.owner),
+           format('SELECT cron.unschedule(%s::bigint)', j.id),
+           CASE WHEN j.owner <> current_user AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+               format('pg_cron job %s (%s) belongs to role %s: as that role, or as a superuser, run '
+                      '"SELECT cron.unschedule(%s)"', j.name, j.id, j.owner, j.id) END
+    FROM balansity.old_jobs() AS j;
+
+    RETURN QUERY
+    SELECT 'function', h.oid::regprocedure::text,
+           CASE WHEN d.takes THEN 'becomes ours' ELSE 'does nothing any more: a trigger of ours stands beside' END,
+           d.definition, balansity.owner_obstacle(p.proowner, h.oid::regprocedure::text)
+    FROM balansity.old_handlers() AS h
+    JOIN pg_proc p ON p.oid = h.oid
+    CROSS JOIN LATERAL (
+        SELECT h.handler IS NOT NULL AND balansity.serves(h.handler) AND NOT EXISTS (
+            SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('balansity.%I()', h.handler)))
+    ) AS s (takes)
+    CROSS JOIN LATERAL (
+        SELECT s.takes, CASE WHEN s.takes
+            THEN balansity.in_public(to_regprocedure(format('balansity.%I()', h.handler)))
+            ELSE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', h.oid::regprocedure, idle)
+        END
+    ) AS d (takes, definition)
+    WHERE p.prosrc <> CASE WHEN d.takes
+        THEN (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('balansity.%I()', h.handler))) ELSE idle END;
+
+    RETURN QUERY
+    SELECT 'function', o.oid::regprocedure::text, 'makes way for ours', format('DROP ROUTINE %s', o.oid::regprocedure),
+           balansity.owner_obstacle(o.proowner, o.oid::regprocedure::text)
+    FROM pg_proc o
+    WHERE o.pronamespace = 'public'::regnamespace AND o.proname IN (SELECT f.name FROM balansity.site_function f)
+      AND NOT EXISTS (SELECT FROM balansity.site_function f WHERE balansity.is_twin(f.oid, o.oid));
+
+    RETURN QUERY
+    SELECT 'function', coalesce(o.oid::regprocedure::text, ''),
+           CASE WHEN o.oid IS NULL THEN format('creates public.%s', f.name) ELSE 'becomes ours' END,
+           format('%s; COMMENT ON FUNCTION public.%I IS %L', balansity.in_public(f.oid), f.name,
+                  obj_description(f.oid, 'pg_proc')),
+           NULL
+    FROM balansity.site_function f
+    LEFT JOIN pg_proc o ON o.pronamespace = 'public'::regnamespace AND o.proname = f.name
+                       AND balansity.is_twin(f.oid, o.oid)
+    WHERE o.oid IS NULL OR pg_get_functiondef(o.oid) <> balansity.in_public(f.oid);
+
+    RETURN QUERY
+    SELECT 'view', format('pgmq.%s', queue), 'makes way for ours',
+           format('DROP VIEW pgmq.%I; SELECT dramatiq.furnish_queue(%L)', queue, queue),
+           balansity.owner_obstacle(c.relowner, 'pgmq.' || queue)
+    FROM unnest(queues) AS queue
+    JOIN pg_class c ON c.oid = to_regclass(format('pgmq.%I', queue)) AND c.relkind = 'v'
+    WHERE pg_get_viewdef(c.oid) NOT LIKE '%pgmq_msg_id%';
+
+    IF NOT balansity.in_charge() THEN
+        RETURN QUERY VALUES
+        ('evidence', '', 'notes who has been reminded', 'SELECT balansity.note_told_reminders()', NULL),
+        ('jobs', '', 'our jobs begin with their next slots',
+         'UPDATE balansity.job SET planned_until = balansity.now()', NULL),
+        ('routes', '', 'our workers take what waits in pgmq', 'SELECT dramatiq.release_routes()', NULL),
+        ('switch', '', 'our triggers begin',
+         replace(pg_get_functiondef('balansity.in_charge()'::regprocedure), 'SELECT false', 'SELECT true'), NULL);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.take_over_steps() IS 'What it takes to put ours in charge of this database, in order; nothing where it is so. With an obstacle, for a person to
+clear away, nothing is done at all.';
 
 CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) RETURNS interval
     LANGUAGE plpgsql
@@ -1884,6 +2522,36 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $_$;
+
+CREATE FUNCTION balansity.told_reminders() RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, unclear boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    messages regclass;
+BEGIN
+    FOREACH messages IN ARRAY ARRAY[to_regclass('pgmq.q_email_queue'), to_regclass('pgmq.a_email_queue')] LOOP
+        CONTINUE WHEN messages IS NULL;
+        RETURN QUERY EXECUTE format(
+            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL)
+             FROM (SELECT o.enqueued_at, o.message ->> ''template'' AS template,
+                          lower(coalesce(o.message #>> ''{variables,appointment_id}'', o.message ->> ''appointment_id'')) AS id,
+                          balansity.as_time(
+                              coalesce(o.message #>> ''{variables,scheduled_at}'', o.message ->> ''scheduled_at'')) AS at
+                   FROM %s o WHERE o.message ->> ''template'' LIKE ''appointment\_reminder\_%%'') AS m
+             JOIN (VALUES (''24h'', interval ''26 hours''), (''1h'', interval ''2 hours'')) AS r (kind, ahead)
+               ON m.template = ''appointment_reminder_'' || r.kind
+             JOIN public.appointments a ON a.id::text = m.id
+             WHERE a.scheduled_at > balansity.now()
+               AND (m.at BETWEEN a.scheduled_at - interval ''1 second'' AND a.scheduled_at + interval ''1 second''
+                    -- which consultation''s time it was is not said: it may be this one, had it been due by then
+                    OR m.at IS NULL AND m.enqueued_at > a.scheduled_at - r.ahead)
+             GROUP BY 1, 2, 3', messages);
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION balansity.told_reminders() IS 'Who has been reminded of a consultation to come, by the evidence: reminders of the old system, waiting or archived, for
+this appointment and this time. Unclear: one that names no time. A reminder may be named twice.';
 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -1988,6 +2656,33 @@ END $$;
 
 COMMENT ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) IS 'Whether a mail may have left before the last restore, by its message''s time or its cause''s.';
 
+CREATE FUNCTION balansity.watch_table(p_table text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    source regclass := format('public.%I', p_table);
+    event record;
+    ours record;
+BEGIN
+    FOR event IN SELECT * FROM balansity.site_event e WHERE e.table_name = p_table LOOP
+        SELECT tgname, tgenabled INTO ours FROM pg_trigger
+        WHERE tgrelid = source AND tgfoid = to_regprocedure(format('balansity.%I()', event.handler));
+        IF ours.tgenabled NOT IN ('O', 'A') THEN
+            EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', source, ours.tgname);
+        ELSIF ours IS NULL AND NOT balansity.serves(event.handler) THEN
+            EXECUTE format(
+                'CREATE TRIGGER %I AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION balansity.%I()',
+                event.trigger_name || CASE WHEN EXISTS (
+                    SELECT FROM pg_trigger WHERE tgrelid = source AND tgname = event.trigger_name
+                ) THEN '_balansity' ELSE '' END, -- it fires after its namesake
+                event.event, source, event.handler);
+        END IF;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION balansity.watch_table(p_table text) IS 'Gives a table of the site''s the triggers of ours that it needs: none where the site''s own serves. Writers wait for it.';
+
 CREATE FUNCTION balansity.withdraw_attempt(p_token uuid) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2054,80 +2749,28 @@ COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Sa
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-#variable_conflict use_column
+    AS $$
 DECLARE
     ids bigint[];
-    messages jsonb[];
+    contents jsonb[];
+    kinds text[];
+    urgencies integer[];
     times timestamptz[];
     due timestamptz[];
-    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
-    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
-    batch text := left(gen_random_uuid()::text, 24);
 BEGIN
-    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
-        RETURN;  -- a route to a queue that nobody has created yet
+    SELECT array_agg(v.msg_id), array_agg(v.content), array_agg(v.kind), array_agg(v.urgency), array_agg(v.sent_at),
+           array_agg(v.due_at)
+    INTO ids, contents, kinds, urgencies, times, due
+    FROM dramatiq.visible(p_pgmq_queue, p_limit, p_only) AS v;
+    IF ids IS NOT NULL THEN
+        RETURN QUERY
+        SELECT * FROM dramatiq.take_in(
+            p_worker, p_queue, p_pgmq_queue, p_actor, p_room, false, ids, contents, kinds, urgencies, times, due);
     END IF;
-    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
-    -- to another reader, or is delayed.
-    EXECUTE format(
-        'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
-             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
-             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ), others AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
-             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
-             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         )
-         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at),
-                array_agg(greatest(due_at, enqueued_at))
-         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
-        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
-        'AND msg_id = ' || p_only)
-    INTO ids, messages, times, due USING p_limit;
-    IF ids IS NULL THEN
-        RETURN;
-    END IF;
-    PERFORM pgmq.archive(p_pgmq_queue, ids);
-
-    RETURN QUERY
-    WITH arrived AS (
-        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at, a.due_at,
-               dramatiq.priority_of(a.body) AS urgency, t.sound,
-               row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
-        FROM unnest(ids, messages, times, due) AS a (msg_id, body, sent_at, due_at),
-             LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
-    ), moved AS (
-        INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
-             pgmq_queue, pgmq_msg_id, error)
-        SELECT a.id, p_queue,
-               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
-               END::dramatiq.state,
-               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE envelope || jsonb_build_object(
-                   'kwargs', a.body - 'self',  -- no Python function can be called with that one
-                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
-                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
-               a.urgency, a.due_at,
-               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
-               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
-               p_pgmq_queue, a.msg_id,
-               CASE WHEN NOT a.sound THEN
-                   format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
-                          a.msg_id, p_pgmq_queue, coalesce(jsonb_typeof(a.body), 'NULL'))
-               END
-        FROM arrived a
-        ORDER BY a.rank
-        RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
-    )
-    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
-END $_$;
+END $$;
 
 COMMENT ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) IS 'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
-at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
-others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
-What cannot be a message becomes a dead letter with its reason. p_only: that message and no other.';
+at all. A worker that encrypts does the same in two steps, dramatiq.visible and dramatiq.take_in.';
 
 CREATE FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) RETURNS record
     LANGUAGE plpgsql
@@ -2354,6 +2997,23 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.doorless_routes() IS 'Routed pgmq queues whose messages ring no bell, and those that do not exist.';
 
+CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'WITH taken AS (
+             DELETE FROM pgmq.%I WHERE msg_id = ANY ($1) RETURNING msg_id, read_ct, enqueued_at, vt
+         )
+         INSERT INTO pgmq.%I (msg_id, read_ct, enqueued_at, vt, message)
+         SELECT msg_id, read_ct, enqueued_at, vt, ''{}'' FROM taken', 'q_' || p_pgmq_queue, 'a_' || p_pgmq_queue)
+    USING p_msg_ids;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) IS 'As pgmq.archive, but the archive learns only that and when there was a message: its headers and what it said are dropped.
+Not archived first and emptied then, which would leave what it said in the dead row.';
+
 CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2466,17 +3126,13 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
-    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count. A fast one's
-    -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
-    -- there is room for, so that what is sent straight to the queue does not hold them up.
-    moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    -- The published route counts: another version of the application may have given the queue to another actor.
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
-        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
-    ) THEN
-        RETURN QUERY
-        SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
+    IF p_pgmq_queue IS NOT NULL THEN
+        moving := dramatiq.most_moved(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, claimed, p_after IS NULL);
+        IF moving > 0 THEN
+            RETURN QUERY
+            SELECT message_id, attempt, priority, message
+            FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
+        END IF;
     END IF;
 END $$;
 
@@ -2501,17 +3157,22 @@ $$;
 COMMENT ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) IS 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
 over, and nothing of it may be.';
 
-CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
+CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
     WHERE message_id = ANY (p_ids);
-    PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids) WHERE p_msg_ids <> '{}';
+    IF p_drop THEN
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
+    ELSIF p_msg_ids <> '{}' THEN
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
+    END IF;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it.';
+COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it. p_drop: pgmq''s
+archive is not to keep what it said.';
 
 CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -2519,7 +3180,7 @@ CREATE FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted tex
 
 COMMENT ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) IS 'Whether an actor that must and may be given these arguments, in this order, can be called with a message''s.';
 
-CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
+CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -2527,21 +3188,23 @@ BEGIN
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
-                    state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
-             FROM dramatiq.queue
-             WHERE message_id = ANY ($3) AND %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
-             FOR UPDATE
+                    state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
+             FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
+             WHERE message_id = ANY ($3)
+               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+                      coalesce(opened.message, q.message) -> ''kwargs'', $1)
+             FOR UPDATE OF q
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
              RETURNING 1
          )
          SELECT (SELECT count(*) FROM deleted),
-                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_speaks_of)
+                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_opened, p_speaks_of)
     INTO removed, kept USING p_subject, p_kept_actors, p_ids;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
-right now and what waits for one of p_kept_actors.';
+COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
+right now and what waits for one of p_kept_actors. p_opened: a table (message_id, message) of what the encrypted ones say.';
 
 CREATE FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) RETURNS record
     LANGUAGE plpgsql
@@ -2627,13 +3290,15 @@ BEGIN
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
-    PERFORM dramatiq.close_queue(p_pgmq_queue);
+    IF NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue) THEN
+        PERFORM dramatiq.close_queue(p_pgmq_queue);
+    END IF;
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) IS 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
 and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
 overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
-dramatiq. Visitors lose it. One at a time: two that create the same queue would fail.';
+dramatiq. Visitors lose it, unless another system has it still. One at a time: two that create the same queue would fail.';
 
 CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
     LANGUAGE sql
@@ -2655,14 +3320,37 @@ BEGIN
     SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
     WHERE q.message_id IN (
         SELECT message_id FROM dramatiq.queue
-        WHERE state = 'queued' AND waits_for IS NOT NULL AND message ->> 'actor_name' = p_actor
+        WHERE state = 'queued' AND waits_for IS NOT NULL AND p_actor IN (message ->> 'actor_name', waits_for)
         LIMIT p_limit FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS given_up = ROW_COUNT;
     RETURN given_up;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, when a person decides that none will come; returns how many,
+COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come; returns how many,
 p_limit at most.';
+
+CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    returned bigint;
+BEGIN
+    EXECUTE format($query$
+        WITH gone AS (
+            DELETE FROM dramatiq.queue q USING dramatiq.actor a
+            WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
+            RETURNING q.message_id, q.position, a.pgmq_queue,
+                      greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
+        )
+        SELECT count(*) FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
+            LATERAL pgmq.send(gone.pgmq_queue, o.message -> 'kwargs', gone.delay)$query$, p_opened)
+    INTO returned USING p_ids;
+    RETURN returned;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) IS 'Moves those of these messages that still wait to the pgmq queues that feed their actors; returns how many. p_opened is a
+table (message_id, message) of what each of them says, for here it may lie encrypted.';
 
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
@@ -2744,6 +3432,15 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
 
+CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO dramatiq.held_route SELECT unnest(p_pgmq_queues) ON CONFLICT DO NOTHING;
+$$;
+
+COMMENT ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) IS 'Leaves these pgmq queues to whoever reads them now, until release_routes.';
+
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2798,6 +3495,25 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.missing_route_rights() IS 'What this role lacks to bridge the published routes.';
 
+CREATE FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_limit <= 0 OR NOT EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
+        RETURN 0;
+    END IF;
+    RETURN CASE WHEN p_limit < 32 THEN 128 WHEN p_whole THEN p_limit ELSE p_limit - p_claimed END;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) IS 'How many messages a worker that claims p_limit, and got p_claimed, should move from pgmq. A slow actor''s queue moves here
+faster than it is worked off, for only here does priority count. A fast one''s messages are claimed as they are moved,
+which saves each an update: only a look at the whole queue (p_whole) moves more than there is room for, so that what is
+sent straight to the queue does not hold them up.';
+
 CREATE FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2808,6 +3524,22 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) IS 'Not done with a message: it is visible again at once; true where it was there.';
+
+CREATE FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT q.message_id
+    FROM dramatiq.queue q
+    JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+    WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
+      AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
+      AND q.message_id::text <> ALL (p_begun)
+    ORDER BY q.position LIMIT p_limit
+$$;
+
+COMMENT ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) IS 'The first messages that wait for an actor which a pgmq queue feeds, and that nobody has tried to run. Who calls says which
+of them (p_begun, message ids) may have done something outside all the same.';
 
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -2827,6 +3559,35 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
 delayed. An idle worker asks, so that it need not wait for its next look.';
+
+CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    route text;
+    seen boolean;
+BEGIN
+    FOR route IN
+        SELECT pgmq_queue FROM dramatiq.actor
+        WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
+        EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
+    LOOP
+        -- The bridge counts no reads and takes no message that is hidden: whoever did either is another.
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM pgmq.%I WHERE read_ct > 0 AND vt > clock_timestamp())
+                 OR EXISTS (SELECT FROM pgmq.%I
+                            WHERE archived_at > clock_timestamp() - $1 AND read_ct > 0 AND vt > archived_at)',
+            'q_' || route, 'a_' || route)
+        INTO seen USING p_within;
+        IF seen THEN
+            RETURN NEXT route;
+        END IF;
+    END LOOP;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.other_readers(p_within interval) IS 'Routed pgmq queues from which somebody beside the bridge takes messages: one is hidden now, or was archived while hidden,
+within that time.';
 
 CREATE FUNCTION dramatiq.others_signature(p_actor text, p_signature text) RETURNS text
     LANGUAGE sql STABLE
@@ -2952,16 +3713,20 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';
 
-CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) RETURNS void
+CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
-    PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
+    IF p_sealed IS NULL THEN
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
+    ELSE
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, ARRAY[p_msg_id]);
+    END IF;
     INSERT INTO dramatiq.queue (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
-    VALUES (gen_random_uuid(), p_queue, 'rejected', '{}', p_pgmq_queue, p_msg_id,
-            format('Message %s of pgmq queue %s, which its archive keeps, could not be moved: %s',
-                   p_msg_id, p_pgmq_queue, p_why));
+    VALUES (gen_random_uuid(), p_queue, 'rejected', coalesce(p_sealed, '{}'), p_pgmq_queue, p_msg_id,
+            format('Message %s of pgmq queue %s, which %s keeps, could not be moved: %s',
+                   p_msg_id, p_pgmq_queue, CASE WHEN p_sealed IS NULL THEN 'its archive' ELSE 'this row' END, p_why));
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception
                OR internal_error THEN
     EXECUTE format('UPDATE pgmq.%I SET vt = clock_timestamp() + interval ''1 hour'' WHERE msg_id = $1',
@@ -2969,8 +3734,8 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit
     USING p_msg_id;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) IS 'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
-waits in pgmq for an hour.';
+COMMENT ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb) IS 'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
+waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and not in the archive.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
     LANGUAGE sql
@@ -3009,6 +3774,20 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.relabel_aside(p_limit integer) IS 'Lets messages whose arguments an earlier signature of their actor took wait for the one that is published now, where it
 takes them too; returns how many, p_limit at most.';
+
+CREATE FUNCTION dramatiq.release_routes() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    released text;
+BEGIN
+    FOR released IN DELETE FROM dramatiq.held_route RETURNING pgmq_queue LOOP
+        PERFORM dramatiq.close_queue(released);
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.release_routes() IS 'Bridges every routed pgmq queue again; visitors lose those that were held.';
 
 CREATE FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) RETURNS bigint
     LANGUAGE plpgsql
@@ -3133,6 +3912,38 @@ CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_na
 $$;
 
 COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold what was sent to actors: each route''s queue, with its actor, and then its archive.';
+
+CREATE FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint DEFAULT NULL::bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    sealed bigint;
+BEGIN
+    UPDATE dramatiq.queue AS q
+    SET error = CASE WHEN s.content ? 'error' THEN s.content ->> 'error' ELSE q.error END,
+        message = s.content - 'error' || (
+            SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(q.message)
+            WHERE key IN ('queue_name', 'actor_name', 'message_id', 'message_timestamp'))
+    FROM unnest(p_ids, p_sealed) AS s (message_id, content)
+    WHERE q.message_id = s.message_id
+        AND (p_worker IS NULL OR q.claimed_by = p_worker AND q.state::text = 'consumed');
+    GET DIAGNOSTICS sealed = ROW_COUNT;
+    RETURN sealed;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) IS 'Puts what was encrypted in the place of what messages say; their envelope, by which SQL works on them, stays. The
+caller has locked them, or holds them as p_worker: what is claimed changes under no other hand. Returns how many.';
+
+CREATE FUNCTION dramatiq.sealed_messages() RETURNS TABLE(key text, messages bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT split_part(message ->> 'sealed', '.', 1) AS key, count(*) FROM dramatiq.queue
+    GROUP BY key ORDER BY key NULLS FIRST;
+$$;
+
+COMMENT ON FUNCTION dramatiq.sealed_messages() IS 'How many messages each key has encrypted, and how many are plain (NULL).';
 
 CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3328,14 +4139,14 @@ END $$;
 COMMENT ON FUNCTION dramatiq.shut(p_object text) IS 'Takes an object (as REVOKE names it) from PUBLIC and from Supabase''s visitors, whom default privileges may give every
 new one.';
 
-CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text)
+CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text, sealed text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
-           q.message ->> 'kwargs'
+           q.message ->> 'kwargs', q.message ->> 'sealed'
     FROM dramatiq.queue q
     WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         AND q.message ->> 'actor_name' = p_actor
@@ -3344,7 +4155,7 @@ BEGIN
     FOR UPDATE SKIP LOCKED;
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
-            'SELECT NULL::uuid, msg_id, enqueued_at, message::text FROM pgmq.%I
+            'SELECT NULL::uuid, msg_id, enqueued_at, message::text, NULL::text FROM pgmq.%I
              WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED', 'q_' || p_pgmq_queue)
         USING p_limit;
     END IF;
@@ -3352,7 +4163,58 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) IS 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
-transaction ends.';
+transaction ends. Where `sealed` is given, what they say is in there.';
+
+CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
+    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
+    batch text := left(gen_random_uuid()::text, 24);
+BEGIN
+    IF p_sealed THEN
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
+    ELSE
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
+    END IF;
+
+    RETURN QUERY
+    WITH arrived AS (
+        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
+               row_number() OVER (ORDER BY (a.kind = 'object') DESC, a.urgency DESC, a.msg_id) AS rank
+        FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due)
+            AS a (msg_id, content, kind, urgency, sent_at, due_at)
+    ), moved AS (
+        INSERT INTO dramatiq.queue AS q
+            (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
+             pgmq_queue, pgmq_msg_id, error)
+        SELECT a.id, p_queue,
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
+               END::dramatiq.state,
+               CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
+               a.urgency, a.due_at,
+               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
+               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
+               p_pgmq_queue, a.msg_id,
+               CASE WHEN NOT a.sound THEN
+                   format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
+                          a.msg_id, p_pgmq_queue, a.kind)
+               END
+        FROM arrived a
+        ORDER BY a.rank
+        RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
+    )
+    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
+are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
+its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -3416,137 +4278,50 @@ CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
-    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
+    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;
 
 COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
 figures of an older pgmq do not tell what is due from what is delayed.';
 
-CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamp with time zone, due_at timestamp with time zone)
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    was_booked boolean := OLD.status IN ('pending', 'scheduled', 'confirmed');
-    cancelled boolean := NEW.status = 'cancelled';
-    moved boolean := NEW.status IN ('pending', 'scheduled', 'confirmed')
-        AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at;
-    change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
+    AS $_$
 BEGIN
-    IF (was_booked AND (cancelled OR moved)) IS NOT TRUE THEN
-        RETURN NULL;
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
+       OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
+    THEN
+        RETURN;
     END IF;
-    IF NEW.scheduled_at <= balansity.now() THEN
-        RETURN NULL;  -- what has begun or is over is history: a change of it is no news
-    END IF;
-    PERFORM balansity.send_mail(
-        NEW.user_id,
-        -- The transaction's time tells a second move to the same hour from a replay of the first.
-        concat_ws(':', 'appointment', NEW.id, change, balansity.iso_utc(NEW.scheduled_at), balansity.iso_utc(balansity.now())),
-        'appointment_' || change,
-        CASE WHEN cancelled THEN 'Консультация отменена' ELSE 'Консультация перенесена' END,
-        jsonb_build_object(
-            'appointment_id', NEW.id,
-            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
-            'previous_scheduled_at', balansity.iso_utc(OLD.scheduled_at),
-            'status', NEW.status
-        )
-    );
-    RETURN NULL;
-END $$;
+    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
+    -- to another reader, or is delayed.
+    RETURN QUERY EXECUTE format(
+        'WITH urgent AS (
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
+             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ), others AS (
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
+             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         SELECT msg_id,
+                CASE jsonb_typeof(message) WHEN ''object''
+                     THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
+                     ELSE jsonb_build_object(''payload'', message) END,
+                coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
+                greatest(due_at, enqueued_at)
+         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
+        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
+        'AND msg_id = ' || p_only)
+    USING p_limit;
+END $_$;
 
-COMMENT ON FUNCTION public.handle_appointment_change() IS 'Consultation moved or cancelled → mail, each move its own: the calendar of the family follows.';
-
-CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    owner_id uuid;
-    profile_name text;
-    completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
-BEGIN
-    SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
-    FROM public.profiles p
-    WHERE p.id = NEW.profile_id;
-
-    PERFORM pgmq.send('report_generation_queue', jsonb_build_object(
-        'assessment_id', NEW.id,
-        'user_id', owner_id,
-        'report_type', 'pdf',
-        'created_at', balansity.iso_utc(balansity.now())
-    ));
-    PERFORM balansity.send_mail(
-        owner_id, 'checkup:' || NEW.id || ':completed', 'checkup_completed', 'Ваш чекап завершен',
-        jsonb_build_object('assessment_id', NEW.id, 'profile_name', profile_name, 'completed_at', completed_at)
-    );
-    PERFORM pgmq.send('analytics_queue', jsonb_build_object(
-        'type', 'assessment_completed',
-        'assessment_id', NEW.id,
-        'assessment_type', NEW.assessment_type,
-        'user_id', owner_id,
-        'completed_at', completed_at,
-        'created_at', balansity.iso_utc(balansity.now()),
-        'key', 'checkup:' || NEW.id || ':completed'
-    ));
-    RETURN NULL;
-END $$;
-
-COMMENT ON FUNCTION public.handle_checkup_completed() IS 'Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all the same,
-and its mail, having no address, ends in the ledger.';
-
-CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    PERFORM balansity.send_mail(
-        NEW.user_id, 'appointment:' || NEW.id || ':booked', 'appointment_confirmation',
-        'Подтверждение записи на консультацию',
-        jsonb_build_object(
-            'appointment_id', NEW.id,
-            'appointment_type',
-            (SELECT t.name FROM public.appointment_types t WHERE t.id = NEW.appointment_type_id),
-            'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
-            'status', NEW.status
-        )
-    );
-    RETURN NULL;
-END $$;
-
-COMMENT ON FUNCTION public.handle_new_appointment() IS 'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
-
-CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    was_open boolean := OLD.status IN ('pending', 'processing');
-    is_open boolean := NEW.status IN ('pending', 'processing');
-BEGIN
-    IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
-        INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
-        VALUES (NEW.id, 0, balansity.now() + interval '5 minutes', balansity.now())
-        ON CONFLICT (payment_id) DO UPDATE SET checks = 0, next_at = excluded.next_at, since = excluded.since;
-    ELSIF NOT is_open THEN -- decided
-        DELETE FROM balansity.payment_flag
-        WHERE payment_id = NEW.id AND reason IN ('open for 3 days', 'refund pending for 3 days');
-    END IF;
-    IF EXISTS (
-        SELECT FROM balansity.payment_transition
-        WHERE (old_status, new_status) = (OLD.status, NEW.status)
-    ) THEN
-        PERFORM balansity.settle_payment(NEW.id, balansity.now());
-    ELSE
-        PERFORM balansity.flag_payment(
-            NEW.id, format('unexpected change: %s → %s', OLD.status, NEW.status), balansity.now(), p_halts => true
-        );
-    END IF;
-    RETURN NULL;
-END $$;
-
-COMMENT ON FUNCTION public.handle_payment_status_change() IS 'Payment status changed → what that status requires, each once; a change that may not be is flagged for a person.';
+COMMENT ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) IS 'Messages of a pgmq queue that no other reader holds, locked for the caller''s transaction: p_limit at most of a raised
+priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
+message here says for it, and the kind of JSON that it is.';
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -3802,6 +4577,29 @@ CREATE TABLE balansity.provider_state (
     CONSTRAINT provider_state_state_check CHECK ((state = ANY (ARRAY['available'::text, 'away'::text, 'probing'::text, 'unheard'::text])))
 );
 
+CREATE TABLE balansity.replaced (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    definition text NOT NULL,
+    in_place boolean NOT NULL,
+    owner name NOT NULL,
+    grantees name[] DEFAULT '{}'::name[] NOT NULL,
+    replaced_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT replaced_kind_check CHECK ((kind = ANY (ARRAY['function'::text, 'view'::text, 'job'::text])))
+);
+
+COMMENT ON TABLE balansity.replaced IS 'What the old system had where ours stands now, as hand_back gives it back.';
+
+ALTER TABLE balansity.replaced ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.replaced_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE balansity.report (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     assessment_id uuid NOT NULL,
@@ -3832,6 +4630,23 @@ CREATE TABLE balansity.scheduler (
     beats bigint NOT NULL,
     looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+
+CREATE VIEW balansity.site_event WITH (security_invoker='true') AS
+ SELECT table_name,
+    event,
+    trigger_name,
+    handler
+   FROM ( VALUES ('assessments'::text,'UPDATE'::text,'on_checkup_completed'::text,'handle_checkup_completed'::text), ('appointments'::text,'INSERT'::text,'on_new_appointment'::text,'handle_new_appointment'::text), ('appointments'::text,'UPDATE'::text,'on_appointment_change'::text,'handle_appointment_change'::text), ('payments'::text,'UPDATE'::text,'on_payment_status_change'::text,'handle_payment_status_change'::text)) event(table_name, event, trigger_name, handler);
+
+COMMENT ON VIEW balansity.site_event IS 'The site''s changes that ours has to hear of, with the trigger and the function that the request names for each.';
+
+CREATE VIEW balansity.site_function WITH (security_invoker='true') AS
+ SELECT oid,
+    substr((proname)::text, 6) AS name
+   FROM pg_proc p
+  WHERE ((pronamespace = ('balansity'::regnamespace)::oid) AND (proname ~~ 'site\_%'::text));
+
+COMMENT ON VIEW balansity.site_function IS 'Functions of ours that the site calls: balansity.site_<name> gets its twin public.<name> when ours takes over.';
 
 ALTER TABLE balansity.slot ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.slot_id_seq
@@ -3938,6 +4753,12 @@ CREATE TABLE dramatiq.group_member (
     message_id uuid NOT NULL
 );
 
+CREATE TABLE dramatiq.held_route (
+    pgmq_queue text NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.held_route IS 'The pgmq queues that another system reads still: nothing is bridged from them.';
+
 CREATE VIEW dramatiq.hidden_value WITH (security_invoker='true') AS
  SELECT NULL::integer AS place,
     NULL::text AS value
@@ -3971,6 +4792,17 @@ CREATE TABLE dramatiq.retired_actor (
 );
 
 COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
+
+CREATE TABLE dramatiq.revelation (
+    message_id uuid NOT NULL,
+    revealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    revealed_by text NOT NULL,
+    role text DEFAULT SESSION_USER NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT revelation_reason_check CHECK ((reason <> ''::text))
+);
+
+COMMENT ON TABLE dramatiq.revelation IS 'Who was shown what a message says, when and why. It outlives the message.';
 
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
@@ -4128,6 +4960,12 @@ ALTER TABLE ONLY balansity.provider_state
 ALTER TABLE ONLY balansity.reminder
     ADD CONSTRAINT reminder_pkey PRIMARY KEY (appointment_id, kind, scheduled_at);
 
+ALTER TABLE ONLY balansity.replaced
+    ADD CONSTRAINT replaced_kind_name_key UNIQUE (kind, name);
+
+ALTER TABLE ONLY balansity.replaced
+    ADD CONSTRAINT replaced_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY balansity.report
     ADD CONSTRAINT report_assessment_id_format_digest_key UNIQUE (assessment_id, format, digest);
 
@@ -4160,6 +4998,9 @@ ALTER TABLE ONLY dramatiq.counter
 
 ALTER TABLE ONLY dramatiq.group_member
     ADD CONSTRAINT group_member_pkey PRIMARY KEY (group_id, message_id);
+
+ALTER TABLE ONLY dramatiq.held_route
+    ADD CONSTRAINT held_route_pkey PRIMARY KEY (pgmq_queue);
 
 ALTER TABLE ONLY dramatiq.open_group
     ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
@@ -4264,6 +5105,8 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
+CREATE INDEX revelation_by_message ON dramatiq.revelation USING btree (message_id);
+
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
 CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
@@ -4274,13 +5117,13 @@ CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
 CREATE TRIGGER hide_value INSTEAD OF INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
 
-CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION public.handle_appointment_change();
+CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_appointment_change();
 
-CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW WHEN (((new.status = 'completed'::text) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION public.handle_checkup_completed();
+CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW EXECUTE FUNCTION balansity.handle_checkup_completed();
 
-CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH ROW WHEN ((new.status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text]))) EXECUTE FUNCTION public.handle_new_appointment();
+CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_new_appointment();
 
-CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION public.handle_payment_status_change();
+CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_payment_status_change();
 
 ALTER TABLE ONLY balansity.delivery_attempt
     ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
@@ -4365,9 +5208,13 @@ REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_n
 
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.as_time(p_text text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.begin_in_charge() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
 
@@ -4383,9 +5230,13 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 
 REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.close_site_functions() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.cron_is_hidden() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
 
@@ -4425,17 +5276,39 @@ REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before 
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.hand_back() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.hand_back_appointments() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.hand_back_steps() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.handle_appointment_change() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.handle_checkup_completed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.handle_new_appointment() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.handle_payment_status_change() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.hears_all(p_trigger oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.hold_routes() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.in_charge() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.in_public(p_function oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_awaited(p_provider text) FROM PUBLIC;
 
@@ -4447,6 +5320,8 @@ REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
@@ -4454,6 +5329,8 @@ REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC
 REVOKE ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.keep(p_kind text, p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
 
@@ -4471,7 +5348,11 @@ REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) F
 
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.note_told_reminders() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.notice_restore() FROM PUBLIC;
 
@@ -4481,7 +5362,13 @@ REVOKE ALL ON FUNCTION balansity.odd_appointments() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.old_handlers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.old_jobs() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) FROM PUBLIC;
 
@@ -4523,13 +5410,33 @@ REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now
 
 REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.serves(p_handler text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_pgmq_metrics(queue_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_pgmq_read(queue_name text, vt integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_queue_payment_processing(p_payment_id uuid, p_action text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.take_over() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.take_over_steps() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
 
@@ -4538,6 +5445,8 @@ REVOKE ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) 
 REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.told_reminders() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
 
@@ -4550,6 +5459,8 @@ REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION balansity.waiting_payments() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.watch_table(p_table text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) FROM PUBLIC;
 
@@ -4585,6 +5496,8 @@ REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
@@ -4593,11 +5506,11 @@ REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done u
 
 REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
 
@@ -4609,6 +5522,8 @@ REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
@@ -4619,6 +5534,8 @@ REVOKE ALL ON FUNCTION dramatiq.hidden(p_place integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
@@ -4627,9 +5544,15 @@ REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.other_readers(p_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
 
@@ -4647,11 +5570,13 @@ REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBL
 
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.release_routes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
 
@@ -4667,6 +5592,10 @@ REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.sealed_messages() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
@@ -4681,19 +5610,15 @@ REVOKE ALL ON FUNCTION dramatiq.shut(p_object text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION public.handle_appointment_change() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.handle_checkup_completed() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.handle_new_appointment() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.handle_payment_status_change() FROM PUBLIC;
+REVOKE ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 

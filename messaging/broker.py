@@ -6,7 +6,7 @@ Queue semantics live in SQL (db/migrations/broker/); here they meet Dramatiq's i
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -43,7 +43,9 @@ from messaging.pulse import SILENCE_SECONDS, Pulse
 from messaging.repertoire import Repertoire
 from messaging.results import PostgresResults
 from messaging.routes import RouteOption, Routes
+from messaging.seal import Seal
 from messaging.stopping import StopOnce
+from messaging.vault import Vault
 
 JOIN_POLL_SECONDS = 0.05
 ENDS = ("process_message", "skip_message")  # of a run
@@ -53,7 +55,7 @@ POOL_SIZE = 10  # of a broker's own pool; a worker takes what its threads need
 class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramatiq-pg publishes no types
     """A Dramatiq broker on the tables of schema `dramatiq`; it opens no connection before it is used."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each by its name, and each has a default
         self,
         pool: Pool | None = None,
         *,
@@ -61,24 +63,28 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         middleware: Iterable[Middleware] | None = None,
         listen: Callable[[], bool] = lambda: True,
         silence_seconds: float = SILENCE_SECONDS,
+        keys: Callable[[], Iterable[bytes]] = tuple,
     ) -> None:
         """On a pool, or on one of its own at `url`; `middleware` is, as at Dramatiq, instead of what is built in.
 
-        Without `listen` workers only poll; one that is silent for `silence_seconds` is dead to the others.
+        Without `listen` workers only poll; one that is silent for `silence_seconds` is dead to the others. With `keys`,
+        of 32 bytes each, what messages and results say is encrypted with the first and read with all of them.
 
         Raises:
             TypeError: there are both or neither, or the pool is another kind of pool.
         """
         pool = _pool(pool, url, listen)
-        self.intake = Intake(pool)
+        self.seal = Seal(keys)
+        self.intake = Intake(pool, self.seal, self._readable)
         middleware = _built_in(self.intake) if middleware is None else list(middleware)
         self.listeners = Listeners([], self.intake)
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
         self.routes = Routes()
         claims: dict[str, Claims] = {}
-        repertoire = Repertoire(self.actors)
+        repertoire = Repertoire(self.actors, self.seal)
         self.pulse = Pulse(pool.connect, repertoire, claims, listen=listen, silence_seconds=silence_seconds)
         self.process = Process(pool, claims, self.pulse, repertoire)
+        self.vault = Vault(repertoire)
         self.add_middleware(RouteOption())
         self.add_middleware(Custody(self.process))
         self.add_middleware(StopOnce())
@@ -238,6 +244,9 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             self.listeners = Listeners(self.middleware, self.intake)
         return self.listeners
 
+    def _readable(self, actor_name: str) -> Collection[str]:
+        return self.process.repertoire.readable(actor_name)
+
     def _priority(self, message: Any) -> int:
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""
         actor = self.actors.get(message.actor_name)
@@ -263,6 +272,6 @@ def _built_in(intake: Intake) -> list[Middleware]:
         Pipelines(),
         Retries(),
         CurrentMessage(),
-        Results(backend=PostgresResults(intake.pool)),
+        Results(backend=PostgresResults(intake.pool, intake.seal)),
         CountedGroups(intake),
     ]

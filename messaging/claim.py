@@ -2,8 +2,10 @@
 
 import json
 import time
+from collections.abc import Iterable
 from itertools import count
 from threading import Thread
+from traceback import format_tb
 from typing import Any
 
 from dramatiq.broker import MessageProxy
@@ -12,6 +14,9 @@ from dramatiq.message import Message
 from db.text import storable
 from errors import InvalidMessage
 from messaging.outcome import Outcome
+from messaging.seal import Seal
+
+LAST_FRAMES = -30  # of a traceback, as Dramatiq keeps
 
 claim_order = count()
 
@@ -57,8 +62,10 @@ class Claim(MessageProxy):
     def __repr__(self) -> str:
         return f"<Claim {self} attempt={self.attempt}>"
 
-    def new_options(self) -> str:
+    def new_options(self, seal: Seal) -> str:
         """Its options as JSON: all that a retry changes. The arguments stay as sent, whatever the actor did to them.
+
+        Where they are sealed, so is what went wrong: `failure` tells its kind in public.
 
         Raises:
             InvalidMessage: a hook or the actor put something among them that JSON cannot carry.
@@ -66,16 +73,21 @@ class Claim(MessageProxy):
         if "traceback" in self.options:
             self.options["traceback"] = storable(self.options["traceback"])
         try:
-            return json.dumps(self.options, default=str, allow_nan=False)
+            if not seal:
+                return json.dumps(self.options, default=str, allow_nan=False)
+            options = json.loads(json.dumps(self.options | {"failure": self.failure()}, default=str, allow_nan=False))
+            return json.dumps(seal.options(options))
         except Exception as error:  # noqa: BLE001 - a guest's object may raise anything when it is written
             raise InvalidMessage(f"Its options cannot be stored: {in_words(error)}") from None
 
-    def failure(self) -> str:
-        """What went wrong, for a person."""
+    def failure(self, *, sealed: bool = False) -> str:
+        """What went wrong, for a person; `sealed`: only its kind and place, for its words may quote somebody."""
         if self.interrupted:
             return "The database went away before the message's results and successors were kept: it runs again."
         if self._exception is None:  # and nobody could be told that it waits
             return f"No actor is called {self.actor_name!r} in this worker."
+        if sealed:
+            return "".join([*format_tb(self._exception.__traceback__, LAST_FRAMES), type(self._exception).__qualname__])
         summary = in_words(self._exception)
         traceback = self.options.get("traceback", "").rstrip()  # of this failure, or of an earlier one
         return storable(traceback if traceback.endswith(summary) else summary)
@@ -87,3 +99,13 @@ def in_words(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception as unsaid:  # noqa: BLE001 - whatever it is, the message ends with the kind of its failure
         return f"{type(error).__name__}, which raises {type(unsaid).__name__} when asked what it says"
+
+
+def fences(claims: Iterable[Claim]) -> dict[str, list[Any]]:
+    """By what the database knows these claims."""
+    listed = in_order(claims)
+    return {"ids": [claim.message_id for claim in listed], "attempts": [claim.attempt for claim in listed]}
+
+
+def in_order(claims: Iterable[Claim]) -> list[Claim]:
+    return sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle

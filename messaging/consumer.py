@@ -1,17 +1,13 @@
 """The consumer: one queue's loop of exchanges, each acking what is finished and claiming what there is room for."""
 
-import json
 import random
 import time
 from collections import deque
-from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 import psycopg2
 from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
-from dramatiq.message import Message
 from psycopg2.errorcodes import QUERY_CANCELED
 
 from db import queries
@@ -19,18 +15,18 @@ from db.connection import Connection
 from db.trouble import is_lost, passes
 from log import EventLogger, first_line
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
-from messaging.claim import Claim
+from messaging.bridge import SINGLY, SINGLY_SECONDS, SealedBridge
+from messaging.claim import Claim, fences, in_order
 from messaging.process import Process
 from messaging.pulse import MOST_RESCUES
 from messaging.routes import Route
 from messaging.settlement import Settlement
+from messaging.unsealing import Unsealing
 
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
-BRIDGED_SINGLY = 256  # messages of a batch that failed, or so many as this time lets
-SINGLY_SECONDS = 1.0
 
 events = EventLogger(__name__)
 
@@ -52,6 +48,8 @@ class PostgresConsumer(Consumer):
         self.claims = process.claims[queue_name]
         self.appetite = self.claims.appetite = Appetite(threads, exchanged_at=time.monotonic())
         self.settlement = Settlement(process, self.claims)
+        self.sealed_bridge = SealedBridge(process, queue_name)
+        self.unsealing = Unsealing(process, queue_name)
         self.ready: deque[Claim] = deque()
         self.trouble = ""  # what the database said last that was no answer
         self.bridge_at = 0.0
@@ -120,7 +118,7 @@ class PostgresConsumer(Consumer):
         self.claims.release([*settled, *returned])
         if settled:
             self._let_others_look()
-        claimed = self._runnable([claim for row in rows if (claim := self._claim(*row))])
+        claimed = self._runnable(self.unsealing.claims(rows))
         self.claims.take(claimed)
         self.ready.extend(claimed)
         now = time.monotonic()
@@ -139,43 +137,70 @@ class PostgresConsumer(Consumer):
                 claims.wake.set()
 
     def _call(self, settled: list[Claim], returned: list[Claim], limit: int, after: str | None) -> list[Any]:
+        route = self.route if time.monotonic() >= self.bridge_at else None
+        done = fences(claim for claim in settled if not claim.written)
         with self.process.pool.single_statements() as conn:
             if time.monotonic() >= self.audit_at:
                 self._audit(conn, {*settled, *returned})
             if returned:
-                queries.broker.requeue(conn, **_fences(returned))
-            done = _fences(claim for claim in settled if not claim.written)
-            route = self.route if time.monotonic() >= self.bridge_at else None
-            try:
-                rows = self._ask(conn, done, limit, after, route)
-            except psycopg2.Error as error:
-                if not route or is_lost(error):
-                    raise
-                # Without pgmq: the acks of what ran, and what was sent straight here, must not wait for it.
-                self._tell("bridge_failed", error)
-                self._ask(conn, done, 0, after, None)
-                if not self._bridge_singly(conn, route, error):
-                    self.bridge_at = time.monotonic() + BRIDGE_PAUSE_SECONDS
-                return self._ask(conn, _fences([]), limit, after, None)
-            if route:
-                self.trouble = ""
-            if limit and not rows:
-                self._expect_next(conn, route)
-            return rows
+                queries.broker.requeue(conn, **fences(returned))
+            if not route or self.process.seal:
+                rows = self._ask(conn, done, limit, after, None)
+            else:
+                rows = self._ask_bridging(conn, done, limit, after, route)
+        if route and limit and self.process.seal:
+            rows += self._bridge_sealed(route, limit, len(rows), whole=after is None)
+        if limit and not rows:
+            self._expect_next(route)
+        return rows
 
-    def _bridge_singly(self, conn: Connection, route: Route, error: psycopg2.Error) -> bool:
+    def _ask_bridging(
+        self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route
+    ) -> list[Any]:
+        try:
+            rows = self._ask(conn, done, limit, after, route)
+        except psycopg2.Error as error:
+            if is_lost(error):
+                raise
+            # Without pgmq: the acks of what ran, and what was sent straight here, must not wait for it.
+            self._tell("bridge_failed", error)
+            self._ask(conn, done, 0, after, None)
+            if not self._bridge_singly(conn, route, error):
+                self.bridge_at = time.monotonic() + BRIDGE_PAUSE_SECONDS
+            return self._ask(conn, fences([]), limit, after, None)
+        self.trouble = ""
+        return rows
+
+    def _bridge_sealed(self, route: Route, limit: int, claimed: int, *, whole: bool) -> list[Any]:
+        """As the exchange bridges, for messages that are encrypted on the way; what it claimed before is not lost."""
+        try:
+            rows = self.sealed_bridge.move(route, limit, claimed, whole=whole)
+        except psycopg2.Error as error:
+            self._tell("bridge_failed", error)
+            if is_lost(error):
+                self.audit_at = 0.0  # it may have committed
+            elif not self._bridge_singly(None, route, error):
+                self.bridge_at = time.monotonic() + BRIDGE_PAUSE_SECONDS
+            return []
+        self.trouble = ""
+        return rows
+
+    def _bridge_singly(self, conn: Connection | None, route: Route, error: psycopg2.Error) -> bool:
         """Move one by one what could not be moved together; whether that led to anything."""
         if passes(error) and error.pgcode != QUERY_CANCELED:  # that was our time limit: the batch may be too large
             return False
         try:
-            moved, refused = queries.broker.bridge_singly(
-                conn,
-                queue=self.queue_name,
-                pgmq_queue=route.pgmq_queue,
-                actor=route.actor_name,
-                limit=BRIDGED_SINGLY,
-                patience_seconds=SINGLY_SECONDS,
-            )
+            if conn:
+                moved, refused = queries.broker.bridge_singly(
+                    conn,
+                    queue=self.queue_name,
+                    pgmq_queue=route.pgmq_queue,
+                    actor=route.actor_name,
+                    limit=SINGLY,
+                    patience_seconds=SINGLY_SECONDS,
+                )
+            else:
+                moved, refused = self.sealed_bridge.move_singly(route)
         except psycopg2.Error as another:
             if is_lost(another):
                 raise
@@ -184,9 +209,10 @@ class PostgresConsumer(Consumer):
             events.error("pgmq_messages_refused", queue=self.queue_name, pgmq_queue=route.pgmq_queue, count=refused)
         return bool(moved or refused)
 
-    def _expect_next(self, conn: Connection, route: Route | None) -> None:
+    def _expect_next(self, route: Route | None) -> None:
         """Remember when the next delayed message falls due, where that is before an idle worker would look again."""
-        seconds = queries.broker.next_due(conn, queue=self.queue_name, pgmq_queue=route and route.pgmq_queue)
+        with self.process.pool.single_statements() as conn:
+            seconds = queries.broker.next_due(conn, queue=self.queue_name, pgmq_queue=route and route.pgmq_queue)
         if seconds is not None and seconds < max(POLL_SECONDS):
             self.appetite.expect(time.monotonic() + seconds)
 
@@ -217,40 +243,27 @@ class PostgresConsumer(Consumer):
         # Read last, for a thread leaves what it has settled; copied, for others append meanwhile.
         ended = {*ended, *list(self.claims.settled), *list(self.claims.returned)}
         if lost := [claim for claim in left if claim not in ended]:
-            queries.broker.rescue_lost(conn, most_rescues=MOST_RESCUES, **_fences(lost))
+            queries.broker.rescue_lost(conn, most_rescues=MOST_RESCUES, **fences(lost))
             self.claims.release(lost)
             events.error("lost_claims_rescued", queue=self.queue_name, count=len(lost))
-        held = _fences(self.claims.held)
+        held = fences(self.claims.held)
         freed = queries.broker.free_unknown(conn, worker=self.process.pulse.worker_id, queue=self.queue_name, **held)
         if freed:
             events.warning("unknown_claims_freed", queue=self.queue_name, count=freed)
         self.process.pulse.doorbell.try_out(conn)
         self.audit_at = time.monotonic() + AUDIT_SECONDS
 
-    def _claim(self, message_id: str, attempt: int, priority: int, encoded: str) -> Claim | None:
-        try:
-            fields = json.loads(encoded)  # here and not by psycopg2: one that cannot be decoded must not fail the batch
-            fields["options"].pop("eta", None)  # due now, whatever an older producer wrote
-            fields |= {"message_id": message_id, "queue_name": self.queue_name}  # by these it is settled
-            return Claim(Message(**fields), attempt, priority)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            reason = f"Message {message_id} is not a Dramatiq message: {error}"
-            with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
-                self.process.call("reject", id=message_id, attempt=attempt, options=None, error=reason)
-            events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")
-            return None
-
     def _runnable(self, claims: list[Claim]) -> list[Claim]:
         """The claims but for those that another version's worker can run, and this one cannot: these are set aside."""
         repertoire = self.process.repertoire
-        strange = _in_order(claim for claim in claims if not repertoire.can_run(claim))
+        strange = in_order(claim for claim in claims if not repertoire.can_run(claim))
         if not strange:
             return claims
         try:
             aside = self.process.call(
                 "set_aside",
                 queue=self.queue_name,
-                **_fences(strange),
+                **fences(strange),
                 actors=[claim.actor_name for claim in strange],
                 signatures=[repertoire.signature(claim.actor_name) for claim in strange],
                 known=list(repertoire.actors),
@@ -285,12 +298,3 @@ def _drained(items: deque[Any]) -> list[Any]:
 
 def _jitter(seconds: tuple[float, float]) -> float:
     return random.uniform(*seconds)  # noqa: S311 - so that workers do not fall into step
-
-
-def _fences(claims: Iterable[Claim]) -> dict[str, list[Any]]:
-    listed = _in_order(claims)
-    return {"ids": [claim.message_id for claim in listed], "attempts": [claim.attempt for claim in listed]}
-
-
-def _in_order(claims: Iterable[Claim]) -> list[Claim]:
-    return sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle

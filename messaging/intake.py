@@ -1,7 +1,7 @@
 """The way into the queue: messages are stored together, in a transaction of their own or in their sender's."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from db import queries
 from db.connection import Connection, Pool
 from db.trouble import passes, spoils
-from messaging.encoding import encoded, refuse_twins, refused
+from messaging.encoding import ENCODE, encoded, refuse_twins, refused
 from messaging.outcome import Batch
+from messaging.seal import Seal
 
 SEND_ATTEMPTS = 3
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
@@ -38,8 +39,11 @@ class Joined:
 class Intake:
     """Stores messages in `dramatiq.queue` and rings for them."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, seal: Seal, readable: Callable[[str], Collection[str]]) -> None:
+        """`readable` tells which arguments of an actor are not sealed."""
         self.pool = pool
+        self.seal = seal
+        self.readable = readable
         # The transaction that sends join: of this thread, or of this one task among a loop's.
         self.caller: ContextVar[Joined | None] = ContextVar("caller", default=None)
         self.collected: ContextVar[list[Batch] | None] = ContextVar("collected", default=None)
@@ -77,7 +81,7 @@ class Intake:
             InvalidMessage: one of them cannot be stored; it is named.
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
-        messages = Batch([encoded(each) for each in batch], priorities, delay)
+        messages = Batch(self._encoded(batch), priorities, delay)
         refuse_twins(batch)
         joined = self.caller.get()
         caller = joined.connection if joined and not joined.over else None
@@ -103,6 +107,13 @@ class Intake:
                     break
                 tried = int(1000 * (time.monotonic() - began)) + NETWORK_MILLISECONDS
         raise BrokerConnectionError(str(lost)) from lost
+
+    def _encoded(self, batch: list[Any]) -> list[str]:
+        """The messages as they will lie in the database; one that cannot be stored is refused by what it says."""
+        plain = [encoded(each) for each in batch]
+        if not self.seal:
+            return plain
+        return [ENCODE(self.seal.message(vars(each), self.readable(each.actor_name))) for each in batch]
 
     def _copy(self, batch: list[Any], messages: Batch) -> bool:
         """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists.

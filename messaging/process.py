@@ -18,6 +18,7 @@ from messaging.claim import Claim
 from messaging.claims import Claims
 from messaging.pulse import Pulse
 from messaging.repertoire import Repertoire
+from messaging.seal import Seal
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Process:
     claims: dict[str, Claims]
     pulse: Pulse
     repertoire: Repertoire
+
+    @property
+    def seal(self) -> Seal:
+        """What encrypts its messages."""
+        return self.repertoire.seal
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Run one of the broker's named queries in a transaction of its own.

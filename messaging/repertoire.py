@@ -1,9 +1,11 @@
 """What a worker process can run: its actors, and the arguments that each of them takes."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
+
+from messaging.seal import Seal
 
 SHAPES = 1_000  # of calls whose fitting is remembered; a `**payload` may come in any
 
@@ -11,17 +13,24 @@ SHAPES = 1_000  # of calls whose fitting is remembered; a `**payload` may come i
 class Repertoire:
     """The actors of one process; a message for another is for another process."""
 
-    def __init__(self, actors: Mapping[str, Any]) -> None:
+    def __init__(self, actors: Mapping[str, Any], seal: Seal) -> None:
         self.actors = actors
+        self.seal = seal
         self._takes = lru_cache(SHAPES)(self._binds)
 
     def abilities(self) -> list[str]:
-        """The names of its actors and their signatures."""
-        return [*self.actors, *(signature_of(actor) for actor in self.actors.values())]
+        """The names of its actors, their signatures, and the keys that it has."""
+        signatures = (signature_of(actor) for actor in self.actors.values())
+        return [*self.actors, *signatures, *self.seal.abilities()]
 
     def signature(self, actor_name: str) -> str | None:
         """An actor's signature; None where this process has no such actor."""
         return signature_of(self.actors[actor_name]) if actor_name in self.actors else None
+
+    def readable(self, actor_name: str) -> Collection[str]:
+        """Names of an actor's arguments that stay readable in a sealed message."""
+        actor = self.actors.get(actor_name)
+        return actor.options.get("readable", ()) if actor else ()
 
     def can_run(self, message: Any) -> bool:
         """Whether a message's actor is here and can be called with its arguments."""

@@ -11,16 +11,20 @@ from db import queries
 from db.connection import Pool
 from errors import InvalidMessage
 from messaging.claim import Claim
+from messaging.seal import Seal
 
+SEALED = b"sealed "  # how a result begins that is encrypted; no encoder's does
 POLL_SECONDS = (0.005, 0.1)  # between looks for a result: twice as long each time
 
 
 class PostgresResults(ResultBackend):
     """Keeps results in `dramatiq.result`, whatever their size, until their time to live ends."""
 
-    def __init__(self, pool: Pool, **options: Any) -> None:
+    def __init__(self, pool: Pool, seal: Seal | None = None, **options: Any) -> None:
+        """With a `seal` that has keys, results are encrypted."""
         super().__init__(**options)
         self.pool = pool
+        self.seal = seal or Seal()
 
     def get_result(self, message: Any, *, block: bool = False, timeout: int | None = None) -> Any:
         """The result of a message; with `block`, waits for it `timeout` milliseconds at most (10 s).
@@ -29,6 +33,7 @@ class PostgresResults(ResultBackend):
             ResultMissing: there is none, and `block` is off.
             ResultTimeout: there was none in time.
             ResultFailure: the actor failed.
+            KeyMissing: it is encrypted with a key that this process has not.
         """
         deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
         pause, longest_pause = POLL_SECONDS
@@ -53,7 +58,7 @@ class PostgresResults(ResultBackend):
     def _get(self, message_key: str) -> Any:
         with self.pool.transaction() as conn:
             stored = queries.results.find(conn, message_id=message_key)
-        return Missing if stored is None else self.encoder.decode(bytes(stored))
+        return Missing if stored is None else self.encoder.decode(self._opened(bytes(stored)))
 
     def _store(self, message_key: str, result: Any, ttl: int) -> None:
         self._write(message_key, self._encoded(message_key, result), ttl)
@@ -75,6 +80,10 @@ class PostgresResults(ResultBackend):
 
     def _encoded(self, message_key: str, result: Any) -> bytes:
         try:
-            return self.encoder.encode(result)
+            encoded = self.encoder.encode(result)
         except (RecursionError, TypeError, ValueError) as error:
             raise InvalidMessage(f"The result of message {message_key} cannot be stored: {error}") from None
+        return SEALED + self.seal.close(encoded).encode() if self.seal else encoded
+
+    def _opened(self, stored: bytes) -> bytes:
+        return self.seal.open(stored.removeprefix(SEALED).decode()) if stored.startswith(SEALED) else stored

@@ -39,8 +39,12 @@ class Routes(dict[str, Route]):
 
 
 class RouteOption(Middleware):
-    """Lets actors be declared with `pgmq_queue`, and say what a payload taken as `**payload` must hold (`required`)."""
+    """Lets actors be declared with `pgmq_queue`, and say more of what they are called with.
+
+    `required`: what a payload taken as `**payload` must hold. `readable`: which arguments, ids and words that name
+    nobody, SQL may read where messages are sealed.
+    """
 
     @property
     def actor_options(self) -> set[str]:
-        return {"pgmq_queue", "required"}
+        return {"pgmq_queue", "required", "readable"}

@@ -47,9 +47,10 @@ class Settlement:
 
     def _end(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Retry or reject with the claim's new options; one that cannot be stored ends as a dead letter."""
-        reason = claim.failure()
+        seal = self.process.seal
+        reason = claim.failure(sealed=bool(seal))
         try:
-            options = claim.new_options()
+            options = claim.new_options(seal)
         except InvalidMessage as error:
             self._write("reject", claim, options=None, error=f"{reason}\n{error}")
         else:

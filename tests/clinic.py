@@ -7,7 +7,15 @@ from typing import Any
 
 from psycopg2 import extensions, sql
 
+from db import takeover
 from db.connection import Connection
+from db.migrate import migrate
+
+
+def take_over(url: str) -> None:
+    """Migrate a database where an old system lives, and put ours in charge."""
+    migrate(url)
+    takeover.take_over(url)
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,10 @@ DELETE FROM balansity.analytics_event WHERE key IN (
 -- Events that wait, at most `count` in the broker and as many in pgmq, with the keys that they get; they stay locked until
 -- the transaction ends. A pgmq queue that was dropped and created anew counts from 1 again: the time tells its messages
 -- from the old one's.
-SELECT message_id::text, msg_id, sent_at, arguments AS payload,
+SELECT message_id::text, msg_id, sent_at, arguments AS payload, sealed,
        coalesce('message:' || message_id, concat_ws(':', 'pgmq', msg_id, extract(epoch FROM sent_at))) AS key
 FROM dramatiq.take_along('analytics', 'record_event', 'analytics_queue', :count);
 
--- name: finish_along(ids, msg_ids)$
--- Mark done what was taken along and kept.
-SELECT dramatiq.finish_along('analytics_queue', :ids::uuid[], :msg_ids::bigint[]);
+-- name: finish_along(ids, msg_ids, drop)$
+-- Mark done what was taken along and kept; pgmq's archive need not keep it, too, where `drop` says so.
+SELECT dramatiq.finish_along('analytics_queue', :ids::uuid[], :msg_ids::bigint[], :drop);

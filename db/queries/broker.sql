@@ -10,6 +10,40 @@ FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :li
 SELECT moved, refused
 FROM dramatiq.bridge_singly(:queue, :pgmq_queue, :actor, :limit, :patience_seconds * interval '1 second');
 
+-- name: visible(worker, queue, pgmq_queue, actor, limit, claimed, whole)
+-- What a worker that claims `limit` and got `claimed` should move from pgmq, for it to encrypt.
+SELECT msg_id, content::text, kind, urgency, sent_at, due_at
+FROM dramatiq.visible(
+    :pgmq_queue, dramatiq.most_moved(:worker, :queue, :pgmq_queue, :actor, :limit, :claimed, :whole));
+
+-- name: visible_one(pgmq_queue, msg_id)
+-- One message of pgmq, for a worker to encrypt; nothing where somebody else has it.
+SELECT msg_id, content::text, kind, urgency, sent_at, due_at FROM dramatiq.visible(:pgmq_queue, 1, :msg_id);
+
+-- name: visible_ids(pgmq_queue, limit)$
+-- The next messages of pgmq.
+SELECT ARRAY(SELECT msg_id FROM dramatiq.visible(:pgmq_queue, :limit) ORDER BY msg_id LIMIT :limit);
+
+-- name: take_in(worker, queue, pgmq_queue, actor, room, msg_ids, contents, kinds, urgencies, times, due)
+-- Move what is visible, encrypted by now, and claim `room` of it.
+SELECT message_id::text, attempt, priority, message::text
+FROM dramatiq.take_in(
+    :worker, :queue, :pgmq_queue, :actor, :room, true, :msg_ids::bigint[], :contents::jsonb[], :kinds::text[],
+    :urgencies::integer[], :times::timestamptz[], :due::timestamptz[]);
+
+-- name: refuse_bridged(queue, pgmq_queue, msg_id, why, sealed)$
+-- Make a dead letter of a pgmq message that cannot be moved.
+SELECT dramatiq.refuse_bridged(:queue, :pgmq_queue, :msg_id, :why, :sealed::jsonb);
+
+-- name: seal(ids, contents, worker)$
+-- Put what was encrypted in the place of what plain messages say.
+SELECT dramatiq.seal(:ids::uuid[], :contents::jsonb[], :worker);
+
+-- name: lock_messages(ids)
+-- What these messages say, locked.
+SELECT message_id::text, message::text, error FROM dramatiq.queue
+WHERE message_id = ANY (:ids::uuid[]) ORDER BY message_id FOR UPDATE;
+
 -- name: next_due(queue, pgmq_queue)$
 -- In how many seconds the next message of a queue falls due that is delayed, here or in the pgmq queue that feeds it.
 SELECT dramatiq.next_due(:queue, :pgmq_queue);

@@ -1,6 +1,7 @@
 -- name: list_jobs()
--- Every job as the schedule knows it now.
-SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job WHERE NOT retired ORDER BY id;
+-- Every job as the schedule knows it now: none while the old system is in charge.
+SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.job
+WHERE NOT retired AND balansity.in_charge() ORDER BY id;
 
 -- name: list_jobs_with_latest()
 SELECT j.name AS job, j.schedule, j.time_zone, j.paused, j.planned_until,

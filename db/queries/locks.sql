@@ -13,3 +13,7 @@ CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS holder
 LEFT JOIN pg_stat_activity activity ON activity.pid = holder
 WHERE waiting.pid = :pid AND NOT waiting.granted
 ORDER BY activity.xact_start;
+
+-- name: limit_wait(ms)!
+-- Wait no longer than so many milliseconds for a lock, in this transaction: others queue behind who waits.
+SET LOCAL lock_timeout = :ms;

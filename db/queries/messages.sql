@@ -126,7 +126,34 @@ WHERE :after::uuid IS NULL OR message_id > :after::uuid
 ORDER BY message_id
 LIMIT :rows;
 
+-- name: create_opened()!
+-- Where the encrypted ones of these messages are put in plain, for this transaction only.
+CREATE TEMPORARY TABLE opened (message_id uuid PRIMARY KEY, message jsonb) ON COMMIT DROP;
+
 -- name: forget(keys, speaks_of, subject, kept_actors)^
 -- Remove the messages that speak of a subject: removed, and which are kept.
 SELECT removed, kept::text[]
-FROM dramatiq.forget(:keys::uuid[], :speaks_of::regproc, :subject::jsonb, :kept_actors);
+FROM dramatiq.forget(:keys::uuid[], 'pg_temp.opened', :speaks_of::regproc, :subject::jsonb, :kept_actors);
+
+-- name: not_sealed_with(key, after, rows)
+-- A page of the messages that are plain, or of which another key encrypted a part.
+SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes
+FROM dramatiq.queue
+WHERE (coalesce(split_part(message ->> 'sealed', '.', 1), '') <> :key
+       OR jsonb_path_exists(
+           message, '$.options.*.sealed ? (!(@ starts with $key))', jsonb_build_object('key', :key::text)))
+  AND (:after::uuid IS NULL OR message_id > :after::uuid)
+ORDER BY message_id
+LIMIT :rows;
+
+-- name: sealed_messages()
+-- How many messages each key has encrypted, and how many are plain (null).
+SELECT key, messages FROM dramatiq.sealed_messages();
+
+-- name: show(id)$
+-- What a message says, as text.
+SELECT message::text FROM dramatiq.queue WHERE message_id = :id::uuid;
+
+-- name: note_revelation(id, who, reason)!
+-- Keep that somebody is shown what a message says.
+INSERT INTO dramatiq.revelation (message_id, revealed_by, reason) VALUES (:id::uuid, :who, :reason);

@@ -35,6 +35,7 @@ class Row:
     key: str
     sent_at: datetime
     payload: str
+    sealed: str | None = None
 
 
 @pytest.fixture

@@ -10,14 +10,16 @@ from db.session import START
 from tests.clinic import Clinic
 
 OURS = "pronamespace IN ('dramatiq'::regnamespace, 'balansity'::regnamespace, 'public'::regnamespace)"
+TWINS = ("public.", "balansity.site_")
 DEFINERS = {
     "dramatiq.send",  # whoever may send may do nothing else to the queue
     "dramatiq.ring_for_pgmq",  # a trigger of pgmq's tables: their senders know nothing of ours
-    *(f"public.queue_{what}" for what in ("email_task", "report_generation", "payment_processing")),
-    *(f"public.pgmq_{what}" for what in ("read", "archive", "nack", "metrics")),
+    # what the site calls, and the sources that these are made from when ours takes over
+    *(f"{place}queue_{what}" for place in TWINS for what in ("email_task", "report_generation", "payment_processing")),
+    *(f"{place}pgmq_{what}" for place in TWINS for what in ("read", "archive", "nack", "metrics")),
     # triggers of the site's tables: its visitors may do nothing of what follows
-    *(f"public.handle_{what}" for what in ("checkup_completed", "new_appointment", "appointment_change")),
-    "public.handle_payment_status_change",
+    *(f"balansity.handle_{what}" for what in ("checkup_completed", "new_appointment", "appointment_change")),
+    "balansity.handle_payment_status_change",
 }
 UNPINNED = {"balansity.waiting_payments"}  # inlined; its comment says why
 PINNED = "search_path=pg_catalog, pg_temp"

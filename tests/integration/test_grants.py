@@ -3,8 +3,7 @@
 import pytest
 from psycopg2.errors import InsufficientPrivilege
 
-from db.migrate import migrate
-from tests.clinic import Clinic
+from tests.clinic import Clinic, take_over
 from tests.live.database import LOOSE, LiveDatabase
 from tests.live.database import live_database as live_databases
 
@@ -54,12 +53,12 @@ def test_visitors_get_nothing_of_ours_now_or_later(server: str, worker_id: str, 
         owner.rows("ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO anon, PUBLIC")
         owner.rows("ALTER DEFAULT PRIVILEGES GRANT ALL ON TYPES TO authenticated, PUBLIC")
         owner.rows("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC")
-        migrate(live.url)
+        take_over(live.url)
         assert owner.rows(VISITORS_MAY) == []
         for schema in ("dramatiq", "balansity"):
             owner.rows(A_LATER_MIGRATION.format(schema))
         assert owner.rows(VISITORS_MAY) != []
-        migrate(live.url)
+        take_over(live.url)
         assert owner.rows(VISITORS_MAY) == []
         assert owner.rows(OWNERS_VIEWS) == [] or owner.connection.server_version < 150000
         assert owner.value("SELECT count(*) FROM pg_default_acl") > 0, "they are the site's, and stay"
@@ -70,7 +69,7 @@ def test_whoever_used_a_queue_goes_on_except_visitors(live_database: LiveDatabas
         owner.rows("GRANT USAGE ON SCHEMA pgmq TO anon, authenticated, service_role")
         owner.rows("GRANT ALL ON pgmq.q_email_queue, pgmq.a_email_queue TO PUBLIC")
         owner.rows("GRANT ALL ON pgmq.q_analytics_queue, pgmq.a_analytics_queue TO service_role, authenticated")
-        migrate(live_database.url)
+        take_over(live_database.url)
         for queue in ("email_queue", "analytics_queue"):
             assert use(owner, "service_role", queue)
             for visitor in ("anon", "authenticated"):

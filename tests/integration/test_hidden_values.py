@@ -22,19 +22,20 @@ from tests.waiting import until
 
 QUERIES = Path(queries.__file__).parent
 ADDRESS, NAME = "anna.hidden@example.com", "Аннушка Скрытова"
-# Parameters of named queries that hold ids, times, numbers, and words of ours: nothing of a person's.
+# Parameters of named queries that hold ids, times, numbers, words of ours, or what is encrypted: nothing of a person's.
 HARMLESS = set(
     """
     abilities accepted action actor actors after amount answer_type appointment_id assessment_id assessment_type
-    at attempt attempts beats before cause channel count dead deadline delay delivery_id despite digest done end
-    external_id first format gender group happened_at hears high host hourly id ids job keep kept_actors key
-    keys kind known last limit low media_type member members message_id most_rescues msg_id msg_ids name names
-    now number occurred_at outcome path patience patience_seconds pause paused payment_id pgmq_queue pid places
-    priorities priority profile_id provider provider_message_id question_id queue queue_name queues reasons
-    refund_id refusal report_id report_type reporting reports required resend_after restored_to retention rows
-    schedule scheduled_at seconds signature signatures since size_bytes skipped slot slots spacing speaks_of
-    start started_at state states status table template time_zone token tried ttl type type_name until user_id
-    value vt worker zone
+    at attempt attempts beats before cause channel claimed contents count dead deadline delay delivery_id
+    despite digest done drop due end external_id first format gender group happened_at hears high host hourly id
+    ids job keep kept_actors key keys kind kinds known last limit low media_type member members message_id
+    most_rescues ms msg_id msg_ids name names now number occurred_at outcome path patience patience_seconds
+    pause paused payment_id pgmq_queue pid places priorities priority profile_id provider provider_message_id
+    question_id queue queue_name queues reasons refund_id refusal report_id report_type reporting reports
+    required resend_after restored_to retention room rows schedule scheduled_at sealed seconds signature
+    signatures since size_bytes skipped slot slots spacing speaks_of start started_at state states status table
+    template time_zone times token tried ttl type type_name until urgencies user_id value vt who whole why
+    worker zone
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from db.migrate import migrate
-from tests.clinic import Clinic
+from tests.clinic import Clinic, take_over
 from tests.servers.shared_postgres import CLONE, at_database, create_database, drop_database
 
 OLDER_DEPLOYMENT = (Path(__file__).parent / "older_deployment.sql").read_text(encoding="utf-8")
@@ -34,7 +33,7 @@ def live(server: str, worker_id: str) -> Iterator[Clinic]:
         conn.autocommit = True
         clinic = Clinic(conn)
         clinic.rows(OLDER_DEPLOYMENT)
-        migrate(url.replace("postgres:@", f"{owner}:of-a-test@"))
+        take_over(url.replace("postgres:@", f"{owner}:of-a-test@"))
         yield clinic
         conn.close()
         drop_database(server, name)

@@ -27,7 +27,7 @@ def test_no_row_of_the_site_changes_and_its_flows_mail_once(live_database: LiveD
     customer = site.sign_up()
     with live_database.owner() as owner:
         before = owner.rows(SITES_ROWS)
-        migrate(live_database.url)
+        live_database.take_over()
         assert owner.rows(SITES_ROWS) == before
         appointment_id = site.book(customer, datetime.now(UTC) + timedelta(days=3))
         external_id = site.check_out(customer, {"appointment_id": appointment_id})
@@ -48,7 +48,7 @@ def test_the_live_kind_has_the_old_jobs_where_pg_cron_is() -> None:
         live_database(server, "clinic", cron=True) as live,
         live.owner() as owner,
     ):
-        migrate(live.url)
+        live.take_over()
         assert owner.rows("SELECT jobname, username FROM cron.job") == [("somebody-elses", "live_owner")]
 
 

@@ -9,6 +9,7 @@ import actors
 from db.connection import Connection
 from db.migrate import BROKER, migrate
 from errors import DatabaseError
+from tests.clinic import take_over
 from tests.integration.test_live_database import OLDER_DEPLOYMENT
 
 
@@ -79,19 +80,23 @@ def test_what_is_in_the_way_is_named_with_its_remedy(empty_database: str, statem
         cursor.execute(statement)
     conn.close()
     with pytest.raises(DatabaseError, match=sentence):
-        migrate(empty_database)
+        take_over(empty_database)
 
 
 def test_what_was_applied_before_an_obstacle_is_logged(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
     conn = psycopg2.connect(empty_database)
     with conn, conn.cursor() as cursor:
         cursor.execute(OLDER_DEPLOYMENT)
-        cursor.execute("CREATE VIEW public.waiting AS SELECT * FROM public.pgmq_read('email_queue', 1)")
+        cursor.execute("ALTER TABLE public.appointments DROP CONSTRAINT appointments_status_check")
+        cursor.execute(
+            "INSERT INTO public.appointments (user_id, appointment_type_id, scheduled_at, status) "
+            "SELECT u.id, t.id, now(), 'rescheduled' FROM public.users u, public.appointment_types t"
+        )
     conn.close()
     with caplog.at_level("INFO"), pytest.raises(DatabaseError):
         migrate(empty_database)
-    assert "migration_applied migration=030_setup_cron_jobs" in caplog.messages
-    assert "migration_applied migration=031_setup_queues" not in caplog.messages
+    assert "migration_applied migration=001_create_domain_tables" in caplog.messages
+    assert "migration_applied migration=003_validate_appointment_status" not in caplog.messages
 
 
 def test_what_a_live_database_does_its_own_way_is_no_obstacle(empty_database: str) -> None:
@@ -101,7 +106,7 @@ def test_what_a_live_database_does_its_own_way_is_no_obstacle(empty_database: st
         cursor.execute("CREATE UNIQUE INDEX one_payment ON public.appointments (payment_id)")
         cursor.execute("ALTER TABLE public.appointments ADD CONSTRAINT in_lower_case CHECK (status = lower(status))")
         cursor.execute("CREATE PROCEDURE public.pgmq_nack(queue_name text, msg_id bigint) LANGUAGE sql AS 'SELECT'")
-    migrate(empty_database)
+    take_over(empty_database)
     with conn, conn.cursor() as cursor:
         cursor.execute("SELECT to_regclass('public.appointments_payment_id_unique')")
         assert cursor.fetchone() == (None,)

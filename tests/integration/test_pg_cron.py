@@ -1,7 +1,6 @@
 """Where pg_cron is installed, its three old jobs make way for ours and its tables stay its own."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
@@ -9,8 +8,11 @@ from click.testing import CliRunner
 
 import cli
 import settings
-from db.migrate import MIGRATIONS, migrate
-from tests.clinic import Clinic
+from broker import broker
+from db.migrate import migrate
+from db.takeover import hand_back
+from errors import DatabaseError
+from tests.clinic import Clinic, take_over
 from tests.servers import debian_postgres
 from tests.servers.shared_postgres import at_database, create_database
 
@@ -38,6 +40,8 @@ def test_the_old_jobs_are_unscheduled_and_others_stay(supabase: str) -> None:
     for name in [*OURS, "somebody-elses"]:
         clinic.rows("SELECT cron.schedule(%s, '*/5 * * * *', 'SELECT 1')", name)
     migrate(supabase)
+    assert len(clinic.rows("SELECT FROM cron.job")) == 4  # it only prepares
+    take_over(supabase)
     assert clinic.rows("SELECT jobname FROM cron.job") == [("somebody-elses",)]
     known = {name for (name,) in clinic.rows("SELECT jobname FROM balansity.cron_job WHERE active")}
     assert set(OURS) <= known
@@ -59,26 +63,33 @@ def test_doctor_names_an_old_job_that_came_back(supabase: str, monkeypatch: pyte
     assert "Old pg_cron jobs run beside ours: send-appointment-reminders (job 1 of role postgres)" in said
 
 
-def test_nobody_is_reminded_again_of_what_the_old_job_wrote(supabase: str) -> None:
+def test_a_job_of_another_role_stops_the_hand_over_by_name_before_anything_changed(supabase: str) -> None:
     conn = psycopg2.connect(supabase)
     conn.autocommit = True
     clinic = Clinic(conn)
-    conn.cursor().execute((MIGRATIONS / "clinic" / "001_create_domain_tables.sql").read_text(encoding="utf-8"))
     clinic.rows("CREATE EXTENSION pg_cron")
+    clinic.rows(
+        "CREATE ROLE owner LOGIN BYPASSRLS; ALTER DATABASE clinic OWNER TO owner; GRANT USAGE ON SCHEMA cron TO owner"
+    )
+    clinic.rows("GRANT SELECT ON cron.job, cron.job_run_details TO owner; GRANT ALL ON SCHEMA public TO owner")
+    clinic.rows(
+        "SET ROLE owner; SELECT cron.schedule('update-appointment-statuses', '*/5 * * * *', 'SELECT 1'); RESET ROLE"
+    )
     clinic.rows("SELECT cron.schedule('send-appointment-reminders', '0 * * * *', 'SELECT 1')")
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)  # when the old job ran last
-    user, minute = clinic.add_user(), timedelta(minutes=1)
-    soon, half_past, day_ahead, last_told, untold = (
-        clinic.book(user, hour + minutes * minute) for minutes in (65, 90, 24 * 60, 25 * 60, 26 * 60 + 1)
-    )
-    migrate(supabase)
-    found = clinic.rows("SELECT appointment_id::text, kind FROM balansity.reminder")
-    assert set(found) == {(soon, "1h"), *((told, "24h") for told in (soon, half_past, day_ahead, last_told))}
-    due = clinic.rows(
-        "SELECT appointment_id::text, kind FROM balansity.claim_reminders(%s, %s)",
-        *(hour + 120 * minute, hour + 122 * minute),
-    )
-    assert due == [(untold, "24h")]
+    before = clinic.rows("SELECT * FROM cron.job ORDER BY jobid")
+    url = supabase.replace("postgres@", "owner@")
+    with pytest.raises(
+        DatabaseError, match=r"Nothing was changed: pg_cron job send-appointment-reminders \(2\) belongs to"
+    ):
+        take_over(url)
+    assert clinic.rows("SELECT * FROM cron.job ORDER BY jobid") == before
+    assert clinic.value("SELECT balansity.in_charge()") is False
+    clinic.rows("SELECT cron.unschedule(2)")
+    take_over(url)
+    assert clinic.rows("SELECT * FROM cron.job") == []
+    hand_back(url, broker.vault.lay_out)
+    [job] = clinic.rows("SELECT jobname, schedule, command, username, active FROM cron.job")
+    assert job == ("update-appointment-statuses", "*/5 * * * *", "SELECT 1", "owner", True)
     conn.close()
 
 

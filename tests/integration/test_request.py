@@ -20,7 +20,7 @@ from actors.queues import (
     read_email_task,
 )
 from db.connection import Connection, connect
-from db.migrate import migrate
+from tests.clinic import take_over
 
 REQUEST = (Path(__file__).parent / "request.sql").read_text(encoding="utf-8")  # its SQL, word for word
 QUEUES = {"email_queue", "report_generation_queue", "payment_processing_queue", "analytics_queue"}
@@ -150,7 +150,7 @@ def test_an_older_pgmq_read_makes_way(empty_database: str) -> None:
         conn,
         "CREATE FUNCTION public.pgmq_read(q text, seconds integer) RETURNS SETOF text LANGUAGE sql AS $$SELECT q$$",
     )
-    migrate(empty_database)
+    take_over(empty_database)
     [(parameters,)] = run(conn, "SELECT proargnames FROM pg_proc WHERE proname = 'pgmq_read'")
     assert parameters == ["queue_name", "vt"]
     conn.close()

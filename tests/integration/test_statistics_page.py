@@ -15,7 +15,7 @@ from tests.clinic import Clinic
 from web.app import create_app
 from web.statistics_words import COLUMNS, HEADINGS
 
-LOGIN = ("clinic", "secret")
+LOGIN = ("clinic", "secret of the clinic")
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
-from db.migrate import migrate
-from tests.clinic import Clinic
+from tests.clinic import Clinic, take_over
 
 pytestmark = pytest.mark.undone
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
@@ -154,7 +153,7 @@ def test_triggers_that_a_live_database_has_are_replaced(empty_database: str) -> 
             FOR EACH ROW EXECUTE FUNCTION public.handle_payment_status_change();
         """
     )
-    migrate(empty_database)
+    take_over(empty_database)
     payment = clinic.add_payment(clinic.add_user())
     clinic.set_payment(payment, "completed")
     assert clinic.templates() == ["payment_confirmation"]

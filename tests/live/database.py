@@ -10,7 +10,7 @@ import psycopg2
 from pgmq.install import get_embedded_install_sql
 
 from db.connection import Connection
-from tests.clinic import Clinic
+from tests.clinic import Clinic, take_over
 from tests.live.site import Site
 from tests.servers.shared_postgres import CLONE, at_database, create_database, drop_database
 
@@ -49,6 +49,10 @@ class LiveDatabase:
         """An autocommit connection of the superuser's."""
         with _autocommit(self.admin_url) as conn:
             yield Clinic(conn)
+
+    def take_over(self) -> None:
+        """Migrate it, and put ours in charge."""
+        take_over(self.url)
 
     def run(self, script: str) -> None:
         """Run one of this folder's SQL files as the owner, for example `touchy_triggers.sql`."""

@@ -41,7 +41,7 @@ CLOSED = {
     "db.session": set(),
     "db.trouble": {"log"},
     "db.migrate": {"address", "db.connection", "db.patience", "errors", "log"},
-    "db.patience": {"db.connection", "db.queries", "errors", "log"},
+    "db.patience": {"address", "db.connection", "db.queries", "errors", "log"},
     "db.queries": {"db.hidden"},
     "db.hidden": set(),
     "db.text": set(),

@@ -1,5 +1,30 @@
 -- Bridges pgmq to the broker: what services send there is archived and enqueued in one transaction.
 
+CREATE TABLE dramatiq.held_route (
+    pgmq_queue text PRIMARY KEY
+);
+COMMENT ON TABLE dramatiq.held_route IS
+'The pgmq queues that another system reads still: nothing is bridged from them.';
+
+CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO dramatiq.held_route SELECT unnest(p_pgmq_queues) ON CONFLICT DO NOTHING;
+$$;
+COMMENT ON FUNCTION dramatiq.hold_routes IS
+'Leaves these pgmq queues to whoever reads them now, until release_routes.';
+
+CREATE FUNCTION dramatiq.release_routes() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    released text;
+BEGIN
+    FOR released IN DELETE FROM dramatiq.held_route RETURNING pgmq_queue LOOP
+        PERFORM dramatiq.close_queue(released);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.release_routes IS
+'Bridges every routed pgmq queue again; visitors lose those that were held.';
+
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE
 RETURN CASE WHEN jsonb_typeof(message -> 'priority') = 'number'
@@ -9,28 +34,19 @@ COMMENT ON FUNCTION dramatiq.priority_of IS
 'The priority that a pgmq message carries, 0 where it carries none that is a number. (A body after RETURN is bound when the
 function is made: no search_path can mislead it, and it can be inlined.)';
 
-CREATE FUNCTION dramatiq.bridge(
-    p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,
-    p_only bigint DEFAULT NULL
-) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
+CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL)
+RETURNS TABLE (msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamptz, due_at timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
-DECLARE
-    ids bigint[];
-    messages jsonb[];
-    times timestamptz[];
-    due timestamptz[];
-    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
-    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
-    batch text := left(gen_random_uuid()::text, 24);
 BEGIN
-    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL THEN
-        RETURN;  -- a route to a queue that nobody has created yet
+    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
+       OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
+    THEN
+        RETURN;
     END IF;
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
-    EXECUTE format(
+    RETURN QUERY EXECUTE format(
         'WITH urgent AS (
              SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
              WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
@@ -40,24 +56,63 @@ BEGIN
              WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
              ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          )
-         SELECT array_agg(msg_id), array_agg(message), array_agg(enqueued_at),
-                array_agg(greatest(due_at, enqueued_at))
+         SELECT msg_id,
+                CASE jsonb_typeof(message) WHEN ''object''
+                     THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
+                     ELSE jsonb_build_object(''payload'', message) END,
+                coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
+                greatest(due_at, enqueued_at)
          FROM (TABLE urgent UNION ALL TABLE others) AS visible',
         'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
         'AND msg_id = ' || p_only)
-    INTO ids, messages, times, due USING p_limit;
-    IF ids IS NULL THEN
-        RETURN;
+    USING p_limit;
+END $$;
+COMMENT ON FUNCTION dramatiq.visible IS
+'Messages of a pgmq queue that no other reader holds, locked for the caller''s transaction: p_limit at most of a raised
+priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
+message here says for it, and the kind of JSON that it is.';
+
+CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format(
+        'WITH taken AS (
+             DELETE FROM pgmq.%I WHERE msg_id = ANY ($1) RETURNING msg_id, read_ct, enqueued_at, vt
+         )
+         INSERT INTO pgmq.%I (msg_id, read_ct, enqueued_at, vt, message)
+         SELECT msg_id, read_ct, enqueued_at, vt, ''{}'' FROM taken', 'q_' || p_pgmq_queue, 'a_' || p_pgmq_queue)
+    USING p_msg_ids;
+END $$;
+COMMENT ON FUNCTION dramatiq.drop_to_archive IS
+'As pgmq.archive, but the archive learns only that and when there was a message: its headers and what it said are dropped.
+Not archived first and emptied then, which would leave what it said in the dead row.';
+
+CREATE FUNCTION dramatiq.take_in(
+    p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean,
+    p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamptz[],
+    p_due timestamptz[]
+) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
+    envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
+    batch text := left(gen_random_uuid()::text, 24);
+BEGIN
+    IF p_sealed THEN
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
+    ELSE
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
     END IF;
-    PERFORM pgmq.archive(p_pgmq_queue, ids);
 
     RETURN QUERY
     WITH arrived AS (
-        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.msg_id, a.body, a.sent_at, a.due_at,
-               dramatiq.priority_of(a.body) AS urgency, t.sound,
-               row_number() OVER (ORDER BY t.sound DESC, dramatiq.priority_of(a.body) DESC, a.msg_id) AS rank
-        FROM unnest(ids, messages, times, due) AS a (msg_id, body, sent_at, due_at),
-             LATERAL (SELECT jsonb_typeof(a.body) IS NOT DISTINCT FROM 'object') AS t (sound)
+        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
+               row_number() OVER (ORDER BY (a.kind = 'object') DESC, a.urgency DESC, a.msg_id) AS rank
+        FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due)
+            AS a (msg_id, content, kind, urgency, sent_at, due_at)
     ), moved AS (
         INSERT INTO dramatiq.queue AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
@@ -65,8 +120,7 @@ BEGIN
         SELECT a.id, p_queue,
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
-               CASE WHEN NOT a.sound THEN jsonb_build_object('payload', a.body) ELSE envelope || jsonb_build_object(
-                   'kwargs', a.body - 'self',  -- no Python function can be called with that one
+               CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
@@ -75,7 +129,7 @@ BEGIN
                p_pgmq_queue, a.msg_id,
                CASE WHEN NOT a.sound THEN
                    format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
-                          a.msg_id, p_pgmq_queue, coalesce(jsonb_typeof(a.body), 'NULL'))
+                          a.msg_id, p_pgmq_queue, a.kind)
                END
         FROM arrived a
         ORDER BY a.rank
@@ -83,11 +137,38 @@ BEGIN
     )
     SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
 END $$;
+COMMENT ON FUNCTION dramatiq.take_in IS
+'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
+are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
+its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either.';
+
+CREATE FUNCTION dramatiq.bridge(
+    p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,
+    p_only bigint DEFAULT NULL
+) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids bigint[];
+    contents jsonb[];
+    kinds text[];
+    urgencies integer[];
+    times timestamptz[];
+    due timestamptz[];
+BEGIN
+    SELECT array_agg(v.msg_id), array_agg(v.content), array_agg(v.kind), array_agg(v.urgency), array_agg(v.sent_at),
+           array_agg(v.due_at)
+    INTO ids, contents, kinds, urgencies, times, due
+    FROM dramatiq.visible(p_pgmq_queue, p_limit, p_only) AS v;
+    IF ids IS NOT NULL THEN
+        RETURN QUERY
+        SELECT * FROM dramatiq.take_in(
+            p_worker, p_queue, p_pgmq_queue, p_actor, p_room, false, ids, contents, kinds, urgencies, times, due);
+    END IF;
+END $$;
 COMMENT ON FUNCTION dramatiq.bridge IS
 'Moves visible messages of a pgmq queue here, in the caller''s transaction: read, archived and inserted together or not
-at all. Those of a raised priority come first, wherever they stand in pgmq''s order: p_limit of them at most, and as many
-others. The first p_room of all, by priority, are claimed on the way; the others wait here, where priority counts.
-What cannot be a message becomes a dead letter with its reason. p_only: that message and no other.';
+at all. A worker that encrypts does the same in two steps, dramatiq.visible and dramatiq.take_in.';
 
 CREATE FUNCTION dramatiq.bridge_singly(
     p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval,
@@ -121,15 +202,21 @@ COMMENT ON FUNCTION dramatiq.bridge_singly IS
 'Moves messages that cannot be moved together, one by one for p_patience: a batch that is too large, or has one among it
 that the table refuses. That one is taken out of the way; an error that speaks of no message is raised.';
 
-CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text) RETURNS void
+CREATE FUNCTION dramatiq.refuse_bridged(
+    p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
+    IF p_sealed IS NULL THEN
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_id);
+    ELSE
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, ARRAY[p_msg_id]);
+    END IF;
     INSERT INTO dramatiq.queue (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
-    VALUES (gen_random_uuid(), p_queue, 'rejected', '{}', p_pgmq_queue, p_msg_id,
-            format('Message %s of pgmq queue %s, which its archive keeps, could not be moved: %s',
-                   p_msg_id, p_pgmq_queue, p_why));
+    VALUES (gen_random_uuid(), p_queue, 'rejected', coalesce(p_sealed, '{}'), p_pgmq_queue, p_msg_id,
+            format('Message %s of pgmq queue %s, which %s keeps, could not be moved: %s',
+                   p_msg_id, p_pgmq_queue, CASE WHEN p_sealed IS NULL THEN 'its archive' ELSE 'this row' END, p_why));
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception
                OR internal_error THEN
     EXECUTE format('UPDATE pgmq.%I SET vt = clock_timestamp() + interval ''1 hour'' WHERE msg_id = $1',
@@ -138,4 +225,39 @@ EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit
 END $$;
 COMMENT ON FUNCTION dramatiq.refuse_bridged IS
 'Makes a dead letter that names a pgmq message which the table refuses; where not even that can be written, the message
-waits in pgmq for an hour.';
+waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and not in the archive.';
+
+CREATE FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) RETURNS SETOF uuid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT q.message_id
+    FROM dramatiq.queue q
+    JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+    WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
+      AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
+      AND q.message_id::text <> ALL (p_begun)
+    ORDER BY q.position LIMIT p_limit
+$$;
+COMMENT ON FUNCTION dramatiq.never_begun IS
+'The first messages that wait for an actor which a pgmq queue feeds, and that nobody has tried to run. Who calls says which
+of them (p_begun, message ids) may have done something outside all the same.';
+
+CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    returned bigint;
+BEGIN
+    EXECUTE format($query$
+        WITH gone AS (
+            DELETE FROM dramatiq.queue q USING dramatiq.actor a
+            WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
+            RETURNING q.message_id, q.position, a.pgmq_queue,
+                      greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
+        )
+        SELECT count(*) FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
+            LATERAL pgmq.send(gone.pgmq_queue, o.message -> 'kwargs', gone.delay)$query$, p_opened)
+    INTO returned USING p_ids;
+    RETURN returned;
+END $$;
+COMMENT ON FUNCTION dramatiq.hand_back IS
+'Moves those of these messages that still wait to the pgmq queues that feed their actors; returns how many. p_opened is a
+table (message_id, message) of what each of them says, for here it may lie encrypted.';

@@ -1,5 +1,25 @@
 -- Claims messages for workers and takes back what became of them; every answer is fenced by the claim's attempt.
 
+CREATE FUNCTION dramatiq.most_moved(
+    p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean
+) RETURNS integer
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The published route counts: another version of the application may have given the queue to another actor.
+    IF p_limit <= 0 OR NOT EXISTS (
+        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
+    ) OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
+        RETURN 0;
+    END IF;
+    RETURN CASE WHEN p_limit < 32 THEN 128 WHEN p_whole THEN p_limit ELSE p_limit - p_claimed END;
+END $$;
+COMMENT ON FUNCTION dramatiq.most_moved IS
+'How many messages a worker that claims p_limit, and got p_claimed, should move from pgmq. A slow actor''s queue moves here
+faster than it is worked off, for only here does priority count. A fast one''s messages are claimed as they are moved,
+which saves each an update: only a look at the whole queue (p_whole) moves more than there is room for, so that what is
+sent straight to the queue does not hold them up.';
+
 CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
     p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
@@ -59,17 +79,13 @@ BEGIN
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
     GET DIAGNOSTICS claimed = ROW_COUNT;
 
-    -- A slow actor's queue moves here faster than it is worked off, for only here does priority count. A fast one's
-    -- messages are claimed as they are moved, which saves each an update: only a look at the whole queue moves more than
-    -- there is room for, so that what is sent straight to the queue does not hold them up.
-    moving := CASE WHEN p_limit < 32 THEN 128 WHEN p_after IS NULL THEN p_limit ELSE p_limit - claimed END;
-    -- The published route counts: another version of the application may have given the queue to another actor.
-    IF p_pgmq_queue IS NOT NULL AND moving > 0 AND EXISTS (
-        SELECT FROM dramatiq.actor WHERE pgmq_queue = p_pgmq_queue AND name = p_actor AND queue_name = p_queue
-    ) THEN
-        RETURN QUERY
-        SELECT message_id, attempt, priority, message
-        FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
+    IF p_pgmq_queue IS NOT NULL THEN
+        moving := dramatiq.most_moved(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, claimed, p_after IS NULL);
+        IF moving > 0 THEN
+            RETURN QUERY
+            SELECT message_id, attempt, priority, message
+            FROM dramatiq.bridge(p_worker, p_queue, p_pgmq_queue, p_actor, moving, p_limit - claimed);
+        END IF;
     END IF;
 END $$;
 COMMENT ON FUNCTION dramatiq.exchange IS

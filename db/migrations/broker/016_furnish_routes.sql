@@ -53,13 +53,15 @@ BEGIN
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
-    PERFORM dramatiq.close_queue(p_pgmq_queue);
+    IF NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue) THEN
+        PERFORM dramatiq.close_queue(p_pgmq_queue);
+    END IF;
 END $$;
 COMMENT ON FUNCTION dramatiq.furnish_queue IS
 'Creates a pgmq queue where it is missing, and gives it what it lacks of comforts that need rights on pgmq''s own schema
 and tables. Without the trigger, workers notice by polling (at most a second later); without the index, urgent messages
 overtake others only once the bridge has moved them; without the right to create there, the view stands in schema
-dramatiq. Visitors lose it. One at a time: two that create the same queue would fail.';
+dramatiq. Visitors lose it, unless another system has it still. One at a time: two that create the same queue would fail.';
 
 CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -101,12 +103,39 @@ AS $$
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
     SELECT m.queue_name FROM pgmq.metrics_all() AS m
-    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor) AND m.oldest_msg_age_sec > 60
+    WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;
 COMMENT ON FUNCTION dramatiq.unserved_queues IS
 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
 figures of an older pgmq do not tell what is due from what is delayed.';
+
+CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    route text;
+    seen boolean;
+BEGIN
+    FOR route IN
+        SELECT pgmq_queue FROM dramatiq.actor
+        WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
+        EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
+    LOOP
+        -- The bridge counts no reads and takes no message that is hidden: whoever did either is another.
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM pgmq.%I WHERE read_ct > 0 AND vt > clock_timestamp())
+                 OR EXISTS (SELECT FROM pgmq.%I
+                            WHERE archived_at > clock_timestamp() - $1 AND read_ct > 0 AND vt > archived_at)',
+            'q_' || route, 'a_' || route)
+        INTO seen USING p_within;
+        IF seen THEN
+            RETURN NEXT route;
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.other_readers IS
+'Routed pgmq queues from which somebody beside the bridge takes messages: one is hidden now, or was archived while hidden,
+within that time.';
 
 CREATE FUNCTION dramatiq.count_bridged(
     p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint

@@ -89,13 +89,13 @@ COMMENT ON FUNCTION dramatiq.send_again IS
 'Enqueues a message anew, whatever became of it, with a clean record of retries; false where it is no longer kept.';
 
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer)
-RETURNS TABLE (message_id uuid, msg_id bigint, sent_at timestamptz, arguments text)
+RETURNS TABLE (message_id uuid, msg_id bigint, sent_at timestamptz, arguments text, sealed text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
-           q.message ->> 'kwargs'
+           q.message ->> 'kwargs', q.message ->> 'sealed'
     FROM dramatiq.queue q
     WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         AND q.message ->> 'actor_name' = p_actor
@@ -104,7 +104,7 @@ BEGIN
     FOR UPDATE SKIP LOCKED;
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
-            'SELECT NULL::uuid, msg_id, enqueued_at, message::text FROM pgmq.%I
+            'SELECT NULL::uuid, msg_id, enqueued_at, message::text, NULL::text FROM pgmq.%I
              WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED', 'q_' || p_pgmq_queue)
         USING p_limit;
     END IF;
@@ -112,18 +112,23 @@ END $$;
 COMMENT ON FUNCTION dramatiq.take_along IS
 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
-transaction ends.';
+transaction ends. Where `sealed` is given, what they say is in there.';
 
-CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[]) RETURNS void
+CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
     WHERE message_id = ANY (p_ids);
-    PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids) WHERE p_msg_ids <> '{}';
+    IF p_drop THEN
+        PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
+    ELSIF p_msg_ids <> '{}' THEN
+        PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
+    END IF;
 END $$;
 COMMENT ON FUNCTION dramatiq.finish_along IS
-'Marks done what this transaction took along and worked on; nobody held a claim on it.';
+'Marks done what this transaction took along and worked on; nobody held a claim on it. p_drop: pgmq''s
+archive is not to keep what it said.';
 
 CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -90,7 +90,8 @@ COMMENT ON FUNCTION dramatiq.forget_pgmq IS
 and which are kept. p_speaks_of: the function (text of the message, its arguments, p_subject) that knows.';
 
 CREATE FUNCTION dramatiq.forget(
-    p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]
+    p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[],
+    OUT removed bigint, OUT kept uuid[]
 )
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -98,18 +99,20 @@ BEGIN
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
-                    state = ''consumed'' OR state <> ''done'' AND message ->> ''actor_name'' = ANY ($2) AS stays
-             FROM dramatiq.queue
-             WHERE message_id = ANY ($3) AND %s(concat_ws('' '', message, unique_key, error), message -> ''kwargs'', $1)
-             FOR UPDATE
+                    state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
+             FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
+             WHERE message_id = ANY ($3)
+               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+                      coalesce(opened.message, q.message) -> ''kwargs'', $1)
+             FOR UPDATE OF q
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
              RETURNING 1
          )
          SELECT (SELECT count(*) FROM deleted),
-                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_speaks_of)
+                coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_opened, p_speaks_of)
     INTO removed, kept USING p_subject, p_kept_actors, p_ids;
 END $$;
 COMMENT ON FUNCTION dramatiq.forget IS
 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
-right now and what waits for one of p_kept_actors.';
+right now and what waits for one of p_kept_actors. p_opened: a table (message_id, message) of what the encrypted ones say.';

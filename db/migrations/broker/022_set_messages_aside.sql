@@ -125,13 +125,13 @@ BEGIN
     SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
     WHERE q.message_id IN (
         SELECT message_id FROM dramatiq.queue
-        WHERE state = 'queued' AND waits_for IS NOT NULL AND message ->> 'actor_name' = p_actor
+        WHERE state = 'queued' AND waits_for IS NOT NULL AND p_actor IN (message ->> 'actor_name', waits_for)
         LIMIT p_limit FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS given_up = ROW_COUNT;
     RETURN given_up;
 END $$;
 COMMENT ON FUNCTION dramatiq.give_up_waiting IS
-'Makes dead letters of what was set aside for an actor, when a person decides that none will come; returns how many,
+'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come; returns how many,
 p_limit at most.';
 
 CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE (ability text, messages bigint, since timestamptz, published boolean)

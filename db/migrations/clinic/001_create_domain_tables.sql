@@ -132,46 +132,6 @@ BEGIN
     END LOOP;
 END $$;
 
--- The request needs a consultation that waits for its payment (pending) and one that is paid (confirmed):
--- whatever the CHECK that lists the statuses is called, it is replaced by one that allows both.
-DO $$
-DECLARE
-    old name;
-    kind regtype;
-    stranger record;
-BEGIN
-    SELECT t.oid INTO kind
-    FROM pg_attribute a
-    JOIN pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = 'public.appointments'::regclass AND a.attname = 'status' AND t.typtype = 'e';
-    IF FOUND THEN
-        RAISE EXCEPTION 'appointments.status is of the enum type %, but has to be text: run '
-            '"ALTER TABLE public.appointments ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status TYPE text, '
-            'ALTER COLUMN status SET DEFAULT ''scheduled''" and migrate again.', kind;
-    END IF;
-    FOR old IN
-        SELECT c.conname
-        FROM pg_constraint c
-        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
-        WHERE c.conrelid = 'public.appointments'::regclass AND c.contype = 'c'
-          AND a.attname = 'status' AND cardinality(c.conkey) = 1
-          AND pg_get_constraintdef(c.oid) LIKE '%''scheduled''%'
-    LOOP
-        EXECUTE format('ALTER TABLE public.appointments DROP CONSTRAINT %I', old);
-    END LOOP;
-    SELECT id, status INTO stranger FROM public.appointments
-    WHERE status NOT IN ('pending', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'Appointment % has the status "%", which nothing here knows: set it to pending, scheduled, '
-            'confirmed, in_progress, completed, cancelled or no_show, in every such row, and migrate again.',
-            stranger.id, stranger.status;
-    END IF;
-    ALTER TABLE public.appointments ADD CONSTRAINT appointments_status_check CHECK (
-        status IN ('pending', 'scheduled', 'confirmed', 'in_progress', 'completed', 'cancelled', 'no_show')
-    );
-END $$;
-
 -- A new database starts with the consultations that the clinic offers; one that has any keeps its own.
 INSERT INTO public.appointment_types (name, duration_minutes, price)
 SELECT offered.name, offered.minutes, offered.price

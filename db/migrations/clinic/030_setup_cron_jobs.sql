@@ -76,25 +76,10 @@ SELECT j.jobid,
 FROM balansity.slot s
 JOIN balansity.cron_job j ON j.jobname = s.job;
 
--- With pg_cron its tables stay its own, and the three jobs that ours replace must not run beside them. Nor may people
--- be reminded twice: the old job, once an hour on the hour, wrote to everybody 23 to 25 hours and 55 to 65 minutes ahead.
+-- With pg_cron its tables stay its own; its three old jobs end when we take over.
 DO $$
 BEGIN
-    IF to_regclass('cron.job') IS NOT NULL THEN
-        INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
-        SELECT a.id, sent.kind, a.scheduled_at, now()
-        FROM public.appointments a
-        JOIN (VALUES ('24h', interval '25 hours', 60), ('1h', interval '65 minutes', 5)) AS sent (kind, ahead, off_the_hour)
-          ON a.scheduled_at <= date_trunc('hour', now(), 'UTC') + sent.ahead
-         AND (extract(minute FROM a.scheduled_at) <= sent.off_the_hour
-              OR extract(minute FROM a.scheduled_at) >= 60 - sent.off_the_hour)
-        WHERE a.status = 'scheduled' AND a.scheduled_at > now()
-          AND EXISTS (SELECT FROM cron.job WHERE jobname = 'send-appointment-reminders' AND active);
-
-        PERFORM cron.unschedule(jobid)
-        FROM cron.job
-        WHERE jobname IN ('update-appointment-statuses', 'cleanup-old-assessments', 'send-appointment-reminders');
-    ELSE
+    IF to_regclass('cron.job') IS NULL THEN
         CREATE SCHEMA IF NOT EXISTS cron;
         CREATE VIEW cron.job AS SELECT * FROM balansity.cron_job;
         CREATE VIEW cron.job_run_details AS SELECT * FROM balansity.cron_job_run_details;

@@ -1,25 +1,7 @@
--- Sets up the four pgmq queues and the functions through which SQL, triggers and Edge Functions use them.
+-- Sets up the four pgmq queues and the functions through which SQL, triggers and Edge Functions use them. A live database
+-- may hold such functions of its own: ours stand here as balansity.site_…, and become public.… when we take over.
 
--- A live database may hold these functions with other parameter names and results: they make way.
-DO $$
-DECLARE
-    old regprocedure;
-    user_of_it text;
-BEGIN
-    FOR old IN
-        SELECT oid::regprocedure FROM pg_proc
-        WHERE pronamespace = 'public'::regnamespace AND proname IN (
-            'queue_email_task', 'queue_report_generation', 'queue_payment_processing',
-            'pgmq_read', 'pgmq_archive', 'pgmq_nack', 'pgmq_metrics')
-    LOOP
-        EXECUTE format('DROP ROUTINE %s', old);
-    END LOOP;
-EXCEPTION WHEN dependent_objects_still_exist THEN
-    GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
-    RAISE EXCEPTION '% must make way for ours, but %: drop what depends on it and migrate again.', old, user_of_it;
-END $$;
-
-CREATE FUNCTION public.queue_email_task(
+CREATE FUNCTION balansity.site_queue_email_task(
     p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}', p_priority integer DEFAULT 0
 ) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -29,7 +11,7 @@ AS $$
         'priority', coalesce(p_priority, 0), 'created_at', now()));
 $$;
 
-CREATE FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf')
+CREATE FUNCTION balansity.site_queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf')
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -42,7 +24,7 @@ BEGIN
         'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
 END $$;
 
-CREATE FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
+CREATE FUNCTION balansity.site_queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -55,19 +37,19 @@ BEGIN
 END $$;
 
 -- What the broker has for other readers of pgmq, under the names that the site's functions call.
-CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
+CREATE FUNCTION balansity.site_pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT dramatiq.read_pgmq($1, $2); $$;
 
-CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
+CREATE FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT dramatiq.archive_pgmq($1, $2); $$;
 
-CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
+CREATE FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT dramatiq.nack_pgmq($1, $2); $$;
 
-CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE (
+CREATE FUNCTION balansity.site_pgmq_metrics(queue_name text) RETURNS TABLE (
     queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint,
     waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint
 )
@@ -79,19 +61,5 @@ BEGIN
     SELECT $1, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
     FROM pgmq.metrics($1) AS m, dramatiq.count_bridged($1) AS b;
 END $$;
-COMMENT ON FUNCTION public.pgmq_metrics IS
+COMMENT ON FUNCTION balansity.site_pgmq_metrics IS
 'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
-
--- Views of the same names that somebody made before us make way.
-DO $$
-DECLARE
-    queue text;
-BEGIN
-    FOREACH queue IN ARRAY ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue']
-    LOOP
-        IF has_schema_privilege('pgmq', 'CREATE') THEN
-            EXECUTE format('DROP VIEW IF EXISTS pgmq.%I', queue);
-        END IF;
-        PERFORM dramatiq.furnish_queue(queue);
-    END LOOP;
-END $$;

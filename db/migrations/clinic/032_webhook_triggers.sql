@@ -1,18 +1,19 @@
--- The three triggers that turn the site's changes into messages, in the transaction that makes the change.
+-- What the three triggers do that turn the site's changes into messages, in the transaction that makes the change.
 -- Odd mail data never fails that transaction: what cannot be done is flagged for a person instead.
 
-DROP FUNCTION IF EXISTS public.handle_checkup_completed() CASCADE; -- with every trigger that called it
-DROP TRIGGER IF EXISTS on_checkup_completed ON public.assessments;
-
-CREATE FUNCTION public.handle_checkup_completed() RETURNS trigger
+CREATE FUNCTION balansity.handle_checkup_completed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     owner_id uuid;
     profile_name text;
-    completed_at text := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
+    completed_at text;
 BEGIN
+    IF NOT balansity.in_charge() OR NEW.status IS DISTINCT FROM 'completed' OR OLD.status = 'completed' THEN
+        RETURN NULL;
+    END IF;
+    completed_at := balansity.iso_utc(coalesce(NEW.completed_at, balansity.now()));
     SELECT p.user_id, concat_ws(' ', p.first_name, p.last_name) INTO owner_id, profile_name
     FROM public.profiles p
     WHERE p.id = NEW.profile_id;
@@ -38,23 +39,18 @@ BEGIN
     ));
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION public.handle_checkup_completed IS
+COMMENT ON FUNCTION balansity.handle_checkup_completed IS
 'Check-up completed → report, mail, analytics. A check-up without a profile has no user: its report is made all the same,
 and its mail, having no address, ends in the ledger.';
 
-CREATE TRIGGER on_checkup_completed
-AFTER UPDATE ON public.assessments
-FOR EACH ROW WHEN (NEW.status = 'completed' AND OLD.status IS DISTINCT FROM NEW.status)
-EXECUTE FUNCTION public.handle_checkup_completed();
-
-DROP FUNCTION IF EXISTS public.handle_new_appointment() CASCADE;
-DROP TRIGGER IF EXISTS on_new_appointment ON public.appointments;
-
-CREATE FUNCTION public.handle_new_appointment() RETURNS trigger
+CREATE FUNCTION balansity.handle_new_appointment() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF NOT balansity.in_charge() OR NEW.status IS NULL OR NEW.status NOT IN ('pending', 'scheduled', 'confirmed') THEN
+        RETURN NULL;
+    END IF;
     PERFORM balansity.send_mail(
         NEW.user_id, 'appointment:' || NEW.id || ':booked', 'appointment_confirmation',
         'Подтверждение записи на консультацию',
@@ -68,18 +64,10 @@ BEGIN
     );
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION public.handle_new_appointment IS
+COMMENT ON FUNCTION balansity.handle_new_appointment IS
 'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
 
-CREATE TRIGGER on_new_appointment
-AFTER INSERT ON public.appointments
-FOR EACH ROW WHEN (NEW.status IN ('pending', 'scheduled', 'confirmed'))
-EXECUTE FUNCTION public.handle_new_appointment();
-
-DROP FUNCTION IF EXISTS public.handle_payment_status_change() CASCADE;
-DROP TRIGGER IF EXISTS on_payment_status_change ON public.payments;
-
-CREATE FUNCTION public.handle_payment_status_change() RETURNS trigger
+CREATE FUNCTION balansity.handle_payment_status_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -87,6 +75,9 @@ DECLARE
     was_open boolean := OLD.status IN ('pending', 'processing');
     is_open boolean := NEW.status IN ('pending', 'processing');
 BEGIN
+    IF NOT balansity.in_charge() OR OLD.status IS NOT DISTINCT FROM NEW.status THEN
+        RETURN NULL;
+    END IF;
     IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
         INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
         VALUES (NEW.id, 0, balansity.now() + interval '5 minutes', balansity.now())
@@ -107,10 +98,5 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION public.handle_payment_status_change IS
+COMMENT ON FUNCTION balansity.handle_payment_status_change IS
 'Payment status changed → what that status requires, each once; a change that may not be is flagged for a person.';
-
-CREATE TRIGGER on_payment_status_change
-AFTER UPDATE ON public.payments
-FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
-EXECUTE FUNCTION public.handle_payment_status_change();

@@ -1,6 +1,6 @@
 -- Tells the family, and their calendar, when a booked consultation is moved or cancelled.
 
-CREATE FUNCTION public.handle_appointment_change() RETURNS trigger
+CREATE FUNCTION balansity.handle_appointment_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -11,7 +11,7 @@ DECLARE
         AND NEW.scheduled_at IS DISTINCT FROM OLD.scheduled_at;
     change text := CASE WHEN cancelled THEN 'cancelled' ELSE 'moved' END;
 BEGIN
-    IF (was_booked AND (cancelled OR moved)) IS NOT TRUE THEN
+    IF NOT balansity.in_charge() OR (was_booked AND (cancelled OR moved)) IS NOT TRUE THEN
         RETURN NULL;
     END IF;
     IF NEW.scheduled_at <= balansity.now() THEN
@@ -32,10 +32,5 @@ BEGIN
     );
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION public.handle_appointment_change IS
+COMMENT ON FUNCTION balansity.handle_appointment_change IS
 'Consultation moved or cancelled → mail, each move its own: the calendar of the family follows.';
-
-CREATE TRIGGER on_appointment_change
-AFTER UPDATE ON public.appointments
-FOR EACH ROW -- no WHEN: it would keep the site from altering the columns that it names
-EXECUTE FUNCTION public.handle_appointment_change();

@@ -1,0 +1,3 @@
+-- Payments: a transaction of its own, for no two tables of the site may be held at once.
+
+DO $$ BEGIN PERFORM balansity.watch_table('payments'); END $$;

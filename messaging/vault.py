@@ -1,0 +1,101 @@
+"""What lies sealed in the queue: sealed anew where it is plain or another key's, and opened for whoever may see it."""
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO
+from typing import Any
+
+from db import queries
+from db.batches import Done, Transaction, work_through
+from db.connection import Connection
+from errors import BalansityError, InvalidMessage, KeyMissing
+from messaging.repertoire import Repertoire
+
+KIND = re.compile(r"^([\w.]+)(?::.*)?$", re.ASCII)  # of an error, in the first line after a traceback's frames
+
+
+@dataclass(frozen=True)
+class Vault:
+    """The sealed messages of `dramatiq.queue`, and the plain ones that ought to be."""
+
+    repertoire: Repertoire
+
+    def seal_all(self, transaction: Transaction) -> Done:
+        """Seal, with the first key, what SQL sent and nobody has claimed yet, and what another key sealed."""
+        if not (names := self.repertoire.seal.key_names()):
+            return Done()
+        page = partial(queries.messages.not_sealed_with, key=names[0])
+        return work_through(transaction, "message to encrypt", page, self._seal)
+
+    def _seal(self, conn: Connection, ids: list[str]) -> dict[str, int]:
+        contents = {}
+        for row in queries.broker.lock_messages(conn, ids=ids):
+            with suppress(InvalidMessage, KeyMissing):  # doctor counts them
+                contents[row.message_id] = json.dumps(self._content(row.message, row.error))
+        sealed = queries.broker.seal(conn, ids=list(contents), contents=list(contents.values()), worker=None)
+        return {"encrypted": sealed} if sealed else {}
+
+    def _content(self, message: str, error: str | None) -> dict[str, Any]:
+        """A message as it is put in place; of one that Python cannot read or that never was one, sealed as a whole."""
+        seal = self.repertoire.seal
+        try:
+            fields = json.loads(message)
+            if "sealed" in fields:
+                return seal.resealed(fields)
+            if error:
+                fields["options"] = fields.get("options", {}) | {"failure": error}
+            content = seal.rest(fields, self.repertoire.readable(fields.get("actor_name", "")))
+        except (AttributeError, RecursionError, TypeError, ValueError):
+            content = {"sealed": seal.close(message.encode())}
+        return content | ({"error": kind_of(error)} if error else {})
+
+    def lay_out(self, conn: Connection, ids: Sequence[str]) -> list[tuple[str, BalansityError]]:
+        """Put what the sealed ones of these messages say into the transaction's table `opened`, for SQL to judge.
+
+        Copied, for the server may log a statement with what stands in it. Returns those that cannot be opened, and why.
+        """
+        queries.messages.create_opened(conn)
+        lines = StringIO()
+        locked: list[tuple[str, BalansityError]] = []
+        for row in queries.broker.lock_messages(conn, ids=list(ids)):
+            try:
+                text = json.dumps(self._opened(row.message))
+            except (InvalidMessage, KeyMissing) as error:
+                locked.append((row.message_id, error))
+            else:
+                lines.write(f"{row.message_id}\t{text}\n".replace("\\", "\\\\"))
+        lines.seek(0)
+        with conn.cursor() as cursor:
+            cursor.copy_expert("COPY pg_temp.opened FROM STDIN", lines)
+        return locked
+
+    def reveal(self, conn: Connection, message_id: str, *, who: str, reason: str) -> Any:
+        """What a message says, and that somebody is shown it: who must not see it before `conn` has committed.
+
+        Raises:
+            InvalidMessage: no such message is kept, or it was changed since it was sealed.
+            KeyMissing: its key is not here.
+        """
+        if (text := queries.messages.show(conn, id=message_id)) is None:
+            raise InvalidMessage(f"No message {message_id} is kept.")
+        queries.messages.note_revelation(conn, id=message_id, who=who, reason=reason)
+        return self._opened(text)
+
+    def _opened(self, message: str) -> Any:
+        """A message as it was; its text where Python cannot read it."""
+        try:
+            return self.repertoire.seal.opened(json.loads(message))
+        except (AttributeError, RecursionError, TypeError, ValueError):
+            return message
+
+
+def kind_of(error: str) -> str:
+    """What kind of error it is: of a traceback the last line says it, and that line's words may quote somebody."""
+    after = error[error.rfind('\n  File "') + 1 :].splitlines()
+    said = next((line for line in after if line.strip() and not line.startswith(" ")), "")
+    found = KIND.match(said)
+    return found[1] if found else "An error whose words are encrypted"

@@ -1,0 +1,242 @@
+"""Migrate prepares beside an old system; a person hands over in one moment, and may hand back."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg2
+import pytest
+from click.testing import CliRunner, Result
+
+import cli
+import settings
+from broker import broker
+from db.database import pool, transaction
+from tests.clinic import Clinic
+from tests.live.database import LiveDatabase
+from tests.live.site import load
+from tests.waiting import until
+
+# Everything of the old system's, as the catalogues tell it.
+OLD_SYSTEM = """
+    SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), pg_get_userbyid(p.proowner)
+    FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'trigger', t.tgrelid::regclass::text, pg_get_triggerdef(t.oid), t.tgenabled::text
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
+        AND pg_get_triggerdef(t.oid) NOT LIKE '%%balansity.%%'
+    UNION ALL
+    SELECT 'view', viewname, definition, viewowner FROM pg_views WHERE schemaname IN ('pgmq', 'public')
+        AND viewname = 'email_queue'
+    ORDER BY 1, 2, 3
+"""
+DELIVERED = "SELECT message ->> 'template' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s ORDER BY msg_id"
+
+
+@contextmanager
+def pointed_at(url: str) -> Iterator[None]:
+    """Settings of this process name that database."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_URL", url)
+        settings.current.cache_clear()
+        pool.closeall()
+        yield
+        pool.closeall()
+    settings.current.cache_clear()
+
+
+def balansity(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
+
+
+@pytest.fixture
+def prepared(live_database: LiveDatabase) -> Iterator[LiveDatabase]:
+    """A database of the live kind that `migrate` has prepared."""
+    with pointed_at(live_database.url):
+        yield live_database
+
+
+def told_appointments(owner: Clinic) -> set[tuple[str, ...]]:
+    return set(
+        owner.rows(
+            "SELECT DISTINCT message #>> '{variables,appointment_id}', '24h' FROM "
+            "(SELECT message FROM pgmq.q_email_queue UNION ALL SELECT message FROM pgmq.a_email_queue) AS m "
+            "WHERE message ->> 'template' = 'appointment_reminder_24h' "
+            "AND (message #>> '{variables,scheduled_at}')::timestamptz > now()"
+        )
+    )
+
+
+def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabase) -> None:
+    """The old system is itself until the hand-over, ours is from it on, and the way back leads exactly there."""
+    site = prepared.site
+    with prepared.owner() as owner:
+        before = owner.rows(OLD_SYSTEM)
+        assert "An old system is in charge here" in balansity("migrate").output
+        assert owner.rows(OLD_SYSTEM) == before
+        assert "is in charge" in balansity("migrate").output
+        told = told_appointments(owner)
+        first = site.sign_up("first@example.com")
+        at = datetime.now(UTC) + timedelta(days=3)
+        site.book(first, at)
+        assert owner.rows(DELIVERED, first.email) == [("appointment_confirmation",)]
+        assert owner.value("SELECT count(*) FROM balansity.cron_job") > 0
+        assert owner.rows("SELECT * FROM dramatiq.bridge(1, 'emails', 'email_queue', 'send_email', 10, 10)") == []
+
+        plan = json.loads(balansity("take-over", "--plan", "--json").stdout)
+        assert {kind["kind"]: kind["reminders"] for kind in plan["told"]} == {"24h": len(told)}
+        assert all(step["obstacle"] is None for step in plan["steps"])
+        assert owner.rows(OLD_SYSTEM) == before
+        assert owner.value("SELECT count(*) FROM balansity.reminder") == 0
+
+        with psycopg2.connect(prepared.url) as reader, reader.cursor() as reading:
+            reading.execute("SELECT count(*) FROM public.appointments; UPDATE public.payments SET updated_at = now()")
+            assert (
+                "Ours is in charge" in balansity("take-over").output
+            )  # while a reader and a writer of the site's are at it
+        reader.close()
+        assert set(owner.rows("SELECT appointment_id::text, kind FROM balansity.reminder")) == told
+        assert balansity("take-over").output == "Ours has been in charge.\n"
+        second = site.sign_up("second@example.com")
+        site.book(second, at)
+        [keyed] = owner.rows("SELECT message ? 'key' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s", second.email)
+        assert keyed == (True,)
+        with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
+
+        owner.rows("UPDATE public.appointments SET status = 'confirmed' WHERE user_id = %s", second.user_id)
+        moved = len(owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)"))
+        waiting = owner.value("SELECT count(*) FROM dramatiq.queue WHERE state = 'queued'")
+        assert (moved, waiting > 0) == (0, True)
+        assert "email_queue" in balansity("take-over", "--undo", "--plan").output
+        assert f"Given back: {waiting} messages, 1 consultations." in balansity("take-over", "--undo").output
+        assert owner.rows(OLD_SYSTEM) == before
+        assert owner.value("SELECT count(*) FROM dramatiq.queue WHERE state = 'queued'") == 0
+        assert owner.value("SELECT status FROM public.appointments WHERE user_id = %s", second.user_id) == "scheduled"
+        with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
+        third = site.sign_up("third@example.com")
+        site.book(third, at)
+        assert owner.rows(DELIVERED, third.email) == [("appointment_confirmation",)]
+        assert "Given back: 0 messages, 0" in balansity("take-over", "--undo").output
+        assert "Ours is in charge" in balansity("take-over").output
+        assert owner.value("SELECT balansity.in_charge()") is True
+
+
+def test_who_was_reminded_is_read_from_evidence(prepared: LiveDatabase) -> None:
+    """Waiting or archived, for this time, or unclear: told. For another time, or nothing but a job: not."""
+    site = prepared.site
+    at = datetime.now(UTC).replace(microsecond=123456) + timedelta(hours=20)
+    families = {
+        name: site.book(site.sign_up(f"{name}@example.com"), at)
+        for name in ("told", "javascript", "moved", "unclear", "garbled", "long_ago", "untold", "an_hour")
+    }
+    messages: dict[str, object] = {
+        "told": {"scheduled_at": at.isoformat()},
+        "javascript": {"scheduled_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z")},
+        "moved": {"scheduled_at": (at - timedelta(hours=1)).isoformat()},
+        "unclear": {},
+        "garbled": {"scheduled_at": "завтра"},
+        "long_ago": {"scheduled_at": None},
+    }
+    with prepared.owner() as owner:
+        balansity("migrate")
+        send = "SELECT pgmq.send('email_queue', %s)"
+        for name, variables in messages.items():
+            facts = {"appointment_id": families[name]} | variables  # type: ignore[operator]
+            message = {"to": "a@example.com", "template": "appointment_reminder_24h", "variables": facts}
+            number = owner.value(send, json.dumps(message))
+            if name == "long_ago":
+                owner.rows(
+                    "UPDATE pgmq.q_email_queue SET enqueued_at = now() - interval '3 days' WHERE msg_id = %s", number
+                )
+            if name in {"told", "garbled"}:
+                owner.rows("SELECT pgmq.archive('email_queue', %s::bigint)", number)
+        hour = {
+            "template": "appointment_reminder_1h",
+            "appointment_id": families["an_hour"],
+            "scheduled_at": at.isoformat(),
+        }
+        owner.value(send, json.dumps(hour))
+        for odd in ("[1]", '"text"', '{"template": "appointment_reminder_24h", "variables": 5}'):
+            owner.value(send, odd)
+        balansity("take-over")
+        noted = owner.rows(
+            "SELECT appointment_id::text, kind FROM balansity.reminder WHERE appointment_id = ANY (%s::uuid[])",
+            list(families.values()),
+        )
+        told = {(families[name], "24h") for name in ("told", "javascript", "unclear", "garbled")}
+        assert set(noted) == told | {(families["an_hour"], "1h")}
+
+
+def test_every_family_has_its_mail_once_while_hands_change_under_load(prepared: LiveDatabase) -> None:
+    """The site's statements run while ours takes over, hands back and takes over again: none fails, each mails once."""
+    site = prepared.site
+    customers = [site.sign_up(f"visitor-{number}@example.com") for number in range(3)]
+    balansity("migrate")
+    with load(site, customers) as seen:
+        for arguments in ([], ["--undo"], []):
+            seen.seconds.clear()
+            until(lambda: len(seen.seconds) > 10, "the site goes on")
+            assert balansity("take-over", *arguments).exit_code == 0
+    assert seen.failures == []
+    with prepared.owner() as owner:
+        counted = owner.rows(
+            "SELECT DISTINCT template, count(*) FROM ("
+            "  SELECT message ->> 'template' AS template, coalesce(message #>> '{variables,assessment_id}', "
+            "         message #>> '{variables,payment_id}', message #>> '{variables,appointment_id}') AS about "
+            "  FROM (SELECT message FROM pgmq.q_email_queue UNION ALL SELECT message FROM pgmq.a_email_queue) AS m "
+            "  WHERE message ->> 'to' LIKE 'visitor-%%' AND message ->> 'template' NOT LIKE 'appointment\\_%%d'"
+            ") AS mails GROUP BY template, about"
+        )
+        once = [(kind, 1) for kind in ("appointment_confirmation", "checkup_completed", "payment_confirmation")]
+        assert sorted(counted) == once
+        [(booked, told)] = owner.rows(
+            "SELECT (SELECT count(*) FROM public.appointments WHERE user_id = ANY (%s::uuid[])), count(*) "
+            "FROM pgmq.q_email_queue "
+            "WHERE message ->> 'template' = 'appointment_confirmation' AND message ->> 'to' LIKE 'visitor-%%'",
+            [customer.user_id for customer in customers],
+        )
+        assert told == booked
+
+
+def test_an_interrupted_hand_back_goes_on(prepared: LiveDatabase) -> None:
+    """It ended after its transaction and before its batches: again does the rest, and what was begun stays."""
+    with prepared.owner() as owner:
+        balansity("migrate")
+        balansity("take-over")
+        assert owner.value("SELECT count(*) FROM pgmq.q_email_queue") > 2
+        waiting = owner.value("SELECT count(*) FROM pgmq.q_email_queue")
+        owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)")
+        owner.rows(
+            "UPDATE dramatiq.queue SET rescues = 1 WHERE message_id = (SELECT message_id FROM dramatiq.queue LIMIT 1)"
+        )
+        owner.rows("SELECT balansity.hand_back()")
+        assert f"Given back: {waiting - 1} messages" in balansity("take-over", "--undo").output
+        assert owner.value("SELECT count(*) FROM pgmq.q_email_queue") == waiting - 1
+
+
+def test_what_lies_encrypted_is_handed_back_as_it_was_and_never_without_its_key(
+    prepared: LiveDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = "SELECT message FROM pgmq.q_email_queue ORDER BY msg_id"
+    with prepared.owner() as owner:
+        balansity("migrate")
+        balansity("take-over")
+        before = owner.rows(waits)
+        owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)")
+        monkeypatch.setenv("MESSAGE_KEYS", b64encode(bytes(range(32))).decode())
+        settings.current.cache_clear()
+        broker.vault.seal_all(transaction)
+        assert owner.value("SELECT count(*) FROM dramatiq.queue WHERE message ? 'sealed'") == len(before) > 2
+        monkeypatch.delenv("MESSAGE_KEYS")
+        settings.current.cache_clear()
+        assert "Set its key, and undo again" in balansity("take-over", "--undo").output
+        assert owner.rows(waits) == []
+        monkeypatch.setenv("MESSAGE_KEYS", b64encode(bytes(range(32))).decode())
+        settings.current.cache_clear()
+        assert f"Given back: {len(before)} messages" in balansity("take-over", "--undo").output
+        assert owner.rows(waits) == before
