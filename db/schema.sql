@@ -37,14 +37,13 @@ CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH changed AS (
-        UPDATE public.assessments
-        SET status = 'abandoned', updated_at = p_now
+    WITH due AS (
+        SELECT id FROM public.assessments
         WHERE (p_ids IS NULL OR id = ANY (p_ids))
           AND status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
-        RETURNING id
+        FOR NO KEY UPDATE
     )
-    SELECT count(*) FROM changed
+    SELECT count(*) FROM due, LATERAL balansity.change_assessment(due.id, 'abandoned', p_now)
 $$;
 
 COMMENT ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) IS 'Abandons those of these check-ups, of all where p_ids is null, that nobody finished in 30 days; returns how many.';
@@ -59,6 +58,30 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
 $$;
 
 COMMENT ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) IS 'What abandon_old_assessments is going to do by a given time.';
+
+CREATE FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
+    VALUES (p_user_id, p_profile_id, p_type_id, p_scheduled_at, 'scheduled', p_payment_id)
+    ON CONFLICT DO NOTHING;
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) IS 'Books a paid consultation; false where something is in its way.';
+
+CREATE FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
+    VALUES (p_user_id, p_package_id, p_sessions, p_payment_id);
+END $$;
+
+COMMENT ON FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) IS 'Gives a user the sessions of a paid package.';
 
 CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -345,18 +368,83 @@ BEGIN
         RAISE EXCEPTION 'metadata.profile_id is no profile of the payer';
     END IF;
     PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
-    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
-    VALUES (
-        p_payment.user_id, patient_id, type_id, planned_at, 'scheduled', p_payment.id
-    )
-    ON CONFLICT DO NOTHING;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
-    IF NOT FOUND AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+    IF NOT balansity.add_appointment(p_payment.user_id, patient_id, type_id, planned_at, p_payment.id)
+        AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
         RAISE EXCEPTION 'the time that metadata describes is taken';
     END IF;
 END $$;
 
 COMMENT ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.';
+
+CREATE FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    place text;
+BEGIN
+    BEGIN
+        CASE p_payment.status
+            WHEN 'completed' THEN PERFORM balansity.fulfil_payment(p_payment, p_replay, p_now);
+            WHEN 'refunded' THEN PERFORM balansity.revoke_payment(p_payment, p_now);
+            WHEN 'cancelled' THEN PERFORM balansity.release_appointment(p_payment, p_now);
+            ELSE NULL; -- only told
+        END CASE;
+    EXCEPTION
+        WHEN integrity_constraint_violation THEN
+            PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+        WHEN data_exception THEN -- its message would quote the value, which may be a person's
+            PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
+        WHEN OTHERS THEN
+            IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
+                RAISE; -- it passes: the whole transaction is tried again
+            END IF;
+            GET STACKED DIAGNOSTICS place = PG_EXCEPTION_CONTEXT;
+            IF SQLSTATE <> 'P0001' OR NOT starts_with(place, 'PL/pgSQL function balansity.') THEN
+                PERFORM balansity.flag_unfinished(p_payment.id, SQLSTATE, p_now);
+                RETURN;
+            END IF;
+            PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+    END;
+    UPDATE balansity.payment_flag SET resolved_at = p_now
+    WHERE payment_id = p_payment.id AND is_retried AND resolved_at IS NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Writes what a payment''s status brings about; whatever comes of that, the payment itself stands. What we refuse is flagged
+with its reason, for a person. What a trigger of the site''s refuses, in words that may be a person''s, is flagged by its
+SQLSTATE, tried again every five minutes, and no longer flagged once it is done.';
+
+CREATE FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.appointments SET status = p_status, payment_id = p_payment_id, updated_at = p_now
+    WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) IS 'Gives a consultation its status and its payment; the caller has locked it and knows both.';
+
+CREATE FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.assessments SET status = p_status, updated_at = p_now WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) IS 'Gives a check-up its status; the caller has locked it.';
+
+CREATE FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) IS 'Gives a payment its status; the caller has locked it.';
 
 CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
@@ -373,12 +461,20 @@ BEGIN
         PERFORM balansity.flag_finding(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
         RETURN 'refused';
     END IF;
-    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
+    PERFORM balansity.change_payment(p_payment_id, p_status, p_now);
     RETURN 'changed';
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
+        RAISE; -- it passes: the whole transaction is tried again
+    END IF;
+    PERFORM balansity.flag_finding(
+        p_payment_id, format('the site''s own rules refused %s, which the provider says (%s)', p_status, SQLSTATE), p_now
+    );
+    RETURN 'refused';
 END $$;
 
 COMMENT ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) IS 'Takes on the status that the provider reports. `unchanged`: it is so already, or ours says the same and more;
-`refused`: no such change can be, a person must look. What the change brings about is the trigger''s work.';
+`refused`: no such change can be, or a trigger of the site''s does not let it be; a person must look. What the change brings about is the trigger''s work.';
 
 CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
     LANGUAGE plpgsql
@@ -394,6 +490,17 @@ END $$;
 
 COMMENT ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) IS 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
 A price of null is whatever the site asked for.';
+
+CREATE FUNCTION balansity.circumstances() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('PostgreSQL %s, %s in charge', current_setting('server_version_num')::integer / 10000,
+                  CASE WHEN balansity.in_charge() THEN 'ours' ELSE 'an old system' END)
+$$;
+
+COMMENT ON FUNCTION balansity.circumstances() IS 'Under which circumstances what should be was noted: another version of the server writes the same definitions in other
+words, and what in public is ours depends on who is in charge.';
 
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF uuid
     LANGUAGE sql
@@ -465,6 +572,28 @@ $$;
 
 COMMENT ON FUNCTION balansity.close_site_functions() IS 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
 
+CREATE FUNCTION balansity.compare_shadow() RETURNS TABLE(act text, about uuid, at timestamp with time zone, verdict text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT s.act, s.about, s.at, CASE WHEN s.theirs = s.act THEN 'same' ELSE 'theirs is ' || s.theirs END
+    FROM balansity.shadow s WHERE s.theirs IS NOT NULL
+    UNION ALL
+    SELECT coalesce(o.act, t.act), coalesce(o.about, t.about), coalesce(o.at, t.at),
+           CASE WHEN t.act IS NULL THEN 'ours only' WHEN o.act IS NULL THEN 'theirs only'
+                WHEN t.mails > 1 THEN 'theirs repeated' ELSE 'same' END
+    FROM (SELECT * FROM balansity.shadow WHERE theirs IS NULL) AS o
+    FULL JOIN (
+        SELECT m.* FROM (SELECT min(looked_at) AS since FROM balansity.shadow_look) AS l, balansity.old_mails(l.since) AS m
+        WHERE m.act IN ('appointment_reminder_24h', 'appointment_reminder_1h', 'appointment_confirmation',
+                        'checkup_completed', 'payment_confirmation', 'payment_failed')
+    ) AS t ON (t.act, t.about) = (o.act, o.about)
+          AND (t.at = o.at OR t.at BETWEEN o.at - interval '1 second' AND o.at + interval '1 second')
+    WHERE o.stood IS NOT TRUE
+$$;
+
+COMMENT ON FUNCTION balansity.compare_shadow() IS 'Each act of ours and of the old system''s since the first look, and how they compare.';
+
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -483,11 +612,11 @@ BEGIN
     )
     FROM public.appointment_types t
     WHERE t.id = paid.appointment_type_id;
-    UPDATE public.appointments a
-    SET payment_id = p_payment.id,
-        status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
-        updated_at = p_now
-    WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
+    IF paid.payment_id IS DISTINCT FROM p_payment.id OR paid.status = 'pending' THEN
+        PERFORM balansity.change_appointment(
+            paid.id, CASE paid.status WHEN 'pending' THEN 'confirmed' ELSE paid.status END, p_payment.id, p_now
+        );
+    END IF;
     IF paid.status IN ('cancelled', 'no_show') THEN
         PERFORM balansity.flag_finding(
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
@@ -512,7 +641,7 @@ BEGIN
         WHERE p.id = ANY (p_ids) AND p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
         FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
     LOOP
-        PERFORM balansity.fulfil_payment(payment, true, p_now);
+        PERFORM balansity.carry_out(payment, true, p_now);
         confirmed := confirmed + (
             SELECT count(*) FROM public.appointments a WHERE a.payment_id = payment.id AND a.status = 'confirmed'
         );
@@ -574,6 +703,75 @@ $$;
 
 COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
 
+CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, problem text, remedy text, able name)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    WITH site AS (
+        SELECT c.relowner AS owner, r.rolsuper AS is_super
+        FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = to_regclass('public.appointments')
+    ), present AS MATERIALIZED (
+        SELECT * FROM balansity.present()
+    ), found AS (
+        SELECT i.kind, i.name, 'is missing' AS problem, i.definition AS remedy
+        FROM balansity.intended i LEFT JOIN present p USING (kind, name)
+        WHERE p.name IS NULL AND i.kind <> 'circumstances'
+          AND (i.kind <> 'grant' OR to_regrole(regexp_replace(i.name, '^.* to ', '')) IS NOT NULL)
+        UNION ALL
+        SELECT i.kind, i.name, CASE WHEN p.definition = i.definition || '; -- disabled' THEN 'is disabled' ELSE 'is another' END,
+               CASE WHEN i.kind = 'function' -- with another result or parameters it cannot be replaced
+                     AND split_part(p.definition, E'\n LANGUAGE', 1) <> split_part(i.definition, E'\n LANGUAGE', 1)
+                    THEN p.removal || '; ' || i.definition
+                    WHEN i.kind = 'index' THEN p.removal || '; ' || i.definition
+                    ELSE i.definition END
+        FROM balansity.intended i JOIN present p USING (kind, name)
+        WHERE p.definition <> i.definition
+        UNION ALL
+        SELECT p.kind, p.name, 'is not ours', p.removal
+        FROM present p LEFT JOIN balansity.intended i USING (kind, name)
+        WHERE i.name IS NULL AND CASE p.kind
+            WHEN 'grant' THEN p.name ~ ' to (PUBLIC|anon|authenticated)$'
+            WHEN 'trigger' THEN p.name !~ ' on pgmq\.' -- whose doorbells come with each route
+            WHEN 'function' THEN p.name ~ '^public\.'
+            ELSE false END
+        UNION ALL
+        -- A superuser's functions would do for everybody what only a superuser may.
+        SELECT 'owner', o.what, 'belongs to the superuser ' || quote_ident(r.rolname),
+               format('ALTER %s OWNER TO %s', o.what, site.owner::regrole)
+        FROM site, LATERAL (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT upper(l.sort) || ' ' || l.name, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            WHERE l.sort IN ('table', 'view') AND l.name !~ '^pgmq\.'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspowner FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+            UNION ALL -- pgmq is whose it likes, where the site's owner may use it
+            SELECT 'SCHEMA pgmq', n.nspowner FROM pg_namespace n
+            WHERE n.nspname = 'pgmq' AND NOT has_schema_privilege(site.owner, n.oid, 'USAGE')
+            UNION ALL
+            SELECT 'TABLE pgmq.' || quote_ident(c.relname), c.relowner FROM pg_class c
+            WHERE c.relnamespace = to_regnamespace('pgmq') AND c.relkind IN ('r', 'p') AND NOT (
+                has_table_privilege(site.owner, c.oid, 'SELECT') AND has_table_privilege(site.owner, c.oid, 'INSERT')
+                AND has_table_privilege(site.owner, c.oid, 'DELETE'))
+        ) AS o (what, owner)
+        JOIN pg_roles r ON r.oid = o.owner
+        WHERE r.rolsuper AND NOT site.is_super
+    )
+    SELECT f.kind, f.name, f.problem,
+           f.remedy || CASE WHEN f.kind = 'function' AND f.problem <> 'is not ours' -- one that is made anew is everybody's
+                            THEN format('; REVOKE ALL ON ROUTINE %s FROM PUBLIC', f.name) ELSE '' END,
+           CASE f.kind WHEN 'trigger' THEN (SELECT relowner FROM pg_class WHERE oid = to_regclass(regexp_replace(f.name, '^.* on ', '')))
+                       WHEN 'owner' THEN NULL
+                       ELSE (SELECT nspowner FROM pg_namespace WHERE nspname = 'balansity') END::regrole::name
+    FROM found f
+    WHERE balansity.is_noted()
+    ORDER BY array_position(ARRAY['owner', 'queue', 'function', 'table', 'view', 'index', 'trigger', 'grant'], f.kind), f.name
+$_$;
+
+COMMENT ON FUNCTION balansity.differences() IS 'What is not as the last migrate left it: what is the matter, the statement that mends it, and the role that may (null: a
+superuser). Rights that others than the site''s visitors were given stay: somebody meant them.';
+
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -594,6 +792,16 @@ CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
 $$;
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
+
+CREATE FUNCTION balansity.empty_purchase(p_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.package_purchases SET sessions_remaining = 0 WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.empty_purchase(p_id uuid) IS 'Takes back the unused sessions of a package.';
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
@@ -637,6 +845,28 @@ given up meanwhile and the delivery is `unknown`: what is to be tried again then
 The provider''s words may quote an address: they are dropped where the person has been forgotten, which the lock tells
 for sure.';
 
+CREATE FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    payment public.payments;
+    finished bigint := 0;
+BEGIN
+    FOR payment IN
+        SELECT p.*
+        FROM public.payments p
+        WHERE p.id = ANY (p_ids) AND balansity.is_unfinished(p.id) AND NOT balansity.is_halted(p.id)
+        FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        PERFORM balansity.carry_out(payment, false, p_now);
+        finished := finished + (NOT balansity.is_unfinished(payment.id))::integer;
+    END LOOP;
+    RETURN finished;
+END $$;
+
+COMMENT ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) IS 'Carries out what these payments brought about and the site refused to write; returns of how many nothing is left.';
+
 CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -675,6 +905,18 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_
 $$;
 
 COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) IS 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.';
+
+CREATE FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, is_retried)
+    VALUES (p_payment_id, format('the site''s own rules refused what follows (%s): tried again', p_sqlstate), p_now, true)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) IS 'Flags that what a payment''s status brings about could not be written now.';
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -803,14 +1045,9 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
-EXCEPTION
-    WHEN raise_exception OR integrity_constraint_violation THEN
-        PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
-    WHEN data_exception THEN -- its message would quote the value, which may be a person's
-        PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
 END $$;
 
-COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
+COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Gives the payer what was paid for; raises why it cannot be given.
 A replay books and grants nothing: what is missing by then, staff deleted.';
 
 CREATE FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) RETURNS void
@@ -868,8 +1105,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM balansity.check_amount(p_payment, p.price) FROM public.packages p WHERE p.id = bought;
-    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
-    SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
+    PERFORM balansity.add_purchase(p_payment.user_id, p.id, p.session_count, p_payment.id)
     FROM public.packages p
     WHERE p.id = bought;
     IF NOT FOUND THEN
@@ -1335,6 +1571,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
 
+CREATE FUNCTION balansity.is_noted() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.intended WHERE kind = 'circumstances' AND definition = balansity.circumstances())
+$$;
+
+COMMENT ON FUNCTION balansity.is_noted() IS 'Whether what should be was noted under these circumstances.';
+
 CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1357,6 +1603,18 @@ CREATE FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) IS 'Whether a function in public can become ours where it stands: the same call, the same result, this role''s own.';
+
+CREATE FUNCTION balansity.is_unfinished(p_payment_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_flag f
+        WHERE f.payment_id = p_payment_id AND f.is_retried AND f.resolved_at IS NULL
+    )
+$$;
+
+COMMENT ON FUNCTION balansity.is_unfinished(p_payment_id uuid) IS 'Whether what a payment''s status brings about could not be written yet.';
 
 CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1511,6 +1769,47 @@ COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports bool
 `unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
 switched on there, and mails go on. And whether that was news.';
 
+CREATE FUNCTION balansity.look_in_shadow() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    late constant interval := '10 minutes';           -- two runs of the old job
+    present timestamptz := balansity.now();
+    since timestamptz := (SELECT min(looked_at) FROM balansity.shadow_look);
+    noted bigint;
+BEGIN
+    INSERT INTO balansity.shadow_look VALUES (present) ON CONFLICT DO NOTHING;
+    INSERT INTO balansity.shadow (act, about, at, theirs, stood, looked_at)
+    SELECT 'appointment_reminder_' || r.kind, r.appointment_id, r.scheduled_at, NULL, since IS NULL, present
+    FROM balansity.reminders_between(present, present + interval '1 second') r
+    UNION ALL
+    SELECT 'appointment_confirmation', a.id::uuid, '-infinity', NULL, false, present
+    FROM public.appointments a
+    WHERE a.created_at > since AND a.status IN ('pending', 'scheduled', 'confirmed')
+    UNION ALL
+    SELECT 'checkup_completed', c.id::uuid, '-infinity', NULL, false, present
+    FROM public.assessments c
+    WHERE c.completed_at > since AND c.status = 'completed'
+    UNION ALL
+    SELECT CASE p.status WHEN 'completed' THEN 'payment_confirmation' ELSE 'payment_failed' END,
+           p.id::uuid, '-infinity', NULL, since IS NULL, present
+    FROM public.payments p
+    WHERE p.status IN ('completed', 'failed')
+    UNION ALL
+    SELECT CASE WHEN balansity.over_at(a) <= present - late THEN 'completed' ELSE 'in_progress' END,
+           a.id::uuid, '-infinity', a.status, false, present
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress', 'completed')
+      AND a.scheduled_at > since AND a.scheduled_at <= present - late
+      AND balansity.over_at(a) NOT BETWEEN present - late AND present  -- either may be right for now
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS noted = ROW_COUNT;
+    RETURN noted;
+END $$;
+
+COMMENT ON FUNCTION balansity.look_in_shadow() IS 'Notes what ours would have done since the last look; returns how much. The first look notes what stands already.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1592,6 +1891,20 @@ CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uu
 $$;
 
 COMMENT ON FUNCTION balansity.never_begun_messages(p_limit integer) IS 'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
+
+CREATE FUNCTION balansity.note_intended() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    DELETE FROM balansity.intended;
+    INSERT INTO balansity.intended (kind, name, definition)
+    SELECT kind, name, definition FROM balansity.present()
+    WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
+    UNION ALL
+    SELECT 'circumstances', '', balansity.circumstances();
+$_$;
+
+COMMENT ON FUNCTION balansity.note_intended() IS 'What is there now is what should be: to be called where ours has changed it, in the transaction that does.';
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -1730,6 +2043,75 @@ END $$;
 
 COMMENT ON FUNCTION balansity.old_jobs() IS 'The old system''s jobs in pg_cron that this role can see.';
 
+CREATE FUNCTION balansity.old_mails(p_since timestamp with time zone) RETURNS TABLE(act text, about uuid, at timestamp with time zone, mails bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE
+        'WITH mail AS (
+             SELECT o.message ->> ''template'' AS act,
+                    CASE jsonb_typeof(o.message -> ''variables'') WHEN ''object'' THEN o.message -> ''variables'' ELSE ''{}'' END
+                        AS facts
+             FROM (SELECT message, enqueued_at FROM pgmq.q_email_queue
+                   UNION ALL SELECT message, enqueued_at FROM pgmq.a_email_queue) AS o
+             WHERE o.enqueued_at > $1
+         ), told AS (
+             SELECT m.act, lower(coalesce(facts ->> ''assessment_id'', facts ->> ''payment_id'', facts ->> ''appointment_id''))
+                        AS about,
+                    CASE WHEN m.act LIKE ''appointment\_reminder\_%'' THEN balansity.as_time(facts ->> ''scheduled_at'') END AS at
+             FROM mail m
+         )
+         SELECT t.act, t.about::uuid, coalesce(t.at, ''-infinity''), count(*) FROM told t
+         WHERE t.about ~ ''^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$''
+         GROUP BY 1, 2, 3'
+    USING p_since;
+END $_$;
+
+COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
+
+CREATE FUNCTION balansity.our_functions() RETURNS SETOF oid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.oid
+    FROM pg_proc p
+    WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace)
+       OR p.pronamespace = 'public'::regnamespace AND balansity.in_charge() AND p.proname IN (
+           SELECT e.handler FROM balansity.site_event e UNION ALL SELECT f.name FROM balansity.site_function f)
+$$;
+
+COMMENT ON FUNCTION balansity.our_functions() IS 'Every function of ours and, where ours is in charge, whatever in public bears the name of one that the site calls.';
+
+CREATE FUNCTION balansity.our_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue'])
+    UNION
+    SELECT dramatiq.routed_queues()
+$$;
+
+COMMENT ON FUNCTION balansity.our_queues() IS 'The pgmq queues that triggers of ours write to, and those that feed actors.';
+
+CREATE FUNCTION balansity.our_relations() RETURNS TABLE(oid oid, name text, sort text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT c.oid, c.oid::regclass::text,
+           CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' ELSE 'table' END
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'S', 'i') AND (
+        n.nspname IN ('balansity', 'dramatiq')
+        OR n.nspname = 'cron' AND c.relkind = 'v' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+        OR n.nspname = 'pgmq' AND EXISTS (
+            SELECT FROM balansity.our_queues() AS queue
+            WHERE c.relname = queue AND c.relkind = 'v' OR c.relname IN ('q_' || queue, 'a_' || queue) AND c.relkind = 'r'))
+$$;
+
+COMMENT ON FUNCTION balansity.our_relations() IS 'Tables, views, sequences and indexes of ours, and the tables of the pgmq queues that we serve.';
+
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1822,6 +2204,61 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
+
+CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definition text, removal text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'queue', queue, format('SELECT dramatiq.furnish_queue(%L)', queue), NULL
+    FROM balansity.our_queues() AS queue
+    WHERE to_regclass('pgmq.' || quote_ident('q_' || queue)) IS NOT NULL
+      AND to_regclass('pgmq.' || quote_ident('a_' || queue)) IS NOT NULL
+    UNION ALL
+    SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), 'DROP ROUTINE ' || p.oid::regprocedure
+    FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+    UNION ALL
+    SELECT 'table', r.name, string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), NULL
+    FROM balansity.our_relations() r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE r.sort = 'table' AND r.name !~ '^pgmq\.' AND r.name !~ 'yoyo'
+    GROUP BY r.name
+    UNION ALL
+    SELECT 'view', r.name,
+           format('CREATE OR REPLACE VIEW %s%s AS %s', r.name,
+                  (SELECT ' WITH (' || array_to_string(c.reloptions, ', ') || ')' FROM pg_class c
+                   WHERE c.oid = r.oid AND c.reloptions IS NOT NULL), pg_get_viewdef(r.oid)), NULL
+    FROM balansity.our_relations() r WHERE r.sort = 'view'
+    UNION ALL
+    SELECT 'index', r.name, pg_get_indexdef(r.oid), 'DROP INDEX ' || r.name
+    FROM balansity.our_relations() r JOIN pg_index i ON i.indexrelid = r.oid AND i.indisvalid
+    WHERE r.name !~ '^pgmq\.' AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = r.oid)
+    UNION ALL
+    SELECT 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass),
+           replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER')
+               || CASE WHEN t.tgenabled IN ('O', 'A') THEN '' ELSE '; -- disabled' END,
+           format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+    FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 'grant', g.what, 'GRANT ' || g.statement, 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    FROM (
+        SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
+               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+        FROM (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
+            FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid) WHERE l.sort <> 'index'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
+            FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+        ) AS o (what, acl, owner)
+        CROSS JOIN LATERAL aclexplode(o.acl) AS e
+        LEFT JOIN pg_roles r ON r.oid = e.grantee
+        WHERE e.grantee <> o.owner
+    ) AS g
+$$;
+
+COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -2048,8 +2485,8 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    UPDATE public.appointments a
-    SET status = 'cancelled', updated_at = p_now
+    SELECT balansity.change_appointment(a.id, 'cancelled', a.payment_id, p_now)
+    FROM public.appointments a
     WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
       AND (a.payment_id = p_payment.id OR balansity.is_unpaid(a.payment_id))
       AND NOT EXISTS ( -- another try at paying for it
@@ -2058,6 +2495,7 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
             AND o.status IN ('pending', 'processing', 'completed')
             AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
       )
+    FOR NO KEY UPDATE OF a
 $$;
 
 COMMENT ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
@@ -2154,15 +2592,19 @@ mails (p_reporting) has accepted and said no more of: its message is enqueued ag
 copy. Returns why that cannot be, NULL where it was done.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    UPDATE public.appointments
-    SET status = 'cancelled', updated_at = p_now
-    WHERE payment_id = p_payment.id AND status IN ('pending', 'scheduled', 'confirmed');
-    UPDATE public.package_purchases SET sessions_remaining = 0
-    WHERE payment_id = p_payment.id AND sessions_remaining > 0
-$$;
+BEGIN
+    PERFORM balansity.change_appointment(a.id, 'cancelled', a.payment_id, p_now)
+    FROM public.appointments a
+    WHERE a.payment_id = p_payment.id AND a.status IN ('pending', 'scheduled', 'confirmed')
+    FOR NO KEY UPDATE;
+    PERFORM balansity.empty_purchase(u.id)
+    FROM public.package_purchases u
+    WHERE u.payment_id = p_payment.id AND u.sessions_remaining > 0
+    FOR NO KEY UPDATE;
+END $$;
 
 COMMENT ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) IS 'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
 
@@ -2218,12 +2660,7 @@ BEGIN
     VALUES (payment.id, payment.status, p_now, balansity.payment_attempt(payment, payment.status))
     ON CONFLICT DO NOTHING;
     replay := NOT FOUND;
-    CASE payment.status
-        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
-        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
-        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
-        WHEN 'failed' THEN NULL; -- only told
-    END CASE;
+    PERFORM balansity.carry_out(payment, replay, p_now);
     IF NOT replay THEN
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
@@ -2606,20 +3043,20 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH changed AS (
-        UPDATE public.appointments a
-        SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
-            updated_at = p_now
+    WITH due AS (
+        SELECT a.id, a.payment_id, CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END AS status
+        FROM public.appointments a
         WHERE (p_ids IS NULL OR a.id = ANY (p_ids))
           AND (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now
                OR a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
-        RETURNING a.status
+        FOR NO KEY UPDATE
     )
-    SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
+    SELECT count(*) FILTER (WHERE due.status = 'in_progress'), count(*) FILTER (WHERE due.status = 'completed')
+    FROM due, LATERAL balansity.change_appointment(due.id, due.status, due.payment_id, p_now)
 $$;
 
 COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) IS 'Of these appointments, of all where p_ids is null, begins those whose time has come and completes those that are over.
-One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+Under a lock: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
@@ -3191,7 +3628,7 @@ BEGIN
                     state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
              WHERE message_id = ANY ($3)
-               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+               AND %s(concat_ws('' '', q.message, opened.message, error),
                       coalesce(opened.message, q.message) -> ''kwargs'', $1)
              FOR UPDATE OF q
          ), deleted AS (
@@ -3901,6 +4338,15 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
 
+CREATE FUNCTION dramatiq.routed_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
+$$;
+
+COMMENT ON FUNCTION dramatiq.routed_queues() IS 'The pgmq queues that feed actors.';
+
 CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3959,6 +4405,8 @@ DECLARE
     body jsonb;
     written uuid;
     holder text;
+    -- A key says what it is unique for, often a person's address; to compare keys their digests will do.
+    digest text := encode(sha256(convert_to(unique_key, 'UTF8')), 'hex');
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -3996,7 +4444,7 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
         VALUES (
             id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), unique_key)
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest)
         ON CONFLICT DO NOTHING
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -4005,11 +4453,11 @@ BEGIN
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
             delayed = coalesce(delay > '0', false)
-        WHERE q.unique_key = send.unique_key AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
+        WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
         SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
-        FROM dramatiq.queue q WHERE q.unique_key = send.unique_key;
+        FROM dramatiq.queue q WHERE q.unique_key = digest;
         CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
         IF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
@@ -4491,6 +4939,14 @@ CREATE TABLE balansity.held_message (
     probes integer DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE balansity.intended (
+    kind text NOT NULL,
+    name text NOT NULL,
+    definition text NOT NULL
+);
+
+COMMENT ON TABLE balansity.intended IS 'What is ours in this database, as the last migrate left it.';
+
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.job_id_seq
     START WITH 1
@@ -4518,7 +4974,8 @@ CREATE TABLE balansity.payment_flag (
     reason text NOT NULL,
     flagged_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
-    halts boolean DEFAULT false NOT NULL
+    halts boolean DEFAULT false NOT NULL,
+    is_retried boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE balansity.payment_settlement (
@@ -4629,6 +5086,21 @@ CREATE TABLE balansity.scheduler (
     pid integer NOT NULL,
     beats bigint NOT NULL,
     looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE balansity.shadow (
+    act text NOT NULL,
+    about uuid NOT NULL,
+    at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    theirs text,
+    stood boolean NOT NULL,
+    looked_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.shadow IS 'What ours would have done, had it been in charge.';
+
+CREATE TABLE balansity.shadow_look (
+    looked_at timestamp with time zone NOT NULL
 );
 
 CREATE VIEW balansity.site_event WITH (security_invoker='true') AS
@@ -4794,7 +5266,7 @@ CREATE TABLE dramatiq.retired_actor (
 COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
 
 CREATE TABLE dramatiq.revelation (
-    message_id uuid NOT NULL,
+    id uuid NOT NULL,
     revealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     revealed_by text NOT NULL,
     role text DEFAULT SESSION_USER NOT NULL,
@@ -4933,6 +5405,9 @@ ALTER TABLE ONLY balansity.doubtful_mail
 ALTER TABLE ONLY balansity.held_message
     ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id, provider);
 
+ALTER TABLE ONLY balansity.intended
+    ADD CONSTRAINT intended_pkey PRIMARY KEY (kind, name);
+
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
 
@@ -4977,6 +5452,12 @@ ALTER TABLE ONLY balansity.restore
 
 ALTER TABLE ONLY balansity.scheduler
     ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY balansity.shadow_look
+    ADD CONSTRAINT shadow_look_pkey PRIMARY KEY (looked_at);
+
+ALTER TABLE ONLY balansity.shadow
+    ADD CONSTRAINT shadow_pkey PRIMARY KEY (act, about, at);
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
@@ -5105,7 +5586,7 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
-CREATE INDEX revelation_by_message ON dramatiq.revelation USING btree (message_id);
+CREATE INDEX revelation_by_id ON dramatiq.revelation USING btree (id);
 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
@@ -5200,6 +5681,10 @@ REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with ti
 
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.address_in(p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
@@ -5220,9 +5705,19 @@ REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.circumstances() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
@@ -5231,6 +5726,8 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.close_site_functions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.compare_shadow() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -5244,17 +5741,25 @@ REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.empty_purchase(p_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -5318,9 +5823,13 @@ REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
 
@@ -5338,6 +5847,8 @@ REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM P
 
 REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
@@ -5349,6 +5860,8 @@ REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) F
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
 
@@ -5366,6 +5879,14 @@ REVOKE ALL ON FUNCTION balansity.old_handlers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.old_jobs() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_queues() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_relations() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) FROM PUBLIC;
@@ -5377,6 +5898,8 @@ REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 
@@ -5589,6 +6112,8 @@ REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options js
 REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.routed_queues() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 
