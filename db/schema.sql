@@ -3864,7 +3864,7 @@ CREATE FUNCTION dramatiq.hide_value() RETURNS trigger
     AS $$
 BEGIN
     PERFORM set_config('dramatiq.hidden_' || NEW.place, NEW.value, true);
-    RETURN NEW;
+    RETURN NULL; -- no row
 END $$;
 
 COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
@@ -5231,12 +5231,12 @@ CREATE TABLE dramatiq.held_route (
 
 COMMENT ON TABLE dramatiq.held_route IS 'The pgmq queues that another system reads still: nothing is bridged from them.';
 
-CREATE VIEW dramatiq.hidden_value WITH (security_invoker='true') AS
- SELECT NULL::integer AS place,
-    NULL::text AS value
-  WHERE false;
+CREATE TABLE dramatiq.hidden_value (
+    place integer,
+    value text
+);
 
-COMMENT ON VIEW dramatiq.hidden_value IS 'Has no rows: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+COMMENT ON TABLE dramatiq.hidden_value IS 'Stays empty: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
 
 CREATE TABLE dramatiq.open_group (
     id text NOT NULL,
@@ -5596,7 +5596,9 @@ CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (ex
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
-CREATE TRIGGER hide_value INSTEAD OF INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+
+ALTER TABLE dramatiq.hidden_value ENABLE ALWAYS TRIGGER hide_value;
 
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_appointment_change();
 

@@ -139,6 +139,7 @@ def waiting(conn: Connection) -> list[str]:
 
 def test_what_is_hidden_ends_with_its_transaction(environment: pytest.MonkeyPatch) -> None:
     with transaction() as conn:
+        queries.demo.be_silent(conn)  # other triggers rest then
         queries.deliveries.lift(conn, address=ADDRESS)
         with conn.cursor() as cursor:
             cursor.execute("SELECT dramatiq.hidden(1)")
@@ -146,3 +147,5 @@ def test_what_is_hidden_ends_with_its_transaction(environment: pytest.MonkeyPatc
     with transaction() as conn, conn.cursor() as cursor:
         cursor.execute("SELECT dramatiq.hidden(1)")
         assert cursor.fetchone() in {("",), (None,)}
+        cursor.execute("SELECT FROM dramatiq.hidden_value")
+        assert cursor.rowcount == 0

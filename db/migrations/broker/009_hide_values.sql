@@ -1,20 +1,21 @@
 -- Takes values that must stand in no statement: the server's log and pg_stat_activity quote statements.
 
-CREATE VIEW dramatiq.hidden_value AS SELECT NULL::integer AS place, NULL::text AS value WHERE false;
-COMMENT ON VIEW dramatiq.hidden_value IS
-'Has no rows: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+CREATE TABLE dramatiq.hidden_value (place integer, value text);
+COMMENT ON TABLE dramatiq.hidden_value IS
+'Stays empty: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
 
 CREATE FUNCTION dramatiq.hide_value() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM set_config('dramatiq.hidden_' || NEW.place, NEW.value, true);
-    RETURN NEW;
+    RETURN NULL; -- no row
 END $$;
 COMMENT ON FUNCTION dramatiq.hide_value IS 'Keeps a value that is copied into dramatiq.hidden_value.';
 
-CREATE TRIGGER hide_value INSTEAD OF INSERT ON dramatiq.hidden_value
+CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value
 FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+ALTER TABLE dramatiq.hidden_value ENABLE ALWAYS TRIGGER hide_value; -- session_replication_role does not matter
 
 CREATE FUNCTION dramatiq.hidden(p_place integer) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
