@@ -143,8 +143,13 @@ def check_open_payments(now: datetime) -> str:
         queries.payments.yield_to_others(conn)
         return {"confirmed": queries.payments.confirm_paid_appointments(conn, keys=keys, now=now)}
 
+    def finish(conn: Connection, keys: list[str]) -> dict[str, int]:
+        queries.payments.yield_to_others(conn)
+        return {"finished": queries.payments.finish_payments(conn, keys=keys, now=now)}
+
     done = work_through(transaction, "payment", queries.payments.waiting, check)
     done.add(work_through(transaction, "payment", queries.payments.unconfirmed, confirm))
+    done.add(work_through(transaction, "payment", queries.payments.unfinished, finish))
     return (
         f"{done.counts['asked about']} asked about, {done.counts['given up']} given up, "
         f"{done.counts['confirmed']} appointments confirmed{done.note()}"

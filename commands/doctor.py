@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,18 +10,23 @@ import click
 import psycopg2
 from rich.markup import escape
 
+import actors  # noqa: F401 - declares the routes
 import db.database
 import settings
 from address import shown
 from broker import broker
+from commands import exposure
+from commands.finding import Finding
 from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
 from db.connection import Connection
+from db.mending import described
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
+from log import first_line
 from mail import restore
 from messaging.seal import is_key
 from zones import zone_or
@@ -30,15 +35,6 @@ LATE = timedelta(minutes=10)
 LONGEST_RUN = timedelta(minutes=10)  # Dramatiq's time limit, which no actor of ours raises
 GRACE = timedelta(minutes=2)  # for its end to be written
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: `good`, a `note` that needs no action now, or `bad` with its remedy."""
-
-    verdict: str
-    what: str
-    remedy: str = ""
 
 
 @click.command()
@@ -58,6 +54,7 @@ def doctor(*, as_json: bool) -> None:
 
 def _findings() -> Iterator[Finding]:
     yield from _settings()
+    yield from exposure.of_settings()
     yield _report_storage()
     try:
         url = db.database.url()
@@ -102,6 +99,9 @@ def _report_storage() -> Finding:
 
 
 def _database(conn: Connection, url: str) -> Iterator[Finding]:
+    if closed := queries.doctor.closed_schemas(conn):
+        yield Finding("bad", f"This role may not use the schemas {closed}.", _right_role(conn))
+        return
     missing = (
         pending(url, start_options=db.database.start_options()) if not queries.doctor.missing_schemas(conn) else ["all"]
     )
@@ -109,18 +109,49 @@ def _database(conn: Connection, url: str) -> Iterator[Finding]:
         yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
         return
     yield Finding("good", "Every migration is applied.")
+    try:
+        yield from _differences(conn)
+    except psycopg2.Error as error:
+        yield Finding("bad", first_line(error), _right_role(conn))
     for look in LOOKS:
         try:
             yield look(conn)
         except psycopg2.Error as error:
-            yield Finding("bad", str(error).strip(), "Grant this role what is named, or use the database's owner.")
+            yield Finding("bad", str(error).strip(), _right_role(conn))
+
+
+def _right_role(conn: Connection) -> str:
+    """Which role may do what this one may not: on Supabase postgres, where it is self-hosted perhaps supabase_admin."""
+    return f"Connect as role {queries.intended.owner(conn)}, who owns ours, or let it grant this role what is named."
+
+
+def _differences(conn: Connection) -> Iterator[Finding]:
+    """What is not as the last migrate left it; of what a superuser owns, one line for all."""
+    if not queries.intended.is_noted(conn):
+        what = "What should be here was noted on another version of PostgreSQL: what differs is not known."
+        yield Finding("note", what, "Run `balansity migrate`.")
+        return
+    found = list(queries.intended.differences(conn))
+    owned = [each for each in found if each.kind == "owner"]
+    if not found:
+        yield Finding("good", "Triggers, functions, rights, queues and views are as the last migrate left them.")
+    if owned:
+        what = f"Not as it should be: {owned[0].name} {owned[0].problem}, and so do {len(owned) - 1} more"
+        yield Finding(
+            "bad", what, "Run `balansity migrate` as a superuser: it gives them to the owner of the site's tables."
+        )
+    for each in found:
+        if each.kind != "owner":
+            remedy = f"Run `balansity migrate` as role {each.able}: it mends this."
+            yield Finding("bad", f"Not as it should be: {described(each)}", remedy)
 
 
 def _rights(conn: Connection) -> Finding:
     missing = queries.doctor.missing_rights(conn)
     if missing:
+        owner = queries.intended.sites_owner(conn)
         return Finding(
-            "bad", f"This role lacks: {missing}", "Grant it, or connect as the owner (on Supabase: postgres)."
+            "bad", f"This role lacks: {missing}", f"Grant it, or connect as the owner of the tables: {owner}."
         )
     if queries.doctor.row_security_hides(conn):
         return Finding("bad", "Row-level security hides rows from this role.", "Use a role with BYPASSRLS.")
@@ -143,6 +174,14 @@ def _pgmq(conn: Connection) -> Finding:
         what = f"pgmq: {origin}; no bell rings for {silent}: workers notice within a second."
         return Finding("note", what, "Run `balansity migrate` as the owner of pgmq's tables.")
     return Finding("good", f"pgmq: {origin}")
+
+
+def _routes(conn: Connection) -> Finding:
+    declared = {route.pgmq_queue for route in broker.routes.values()}
+    if missing := declared.difference(row.pgmq_queue for row in queries.doctor.routed_queues(conn)):
+        what = f"pgmq queues that feed no actor, and should: {', '.join(sorted(missing))}"
+        return Finding("bad", what, "Run `balansity migrate` of this version: it publishes the routes.")
+    return Finding("good", "pgmq queues that feed no actor, and should: none")
 
 
 def _views(conn: Connection) -> Finding:
@@ -339,7 +378,10 @@ def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Findin
 LOOKS = (
     _rights,
     _statement_limit,
+    exposure.of_connection,
+    exposure.of_server,
     _pgmq,
+    _routes,
     _views,
     _processes,
     _held,

@@ -37,14 +37,13 @@ CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH changed AS (
-        UPDATE public.assessments
-        SET status = 'abandoned', updated_at = p_now
+    WITH due AS (
+        SELECT id FROM public.assessments
         WHERE (p_ids IS NULL OR id = ANY (p_ids))
           AND status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
-        RETURNING id
+        FOR NO KEY UPDATE
     )
-    SELECT count(*) FROM changed
+    SELECT count(*) FROM due, LATERAL balansity.change_assessment(due.id, 'abandoned', p_now)
 $$;
 
 COMMENT ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) IS 'Abandons those of these check-ups, of all where p_ids is null, that nobody finished in 30 days; returns how many.';
@@ -59,6 +58,30 @@ CREATE FUNCTION balansity.abandonments_until(p_until timestamp with time zone) R
 $$;
 
 COMMENT ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) IS 'What abandon_old_assessments is going to do by a given time.';
+
+CREATE FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
+    VALUES (p_user_id, p_profile_id, p_type_id, p_scheduled_at, 'scheduled', p_payment_id)
+    ON CONFLICT DO NOTHING;
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) IS 'Books a paid consultation; false where something is in its way.';
+
+CREATE FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
+    VALUES (p_user_id, p_package_id, p_sessions, p_payment_id);
+END $$;
+
+COMMENT ON FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) IS 'Gives a user the sessions of a paid package.';
 
 CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -345,18 +368,83 @@ BEGIN
         RAISE EXCEPTION 'metadata.profile_id is no profile of the payer';
     END IF;
     PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
-    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
-    VALUES (
-        p_payment.user_id, patient_id, type_id, planned_at, 'scheduled', p_payment.id
-    )
-    ON CONFLICT DO NOTHING;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
-    IF NOT FOUND AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+    IF NOT balansity.add_appointment(p_payment.user_id, patient_id, type_id, planned_at, p_payment.id)
+        AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
         RAISE EXCEPTION 'the time that metadata describes is taken';
     END IF;
 END $$;
 
 COMMENT ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'Books the consultation that the metadata describes. It is scheduled, not confirmed: the site lists only those.';
+
+CREATE FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    place text;
+BEGIN
+    BEGIN
+        CASE p_payment.status
+            WHEN 'completed' THEN PERFORM balansity.fulfil_payment(p_payment, p_replay, p_now);
+            WHEN 'refunded' THEN PERFORM balansity.revoke_payment(p_payment, p_now);
+            WHEN 'cancelled' THEN PERFORM balansity.release_appointment(p_payment, p_now);
+            ELSE NULL; -- only told
+        END CASE;
+    EXCEPTION
+        WHEN integrity_constraint_violation THEN
+            PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+        WHEN data_exception THEN -- its message would quote the value, which may be a person's
+            PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
+        WHEN OTHERS THEN
+            IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
+                RAISE; -- it passes: the whole transaction is tried again
+            END IF;
+            GET STACKED DIAGNOSTICS place = PG_EXCEPTION_CONTEXT;
+            IF SQLSTATE <> 'P0001' OR NOT starts_with(place, 'PL/pgSQL function balansity.') THEN
+                PERFORM balansity.flag_unfinished(p_payment.id, SQLSTATE, p_now);
+                RETURN;
+            END IF;
+            PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+    END;
+    UPDATE balansity.payment_flag SET resolved_at = p_now
+    WHERE payment_id = p_payment.id AND is_retried AND resolved_at IS NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Writes what a payment''s status brings about; whatever comes of that, the payment itself stands. What we refuse is flagged
+with its reason, for a person. What a trigger of the site''s refuses, in words that may be a person''s, is flagged by its
+SQLSTATE, tried again every five minutes, and no longer flagged once it is done.';
+
+CREATE FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.appointments SET status = p_status, payment_id = p_payment_id, updated_at = p_now
+    WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) IS 'Gives a consultation its status and its payment; the caller has locked it and knows both.';
+
+CREATE FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.assessments SET status = p_status, updated_at = p_now WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) IS 'Gives a check-up its status; the caller has locked it.';
+
+CREATE FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
+
+COMMENT ON FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) IS 'Gives a payment its status; the caller has locked it.';
 
 CREATE FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
@@ -367,20 +455,26 @@ DECLARE
 BEGIN
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
-        PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
         RETURN 'unchanged';
     END IF;
     IF NOT EXISTS (SELECT FROM balansity.payment_transition WHERE (old_status, new_status) = (old, p_status)) THEN
         PERFORM balansity.flag_finding(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
         RETURN 'refused';
     END IF;
-    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
-    PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
+    PERFORM balansity.change_payment(p_payment_id, p_status, p_now);
     RETURN 'changed';
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
+        RAISE; -- it passes: the whole transaction is tried again
+    END IF;
+    PERFORM balansity.flag_finding(
+        p_payment_id, format('the site''s own rules refused %s, which the provider says (%s)', p_status, SQLSTATE), p_now
+    );
+    RETURN 'refused';
 END $$;
 
 COMMENT ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) IS 'Takes on the status that the provider reports. `unchanged`: it is so already, or ours says the same and more;
-`refused`: no such change can be, a person must look. What the change brings about is the trigger''s work.';
+`refused`: no such change can be, or a trigger of the site''s does not let it be; a person must look. What the change brings about is the trigger''s work.';
 
 CREATE FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) RETURNS void
     LANGUAGE plpgsql
@@ -397,23 +491,34 @@ END $$;
 COMMENT ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) IS 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
 A price of null is whatever the site asked for.';
 
+CREATE FUNCTION balansity.circumstances() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('PostgreSQL %s, %s in charge', current_setting('server_version_num')::integer / 10000,
+                  CASE WHEN balansity.in_charge() THEN 'ours' ELSE 'an old system' END)
+$$;
+
+COMMENT ON FUNCTION balansity.circumstances() IS 'Under which circumstances what should be was noted: another version of the server writes the same definitions in other
+words, and what in public is ours depends on who is in charge.';
+
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF uuid
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
-    SELECT payment_id, 1, balansity.next_check(since, p_now)
+    SELECT payment_id, 1, p_now + interval '5 minutes'
     FROM balansity.waiting_payments()
-    WHERE (claimed OR since <= p_now - interval '3 minutes') AND NOT balansity.is_stuck(since, p_now)
+    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
       AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
-    SET checks = c.checks + 1, next_at = excluded.next_at
+    SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) IS 'Claims the checks of these payments that are due, of all where p_ids is null. None while the provider is away and one that
-was claimed before waits for it.';
+COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) IS 'Claims the checks of these payments that are due, of all where p_ids is null; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
+one that was claimed before waits for it.';
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
@@ -467,6 +572,28 @@ $$;
 
 COMMENT ON FUNCTION balansity.close_site_functions() IS 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
 
+CREATE FUNCTION balansity.compare_shadow() RETURNS TABLE(act text, about uuid, at timestamp with time zone, verdict text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT s.act, s.about, s.at, CASE WHEN s.theirs = s.act THEN 'same' ELSE 'theirs is ' || s.theirs END
+    FROM balansity.shadow s WHERE s.theirs IS NOT NULL
+    UNION ALL
+    SELECT coalesce(o.act, t.act), coalesce(o.about, t.about), coalesce(o.at, t.at),
+           CASE WHEN t.act IS NULL THEN 'ours only' WHEN o.act IS NULL THEN 'theirs only'
+                WHEN t.mails > 1 THEN 'theirs repeated' ELSE 'same' END
+    FROM (SELECT * FROM balansity.shadow WHERE theirs IS NULL) AS o
+    FULL JOIN (
+        SELECT m.* FROM (SELECT min(looked_at) AS since FROM balansity.shadow_look) AS l, balansity.old_mails(l.since) AS m
+        WHERE m.act IN ('appointment_reminder_24h', 'appointment_reminder_1h', 'appointment_confirmation',
+                        'checkup_completed', 'payment_confirmation', 'payment_failed')
+    ) AS t ON (t.act, t.about) = (o.act, o.about)
+          AND (t.at = o.at OR t.at BETWEEN o.at - interval '1 second' AND o.at + interval '1 second')
+    WHERE o.stood IS NOT TRUE
+$$;
+
+COMMENT ON FUNCTION balansity.compare_shadow() IS 'Each act of ours and of the old system''s since the first look, and how they compare.';
+
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -485,11 +612,11 @@ BEGIN
     )
     FROM public.appointment_types t
     WHERE t.id = paid.appointment_type_id;
-    UPDATE public.appointments a
-    SET payment_id = p_payment.id,
-        status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
-        updated_at = p_now
-    WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
+    IF paid.payment_id IS DISTINCT FROM p_payment.id OR paid.status = 'pending' THEN
+        PERFORM balansity.change_appointment(
+            paid.id, CASE paid.status WHEN 'pending' THEN 'confirmed' ELSE paid.status END, p_payment.id, p_now
+        );
+    END IF;
     IF paid.status IN ('cancelled', 'no_show') THEN
         PERFORM balansity.flag_finding(
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
@@ -512,10 +639,9 @@ BEGIN
         FROM public.payments p
         JOIN public.appointments a ON a.payment_id = p.id
         WHERE p.id = ANY (p_ids) AND p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
-          AND NOT balansity.is_claimed(p.id) AND balansity.pays_for(p)
         FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
     LOOP
-        PERFORM balansity.fulfil_payment(payment, true, p_now);
+        PERFORM balansity.carry_out(payment, true, p_now);
         confirmed := confirmed + (
             SELECT count(*) FROM public.appointments a WHERE a.payment_id = payment.id AND a.status = 'confirmed'
         );
@@ -577,23 +703,74 @@ $$;
 
 COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
 
-CREATE FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, problem text, remedy text, able name)
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF balansity.is_known_to_provider(p_payment) THEN
-        INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since, claimed)
-        VALUES (p_payment.id, 0, p_now, p_now, true)
-        ON CONFLICT (payment_id) DO UPDATE
-        SET checks = 0, next_at = excluded.next_at, since = excluded.since, claimed = true;
-    ELSE
-        PERFORM balansity.flag_payment(
-            p_payment.id, 'completed by a visitor, and no provider can be asked', p_now, p_halts => true);
-    END IF;
-END $$;
+    AS $_$
+    WITH site AS (
+        SELECT c.relowner AS owner, r.rolsuper AS is_super
+        FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = to_regclass('public.appointments')
+    ), present AS MATERIALIZED (
+        SELECT * FROM balansity.present()
+    ), found AS (
+        SELECT i.kind, i.name, 'is missing' AS problem, i.definition AS remedy
+        FROM balansity.intended i LEFT JOIN present p USING (kind, name)
+        WHERE p.name IS NULL AND i.kind <> 'circumstances'
+          AND (i.kind <> 'grant' OR to_regrole(regexp_replace(i.name, '^.* to ', '')) IS NOT NULL)
+        UNION ALL
+        SELECT i.kind, i.name, CASE WHEN p.definition = i.definition || '; -- disabled' THEN 'is disabled' ELSE 'is another' END,
+               CASE WHEN i.kind = 'function' -- with another result or parameters it cannot be replaced
+                     AND split_part(p.definition, E'\n LANGUAGE', 1) <> split_part(i.definition, E'\n LANGUAGE', 1)
+                    THEN p.removal || '; ' || i.definition
+                    WHEN i.kind = 'index' THEN p.removal || '; ' || i.definition
+                    ELSE i.definition END
+        FROM balansity.intended i JOIN present p USING (kind, name)
+        WHERE p.definition <> i.definition
+        UNION ALL
+        SELECT p.kind, p.name, 'is not ours', p.removal
+        FROM present p LEFT JOIN balansity.intended i USING (kind, name)
+        WHERE i.name IS NULL AND CASE p.kind
+            WHEN 'grant' THEN p.name ~ ' to (PUBLIC|anon|authenticated)$'
+            WHEN 'trigger' THEN p.name !~ ' on pgmq\.' -- whose doorbells come with each route
+            WHEN 'function' THEN p.name ~ '^public\.'
+            ELSE false END
+        UNION ALL
+        -- A superuser's functions would do for everybody what only a superuser may.
+        SELECT 'owner', o.what, 'belongs to the superuser ' || quote_ident(r.rolname),
+               format('ALTER %s OWNER TO %s', o.what, site.owner::regrole)
+        FROM site, LATERAL (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT upper(l.sort) || ' ' || l.name, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            WHERE l.sort IN ('table', 'view') AND l.name !~ '^pgmq\.'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspowner FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+            UNION ALL -- pgmq is whose it likes, where the site's owner may use it
+            SELECT 'SCHEMA pgmq', n.nspowner FROM pg_namespace n
+            WHERE n.nspname = 'pgmq' AND NOT has_schema_privilege(site.owner, n.oid, 'USAGE')
+            UNION ALL
+            SELECT 'TABLE pgmq.' || quote_ident(c.relname), c.relowner FROM pg_class c
+            WHERE c.relnamespace = to_regnamespace('pgmq') AND c.relkind IN ('r', 'p') AND NOT (
+                has_table_privilege(site.owner, c.oid, 'SELECT') AND has_table_privilege(site.owner, c.oid, 'INSERT')
+                AND has_table_privilege(site.owner, c.oid, 'DELETE'))
+        ) AS o (what, owner)
+        JOIN pg_roles r ON r.oid = o.owner
+        WHERE r.rolsuper AND NOT site.is_super
+    )
+    SELECT f.kind, f.name, f.problem,
+           f.remedy || CASE WHEN f.kind = 'function' AND f.problem <> 'is not ours' -- one that is made anew is everybody's
+                            THEN format('; REVOKE ALL ON ROUTINE %s FROM PUBLIC', f.name) ELSE '' END,
+           CASE f.kind WHEN 'trigger' THEN (SELECT relowner FROM pg_class WHERE oid = to_regclass(regexp_replace(f.name, '^.* on ', '')))
+                       WHEN 'owner' THEN NULL
+                       ELSE (SELECT nspowner FROM pg_namespace WHERE nspname = 'balansity') END::regrole::name
+    FROM found f
+    WHERE balansity.is_noted()
+    ORDER BY array_position(ARRAY['owner', 'queue', 'function', 'table', 'view', 'index', 'trigger', 'grant'], f.kind), f.name
+$_$;
 
-COMMENT ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) IS 'A completion that the service did not write has no effect until the provider says the same, or a person does.';
+COMMENT ON FUNCTION balansity.differences() IS 'What is not as the last migrate left it: what is the matter, the statement that mends it, and the role that may (null: a
+superuser). Rights that others than the site''s visitors were given stay: somebody meant them.';
 
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -616,14 +793,15 @@ $$;
 
 COMMENT ON FUNCTION balansity.email_of(p_user_id uuid) IS 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
-CREATE FUNCTION balansity.external_id(p_payment public.payments) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+CREATE FUNCTION balansity.empty_purchase(p_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
     AS $$
-    SELECT nullif(left(p_payment.external_payment_id::text, 200), '')
-$$;
+BEGIN
+    UPDATE public.package_purchases SET sessions_remaining = 0 WHERE id OPERATOR(pg_catalog.=) p_id;
+END $$;
 
-COMMENT ON FUNCTION balansity.external_id(p_payment public.payments) IS 'The provider''s id of a payment; null where there is none. No provider''s is longer than an index can take.';
+COMMENT ON FUNCTION balansity.empty_purchase(p_id uuid) IS 'Takes back the unused sessions of a package.';
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
@@ -667,25 +845,37 @@ given up meanwhile and the delivery is `unknown`: what is to be tried again then
 The provider''s words may quote an address: they are dropped where the person has been forgotten, which the lock tells
 for sure.';
 
-CREATE FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    payment public.payments;
+    finished bigint := 0;
+BEGIN
+    FOR payment IN
+        SELECT p.*
+        FROM public.payments p
+        WHERE p.id = ANY (p_ids) AND balansity.is_unfinished(p.id) AND NOT balansity.is_halted(p.id)
+        FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        PERFORM balansity.carry_out(payment, false, p_now);
+        finished := finished + (NOT balansity.is_unfinished(payment.id))::integer;
+    END LOOP;
+    RETURN finished;
+END $$;
+
+COMMENT ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) IS 'Carries out what these payments brought about and the site refused to write; returns of how many nothing is left.';
+
+CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT balansity.flag_finding(p_payment_id, 'its external_payment_id pays for another row', p_now)
-$$;
-
-COMMENT ON FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) IS 'Flags a row that names a payment which the provider made for another: it gives nothing.';
-
-CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean DEFAULT false) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at, halts)
-    VALUES (p_payment_id, p_reason, p_now, p_halts)
+    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
     ON CONFLICT DO NOTHING
 $$;
 
-COMMENT ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) IS 'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
+COMMENT ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) IS 'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
 
 CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean DEFAULT false) RETURNS void
     LANGUAGE sql
@@ -715,6 +905,18 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_
 $$;
 
 COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) IS 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.';
+
+CREATE FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, is_retried)
+    VALUES (p_payment_id, format('the site''s own rules refused what follows (%s): tried again', p_sqlstate), p_now, true)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) IS 'Flags that what a payment''s status brings about could not be written now.';
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -808,13 +1010,13 @@ $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
 
-CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+CREATE FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
-        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+        WHERE encode(sha256(convert_to(s.address, 'UTF8')), 'hex') = ANY (p_digests) AND balansity.speaks_of(
             s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
         )
         RETURNING 1
@@ -822,23 +1024,18 @@ CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb
     SELECT count(*) FROM forgotten
 $$;
 
-COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
+COMMENT ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) IS 'Of the suppressed addresses with these SHA-256, deletes the person''s; returns how many. An address would stand in the
+statement, and so in the server''s log.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    wanted uuid := balansity.appointment_of(p_payment);
+    appointment_id uuid := balansity.appointment_of(p_payment);
 BEGIN
-    IF wanted IS NOT NULL THEN
-        IF EXISTS (SELECT FROM public.package_purchases o WHERE o.payment_id = p_payment.id) OR EXISTS (
-            SELECT FROM balansity.payment_settlement s JOIN public.appointments a ON a.id = s.appointment_id
-            WHERE s.payment_id = p_payment.id AND a.id <> wanted AND a.status NOT IN ('cancelled', 'no_show')
-        ) THEN
-            RAISE EXCEPTION 'appointment % is not what was paid for', wanted;
-        END IF;
-        PERFORM balansity.confirm_appointment(p_payment, wanted, p_now);
+    IF appointment_id IS NOT NULL THEN
+        PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
     ELSIF p_replay THEN
         RETURN;
     ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
@@ -848,17 +1045,9 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
-    UPDATE balansity.payment_settlement s
-    SET appointment_id = balansity.appointment_of(p_payment)
-    WHERE s.payment_id = p_payment.id AND s.status = 'completed' AND s.appointment_id IS NULL;
-EXCEPTION
-    WHEN raise_exception OR integrity_constraint_violation THEN
-        PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
-    WHEN data_exception THEN -- its message would quote the value, which may be a person's
-        PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
 END $$;
 
-COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
+COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Gives the payer what was paid for; raises why it cannot be given.
 A replay books and grants nothing: what is missing by then, staff deleted.';
 
 CREATE FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) RETURNS void
@@ -916,8 +1105,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM balansity.check_amount(p_payment, p.price) FROM public.packages p WHERE p.id = bought;
-    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
-    SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
+    PERFORM balansity.add_purchase(p_payment.user_id, p.id, p.session_count, p_payment.id)
     FROM public.packages p
     WHERE p.id = bought;
     IF NOT FOUND THEN
@@ -940,6 +1128,7 @@ BEGIN
         FOR step IN SELECT * FROM balansity.hand_back_steps() LOOP
             EXECUTE step.statement;
         END LOOP;
+        PERFORM balansity.note_intended();
     END IF;
 END $$;
 
@@ -1102,23 +1291,6 @@ END $$;
 
 COMMENT ON FUNCTION balansity.handle_new_appointment() IS 'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
 
-CREATE FUNCTION balansity.handle_new_payment() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF NOT balansity.in_charge() THEN
-        RETURN NULL;
-    END IF;
-    PERFORM balansity.note_external_id(NEW, balansity.now());
-    IF NOT balansity.is_service() AND NEW.status IN ('completed', 'refunded') THEN
-        PERFORM balansity.doubt_completion(NEW, balansity.now());
-    END IF;
-    RETURN NULL;
-END $$;
-
-COMMENT ON FUNCTION balansity.handle_new_payment() IS 'New payment → whose the provider''s id is. One that arrives completed is no news; a visitor''s is doubted.';
-
 CREATE FUNCTION balansity.handle_payment_status_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1127,19 +1299,8 @@ DECLARE
     was_open boolean := OLD.status IN ('pending', 'processing');
     is_open boolean := NEW.status IN ('pending', 'processing');
 BEGIN
-    IF NOT balansity.in_charge() THEN
+    IF NOT balansity.in_charge() OR OLD.status IS NOT DISTINCT FROM NEW.status THEN
         RETURN NULL;
-    END IF;
-    IF NEW.external_payment_id IS DISTINCT FROM OLD.external_payment_id THEN
-        PERFORM balansity.note_external_id(NEW, balansity.now());
-    END IF;
-    IF OLD.status IS NOT DISTINCT FROM NEW.status THEN
-        RETURN NULL;
-    END IF;
-    UPDATE balansity.payment_check SET claimed = false
-    WHERE payment_id = NEW.id AND claimed AND NEW.status IS DISTINCT FROM 'completed';
-    IF NEW.status = 'completed' AND NOT balansity.is_service() THEN
-        PERFORM balansity.doubt_completion(NEW, balansity.now());
     END IF;
     IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
         INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
@@ -1186,30 +1347,6 @@ END $$;
 
 COMMENT ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) IS 'Whether p_hourly mails left for this address within the last hour, or may have. Others who ask about it wait for the
 end of the transaction.';
-
-CREATE FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    planned timestamptz;
-    due timestamptz;
-BEGIN
-    INSERT INTO balansity.payment_check (payment_id, checks, next_at) VALUES (p_payment_id, 0, p_now)
-    ON CONFLICT DO NOTHING;
-    SELECT heard_at INTO planned FROM balansity.payment_check WHERE payment_id = p_payment_id FOR NO KEY UPDATE;
-    -- Looked at under the lock, in a statement of its own: it sees the check that another notice has just asked for.
-    IF (planned > p_now) IS NOT TRUE
-        AND NOT dramatiq.is_waiting('payments', jsonb_build_object('payment_id', p_payment_id, 'action', 'verify')) THEN
-        UPDATE balansity.payment_check SET heard_at = greatest(p_now, planned + interval '30 seconds')
-        WHERE payment_id = p_payment_id
-        RETURNING heard_at INTO due;
-    END IF;
-    RETURN due;
-END $$;
-
-COMMENT ON FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) IS 'When the check that a notice asks for is due: at once, but 30 seconds after the last one, for anybody can send notices;
-null: one is waiting already, and is going to ask late enough.';
 
 CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
     LANGUAGE sql
@@ -1379,18 +1516,6 @@ $$;
 
 COMMENT ON FUNCTION balansity.in_public(p_function oid) IS 'The statement that makes the twin of a function of ours in public.';
 
-CREATE FUNCTION balansity.is_anothers(p_payment public.payments) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT EXISTS (
-        SELECT FROM balansity.provider_payment o
-        WHERE o.external_id = balansity.external_id(p_payment) AND o.payment_id <> p_payment.id
-    )
-$$;
-
-COMMENT ON FUNCTION balansity.is_anothers(p_payment public.payments) IS 'Whether the payment at the provider pays for another row than this.';
-
 CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1400,15 +1525,6 @@ CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_awaited(p_provider text) IS 'Whether a provider is away and a message waits that is going to notice when it is back: nothing else need ask meanwhile.';
-
-CREATE FUNCTION balansity.is_claimed(p_payment_id uuid) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT EXISTS (SELECT FROM balansity.payment_check c WHERE c.payment_id = p_payment_id AND c.claimed)
-$$;
-
-COMMENT ON FUNCTION balansity.is_claimed(p_payment_id uuid) IS 'Whether a visitor wrote that it is completed, and the provider has not said so yet.';
 
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1456,30 +1572,15 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
 
-CREATE FUNCTION balansity.is_known_to_provider(p_payment public.payments) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT balansity.external_id(p_payment) IS NOT NULL AND coalesce(p_payment.payment_method::text, 'yookassa') = 'yookassa'
-       AND NOT balansity.is_anothers(p_payment)
-$$;
-
-COMMENT ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) IS 'Whether there is a provider to ask about this payment: one that it did not make for another row.';
-
-CREATE FUNCTION balansity.is_service() RETURNS boolean
+CREATE FUNCTION balansity.is_noted() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT EXISTS (
-        SELECT FROM pg_roles r, pg_class c
-        WHERE r.rolname = coalesce(nullif(current_setting('role'), 'none'), session_user)
-          AND c.oid = to_regclass('public.payments')
-          AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, c.relowner, 'USAGE'))
-    )
+        SELECT FROM balansity.intended WHERE kind = 'circumstances' AND definition = balansity.circumstances())
 $$;
 
-COMMENT ON FUNCTION balansity.is_service() IS 'Whether the service itself runs the present statement: a role that row-level security does not hold back. It is read from
-claims are settings, which whoever runs SQL may write.';
+COMMENT ON FUNCTION balansity.is_noted() IS 'Whether what should be was noted under these circumstances.';
 
 CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1503,6 +1604,18 @@ CREATE FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) IS 'Whether a function in public can become ours where it stands: the same call, the same result, this role''s own.';
+
+CREATE FUNCTION balansity.is_unfinished(p_payment_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_flag f
+        WHERE f.payment_id = p_payment_id AND f.is_retried AND f.resolved_at IS NULL
+    )
+$$;
+
+COMMENT ON FUNCTION balansity.is_unfinished(p_payment_id uuid) IS 'Whether what a payment''s status brings about could not be written yet.';
 
 CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1657,6 +1770,47 @@ COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports bool
 `unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
 switched on there, and mails go on. And whether that was news.';
 
+CREATE FUNCTION balansity.look_in_shadow() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    late constant interval := '10 minutes';           -- two runs of the old job
+    present timestamptz := balansity.now();
+    since timestamptz := (SELECT min(looked_at) FROM balansity.shadow_look);
+    noted bigint;
+BEGIN
+    INSERT INTO balansity.shadow_look VALUES (present) ON CONFLICT DO NOTHING;
+    INSERT INTO balansity.shadow (act, about, at, theirs, stood, looked_at)
+    SELECT 'appointment_reminder_' || r.kind, r.appointment_id, r.scheduled_at, NULL, since IS NULL, present
+    FROM balansity.reminders_between(present, present + interval '1 second') r
+    UNION ALL
+    SELECT 'appointment_confirmation', a.id::uuid, '-infinity', NULL, false, present
+    FROM public.appointments a
+    WHERE a.created_at > since AND a.status IN ('pending', 'scheduled', 'confirmed')
+    UNION ALL
+    SELECT 'checkup_completed', c.id::uuid, '-infinity', NULL, false, present
+    FROM public.assessments c
+    WHERE c.completed_at > since AND c.status = 'completed'
+    UNION ALL
+    SELECT CASE p.status WHEN 'completed' THEN 'payment_confirmation' ELSE 'payment_failed' END,
+           p.id::uuid, '-infinity', NULL, since IS NULL, present
+    FROM public.payments p
+    WHERE p.status IN ('completed', 'failed')
+    UNION ALL
+    SELECT CASE WHEN balansity.over_at(a) <= present - late THEN 'completed' ELSE 'in_progress' END,
+           a.id::uuid, '-infinity', a.status, false, present
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress', 'completed')
+      AND a.scheduled_at > since AND a.scheduled_at <= present - late
+      AND balansity.over_at(a) NOT BETWEEN present - late AND present  -- either may be right for now
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS noted = ROW_COUNT;
+    RETURN noted;
+END $$;
+
+COMMENT ON FUNCTION balansity.look_in_shadow() IS 'Notes what ours would have done since the last look; returns how much. The first look notes what stands already.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1739,49 +1893,19 @@ $$;
 
 COMMENT ON FUNCTION balansity.never_begun_messages(p_limit integer) IS 'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
 
-CREATE FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT p_now + CASE WHEN p_since > p_now - interval '1 hour' THEN interval '3 minutes'
-                        ELSE (p_now - greatest(p_since, p_now - interval '3 days')) / 2 END
-$$;
-
-COMMENT ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) IS 'In the first hour, in which most people pay, whoever pays is booked within 5 minutes without a webhook; later, the longer
-it has waited, the longer it may.';
-
-CREATE FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF balansity.is_service() THEN
-        PERFORM balansity.pays_for(p_payment);
-    END IF;
-    IF balansity.is_anothers(p_payment) THEN
-        PERFORM balansity.flag_anothers(p_payment.id, p_now);
-    END IF;
-END $$;
-
-COMMENT ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) IS 'The service''s word for what a payment at the provider is for; a visitor''s is none.';
-
-CREATE FUNCTION balansity.note_paid() RETURNS bigint
+CREATE FUNCTION balansity.note_intended() RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    WITH noted AS (
-        INSERT INTO balansity.provider_payment (external_id, payment_id)
-        SELECT DISTINCT ON (balansity.external_id(p)) balansity.external_id(p), p.id
-        FROM public.payments p
-        WHERE p.status IN ('completed', 'refunded') AND balansity.external_id(p) IS NOT NULL
-        ORDER BY balansity.external_id(p), p.created_at, p.id
-        ON CONFLICT DO NOTHING
-        RETURNING 1
-    )
-    SELECT count(*) FROM noted
-$$;
+    AS $_$
+    DELETE FROM balansity.intended;
+    INSERT INTO balansity.intended (kind, name, definition)
+    SELECT kind, name, definition FROM balansity.present()
+    WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
+    UNION ALL
+    SELECT 'circumstances', '', balansity.circumstances();
+$_$;
 
-COMMENT ON FUNCTION balansity.note_paid() IS 'Notes what was paid before ours began, so that it pays for nothing more; returns how many are new.';
+COMMENT ON FUNCTION balansity.note_intended() IS 'What is there now is what should be: to be called where ours has changed it, in the transaction that does.';
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -1801,16 +1925,31 @@ CREATE FUNCTION balansity.note_told_reminders() RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH noted AS (
+    WITH told AS MATERIALIZED (
+        SELECT t.appointment_id, t.kind, t.scheduled_at, bool_or(t.archived) AS archived
+        FROM balansity.told_reminders() AS t GROUP BY 1, 2, 3
+    ), noted AS (
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
-        SELECT DISTINCT appointment_id, kind, scheduled_at, balansity.now() FROM balansity.told_reminders()
+        SELECT appointment_id, kind, scheduled_at, balansity.now() FROM told
         ON CONFLICT DO NOTHING
         RETURNING 1
+    ), sent AS ( -- the old system repeats itself: what waits beside one that left stays unsent
+        INSERT INTO balansity.delivery (id, key, message_id, template, user_id, appointment_id, scheduled_at, state, reason,
+                                        planned_at, changed_at)
+        SELECT balansity.delivery_id(k.key), k.key, 'the old system', 'appointment_reminder_' || t.kind, a.user_id::uuid,
+               t.appointment_id, t.scheduled_at, 'sent', 'by the old system', balansity.now(), balansity.now()
+        FROM told t
+        JOIN public.appointments a ON a.id::text = t.appointment_id::text
+        CROSS JOIN LATERAL (SELECT concat_ws(
+            ':', 'reminder', t.kind, t.appointment_id, balansity.iso_utc(t.scheduled_at))) AS k (key)
+        WHERE t.archived
+        ON CONFLICT DO NOTHING
     )
     SELECT count(*) FROM noted;
 $$;
 
-COMMENT ON FUNCTION balansity.note_told_reminders() IS 'Notes who has been told, so that ours does not tell them again; returns how many reminders are new.';
+COMMENT ON FUNCTION balansity.note_told_reminders() IS 'Notes who has been told, so that ours does not tell them again: not by its job, and, where the reminder has left, not by
+another that waits either. Returns how many reminders are new.';
 
 CREATE FUNCTION balansity.notice_restore() RETURNS boolean
     LANGUAGE plpgsql
@@ -1920,6 +2059,75 @@ END $$;
 
 COMMENT ON FUNCTION balansity.old_jobs() IS 'The old system''s jobs in pg_cron that this role can see.';
 
+CREATE FUNCTION balansity.old_mails(p_since timestamp with time zone) RETURNS TABLE(act text, about uuid, at timestamp with time zone, mails bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE
+        'WITH mail AS (
+             SELECT o.message ->> ''template'' AS act,
+                    CASE jsonb_typeof(o.message -> ''variables'') WHEN ''object'' THEN o.message -> ''variables'' ELSE ''{}'' END
+                        AS facts
+             FROM (SELECT message, enqueued_at FROM pgmq.q_email_queue
+                   UNION ALL SELECT message, enqueued_at FROM pgmq.a_email_queue) AS o
+             WHERE o.enqueued_at > $1
+         ), told AS (
+             SELECT m.act, lower(coalesce(facts ->> ''assessment_id'', facts ->> ''payment_id'', facts ->> ''appointment_id''))
+                        AS about,
+                    CASE WHEN m.act LIKE ''appointment\_reminder\_%'' THEN balansity.as_time(facts ->> ''scheduled_at'') END AS at
+             FROM mail m
+         )
+         SELECT t.act, t.about::uuid, coalesce(t.at, ''-infinity''), count(*) FROM told t
+         WHERE t.about ~ ''^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$''
+         GROUP BY 1, 2, 3'
+    USING p_since;
+END $_$;
+
+COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
+
+CREATE FUNCTION balansity.our_functions() RETURNS SETOF oid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.oid
+    FROM pg_proc p
+    WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace)
+       OR p.pronamespace = 'public'::regnamespace AND balansity.in_charge() AND p.proname IN (
+           SELECT e.handler FROM balansity.site_event e UNION ALL SELECT f.name FROM balansity.site_function f)
+$$;
+
+COMMENT ON FUNCTION balansity.our_functions() IS 'Every function of ours and, where ours is in charge, whatever in public bears the name of one that the site calls.';
+
+CREATE FUNCTION balansity.our_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue'])
+    UNION
+    SELECT dramatiq.routed_queues()
+$$;
+
+COMMENT ON FUNCTION balansity.our_queues() IS 'The pgmq queues that triggers of ours write to, and those that feed actors.';
+
+CREATE FUNCTION balansity.our_relations() RETURNS TABLE(oid oid, name text, sort text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT c.oid, c.oid::regclass::text,
+           CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' ELSE 'table' END
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'S', 'i') AND (
+        n.nspname IN ('balansity', 'dramatiq')
+        OR n.nspname = 'cron' AND c.relkind = 'v' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+        OR n.nspname = 'pgmq' AND EXISTS (
+            SELECT FROM balansity.our_queues() AS queue
+            WHERE c.relname = queue AND c.relkind = 'v' OR c.relname IN ('q_' || queue, 'a_' || queue) AND c.relkind = 'r'))
+$$;
+
+COMMENT ON FUNCTION balansity.our_relations() IS 'Tables, views, sequences and indexes of ours, and the tables of the pgmq queues that we serve.';
+
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1959,19 +2167,6 @@ CREATE FUNCTION balansity.payment_key(p_payment public.payments, p_status text) 
 $$;
 
 COMMENT ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) IS 'The business key of what is told about a payment''s status.';
-
-CREATE FUNCTION balansity.pays_for(p_payment public.payments) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    INSERT INTO balansity.provider_payment (external_id, payment_id)
-    SELECT balansity.external_id(p_payment), p_payment.id WHERE balansity.external_id(p_payment) IS NOT NULL
-    ON CONFLICT DO NOTHING;
-    RETURN NOT balansity.is_anothers(p_payment);
-END $$;
-
-COMMENT ON FUNCTION balansity.pays_for(p_payment public.payments) IS 'Whether the payment at the provider is this row''s, which it becomes where it was nobody''s.';
 
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
@@ -2026,18 +2221,60 @@ END $$;
 
 COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
 
-CREATE FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definition text, removal text)
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-BEGIN
-    UPDATE balansity.payment_check SET claimed = false WHERE payment_id = p_payment_id AND claimed;
-    IF FOUND THEN
-        PERFORM balansity.settle_payment(p_payment_id, p_now);
-    END IF;
-END $$;
+    SELECT 'queue', queue, format('SELECT dramatiq.furnish_queue(%L)', queue), NULL
+    FROM balansity.our_queues() AS queue
+    WHERE to_regclass('pgmq.' || quote_ident('q_' || queue)) IS NOT NULL
+      AND to_regclass('pgmq.' || quote_ident('a_' || queue)) IS NOT NULL
+    UNION ALL
+    SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), 'DROP ROUTINE ' || p.oid::regprocedure
+    FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+    UNION ALL
+    SELECT 'table', r.name, string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), NULL
+    FROM balansity.our_relations() r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE r.sort = 'table' AND r.name !~ '^pgmq\.' AND r.name !~ 'yoyo'
+    GROUP BY r.name
+    UNION ALL
+    SELECT 'view', r.name,
+           format('CREATE OR REPLACE VIEW %s%s AS %s', r.name,
+                  (SELECT ' WITH (' || array_to_string(c.reloptions, ', ') || ')' FROM pg_class c
+                   WHERE c.oid = r.oid AND c.reloptions IS NOT NULL), pg_get_viewdef(r.oid)), NULL
+    FROM balansity.our_relations() r WHERE r.sort = 'view'
+    UNION ALL
+    SELECT 'index', r.name, pg_get_indexdef(r.oid), 'DROP INDEX ' || r.name
+    FROM balansity.our_relations() r JOIN pg_index i ON i.indexrelid = r.oid AND i.indisvalid
+    WHERE r.name !~ '^pgmq\.' AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = r.oid)
+    UNION ALL
+    SELECT 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass),
+           replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER')
+               || CASE WHEN t.tgenabled IN ('O', 'A') THEN '' ELSE '; -- disabled' END,
+           format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+    FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 'grant', g.what, 'GRANT ' || g.statement, 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    FROM (
+        SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
+               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+        FROM (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
+            FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid) WHERE l.sort <> 'index'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
+            FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+        ) AS o (what, acl, owner)
+        CROSS JOIN LATERAL aclexplode(o.acl) AS e
+        LEFT JOIN pg_roles r ON r.oid = e.grantee
+        WHERE e.grantee <> o.owner
+    ) AS g
+$$;
 
-COMMENT ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'The provider says that it is completed: what a visitor only claimed takes effect.';
+COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -2264,8 +2501,8 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    UPDATE public.appointments a
-    SET status = 'cancelled', updated_at = p_now
+    SELECT balansity.change_appointment(a.id, 'cancelled', a.payment_id, p_now)
+    FROM public.appointments a
     WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
       AND (a.payment_id = p_payment.id OR balansity.is_unpaid(a.payment_id))
       AND NOT EXISTS ( -- another try at paying for it
@@ -2274,6 +2511,7 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
             AND o.status IN ('pending', 'processing', 'completed')
             AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
       )
+    FOR NO KEY UPDATE OF a
 $$;
 
 COMMENT ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) IS 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
@@ -2370,15 +2608,19 @@ mails (p_reporting) has accepted and said no more of: its message is enqueued ag
 copy. Returns why that cannot be, NULL where it was done.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    UPDATE public.appointments
-    SET status = 'cancelled', updated_at = p_now
-    WHERE payment_id = p_payment.id AND status IN ('pending', 'scheduled', 'confirmed');
-    UPDATE public.package_purchases SET sessions_remaining = 0
-    WHERE payment_id = p_payment.id AND sessions_remaining > 0
-$$;
+BEGIN
+    PERFORM balansity.change_appointment(a.id, 'cancelled', a.payment_id, p_now)
+    FROM public.appointments a
+    WHERE a.payment_id = p_payment.id AND a.status IN ('pending', 'scheduled', 'confirmed')
+    FOR NO KEY UPDATE;
+    PERFORM balansity.empty_purchase(u.id)
+    FROM public.package_purchases u
+    WHERE u.payment_id = p_payment.id AND u.sessions_remaining > 0
+    FOR NO KEY UPDATE;
+END $$;
 
 COMMENT ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) IS 'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
 
@@ -2427,27 +2669,15 @@ BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE
-        OR balansity.is_halted(payment.id) OR balansity.is_claimed(payment.id) THEN
-        RETURN;
-    END IF;
-    IF NOT balansity.pays_for(payment) THEN
-        PERFORM balansity.flag_anothers(payment.id, p_now);
+        OR balansity.is_halted(payment.id) THEN
         RETURN;
     END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
     VALUES (payment.id, payment.status, p_now, balansity.payment_attempt(payment, payment.status))
     ON CONFLICT DO NOTHING;
     replay := NOT FOUND;
-    CASE payment.status
-        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
-        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
-        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
-        WHEN 'failed' THEN NULL; -- only told
-    END CASE;
+    PERFORM balansity.carry_out(payment, replay, p_now);
     IF NOT replay THEN
-        PERFORM balansity.flag_anothers(o.id, p_now)
-        FROM public.payments o
-        WHERE o.external_payment_id = payment.external_payment_id AND balansity.is_anothers(o);
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
@@ -2575,6 +2805,7 @@ DECLARE
     step record;
     steps bigint := 0;
     user_of_it text;
+    news boolean := NOT balansity.in_charge();
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
@@ -2591,6 +2822,9 @@ BEGIN
         steps := steps + 1;
     END LOOP;
     PERFORM balansity.close_site_functions();
+    IF news THEN
+        PERFORM balansity.note_intended();
+    END IF;
     RETURN steps;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
@@ -2664,7 +2898,6 @@ BEGIN
     IF NOT balansity.in_charge() THEN
         RETURN QUERY VALUES
         ('evidence', '', 'notes who has been reminded', 'SELECT balansity.note_told_reminders()', NULL),
-        ('evidence', '', 'notes what was paid at the provider', 'SELECT balansity.note_paid()', NULL),
         ('jobs', '', 'our jobs begin with their next slots',
          'UPDATE balansity.job SET planned_until = balansity.now()', NULL),
         ('routes', '', 'our workers take what waits in pgmq', 'SELECT dramatiq.release_routes()', NULL),
@@ -2747,17 +2980,17 @@ EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $_$;
 
-CREATE FUNCTION balansity.told_reminders() RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, unclear boolean)
+CREATE FUNCTION balansity.told_reminders() RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, unclear boolean, archived boolean)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     messages regclass;
 BEGIN
     FOREACH messages IN ARRAY ARRAY[to_regclass('pgmq.q_email_queue'), to_regclass('pgmq.a_email_queue')] LOOP
         CONTINUE WHEN messages IS NULL;
         RETURN QUERY EXECUTE format(
-            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL)
+            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL), $1
              FROM (SELECT o.enqueued_at, o.message ->> ''template'' AS template,
                           lower(coalesce(o.message #>> ''{variables,appointment_id}'', o.message ->> ''appointment_id'')) AS id,
                           balansity.as_time(
@@ -2770,9 +3003,10 @@ BEGIN
                AND (m.at BETWEEN a.scheduled_at - interval ''1 second'' AND a.scheduled_at + interval ''1 second''
                     -- which consultation''s time it was is not said: it may be this one, had it been due by then
                     OR m.at IS NULL AND m.enqueued_at > a.scheduled_at - r.ahead)
-             GROUP BY 1, 2, 3', messages);
+             GROUP BY 1, 2, 3', messages)
+        USING messages = to_regclass('pgmq.a_email_queue');
     END LOOP;
-END $$;
+END $_$;
 
 COMMENT ON FUNCTION balansity.told_reminders() IS 'Who has been reminded of a consultation to come, by the evidence: reminders of the old system, waiting or archived, for
 this appointment and this time. Unclear: one that names no time. A reminder may be named twice.';
@@ -2830,20 +3064,20 @@ CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time 
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH changed AS (
-        UPDATE public.appointments a
-        SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
-            updated_at = p_now
+    WITH due AS (
+        SELECT a.id, a.payment_id, CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END AS status
+        FROM public.appointments a
         WHERE (p_ids IS NULL OR a.id = ANY (p_ids))
           AND (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now
                OR a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
-        RETURNING a.status
+        FOR NO KEY UPDATE
     )
-    SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
+    SELECT count(*) FILTER (WHERE due.status = 'in_progress'), count(*) FILTER (WHERE due.status = 'completed')
+    FROM due, LATERAL balansity.change_appointment(due.id, due.status, due.payment_id, p_now)
 $$;
 
 COMMENT ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) IS 'Of these appointments, of all where p_ids is null, begins those whose time has come and completes those that are over.
-One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+Under a lock: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
@@ -2851,18 +3085,17 @@ CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
 
 COMMENT ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) IS 'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
 
-CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, claimed boolean)
+CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, known_to_provider boolean)
     LANGUAGE sql STABLE
     AS $$
-    SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
+    SELECT p.id, p.status, coalesce(c.since, p.created_at),
+           p.external_payment_id <> '' AND coalesce(p.payment_method, 'yookassa') = 'yookassa'
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE (p.status IN ('pending', 'processing') OR (p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)))
-      AND balansity.is_known_to_provider(p)
+    WHERE p.status IN ('pending', 'processing') OR (p.status = 'completed' AND c.refund_id IS NOT NULL)
 $$;
 
-COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, completed ones whose refund is undecided or which only a visitor
-calls so. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for ever. No view, which
+COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided. No view, which
 would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
 it would read all of it. Its callers'' paths are safe.';
 
@@ -3416,7 +3649,7 @@ BEGIN
                     state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
              WHERE message_id = ANY ($3)
-               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+               AND %s(concat_ws('' '', q.message, opened.message, error),
                       coalesce(opened.message, q.message) -> ''kwargs'', $1)
              FOR UPDATE OF q
          ), deleted AS (
@@ -3636,6 +3869,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
+CREATE FUNCTION dramatiq.hidden(p_place integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT current_setting('dramatiq.hidden_' || p_place)
+$$;
+
+COMMENT ON FUNCTION dramatiq.hidden(p_place integer) IS 'A value that was copied into dramatiq.hidden_value in this transaction. No statement has it, and COPY''s data is logged
+by no setting: so what an error or a time limit quotes is nobody''s address.';
+
+CREATE FUNCTION dramatiq.hide_value() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('dramatiq.hidden_' || NEW.place, NEW.value, true);
+    RETURN NULL; -- no row
+END $$;
+
+COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
+
 CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3773,7 +4027,7 @@ DECLARE
     seen boolean;
 BEGIN
     FOR route IN
-        SELECT pgmq_queue FROM dramatiq.actor
+        SELECT pgmq_queue FROM dramatiq.routed_queues() AS pgmq_queue
         WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
         EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
     LOOP
@@ -3906,7 +4160,7 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
-            message = message #- '{options,retries}' #- '{options,traceback}'
+            message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
         WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
@@ -4105,6 +4359,15 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
 
+CREATE FUNCTION dramatiq.routed_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
+$$;
+
+COMMENT ON FUNCTION dramatiq.routed_queues() IS 'The pgmq queues that feed actors.';
+
 CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4163,6 +4426,8 @@ DECLARE
     body jsonb;
     written uuid;
     holder text;
+    -- A key says what it is unique for, often a person's address; to compare keys their digests will do.
+    digest text := encode(sha256(convert_to(unique_key, 'UTF8')), 'hex');
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -4200,7 +4465,7 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
         VALUES (
             id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), unique_key)
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest)
         ON CONFLICT DO NOTHING
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -4209,11 +4474,11 @@ BEGIN
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
             delayed = coalesce(delay > '0', false)
-        WHERE q.unique_key = send.unique_key AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
+        WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
         SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
-        FROM dramatiq.queue q WHERE q.unique_key = send.unique_key;
+        FROM dramatiq.queue q WHERE q.unique_key = digest;
         CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
         IF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
@@ -4237,7 +4502,7 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
                'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
     INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;
@@ -4695,6 +4960,14 @@ CREATE TABLE balansity.held_message (
     probes integer DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE balansity.intended (
+    kind text NOT NULL,
+    name text NOT NULL,
+    definition text NOT NULL
+);
+
+COMMENT ON TABLE balansity.intended IS 'What is ours in this database, as the last migrate left it.';
+
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.job_id_seq
     START WITH 1
@@ -4714,9 +4987,7 @@ CREATE TABLE balansity.payment_check (
     checks integer NOT NULL,
     next_at timestamp with time zone NOT NULL,
     since timestamp with time zone,
-    refund_id text,
-    claimed boolean DEFAULT false NOT NULL,
-    heard_at timestamp with time zone
+    refund_id text
 );
 
 CREATE TABLE balansity.payment_flag (
@@ -4724,15 +4995,15 @@ CREATE TABLE balansity.payment_flag (
     reason text NOT NULL,
     flagged_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
-    halts boolean DEFAULT false NOT NULL
+    halts boolean DEFAULT false NOT NULL,
+    is_retried boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE balansity.payment_settlement (
     payment_id uuid NOT NULL,
     status text NOT NULL,
     settled_at timestamp with time zone NOT NULL,
-    attempt text NOT NULL,
-    appointment_id uuid
+    attempt text NOT NULL
 );
 
 CREATE TABLE balansity.reminder (
@@ -4768,11 +5039,6 @@ CREATE TABLE balansity.outage (
 CREATE TABLE balansity.payment_transition (
     old_status text NOT NULL,
     new_status text NOT NULL
-);
-
-CREATE TABLE balansity.provider_payment (
-    external_id text NOT NULL,
-    payment_id uuid NOT NULL
 );
 
 CREATE TABLE balansity.provider_state (
@@ -4843,12 +5109,27 @@ CREATE TABLE balansity.scheduler (
     looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE balansity.shadow (
+    act text NOT NULL,
+    about uuid NOT NULL,
+    at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    theirs text,
+    stood boolean NOT NULL,
+    looked_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.shadow IS 'What ours would have done, had it been in charge.';
+
+CREATE TABLE balansity.shadow_look (
+    looked_at timestamp with time zone NOT NULL
+);
+
 CREATE VIEW balansity.site_event WITH (security_invoker='true') AS
  SELECT table_name,
     event,
     trigger_name,
     handler
-   FROM ( VALUES ('assessments'::text,'UPDATE'::text,'on_checkup_completed'::text,'handle_checkup_completed'::text), ('appointments'::text,'INSERT'::text,'on_new_appointment'::text,'handle_new_appointment'::text), ('appointments'::text,'UPDATE'::text,'on_appointment_change'::text,'handle_appointment_change'::text), ('payments'::text,'INSERT'::text,'on_new_payment'::text,'handle_new_payment'::text), ('payments'::text,'UPDATE'::text,'on_payment_status_change'::text,'handle_payment_status_change'::text)) event(table_name, event, trigger_name, handler);
+   FROM ( VALUES ('assessments'::text,'UPDATE'::text,'on_checkup_completed'::text,'handle_checkup_completed'::text), ('appointments'::text,'INSERT'::text,'on_new_appointment'::text,'handle_new_appointment'::text), ('appointments'::text,'UPDATE'::text,'on_appointment_change'::text,'handle_appointment_change'::text), ('payments'::text,'UPDATE'::text,'on_payment_status_change'::text,'handle_payment_status_change'::text)) event(table_name, event, trigger_name, handler);
 
 COMMENT ON VIEW balansity.site_event IS 'The site''s changes that ours has to hear of, with the trigger and the function that the request names for each.';
 
@@ -4971,6 +5252,13 @@ CREATE TABLE dramatiq.held_route (
 
 COMMENT ON TABLE dramatiq.held_route IS 'The pgmq queues that another system reads still: nothing is bridged from them.';
 
+CREATE TABLE dramatiq.hidden_value (
+    place integer,
+    value text
+);
+
+COMMENT ON TABLE dramatiq.hidden_value IS 'Stays empty: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+
 CREATE TABLE dramatiq.open_group (
     id text NOT NULL,
     missing integer NOT NULL,
@@ -4999,7 +5287,7 @@ CREATE TABLE dramatiq.retired_actor (
 COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
 
 CREATE TABLE dramatiq.revelation (
-    message_id uuid NOT NULL,
+    id uuid NOT NULL,
     revealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     revealed_by text NOT NULL,
     role text DEFAULT SESSION_USER NOT NULL,
@@ -5138,6 +5426,9 @@ ALTER TABLE ONLY balansity.doubtful_mail
 ALTER TABLE ONLY balansity.held_message
     ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id, provider);
 
+ALTER TABLE ONLY balansity.intended
+    ADD CONSTRAINT intended_pkey PRIMARY KEY (kind, name);
+
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
 
@@ -5158,9 +5449,6 @@ ALTER TABLE ONLY balansity.payment_settlement
 
 ALTER TABLE ONLY balansity.payment_transition
     ADD CONSTRAINT payment_transition_pkey PRIMARY KEY (old_status, new_status);
-
-ALTER TABLE ONLY balansity.provider_payment
-    ADD CONSTRAINT provider_payment_pkey PRIMARY KEY (external_id);
 
 ALTER TABLE ONLY balansity.provider_state
     ADD CONSTRAINT provider_state_pkey PRIMARY KEY (provider);
@@ -5185,6 +5473,12 @@ ALTER TABLE ONLY balansity.restore
 
 ALTER TABLE ONLY balansity.scheduler
     ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY balansity.shadow_look
+    ADD CONSTRAINT shadow_look_pkey PRIMARY KEY (looked_at);
+
+ALTER TABLE ONLY balansity.shadow
+    ADD CONSTRAINT shadow_pkey PRIMARY KEY (act, about, at);
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
@@ -5313,7 +5607,7 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
-CREATE INDEX revelation_by_message ON dramatiq.revelation USING btree (message_id);
+CREATE INDEX revelation_by_id ON dramatiq.revelation USING btree (id);
 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
@@ -5323,13 +5617,15 @@ CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (ex
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
+CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+
+ALTER TABLE dramatiq.hidden_value ENABLE ALWAYS TRIGGER hide_value;
+
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_appointment_change();
 
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW EXECUTE FUNCTION balansity.handle_checkup_completed();
 
 CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_new_appointment();
-
-CREATE TRIGGER on_new_payment AFTER INSERT ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_new_payment();
 
 CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_payment_status_change();
 
@@ -5408,6 +5704,10 @@ REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with ti
 
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.address_in(p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
@@ -5428,9 +5728,19 @@ REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.circumstances() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
@@ -5439,6 +5749,8 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.close_site_functions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.compare_shadow() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -5452,23 +5764,25 @@ REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.external_id(p_payment public.payments) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.empty_purchase(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -5480,7 +5794,7 @@ REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) F
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -5502,13 +5816,9 @@ REVOKE ALL ON FUNCTION balansity.handle_checkup_completed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.handle_new_appointment() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.handle_new_payment() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION balansity.handle_payment_status_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
 
@@ -5528,11 +5838,7 @@ REVOKE ALL ON FUNCTION balansity.in_charge() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.in_public(p_function oid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.is_anothers(p_payment public.payments) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION balansity.is_awaited(p_provider text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION balansity.is_claimed(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) FROM PUBLIC;
 
@@ -5540,13 +5846,13 @@ REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION balansity.is_service() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
 
@@ -5564,6 +5870,8 @@ REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM P
 
 REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
@@ -5576,11 +5884,7 @@ REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION balansity.note_paid() FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
 
@@ -5598,6 +5902,14 @@ REVOKE ALL ON FUNCTION balansity.old_handlers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.old_jobs() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_queues() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_relations() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) FROM PUBLIC;
@@ -5606,13 +5918,11 @@ REVOKE ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_st
 
 REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.pays_for(p_payment public.payments) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 
@@ -5766,6 +6076,10 @@ REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid in
 
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dramatiq.hidden(p_place integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
@@ -5821,6 +6135,8 @@ REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options js
 REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.routed_queues() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 

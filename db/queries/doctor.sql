@@ -9,6 +9,11 @@ SHOW server_version;
 SELECT string_agg(wanted, ', ') FROM unnest(ARRAY['balansity', 'dramatiq', 'pgmq']) AS wanted
 WHERE to_regnamespace(wanted) IS NULL;
 
+-- name: closed_schemas()$
+-- Schemas that exist and that this role may not use.
+SELECT string_agg(nspname, ', ' ORDER BY nspname) FROM pg_namespace
+WHERE nspname IN ('balansity', 'dramatiq', 'pgmq') AND NOT has_schema_privilege(oid, 'USAGE');
+
 -- name: missing_rights()$
 -- What this role may not do, and must.
 SELECT string_agg(missing, ', ') FROM (
@@ -26,6 +31,14 @@ WHERE NOT granted;
 -- The role, where no statement of it has a time limit.
 SELECT quote_ident(current_user) WHERE current_setting('statement_timeout') = '0';
 
+-- name: quoting_settings()$
+-- The settings under which the server's log quotes statements of this role.
+SELECT string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
+WHERE name = 'log_min_duration_statement' AND setting <> '-1'
+   OR name = 'log_min_duration_sample' AND setting <> '-1'
+   OR name = 'log_statement' AND setting IN ('mod', 'all')
+   OR name = 'log_min_error_statement' AND setting NOT IN ('fatal', 'panic');
+
 -- name: row_security_hides()$
 -- Whether row-level security would hide rows from this role.
 SELECT row_security_active('public.appointments');
@@ -37,6 +50,10 @@ SELECT coalesce('extension ' || (SELECT extversion FROM pg_extension WHERE extna
 -- name: doorless_queues()$
 -- pgmq queues of ours whose messages ring no bell.
 SELECT string_agg(queue, ', ') FROM dramatiq.doorless_routes() AS queue;
+
+-- name: routed_queues()
+-- The pgmq queues that feed actors.
+SELECT pgmq_queue FROM dramatiq.routed_queues() AS pgmq_queue;
 
 -- name: queue_views_schema()$
 -- Where the views of waiting messages stand.

@@ -74,6 +74,17 @@ WHERE p.status = 'completed' AND a.status = 'pending' AND (:after::uuid IS NULL 
 ORDER BY p.id
 LIMIT :rows;
 
+-- name: unfinished(after, rows)
+-- A page of the payments of which something is to be tried again.
+SELECT DISTINCT payment_id::text AS key, 0 AS bytes, payment_id
+FROM balansity.payment_flag
+WHERE is_retried AND resolved_at IS NULL AND (:after::uuid IS NULL OR payment_id > :after::uuid)
+ORDER BY payment_id
+LIMIT :rows;
+
+-- name: finish_payments(keys, now)$
+SELECT balansity.finish_payments(:now, :keys::uuid[]);
+
 -- name: confirm_paid_appointments(keys, now)$
 SELECT balansity.confirm_paid_appointments(:now, :keys::uuid[]);
 

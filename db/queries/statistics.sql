@@ -15,14 +15,14 @@ ORDER BY 2, 1;
 
 -- name: consultations(start, end, zone)
 SELECT (a.created_at AT TIME ZONE :zone)::date AS day,
-       t.name AS type,
+       coalesce(t.name, 'other') AS type,
        count(*) AS booked,
        count(*) FILTER (WHERE a.status = 'completed') AS completed,
        count(*) FILTER (WHERE a.status = 'cancelled') AS cancelled,
        count(*) FILTER (WHERE a.status = 'no_show') AS no_show,
        count(*) FILTER (WHERE a.status IN ('pending', 'scheduled', 'confirmed', 'in_progress')) AS open
 FROM public.appointments a
-JOIN public.appointment_types t ON t.id = a.appointment_type_id
+LEFT JOIN public.appointment_types t ON t.id = a.appointment_type_id
 WHERE a.created_at >= :start AND a.created_at < :end
 GROUP BY 1, 2
 ORDER BY 2, 1;
@@ -33,7 +33,7 @@ ORDER BY 2, 1;
 SELECT (y.created_at AT TIME ZONE :zone)::date AS day,
        coalesce(t.name, 'other') AS type,
        -- Anybody's input: what is no code of a currency, or no number, is no money.
-       CASE WHEN y.currency IS NULL THEN 'RUB' WHEN y.currency ~ '^[A-Z]{3}$' THEN y.currency ELSE 'other' END AS currency,
+       CASE WHEN y.currency IS NULL THEN 'RUB' WHEN y.currency::text ~ '^[A-Z]{3}$' THEN y.currency::text ELSE 'other' END AS currency,
        count(*) AS payments,
        sum(y.amount) AS revenue,
        coalesce(sum(y.amount) FILTER (WHERE y.status = 'refunded'), 0.00) AS refunds,

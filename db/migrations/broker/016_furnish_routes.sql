@@ -71,6 +71,14 @@ $$;
 COMMENT ON FUNCTION dramatiq.furnish_routes IS
 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
+CREATE FUNCTION dramatiq.routed_queues() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
+$$;
+COMMENT ON FUNCTION dramatiq.routed_queues IS
+'The pgmq queues that feed actors.';
+
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -117,7 +125,7 @@ DECLARE
     seen boolean;
 BEGIN
     FOR route IN
-        SELECT pgmq_queue FROM dramatiq.actor
+        SELECT pgmq_queue FROM dramatiq.routed_queues() AS pgmq_queue
         WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
         EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
     LOOP

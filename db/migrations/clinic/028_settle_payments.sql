@@ -64,6 +64,7 @@ CREATE TABLE balansity.payment_flag (
     flagged_at timestamptz NOT NULL,
     resolved_at timestamptz,
     halts boolean NOT NULL DEFAULT false, -- until it is resolved, nothing more takes effect
+    is_retried boolean NOT NULL DEFAULT false, -- what it speaks of is tried again, and ends it once it is done
     PRIMARY KEY (payment_id, reason)
 );
 CREATE INDEX payment_flag_open ON balansity.payment_flag (flagged_at) WHERE resolved_at IS NULL;
@@ -94,6 +95,30 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.flag_finding IS
 'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
+
+CREATE FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, is_retried)
+    VALUES (p_payment_id, format('the site''s own rules refused what follows (%s): tried again', p_sqlstate), p_now, true)
+    ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+    WHERE f.resolved_at IS NOT NULL
+$$;
+COMMENT ON FUNCTION balansity.flag_unfinished IS
+'Flags that what a payment''s status brings about could not be written now.';
+
+CREATE FUNCTION balansity.is_unfinished(p_payment_id uuid) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_flag f
+        WHERE f.payment_id = p_payment_id AND f.is_retried AND f.resolved_at IS NULL
+    )
+$$;
+COMMENT ON FUNCTION balansity.is_unfinished IS
+'Whether what a payment''s status brings about could not be written yet.';
 
 -- What we wait for the provider to decide: open payments, and refunds.
 CREATE TABLE balansity.payment_check (
@@ -254,11 +279,11 @@ BEGIN
     )
     FROM public.appointment_types t
     WHERE t.id = paid.appointment_type_id;
-    UPDATE public.appointments a
-    SET payment_id = p_payment.id,
-        status = CASE a.status WHEN 'pending' THEN 'confirmed' ELSE a.status END,
-        updated_at = p_now
-    WHERE a.id = p_appointment_id AND (a.payment_id IS DISTINCT FROM p_payment.id OR a.status = 'pending');
+    IF paid.payment_id IS DISTINCT FROM p_payment.id OR paid.status = 'pending' THEN
+        PERFORM balansity.change_appointment(
+            paid.id, CASE paid.status WHEN 'pending' THEN 'confirmed' ELSE paid.status END, p_payment.id, p_now
+        );
+    END IF;
     IF paid.status IN ('cancelled', 'no_show') THEN
         PERFORM balansity.flag_finding(
             p_payment.id, format('paid, but appointment %s is %s', p_appointment_id, paid.status), p_now
@@ -289,13 +314,9 @@ BEGIN
         RAISE EXCEPTION 'metadata.profile_id is no profile of the payer';
     END IF;
     PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
-    INSERT INTO public.appointments (user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id)
-    VALUES (
-        p_payment.user_id, patient_id, type_id, planned_at, 'scheduled', p_payment.id
-    )
-    ON CONFLICT DO NOTHING;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
-    IF NOT FOUND AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+    IF NOT balansity.add_appointment(p_payment.user_id, patient_id, type_id, planned_at, p_payment.id)
+        AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
         RAISE EXCEPTION 'the time that metadata describes is taken';
     END IF;
 END $$;
@@ -313,8 +334,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM balansity.check_amount(p_payment, p.price) FROM public.packages p WHERE p.id = bought;
-    INSERT INTO public.package_purchases (user_id, package_id, sessions_remaining, payment_id)
-    SELECT p_payment.user_id, p.id, p.session_count, p_payment.id
+    PERFORM balansity.add_purchase(p_payment.user_id, p.id, p.session_count, p_payment.id)
     FROM public.packages p
     WHERE p.id = bought;
     IF NOT FOUND THEN
@@ -346,6 +366,7 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
+<<<<<<< HEAD
     UPDATE balansity.payment_settlement s
     SET appointment_id = balansity.appointment_of(p_payment)
     WHERE s.payment_id = p_payment.id AND s.status = 'completed' AND s.appointment_id IS NULL;
@@ -354,21 +375,27 @@ EXCEPTION
         PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
     WHEN data_exception THEN -- its message would quote the value, which may be a person's
         PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
+=======
+>>>>>>> origin/main
 END $$;
 COMMENT ON FUNCTION balansity.fulfil_payment IS
-'Gives the payer what was paid for. What cannot be given is flagged with its reason; the payment itself stands.
+'Gives the payer what was paid for; raises why it cannot be given.
 A replay books and grants nothing: what is missing by then, staff deleted.';
 
 CREATE FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamptz) RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE public.appointments
-    SET status = 'cancelled', updated_at = p_now
-    WHERE payment_id = p_payment.id AND status IN ('pending', 'scheduled', 'confirmed');
-    UPDATE public.package_purchases SET sessions_remaining = 0
-    WHERE payment_id = p_payment.id AND sessions_remaining > 0
-$$;
+BEGIN
+    PERFORM balansity.change_appointment(a.id, 'cancelled', a.payment_id, p_now)
+    FROM public.appointments a
+    WHERE a.payment_id = p_payment.id AND a.status IN ('pending', 'scheduled', 'confirmed')
+    FOR NO KEY UPDATE;
+    PERFORM balansity.empty_purchase(u.id)
+    FROM public.package_purchases u
+    WHERE u.payment_id = p_payment.id AND u.sessions_remaining > 0
+    FOR NO KEY UPDATE;
+END $$;
 COMMENT ON FUNCTION balansity.revoke_payment IS
 'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
 
@@ -376,8 +403,8 @@ CREATE FUNCTION balansity.release_appointment(p_payment public.payments, p_now t
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE public.appointments a
-    SET status = 'cancelled', updated_at = p_now
+    SELECT balansity.change_appointment(a.id, 'cancelled', a.payment_id, p_now)
+    FROM public.appointments a
     WHERE a.id = balansity.appointment_of(p_payment) AND a.user_id = p_payment.user_id AND a.status = 'pending'
       AND (a.payment_id = p_payment.id OR balansity.is_unpaid(a.payment_id))
       AND NOT EXISTS ( -- another try at paying for it
@@ -386,6 +413,7 @@ AS $$
             AND o.status IN ('pending', 'processing', 'completed')
             AND balansity.uuid_in(o.metadata, 'appointment_id') = a.id
       )
+    FOR NO KEY UPDATE OF a
 $$;
 COMMENT ON FUNCTION balansity.release_appointment IS
 'A cancelled payment frees the consultation that waited for it. A failed one does not: the payer may try again.';
@@ -452,6 +480,7 @@ $$;
 COMMENT ON FUNCTION balansity.is_halted IS
 'Whether a person has to decide before anything more takes effect.';
 
+<<<<<<< HEAD
 CREATE FUNCTION balansity.is_claimed(p_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -467,6 +496,45 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.flag_anothers IS
 'Flags a row that names a payment which the provider made for another: it gives nothing.';
+=======
+CREATE FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    place text;
+BEGIN
+    BEGIN
+        CASE p_payment.status
+            WHEN 'completed' THEN PERFORM balansity.fulfil_payment(p_payment, p_replay, p_now);
+            WHEN 'refunded' THEN PERFORM balansity.revoke_payment(p_payment, p_now);
+            WHEN 'cancelled' THEN PERFORM balansity.release_appointment(p_payment, p_now);
+            ELSE NULL; -- only told
+        END CASE;
+    EXCEPTION
+        WHEN integrity_constraint_violation THEN
+            PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+        WHEN data_exception THEN -- its message would quote the value, which may be a person's
+            PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
+        WHEN OTHERS THEN
+            IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
+                RAISE; -- it passes: the whole transaction is tried again
+            END IF;
+            GET STACKED DIAGNOSTICS place = PG_EXCEPTION_CONTEXT;
+            IF SQLSTATE <> 'P0001' OR NOT starts_with(place, 'PL/pgSQL function balansity.') THEN
+                PERFORM balansity.flag_unfinished(p_payment.id, SQLSTATE, p_now);
+                RETURN;
+            END IF;
+            PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
+    END;
+    UPDATE balansity.payment_flag SET resolved_at = p_now
+    WHERE payment_id = p_payment.id AND is_retried AND resolved_at IS NULL;
+END $$;
+COMMENT ON FUNCTION balansity.carry_out IS
+'Writes what a payment''s status brings about; whatever comes of that, the payment itself stands. What we refuse is flagged
+with its reason, for a person. What a trigger of the site''s refuses, in words that may be a person''s, is flagged by its
+SQLSTATE, tried again every five minutes, and no longer flagged once it is done.';
+>>>>>>> origin/main
 
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
@@ -490,12 +558,7 @@ BEGIN
     VALUES (payment.id, payment.status, p_now, balansity.payment_attempt(payment, payment.status))
     ON CONFLICT DO NOTHING;
     replay := NOT FOUND;
-    CASE payment.status
-        WHEN 'completed' THEN PERFORM balansity.fulfil_payment(payment, replay, p_now);
-        WHEN 'refunded' THEN PERFORM balansity.revoke_payment(payment, p_now);
-        WHEN 'cancelled' THEN PERFORM balansity.release_appointment(payment, p_now);
-        WHEN 'failed' THEN NULL; -- only told
-    END CASE;
+    PERFORM balansity.carry_out(payment, replay, p_now);
     IF NOT replay THEN
         PERFORM balansity.flag_anothers(o.id, p_now)
         FROM public.payments o

@@ -50,20 +50,20 @@ CREATE FUNCTION balansity.update_appointment_statuses(
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH changed AS (
-        UPDATE public.appointments a
-        SET status = CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END,
-            updated_at = p_now
+    WITH due AS (
+        SELECT a.id, a.payment_id, CASE WHEN balansity.over_at(a) <= p_now THEN 'completed' ELSE 'in_progress' END AS status
+        FROM public.appointments a
         WHERE (p_ids IS NULL OR a.id = ANY (p_ids))
           AND (a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_now
                OR a.status = 'in_progress' AND balansity.over_at(a) <= p_now)
-        RETURNING a.status
+        FOR NO KEY UPDATE
     )
-    SELECT count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'completed') FROM changed
+    SELECT count(*) FILTER (WHERE due.status = 'in_progress'), count(*) FILTER (WHERE due.status = 'completed')
+    FROM due, LATERAL balansity.change_appointment(due.id, due.status, due.payment_id, p_now)
 $$;
 COMMENT ON FUNCTION balansity.update_appointment_statuses IS
 'Of these appointments, of all where p_ids is null, begins those whose time has come and completes those that are over.
-One statement: an appointment cancelled or moved meanwhile is looked at again as it is now.';
+Under a lock: an appointment cancelled or moved meanwhile is looked at again as it is now.';
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamptz)
 RETURNS TABLE (appointment_id uuid, status text, due_at timestamptz)
@@ -86,14 +86,13 @@ CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamptz, p_ids uuid[
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH changed AS (
-        UPDATE public.assessments
-        SET status = 'abandoned', updated_at = p_now
+    WITH due AS (
+        SELECT id FROM public.assessments
         WHERE (p_ids IS NULL OR id = ANY (p_ids))
           AND status = 'in_progress' AND coalesce(started_at, created_at) < p_now - interval '30 days'
-        RETURNING id
+        FOR NO KEY UPDATE
     )
-    SELECT count(*) FROM changed
+    SELECT count(*) FROM due, LATERAL balansity.change_assessment(due.id, 'abandoned', p_now)
 $$;
 COMMENT ON FUNCTION balansity.abandon_old_assessments IS
 'Abandons those of these check-ups, of all where p_ids is null, that nobody finished in 30 days; returns how many.';

@@ -16,13 +16,25 @@ BEGIN
         PERFORM balansity.flag_finding(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
         RETURN 'refused';
     END IF;
+<<<<<<< HEAD
     UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
     PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
+=======
+    PERFORM balansity.change_payment(p_payment_id, p_status, p_now);
+>>>>>>> origin/main
     RETURN 'changed';
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
+        RAISE; -- it passes: the whole transaction is tried again
+    END IF;
+    PERFORM balansity.flag_finding(
+        p_payment_id, format('the site''s own rules refused %s, which the provider says (%s)', p_status, SQLSTATE), p_now
+    );
+    RETURN 'refused';
 END $$;
 COMMENT ON FUNCTION balansity.change_payment_status IS
 'Takes on the status that the provider reports. `unchanged`: it is so already, or ours says the same and more;
-`refused`: no such change can be, a person must look. What the change brings about is the trigger''s work.';
+`refused`: no such change can be, or a trigger of the site''s does not let it be; a person must look. What the change brings about is the trigger''s work.';
 
 CREATE FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamptz) RETURNS void
 LANGUAGE sql
