@@ -366,17 +366,9 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
-<<<<<<< HEAD
     UPDATE balansity.payment_settlement s
     SET appointment_id = balansity.appointment_of(p_payment)
     WHERE s.payment_id = p_payment.id AND s.status = 'completed' AND s.appointment_id IS NULL;
-EXCEPTION
-    WHEN raise_exception OR integrity_constraint_violation THEN
-        PERFORM balansity.flag_finding(p_payment.id, SQLERRM, p_now);
-    WHEN data_exception THEN -- its message would quote the value, which may be a person's
-        PERFORM balansity.flag_finding(p_payment.id, 'a value does not fit: ' || SQLSTATE, p_now);
-=======
->>>>>>> origin/main
 END $$;
 COMMENT ON FUNCTION balansity.fulfil_payment IS
 'Gives the payer what was paid for; raises why it cannot be given.
@@ -480,7 +472,6 @@ $$;
 COMMENT ON FUNCTION balansity.is_halted IS
 'Whether a person has to decide before anything more takes effect.';
 
-<<<<<<< HEAD
 CREATE FUNCTION balansity.is_claimed(p_payment_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -496,7 +487,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.flag_anothers IS
 'Flags a row that names a payment which the provider made for another: it gives nothing.';
-=======
+
 CREATE FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -533,8 +524,7 @@ END $$;
 COMMENT ON FUNCTION balansity.carry_out IS
 'Writes what a payment''s status brings about; whatever comes of that, the payment itself stands. What we refuse is flagged
 with its reason, for a person. What a trigger of the site''s refuses, in words that may be a person''s, is flagged by its
-SQLSTATE, tried again every five minutes, and no longer flagged once it is done.';
->>>>>>> origin/main
+SQLSTATE, tried again every minute, and no longer flagged once it is done.';
 
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql

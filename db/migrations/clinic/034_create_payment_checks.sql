@@ -16,12 +16,8 @@ BEGIN
         PERFORM balansity.flag_finding(p_payment_id, format('the provider says %s, we have %s', p_status, old), p_now);
         RETURN 'refused';
     END IF;
-<<<<<<< HEAD
-    UPDATE public.payments SET status = p_status, updated_at = p_now WHERE id = p_payment_id;
-    PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
-=======
     PERFORM balansity.change_payment(p_payment_id, p_status, p_now);
->>>>>>> origin/main
+    PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
     RETURN 'changed';
 EXCEPTION WHEN OTHERS THEN
     IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN

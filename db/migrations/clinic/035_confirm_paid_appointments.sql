@@ -38,6 +38,7 @@ BEGIN
         SELECT p.*
         FROM public.payments p
         WHERE p.id = ANY (p_ids) AND balansity.is_unfinished(p.id) AND NOT balansity.is_halted(p.id)
+          AND NOT balansity.is_claimed(p.id) AND NOT balansity.is_anothers(p)
         FOR NO KEY UPDATE SKIP LOCKED
     LOOP
         PERFORM balansity.carry_out(payment, false, p_now);
