@@ -19,7 +19,9 @@ class LogLevel(dramatiq.Middleware):
 
 
 broker = PostgresBroker(
-    pool, listen=lambda: settings.current().broker_listen, keys=lambda: settings.current().message_keys
+    pool,
+    listen=lambda: settings.current().broker_listen,
+    keys=lambda: map(settings.key_bytes, settings.current().message_keys),
 )
 broker.add_middleware(LogLevel())
 dramatiq.set_broker(broker)

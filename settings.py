@@ -97,15 +97,20 @@ def webhook_key(value: str) -> str:
     return line
 
 
-def message_keys(value: str) -> tuple[bytes, ...]:
-    """Keys of 32 bytes in base64, of either alphabet; a key that stands twice counts once."""
+def message_keys(value: str) -> tuple[str, ...]:
+    """Keys of 32 bytes, each in base64 of either alphabet."""
+    keys = tuple(dict.fromkeys(key.strip() for key in value.split(",")))
     try:
-        keys = [b64decode(key.strip().translate(URLSAFE), validate=True) for key in value.split(",")]
+        understood = {len(key_bytes(key)) for key in keys} == {MESSAGE_KEY_BYTES}
     except ValueError:
-        keys = []
-    if {len(key) for key in keys} != {MESSAGE_KEY_BYTES}:
+        understood = False
+    if not understood:
         raise ValueError("must be keys of 32 bytes in base64, with commas between: `openssl rand -base64 32` makes one")
-    return tuple(dict.fromkeys(keys))
+    return keys
+
+
+def key_bytes(key: str) -> bytes:
+    return b64decode(key.translate(URLSAFE), validate=True)
 
 
 def storage_url(value: str) -> str:
@@ -149,7 +154,7 @@ def folder(value: str | Path) -> Path:
 
 Ascii = Annotated[str, AfterValidator(ascii_text)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
-MessageKeys = Annotated[tuple[bytes, ...], PlainValidator(message_keys)]
+MessageKeys = Annotated[tuple[str, ...], PlainValidator(message_keys)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
 HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
@@ -340,7 +345,8 @@ def current() -> Settings:
 
 def secrets_of(settings: Settings) -> set[str]:
     """What must not be told: secret settings, and the passwords in secret addresses unless they stand there openly."""
-    values = [str(getattr(settings, name)) for name, field in Settings.model_fields.items() if not field.repr]
+    secret = [getattr(settings, name) for name, field in Settings.model_fields.items() if not field.repr]
+    values = [*map(str, secret), *settings.message_keys]
     database = address.parts(settings.database_url) if settings.database_url else {}
     open_words = {database.get(name, "") for name in ("user", "host", "dbname")}
     return {word for value in values for word in (value, *login_in(value))} - open_words

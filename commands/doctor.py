@@ -17,11 +17,13 @@ from broker import broker
 from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
 from db.connection import Connection
+from db.mending import described
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
+from log import first_line
 from mail import restore
 from messaging.seal import is_key
 from zones import zone_or
@@ -102,6 +104,9 @@ def _report_storage() -> Finding:
 
 
 def _database(conn: Connection, url: str) -> Iterator[Finding]:
+    if closed := queries.doctor.closed_schemas(conn):
+        yield Finding("bad", f"This role may not use the schemas {closed}.", _right_role(conn))
+        return
     missing = (
         pending(url, start_options=db.database.start_options()) if not queries.doctor.missing_schemas(conn) else ["all"]
     )
@@ -109,18 +114,49 @@ def _database(conn: Connection, url: str) -> Iterator[Finding]:
         yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
         return
     yield Finding("good", "Every migration is applied.")
+    try:
+        yield from _differences(conn)
+    except psycopg2.Error as error:
+        yield Finding("bad", first_line(error), _right_role(conn))
     for look in LOOKS:
         try:
             yield look(conn)
         except psycopg2.Error as error:
-            yield Finding("bad", str(error).strip(), "Grant this role what is named, or use the database's owner.")
+            yield Finding("bad", str(error).strip(), _right_role(conn))
+
+
+def _right_role(conn: Connection) -> str:
+    """Which role may do what this one may not: on Supabase postgres, where it is self-hosted perhaps supabase_admin."""
+    return f"Connect as role {queries.intended.owner(conn)}, who owns ours, or let it grant this role what is named."
+
+
+def _differences(conn: Connection) -> Iterator[Finding]:
+    """What is not as the last migrate left it; of what a superuser owns, one line for all."""
+    if not queries.intended.is_noted(conn):
+        what = "What should be here was noted on another version of PostgreSQL: what differs is not known."
+        yield Finding("note", what, "Run `balansity migrate`.")
+        return
+    found = list(queries.intended.differences(conn))
+    owned = [each for each in found if each.kind == "owner"]
+    if not found:
+        yield Finding("good", "Triggers, functions, rights, queues and views are as the last migrate left them.")
+    if owned:
+        what = f"Not as it should be: {owned[0].name} {owned[0].problem}, and so do {len(owned) - 1} more"
+        yield Finding(
+            "bad", what, "Run `balansity migrate` as a superuser: it gives them to the owner of the site's tables."
+        )
+    for each in found:
+        if each.kind != "owner":
+            remedy = f"Run `balansity migrate` as role {each.able}: it mends this."
+            yield Finding("bad", f"Not as it should be: {described(each)}", remedy)
 
 
 def _rights(conn: Connection) -> Finding:
     missing = queries.doctor.missing_rights(conn)
     if missing:
+        owner = queries.intended.sites_owner(conn)
         return Finding(
-            "bad", f"This role lacks: {missing}", "Grant it, or connect as the owner (on Supabase: postgres)."
+            "bad", f"This role lacks: {missing}", f"Grant it, or connect as the owner of the tables: {owner}."
         )
     if queries.doctor.row_security_hides(conn):
         return Finding("bad", "Row-level security hides rows from this role.", "Use a role with BYPASSRLS.")

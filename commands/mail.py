@@ -1,5 +1,6 @@
 """Commands about e-mail: what went out and why, what mails look like, and which addresses get none."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from broker import broker
 from commands.output import Terminal, json_option, say, show_json, show_table
 from db import queries
 from db.connection import Connection
@@ -29,6 +31,9 @@ STATES = {
     "suppressed": "dim",
 }
 
+HIDDEN = "(balansity reveal ID)"
+ADDRESS = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
+
 UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
 
 
@@ -50,6 +55,8 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
     an unknown one nobody knows whether it left, of an unheard one whether it was dropped: it may arrive a second time,
     so ask the family or look into the provider's own log before. What else was sent, superseded or suppressed is
     refused, and so is a mail whose message is no longer kept: order that anew.
+
+    With MESSAGE_KEYS no address and no subject is shown: `balansity reveal ID` tells them.
     """
     with transaction() as conn:
         if resend is not None:
@@ -101,13 +108,13 @@ def suppressions(lift: str | None, as_json: bool) -> None:
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
     if state == UNHEARD:
-        return _dicts(queries.deliveries.unheard(conn, reporting=gateway.reporting(), count=limit))
-    return _dicts(queries.deliveries.latest(conn, states=[state] if state else None, count=limit))
+        return _ledger(queries.deliveries.unheard(conn, reporting=gateway.reporting(), count=limit))
+    return _ledger(queries.deliveries.latest(conn, states=[state] if state else None, count=limit))
 
 
 def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
     """The deliveries whose id or key begins with `name`: at least one."""
-    rows = _dicts(queries.deliveries.matching(conn, name=name, count=limit))
+    rows = _ledger(queries.deliveries.matching(conn, name=name, count=limit))
     if not rows:
         raise click.ClickException(f"No delivery's id or key begins with {name!r}.")
     return rows
@@ -117,7 +124,19 @@ def _story(conn: Connection, delivery: dict[str, Any]) -> dict[str, Any]:
     """A delivery with its attempts and events, in order."""
     attempts = queries.deliveries.attempts(conn, delivery_id=delivery["id"])
     reported = queries.deliveries.events(conn, delivery_id=delivery["id"])
-    return delivery | {"attempt": _dicts(attempts), "event": _dicts(reported)}
+    return delivery | {"attempt": _ledger(attempts), "event": _ledger(reported)}
+
+
+def _ledger(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Rows of the ledger; where messages are encrypted, who a mail went to is not for everyone's eyes either."""
+    return [_without_person(row) if broker.seal else row for row in _dicts(rows)]
+
+
+def _without_person(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without its recipient and subject, and its words without addresses."""
+    hidden = {name: HIDDEN for name in ("recipient", "subject") if row.get(name)}
+    texts = {name: ADDRESS.sub(HIDDEN, value) for name, value in row.items() if isinstance(value, str)}
+    return row | texts | hidden
 
 
 def _dicts(rows: Iterable[Any]) -> list[dict[str, Any]]:

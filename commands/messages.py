@@ -3,15 +3,12 @@
 import json
 import sys
 from functools import partial
-from getpass import getuser
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import click
 from rich.text import Text
 
-from broker import broker
-from commands.output import json_option, moment, progress, say, show_json, show_skipped, show_table
+from commands.output import json_option, message_id_of, moment, progress, say, show_json, show_skipped, show_table
 from db import overview, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
@@ -71,7 +68,7 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str 
         pass
     with transaction() as conn:
         rows = (
-            [queries.messages.show_dead(conn, id=_uuid(message_id))]
+            [queries.messages.show_dead(conn, id=message_id_of(message_id))]
             if message_id
             else queries.messages.list_dead(conn, actor=actor, limit=limit)
         )
@@ -99,22 +96,10 @@ def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> N
     """Send dead letters back to work with a clean record of retries."""
     if (bool(message_ids), bool(actor), all_).count(True) != 1:
         raise click.UsageError("Name message ids, or --actor NAME, or --all.")
-    done = _redriven([_uuid(each) for each in message_ids]) if message_ids else _all_redriven(actor)
+    done = _redriven([message_id_of(each) for each in message_ids]) if message_ids else _all_redriven(actor)
     show_skipped(done.skipped)
     say(f"{done.counts['redriven']} sent back to work.")
     sys.exit(bool(done.skipped))
-
-
-@click.command()
-@click.argument("message_id")
-@click.option("--reason", required=True, help="Why you must see it; it is kept with your name.")
-def reveal(*, message_id: str, reason: str) -> None:
-    """Show what the message MESSAGE_ID says, decrypted; who was shown it, when and why stays in dramatiq.revelation."""
-    if not reason.strip():
-        raise click.UsageError("Give a reason.")
-    with transaction() as conn:
-        said = broker.vault.reveal(conn, _uuid(message_id), who=getuser(), reason=reason.strip())
-    show_json(said)
 
 
 def _redriven(message_ids: list[str]) -> Done:
@@ -160,10 +145,3 @@ def _reason(error: str) -> str:
     """The line that says what was wrong: the first one after a traceback's frames, which are indented."""
     after = error[error.rfind('\n  File "') + 1 :].splitlines()
     return next((line for line in after if line.strip() and not line.startswith(" ")), "no reason given")
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise BalansityError(f"{text!r} is no message id: it looks like 3f2b6c1e-….") from None

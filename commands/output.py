@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import click
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
@@ -17,6 +18,7 @@ from rich.text import Text
 import settings
 from db.batches import Skipped
 from discretion import told, told_json
+from errors import BalansityError
 from zones import clock_time
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -73,6 +75,14 @@ def show_skipped(skipped: Sequence[Skipped]) -> None:
 def moment(at: datetime) -> str:
     """A time as people read it, by the clinic's clocks."""
     return clock_time(at, settings.current().time_zone)
+
+
+def message_id_of(text: str) -> str:
+    """A message's id as a person gave it."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise BalansityError(f"{text!r} is no message id: it looks like 3f2b6c1e-….") from None
 
 
 def _cell(value: object) -> Text:

@@ -5,7 +5,7 @@ import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 
 from address import shown
+from db import queries
 from db.connection import Connection, connect
+from db.mending import mend, take_stock
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
 from errors import DatabaseError
 from log import EventLogger
@@ -53,6 +55,7 @@ def migrate(
     with _one_at_a_time(url, start_options=start_options) as cursor:
         for folder, schema in folders:
             _refuse_other_content(cursor, url, folder, schema)
+        mend(patience)  # before what should be there is noted anew
         try:
             for folder, schema in folders:
                 _create_schema(url, schema, start_options=start_options)
@@ -63,9 +66,17 @@ def migrate(
             user = parse_dsn(url).get("user")
             raise DatabaseError(
                 f"Role {user} lacks a privilege at {shown(url)}: {str(error).strip()}. "
-                "Migrate as the database's owner (on Supabase: the role postgres)."
+                f"Migrate as the owner of the site's tables: {_sites_owner(url, start_options=start_options)}."
             ) from error
+        take_stock(patience, changed=bool(applied))
+        mend(patience)  # what a superuser has made is the site's owner's
     return applied
+
+
+def _sites_owner(url: str, *, start_options: bool) -> str:
+    """Who owns the tables of the site: `postgres` on Supabase, `supabase_admin` where it is self-hosted."""
+    with closing(connect(url, start_options=start_options)) as conn, conn:
+        return str(queries.intended.sites_owner(conn) or "whoever owns the database")
 
 
 def _refuse_other_content(cursor: Cursor, url: str, folder: Path, schema: str) -> None:
@@ -141,12 +152,10 @@ def _note_digest(backend: Any, migration: Any) -> None:
 def pending(url: str, *, start_options: bool = True) -> list[str]:
     """The names of the migrations that `url` lacks; nothing is changed."""
     names: list[str] = []
-    for folder, schema in (BROKER, CLINIC):
-        backend = _backend(url, schema, start_options=start_options)
-        try:
-            names += [migration.id for migration in backend.to_apply(yoyo.read_migrations(str(folder)))]
-        finally:
-            backend.connection.close()
+    with closing(connect(url, start_options=start_options)) as conn, conn, conn.cursor() as cursor:
+        for folder, schema in (BROKER, CLINIC):
+            applied = dict(_applied(cursor, schema))
+            names += [each.id for each in yoyo.read_migrations(str(folder)) if each.id not in applied]
     return names
 
 

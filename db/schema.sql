@@ -491,6 +491,17 @@ END $$;
 COMMENT ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) IS 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
 A price of null is whatever the site asked for.';
 
+CREATE FUNCTION balansity.circumstances() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('PostgreSQL %s, %s in charge', current_setting('server_version_num')::integer / 10000,
+                  CASE WHEN balansity.in_charge() THEN 'ours' ELSE 'an old system' END)
+$$;
+
+COMMENT ON FUNCTION balansity.circumstances() IS 'Under which circumstances what should be was noted: another version of the server writes the same definitions in other
+words, and what in public is ours depends on who is in charge.';
+
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF uuid
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -560,6 +571,28 @@ CREATE FUNCTION balansity.close_site_functions() RETURNS void
 $$;
 
 COMMENT ON FUNCTION balansity.close_site_functions() IS 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
+
+CREATE FUNCTION balansity.compare_shadow() RETURNS TABLE(act text, about uuid, at timestamp with time zone, verdict text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT s.act, s.about, s.at, CASE WHEN s.theirs = s.act THEN 'same' ELSE 'theirs is ' || s.theirs END
+    FROM balansity.shadow s WHERE s.theirs IS NOT NULL
+    UNION ALL
+    SELECT coalesce(o.act, t.act), coalesce(o.about, t.about), coalesce(o.at, t.at),
+           CASE WHEN t.act IS NULL THEN 'ours only' WHEN o.act IS NULL THEN 'theirs only'
+                WHEN t.mails > 1 THEN 'theirs repeated' ELSE 'same' END
+    FROM (SELECT * FROM balansity.shadow WHERE theirs IS NULL) AS o
+    FULL JOIN (
+        SELECT m.* FROM (SELECT min(looked_at) AS since FROM balansity.shadow_look) AS l, balansity.old_mails(l.since) AS m
+        WHERE m.act IN ('appointment_reminder_24h', 'appointment_reminder_1h', 'appointment_confirmation',
+                        'checkup_completed', 'payment_confirmation', 'payment_failed')
+    ) AS t ON (t.act, t.about) = (o.act, o.about)
+          AND (t.at = o.at OR t.at BETWEEN o.at - interval '1 second' AND o.at + interval '1 second')
+    WHERE o.stood IS NOT TRUE
+$$;
+
+COMMENT ON FUNCTION balansity.compare_shadow() IS 'Each act of ours and of the old system''s since the first look, and how they compare.';
 
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -669,6 +702,75 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 $$;
 
 COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
+
+CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, problem text, remedy text, able name)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    WITH site AS (
+        SELECT c.relowner AS owner, r.rolsuper AS is_super
+        FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = to_regclass('public.appointments')
+    ), present AS MATERIALIZED (
+        SELECT * FROM balansity.present()
+    ), found AS (
+        SELECT i.kind, i.name, 'is missing' AS problem, i.definition AS remedy
+        FROM balansity.intended i LEFT JOIN present p USING (kind, name)
+        WHERE p.name IS NULL AND i.kind <> 'circumstances'
+          AND (i.kind <> 'grant' OR to_regrole(regexp_replace(i.name, '^.* to ', '')) IS NOT NULL)
+        UNION ALL
+        SELECT i.kind, i.name, CASE WHEN p.definition = i.definition || '; -- disabled' THEN 'is disabled' ELSE 'is another' END,
+               CASE WHEN i.kind = 'function' -- with another result or parameters it cannot be replaced
+                     AND split_part(p.definition, E'\n LANGUAGE', 1) <> split_part(i.definition, E'\n LANGUAGE', 1)
+                    THEN p.removal || '; ' || i.definition
+                    WHEN i.kind = 'index' THEN p.removal || '; ' || i.definition
+                    ELSE i.definition END
+        FROM balansity.intended i JOIN present p USING (kind, name)
+        WHERE p.definition <> i.definition
+        UNION ALL
+        SELECT p.kind, p.name, 'is not ours', p.removal
+        FROM present p LEFT JOIN balansity.intended i USING (kind, name)
+        WHERE i.name IS NULL AND CASE p.kind
+            WHEN 'grant' THEN p.name ~ ' to (PUBLIC|anon|authenticated)$'
+            WHEN 'trigger' THEN p.name !~ ' on pgmq\.' -- whose doorbells come with each route
+            WHEN 'function' THEN p.name ~ '^public\.'
+            ELSE false END
+        UNION ALL
+        -- A superuser's functions would do for everybody what only a superuser may.
+        SELECT 'owner', o.what, 'belongs to the superuser ' || quote_ident(r.rolname),
+               format('ALTER %s OWNER TO %s', o.what, site.owner::regrole)
+        FROM site, LATERAL (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT upper(l.sort) || ' ' || l.name, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            WHERE l.sort IN ('table', 'view') AND l.name !~ '^pgmq\.'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspowner FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+            UNION ALL -- pgmq is whose it likes, where the site's owner may use it
+            SELECT 'SCHEMA pgmq', n.nspowner FROM pg_namespace n
+            WHERE n.nspname = 'pgmq' AND NOT has_schema_privilege(site.owner, n.oid, 'USAGE')
+            UNION ALL
+            SELECT 'TABLE pgmq.' || quote_ident(c.relname), c.relowner FROM pg_class c
+            WHERE c.relnamespace = to_regnamespace('pgmq') AND c.relkind IN ('r', 'p') AND NOT (
+                has_table_privilege(site.owner, c.oid, 'SELECT') AND has_table_privilege(site.owner, c.oid, 'INSERT')
+                AND has_table_privilege(site.owner, c.oid, 'DELETE'))
+        ) AS o (what, owner)
+        JOIN pg_roles r ON r.oid = o.owner
+        WHERE r.rolsuper AND NOT site.is_super
+    )
+    SELECT f.kind, f.name, f.problem,
+           f.remedy || CASE WHEN f.kind = 'function' AND f.problem <> 'is not ours' -- one that is made anew is everybody's
+                            THEN format('; REVOKE ALL ON ROUTINE %s FROM PUBLIC', f.name) ELSE '' END,
+           CASE f.kind WHEN 'trigger' THEN (SELECT relowner FROM pg_class WHERE oid = to_regclass(regexp_replace(f.name, '^.* on ', '')))
+                       WHEN 'owner' THEN NULL
+                       ELSE (SELECT nspowner FROM pg_namespace WHERE nspname = 'balansity') END::regrole::name
+    FROM found f
+    WHERE balansity.is_noted()
+    ORDER BY array_position(ARRAY['owner', 'queue', 'function', 'table', 'view', 'index', 'trigger', 'grant'], f.kind), f.name
+$_$;
+
+COMMENT ON FUNCTION balansity.differences() IS 'What is not as the last migrate left it: what is the matter, the statement that mends it, and the role that may (null: a
+superuser). Rights that others than the site''s visitors were given stay: somebody meant them.';
 
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1487,6 +1589,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
 
+CREATE FUNCTION balansity.is_noted() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.intended WHERE kind = 'circumstances' AND definition = balansity.circumstances())
+$$;
+
+COMMENT ON FUNCTION balansity.is_noted() IS 'Whether what should be was noted under these circumstances.';
+
 CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1675,6 +1787,47 @@ COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports bool
 `unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
 switched on there, and mails go on. And whether that was news.';
 
+CREATE FUNCTION balansity.look_in_shadow() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    late constant interval := '10 minutes';           -- two runs of the old job
+    present timestamptz := balansity.now();
+    since timestamptz := (SELECT min(looked_at) FROM balansity.shadow_look);
+    noted bigint;
+BEGIN
+    INSERT INTO balansity.shadow_look VALUES (present) ON CONFLICT DO NOTHING;
+    INSERT INTO balansity.shadow (act, about, at, theirs, stood, looked_at)
+    SELECT 'appointment_reminder_' || r.kind, r.appointment_id, r.scheduled_at, NULL, since IS NULL, present
+    FROM balansity.reminders_between(present, present + interval '1 second') r
+    UNION ALL
+    SELECT 'appointment_confirmation', a.id::uuid, '-infinity', NULL, false, present
+    FROM public.appointments a
+    WHERE a.created_at > since AND a.status IN ('pending', 'scheduled', 'confirmed')
+    UNION ALL
+    SELECT 'checkup_completed', c.id::uuid, '-infinity', NULL, false, present
+    FROM public.assessments c
+    WHERE c.completed_at > since AND c.status = 'completed'
+    UNION ALL
+    SELECT CASE p.status WHEN 'completed' THEN 'payment_confirmation' ELSE 'payment_failed' END,
+           p.id::uuid, '-infinity', NULL, since IS NULL, present
+    FROM public.payments p
+    WHERE p.status IN ('completed', 'failed')
+    UNION ALL
+    SELECT CASE WHEN balansity.over_at(a) <= present - late THEN 'completed' ELSE 'in_progress' END,
+           a.id::uuid, '-infinity', a.status, false, present
+    FROM public.appointments a
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress', 'completed')
+      AND a.scheduled_at > since AND a.scheduled_at <= present - late
+      AND balansity.over_at(a) NOT BETWEEN present - late AND present  -- either may be right for now
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS noted = ROW_COUNT;
+    RETURN noted;
+END $$;
+
+COMMENT ON FUNCTION balansity.look_in_shadow() IS 'Notes what ours would have done since the last look; returns how much. The first look notes what stands already.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1780,6 +1933,20 @@ CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uu
 $$;
 
 COMMENT ON FUNCTION balansity.never_begun_messages(p_limit integer) IS 'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
+
+CREATE FUNCTION balansity.note_intended() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    DELETE FROM balansity.intended;
+    INSERT INTO balansity.intended (kind, name, definition)
+    SELECT kind, name, definition FROM balansity.present()
+    WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
+    UNION ALL
+    SELECT 'circumstances', '', balansity.circumstances();
+$_$;
+
+COMMENT ON FUNCTION balansity.note_intended() IS 'What is there now is what should be: to be called where ours has changed it, in the transaction that does.';
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -1918,6 +2085,75 @@ END $$;
 
 COMMENT ON FUNCTION balansity.old_jobs() IS 'The old system''s jobs in pg_cron that this role can see.';
 
+CREATE FUNCTION balansity.old_mails(p_since timestamp with time zone) RETURNS TABLE(act text, about uuid, at timestamp with time zone, mails bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE
+        'WITH mail AS (
+             SELECT o.message ->> ''template'' AS act,
+                    CASE jsonb_typeof(o.message -> ''variables'') WHEN ''object'' THEN o.message -> ''variables'' ELSE ''{}'' END
+                        AS facts
+             FROM (SELECT message, enqueued_at FROM pgmq.q_email_queue
+                   UNION ALL SELECT message, enqueued_at FROM pgmq.a_email_queue) AS o
+             WHERE o.enqueued_at > $1
+         ), told AS (
+             SELECT m.act, lower(coalesce(facts ->> ''assessment_id'', facts ->> ''payment_id'', facts ->> ''appointment_id''))
+                        AS about,
+                    CASE WHEN m.act LIKE ''appointment\_reminder\_%'' THEN balansity.as_time(facts ->> ''scheduled_at'') END AS at
+             FROM mail m
+         )
+         SELECT t.act, t.about::uuid, coalesce(t.at, ''-infinity''), count(*) FROM told t
+         WHERE t.about ~ ''^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$''
+         GROUP BY 1, 2, 3'
+    USING p_since;
+END $_$;
+
+COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
+
+CREATE FUNCTION balansity.our_functions() RETURNS SETOF oid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.oid
+    FROM pg_proc p
+    WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace)
+       OR p.pronamespace = 'public'::regnamespace AND balansity.in_charge() AND p.proname IN (
+           SELECT e.handler FROM balansity.site_event e UNION ALL SELECT f.name FROM balansity.site_function f)
+$$;
+
+COMMENT ON FUNCTION balansity.our_functions() IS 'Every function of ours and, where ours is in charge, whatever in public bears the name of one that the site calls.';
+
+CREATE FUNCTION balansity.our_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue'])
+    UNION
+    SELECT dramatiq.routed_queues()
+$$;
+
+COMMENT ON FUNCTION balansity.our_queues() IS 'The pgmq queues that triggers of ours write to, and those that feed actors.';
+
+CREATE FUNCTION balansity.our_relations() RETURNS TABLE(oid oid, name text, sort text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT c.oid, c.oid::regclass::text,
+           CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' ELSE 'table' END
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'S', 'i') AND (
+        n.nspname IN ('balansity', 'dramatiq')
+        OR n.nspname = 'cron' AND c.relkind = 'v' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+        OR n.nspname = 'pgmq' AND EXISTS (
+            SELECT FROM balansity.our_queues() AS queue
+            WHERE c.relname = queue AND c.relkind = 'v' OR c.relname IN ('q_' || queue, 'a_' || queue) AND c.relkind = 'r'))
+$$;
+
+COMMENT ON FUNCTION balansity.our_relations() IS 'Tables, views, sequences and indexes of ours, and the tables of the pgmq queues that we serve.';
+
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2010,6 +2246,61 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
+
+CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definition text, removal text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'queue', queue, format('SELECT dramatiq.furnish_queue(%L)', queue), NULL
+    FROM balansity.our_queues() AS queue
+    WHERE to_regclass('pgmq.' || quote_ident('q_' || queue)) IS NOT NULL
+      AND to_regclass('pgmq.' || quote_ident('a_' || queue)) IS NOT NULL
+    UNION ALL
+    SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), 'DROP ROUTINE ' || p.oid::regprocedure
+    FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+    UNION ALL
+    SELECT 'table', r.name, string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), NULL
+    FROM balansity.our_relations() r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE r.sort = 'table' AND r.name !~ '^pgmq\.' AND r.name !~ 'yoyo'
+    GROUP BY r.name
+    UNION ALL
+    SELECT 'view', r.name,
+           format('CREATE OR REPLACE VIEW %s%s AS %s', r.name,
+                  (SELECT ' WITH (' || array_to_string(c.reloptions, ', ') || ')' FROM pg_class c
+                   WHERE c.oid = r.oid AND c.reloptions IS NOT NULL), pg_get_viewdef(r.oid)), NULL
+    FROM balansity.our_relations() r WHERE r.sort = 'view'
+    UNION ALL
+    SELECT 'index', r.name, pg_get_indexdef(r.oid), 'DROP INDEX ' || r.name
+    FROM balansity.our_relations() r JOIN pg_index i ON i.indexrelid = r.oid AND i.indisvalid
+    WHERE r.name !~ '^pgmq\.' AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = r.oid)
+    UNION ALL
+    SELECT 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass),
+           replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER')
+               || CASE WHEN t.tgenabled IN ('O', 'A') THEN '' ELSE '; -- disabled' END,
+           format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+    FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 'grant', g.what, 'GRANT ' || g.statement, 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    FROM (
+        SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
+               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+        FROM (
+            SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
+            FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
+            UNION ALL
+            SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid) WHERE l.sort <> 'index'
+            UNION ALL
+            SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
+            FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
+        ) AS o (what, acl, owner)
+        CROSS JOIN LATERAL aclexplode(o.acl) AS e
+        LEFT JOIN pg_roles r ON r.oid = e.grantee
+        WHERE e.grantee <> o.owner
+    ) AS g
+$$;
+
+COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -3442,7 +3733,7 @@ BEGIN
                     state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
              WHERE message_id = ANY ($3)
-               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+               AND %s(concat_ws('' '', q.message, opened.message, error),
                       coalesce(opened.message, q.message) -> ''kwargs'', $1)
              FOR UPDATE OF q
          ), deleted AS (
@@ -4177,6 +4468,15 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
 
+CREATE FUNCTION dramatiq.routed_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
+$$;
+
+COMMENT ON FUNCTION dramatiq.routed_queues() IS 'The pgmq queues that feed actors.';
+
 CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_name text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4235,6 +4535,8 @@ DECLARE
     body jsonb;
     written uuid;
     holder text;
+    -- A key says what it is unique for, often a person's address; to compare keys their digests will do.
+    digest text := encode(sha256(convert_to(unique_key, 'UTF8')), 'hex');
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -4272,7 +4574,7 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
         VALUES (
             id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), unique_key)
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest)
         ON CONFLICT DO NOTHING
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -4281,11 +4583,11 @@ BEGIN
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
             delayed = coalesce(delay > '0', false)
-        WHERE q.unique_key = send.unique_key AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
+        WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
         SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
-        FROM dramatiq.queue q WHERE q.unique_key = send.unique_key;
+        FROM dramatiq.queue q WHERE q.unique_key = digest;
         CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
         IF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
@@ -4767,6 +5069,14 @@ CREATE TABLE balansity.held_message (
     probes integer DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE balansity.intended (
+    kind text NOT NULL,
+    name text NOT NULL,
+    definition text NOT NULL
+);
+
+COMMENT ON TABLE balansity.intended IS 'What is ours in this database, as the last migrate left it.';
+
 ALTER TABLE balansity.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME balansity.job_id_seq
     START WITH 1
@@ -4906,6 +5216,21 @@ CREATE TABLE balansity.scheduler (
     pid integer NOT NULL,
     beats bigint NOT NULL,
     looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE balansity.shadow (
+    act text NOT NULL,
+    about uuid NOT NULL,
+    at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    theirs text,
+    stood boolean NOT NULL,
+    looked_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.shadow IS 'What ours would have done, had it been in charge.';
+
+CREATE TABLE balansity.shadow_look (
+    looked_at timestamp with time zone NOT NULL
 );
 
 CREATE VIEW balansity.site_event WITH (security_invoker='true') AS
@@ -5064,7 +5389,7 @@ CREATE TABLE dramatiq.retired_actor (
 COMMENT ON TABLE dramatiq.retired_actor IS 'Actors that the last `migrate` knew no more: an older process that starts does not bring them back.';
 
 CREATE TABLE dramatiq.revelation (
-    message_id uuid NOT NULL,
+    id uuid NOT NULL,
     revealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     revealed_by text NOT NULL,
     role text DEFAULT SESSION_USER NOT NULL,
@@ -5203,6 +5528,9 @@ ALTER TABLE ONLY balansity.doubtful_mail
 ALTER TABLE ONLY balansity.held_message
     ADD CONSTRAINT held_message_pkey PRIMARY KEY (message_id, provider);
 
+ALTER TABLE ONLY balansity.intended
+    ADD CONSTRAINT intended_pkey PRIMARY KEY (kind, name);
+
 ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
 
@@ -5247,6 +5575,12 @@ ALTER TABLE ONLY balansity.restore
 
 ALTER TABLE ONLY balansity.scheduler
     ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY balansity.shadow_look
+    ADD CONSTRAINT shadow_look_pkey PRIMARY KEY (looked_at);
+
+ALTER TABLE ONLY balansity.shadow
+    ADD CONSTRAINT shadow_pkey PRIMARY KEY (act, about, at);
 
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
@@ -5375,7 +5709,7 @@ CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) 
 
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
-CREATE INDEX revelation_by_message ON dramatiq.revelation USING btree (message_id);
+CREATE INDEX revelation_by_id ON dramatiq.revelation USING btree (id);
 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
@@ -5560,6 +5894,8 @@ REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price
 GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.circumstances() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
@@ -5575,6 +5911,8 @@ GRANT ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reas
 REVOKE ALL ON FUNCTION balansity.close_site_functions() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.close_site_functions() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.close_site_functions() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.compare_shadow() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) TO balansity_web;
@@ -5599,6 +5937,8 @@ GRANT ALL ON FUNCTION balansity.delivery_id(p_identity text) TO balansity_worker
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_web;
@@ -5762,6 +6102,8 @@ REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_worker;
@@ -5805,6 +6147,8 @@ GRANT ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) TO bala
 REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) TO balansity_web;
@@ -5851,6 +6195,8 @@ REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBL
 GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) TO balansity_worker;
@@ -5883,6 +6229,14 @@ REVOKE ALL ON FUNCTION balansity.old_jobs() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_queues() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.our_relations() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_worker;
@@ -5906,6 +6260,8 @@ GRANT ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) TO b
 REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) TO balansity_web;
@@ -6318,6 +6674,8 @@ GRANT ALL ON FUNCTION dramatiq.ring(queue_names text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.ring(queue_names text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.routed_queues() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.routed_tables() TO balansity_web;

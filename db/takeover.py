@@ -9,6 +9,7 @@ import psycopg2
 
 from db import queries
 from db.connection import Connection, connect
+from db.mending import mend
 from db.patience import LOCK_WAIT_MS, Patience
 from errors import BalansityError, DatabaseError
 
@@ -33,6 +34,7 @@ def take_over(url: str, *, start_options: bool = True) -> int:
         DatabaseError: something is in the way, named with what to do; nothing was changed.
     """
     patience = Patience(url, start_options=start_options)
+    mend(patience)
     steps: int = patience.run("take-over", partial(_step, patience, queries.takeover.take_over))
     patience.run("take-over", partial(_step, patience, queries.takeover.note_told_reminders))
     return steps
@@ -51,6 +53,7 @@ def hand_back(url: str, lay_out: LayOut, *, start_options: bool = True) -> Given
     def work_through(query: Callable[[Connection], int]) -> int:
         return sum(iter(lambda: patience.run("take-over --undo", partial(_step, patience, query)), 0))
 
+    mend(patience)
     patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back))
     return GivenBack(
         work_through(partial(_hand_back_messages, lay_out)), work_through(queries.takeover.hand_back_appointments)
@@ -70,7 +73,10 @@ def _step(patience: Patience, query: Callable[[Connection], Any], watch: Callabl
         with conn:
             queries.locks.limit_wait(conn, ms=LOCK_WAIT_MS)
             watch(conn)
-            return query(conn)
+            done = query(conn)
+            if not queries.intended.is_noted(conn):  # who is in charge has changed, and with it what should be there
+                queries.intended.note_intended(conn)
+            return done
     except psycopg2.errors.RaiseException as error:  # the functions' own sentence: what is in the way, what to do
         raise DatabaseError(str(error.diag.message_primary)) from error
     finally:

@@ -73,8 +73,8 @@ class Vault:
             cursor.copy_expert("COPY pg_temp.opened FROM STDIN", lines)
         return locked
 
-    def reveal(self, conn: Connection, message_id: str, *, who: str, reason: str) -> Any:
-        """What a message says, and that somebody is shown it: who must not see it before `conn` has committed.
+    def opened(self, conn: Connection, message_id: str) -> Any:
+        """What a message says, for a person: whoever shows it keeps first that it is shown.
 
         Raises:
             InvalidMessage: no such message is kept, or it was changed since it was sealed.
@@ -82,7 +82,6 @@ class Vault:
         """
         if (text := queries.messages.show(conn, id=message_id)) is None:
             raise InvalidMessage(f"No message {message_id} is kept.")
-        queries.messages.note_revelation(conn, id=message_id, who=who, reason=reason)
         return self._opened(text)
 
     def _opened(self, message: str) -> Any:

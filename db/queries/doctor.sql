@@ -9,6 +9,11 @@ SHOW server_version;
 SELECT string_agg(wanted, ', ') FROM unnest(ARRAY['balansity', 'dramatiq', 'pgmq']) AS wanted
 WHERE to_regnamespace(wanted) IS NULL;
 
+-- name: closed_schemas()$
+-- Schemas that exist and that this role may not use.
+SELECT string_agg(nspname, ', ' ORDER BY nspname) FROM pg_namespace
+WHERE nspname IN ('balansity', 'dramatiq', 'pgmq') AND NOT has_schema_privilege(oid, 'USAGE');
+
 -- name: missing_rights()$
 -- What this role may not do, and must.
 SELECT string_agg(missing, ', ') FROM (

@@ -35,7 +35,7 @@ WHERE a.id = :id::uuid;
 -- name: payment(id)^
 -- What was paid for: the appointment that names the payment, or the one or the package that its metadata names. The
 -- site writes the metadata: an appointment of somebody else's is none.
-SELECT y.id, y.status, y.amount, left(y.currency, 10) AS currency, y.payment_method, balansity.reader_name(y.user_id) AS reader,
+SELECT y.id, y.status, y.amount, left(y.currency::text, 10) AS currency, y.payment_method, balansity.reader_name(y.user_id) AS reader,
     (
         SELECT a.id FROM public.appointments a
         WHERE a.user_id = y.user_id AND (a.payment_id = y.id OR a.id::text = y.metadata ->> 'appointment_id')

@@ -159,4 +159,4 @@ SELECT message::text FROM dramatiq.queue WHERE message_id = :id::uuid;
 
 -- name: note_revelation(id, who, reason)!
 -- Keep that somebody is shown what a message says.
-INSERT INTO dramatiq.revelation (message_id, revealed_by, reason) VALUES (:id::uuid, :who, :reason);
+INSERT INTO dramatiq.revelation (id, revealed_by, reason) VALUES (:id::uuid, :who, :reason);

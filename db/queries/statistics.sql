@@ -33,7 +33,7 @@ ORDER BY 2, 1;
 SELECT (y.created_at AT TIME ZONE :zone)::date AS day,
        coalesce(t.name, 'other') AS type,
        -- Anybody's input: what is no code of a currency, or no number, is no money.
-       CASE WHEN y.currency IS NULL THEN 'RUB' WHEN y.currency ~ '^[A-Z]{3}$' THEN y.currency ELSE 'other' END AS currency,
+       CASE WHEN y.currency IS NULL THEN 'RUB' WHEN y.currency::text ~ '^[A-Z]{3}$' THEN y.currency::text ELSE 'other' END AS currency,
        count(*) AS payments,
        sum(y.amount) AS revenue,
        coalesce(sum(y.amount) FILTER (WHERE y.status = 'refunded'), 0.00) AS refunds,

@@ -1,13 +1,14 @@
 """What the tests of forgetting share: traces of a person, made and looked for."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from click.testing import CliRunner
 
 import actors
 import db.database
+from actors.appointments import remind
 from cli import main
 from db import queries
 from tests.clinic import Clinic
@@ -29,6 +30,27 @@ def traces(clinic: Clinic, *words: str) -> dict[str, int]:
         for schema, table in clinic.rows(TABLES)
     }
     return {table: count for table, count in found.items() if count}
+
+
+def live_with_the_service(clinic: Clinic, address: str, first_name: str, last_name: str) -> list[str]:
+    """A user who fills in a check-up, books, pays and is reminded; returns every id and word that is theirs."""
+    user_id, scheduled_at = clinic.add_user(address), datetime.now(UTC) + timedelta(hours=24)
+    assessment_id = clinic.add_checkup(user_id)
+    profile_id = clinic.value(
+        "UPDATE public.profiles SET first_name = %s, last_name = %s WHERE user_id = %s RETURNING id::text",
+        *(first_name, last_name, user_id),
+    )
+    clinic.rows(
+        "INSERT INTO public.answers (assessment_id, question_id, answer_type, value) VALUES (%s, 2, 'default', 1)",
+        assessment_id,
+    )
+    clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", assessment_id)
+    appointment_id = clinic.book(user_id, scheduled_at, "pending")
+    payment_id = clinic.add_payment(user_id, {"appointment_id": appointment_id})
+    clinic.set_payment(payment_id, "completed")
+    clinic.rows("SELECT public.queue_payment_processing(%s, 'update_status')", payment_id)
+    remind(datetime.now(UTC))
+    return [user_id, assessment_id, profile_id, appointment_id, payment_id, address, first_name, last_name]
 
 
 def forget(user_id: str, exit_code: int = 0) -> dict[str, Any]:

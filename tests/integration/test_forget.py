@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,7 +12,6 @@ from click.testing import CliRunner
 import actors
 import db.connection
 import settings
-from actors.appointments import remind
 from actors.emails import send_email
 from broker import broker
 from cli import main
@@ -21,7 +19,7 @@ from db import queries
 from gateways import report_storage
 from gateways.report_storage import ReportFile, ReportKey
 from tests.clinic import Clinic
-from tests.integration.forget_cases import AT, forget, traces
+from tests.integration.forget_cases import AT, forget, live_with_the_service, traces
 from tests.waiting import until
 
 UNFINISHED = """
@@ -78,27 +76,6 @@ def work(clinic: Clinic) -> Iterator[Callable[[], None]]:
 
     yield wait
     worker.stop()
-
-
-def live_with_the_service(clinic: Clinic, address: str, first_name: str, last_name: str) -> list[str]:
-    """A user who fills in a check-up, books, pays and is reminded; returns every id and word that is theirs."""
-    user_id, scheduled_at = clinic.add_user(address), datetime.now(UTC) + timedelta(hours=24)
-    assessment_id = clinic.add_checkup(user_id)
-    profile_id = clinic.value(
-        "UPDATE public.profiles SET first_name = %s, last_name = %s WHERE user_id = %s RETURNING id::text",
-        *(first_name, last_name, user_id),
-    )
-    clinic.rows(
-        "INSERT INTO public.answers (assessment_id, question_id, answer_type, value) VALUES (%s, 2, 'default', 1)",
-        assessment_id,
-    )
-    clinic.rows("UPDATE public.assessments SET status = 'completed' WHERE id = %s", assessment_id)
-    appointment_id = clinic.book(user_id, scheduled_at, "pending")
-    payment_id = clinic.add_payment(user_id, {"appointment_id": appointment_id})
-    clinic.set_payment(payment_id, "completed")
-    clinic.rows("SELECT public.queue_payment_processing(%s, 'update_status')", payment_id)
-    remind(datetime.now(UTC))
-    return [user_id, assessment_id, profile_id, appointment_id, payment_id, address, first_name, last_name]
 
 
 @pytest.mark.parametrize("site_is_first", [True, False], ids=["after the site", "before the site"])

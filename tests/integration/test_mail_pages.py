@@ -61,6 +61,7 @@ def test_the_overview_shows_every_template(client: FlaskClient) -> None:
     page = client.get("/mails", auth=("клиника", "секрет клиники"))
     assert page.status_code == 200
     assert all(f"/mails/{name}.html" in page.text for name in TEMPLATES)
+    assert "goes to an address that has bounced or complained" in page.text
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 

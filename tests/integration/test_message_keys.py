@@ -1,17 +1,26 @@
 """With keys, no queue, dead letter, result or archive tells of a person, and everything goes on working."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
 import dramatiq
 import pytest
+from click.testing import CliRunner
 
+import actors
+import settings
+from broker import broker as application
+from cli import main
+from db import database, queries
 from db.connection import Connection
 from db.database import pool, transaction
 from errors import PermanentError
 from messaging.broker import PostgresBroker
+from tests.clinic import Clinic
 from tests.integration.broker_cases import PATIENCE, run, states
+from tests.integration.forget_cases import forget, live_with_the_service, traces
 from tests.waiting import until
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
@@ -20,6 +29,17 @@ ORDER = {"to": ADDRESS, "variables": {"name": f"Анна {NAME}"}}
 TABLES = """
     SELECT table_schema, table_name FROM information_schema.tables
     WHERE table_schema IN ('dramatiq', 'pgmq') AND table_type = 'BASE TABLE'
+"""
+DEAD = "SELECT message_id::text FROM dramatiq.dead_letter"
+WAITING = "SELECT waits_for, count(*) FROM dramatiq.queue WHERE waits_for IS NOT NULL GROUP BY 1"
+UNFINISHED = """
+    SELECT (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
+         + (SELECT sum(queue_length) FROM pgmq.metrics_all())
+"""
+SPOILED = """
+    UPDATE dramatiq.queue
+    SET message = jsonb_set(message, '{sealed}', to_jsonb(overlay(message ->> 'sealed' PLACING 'AAAA' FROM 50)))
+    WHERE message_id = %s
 """
 HOLDING = 'SELECT held::text FROM "{}"."{}" AS held'
 
@@ -72,6 +92,10 @@ def readable(connection: Connection) -> list[str]:
     ]
 
 
+def redrive_all(connection: Connection) -> None:
+    queries.messages.redrive(connection, ids=[message_id for (message_id,) in run(connection, DEAD)])
+
+
 def test_nothing_tells_of_a_person_whatever_way_a_message_came_and_however_it_ended(
     broker: PostgresBroker, write: Any, work: Any, connection: Connection, seen: list[dict[str, Any]]
 ) -> None:
@@ -85,9 +109,10 @@ def test_nothing_tells_of_a_person_whatever_way_a_message_came_and_however_it_en
     assert readable(connection) == []
     assert not seen
 
-    send = "SELECT dramatiq.send('write', %s::jsonb)"
-    run(connection, send, json.dumps(ORDER))
-    run(connection, send, json.dumps({**ORDER, "fault": "again"}))
+    send = "SELECT dramatiq.send('write', %s::jsonb, unique_key => %s)"
+    run(connection, send, json.dumps(ORDER), f"welcome:{ADDRESS}")
+    run(connection, send, json.dumps(ORDER), f"welcome:{ADDRESS}")
+    run(connection, send, json.dumps({**ORDER, "fault": "again"}), None)
     for payload in (
         {**ORDER, "key": "reminder:1"},
         {ADDRESS: 1, "self": NAME, "key": ADDRESS},
@@ -112,3 +137,107 @@ def test_nothing_tells_of_a_person_whatever_way_a_message_came_and_however_it_en
     assert broker.get_results_backend().get_result(ended, block=True, timeout=PATIENCE) == ORDER
     kinds = {error.splitlines()[-1] for (error,) in run(connection, "SELECT error FROM dramatiq.dead_letter")}
     assert {"ValueError", "PermanentError"} < kinds
+
+
+def test_keys_come_are_rotated_and_are_waited_for_when_one_is_lost(
+    broker: PostgresBroker, write: Any, work: Any, *, keys: list[bytes], connection: Connection, seen: list[Any]
+) -> None:
+    keys.clear()
+    for fault in ("for good", "again"):
+        write.send(to=ADDRESS, fault=fault)
+    write.send_with_options(kwargs=ORDER, delay=86_400_000)
+    worker = work()
+    until(lambda: states(connection) == {"queued": 1, "rejected": 2})
+    keys.append(OLD)
+    assert broker.vault.seal_all(transaction).counts == {"encrypted": 3}
+    run(connection, "DELETE FROM dramatiq.result")  # which goes by itself within minutes
+    assert readable(connection) == []
+    assert sorted(run(connection, "SELECT error FROM dramatiq.dead_letter")) == [("PermanentError",), ("ValueError",)]
+
+    keys.insert(0, NEW)
+    assert broker.vault.seal_all(transaction).counts == {"encrypted": 3}
+    assert broker.vault.seal_all(transaction).counts == {}
+    keys.remove(OLD)
+    redrive_all(connection)
+    until(lambda: len(seen) == 6 and states(connection) == {"queued": 1, "rejected": 2})
+    assert seen[:3] == seen[3:]
+
+    [lost] = broker.seal.key_names()
+    keys[:] = [OLD]
+    redrive_all(connection)
+    until(lambda: run(connection, WAITING) == [(f"key {lost}", 2)])
+    write.send(to=ADDRESS)
+    until(lambda: states(connection) == {"queued": 3, "done": 1})
+    worker.stop()
+    keys.append(NEW)
+    work()
+    until(lambda: states(connection) == {"queued": 1, "done": 1, "rejected": 2})
+
+
+def test_what_was_changed_since_it_was_encrypted_is_a_dead_letter_at_once(
+    write: Any, work: Any, connection: Connection, seen: list[dict[str, Any]]
+) -> None:
+    message = write.send(**ORDER)
+    write.send(to="boris@example.com")
+    run(connection, SPOILED, message.message_id)
+    work()
+    until(lambda: states(connection) == {"done": 1, "rejected": 1})
+    assert seen == [{"to": "boris@example.com"}]
+    assert "changed since" in run(connection, "SELECT error FROM dramatiq.dead_letter")[0][0]
+
+
+def test_a_worker_that_died_with_a_plain_message_leaves_it_to_one_that_encrypts_it(
+    broker: PostgresBroker, write: Any, work: Any, connection: Connection, seen: list[dict[str, Any]]
+) -> None:
+    run(connection, "SELECT dramatiq.send('write', %s::jsonb)", json.dumps(ORDER))
+    [(dead,)] = run(connection, "INSERT INTO dramatiq.worker (host, pid) VALUES ('gone', 1) RETURNING id")
+    assert len(list(queries.broker.exchange(connection, worker=dead, queue="emails", done=[], attempts=[], limit=5,
+                                            pgmq_queue=None, actor=None, after=None))) == 1  # fmt: skip
+    run(connection, "DELETE FROM dramatiq.worker WHERE id = %s", dead)
+    assert queries.broker.rescue(connection, dead=[], beats=[], most_rescues=10) == 1
+    work()
+    until(lambda: states(connection) == {"done": 1})
+    assert seen == [ORDER]
+    assert readable(connection) == []
+
+
+def test_the_clinics_work_leaves_nothing_readable_and_a_person_is_still_forgotten(
+    clinic: Clinic, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("MESSAGE_KEYS", b64encode(NEW).decode())
+    settings.current.cache_clear()
+    actors.publish(database.url())
+    anna = live_with_the_service(clinic, "anna@example.com", "Аграфена", "Тёркина")
+    others = live_with_the_service(clinic, "boris@example.com", "Василиса", "Обломова")
+    worker = dramatiq.Worker(application, worker_timeout=100, worker_threads=4)
+    worker.start()
+    until(lambda: not clinic.value(UNFINISHED))
+    held = traces(clinic, *anna[5:], *others[5:])
+    assert [table for table in held if not table.startswith("balansity.")] == []
+
+    [(delivery_id, message_id)] = clinic.rows(
+        "SELECT id::text, message_id FROM balansity.delivery WHERE recipient = 'anna@example.com' LIMIT 1"
+    )
+    reveal = CliRunner().invoke(main, ["reveal", message_id, "--reason", "She asks for it."])
+    assert json.loads(reveal.output)["kwargs"]["to"] == "anna@example.com"
+    assert clinic.rows("SELECT reason, revealed_by <> '' FROM dramatiq.revelation") == [("She asks for it.", True)]
+    told = CliRunner().invoke(main, ["deliveries", delivery_id, "--json"]).output
+    assert "anna@example.com" not in told
+    shown = CliRunner().invoke(main, ["reveal", delivery_id, "--reason", "A call."])
+    assert json.loads(shown.output)["recipient"] == "anna@example.com"
+
+    before = traces(clinic, *others)
+    clinic.rows("DELETE FROM public.users WHERE id = %s", anna[0])
+    told_of = forget(anna[0])
+    assert told_of["removed"]["messages of the broker"] >= 5
+    assert traces(clinic, *anna) == {}
+    assert traces(clinic, *others) == before
+    worker.stop()
+
+    environment.setenv("MESSAGE_KEYS", b64encode(OLD).decode())  # a key is lost: it is said, not passed over
+    settings.current.cache_clear()
+    skipped = forget(others[0], exit_code=1)["skipped"]
+    assert skipped
+    assert all("not among this process's keys" in each for each in skipped)
+    findings = CliRunner().invoke(main, ["doctor", "--json"]).output
+    assert "keys that are not in MESSAGE_KEYS" in findings

@@ -101,15 +101,16 @@ def test_a_receipt_goes_out_whatever_else_is_odd(clinic: Clinic) -> None:
     ]
 
 
-def test_a_report_comes_whatever_its_dates_are(clinic: Clinic) -> None:
+def test_a_report_comes_whatever_its_dates_and_names_are(clinic: Clinic) -> None:
     odd: dict[str, Any] = {
         "assessments": ["started_at", "completed_at", "created_at", "updated_at"],
         "answers": ["created_at"],
     }
-    for number, (at, born) in enumerate([*zip(TIMES, ["5874897-12-31", "infinity", "-infinity"], strict=False)]):
+    birthdays = ["5874897-12-31", "infinity", "-infinity"]
+    for number, (at, born) in enumerate(zip(TIMES, birthdays, strict=False)):
         user_id = clinic.add_user(f"{number}@example.com")
         checkup = completed_checkup(clinic, user_id)
-        clinic.rows("UPDATE public.profiles SET dob = %s", born)
+        clinic.rows("UPDATE public.profiles SET dob = %s, first_name = %s", born, "Ж" * 20_000)
         for table, columns in odd.items():
             for column in columns:
                 names = sql.Identifier(table), sql.Identifier(column)
@@ -119,7 +120,7 @@ def test_a_report_comes_whatever_its_dates_are(clinic: Clinic) -> None:
         assert len(kept(clinic, checkup)) == 1
         [(content,)] = clinic.rows("SELECT content FROM balansity.report WHERE assessment_id = %s", checkup)
         facts = json.loads(bytes(content))
-        assert facts["birthday"] is None
+        assert (facts["birthday"], facts["person"]) == (None, "Ж" * 119 + "…")
         assert date.fromisoformat(facts["answered_on"]) >= datetime.now(UTC).date() - timedelta(days=1)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.link import web_link
+from errors import SettingsError
 from mail.facts import AppointmentFacts
 from settings import load
 from tests.unit.test_calendar_file import APPOINTMENT
@@ -56,3 +57,11 @@ def test_a_mail_says_where_an_address_is_that_it_does_not_show(url: str | None) 
         "https://video.balansity.example/r": (url, False),
         "https://evil.example/r": (None, True),
     }.get(url or "", (None, False))
+
+
+@pytest.mark.parametrize(
+    "hosts", ["https://meet.example", "*.example", "видео.рф", "localhost", "a.example,,b.example", "a.b/c"]
+)
+def test_what_is_no_hosts_name_is_no_setting(hosts: str) -> None:
+    with pytest.raises(SettingsError, match="VIDEO_HOSTS"):
+        load({"VIDEO_HOSTS": hosts})

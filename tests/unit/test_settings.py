@@ -149,6 +149,21 @@ def test_a_webhook_key_that_verifies_nothing_is_refused(key: str) -> None:
     assert "SENDGRID_WEBHOOK_PUBLIC_KEY: " in problems(SENDGRID_WEBHOOK_PUBLIC_KEY=key)
 
 
+@pytest.mark.parametrize("keys", ["hunter2", "aHVudGVyMg==", f"{'A' * 43}=,", f"{'A' * 43}= {'B' * 43}="])
+def test_a_message_key_that_is_none_is_refused_unseen(keys: str) -> None:
+    said = problems(MESSAGE_KEYS=keys)
+    assert "MESSAGE_KEYS: its value (not shown) must be keys of 32 bytes" in said
+    assert keys not in said
+
+
+def test_message_keys_are_of_either_alphabet_and_are_told_nowhere() -> None:
+    first, second = f"{'-_' * 21}A=", f"{'+/' * 21}B="
+    current = settings.load({"MESSAGE_KEYS": f"{first}, {second},{first}"})
+    assert current.message_keys == (first, second)
+    assert {first, second} <= settings.secrets_of(current)
+    assert first not in repr(current)
+
+
 def test_a_webhook_key_may_be_a_whole_pem() -> None:
     whole = pem(ec.generate_private_key(ec.SECP256R1()))
     line = "".join(whole.splitlines()[1:-1])

@@ -27,7 +27,7 @@ CREATE TABLE dramatiq.queue (
     rescues integer NOT NULL DEFAULT 0,                  -- how many workers died with it
     pgmq_queue text,                                     -- where the bridge took it from
     pgmq_msg_id bigint,
-    unique_key text,
+    unique_key text,                                     -- its SHA-256
     error text,                                          -- the last failure
     hastened integer,                                    -- the attempt that waits for nothing if it is put back
     waits_for text                                       -- set aside for workers that have this actor, or signature

@@ -65,6 +65,8 @@ DECLARE
     body jsonb;
     written uuid;
     holder text;
+    -- A key says what it is unique for, often a person's address; to compare keys their digests will do.
+    digest text := encode(sha256(convert_to(unique_key, 'UTF8')), 'hex');
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -102,7 +104,7 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
         VALUES (
             id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), unique_key)
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest)
         ON CONFLICT DO NOTHING
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -111,11 +113,11 @@ BEGIN
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
             delayed = coalesce(delay > '0', false)
-        WHERE q.unique_key = send.unique_key AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
+        WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
         SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
-        FROM dramatiq.queue q WHERE q.unique_key = send.unique_key;
+        FROM dramatiq.queue q WHERE q.unique_key = digest;
         CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
         IF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder

@@ -71,6 +71,14 @@ $$;
 COMMENT ON FUNCTION dramatiq.furnish_routes IS
 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
 
+CREATE FUNCTION dramatiq.routed_queues() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL ORDER BY pgmq_queue;
+$$;
+COMMENT ON FUNCTION dramatiq.routed_queues IS
+'The pgmq queues that feed actors.';
+
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

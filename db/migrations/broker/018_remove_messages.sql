@@ -102,7 +102,7 @@ BEGIN
                     state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
              WHERE message_id = ANY ($3)
-               AND %s(concat_ws('' '', q.message, opened.message, unique_key, error),
+               AND %s(concat_ws('' '', q.message, opened.message, error),
                       coalesce(opened.message, q.message) -> ''kwargs'', $1)
              FOR UPDATE OF q
          ), deleted AS (

@@ -31,12 +31,12 @@ COMMENT ON FUNCTION dramatiq.sealed_messages IS
 'How many messages each key has encrypted, and how many are plain (NULL).';
 
 CREATE TABLE dramatiq.revelation (
-    message_id uuid NOT NULL,
+    id uuid NOT NULL,                                    -- a message's, or what the application shows by this way
     revealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     revealed_by text NOT NULL,                           -- the person, as their process knows them
     role text NOT NULL DEFAULT session_user,
     reason text NOT NULL CHECK (reason <> '')
 );
-CREATE INDEX revelation_by_message ON dramatiq.revelation (message_id);
+CREATE INDEX revelation_by_id ON dramatiq.revelation (id);
 COMMENT ON TABLE dramatiq.revelation IS
 'Who was shown what a message says, when and why. It outlives the message.';

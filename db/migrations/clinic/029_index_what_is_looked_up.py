@@ -43,9 +43,19 @@ def index(connection: Any) -> None:
             continue
         if unique:
             _refuse_shared(cursor)
-        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS public.{name}")  # what an attempt that was ended left
         kind, condition = ("UNIQUE INDEX", f" WHERE {column} IS NOT NULL") if unique else ("INDEX", "")
-        cursor.execute(f"CREATE {kind} CONCURRENTLY {name} ON public.{table} ({column}){condition}")
+        cursor.execute(f"CREATE {kind} CONCURRENTLY {_free(cursor, name)} ON public.{table} ({column}){condition}")
+
+
+def _free(cursor: Any, name: str) -> str:
+    """The name, without what an attempt that was ended left under it; none where an index of the site's bears it."""
+    cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (f"public.{name}",))
+    match cursor.fetchone():
+        case (True,):
+            return ""
+        case (False,):
+            cursor.execute(f"DROP INDEX CONCURRENTLY public.{name}")
+    return name
 
 
 def _refuse_shared(cursor: Any) -> None:
