@@ -2250,7 +2250,7 @@ COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_
 CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definition text, removal text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
     SELECT 'queue', queue, format('SELECT dramatiq.furnish_queue(%L)', queue), NULL
     FROM balansity.our_queues() AS queue
     WHERE to_regclass('pgmq.' || quote_ident('q_' || queue)) IS NOT NULL
@@ -2280,16 +2280,20 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
            format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
     FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
     UNION ALL
-    SELECT 'grant', g.what, 'GRANT ' || g.statement, 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    SELECT 'grant', g.what, 'GRANT ' || g.statement,
+           CASE WHEN g.queue IS NULL THEN 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+                ELSE format('SELECT dramatiq.close_queue(%L)', g.queue) END -- what PUBLIC had, those keep who used it
     FROM (
         SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
-               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement,
+               substring(o.what FROM '^pgmq\.(?:[qa]_)?(.*)$') AS queue
         FROM (
             SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
             FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
             UNION ALL
             SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
-            FROM balansity.our_relations() l JOIN pg_class c USING (oid) WHERE l.sort <> 'index'
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            WHERE l.sort <> 'index' AND (l.name !~ '^pgmq\.' OR balansity.in_charge()) -- before, whoever reads them may
             UNION ALL
             SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
             FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
@@ -2298,7 +2302,7 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
         LEFT JOIN pg_roles r ON r.oid = e.grantee
         WHERE e.grantee <> o.owner
     ) AS g
-$$;
+$_$;
 
 COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
@@ -5802,9 +5806,6 @@ GRANT USAGE ON SCHEMA balansity TO balansity_worker;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_web;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_worker;
 
-GRANT USAGE ON SCHEMA public TO balansity_web;
-GRANT USAGE ON SCHEMA public TO balansity_worker;
-
 REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
@@ -5895,6 +5896,8 @@ GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price 
 GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.circumstances() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.circumstances() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.circumstances() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
@@ -5913,6 +5916,8 @@ GRANT ALL ON FUNCTION balansity.close_site_functions() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.close_site_functions() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.compare_shadow() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.compare_shadow() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.compare_shadow() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) TO balansity_web;
@@ -5939,6 +5944,8 @@ GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_web
 GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.differences() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.differences() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_web;
@@ -6103,6 +6110,8 @@ GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
@@ -6149,6 +6158,8 @@ GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports bo
 GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.look_in_shadow() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.look_in_shadow() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) TO balansity_web;
@@ -6196,6 +6207,8 @@ GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansi
 GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) TO balansity_web;
@@ -6230,12 +6243,20 @@ GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.our_functions() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.our_functions() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.our_queues() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.our_queues() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.our_queues() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.our_relations() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.our_relations() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.our_relations() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_web;
@@ -6262,6 +6283,8 @@ GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, 
 GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.present() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.present() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) TO balansity_web;
@@ -6676,6 +6699,8 @@ GRANT ALL ON FUNCTION dramatiq.ring(queue_names text[]) TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_queues() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.routed_queues() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.routed_queues() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.routed_tables() TO balansity_web;
@@ -6788,6 +6813,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.doubtful_mail TO balansity_
 GRANT SELECT ON TABLE balansity.held_message TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.held_message TO balansity_worker;
 
+GRANT SELECT ON TABLE balansity.intended TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.intended TO balansity_worker;
+
 GRANT USAGE ON SEQUENCE balansity.job_id_seq TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.mail_pace TO balansity_web;
@@ -6828,6 +6856,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.restore TO balansity_worker
 
 GRANT SELECT ON TABLE balansity.scheduler TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.scheduler TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.shadow TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.shadow TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.shadow_look TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.shadow_look TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.site_event TO balansity_web;
 GRANT SELECT ON TABLE balansity.site_event TO balansity_worker;
