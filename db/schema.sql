@@ -1010,13 +1010,13 @@ $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
 
-CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+CREATE FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
-        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+        WHERE encode(sha256(convert_to(s.address, 'UTF8')), 'hex') = ANY (p_digests) AND balansity.speaks_of(
             s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
         )
         RETURNING 1
@@ -1024,7 +1024,8 @@ CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb
     SELECT count(*) FROM forgotten
 $$;
 
-COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
+COMMENT ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) IS 'Of the suppressed addresses with these SHA-256, deletes the person''s; returns how many. An address would stand in the
+statement, and so in the server''s log.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1127,6 +1128,7 @@ BEGIN
         FOR step IN SELECT * FROM balansity.hand_back_steps() LOOP
             EXECUTE step.statement;
         END LOOP;
+        PERFORM balansity.note_intended();
     END IF;
 END $$;
 
@@ -1923,16 +1925,31 @@ CREATE FUNCTION balansity.note_told_reminders() RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH noted AS (
+    WITH told AS MATERIALIZED (
+        SELECT t.appointment_id, t.kind, t.scheduled_at, bool_or(t.archived) AS archived
+        FROM balansity.told_reminders() AS t GROUP BY 1, 2, 3
+    ), noted AS (
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
-        SELECT DISTINCT appointment_id, kind, scheduled_at, balansity.now() FROM balansity.told_reminders()
+        SELECT appointment_id, kind, scheduled_at, balansity.now() FROM told
         ON CONFLICT DO NOTHING
         RETURNING 1
+    ), sent AS ( -- the old system repeats itself: what waits beside one that left stays unsent
+        INSERT INTO balansity.delivery (id, key, message_id, template, user_id, appointment_id, scheduled_at, state, reason,
+                                        planned_at, changed_at)
+        SELECT balansity.delivery_id(k.key), k.key, 'the old system', 'appointment_reminder_' || t.kind, a.user_id::uuid,
+               t.appointment_id, t.scheduled_at, 'sent', 'by the old system', balansity.now(), balansity.now()
+        FROM told t
+        JOIN public.appointments a ON a.id::text = t.appointment_id::text
+        CROSS JOIN LATERAL (SELECT concat_ws(
+            ':', 'reminder', t.kind, t.appointment_id, balansity.iso_utc(t.scheduled_at))) AS k (key)
+        WHERE t.archived
+        ON CONFLICT DO NOTHING
     )
     SELECT count(*) FROM noted;
 $$;
 
-COMMENT ON FUNCTION balansity.note_told_reminders() IS 'Notes who has been told, so that ours does not tell them again; returns how many reminders are new.';
+COMMENT ON FUNCTION balansity.note_told_reminders() IS 'Notes who has been told, so that ours does not tell them again: not by its job, and, where the reminder has left, not by
+another that waits either. Returns how many reminders are new.';
 
 CREATE FUNCTION balansity.notice_restore() RETURNS boolean
     LANGUAGE plpgsql
@@ -2788,6 +2805,7 @@ DECLARE
     step record;
     steps bigint := 0;
     user_of_it text;
+    news boolean := NOT balansity.in_charge();
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
@@ -2804,6 +2822,9 @@ BEGIN
         steps := steps + 1;
     END LOOP;
     PERFORM balansity.close_site_functions();
+    IF news THEN
+        PERFORM balansity.note_intended();
+    END IF;
     RETURN steps;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
@@ -2959,17 +2980,17 @@ EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $_$;
 
-CREATE FUNCTION balansity.told_reminders() RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, unclear boolean)
+CREATE FUNCTION balansity.told_reminders() RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, unclear boolean, archived boolean)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     messages regclass;
 BEGIN
     FOREACH messages IN ARRAY ARRAY[to_regclass('pgmq.q_email_queue'), to_regclass('pgmq.a_email_queue')] LOOP
         CONTINUE WHEN messages IS NULL;
         RETURN QUERY EXECUTE format(
-            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL)
+            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL), $1
              FROM (SELECT o.enqueued_at, o.message ->> ''template'' AS template,
                           lower(coalesce(o.message #>> ''{variables,appointment_id}'', o.message ->> ''appointment_id'')) AS id,
                           balansity.as_time(
@@ -2982,9 +3003,10 @@ BEGIN
                AND (m.at BETWEEN a.scheduled_at - interval ''1 second'' AND a.scheduled_at + interval ''1 second''
                     -- which consultation''s time it was is not said: it may be this one, had it been due by then
                     OR m.at IS NULL AND m.enqueued_at > a.scheduled_at - r.ahead)
-             GROUP BY 1, 2, 3', messages);
+             GROUP BY 1, 2, 3', messages)
+        USING messages = to_regclass('pgmq.a_email_queue');
     END LOOP;
-END $$;
+END $_$;
 
 COMMENT ON FUNCTION balansity.told_reminders() IS 'Who has been reminded of a consultation to come, by the evidence: reminders of the old system, waiting or archived, for
 this appointment and this time. Unclear: one that names no time. A reminder may be named twice.';
@@ -3847,6 +3869,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
+CREATE FUNCTION dramatiq.hidden(p_place integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT current_setting('dramatiq.hidden_' || p_place)
+$$;
+
+COMMENT ON FUNCTION dramatiq.hidden(p_place integer) IS 'A value that was copied into dramatiq.hidden_value in this transaction. No statement has it, and COPY''s data is logged
+by no setting: so what an error or a time limit quotes is nobody''s address.';
+
+CREATE FUNCTION dramatiq.hide_value() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('dramatiq.hidden_' || NEW.place, NEW.value, true);
+    RETURN NULL; -- no row
+END $$;
+
+COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
+
 CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4117,7 +4160,7 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
-            message = message #- '{options,retries}' #- '{options,traceback}'
+            message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
         WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
@@ -4459,7 +4502,7 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
                'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
     INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;
@@ -5209,6 +5252,13 @@ CREATE TABLE dramatiq.held_route (
 
 COMMENT ON TABLE dramatiq.held_route IS 'The pgmq queues that another system reads still: nothing is bridged from them.';
 
+CREATE TABLE dramatiq.hidden_value (
+    place integer,
+    value text
+);
+
+COMMENT ON TABLE dramatiq.hidden_value IS 'Stays empty: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+
 CREATE TABLE dramatiq.open_group (
     id text NOT NULL,
     missing integer NOT NULL,
@@ -5567,6 +5617,10 @@ CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (ex
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
+CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+
+ALTER TABLE dramatiq.hidden_value ENABLE ALWAYS TRIGGER hide_value;
+
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_appointment_change();
 
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW EXECUTE FUNCTION balansity.handle_checkup_completed();
@@ -5740,7 +5794,7 @@ REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) F
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -6021,6 +6075,10 @@ REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUB
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.hidden(p_place integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
 
