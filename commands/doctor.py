@@ -158,6 +158,13 @@ def _rights(conn: Connection) -> Finding:
     return Finding("good", "This role may do all it must.")
 
 
+def _roles(conn: Connection) -> Finding:
+    if missing := queries.roles.missing_grants(conn):
+        what = "The roles balansity_worker and balansity_web lack rights that a login of theirs needs."
+        return Finding("note", what, f"As the owner of what they name, or a superuser: {missing}")
+    return Finding("good", "The roles balansity_worker and balansity_web have what their logins need.")
+
+
 def _statement_limit(conn: Connection) -> Finding:
     if role := queries.doctor.unlimited_role(conn):
         return Finding(
@@ -377,6 +384,7 @@ def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Findin
 
 LOOKS = (
     _rights,
+    _roles,
     _statement_limit,
     exposure.of_connection,
     exposure.of_server,
