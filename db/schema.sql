@@ -4005,7 +4005,7 @@ DECLARE
     seen boolean;
 BEGIN
     FOR route IN
-        SELECT pgmq_queue FROM dramatiq.actor
+        SELECT pgmq_queue FROM dramatiq.routed_queues() AS pgmq_queue
         WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
         EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
     LOOP
@@ -4138,7 +4138,7 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
-            message = message #- '{options,retries}' #- '{options,traceback}'
+            message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
         WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
@@ -4480,7 +4480,7 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
                'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
     INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;

@@ -3,23 +3,21 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg2
 import pytest
-from click.testing import CliRunner, Result
 
-import cli
 import settings
 from broker import broker
-from db.database import pool, transaction
+from db.database import transaction
 from mail.delivery import deliver
 from mail.order import read_order
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
+from tests.live.shell import balansity, pointed_at
 from tests.live.site import Site, load
 from tests.waiting import until
 
@@ -38,22 +36,6 @@ OLD_SYSTEM = """
     ORDER BY 1, 2, 3
 """
 DELIVERED = "SELECT message ->> 'template' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s ORDER BY msg_id"
-
-
-@contextmanager
-def pointed_at(url: str) -> Iterator[None]:
-    """Settings of this process name that database."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("DATABASE_URL", url)
-        settings.current.cache_clear()
-        pool.closeall()
-        yield
-        pool.closeall()
-    settings.current.cache_clear()
-
-
-def balansity(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
 
 
 @pytest.fixture
