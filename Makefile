@@ -53,11 +53,11 @@ check: install ## Lint, types, layers, schema snapshot
 	$(BIN)/pytest -q tests/unit/test_layers.py
 	$(BIN)/balansity schema --check
 
-audit: ## Ask pypi.org which pinned packages have known faults; where it cannot be reached, nothing is known
+audit: ## Ask the public list which pinned packages have known faults; where it cannot be reached, nothing is known
 	$(PYTHON) -m venv var/audit
 	var/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	var/audit/bin/pip-audit --disable-pip --requirement requirements-dev.txt || { \
-		echo "Faults are listed above; if none are, pypi.org could not be reached and nothing is known."; exit 1; }
+		echo "Faults are listed above; if none are, the list could not be reached and nothing is known."; exit 1; }
 
 hashes: ## Write the requirements' .txt from their .in: the same versions, with a hash of every file that pip may take
 	$(PYTHON) -m venv var/hashes

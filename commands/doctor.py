@@ -10,6 +10,7 @@ import click
 import psycopg2
 from rich.markup import escape
 
+import actors  # noqa: F401 - declares the routes
 import db.database
 import settings
 from address import shown
@@ -157,6 +158,13 @@ def _rights(conn: Connection) -> Finding:
     return Finding("good", "This role may do all it must.")
 
 
+def _roles(conn: Connection) -> Finding:
+    if missing := queries.roles.missing_grants(conn):
+        what = "The roles balansity_worker and balansity_web lack rights that a login of theirs needs."
+        return Finding("note", what, f"As the owner of what they name, or a superuser: {missing}")
+    return Finding("good", "The roles balansity_worker and balansity_web have what their logins need.")
+
+
 def _statement_limit(conn: Connection) -> Finding:
     if role := queries.doctor.unlimited_role(conn):
         return Finding(
@@ -173,6 +181,14 @@ def _pgmq(conn: Connection) -> Finding:
         what = f"pgmq: {origin}; no bell rings for {silent}: workers notice within a second."
         return Finding("note", what, "Run `balansity migrate` as the owner of pgmq's tables.")
     return Finding("good", f"pgmq: {origin}")
+
+
+def _routes(conn: Connection) -> Finding:
+    declared = {route.pgmq_queue for route in broker.routes.values()}
+    if missing := declared.difference(row.pgmq_queue for row in queries.doctor.routed_queues(conn)):
+        what = f"pgmq queues that feed no actor, and should: {', '.join(sorted(missing))}"
+        return Finding("bad", what, "Run `balansity migrate` of this version: it publishes the routes.")
+    return Finding("good", "pgmq queues that feed no actor, and should: none")
 
 
 def _views(conn: Connection) -> Finding:
@@ -368,10 +384,12 @@ def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Findin
 
 LOOKS = (
     _rights,
+    _roles,
     _statement_limit,
     exposure.of_connection,
     exposure.of_server,
     _pgmq,
+    _routes,
     _views,
     _processes,
     _held,
