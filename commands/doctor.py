@@ -10,6 +10,7 @@ import click
 import psycopg2
 from rich.markup import escape
 
+import actors  # noqa: F401 - declares the routes
 import db.database
 import settings
 from address import shown
@@ -186,6 +187,14 @@ def _pgmq(conn: Connection) -> Finding:
         what = f"pgmq: {origin}; no bell rings for {silent}: workers notice within a second."
         return Finding("note", what, "Run `balansity migrate` as the owner of pgmq's tables.")
     return Finding("good", f"pgmq: {origin}")
+
+
+def _routes(conn: Connection) -> Finding:
+    declared = {route.pgmq_queue for route in broker.routes.values()}
+    if missing := declared.difference(row.pgmq_queue for row in queries.doctor.routed_queues(conn)):
+        what = f"pgmq queues that feed no actor, and should: {', '.join(sorted(missing))}"
+        return Finding("bad", what, "Run `balansity migrate` of this version: it publishes the routes.")
+    return Finding("good", "pgmq queues that feed no actor, and should: none")
 
 
 def _views(conn: Connection) -> Finding:
@@ -384,6 +393,7 @@ LOOKS = (
     _roles,
     _statement_limit,
     _pgmq,
+    _routes,
     _views,
     _processes,
     _held,

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from broker import broker
-from commands.output import Terminal, json_option, say, show_json, show_table
+from commands.output import HIDDEN, Terminal, json_option, say, show_json, show_table
 from db import queries
 from db.connection import Connection
 from db.database import transaction
@@ -31,7 +31,6 @@ STATES = {
     "suppressed": "dim",
 }
 
-HIDDEN = "(balansity reveal ID)"
 ADDRESS = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
 
 UNHEARD = "unheard"  # no state of its own: accepted, and never reported on

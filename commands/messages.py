@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 import click
 from rich.text import Text
 
-from commands.output import json_option, message_id_of, moment, progress, say, show_json, show_skipped, show_table
+from commands.output import (
+    HIDDEN,
+    json_option,
+    message_id_of,
+    moment,
+    progress,
+    say,
+    show_json,
+    show_skipped,
+    show_table,
+)
 from db import overview, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
@@ -136,9 +146,15 @@ def _in_short(provider: dict[str, Any]) -> dict[str, Any]:
 def _decoded(message: str) -> Any:
     """The message, or its text as it is where it is nested too deeply or holds too large a number."""
     try:
-        return json.loads(message)
-    except (RecursionError, ValueError):
+        decoded = json.loads(message)
+        return json.loads(message, object_hook=_veiled) if "sealed" in decoded else decoded
+    except (RecursionError, TypeError, ValueError):
         return message
+
+
+def _veiled(part: dict[str, Any]) -> dict[str, Any]:
+    """A part of an encrypted message with the way to read it, which the ciphertext is not."""
+    return part | {"sealed": HIDDEN} if "sealed" in part else part
 
 
 def _reason(error: str) -> str:

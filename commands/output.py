@@ -21,6 +21,8 @@ from discretion import told, told_json
 from errors import BalansityError
 from zones import clock_time
 
+HIDDEN = "(balansity reveal ID)"  # in the place of what a person sees only for a reason
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 

@@ -1146,6 +1146,7 @@ BEGIN
         FOR step IN SELECT * FROM balansity.hand_back_steps() LOOP
             EXECUTE step.statement;
         END LOOP;
+        PERFORM balansity.note_intended();
     END IF;
 END $$;
 
@@ -1966,16 +1967,31 @@ CREATE FUNCTION balansity.note_told_reminders() RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH noted AS (
+    WITH told AS MATERIALIZED (
+        SELECT t.appointment_id, t.kind, t.scheduled_at, bool_or(t.archived) AS archived
+        FROM balansity.told_reminders() AS t GROUP BY 1, 2, 3
+    ), noted AS (
         INSERT INTO balansity.reminder (appointment_id, kind, scheduled_at, planned_at)
-        SELECT DISTINCT appointment_id, kind, scheduled_at, balansity.now() FROM balansity.told_reminders()
+        SELECT appointment_id, kind, scheduled_at, balansity.now() FROM told
         ON CONFLICT DO NOTHING
         RETURNING 1
+    ), sent AS ( -- the old system repeats itself: what waits beside one that left stays unsent
+        INSERT INTO balansity.delivery (id, key, message_id, template, user_id, appointment_id, scheduled_at, state, reason,
+                                        planned_at, changed_at)
+        SELECT balansity.delivery_id(k.key), k.key, 'the old system', 'appointment_reminder_' || t.kind, a.user_id::uuid,
+               t.appointment_id, t.scheduled_at, 'sent', 'by the old system', balansity.now(), balansity.now()
+        FROM told t
+        JOIN public.appointments a ON a.id::text = t.appointment_id::text
+        CROSS JOIN LATERAL (SELECT concat_ws(
+            ':', 'reminder', t.kind, t.appointment_id, balansity.iso_utc(t.scheduled_at))) AS k (key)
+        WHERE t.archived
+        ON CONFLICT DO NOTHING
     )
     SELECT count(*) FROM noted;
 $$;
 
-COMMENT ON FUNCTION balansity.note_told_reminders() IS 'Notes who has been told, so that ours does not tell them again; returns how many reminders are new.';
+COMMENT ON FUNCTION balansity.note_told_reminders() IS 'Notes who has been told, so that ours does not tell them again: not by its job, and, where the reminder has left, not by
+another that waits either. Returns how many reminders are new.';
 
 CREATE FUNCTION balansity.notice_restore() RETURNS boolean
     LANGUAGE plpgsql
@@ -2835,6 +2851,7 @@ DECLARE
     step record;
     steps bigint := 0;
     user_of_it text;
+    news boolean := NOT balansity.in_charge();
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
@@ -2851,6 +2868,9 @@ BEGIN
         steps := steps + 1;
     END LOOP;
     PERFORM balansity.close_site_functions();
+    IF news THEN
+        PERFORM balansity.note_intended();
+    END IF;
     RETURN steps;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
@@ -3006,17 +3026,17 @@ EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $_$;
 
-CREATE FUNCTION balansity.told_reminders() RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, unclear boolean)
+CREATE FUNCTION balansity.told_reminders() RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, unclear boolean, archived boolean)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     messages regclass;
 BEGIN
     FOREACH messages IN ARRAY ARRAY[to_regclass('pgmq.q_email_queue'), to_regclass('pgmq.a_email_queue')] LOOP
         CONTINUE WHEN messages IS NULL;
         RETURN QUERY EXECUTE format(
-            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL)
+            'SELECT a.id::uuid, r.kind, a.scheduled_at, bool_and(m.at IS NULL), $1
              FROM (SELECT o.enqueued_at, o.message ->> ''template'' AS template,
                           lower(coalesce(o.message #>> ''{variables,appointment_id}'', o.message ->> ''appointment_id'')) AS id,
                           balansity.as_time(
@@ -3029,9 +3049,10 @@ BEGIN
                AND (m.at BETWEEN a.scheduled_at - interval ''1 second'' AND a.scheduled_at + interval ''1 second''
                     -- which consultation''s time it was is not said: it may be this one, had it been due by then
                     OR m.at IS NULL AND m.enqueued_at > a.scheduled_at - r.ahead)
-             GROUP BY 1, 2, 3', messages);
+             GROUP BY 1, 2, 3', messages)
+        USING messages = to_regclass('pgmq.a_email_queue');
     END LOOP;
-END $$;
+END $_$;
 
 COMMENT ON FUNCTION balansity.told_reminders() IS 'Who has been reminded of a consultation to come, by the evidence: reminders of the old system, waiting or archived, for
 this appointment and this time. Unclear: one that names no time. A reminder may be named twice.';
@@ -4094,7 +4115,7 @@ DECLARE
     seen boolean;
 BEGIN
     FOR route IN
-        SELECT pgmq_queue FROM dramatiq.actor
+        SELECT pgmq_queue FROM dramatiq.routed_queues() AS pgmq_queue
         WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
         EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
     LOOP
@@ -4240,7 +4261,7 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
-            message = message #- '{options,retries}' #- '{options,traceback}'
+            message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
         WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )
@@ -4615,7 +4636,7 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
                'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
     INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;

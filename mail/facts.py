@@ -76,7 +76,7 @@ class PaymentFacts(BaseModel):
 class AssessmentFacts(BaseModel):
     """A check-up."""
 
-    assessment_type: str
+    assessment_type: str | None
     completed_at: datetime | None
     reader: Name
     patient: Name

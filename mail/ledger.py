@@ -37,10 +37,11 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, order: MailOrder, message_id: str, pgmq_key: str | None = None) -> Self:
-        """An order's entry; its key is the order's own, or else that of its message."""
+        """An order's entry; its key is a reminder's, or the order's own, or else that of its message."""
+        own = order.reminder_key() or order.key
         return cls(
-            key=order.key or pgmq_key or f"message:{message_id}",
-            numbered=order.key is None and pgmq_key is not None,
+            key=own or pgmq_key or f"message:{message_id}",
+            numbered=own is None and pgmq_key is not None,
             message_id=message_id,
             template=_shown(order.template),
             recipient=_shown(order.to).strip() or None,

@@ -51,6 +51,8 @@ def write(conn: Connection, order: MailOrder) -> Letter:
     _check_owners(conn, recipient, contents, order.user_id)
     if template.name == "appointment_moved":
         variables = _since_last_told(conn, variables, order.key)
+    elif template.name == "appointment_confirmation" and order.key is None:
+        variables = _whatever_time(variables)
     filling = WRITERS[template.name](conn, template.name, variables)
     reader = variables.name or filling.words.get("reader") or _reader(conn, order.user_id)
     attachments = filling.attachments + _report(conn, contents.report_id)
@@ -81,6 +83,11 @@ def _since_last_told(conn: Connection, variables: Variables, key: str | None) ->
     if told and told == variables.scheduled_at:
         raise Superseded("the family has heard of no other time")
     return variables.model_copy(update={"previous_scheduled_at": told or variables.previous_scheduled_at})
+
+
+def _whatever_time(variables: Variables) -> Variables:
+    """Confirm the time that the appointment has by now: of a move under the system that ordered this no mail tells."""
+    return variables.model_copy(update={"scheduled_at": None}) if variables.appointment_id else variables
 
 
 def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:

@@ -1,5 +1,6 @@
 """What a message of the e-mail queue asks for."""
 
+from datetime import UTC
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from domain.money import Amount, Currency
 from domain.payload import IfReadable, Moment, problems, read_payload
 from domain.words import Words, one_line, person_name
 from mail.checks import Unsendable
+
+REMINDERS = {"appointment_reminder_24h": "24h", "appointment_reminder_1h": "1h"}  # templates, by the kind of their key
 
 
 def _given_name(value: Any) -> str | None:
@@ -58,6 +61,19 @@ class MailOrder(BaseModel):
     key: IfReadable[Annotated[str, StringConstraints(min_length=1, max_length=300)]] = None
     report_id: Any = None
     user_id: IfReadable[UUID] = None
+
+    def reminder_key(self) -> str | None:
+        """The business key of a reminder that names its consultation and time: whatever asks for it, it goes once."""
+        kind = REMINDERS.get(self.template) if isinstance(self.template, str) else None
+        try:
+            about = self.read_contents().variables if kind else Variables()
+        except Unsendable:
+            return None
+        if about.appointment_id is None or about.scheduled_at is None:
+            return None
+        at = about.scheduled_at.astimezone(UTC)
+        second = f"{at:%Y-%m-%dT%H:%M:%S}" + (f".{at:%f}" if at.microsecond else "")  # as balansity.iso_utc writes it
+        return f"reminder:{kind}:{about.appointment_id}:{second}Z"
 
     def read_contents(self) -> Contents:
         """The variables and the report's id, typed.

@@ -145,7 +145,7 @@ def about_assessment(conn: Connection, _template: str, variables: Variables) -> 
         {
             "reader": assessment.reader,
             "patient": variables.profile_name or assessment.patient,
-            "kind": ASSESSMENTS.get(assessment.assessment_type),
+            "kind": ASSESSMENTS.get(assessment.assessment_type or ""),
             "completed_at": variables.completed_at or assessment.completed_at,
         }
     )

@@ -78,7 +78,8 @@ class Claim(MessageProxy):
             options = json.loads(json.dumps(self.options | {"failure": self.failure()}, default=str, allow_nan=False))
             return json.dumps(seal.options(options))
         except Exception as error:  # noqa: BLE001 - a guest's object may raise anything when it is written
-            raise InvalidMessage(f"Its options cannot be stored: {in_words(error)}") from None
+            why = type(error).__name__ if seal else in_words(error)
+            raise InvalidMessage(f"Its options cannot be stored: {why}") from None
 
     def failure(self, *, sealed: bool = False) -> str:
         """What went wrong, for a person; `sealed`: only its kind and place, for its words may quote somebody."""

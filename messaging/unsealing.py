@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 from dramatiq.message import Message
 
@@ -63,9 +64,11 @@ class Unsealing:
     def _seal(self, plain: dict[str, str]) -> None:
         """Seal what SQL sent; where that cannot be written, the purge finds it plain."""
         ids = sorted(plain)
-        with suppress(BrokerConnectionError):
-            contents = [plain[each] for each in ids]
+        contents = [plain[each] for each in ids]
+        try:
             self.process.call("seal", ids=ids, contents=contents, worker=self.process.pulse.worker_id)
+        except (BrokerConnectionError, psycopg2.Error) as error:
+            events.warning("messages_left_plain", queue=self.queue_name, count=len(ids), error=type(error).__name__)
 
     def _reject(self, message_id: str, attempt: int, error: Exception) -> None:
         reason = f"Message {message_id} is not a Dramatiq message: {error}"

@@ -43,6 +43,10 @@ SELECT coalesce('extension ' || (SELECT extversion FROM pg_extension WHERE extna
 -- pgmq queues of ours whose messages ring no bell.
 SELECT string_agg(queue, ', ') FROM dramatiq.doorless_routes() AS queue;
 
+-- name: routed_queues()
+-- The pgmq queues that feed actors.
+SELECT pgmq_queue FROM dramatiq.routed_queues() AS pgmq_queue;
+
 -- name: queue_views_schema()$
 -- Where the views of waiting messages stand.
 SELECT CASE WHEN to_regclass('pgmq.email_queue') IS NULL THEN 'dramatiq' ELSE 'pgmq' END;

@@ -21,21 +21,21 @@ FROM (
 ) AS named (what, user_id);
 
 -- name: appointment(id)^
-SELECT a.id, a.status, balansity.of_our_time(a.scheduled_at) AS scheduled_at,
+SELECT a.id, coalesce(a.status, 'of no status') AS status, balansity.of_our_time(a.scheduled_at) AS scheduled_at,
     coalesce(balansity.of_our_time(a.created_at), '2020-01-01 00:00:00+00') AS created_at,
-    balansity.now() AS read_at, t.name AS type_name, balansity.minutes_of(a) AS duration_minutes,
+    balansity.now() AS read_at, coalesce(t.name, 'Консультация') AS type_name, balansity.minutes_of(a) AS duration_minutes,
     left(to_jsonb(a) ->> 'timezone', 100) AS time_zone,
     left(to_jsonb(a) ->> 'video_room_url', 3000) AS video_room_url, -- more than a link may have
     balansity.reader_name(a.user_id) AS reader, left(p.first_name, 200) AS patient
 FROM public.appointments a
-JOIN public.appointment_types t ON t.id = a.appointment_type_id
+LEFT JOIN public.appointment_types t ON t.id = a.appointment_type_id
 LEFT JOIN public.profiles p ON p.id = a.profile_id AND p.user_id = a.user_id -- no other family's child
 WHERE a.id = :id::uuid;
 
 -- name: payment(id)^
 -- What was paid for: the appointment that names the payment, or the one or the package that its metadata names. The
 -- site writes the metadata: an appointment of somebody else's is none.
-SELECT y.id, y.status, y.amount, left(y.currency::text, 10) AS currency, y.payment_method, balansity.reader_name(y.user_id) AS reader,
+SELECT y.id, coalesce(y.status, 'of no status') AS status, y.amount, left(y.currency::text, 10) AS currency, y.payment_method, balansity.reader_name(y.user_id) AS reader,
     (
         SELECT a.id FROM public.appointments a
         WHERE a.user_id = y.user_id AND (a.payment_id = y.id OR a.id::text = y.metadata ->> 'appointment_id')

@@ -4,8 +4,8 @@
 -- One check-up with whom it is about, its answers, and where mail about it goes.
 -- Without a profile the check-up has no owner: then `user_id`, whom the message names, is taken at its word.
 SELECT s.id,
-       s.assessment_type,
-       s.status,
+       coalesce(s.assessment_type, 'check-up of no type') AS assessment_type,
+       coalesce(s.status, 'of no status') AS status,
        s.results_summary,
        coalesce(
            balansity.of_our_time(s.completed_at), given.last_at,

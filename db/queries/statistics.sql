@@ -15,14 +15,14 @@ ORDER BY 2, 1;
 
 -- name: consultations(start, end, zone)
 SELECT (a.created_at AT TIME ZONE :zone)::date AS day,
-       t.name AS type,
+       coalesce(t.name, 'other') AS type,
        count(*) AS booked,
        count(*) FILTER (WHERE a.status = 'completed') AS completed,
        count(*) FILTER (WHERE a.status = 'cancelled') AS cancelled,
        count(*) FILTER (WHERE a.status = 'no_show') AS no_show,
        count(*) FILTER (WHERE a.status IN ('pending', 'scheduled', 'confirmed', 'in_progress')) AS open
 FROM public.appointments a
-JOIN public.appointment_types t ON t.id = a.appointment_type_id
+LEFT JOIN public.appointment_types t ON t.id = a.appointment_type_id
 WHERE a.created_at >= :start AND a.created_at < :end
 GROUP BY 1, 2
 ORDER BY 2, 1;

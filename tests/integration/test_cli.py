@@ -80,7 +80,8 @@ def test_an_unmigrated_database_is_sent_to_migrate(environment: pytest.MonkeyPat
         assert "balansity migrate" in said.output
 
 
-def test_doctor_finds_a_sound_database_without_workers(environment: pytest.MonkeyPatch) -> None:
+def test_doctor_finds_a_sound_database_without_workers(environment: pytest.MonkeyPatch, database: str) -> None:
+    actors.publish(database)
     findings = json.loads(balansity("doctor", "--json").output)
     bad = [finding["what"] for finding in findings if finding["verdict"] == "bad"]
     assert bad == ["No worker process lives: messages wait."]
@@ -133,13 +134,16 @@ def test_doctor_names_a_pgmq_queue_that_no_worker_takes(
     assert "Queues that fall behind: email_queue\n" in balansity("doctor").output
 
 
-def test_doctor_names_a_route_whose_doorbell_somebody_removed(
+def test_doctor_names_a_route_that_is_gone_or_whose_doorbell_somebody_removed(
     environment: pytest.MonkeyPatch, connection: Connection, database: str
 ) -> None:
     actors.publish(database)
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER ring ON pgmq.q_email_queue")
-    assert "no bell rings for email_queue: workers notice within a second." in balansity("doctor").output
+        cursor.execute("UPDATE dramatiq.actor SET pgmq_queue = NULL WHERE pgmq_queue = 'analytics_queue'")
+    said = balansity("doctor").output
+    assert "no bell rings for email_queue: workers notice within a second." in said
+    assert "pgmq queues that feed no actor, and should: analytics_queue\n" in said
 
 
 def test_doctor_asks_for_a_time_limit_where_a_pooler_drops_ours(environment: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from actors.appointments import remind
 from db.connection import Connection
 from mail.attempt import Wait
+from mail.order import read_order
 from tests.clinic import Clinic
 from tests.integration import mail_cases as cases
 from tests.integration.ledger_cases import (
@@ -77,8 +78,10 @@ class TestGuards:
         assert ledger(connection)["reason"] == "the appointment was moved to 1 января в 20:00 (МСК+7)"
 
     def test_what_may_have_gone_out_is_never_called_superseded_nor_sent_again(self, connection: Connection) -> None:
-        payload = self.reminder(connection, "24h", timedelta(hours=23)) | {"key": "k"}
-        delivery = begin_sending(connection, "m1", "appointment_reminder_24h")
+        payload = self.reminder(connection, "24h", timedelta(hours=23))
+        key = read_order(payload).reminder_key()
+        assert key
+        delivery = begin_sending(connection, "m1", "appointment_reminder_24h", key)
         finish(connection, delivery, 1, "unknown", "SendGrid did not answer")
         pass_time(connection, timedelta(minutes=16))
         self.move(connection, "1 day")

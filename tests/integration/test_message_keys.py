@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import actors
 import settings
+from actors.analytics import record_event
 from broker import broker as application
 from cli import main
 from db import database, queries
@@ -135,6 +136,10 @@ def test_nothing_tells_of_a_person_whatever_way_a_message_came_and_however_it_en
     keys = run(connection, "SELECT message #>> '{kwargs,key}' FROM dramatiq.queue WHERE message -> 'kwargs' ? 'key'")
     assert sorted(keys, key=str) == [("reminder:1",), (None,)]  # what SQL asks for, unless it names somebody
     assert broker.get_results_backend().get_result(ended, block=True, timeout=PATIENCE) == ORDER
+    [(dead, *_)] = run(connection, DEAD + " WHERE error LIKE '%%PermanentError' LIMIT 1")
+    shown = CliRunner().invoke(main, ["dead", dead]).output
+    assert '"fault": null' in shown
+    assert '"note": {"sealed": "(balansity reveal ID)"}' in shown
     kinds = {error.splitlines()[-1] for (error,) in run(connection, "SELECT error FROM dramatiq.dead_letter")}
     assert {"ValueError", "PermanentError"} < kinds
 
@@ -209,11 +214,15 @@ def test_the_clinics_work_leaves_nothing_readable_and_a_person_is_still_forgotte
     actors.publish(database.url())
     anna = live_with_the_service(clinic, "anna@example.com", "Аграфена", "Тёркина")
     others = live_with_the_service(clinic, "boris@example.com", "Василиса", "Обломова")
+    for number in range(20):
+        record_event.send(type="page_seen", key=f"{number}", email="anna@example.com")
+        clinic.rows("SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"type": "page_seen", "email": "{anna[5]}"}}')
     worker = dramatiq.Worker(application, worker_timeout=100, worker_threads=4)
     worker.start()
     until(lambda: not clinic.value(UNFINISHED))
     held = traces(clinic, *anna[5:], *others[5:])
     assert [table for table in held if not table.startswith("balansity.")] == []
+    assert clinic.value("SELECT count(*) FROM balansity.analytics_event WHERE type = 'page_seen'") == 40
 
     [(delivery_id, message_id)] = clinic.rows(
         "SELECT id::text, message_id FROM balansity.delivery WHERE recipient = 'anna@example.com' LIMIT 1"

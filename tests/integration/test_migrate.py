@@ -118,6 +118,35 @@ def test_what_a_live_database_does_its_own_way_is_no_obstacle(empty_database: st
     conn.close()
 
 
+def test_an_index_that_was_left_half_made_is_made_anew_and_a_namesake_of_the_site_stays(empty_database: str) -> None:
+    conn = psycopg2.connect(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(OLDER_DEPLOYMENT)
+        cursor.execute("CREATE INDEX appointments_payment_id_unique ON public.appointments (payment_id)")
+        cursor.execute(
+            "UPDATE pg_index SET indisvalid = false "
+            "WHERE indexrelid = 'public.appointments_payment_id_unique'::regclass"
+        )
+        cursor.execute(
+            "CREATE INDEX payments_external_payment_id_idx ON public.payments (external_payment_id) "
+            "WHERE status = 'pending'"
+        )
+    migrate(empty_database)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, i.indisunique, i.indpred IS NULL "
+            "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "WHERE i.indisvalid AND (c.relname LIKE 'appointments_payment_id%' OR c.relname LIKE 'payments_external%') "
+            "ORDER BY 1"
+        )
+        assert cursor.fetchall() == [
+            ("appointments_payment_id_unique", True, False),
+            ("payments_external_payment_id_idx", False, False),
+            ("payments_external_payment_id_idx1", False, True),
+        ]
+    conn.close()
+
+
 def test_tables_that_appear_in_public_are_closed_to_whoever_is_granted_them(empty_database: str) -> None:
     """Supabase's default privileges give its visitors every new table; those of a live database are its own affair."""
     conn = psycopg2.connect(empty_database)

@@ -76,14 +76,20 @@ def test_jobs_plan_and_doctor_do_the_others_and_show_the_odd_ones(clinic: Clinic
 
 
 @pytest.mark.parametrize("minutes", [2**31 - 1, -5])
-def test_a_mail_counts_the_types_duration_where_the_rows_own_cannot_be_meant(clinic: Clinic, minutes: int) -> None:
+def test_a_mail_takes_from_a_row_what_can_be_meant_and_links_nowhere(clinic: Clinic, minutes: int) -> None:
     begins = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
     appointment = clinic.book(clinic.add_user(), begins, duration_minutes=minutes)
-    clinic.rows("UPDATE public.appointments SET created_at = '-infinity', timezone = 'Europe'")
+    clinic.rows(
+        "UPDATE public.appointments SET created_at = '-infinity', timezone = 'Europe', "
+        "video_room_url = 'https://video.balansity.example@evil.example/'"
+    )
     send(order("appointment_confirmation", variables={"appointment_id": appointment}))
     [mail] = outbox()
-    [text] = [part for part in mail.walk() if part.get_content_type() == "text/plain"]
-    assert "45" in text.get_content()
+    html, plain, calendar = (part.get_content() for part in mail.walk() if not part.is_multipart())
+    assert "45" in plain
+    for words in (html, plain):
+        assert "Ссылка на видеовстречу ждёт вас в личном кабинете." in words
+    assert not any("evil" in str(words) for words in (html, plain, calendar))
 
 
 def test_a_receipt_goes_out_whatever_else_is_odd(clinic: Clinic) -> None:
@@ -99,6 +105,41 @@ def test_a_receipt_goes_out_whatever_else_is_odd(clinic: Clinic) -> None:
     assert clinic.rows("SELECT state, reason FROM balansity.delivery WHERE key = 'booking'") == [
         ("failed", "the appointment's time is in no calendar")
     ]
+
+
+def test_a_mail_about_a_row_with_gaps_says_what_is_known(clinic: Clinic) -> None:
+    clinic.rows(
+        """
+        ALTER TABLE public.appointments ALTER COLUMN appointment_type_id DROP NOT NULL, ALTER status DROP NOT NULL;
+        ALTER TABLE public.payments ALTER COLUMN status DROP NOT NULL, ALTER COLUMN currency DROP NOT NULL;
+        ALTER TABLE public.assessments ALTER COLUMN assessment_type DROP NOT NULL
+        """
+    )
+    family = clinic.add_family()
+    booked = clinic.book_for(family, datetime.now(UTC) + timedelta(days=2))
+    stateless = clinic.book_for(family, datetime.now(UTC) + timedelta(days=2))
+    paid, unclear = (clinic.add_payment(family.user_id, status="completed") for _ in range(2))
+    checkup = clinic.add_completed_checkup(family)
+    clinic.rows("UPDATE public.appointments SET appointment_type_id = NULL")
+    clinic.rows("UPDATE public.appointments SET status = NULL WHERE id = %s", stateless)
+    clinic.rows("UPDATE public.payments SET currency = NULL")
+    clinic.rows("UPDATE public.payments SET status = NULL WHERE id = %s", unclear)
+    clinic.rows("UPDATE public.assessments SET assessment_type = NULL")
+    for key, template, variables in [
+        ("booked", "appointment_confirmation", {"appointment_id": booked}),
+        ("stateless", "appointment_confirmation", {"appointment_id": stateless}),
+        ("paid", "payment_confirmation", {"payment_id": paid}),
+        ("unclear", "payment_confirmation", {"payment_id": unclear}),
+        ("checkup", "checkup_completed", {"assessment_id": checkup}),
+    ]:
+        send(order(template, key=key, variables=variables), key)
+    assert dict(clinic.rows("SELECT key, concat_ws(': ', state, reason) FROM balansity.delivery")) == {
+        "booked": "sent",
+        "stateless": "superseded: the appointment is of no status by now",
+        "paid": "sent",
+        "unclear": "superseded: the payment is of no status by now, not completed",
+        "checkup": "sent",
+    }
 
 
 def test_a_report_comes_whatever_its_dates_and_names_are(clinic: Clinic) -> None:

@@ -3,8 +3,8 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from tests.integration.test_take_over import balansity, pointed_at
 from tests.live.database import LiveDatabase
+from tests.live.shell import balansity, pointed_at
 
 
 def test_the_shadow_compares_and_sends_nothing(live_database: LiveDatabase) -> None:

@@ -3,20 +3,22 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
 import pytest
-from click.testing import CliRunner, Result
 
-import cli
 import settings
 from broker import broker
-from db.database import pool, transaction
+from db.database import transaction
+from mail.delivery import deliver
+from mail.order import read_order
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
-from tests.live.site import load
+from tests.live.shell import balansity, pointed_at
+from tests.live.site import Site, load
 from tests.waiting import until
 
 # Everything of the old system's, as the catalogues tell it.
@@ -36,27 +38,16 @@ OLD_SYSTEM = """
 DELIVERED = "SELECT message ->> 'template' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s ORDER BY msg_id"
 
 
-@contextmanager
-def pointed_at(url: str) -> Iterator[None]:
-    """Settings of this process name that database."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("DATABASE_URL", url)
-        settings.current.cache_clear()
-        pool.closeall()
-        yield
-        pool.closeall()
-    settings.current.cache_clear()
-
-
-def balansity(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
-
-
 @pytest.fixture
 def prepared(live_database: LiveDatabase) -> Iterator[LiveDatabase]:
     """A database of the live kind that `migrate` has prepared."""
     with pointed_at(live_database.url):
         yield live_database
+
+
+def assert_closed_to_visitors(site: Site) -> None:
+    with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
 
 
 def told_appointments(owner: Clinic) -> set[tuple[str, ...]]:
@@ -100,12 +91,13 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         reader.close()
         assert set(owner.rows("SELECT appointment_id::text, kind FROM balansity.reminder")) == told
         assert balansity("take-over").output == "Ours has been in charge.\n"
+        assert owner.value("SELECT balansity.is_noted()")
+        assert owner.rows("SELECT * FROM balansity.differences()") == []
         second = site.sign_up("second@example.com")
         site.book(second, at)
         [keyed] = owner.rows("SELECT message ? 'key' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s", second.email)
         assert keyed == (True,)
-        with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
+        assert_closed_to_visitors(site)
 
         owner.rows("UPDATE public.appointments SET status = 'confirmed' WHERE user_id = %s", second.user_id)
         moved = len(owner.rows("SELECT * FROM dramatiq.bridge(NULL, 'emails', 'email_queue', 'send_email', 1000, 0)"))
@@ -114,10 +106,11 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         assert "email_queue" in balansity("take-over", "--undo", "--plan").output
         assert f"Given back: {waiting} messages, 1 consultations." in balansity("take-over", "--undo").output
         assert owner.rows(OLD_SYSTEM) == before
+        assert "up to date" in balansity("migrate").output
+        assert owner.rows(OLD_SYSTEM) == before
         assert owner.value("SELECT count(*) FROM dramatiq.queue WHERE state = 'queued'") == 0
         assert owner.value("SELECT status FROM public.appointments WHERE user_id = %s", second.user_id) == "scheduled"
-        with site.anonymous() as anonymous, pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            anonymous.rows("SELECT queue_email_task('a@example.com', 's', 't')")
+        assert_closed_to_visitors(site)
         third = site.sign_up("third@example.com")
         site.book(third, at)
         assert owner.rows(DELIVERED, third.email) == [("appointment_confirmation",)]
@@ -170,6 +163,43 @@ def test_who_was_reminded_is_read_from_evidence(prepared: LiveDatabase) -> None:
         )
         told = {(families[name], "24h") for name in ("told", "javascript", "unclear", "garbled")}
         assert set(noted) == told | {(families["an_hour"], "1h")}
+
+
+def test_reminders_that_the_old_system_repeated_go_once(
+    prepared: LiveDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One waits three times and goes once; one was archived, and goes no more; our job sends neither."""
+    monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path / "outbox"))
+    settings.current.cache_clear()
+    site = prepared.site
+    at = datetime.now(UTC) + timedelta(hours=20)
+    waiting, archived = (site.book(site.sign_up(f"{name}@example.com"), at) for name in ("waiting", "archived"))
+    queued = (
+        "FROM pgmq.q_email_queue WHERE message #>> '{variables,appointment_id}' = %s "
+        "AND message ->> 'template' = 'appointment_reminder_24h'"
+    )
+    with prepared.owner() as owner:
+        balansity("migrate")
+        for name, appointment_id in (("waiting", waiting), ("archived", archived)) * 3:
+            owner.value(
+                "SELECT queue_email_task(%s, 'Напоминание о консультации', 'appointment_reminder_24h', %s)",
+                f"{name}@example.com",
+                json.dumps({"appointment_id": appointment_id, "scheduled_at": at.isoformat()}),
+            )
+        owner.rows(f"SELECT pgmq.archive('email_queue', min(msg_id)) {queued}", archived)
+        balansity("take-over")
+        orders = [row for about in (waiting, archived) for row in owner.rows(f"SELECT msg_id, message {queued}", about)]
+        assert len(orders) == 5
+        for number, message in orders:
+            deliver(read_order(message), str(uuid4()), f"pgmq:email_queue:{number}")
+        assert len(list((tmp_path / "outbox").glob("*.eml"))) == 1
+        states = owner.rows(
+            "SELECT appointment_id::text, state FROM balansity.delivery WHERE appointment_id = ANY (%s::uuid[])",
+            [waiting, archived],
+        )
+        assert sorted(states) == sorted([(waiting, "sent"), (archived, "sent")])
+        due = owner.rows("SELECT appointment_id::text FROM balansity.reminders_between(now(), now())")
+        assert not {(waiting,), (archived,)} & set(due)
 
 
 def test_every_family_has_its_mail_once_while_hands_change_under_load(prepared: LiveDatabase) -> None:

@@ -188,12 +188,12 @@ class Load:
 
 
 @contextmanager
-def load(site: Site, customers: Sequence[Customer]) -> Iterator[Load]:
-    """The site's statements, a thread for each customer, until the block ends."""
+def load(site: Site, customers: Sequence[Customer], pause_seconds: float = 0.05) -> Iterator[Load]:
+    """The site's statements, a thread for each customer, until the block ends; a customer pauses between two visits."""
     seen, over = Load(), threading.Event()
 
     def live(customer: Customer) -> None:
-        while not over.wait(0.05):  # people think; the processor is left to what the load is to disturb
+        while not over.wait(pause_seconds):  # people think; the processor is left to what the load is to disturb
             with suppress(psycopg2.Error):  # which is noted
                 _visit(site, customer, seen)
 

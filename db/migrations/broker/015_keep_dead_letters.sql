@@ -17,7 +17,7 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
-            message = message #- '{options,retries}' #- '{options,traceback}'
+            message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
         WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
         RETURNING queue_name
     )

@@ -137,7 +137,7 @@ DECLARE
     seen boolean;
 BEGIN
     FOR route IN
-        SELECT pgmq_queue FROM dramatiq.actor
+        SELECT pgmq_queue FROM dramatiq.routed_queues() AS pgmq_queue
         WHERE to_regclass(format('pgmq.%I', 'q_' || pgmq_queue)) IS NOT NULL
         EXCEPT SELECT pgmq_queue FROM dramatiq.held_route ORDER BY 1
     LOOP

@@ -75,7 +75,7 @@ DECLARE
     body jsonb;
     urgency integer;
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' || jsonb_build_object(
+    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
                'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
     INTO body, urgency
     FROM dramatiq.queue WHERE message_id = p_id;

@@ -191,6 +191,7 @@ DECLARE
     step record;
     steps bigint := 0;
     user_of_it text;
+    news boolean := NOT balansity.in_charge();
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
@@ -207,6 +208,9 @@ BEGIN
         steps := steps + 1;
     END LOOP;
     PERFORM balansity.close_site_functions();
+    IF news THEN
+        PERFORM balansity.note_intended();
+    END IF;
     RETURN steps;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
