@@ -3169,6 +3169,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
@@ -5860,9 +5861,6 @@ GRANT USAGE ON SCHEMA balansity TO balansity_worker;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_web;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_worker;
 
-GRANT USAGE ON SCHEMA public TO balansity_web;
-GRANT USAGE ON SCHEMA public TO balansity_worker;
-
 REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
@@ -6877,7 +6875,7 @@ GRANT SELECT ON TABLE balansity.held_message TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.held_message TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.intended TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.intended TO balansity_worker;
+GRANT SELECT ON TABLE balansity.intended TO balansity_worker;
 
 GRANT USAGE ON SEQUENCE balansity.job_id_seq TO balansity_worker;
 
@@ -6908,7 +6906,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_transition TO balan
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.provider_state TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_state TO balansity_worker;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.replaced TO balansity_worker;
+GRANT SELECT ON TABLE balansity.replaced TO balansity_worker;
 
 GRANT USAGE ON SEQUENCE balansity.replaced_id_seq TO balansity_worker;
 
