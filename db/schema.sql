@@ -3400,7 +3400,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
-        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage')
+        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
@@ -7179,7 +7179,7 @@ GRANT USAGE ON SEQUENCE balansity.job_id_seq TO balansity_worker;
 GRANT SELECT ON TABLE balansity.mail_pace TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.mail_pace TO balansity_worker;
 
-GRANT SELECT ON TABLE balansity.payment_check TO balansity_web;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.payment_check TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_check TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.payment_flag TO balansity_web;
