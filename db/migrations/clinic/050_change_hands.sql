@@ -27,6 +27,7 @@ SELECT * FROM (VALUES
     ('assessments', 'UPDATE', 'on_checkup_completed', 'handle_checkup_completed'),
     ('appointments', 'INSERT', 'on_new_appointment', 'handle_new_appointment'),
     ('appointments', 'UPDATE', 'on_appointment_change', 'handle_appointment_change'),
+    ('payments', 'INSERT', 'on_new_payment', 'handle_new_payment'),
     ('payments', 'UPDATE', 'on_payment_status_change', 'handle_payment_status_change')
 ) AS event (table_name, event, trigger_name, handler);
 COMMENT ON VIEW balansity.site_event IS
