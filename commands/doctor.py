@@ -102,13 +102,17 @@ def _database(conn: Connection, url: str) -> Iterator[Finding]:
     if closed := queries.doctor.closed_schemas(conn):
         yield Finding("bad", f"This role may not use the schemas {closed}.", _right_role(conn))
         return
-    missing = (
-        pending(url, start_options=db.database.start_options()) if not queries.doctor.missing_schemas(conn) else ["all"]
-    )
-    if missing:
-        yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
-        return
-    yield Finding("good", "Every migration is applied.")
+    try:
+        missing = (
+            ["all"] if queries.doctor.missing_schemas(conn) else pending(url, start_options=db.database.start_options())
+        )
+    except psycopg2.errors.InsufficientPrivilege:
+        yield Finding("note", "This role cannot see which migrations are applied.", _right_role(conn))
+    else:
+        if missing:
+            yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
+            return
+        yield Finding("good", "Every migration is applied.")
     try:
         yield from _differences(conn)
     except psycopg2.Error as error:

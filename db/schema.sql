@@ -2128,6 +2128,7 @@ CREATE FUNCTION balansity.note_intended() RETURNS void
     INSERT INTO balansity.intended (kind, name, definition)
     SELECT kind, name, definition FROM balansity.present()
     WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
+       OR name = 'EXECUTE on ROUTINE public.update_appointment_statuses() to authenticated' -- as close_site_functions
     UNION ALL
     SELECT 'circumstances', '', balansity.circumstances();
 $_$;
@@ -2508,7 +2509,9 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
     UNION ALL
     SELECT 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass),
            replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER')
-               || CASE WHEN t.tgenabled IN ('O', 'A') THEN '' ELSE '; -- disabled' END,
+               || CASE t.tgenabled WHEN 'O' THEN ''
+                       WHEN 'A' THEN format('; ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::regclass, t.tgname)
+                       ELSE '; -- disabled' END,
            format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
     FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
     UNION ALL
@@ -3433,6 +3436,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
@@ -4736,7 +4740,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
-        WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
+        WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- on the way to it
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
@@ -7243,7 +7247,7 @@ GRANT SELECT ON TABLE balansity.held_message TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.held_message TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.intended TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.intended TO balansity_worker;
+GRANT SELECT ON TABLE balansity.intended TO balansity_worker;
 
 GRANT USAGE ON SEQUENCE balansity.job_id_seq TO balansity_worker;
 
@@ -7277,7 +7281,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_payment TO balansi
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.provider_state TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_state TO balansity_worker;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.replaced TO balansity_worker;
+GRANT SELECT ON TABLE balansity.replaced TO balansity_worker;
 
 GRANT USAGE ON SEQUENCE balansity.replaced_id_seq TO balansity_worker;
 

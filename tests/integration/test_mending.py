@@ -31,6 +31,9 @@ DAMAGES = {
     "ALTER TABLE public.payments DISABLE TRIGGER on_payment_status_change": [
         "trigger on_payment_status_change on public.payments is disabled"
     ],
+    "ALTER TABLE dramatiq.hidden_value DISABLE TRIGGER hide_value": [
+        "trigger hide_value on dramatiq.hidden_value is another"  # it was to fire always
+    ],
     "DROP TRIGGER on_new_appointment ON public.appointments": [
         "trigger on_new_appointment on public.appointments is missing"
     ],

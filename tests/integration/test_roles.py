@@ -45,6 +45,9 @@ BEYOND = {
         "SELECT pgmq.drop_queue('email_queue')",
         "CREATE TABLE public.mine ()",
         "CREATE TABLE balansity.mine ()",
+        # what migrate or an undo would run as the owner
+        "UPDATE balansity.intended SET definition = 'ALTER ROLE balansity_worker SUPERUSER'",
+        "INSERT INTO balansity.replaced (kind, name, definition, in_place, owner) VALUES ('job', '', '', true, '')",
         "CREATE OR REPLACE FUNCTION balansity.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
     ),
     "balansity_web": (

@@ -148,7 +148,8 @@ def test_old_triggers_of_every_shape_end_and_come_back(prepared: LiveDatabase) -
         assert owner.rows(DELIVERED, customer.email) == [(template,) for template in told]
         ours = owner.rows("SELECT tgname FROM pg_trigger WHERE tgfoid::regproc::text LIKE 'balansity.%%' ORDER BY 1")
         assert ours == [
-            ("on_appointment_change",), ("on_new_appointment_balansity",), ("on_payment_status_change_balansity",)
+            ("on_appointment_change",), ("on_new_appointment_balansity",), ("on_new_payment",),
+            ("on_payment_status_change_balansity",)
         ]  # fmt: skip
         balansity("take-over", "--undo")
         assert owner.rows(OLD_SYSTEM) == before

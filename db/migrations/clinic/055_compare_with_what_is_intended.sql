@@ -77,7 +77,9 @@ AS $$
     UNION ALL
     SELECT 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass),
            replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER')
-               || CASE WHEN t.tgenabled IN ('O', 'A') THEN '' ELSE '; -- disabled' END,
+               || CASE t.tgenabled WHEN 'O' THEN ''
+                       WHEN 'A' THEN format('; ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::regclass, t.tgname)
+                       ELSE '; -- disabled' END,
            format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
     FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
     UNION ALL
@@ -124,6 +126,7 @@ AS $$
     INSERT INTO balansity.intended (kind, name, definition)
     SELECT kind, name, definition FROM balansity.present()
     WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
+       OR name = 'EXECUTE on ROUTINE public.update_appointment_statuses() to authenticated' -- as close_site_functions
     UNION ALL
     SELECT 'circumstances', '', balansity.circumstances();
 $$;
