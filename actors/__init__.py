@@ -6,6 +6,7 @@ import broker  # first, so that actors are declared on it and not on Dramatiq's 
 import log
 import settings
 from actors import analytics, appointments, arrival, emails, messages, payments, reports
+from db import queries
 from db.connection import Connection
 from db.database import connect
 
@@ -18,6 +19,8 @@ __all__ = ["analytics", "appointments", "arrival", "emails", "messages", "paymen
 def publish(url: str, *others: Callable[[Connection], object]) -> None:
     """Make this version's contract the one that counts: its actors, their routes, and what `others` publish with them.
 
+    The roles of workers and the web get the rights to what is new.
+
     All in one transaction. Only a deploy or a rollback does so; a process that starts adds what is missing.
     """
     conn = connect(url)
@@ -26,5 +29,6 @@ def publish(url: str, *others: Callable[[Connection], object]) -> None:
             broker.broker.publish_actors(conn, retire=True)
             for other in others:
                 other(conn)
+            queries.roles.grant_rights(conn)
     finally:
         conn.close()

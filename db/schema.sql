@@ -1010,13 +1010,13 @@ $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
 
-CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+CREATE FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
-        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+        WHERE encode(sha256(convert_to(s.address, 'UTF8')), 'hex') = ANY (p_digests) AND balansity.speaks_of(
             s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
         )
         RETURNING 1
@@ -1024,7 +1024,8 @@ CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb
     SELECT count(*) FROM forgotten
 $$;
 
-COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
+COMMENT ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) IS 'Of the suppressed addresses with these SHA-256, deletes the person''s; returns how many. An address would stand in the
+statement, and so in the server''s log.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1111,6 +1112,25 @@ BEGIN
         RAISE EXCEPTION 'metadata.package_id is no package';
     END IF;
 END $$;
+
+CREATE FUNCTION balansity.grant_rights() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN SELECT * FROM balansity.missing_grants() LOOP
+        BEGIN
+            EXECUTE statement;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN NULL; -- a migration of another database made the role meanwhile
+            WHEN insufficient_privilege OR undefined_object THEN NULL; -- for somebody who may: doctor shows what is left
+        END;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION balansity.grant_rights() IS 'Makes the two roles where they are missing, and gives them what they need, as far as this role may.';
 
 CREATE FUNCTION balansity.hand_back() RETURNS void
     LANGUAGE plpgsql
@@ -1881,6 +1901,30 @@ $$;
 
 COMMENT ON FUNCTION balansity.misplaced_events(p_zone text) IS 'How many kept events stand on another day than theirs in this time zone: TIME_ZONE has changed since.';
 
+CREATE FUNCTION balansity.missing_grants() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('CREATE ROLE %I NOLOGIN', named.role)
+    FROM (VALUES ('balansity_worker'), ('balansity_web')) AS named (role)
+    WHERE to_regrole(named.role) IS NULL
+    UNION ALL
+    SELECT format('GRANT %s%s ON %s %s TO %I', w.privilege, ' (' || array_to_string(w.columns, ', ') || ')', w.kind,
+                  string_agg(w.object, ', ' ORDER BY w.object), w.role)
+    FROM balansity.wanted_rights() AS w
+    WHERE CASE w.kind
+        WHEN 'SCHEMA' THEN has_schema_privilege(to_regrole(w.role), w.object, w.privilege)
+        WHEN 'FUNCTION' THEN has_function_privilege(to_regrole(w.role), w.object, w.privilege)
+        WHEN 'SEQUENCE' THEN has_sequence_privilege(to_regrole(w.role), w.object, w.privilege)
+        WHEN 'TABLE' THEN has_table_privilege(to_regrole(w.role), w.object, w.privilege) OR (
+            SELECT bool_and(has_column_privilege(to_regrole(w.role), w.object, name, w.privilege))
+            FROM unnest(w.columns) AS name)
+        END IS NOT TRUE
+    GROUP BY w.role, w.kind, w.privilege, w.columns, split_part(w.object, '.', 1);
+$$;
+
+COMMENT ON FUNCTION balansity.missing_grants() IS 'The statements that give the two roles what they need and do not have, the roles themselves first.';
+
 CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uuid
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2223,7 +2267,7 @@ COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_
 CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definition text, removal text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
     SELECT 'queue', queue, format('SELECT dramatiq.furnish_queue(%L)', queue), NULL
     FROM balansity.our_queues() AS queue
     WHERE to_regclass('pgmq.' || quote_ident('q_' || queue)) IS NOT NULL
@@ -2253,16 +2297,20 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
            format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
     FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
     UNION ALL
-    SELECT 'grant', g.what, 'GRANT ' || g.statement, 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    SELECT 'grant', g.what, 'GRANT ' || g.statement,
+           CASE WHEN g.queue IS NULL THEN 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+                ELSE format('SELECT dramatiq.close_queue(%L)', g.queue) END -- what PUBLIC had, those keep who used it
     FROM (
         SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
-               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement,
+               substring(o.what FROM '^pgmq\.(?:[qa]_)?(.*)$') AS queue
         FROM (
             SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
             FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
             UNION ALL
             SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
-            FROM balansity.our_relations() l JOIN pg_class c USING (oid) WHERE l.sort <> 'index'
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            WHERE l.sort <> 'index' AND (l.name !~ '^pgmq\.' OR balansity.in_charge()) -- before, whoever reads them may
             UNION ALL
             SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
             FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
@@ -2271,7 +2319,7 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
         LEFT JOIN pg_roles r ON r.oid = e.grantee
         WHERE e.grantee <> o.owner
     ) AS g
-$$;
+$_$;
 
 COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
@@ -3098,6 +3146,69 @@ COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider
 would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
 it would read all of it. Its callers'' paths are safe.';
 
+CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege text, kind text, object text, columns text[])
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'balansity_worker', r.privilege, r.kind, r.object, NULL::text[] FROM dramatiq.rights_to('work') AS r
+    UNION ALL
+    SELECT 'balansity_web', r.privilege, r.kind, r.object, NULL FROM dramatiq.rights_to('send') AS r
+    UNION ALL
+    SELECT each.role, 'USAGE', 'SCHEMA', each.name, NULL
+    FROM (VALUES ('balansity_worker', 'balansity'), ('balansity_worker', 'public'),
+                 ('balansity_web', 'balansity'), ('balansity_web', 'public')) AS each (role, name)
+    UNION ALL
+    SELECT each.role, 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL
+    FROM pg_proc p, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
+    WHERE p.pronamespace = 'balansity'::regnamespace AND NOT p.prosecdef
+    UNION ALL
+    SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL
+    FROM pg_proc p
+    WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (SELECT f.name FROM balansity.site_function f)
+    UNION ALL
+    SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
+    FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
+        WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
+        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage')
+            THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
+        WHEN c.relname IN ('report', 'replaced') THEN '{}'
+        ELSE '{SELECT}' END::text[]) AS may (privilege)
+    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    UNION ALL
+    SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
+    FROM pg_class c
+    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind = 'S'
+    UNION ALL
+    SELECT each.role, each.privilege, 'TABLE', format('public.%I', each.name), each.columns
+    FROM (VALUES
+        ('balansity_worker', 'SELECT', 'users', NULL::text[]),
+        ('balansity_worker', 'SELECT', 'profiles', NULL),
+        ('balansity_worker', 'SELECT', 'assessments', NULL),
+        ('balansity_worker', 'SELECT', 'answers', NULL),
+        ('balansity_worker', 'SELECT', 'appointment_types', NULL),
+        ('balansity_worker', 'SELECT', 'appointments', NULL),
+        ('balansity_worker', 'SELECT', 'payments', NULL),
+        ('balansity_worker', 'SELECT', 'packages', NULL),
+        ('balansity_worker', 'SELECT', 'package_purchases', NULL),
+        ('balansity_worker', 'UPDATE', 'assessments', '{status, updated_at}'),
+        ('balansity_worker', 'UPDATE', 'payments', '{status, updated_at}'),
+        ('balansity_worker', 'UPDATE', 'appointments', '{status, payment_id, updated_at}'),
+        ('balansity_worker', 'UPDATE', 'package_purchases', '{sessions_remaining}'),
+        ('balansity_worker', 'INSERT', 'appointments',
+         '{user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id}'),
+        ('balansity_worker', 'INSERT', 'package_purchases', '{user_id, package_id, sessions_remaining, payment_id}'),
+        ('balansity_web', 'SELECT', 'assessments', NULL),
+        ('balansity_web', 'SELECT', 'appointment_types', NULL),
+        ('balansity_web', 'SELECT', 'appointments', NULL),
+        ('balansity_web', 'SELECT', 'payments', NULL),
+        ('balansity_web', 'SELECT', 'packages', NULL)
+    ) AS each (role, privilege, name, columns)
+    WHERE to_regclass(format('public.%I', each.name)) IS NOT NULL;
+$$;
+
+COMMENT ON FUNCTION balansity.wanted_rights() IS 'What the two roles need. Nothing of it passes row-level security: their logins have BYPASSRLS, or policies of their own.';
+
 CREATE FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3868,6 +3979,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
+CREATE FUNCTION dramatiq.hidden(p_place integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT current_setting('dramatiq.hidden_' || p_place)
+$$;
+
+COMMENT ON FUNCTION dramatiq.hidden(p_place integer) IS 'A value that was copied into dramatiq.hidden_value in this transaction. No statement has it, and COPY''s data is logged
+by no setting: so what an error or a time limit quotes is nobody''s address.';
+
+CREATE FUNCTION dramatiq.hide_value() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('dramatiq.hidden_' || NEW.place, NEW.value, true);
+    RETURN NULL; -- no row
+END $$;
+
+COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
+
 CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4128,6 +4260,19 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) IS 'One visible message as one object, hidden from other readers for vt seconds; NULL where there is none.';
 
+CREATE FUNCTION dramatiq.readable_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT m.queue_name
+    FROM pgmq.meta m, to_regclass(format('pgmq.%I', 'q_' || m.queue_name)) AS source
+    WHERE has_table_privilege(source, 'SELECT')
+      AND has_sequence_privilege(pg_get_serial_sequence(format('pgmq.%I', 'q_' || m.queue_name), 'msg_id'), 'SELECT')
+    ORDER BY m.queue_name;
+$$;
+
+COMMENT ON FUNCTION dramatiq.readable_queues() IS 'The pgmq queues whose figures this role may see: pgmq.metrics_all fails where it may not see one of them.';
+
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4312,6 +4457,39 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) IS 'Puts a claimed message back to run again after p_delay milliseconds, or at once where it was hastened while it ran; false
 where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
+
+CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, kind text, object text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'USAGE', 'SCHEMA', name FROM (VALUES ('dramatiq'), ('pgmq')) AS schemas (name)
+    UNION ALL
+    SELECT 'EXECUTE', 'FUNCTION', oid::regprocedure::text FROM pg_proc
+    WHERE pronamespace = 'dramatiq'::regnamespace AND prorettype <> 'trigger'::regtype
+    UNION ALL
+    SELECT may.privilege, 'TABLE', c.oid::regclass::text
+    FROM pg_class c, unnest(CASE
+        WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
+        WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        ELSE '{SELECT}' END::text[]) AS may (privilege)
+    WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    UNION ALL
+    SELECT 'USAGE', 'SEQUENCE', oid::regclass::text FROM pg_class
+    WHERE relnamespace = 'dramatiq'::regnamespace AND relkind = 'S'
+    UNION ALL
+    SELECT 'SELECT', 'TABLE', 'pgmq.meta'
+    UNION ALL
+    SELECT may.privilege, 'TABLE', format('pgmq.%I', r.table_name)
+    FROM dramatiq.routed_tables() AS r, unnest(CASE
+        WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}' ELSE '{SELECT}' END::text[]) AS may (privilege)
+    UNION ALL
+    SELECT 'SELECT', 'SEQUENCE', pg_get_serial_sequence(format('pgmq.%I', r.table_name), 'msg_id')
+    FROM dramatiq.routed_tables() AS r
+    WHERE r.actor_name IS NOT NULL;
+$$;
+
+COMMENT ON FUNCTION dramatiq.rights_to(p_duty text) IS 'What a role needs here, and in pgmq for the published routes, to `work` or, without that, to `send` messages and to look.';
 
 CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     LANGUAGE plpgsql
@@ -4724,7 +4902,7 @@ CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     SELECT queue_name FROM dramatiq.queue
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
-    SELECT m.queue_name FROM pgmq.metrics_all() AS m
+    SELECT m.queue_name FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;
@@ -5230,6 +5408,13 @@ CREATE TABLE dramatiq.held_route (
 
 COMMENT ON TABLE dramatiq.held_route IS 'The pgmq queues that another system reads still: nothing is bridged from them.';
 
+CREATE TABLE dramatiq.hidden_value (
+    place integer,
+    value text
+);
+
+COMMENT ON TABLE dramatiq.hidden_value IS 'Stays empty: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+
 CREATE TABLE dramatiq.open_group (
     id text NOT NULL,
     missing integer NOT NULL,
@@ -5588,6 +5773,10 @@ CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (ex
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
+CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+
+ALTER TABLE dramatiq.hidden_value ENABLE ALWAYS TRIGGER hide_value;
+
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_appointment_change();
 
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW EXECUTE FUNCTION balansity.handle_checkup_completed();
@@ -5665,117 +5854,247 @@ ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
+GRANT USAGE ON SCHEMA balansity TO balansity_web;
+GRANT USAGE ON SCHEMA balansity TO balansity_worker;
+
+GRANT USAGE ON SCHEMA dramatiq TO balansity_web;
+GRANT USAGE ON SCHEMA dramatiq TO balansity_worker;
+
+GRANT USAGE ON SCHEMA public TO balansity_web;
+GRANT USAGE ON SCHEMA public TO balansity_worker;
+
 REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.abandonments_until(p_until timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.add_appointment(p_user_id uuid, p_profile_id uuid, p_type_id uuid, p_scheduled_at timestamp with time zone, p_payment_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.add_purchase(p_user_id uuid, p_package_id uuid, p_sessions bigint, p_payment_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.address_in(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.address_in(p_text text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.address_in(p_text text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.addresses_of(p_user_id uuid) TO balansity_worker;
+
+GRANT SELECT ON TABLE public.payments TO balansity_web;
+GRANT SELECT ON TABLE public.payments TO balansity_worker;
+
+GRANT UPDATE(status) ON TABLE public.payments TO balansity_worker;
+
+GRANT UPDATE(updated_at) ON TABLE public.payments TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.announce_payment(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.appointment_of(p_payment public.payments) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.as_time(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.as_time(p_text text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.as_time(p_text text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.ask_for_provider(p_provider text, p_message_id uuid, p_deadline timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.begin_in_charge() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.begin_in_charge() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.begin_in_charge() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.believable_minutes(p_minutes text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.believable_minutes(p_minutes text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.believable_minutes(p_minutes text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.book_appointment(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.change_assessment(p_id uuid, p_status text, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.change_payment(p_id uuid, p_status text, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.change_payment_status(p_payment_id uuid, p_status text, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.circumstances() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.circumstances() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.circumstances() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.close_site_functions() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.close_site_functions() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.close_site_functions() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.compare_shadow() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.compare_shadow() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.compare_shadow() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.cron_is_hidden() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.cron_is_hidden() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.cron_is_hidden() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.delivery_id(p_identity text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.delivery_id(p_identity text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.delivery_id(p_identity text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.differences() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.differences() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.email_of(p_user_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.email_of(p_user_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.empty_purchase(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.empty_purchase(p_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.empty_purchase(p_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.follow_refund(p_payment_id uuid, p_refund_id text, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.forget_deleted(p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.forget_deleted(p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.forget_deleted(p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.forget_deliveries(p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.forget_events(p_keys bytea[], p_person jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.grant_package(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.grant_package(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.grant_package(p_payment public.payments) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.grant_rights() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.grant_rights() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.grant_rights() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hand_back() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hand_back() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hand_back() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hand_back_appointments() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hand_back_appointments() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hand_back_appointments() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hand_back_steps() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hand_back_steps() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hand_back_steps() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.handle_appointment_change() FROM PUBLIC;
 
@@ -5786,148 +6105,319 @@ REVOKE ALL ON FUNCTION balansity.handle_new_appointment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.handle_payment_status_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hear_providers(p_worker text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hear_providers(p_worker text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.heard_again(p_provider text, p_worker text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hears_all(p_trigger oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hears_all(p_trigger oid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hears_all(p_trigger oid) TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hold_routes() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hold_routes() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hold_routes() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.ids_of(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.ids_of(p_user_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.ids_of(p_user_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.in_charge() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.in_charge() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.in_charge() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.in_public(p_function oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.in_public(p_function oid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.in_public(p_function oid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_awaited(p_provider text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_awaited(p_provider text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_awaited(p_provider text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.home TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.home TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_twin(p_ours oid, p_theirs oid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.keep(p_kind text, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.keep(p_kind text, p_name text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.keep(p_kind text, p_name text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.latest_restore() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.latest_restore() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.look_in_shadow() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.look_in_shadow() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) TO balansity_worker;
+
+GRANT SELECT ON TABLE public.appointments TO balansity_web;
+GRANT SELECT ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(user_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(profile_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(appointment_type_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(scheduled_at) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(status),UPDATE(status) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(payment_id),UPDATE(payment_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT UPDATE(updated_at) ON TABLE public.appointments TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.misplaced_events(p_zone text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.misplaced_events(p_zone text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.missing_grants() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.missing_grants() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.missing_grants() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.note_told_reminders() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_told_reminders() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_told_reminders() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.notice_restore() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.notice_restore() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.notice_restore() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.now() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.now() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.now() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.odd_appointments() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.odd_appointments() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.odd_appointments() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.old_handlers() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.old_handlers() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.old_handlers() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.old_jobs() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.our_functions() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.our_functions() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.our_queues() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.our_queues() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.our_queues() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.our_relations() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.our_relations() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.our_relations() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.payment_attempt(p_payment public.payments, p_status text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.present() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.present() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.provider_silent(p_provider text, p_reason text, p_worker text, p_message_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.provider_unasked(p_provider text, p_message_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.reader_name(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.reader_name(p_user_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.reader_name(p_user_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.record_events(p_events jsonb, p_zone text, p_at timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.recount_events(p_keys bytea[], p_zone text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.release_held(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.release_held(p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.release_held(p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.release_reminder(p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.release_reminder(p_key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.reminders_between(p_from timestamp with time zone, p_until timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.serves(p_handler text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.serves(p_handler text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.serves(p_handler text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.signs_of(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.signs_of(p_user_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.signs_of(p_user_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 
@@ -5944,204 +6434,577 @@ REVOKE ALL ON FUNCTION balansity.site_queue_payment_processing(p_payment_id uuid
 REVOKE ALL ON FUNCTION balansity.site_queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.take_over() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.take_over() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.take_over() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.take_over_steps() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.take_over_steps() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.take_over_steps() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.time_in(p_metadata jsonb, p_key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.told_reminders() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.told_reminders() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.told_reminders() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.waiting_payments() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.waiting_payments() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.waiting_payments() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.wanted_rights() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.wanted_rights() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.wanted_rights() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.watch_table(p_table text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.watch_table(p_table text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.watch_table(p_table text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.deaf_workers() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.deaf_workers() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.doorless_routes() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.doorless_routes() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.due_since(p_id text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.due_since(p_id text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.fits(p_message jsonb, p_required text[], p_accepted text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.forget_pgmq(p_table text, p_msg_ids bigint[], p_speaks_of regproc, p_subject jsonb, p_keep boolean, OUT removed bigint, OUT kept bigint[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[], p_attempts integer[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.furnish_routes() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.furnish_routes() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.hidden(p_place integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.hidden(p_place integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.hidden(p_place integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.is_pending(p_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.is_pending(p_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.missing_abilities() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.missing_abilities() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.missing_route_rights() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.missing_route_rights() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.most_moved(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_claimed integer, p_whole boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.other_readers(p_within interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.other_readers(p_within interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.other_readers(p_within interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.priority_of(message jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.priority_of(message jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_before timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.readable_queues() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.readable_queues() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.readable_queues() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.release_routes() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.release_routes() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.release_routes() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.rights_to(p_duty text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.rights_to(p_duty text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.rights_to(p_duty text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.ring(queue_names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.ring(queue_names text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.ring(queue_names text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.ring_for_pgmq() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_queues() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.routed_queues() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.routed_queues() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.routed_tables() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.routed_tables() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.sealed_messages() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.sealed_messages() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.sealed_messages() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.send_again(p_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.send_again(p_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.sent_at(p_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.sent_at(p_id text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.sent_at(p_id text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.shut(p_object text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.shut(p_object text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.shut(p_object text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.unserved_queues() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.unserved_queues() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.pgmq_metrics(queue_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pgmq_metrics(queue_name text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.pgmq_read(queue_name text, vt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pgmq_read(queue_name text, vt integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.analytics_daily TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.analytics_daily TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.analytics_event TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.analytics_event TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.job TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.job TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.cron_job TO balansity_web;
+GRANT SELECT ON TABLE balansity.cron_job TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.slot TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.slot TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.cron_job_run_details TO balansity_web;
+GRANT SELECT ON TABLE balansity.cron_job_run_details TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.delivery_attempt TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery_attempt TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_event TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery_event TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.doubtful_mail TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.doubtful_mail TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.held_message TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.held_message TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.intended TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.intended TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE balansity.job_id_seq TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.mail_pace TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.mail_pace TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.payment_check TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_check TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.payment_flag TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_flag TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.payment_settlement TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_settlement TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.reminder TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.reminder TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.noted TO balansity_web;
+GRANT SELECT ON TABLE balansity.noted TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.outage TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.outage TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.payment_transition TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_transition TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.provider_state TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_state TO balansity_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.replaced TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE balansity.replaced_id_seq TO balansity_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.report TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.restore TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.restore TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.scheduler TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.scheduler TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.shadow TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.shadow TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.shadow_look TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.shadow_look TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.site_event TO balansity_web;
+GRANT SELECT ON TABLE balansity.site_event TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.site_function TO balansity_web;
+GRANT SELECT ON TABLE balansity.site_function TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE balansity.slot_id_seq TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.suppression TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.suppression TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.actor TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.actor TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE dramatiq.queue TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.queue TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_web;
+GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.group_member TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.group_member TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.held_route TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.held_route TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.hidden_value TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.hidden_value TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.open_group TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.open_group TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE dramatiq.queue_position_seq TO balansity_web;
+GRANT USAGE ON SEQUENCE dramatiq.queue_position_seq TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.result TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.result TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.retired_actor TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.retired_actor TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.revelation TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.revelation TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.worker TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.worker TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE dramatiq.worker_id_seq TO balansity_web;
+GRANT USAGE ON SEQUENCE dramatiq.worker_id_seq TO balansity_worker;
+
+GRANT SELECT ON TABLE public.answers TO balansity_worker;
+
+GRANT SELECT ON TABLE public.appointment_types TO balansity_web;
+GRANT SELECT ON TABLE public.appointment_types TO balansity_worker;
+
+GRANT SELECT ON TABLE public.assessments TO balansity_web;
+GRANT SELECT ON TABLE public.assessments TO balansity_worker;
+
+GRANT UPDATE(status) ON TABLE public.assessments TO balansity_worker;
+
+GRANT UPDATE(updated_at) ON TABLE public.assessments TO balansity_worker;
+
+GRANT SELECT ON TABLE public.package_purchases TO balansity_worker;
+
+GRANT INSERT(user_id) ON TABLE public.package_purchases TO balansity_worker;
+
+GRANT INSERT(package_id) ON TABLE public.package_purchases TO balansity_worker;
+
+GRANT INSERT(sessions_remaining),UPDATE(sessions_remaining) ON TABLE public.package_purchases TO balansity_worker;
+
+GRANT INSERT(payment_id) ON TABLE public.package_purchases TO balansity_worker;
+
+GRANT SELECT ON TABLE public.packages TO balansity_web;
+GRANT SELECT ON TABLE public.packages TO balansity_worker;
+
+GRANT SELECT ON TABLE public.profiles TO balansity_worker;
+
+GRANT SELECT ON TABLE public.users TO balansity_worker;
 

@@ -48,7 +48,7 @@ WHERE message_id = ANY (:ids::uuid[]) ORDER BY message_id FOR UPDATE;
 -- In how many seconds the next message of a queue falls due that is delayed, here or in the pgmq queue that feeds it.
 SELECT dramatiq.next_due(:queue, :pgmq_queue);
 
--- name: enqueue(messages, priorities, delay, tried)$
+-- name: enqueue(messages, priorities, delay, tried)!
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
 
@@ -154,7 +154,10 @@ SELECT dramatiq.furnish_routes();
 -- name: unfinished(queue, pgmq_queue)$
 -- How many messages of a queue are due, delayed or running, here or in the pgmq queue that feeds it.
 SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed'))
-     + coalesce((SELECT queue_length FROM pgmq.metrics_all() WHERE queue_name = :pgmq_queue), 0);
+     + coalesce((
+         SELECT m.queue_length
+         FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
+         WHERE readable.name = :pgmq_queue), 0);
 
 -- name: unclaimed(queue, after, rows)
 -- A page of the messages of a queue that nobody has claimed, dead letters too.

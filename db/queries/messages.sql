@@ -16,7 +16,9 @@ ORDER BY queue_name;
 
 -- name: count_pgmq()
 -- How many messages wait in pgmq for the bridge.
-SELECT queue_name AS queue, queue_length AS waiting FROM pgmq.metrics_all() ORDER BY queue_name;
+SELECT readable.name AS queue, m.queue_length AS waiting
+FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
+ORDER BY readable.name;
 
 -- name: list_workers()
 -- The worker processes that say they live.
@@ -28,7 +30,8 @@ ORDER BY id;
 -- Messages that run now or within a minute; later ones are for another day.
 SELECT (SELECT count(*) FROM dramatiq.queue
         WHERE state = 'consumed' OR (state = 'queued' AND available_at < now() + interval '1 minute'))
-     + (SELECT sum(queue_length) FROM pgmq.metrics_all());
+     + (SELECT sum(m.queue_length)
+        FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m);
 
 -- name: list_dead(actor, limit)
 -- Dead letters, the newest first.

@@ -104,13 +104,25 @@ $$;
 COMMENT ON FUNCTION dramatiq.missing_route_rights IS
 'What this role lacks to bridge the published routes.';
 
+CREATE FUNCTION dramatiq.readable_queues() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.queue_name
+    FROM pgmq.meta m, to_regclass(format('pgmq.%I', 'q_' || m.queue_name)) AS source
+    WHERE has_table_privilege(source, 'SELECT')
+      AND has_sequence_privilege(pg_get_serial_sequence(format('pgmq.%I', 'q_' || m.queue_name), 'msg_id'), 'SELECT')
+    ORDER BY m.queue_name;
+$$;
+COMMENT ON FUNCTION dramatiq.readable_queues IS
+'The pgmq queues whose figures this role may see: pgmq.metrics_all fails where it may not see one of them.';
+
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT queue_name FROM dramatiq.queue
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
     UNION
-    SELECT m.queue_name FROM pgmq.metrics_all() AS m
+    SELECT m.queue_name FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;

@@ -81,16 +81,20 @@ AS $$
            format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
     FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
     UNION ALL
-    SELECT 'grant', g.what, 'GRANT ' || g.statement, 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    SELECT 'grant', g.what, 'GRANT ' || g.statement,
+           CASE WHEN g.queue IS NULL THEN 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+                ELSE format('SELECT dramatiq.close_queue(%L)', g.queue) END -- what PUBLIC had, those keep who used it
     FROM (
         SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
-               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement,
+               substring(o.what FROM '^pgmq\.(?:[qa]_)?(.*)$') AS queue
         FROM (
             SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
             FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
             UNION ALL
             SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
-            FROM balansity.our_relations() l JOIN pg_class c USING (oid) WHERE l.sort <> 'index'
+            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            WHERE l.sort <> 'index' AND (l.name !~ '^pgmq\.' OR balansity.in_charge()) -- before, whoever reads them may
             UNION ALL
             SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
             FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')

@@ -8,4 +8,5 @@ BEGIN
         PERFORM dramatiq.close('cron');
     END IF;
     PERFORM balansity.begin_in_charge();
+    PERFORM balansity.grant_rights();
 END $$;

@@ -1,0 +1,33 @@
+-- Tells what a role of an application's needs to send messages, or to work them off.
+
+CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE (privilege text, kind text, object text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'USAGE', 'SCHEMA', name FROM (VALUES ('dramatiq'), ('pgmq')) AS schemas (name)
+    UNION ALL
+    SELECT 'EXECUTE', 'FUNCTION', oid::regprocedure::text FROM pg_proc
+    WHERE pronamespace = 'dramatiq'::regnamespace AND prorettype <> 'trigger'::regtype
+    UNION ALL
+    SELECT may.privilege, 'TABLE', c.oid::regclass::text
+    FROM pg_class c, unnest(CASE
+        WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
+        WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        ELSE '{SELECT}' END::text[]) AS may (privilege)
+    WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    UNION ALL
+    SELECT 'USAGE', 'SEQUENCE', oid::regclass::text FROM pg_class
+    WHERE relnamespace = 'dramatiq'::regnamespace AND relkind = 'S'
+    UNION ALL
+    SELECT 'SELECT', 'TABLE', 'pgmq.meta'
+    UNION ALL
+    SELECT may.privilege, 'TABLE', format('pgmq.%I', r.table_name)
+    FROM dramatiq.routed_tables() AS r, unnest(CASE
+        WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}' ELSE '{SELECT}' END::text[]) AS may (privilege)
+    UNION ALL
+    SELECT 'SELECT', 'SEQUENCE', pg_get_serial_sequence(format('pgmq.%I', r.table_name), 'msg_id')
+    FROM dramatiq.routed_tables() AS r
+    WHERE r.actor_name IS NOT NULL;
+$$;
+COMMENT ON FUNCTION dramatiq.rights_to IS
+'What a role needs here, and in pgmq for the published routes, to `work` or, without that, to `send` messages and to look.';

@@ -1,0 +1,175 @@
+"""Workers and the web process run under logins that are members of the two roles, which may do no more than that."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dramatiq import Worker
+from psycopg2 import connect
+from psycopg2.errors import InsufficientPrivilege
+
+import actors
+import scheduler
+import settings
+from broker import broker as application
+from db.database import pool
+from db.migrate import migrate
+from tests.clinic import Clinic
+from tests.integration.test_mail_events import PUBLIC_KEY, event, report
+from tests.live.database import LiveDatabase
+from tests.live.database import live_database as live_databases
+from tests.servers import yookassa
+from tests.servers.yookassa import YooKassa
+from tests.waiting import until
+from web.app import create_app
+
+PASSWORD = "of-a-test"
+LOGIN = ("clinic", "a-password-of-a-test")
+UNDONE = """
+    SELECT (SELECT coalesce(sum(queue_length), 0) FROM pgmq.metrics_all())
+         + (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
+"""
+# What each role may not do, of what somebody who took its password would try.
+BEYOND = {
+    "balansity_worker": (
+        "UPDATE public.payments SET amount = 1",
+        "UPDATE public.users SET role = 'admin'",
+        "DELETE FROM public.appointments",
+        "INSERT INTO public.payments (user_id, amount) SELECT id, 1 FROM public.users",
+        "SELECT * FROM public.webhook_logs",
+        "SELECT pgmq.drop_queue('email_queue')",
+        "CREATE TABLE public.mine ()",
+        "CREATE TABLE balansity.mine ()",
+        "CREATE OR REPLACE FUNCTION balansity.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
+    ),
+    "balansity_web": (
+        "SELECT email FROM public.users",
+        "SELECT * FROM public.answers",
+        "SELECT first_name FROM public.profiles",
+        "SELECT content FROM balansity.report",
+        "UPDATE public.payments SET status = 'completed'",
+        "UPDATE public.appointments SET status = 'confirmed'",
+        "DELETE FROM dramatiq.queue",
+        "SELECT pgmq.read('email_queue', 30, 1)",
+        "SELECT public.queue_email_task('a@example.com', 's', 't')",
+        "UPDATE balansity.job SET paused = true",
+    ),
+}
+
+
+@pytest.fixture
+def shop() -> Iterator[YooKassa]:
+    with yookassa.running() as provider:
+        yield provider
+
+
+@pytest.fixture
+def live(server: str, worker_id: str, shop: YooKassa, tmp_path: Path) -> Iterator[LiveDatabase]:
+    """A live database that is ours, and settings for workers and the web; whose login it is, each test says."""
+    with live_databases(server, f"roles_{worker_id}", old_system=False) as live, pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "DATABASE_URL": live.url,
+            "EMAIL_OUTBOX_DIR": str(tmp_path),
+            "YOOKASSA_API_URL": shop.url,
+            "YOOKASSA_SHOP_ID": yookassa.SHOP_ID,
+            "YOOKASSA_SECRET_KEY": yookassa.SECRET_KEY,
+            "SENDGRID_WEBHOOK_PUBLIC_KEY": PUBLIC_KEY,
+            "WEB_USERNAME": LOGIN[0],
+            "WEB_PASSWORD": LOGIN[1],
+        }.items():
+            patch.setenv(name, value)
+        settings.current.cache_clear()
+        migrate(live.url)
+        actors.publish(live.url, scheduler.publish)
+        yield live
+        application.close()
+        pool.closeall()
+    settings.current.cache_clear()
+
+
+@contextmanager
+def login(live: LiveDatabase, role: str) -> Iterator[Clinic]:
+    """Let this process be a member of `role`, and of nothing else; a connection of such a login."""
+    with live.superuser() as superuser, pytest.MonkeyPatch.context() as patch:
+        name = f"{role}_of_{superuser.value('SELECT current_database()')}"
+        superuser.rows(f"DROP ROLE IF EXISTS {name}")  # of a run that was killed
+        superuser.rows(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' BYPASSRLS IN ROLE {role}")
+        url = live.url.replace("live_owner:", f"{name}:")
+        patch.setenv("DATABASE_URL", url)
+        settings.current.cache_clear()
+        pool.closeall()
+        conn = connect(url)
+        conn.autocommit = True
+        yield Clinic(conn)
+        conn.close()
+        application.close()
+        pool.closeall()
+        superuser.rows(f"DROP ROLE {name}")
+    settings.current.cache_clear()
+
+
+def refused(clinic: Clinic, role: str) -> None:
+    for statement in BEYOND[role]:
+        with pytest.raises(InsufficientPrivilege):
+            clinic.rows(statement)
+
+
+def test_a_worker_and_a_scheduler_need_no_more_than_their_role(live: LiveDatabase, shop: YooKassa) -> None:
+    site, now = live.site, datetime.now(UTC)
+    anna = site.sign_up()
+    appointment = site.book(anna, now + timedelta(hours=5))
+    with site.server() as server:
+        payment = server.value(
+            "INSERT INTO payments (user_id, amount, status, payment_method, external_payment_id, metadata) "
+            "VALUES (%s, 5000, 'pending', 'yookassa', %s, jsonb_build_object('appointment_id', %s)) RETURNING id",
+            *(anna.user_id, shop.add_payment(), appointment),
+        )
+        server.value("SELECT queue_payment_processing(%s, 'verify')", payment)
+    site.complete_checkup(anna, site.begin_checkup(anna), results=None)
+    with login(live, "balansity_worker") as clinic, live.owner() as owner:
+        scheduler.introduce(now)
+        scheduler.Presence().beat(now, [])
+        scheduler.enqueue_due(now + timedelta(days=1))
+        worker = Worker(application, worker_timeout=100, worker_threads=2)
+        worker.start()
+        try:
+            until(lambda: owner.value(UNDONE) == 0)
+        finally:
+            worker.stop()
+        assert owner.rows("SELECT error FROM dramatiq.queue WHERE state = 'rejected'") == []
+        assert owner.rows("SELECT DISTINCT state FROM balansity.slot WHERE state IN ('failed', 'planned')") == []
+        assert owner.value("SELECT status FROM public.payments") == "completed"
+        assert owner.value("SELECT count(*) FROM balansity.report") == 1
+        mails = "SELECT template FROM balansity.delivery WHERE state = 'sent' ORDER BY template"
+        assert {template for (template,) in owner.rows(mails)} >= {"payment_confirmation", "report_ready"}
+        refused(clinic, "balansity_worker")
+
+
+def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: YooKassa) -> None:
+    with live.owner() as owner, login(live, "balansity_web") as clinic:
+        external_id = shop.add_payment()
+        owner.rows(
+            "INSERT INTO public.payments (user_id, amount, external_payment_id) VALUES (%s, 5000, %s)",
+            *(live.site.sign_up().user_id, external_id),
+        )
+        client = create_app().test_client()
+        for page in ("/health", "/", "/mails", "/numbers"):
+            assert client.get(page, auth=LOGIN).status_code == 200, page
+        notice = {
+            "type": "notification",
+            "event": "payment.succeeded",
+            "object": {"id": external_id, "status": "succeeded"},
+        }
+        assert client.post("/webhooks/yookassa", json=notice).status_code == 200
+        assert (
+            owner.value("SELECT count(*) FROM dramatiq.queue WHERE message ->> 'actor_name' = 'process_payment'") == 1
+        )
+        delivery = owner.value(
+            "INSERT INTO balansity.delivery (key, template, attempts, state, message_id, planned_at, changed_at) "
+            "VALUES ('a', 'report_ready', 1, 'sent', 'm1', now(), now()) RETURNING id::text"
+        )
+        assert report(client, event(delivery, "delivered"), event(delivery, "spamreport", 2)) == 204
+        assert owner.value("SELECT state FROM balansity.delivery") == "complained"
+        refused(clinic, "balansity_web")
