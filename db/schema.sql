@@ -87,7 +87,7 @@ CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN "substring"(lower(p_text), '[^\s<>"]+@[^\s<>"]+'::text);
 
-COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.';
+COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Vera <vera@clinic.example>", in lower case; NULL where there is none.';
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -2739,7 +2739,7 @@ CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
         'user_id', p_user_id,
         'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
         'addresses', (
-            -- Not within a longer address: joanna@example.com is somebody else.
+            -- Not within a longer address: vivera@clinic.example is not vera@clinic.example.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'
@@ -5859,9 +5859,6 @@ GRANT USAGE ON SCHEMA balansity TO balansity_worker;
 
 GRANT USAGE ON SCHEMA dramatiq TO balansity_web;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_worker;
-
-GRANT USAGE ON SCHEMA public TO balansity_web;
-GRANT USAGE ON SCHEMA public TO balansity_worker;
 
 REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
 

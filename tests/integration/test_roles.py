@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from dramatiq import Worker
 from psycopg2 import connect
 from psycopg2.errors import InsufficientPrivilege
 
 import actors
+import cli
 import scheduler
 import settings
 from broker import broker as application
+from db import queries
 from db.database import pool
 from db.migrate import migrate
 from tests.clinic import Clinic
@@ -145,6 +148,16 @@ def test_a_worker_and_a_scheduler_need_no_more_than_their_role(live: LiveDatabas
         mails = "SELECT template FROM balansity.delivery WHERE state = 'sent' ORDER BY template"
         assert {template for (template,) in owner.rows(mails)} >= {"payment_confirmation", "report_ready"}
         refused(clinic, "balansity_worker")
+
+
+def test_doctor_prints_what_a_role_lacks_and_migrate_gives_it(live: LiveDatabase) -> None:
+    with live.owner() as owner:
+        owner.rows("REVOKE SELECT ON public.users, public.payments FROM balansity_worker")
+        lacking = "GRANT SELECT ON TABLE public.payments, public.users TO balansity_worker"
+        assert queries.roles.missing_grants(owner.connection) == lacking
+        assert lacking in CliRunner().invoke(cli.main, ["doctor", "--json"]).output
+        migrate(live.url)
+        assert queries.roles.missing_grants(owner.connection) is None
 
 
 def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: YooKassa) -> None:
