@@ -4472,6 +4472,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- stays empty
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
@@ -5860,9 +5861,6 @@ GRANT USAGE ON SCHEMA balansity TO balansity_worker;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_web;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_worker;
 
-GRANT USAGE ON SCHEMA public TO balansity_web;
-GRANT USAGE ON SCHEMA public TO balansity_worker;
-
 REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
@@ -6955,7 +6953,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.group_member TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.held_route TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.held_route TO balansity_worker;
 
-GRANT SELECT ON TABLE dramatiq.hidden_value TO balansity_web;
+GRANT INSERT ON TABLE dramatiq.hidden_value TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.hidden_value TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.open_group TO balansity_web;
