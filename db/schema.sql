@@ -87,7 +87,7 @@ CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN "substring"(lower(p_text), '[^\s<>"]+@[^\s<>"]+'::text);
 
-COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.';
+COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Vera <vera@clinic.example>", in lower case; NULL where there is none.';
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -1426,7 +1426,7 @@ BEGIN
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', before.value)) AS old,
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', after.value)) AS new
          WHERE after.value IS DISTINCT FROM before.value AND (%3$L <> ''assessments'' OR after.value = ''completed'')
-           AND (%4$s OR before.value IS NOT NULL AND after.value IS NOT NULL)',
+           AND (%4$L OR before.value IS NOT NULL AND after.value IS NOT NULL)',
         narrows, source, (SELECT relname FROM pg_class WHERE oid = source),
         NOT (SELECT attnotnull FROM pg_attribute WHERE attrelid = source AND attname = 'status'))
     INTO hears;
@@ -2739,7 +2739,7 @@ CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
         'user_id', p_user_id,
         'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
         'addresses', (
-            -- Not within a longer address: joanna@example.com is somebody else.
+            -- Not within a longer address: vivera@clinic.example is not vera@clinic.example.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'

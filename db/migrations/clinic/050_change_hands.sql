@@ -70,7 +70,7 @@ BEGIN
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', before.value)) AS old,
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', after.value)) AS new
          WHERE after.value IS DISTINCT FROM before.value AND (%3$L <> ''assessments'' OR after.value = ''completed'')
-           AND (%4$s OR before.value IS NOT NULL AND after.value IS NOT NULL)',
+           AND (%4$L OR before.value IS NOT NULL AND after.value IS NOT NULL)',
         narrows, source, (SELECT relname FROM pg_class WHERE oid = source),
         NOT (SELECT attnotnull FROM pg_attribute WHERE attrelid = source AND attname = 'status'))
     INTO hears;
