@@ -14,7 +14,7 @@ install: $(STAMP) ## Set up .venv with the pinned requirements
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
@@ -49,8 +49,23 @@ check: install ## Lint, types, layers, schema snapshot
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml .
 	$(BIN)/pytest -q tests/unit/test_layers.py
 	$(BIN)/balansity schema --check
+
+audit: ## Ask the public list which pinned packages have known faults; where it cannot be reached, nothing is known
+	$(PYTHON) -m venv var/audit
+	var/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	var/audit/bin/pip-audit --disable-pip --requirement requirements-dev.txt || { \
+		echo "Faults are listed above; if none are, the list could not be reached and nothing is known."; exit 1; }
+
+hashes: ## Write the requirements' .txt from their .in: the same versions, with a hash of every file that pip may take
+	$(PYTHON) -m venv var/hashes
+	var/hashes/bin/pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+	for file in requirements requirements-dev; do \
+		CUSTOM_COMPILE_COMMAND="make hashes" var/hashes/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+			--strip-extras --no-annotate --no-emit-options $$file.in --output-file $$file.txt || exit 1; \
+	done
 
 faults: install ## Work under every fault at once, and audit it: MINUTES=30 SEED=… (or PROVIDER=smtp) repeat a run
 	$(BIN)/python -m tests.faults.proof --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(PROVIDER),--provider $(PROVIDER))
@@ -58,4 +73,4 @@ faults: install ## Work under every fault at once, and audit it: MINUTES=30 SEED
 bench: install ## Measure the broker beside its peers (balansity bench --help)
 	$(BIN)/balansity bench
 
-.PHONY: help install demo up test test-fast test-all test-packages check faults bench
+.PHONY: help install demo up test test-fast test-all test-packages check audit hashes faults bench

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,8 @@ import db.database
 import settings
 from address import shown
 from broker import broker
+from commands import exposure
+from commands.finding import Finding
 from commands.output import Terminal, json_option, moment, show_json
 from db import clock, overview, queries
 from db.connection import Connection
@@ -35,15 +37,6 @@ GRACE = timedelta(minutes=2)  # for its end to be written
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: `good`, a `note` that needs no action now, or `bad` with its remedy."""
-
-    verdict: str
-    what: str
-    remedy: str = ""
-
-
 @click.command()
 @json_option
 def doctor(*, as_json: bool) -> None:
@@ -61,6 +54,7 @@ def doctor(*, as_json: bool) -> None:
 
 def _findings() -> Iterator[Finding]:
     yield from _settings()
+    yield from exposure.of_settings()
     yield _report_storage()
     try:
         url = db.database.url()
@@ -392,6 +386,8 @@ LOOKS = (
     _rights,
     _roles,
     _statement_limit,
+    exposure.of_connection,
+    exposure.of_server,
     _pgmq,
     _routes,
     _views,

@@ -1010,13 +1010,13 @@ $$;
 
 COMMENT ON FUNCTION balansity.forget_refund(p_payment_id uuid) IS 'A refund that the provider has canceled is no longer asked about.';
 
-CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+CREATE FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
-        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+        WHERE encode(sha256(convert_to(s.address, 'UTF8')), 'hex') = ANY (p_digests) AND balansity.speaks_of(
             s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
         )
         RETURNING 1
@@ -1024,7 +1024,8 @@ CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb
     SELECT count(*) FROM forgotten
 $$;
 
-COMMENT ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) IS 'Of these suppressed addresses, deletes the person''s; returns how many.';
+COMMENT ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) IS 'Of the suppressed addresses with these SHA-256, deletes the person''s; returns how many. An address would stand in the
+statement, and so in the server''s log.';
 
 CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -3980,6 +3981,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
 
+CREATE FUNCTION dramatiq.hidden(p_place integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT current_setting('dramatiq.hidden_' || p_place)
+$$;
+
+COMMENT ON FUNCTION dramatiq.hidden(p_place integer) IS 'A value that was copied into dramatiq.hidden_value in this transaction. No statement has it, and COPY''s data is logged
+by no setting: so what an error or a time limit quotes is nobody''s address.';
+
+CREATE FUNCTION dramatiq.hide_value() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('dramatiq.hidden_' || NEW.place, NEW.value, true);
+    RETURN NULL; -- no row
+END $$;
+
+COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
+
 CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5388,6 +5410,13 @@ CREATE TABLE dramatiq.held_route (
 
 COMMENT ON TABLE dramatiq.held_route IS 'The pgmq queues that another system reads still: nothing is bridged from them.';
 
+CREATE TABLE dramatiq.hidden_value (
+    place integer,
+    value text
+);
+
+COMMENT ON TABLE dramatiq.hidden_value IS 'Stays empty: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+
 CREATE TABLE dramatiq.open_group (
     id text NOT NULL,
     missing integer NOT NULL,
@@ -5746,6 +5775,10 @@ CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (ex
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 
+CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
+
+ALTER TABLE dramatiq.hidden_value ENABLE ALWAYS TRIGGER hide_value;
+
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_appointment_change();
 
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW EXECUTE FUNCTION balansity.handle_checkup_completed();
@@ -6026,9 +6059,9 @@ REVOKE ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.forget_refund(p_payment_id uuid) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) TO balansity_web;
-GRANT ALL ON FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) TO balansity_worker;
+REVOKE ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) TO balansity_web;
@@ -6603,6 +6636,12 @@ REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLI
 GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.hidden(p_place integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.hidden(p_place integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.hidden(p_place integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_worker;
@@ -6914,6 +6953,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.group_member TO balansity_wo
 
 GRANT SELECT ON TABLE dramatiq.held_route TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.held_route TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.hidden_value TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.hidden_value TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.open_group TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.open_group TO balansity_worker;

@@ -48,7 +48,7 @@ WHERE message_id = ANY (:ids::uuid[]) ORDER BY message_id FOR UPDATE;
 -- In how many seconds the next message of a queue falls due that is delayed, here or in the pgmq queue that feeds it.
 SELECT dramatiq.next_due(:queue, :pgmq_queue);
 
--- name: enqueue(messages, priorities, delay, tried)$
+-- name: enqueue(messages, priorities, delay, tried)!
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
 

@@ -31,6 +31,14 @@ WHERE NOT granted;
 -- The role, where no statement of it has a time limit.
 SELECT quote_ident(current_user) WHERE current_setting('statement_timeout') = '0';
 
+-- name: quoting_settings()$
+-- The settings under which the server's log quotes statements of this role.
+SELECT string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
+WHERE name = 'log_min_duration_statement' AND setting <> '-1'
+   OR name = 'log_min_duration_sample' AND setting <> '-1'
+   OR name = 'log_statement' AND setting IN ('mod', 'all')
+   OR name = 'log_min_error_statement' AND setting NOT IN ('fatal', 'panic');
+
 -- name: row_security_hides()$
 -- Whether row-level security would hide rows from this role.
 SELECT row_security_active('public.appointments');

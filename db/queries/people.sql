@@ -12,9 +12,11 @@ SELECT balansity.signs_of(:user_id::uuid)::text;
 SELECT balansity.forget_events(:keys::bytea[], :person::jsonb);
 
 -- name: suppressions(after, rows)
-SELECT address AS key, 0 AS bytes FROM balansity.suppression
-WHERE :after::text IS NULL OR address > :after
-ORDER BY address
+-- A page of the suppressed addresses, by their digests.
+SELECT key, 0 AS bytes
+FROM (SELECT encode(sha256(convert_to(address, 'UTF8')), 'hex') AS key FROM balansity.suppression) AS digests
+WHERE :after::text IS NULL OR key > :after
+ORDER BY key
 LIMIT :rows;
 
 -- name: forget_suppressions(keys, person)$

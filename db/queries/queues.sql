@@ -2,7 +2,7 @@
 
 -- name: queue_email_task(to, subject, template, variables, priority)$
 -- Queue a mail.
-SELECT public.queue_email_task(:to, :subject, :template, :variables, :priority);
+SELECT public.queue_email_task(:to, :subject, :template, :variables::jsonb, :priority);
 
 -- name: queue_report_generation(assessment_id, user_id, report_type)$
 -- Queue a report.

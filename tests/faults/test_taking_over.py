@@ -57,7 +57,7 @@ OURS = """
     LEFT JOIN LATERAL (SELECT coalesce(
         m.message #>> '{variables,assessment_id}', m.message #>> '{variables,payment_id}',
         m.message #>> '{variables,appointment_id}') AS id) AS about ON true
-    WHERE d.state = ANY (%s)
+    WHERE d.state = ANY (%s) AND d.message_id <> 'the old system'
 """
 OWED = """
     SELECT u.email, 'appointment_confirmation', a.id::text

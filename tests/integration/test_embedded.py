@@ -49,15 +49,14 @@ def test_something_else_in_place_of_the_link_is_named(odd_folder: Path) -> None:
 
 
 def test_no_folder_on_the_way_is_opened_and_a_closed_one_is_refused_by_name() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root's server belongs to another user")
     home = Path(tempfile.mkdtemp(dir="/tmp"))
     try:
-        with (
-            pytest.raises(DatabaseError, match=rf"cannot pass {home} .* set DATABASE_FOLDER"),
-            embedded.running(home / "work" / "postgres"),
-        ):
-            pass
+        if os.geteuid() == 0:  # then only, the server belongs to another user
+            with (
+                pytest.raises(DatabaseError, match=rf"cannot pass {home} .* set DATABASE_FOLDER"),
+                embedded.running(home / "work" / "postgres"),
+            ):
+                pass
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
         home.chmod(0o711)
         before = os.umask(0o077)

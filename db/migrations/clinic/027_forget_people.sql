@@ -97,13 +97,13 @@ $$;
 COMMENT ON FUNCTION balansity.forget_events IS
 'Of these events, takes the person out of theirs; the counts stay. Returns how many.';
 
-CREATE FUNCTION balansity.forget_suppressions(p_addresses text[], p_person jsonb) RETURNS bigint
+CREATE FUNCTION balansity.forget_suppressions(p_digests text[], p_person jsonb) RETURNS bigint
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
     WITH forgotten AS (
         DELETE FROM balansity.suppression s
-        WHERE s.address = ANY (p_addresses) AND balansity.speaks_of(
+        WHERE encode(sha256(convert_to(s.address, 'UTF8')), 'hex') = ANY (p_digests) AND balansity.speaks_of(
             s.address, (SELECT d.user_id::text FROM balansity.delivery d WHERE d.id = s.delivery_id), p_person
         )
         RETURNING 1
@@ -111,7 +111,8 @@ AS $$
     SELECT count(*) FROM forgotten
 $$;
 COMMENT ON FUNCTION balansity.forget_suppressions IS
-'Of these suppressed addresses, deletes the person''s; returns how many.';
+'Of the suppressed addresses with these SHA-256, deletes the person''s; returns how many. An address would stand in the
+statement, and so in the server''s log.';
 
 CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb)
 RETURNS TABLE (id uuid, is_named boolean)
