@@ -4474,6 +4474,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        WHEN c.relname = 'hidden_value' THEN '{INSERT}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
@@ -6954,7 +6955,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.group_member TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.held_route TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.held_route TO balansity_worker;
 
-GRANT SELECT ON TABLE dramatiq.hidden_value TO balansity_web;
+GRANT INSERT ON TABLE dramatiq.hidden_value TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.hidden_value TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.open_group TO balansity_web;
