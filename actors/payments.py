@@ -21,7 +21,7 @@ from db.connection import Connection
 from db.database import transaction
 from domain.money import Sum
 from domain.payload import read_payload
-from domain.payments import Verdict, judge
+from domain.payments import Verdict, disagreement, judge
 from errors import PermanentError, RetryableError
 from gateways import yookassa
 from gateways.yookassa import ProviderRefund
@@ -49,6 +49,8 @@ class Payment(Protocol):
     payment_method: str | None
     external_id: str | None
     refund_id: str | None  # of a refund that the provider has not decided yet
+    is_anothers: bool  # the payment at the provider pays for another row
+    made_for: dict[str, Any]  # our metadata, and the user
 
 
 @dramatiq.actor(
@@ -80,12 +82,16 @@ def process_payment(**payload: Any) -> None:
     throws=(PermanentError,),
 )
 def verify_open_payments(slot: str) -> None:
-    """Ask about what hangs, at growing intervals for 3 days without outages, and make up for links that came late."""
+    """Ask about what hangs, ever less often and for 3 days without outages, and make up for links that came late."""
     run_slot("verify-open-payments", slot, check_open_payments)
 
 
 def verify(payment: Payment) -> None:
     """Take on what the provider says, unless it speaks of other money."""
+    if payment.is_anothers:
+        with transaction() as conn:
+            queries.payments.flag_anothers(conn, payment_id=payment.id, now=clock.now(conn))
+        return
     verdict = _ask_about(payment)
     if payment.refund_id and verdict == TAKEN:
         _take_on_refund(payment, yookassa.find_refund(payment.refund_id))
@@ -152,6 +158,10 @@ def check_open_payments(now: datetime) -> str:
 
 def _ask_about(payment: Payment) -> Verdict:
     answer = yookassa.find_payment(_external_id(payment))
+    if answer.id != payment.external_id:
+        return Verdict(doubt="the provider answers for a payment of another id", halts=True)
+    if key := disagreement(payment.made_for, answer.metadata or {}):
+        return Verdict(doubt=f"the provider made it for another {key}", halts=True)
     refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
     return replace(judge(_sum(payment), answer.status, answer.amount, refunded), paid_at=answer.captured_at)
 
@@ -170,7 +180,8 @@ def _take_on(payment: Payment, verdict: Verdict, flag: Callable[..., None]) -> N
         for status in verdict.statuses:
             _change_status(conn, payment, status, verdict.paid_at if status == "completed" else None)
         if verdict.doubt:
-            flag(conn, payment_id=payment.id, reason=verdict.doubt, now=clock.now(conn))
+            note = queries.payments.halt if verdict.halts else flag
+            note(conn, payment_id=payment.id, reason=verdict.doubt, now=clock.now(conn))
 
 
 def _take_on_refund(payment: Payment, answer: ProviderRefund) -> None:
@@ -225,6 +236,8 @@ def _sum(payment: Payment) -> Sum:
 def _external_id(payment: Payment) -> str:
     if payment.payment_method not in {None, "yookassa"}:
         raise PermanentError(f"Payment {payment.id} was made by {payment.payment_method!r}: only yookassa can be asked")
+    if payment.is_anothers:
+        raise PermanentError(f"The external_payment_id of payment {payment.id} pays for another row")
     if not payment.external_id:
         raise PermanentError(f"Payment {payment.id} has no external_payment_id: the provider does not know it")
     return payment.external_id

@@ -129,8 +129,8 @@ def _apply(patience: Patience, folder: Path, schema: str) -> list[str]:
 def _apply_one(backend: Any, migration: Any, watch: Callable[[Connection], None], *, mark: bool = True) -> None:
     """A migration and the note that it is applied, in one transaction where it has one."""
     migration.load()
-    watch(backend.connection)
     with backend.transaction() if migration.use_transactions else nullcontext():
+        watch(backend.connection)
         migration.process_steps(backend, "apply")
         if mark:
             backend.mark_one(migration)

@@ -87,7 +87,7 @@ CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN "substring"(lower(p_text), '[^\s<>"]+@[^\s<>"]+'::text);
 
-COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.';
+COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Vera <vera@clinic.example>", in lower case; NULL where there is none.';
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -413,7 +413,7 @@ END $$;
 
 COMMENT ON FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Writes what a payment''s status brings about; whatever comes of that, the payment itself stands. What we refuse is flagged
 with its reason, for a person. What a trigger of the site''s refuses, in words that may be a person''s, is flagged by its
-SQLSTATE, tried again every five minutes, and no longer flagged once it is done.';
+SQLSTATE, tried again every minute, and no longer flagged once it is done.';
 
 CREATE FUNCTION balansity.change_appointment(p_id uuid, p_status text, p_payment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -455,6 +455,7 @@ DECLARE
 BEGIN
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
+        PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
         RETURN 'unchanged';
     END IF;
     IF NOT EXISTS (SELECT FROM balansity.payment_transition WHERE (old_status, new_status) = (old, p_status)) THEN
@@ -462,6 +463,7 @@ BEGIN
         RETURN 'refused';
     END IF;
     PERFORM balansity.change_payment(p_payment_id, p_status, p_now);
+    PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
     RETURN 'changed';
 EXCEPTION WHEN OTHERS THEN
     IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
@@ -507,18 +509,18 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
-    SELECT payment_id, 1, p_now + interval '5 minutes'
+    SELECT payment_id, 1, balansity.next_check(since, p_now)
     FROM balansity.waiting_payments()
-    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
+    WHERE (claimed OR since <= p_now - interval '3 minutes') AND NOT balansity.is_stuck(since, p_now)
       AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
-    SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
+    SET checks = c.checks + 1, next_at = excluded.next_at
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 
-COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) IS 'Claims the checks of these payments that are due, of all where p_ids is null; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
-one that was claimed before waits for it.';
+COMMENT ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) IS 'Claims the checks of these payments that are due, of all where p_ids is null. None while the provider is away and one that
+was claimed before waits for it.';
 
 CREATE FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(appointment_id uuid, kind text, scheduled_at timestamp with time zone, due_at timestamp with time zone, user_id uuid, email text)
     LANGUAGE sql
@@ -639,6 +641,7 @@ BEGIN
         FROM public.payments p
         JOIN public.appointments a ON a.payment_id = p.id
         WHERE p.id = ANY (p_ids) AND p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
+          AND NOT balansity.is_claimed(p.id) AND balansity.pays_for(p)
         FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
     LOOP
         PERFORM balansity.carry_out(payment, true, p_now);
@@ -772,6 +775,24 @@ $_$;
 COMMENT ON FUNCTION balansity.differences() IS 'What is not as the last migrate left it: what is the matter, the statement that mends it, and the role that may (null: a
 superuser). Rights that others than the site''s visitors were given stay: somebody meant them.';
 
+CREATE FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF balansity.is_known_to_provider(p_payment) THEN
+        INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since, claimed)
+        VALUES (p_payment.id, 0, p_now, p_now, true)
+        ON CONFLICT (payment_id) DO UPDATE
+        SET checks = 0, next_at = excluded.next_at, since = excluded.since, claimed = true;
+    ELSE
+        PERFORM balansity.flag_payment(
+            p_payment.id, 'completed by a visitor, and no provider can be asked', p_now, p_halts => true);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) IS 'A completion that the service did not write has no effect until the provider says the same, or a person does.';
+
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -802,6 +823,15 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.empty_purchase(p_id uuid) IS 'Takes back the unused sessions of a package.';
+
+CREATE FUNCTION balansity.external_id(p_payment public.payments) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT nullif(left(p_payment.external_payment_id::text, 200), '')
+$$;
+
+COMMENT ON FUNCTION balansity.external_id(p_payment public.payments) IS 'The provider''s id of a payment; null where there is none. No provider''s is longer than an index can take.';
 
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
@@ -857,6 +887,7 @@ BEGIN
         SELECT p.*
         FROM public.payments p
         WHERE p.id = ANY (p_ids) AND balansity.is_unfinished(p.id) AND NOT balansity.is_halted(p.id)
+          AND NOT balansity.is_claimed(p.id) AND NOT balansity.is_anothers(p)
         FOR NO KEY UPDATE SKIP LOCKED
     LOOP
         PERFORM balansity.carry_out(payment, false, p_now);
@@ -867,15 +898,25 @@ END $$;
 
 COMMENT ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) IS 'Carries out what these payments brought about and the site refused to write; returns of how many nothing is left.';
 
-CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    SELECT balansity.flag_finding(p_payment_id, 'its external_payment_id pays for another row', p_now)
+$$;
+
+COMMENT ON FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) IS 'Flags a row that names a payment which the provider made for another: it gives nothing.';
+
+CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean DEFAULT false) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at, halts)
+    VALUES (p_payment_id, p_reason, p_now, p_halts)
     ON CONFLICT DO NOTHING
 $$;
 
-COMMENT ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) IS 'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
+COMMENT ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) IS 'Flags what is the case: whoever looks again finds it again, so once a person has resolved it, it stays resolved.';
 
 CREATE FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean DEFAULT false) RETURNS void
     LANGUAGE sql
@@ -1032,10 +1073,16 @@ CREATE FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boo
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    appointment_id uuid := balansity.appointment_of(p_payment);
+    wanted uuid := balansity.appointment_of(p_payment);
 BEGIN
-    IF appointment_id IS NOT NULL THEN
-        PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    IF wanted IS NOT NULL THEN
+        IF EXISTS (SELECT FROM public.package_purchases o WHERE o.payment_id = p_payment.id) OR EXISTS (
+            SELECT FROM balansity.payment_settlement s JOIN public.appointments a ON a.id = s.appointment_id
+            WHERE s.payment_id = p_payment.id AND a.id <> wanted AND a.status NOT IN ('cancelled', 'no_show')
+        ) THEN
+            RAISE EXCEPTION 'appointment % is not what was paid for', wanted;
+        END IF;
+        PERFORM balansity.confirm_appointment(p_payment, wanted, p_now);
     ELSIF p_replay THEN
         RETURN;
     ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
@@ -1045,6 +1092,9 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
+    UPDATE balansity.payment_settlement s
+    SET appointment_id = balansity.appointment_of(p_payment)
+    WHERE s.payment_id = p_payment.id AND s.status = 'completed' AND s.appointment_id IS NULL;
 END $$;
 
 COMMENT ON FUNCTION balansity.fulfil_payment(p_payment public.payments, p_replay boolean, p_now timestamp with time zone) IS 'Gives the payer what was paid for; raises why it cannot be given.
@@ -1310,6 +1360,23 @@ END $$;
 
 COMMENT ON FUNCTION balansity.handle_new_appointment() IS 'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
 
+CREATE FUNCTION balansity.handle_new_payment() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT balansity.in_charge() THEN
+        RETURN NULL;
+    END IF;
+    PERFORM balansity.note_external_id(NEW, balansity.now());
+    IF NOT balansity.is_service() AND NEW.status IN ('completed', 'refunded') THEN
+        PERFORM balansity.doubt_completion(NEW, balansity.now());
+    END IF;
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION balansity.handle_new_payment() IS 'New payment → whose the provider''s id is. One that arrives completed is no news; a visitor''s is doubted.';
+
 CREATE FUNCTION balansity.handle_payment_status_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1318,8 +1385,19 @@ DECLARE
     was_open boolean := OLD.status IN ('pending', 'processing');
     is_open boolean := NEW.status IN ('pending', 'processing');
 BEGIN
-    IF NOT balansity.in_charge() OR OLD.status IS NOT DISTINCT FROM NEW.status THEN
+    IF NOT balansity.in_charge() THEN
         RETURN NULL;
+    END IF;
+    IF NEW.external_payment_id IS DISTINCT FROM OLD.external_payment_id THEN
+        PERFORM balansity.note_external_id(NEW, balansity.now());
+    END IF;
+    IF OLD.status IS NOT DISTINCT FROM NEW.status THEN
+        RETURN NULL;
+    END IF;
+    UPDATE balansity.payment_check SET claimed = false
+    WHERE payment_id = NEW.id AND claimed AND NEW.status IS DISTINCT FROM 'completed';
+    IF NEW.status = 'completed' AND NOT balansity.is_service() THEN
+        PERFORM balansity.doubt_completion(NEW, balansity.now());
     END IF;
     IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
         INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)
@@ -1366,6 +1444,30 @@ END $$;
 
 COMMENT ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) IS 'Whether p_hourly mails left for this address within the last hour, or may have. Others who ask about it wait for the
 end of the transaction.';
+
+CREATE FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    planned timestamptz;
+    due timestamptz;
+BEGIN
+    INSERT INTO balansity.payment_check (payment_id, checks, next_at) VALUES (p_payment_id, 0, p_now)
+    ON CONFLICT DO NOTHING;
+    SELECT heard_at INTO planned FROM balansity.payment_check WHERE payment_id = p_payment_id FOR NO KEY UPDATE;
+    -- Looked at under the lock, in a statement of its own: it sees the check that another notice has just asked for.
+    IF (planned > p_now) IS NOT TRUE
+        AND NOT dramatiq.is_waiting('payments', jsonb_build_object('payment_id', p_payment_id, 'action', 'verify')) THEN
+        UPDATE balansity.payment_check SET heard_at = greatest(p_now, planned + interval '30 seconds')
+        WHERE payment_id = p_payment_id
+        RETURNING heard_at INTO due;
+    END IF;
+    RETURN due;
+END $$;
+
+COMMENT ON FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) IS 'When the check that a notice asks for is due: at once, but 30 seconds after the last one, for anybody can send notices;
+null: one is waiting already, and is going to ask late enough.';
 
 CREATE FUNCTION balansity.hear_providers(p_worker text) RETURNS bigint
     LANGUAGE sql
@@ -1426,7 +1528,7 @@ BEGIN
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', before.value)) AS old,
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', after.value)) AS new
          WHERE after.value IS DISTINCT FROM before.value AND (%3$L <> ''assessments'' OR after.value = ''completed'')
-           AND (%4$s OR before.value IS NOT NULL AND after.value IS NOT NULL)',
+           AND (%4$L OR before.value IS NOT NULL AND after.value IS NOT NULL)',
         narrows, source, (SELECT relname FROM pg_class WHERE oid = source),
         NOT (SELECT attnotnull FROM pg_attribute WHERE attrelid = source AND attname = 'status'))
     INTO hears;
@@ -1535,6 +1637,18 @@ $$;
 
 COMMENT ON FUNCTION balansity.in_public(p_function oid) IS 'The statement that makes the twin of a function of ours in public.';
 
+CREATE FUNCTION balansity.is_anothers(p_payment public.payments) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.provider_payment o
+        WHERE o.external_id = balansity.external_id(p_payment) AND o.payment_id <> p_payment.id
+    )
+$$;
+
+COMMENT ON FUNCTION balansity.is_anothers(p_payment public.payments) IS 'Whether the payment at the provider pays for another row than this.';
+
 CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1544,6 +1658,15 @@ CREATE FUNCTION balansity.is_awaited(p_provider text) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_awaited(p_provider text) IS 'Whether a provider is away and a message waits that is going to notice when it is back: nothing else need ask meanwhile.';
+
+CREATE FUNCTION balansity.is_claimed(p_payment_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (SELECT FROM balansity.payment_check c WHERE c.payment_id = p_payment_id AND c.claimed)
+$$;
+
+COMMENT ON FUNCTION balansity.is_claimed(p_payment_id uuid) IS 'Whether a visitor wrote that it is completed, and the provider has not said so yet.';
 
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1591,6 +1714,16 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_here(p_home balansity.home) IS 'Whether the data stands where it stood then; a standby that took over is the same place.';
 
+CREATE FUNCTION balansity.is_known_to_provider(p_payment public.payments) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT balansity.external_id(p_payment) IS NOT NULL AND coalesce(p_payment.payment_method::text, 'yookassa') = 'yookassa'
+       AND NOT balansity.is_anothers(p_payment)
+$$;
+
+COMMENT ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) IS 'Whether there is a provider to ask about this payment: one that it did not make for another row.';
+
 CREATE FUNCTION balansity.is_noted() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1600,6 +1733,21 @@ CREATE FUNCTION balansity.is_noted() RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_noted() IS 'Whether what should be was noted under these circumstances.';
+
+CREATE FUNCTION balansity.is_service() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_roles r, pg_class c
+        WHERE r.rolname = coalesce(nullif(current_setting('role'), 'none'), session_user)
+          AND c.oid = to_regclass('public.payments')
+          AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, c.relowner, 'USAGE'))
+    )
+$$;
+
+COMMENT ON FUNCTION balansity.is_service() IS 'Whether the service itself runs the present statement: a role that row-level security does not hold back. It is read from
+claims are settings, which whoever runs SQL may write.';
 
 CREATE FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1936,6 +2084,32 @@ $$;
 
 COMMENT ON FUNCTION balansity.never_begun_messages(p_limit integer) IS 'The first messages that the old system has to go on with: those that no mail of a try that may have left belongs to.';
 
+CREATE FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p_now + CASE WHEN p_since > p_now - interval '1 hour' THEN interval '3 minutes'
+                        ELSE (p_now - greatest(p_since, p_now - interval '3 days')) / 2 END
+$$;
+
+COMMENT ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) IS 'In the first hour, in which most people pay, whoever pays is booked within 5 minutes without a webhook; later, the longer
+it has waited, the longer it may.';
+
+CREATE FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF balansity.is_service() THEN
+        PERFORM balansity.pays_for(p_payment);
+    END IF;
+    IF balansity.is_anothers(p_payment) THEN
+        PERFORM balansity.flag_anothers(p_payment.id, p_now);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) IS 'The service''s word for what a payment at the provider is for; a visitor''s is none.';
+
 CREATE FUNCTION balansity.note_intended() RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1949,6 +2123,24 @@ CREATE FUNCTION balansity.note_intended() RETURNS void
 $_$;
 
 COMMENT ON FUNCTION balansity.note_intended() IS 'What is there now is what should be: to be called where ours has changed it, in the transaction that does.';
+
+CREATE FUNCTION balansity.note_paid() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH noted AS (
+        INSERT INTO balansity.provider_payment (external_id, payment_id)
+        SELECT DISTINCT ON (balansity.external_id(p)) balansity.external_id(p), p.id
+        FROM public.payments p
+        WHERE p.status IN ('completed', 'refunded') AND balansity.external_id(p) IS NOT NULL
+        ORDER BY balansity.external_id(p), p.created_at, p.id
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) FROM noted
+$$;
+
+COMMENT ON FUNCTION balansity.note_paid() IS 'Notes what was paid before ours began, so that it pays for nothing more; returns how many are new.';
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -2211,6 +2403,19 @@ $$;
 
 COMMENT ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) IS 'The business key of what is told about a payment''s status.';
 
+CREATE FUNCTION balansity.pays_for(p_payment public.payments) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO balansity.provider_payment (external_id, payment_id)
+    SELECT balansity.external_id(p_payment), p_payment.id WHERE balansity.external_id(p_payment) IS NOT NULL
+    ON CONFLICT DO NOTHING;
+    RETURN NOT balansity.is_anothers(p_payment);
+END $$;
+
+COMMENT ON FUNCTION balansity.pays_for(p_payment public.payments) IS 'Whether the payment at the provider is this row''s, which it becomes where it was nobody''s.';
+
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2322,6 +2527,19 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
 $_$;
 
 COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
+
+CREATE FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE balansity.payment_check SET claimed = false WHERE payment_id = p_payment_id AND claimed;
+    IF FOUND THEN
+        PERFORM balansity.settle_payment(p_payment_id, p_now);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) IS 'The provider says that it is completed: what a visitor only claimed takes effect.';
 
 CREATE FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -2716,7 +2934,11 @@ BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE
-        OR balansity.is_halted(payment.id) THEN
+        OR balansity.is_halted(payment.id) OR balansity.is_claimed(payment.id) THEN
+        RETURN;
+    END IF;
+    IF NOT balansity.pays_for(payment) THEN
+        PERFORM balansity.flag_anothers(payment.id, p_now);
         RETURN;
     END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
@@ -2725,6 +2947,9 @@ BEGIN
     replay := NOT FOUND;
     PERFORM balansity.carry_out(payment, replay, p_now);
     IF NOT replay THEN
+        PERFORM balansity.flag_anothers(o.id, p_now)
+        FROM public.payments o
+        WHERE o.external_payment_id = payment.external_payment_id AND balansity.is_anothers(o);
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;
@@ -2739,7 +2964,7 @@ CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
         'user_id', p_user_id,
         'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
         'addresses', (
-            -- Not within a longer address: joanna@example.com is somebody else.
+            -- Not within a longer address: vivera@clinic.example is not vera@clinic.example.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'
@@ -2945,6 +3170,7 @@ BEGIN
     IF NOT balansity.in_charge() THEN
         RETURN QUERY VALUES
         ('evidence', '', 'notes who has been reminded', 'SELECT balansity.note_told_reminders()', NULL),
+        ('evidence', '', 'notes what was paid at the provider', 'SELECT balansity.note_paid()', NULL),
         ('jobs', '', 'our jobs begin with their next slots',
          'UPDATE balansity.job SET planned_until = balansity.now()', NULL),
         ('routes', '', 'our workers take what waits in pgmq', 'SELECT dramatiq.release_routes()', NULL),
@@ -3132,17 +3358,18 @@ CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
 
 COMMENT ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) IS 'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
 
-CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, known_to_provider boolean)
+CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, claimed boolean)
     LANGUAGE sql STABLE
     AS $$
-    SELECT p.id, p.status, coalesce(c.since, p.created_at),
-           p.external_payment_id <> '' AND coalesce(p.payment_method, 'yookassa') = 'yookassa'
+    SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE p.status IN ('pending', 'processing') OR (p.status = 'completed' AND c.refund_id IS NOT NULL)
+    WHERE (p.status IN ('pending', 'processing') OR (p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)))
+      AND balansity.is_known_to_provider(p)
 $$;
 
-COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided. No view, which
+COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, completed ones whose refund is undecided or which only a visitor
+calls so. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for ever. No view, which
 would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
 it would read all of it. Its callers'' paths are safe.';
 
@@ -3170,7 +3397,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
-        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage')
+        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
@@ -5146,7 +5373,9 @@ CREATE TABLE balansity.payment_check (
     checks integer NOT NULL,
     next_at timestamp with time zone NOT NULL,
     since timestamp with time zone,
-    refund_id text
+    refund_id text,
+    claimed boolean DEFAULT false NOT NULL,
+    heard_at timestamp with time zone
 );
 
 CREATE TABLE balansity.payment_flag (
@@ -5162,7 +5391,8 @@ CREATE TABLE balansity.payment_settlement (
     payment_id uuid NOT NULL,
     status text NOT NULL,
     settled_at timestamp with time zone NOT NULL,
-    attempt text NOT NULL
+    attempt text NOT NULL,
+    appointment_id uuid
 );
 
 CREATE TABLE balansity.reminder (
@@ -5198,6 +5428,11 @@ CREATE TABLE balansity.outage (
 CREATE TABLE balansity.payment_transition (
     old_status text NOT NULL,
     new_status text NOT NULL
+);
+
+CREATE TABLE balansity.provider_payment (
+    external_id text NOT NULL,
+    payment_id uuid NOT NULL
 );
 
 CREATE TABLE balansity.provider_state (
@@ -5288,7 +5523,7 @@ CREATE VIEW balansity.site_event WITH (security_invoker='true') AS
     event,
     trigger_name,
     handler
-   FROM ( VALUES ('assessments'::text,'UPDATE'::text,'on_checkup_completed'::text,'handle_checkup_completed'::text), ('appointments'::text,'INSERT'::text,'on_new_appointment'::text,'handle_new_appointment'::text), ('appointments'::text,'UPDATE'::text,'on_appointment_change'::text,'handle_appointment_change'::text), ('payments'::text,'UPDATE'::text,'on_payment_status_change'::text,'handle_payment_status_change'::text)) event(table_name, event, trigger_name, handler);
+   FROM ( VALUES ('assessments'::text,'UPDATE'::text,'on_checkup_completed'::text,'handle_checkup_completed'::text), ('appointments'::text,'INSERT'::text,'on_new_appointment'::text,'handle_new_appointment'::text), ('appointments'::text,'UPDATE'::text,'on_appointment_change'::text,'handle_appointment_change'::text), ('payments'::text,'INSERT'::text,'on_new_payment'::text,'handle_new_payment'::text), ('payments'::text,'UPDATE'::text,'on_payment_status_change'::text,'handle_payment_status_change'::text)) event(table_name, event, trigger_name, handler);
 
 COMMENT ON VIEW balansity.site_event IS 'The site''s changes that ours has to hear of, with the trigger and the function that the request names for each.';
 
@@ -5609,6 +5844,9 @@ ALTER TABLE ONLY balansity.payment_settlement
 ALTER TABLE ONLY balansity.payment_transition
     ADD CONSTRAINT payment_transition_pkey PRIMARY KEY (old_status, new_status);
 
+ALTER TABLE ONLY balansity.provider_payment
+    ADD CONSTRAINT provider_payment_pkey PRIMARY KEY (external_id);
+
 ALTER TABLE ONLY balansity.provider_state
     ADD CONSTRAINT provider_state_pkey PRIMARY KEY (provider);
 
@@ -5785,6 +6023,8 @@ CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EAC
 CREATE TRIGGER on_checkup_completed AFTER UPDATE ON public.assessments FOR EACH ROW EXECUTE FUNCTION balansity.handle_checkup_completed();
 
 CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_new_appointment();
+
+CREATE TRIGGER on_new_payment AFTER INSERT ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_new_payment();
 
 CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_payment_status_change();
 
@@ -6004,6 +6244,10 @@ REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.differences() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.differences() TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_worker;
@@ -6016,6 +6260,10 @@ REVOKE ALL ON FUNCTION balansity.empty_purchase(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.empty_purchase(p_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.empty_purchase(p_id uuid) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.external_id(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.external_id(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.external_id(p_payment public.payments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) TO balansity_worker;
@@ -6024,9 +6272,13 @@ REVOKE ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone,
 GRANT ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.finish_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) TO balansity_web;
-GRANT ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone) TO balansity_worker;
+REVOKE ALL ON FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) TO balansity_web;
@@ -6102,11 +6354,17 @@ REVOKE ALL ON FUNCTION balansity.handle_checkup_completed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.handle_new_appointment() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION balansity.handle_new_payment() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balansity.handle_payment_status_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hear_providers(p_worker text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.hear_providers(p_worker text) TO balansity_web;
@@ -6147,9 +6405,17 @@ REVOKE ALL ON FUNCTION balansity.in_public(p_function oid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.in_public(p_function oid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.in_public(p_function oid) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.is_anothers(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_anothers(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_anothers(p_payment public.payments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.is_awaited(p_provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_awaited(p_provider text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_awaited(p_provider text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.is_claimed(p_payment_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_claimed(p_payment_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_claimed(p_payment_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) TO balansity_web;
@@ -6166,9 +6432,17 @@ REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.is_service() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_service() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_service() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_stuck(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
@@ -6263,9 +6537,21 @@ REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBL
 GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.note_paid() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_paid() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_paid() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) TO balansity_web;
@@ -6331,6 +6617,10 @@ REVOKE ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status
 GRANT ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.pays_for(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.pays_for(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.pays_for(p_payment public.payments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) TO balansity_worker;
@@ -6342,6 +6632,10 @@ GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, 
 REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.present() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.present() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.provider_failed(p_provider text, p_reason text, p_worker text, p_message_id uuid) TO balansity_web;
@@ -6884,7 +7178,7 @@ GRANT USAGE ON SEQUENCE balansity.job_id_seq TO balansity_worker;
 GRANT SELECT ON TABLE balansity.mail_pace TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.mail_pace TO balansity_worker;
 
-GRANT SELECT ON TABLE balansity.payment_check TO balansity_web;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.payment_check TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_check TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.payment_flag TO balansity_web;
@@ -6904,6 +7198,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.outage TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.payment_transition TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_transition TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.provider_payment TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_payment TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.provider_state TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_state TO balansity_worker;

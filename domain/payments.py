@@ -1,14 +1,25 @@
 """What a payment provider's answer means for a payment of ours."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from domain.money import Sum
 
+PURPOSE: dict[str, Callable[[str], Any]] = {  # metadata that says whose a payment is and what for; how to compare it
+    "user_id": UUID,
+    "appointment_id": UUID,
+    "package_id": UUID,
+    "appointment_type_id": UUID,
+    "profile_id": UUID,
+    "scheduled_at": datetime.fromisoformat,
+}
 STATUS_OF = {
-    "pending": "processing",
-    "waiting_for_capture": "processing",
+    "pending": "pending",
+    "waiting_for_capture": "pending",
     "succeeded": "completed",
     "canceled": "failed",
 }
@@ -20,7 +31,23 @@ class Verdict:
 
     statuses: tuple[str, ...] = ()
     doubt: str | None = None
+    halts: bool = False  # nothing may follow, whoever else calls it completed
     paid_at: datetime | None = field(default=None, compare=False)
+
+
+def disagreement(made_for: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
+    """The first key under which the provider was told of another user, or another purchase, than we have now."""
+    for key, read in PURPOSE.items():
+        if (told := theirs.get(key)) and _read(read, told) != _read(read, made_for.get(key)):
+            return key
+    return None
+
+
+def _read(read: Callable[[str], Any], value: Any) -> Any:
+    try:
+        return read(str(value))
+    except ValueError:
+        return value
 
 
 def judge(ours: Sum, status: str, theirs: Sum, refunded: Decimal = Decimal(0)) -> Verdict:

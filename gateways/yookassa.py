@@ -5,7 +5,7 @@ so requests are made over our connections and answers are read here.
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
@@ -34,6 +34,8 @@ class ProviderPayment(BaseModel):
     amount: Sum
     refunded_amount: Sum | None = None
     captured_at: IfReadable[Moment] = None  # when it succeeded
+    metadata: IfReadable[dict[str, Any]] = None  # what the site said that it is for
+    id: str
 
 
 class Cancellation(BaseModel):

@@ -1,12 +1,14 @@
 """YooKassa's notifications: hints only; the verify that follows asks its API what really happened."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from flask import Blueprint, abort, request
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from actors.payments import process_payment
-from db import queries
+from broker import broker
+from db import clock, queries
 from db.database import transaction
 from gateways import yookassa
 from log import EventLogger
@@ -48,9 +50,14 @@ def receive() -> tuple[str, int]:
     except ValidationError:
         abort(400, "Not a notification")
     with transaction() as conn:
-        ours = list(queries.payments.find_by_external_id(conn, external_id=notice.external_id))
-    for payment in ours:
-        if not payment.is_waiting:
-            process_payment.send(payment_id=payment.payment_id, action="verify")
+        now = clock.now(conn)
+        ours = list(queries.payments.hear_notice(conn, external_id=notice.external_id, now=now))
+        with broker.transaction(conn):
+            for payment in ours:
+                if payment.due_at:
+                    process_payment.send_with_options(
+                        kwargs={"payment_id": payment.payment_id, "action": "verify"},
+                        delay=(payment.due_at - now) // timedelta(milliseconds=1),
+                    )
     events.info("payment_notice_received", known=len(ours))
     return "", 200

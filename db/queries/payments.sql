@@ -1,6 +1,8 @@
 -- name: find_payment(payment_id)^
 SELECT p.id::text, p.status, p.amount, coalesce(p.currency, 'RUB') AS currency, p.payment_method,
-       p.external_payment_id AS external_id, c.refund_id
+       p.external_payment_id AS external_id, c.refund_id, balansity.is_anothers(p) AS is_anothers,
+       CASE jsonb_typeof(p.metadata) WHEN 'object' THEN p.metadata ELSE '{}' END
+           || jsonb_build_object('user_id', p.user_id, 'appointment_id', balansity.appointment_of(p)) AS made_for
 FROM public.payments p
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
 WHERE p.id = :payment_id;
@@ -31,6 +33,13 @@ WHERE p.id = :payment_id;
 
 -- name: flag(payment_id, reason, now)$
 SELECT balansity.flag_payment(:payment_id, :reason, :now);
+
+-- name: flag_anothers(payment_id, now)$
+SELECT balansity.flag_anothers(:payment_id, :now);
+
+-- name: halt(payment_id, reason, now)$
+-- A finding that keeps everything from taking effect until a person has decided.
+SELECT balansity.flag_finding(:payment_id, :reason, :now, true);
 
 -- name: flag_finding(payment_id, reason, now)$
 SELECT balansity.flag_finding(:payment_id, :reason, :now);
@@ -91,9 +100,8 @@ ORDER BY f.flagged_at, f.reason;
 -- name: resolve_flags(now, payment_id)!
 UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment_id AND resolved_at IS NULL;
 
--- name: find_by_external_id(external_id)
--- With whether a verify is waiting already, which is going to ask late enough.
-SELECT p.id::text AS payment_id,
-       dramatiq.is_waiting('payments', jsonb_build_object('payment_id', p.id, 'action', 'verify')) AS is_waiting
+-- name: hear_notice(external_id, now)
+-- The payments that a notice is about, and when to ask about each; null: a check that is waiting covers it.
+SELECT p.id::text AS payment_id, balansity.hear_notice(p.id, :now) AS due_at
 FROM public.payments p
-WHERE p.external_payment_id = :external_id;
+WHERE p.external_payment_id = :external_id AND NOT balansity.is_anothers(p);

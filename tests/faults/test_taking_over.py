@@ -35,8 +35,13 @@ SITES_SCHEMA = """
     JOIN pg_class c ON c.oid = t.tgrelid
     WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace
     UNION ALL
-    SELECT 'security', relname, concat(relrowsecurity, relforcerowsecurity, relacl) FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    SELECT 'security', relname, concat(relrowsecurity, relforcerowsecurity, (
+        SELECT string_agg(concat_ws(' ', grantee, privilege_type), ', ' ORDER BY grantee, privilege_type)
+        FROM aclexplode(relacl) WHERE pg_get_userbyid(grantee) !~ '^balansity_'))
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    UNION ALL
+    SELECT 'policy', tablename || ' ' || policyname, concat(roles, cmd, qual, with_check) FROM pg_policies
+    WHERE schemaname = 'public' AND NOT policyname ~ '^balansity_'
 """
 # As docs/operations.md has it: the CHECK of the statuses, which is known by our name then, a trigger, three indexes.
 CHANGED = {
@@ -119,6 +124,7 @@ def office(live_database: LiveDatabase, tmp_path: Path) -> Iterator[Office]:
         office.broker.close()
 
 
+@pytest.mark.heavy  # its sister without processes of ours is in tests/integration/test_take_over.py
 def test_a_site_changes_hands_while_its_business_goes_on(
     live_database: LiveDatabase, office: Office, crew: Crew, tmp_path: Path
 ) -> None:

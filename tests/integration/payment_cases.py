@@ -13,6 +13,7 @@ from tests.clinic import Clinic
 
 PATIENCE_SECONDS = 60
 MINUTE = timedelta(minutes=1)
+SCHEDULE = [*range(5, 60, 5), 60, 90, 135, 205, 310, 465, 700, 1050, 1575, 2365, 3550]  # minutes, looking every five
 
 
 def deliver(payment: str, action: str) -> None:

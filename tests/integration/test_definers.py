@@ -19,6 +19,7 @@ DEFINERS = {
     *(f"{place}pgmq_{what}" for place in TWINS for what in ("read", "archive", "nack", "metrics")),
     # triggers of the site's tables: its visitors may do nothing of what follows
     *(f"balansity.handle_{what}" for what in ("checkup_completed", "new_appointment", "appointment_change")),
+    "balansity.handle_new_payment",
     "balansity.handle_payment_status_change",
 }
 UNPINNED = {"balansity.waiting_payments"}  # inlined; its comment says why

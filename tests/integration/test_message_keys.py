@@ -42,6 +42,11 @@ SPOILED = """
     SET message = jsonb_set(message, '{sealed}', to_jsonb(overlay(message ->> 'sealed' PLACING 'AAAA' FROM 50)))
     WHERE message_id = %s
 """
+REFUSE = """
+    CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON dramatiq.queue FOR EACH ROW
+    WHEN (NEW.pgmq_msg_id = {} AND NEW.message ? 'actor_name') EXECUTE FUNCTION public.refuse()
+"""
 HOLDING = 'SELECT held::text FROM "{}"."{}" AS held'
 
 
@@ -189,6 +194,23 @@ def test_what_was_changed_since_it_was_encrypted_is_a_dead_letter_at_once(
     until(lambda: states(connection) == {"done": 1, "rejected": 1})
     assert seen == [{"to": "boris@example.com"}]
     assert "changed since" in run(connection, "SELECT error FROM dramatiq.dead_letter")[0][0]
+
+
+def test_a_message_that_the_table_refuses_is_kept_encrypted_and_holds_up_no_other(
+    broker: PostgresBroker, write: Any, work: Any, connection: Connection, seen: list[dict[str, Any]]
+) -> None:
+    numbers = [run(connection, "SELECT pgmq.send('email_queue', %s::jsonb)", json.dumps(ORDER))[0][0] for _ in range(5)]
+    run(connection, REFUSE.format(numbers[2]))
+    work()
+    until(lambda: states(connection) == {"done": 4, "rejected": 1})
+    run(connection, "DROP FUNCTION public.refuse() CASCADE")
+    assert seen == [ORDER] * 4
+    assert readable(connection) == []
+    [(message_id, error)] = run(connection, "SELECT message_id::text, error FROM dramatiq.dead_letter")
+    assert error.endswith(
+        f"{numbers[2]} of pgmq queue email_queue, which this row keeps, could not be moved: RaiseException"
+    )
+    assert broker.vault.opened(connection, message_id)["kwargs"] == ORDER
 
 
 def test_a_worker_that_died_with_a_plain_message_leaves_it_to_one_that_encrypts_it(

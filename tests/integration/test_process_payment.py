@@ -35,8 +35,8 @@ def worker(shop: YooKassa) -> Iterator[dramatiq.Worker]:
     [
         ("succeeded", "completed", ["payment_confirmation"]),
         ("canceled", "failed", ["payment_failed"]),
-        ("pending", "processing", []),
-        ("waiting_for_capture", "processing", []),
+        ("pending", "pending", []),
+        ("waiting_for_capture", "pending", []),
     ],
 )
 def test_verify_takes_on_the_providers_word_once(

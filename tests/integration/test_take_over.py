@@ -35,6 +35,17 @@ OLD_SYSTEM = """
         AND viewname = 'email_queue'
     ORDER BY 1, 2, 3
 """
+ODD_TRIGGERS = """
+    DROP TRIGGER on_checkup_completed ON public.assessments;
+    CREATE TRIGGER checkups AFTER UPDATE ON public.assessments FOR EACH ROW
+        WHEN (NEW.status = 'completed' AND OLD.status IS DISTINCT FROM NEW.status)
+        EXECUTE FUNCTION public.handle_checkup_completed();
+    CREATE OR REPLACE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW
+        WHEN (NEW.status = 'completed') EXECUTE FUNCTION public.handle_payment_status_change();
+    ALTER FUNCTION public.handle_new_appointment RENAME TO tell_of_appointment;
+    CREATE OR REPLACE TRIGGER on_new_appointment BEFORE INSERT ON public.appointments FOR EACH ROW
+        EXECUTE FUNCTION public.tell_of_appointment();
+"""
 DELIVERED = "SELECT message ->> 'template' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s ORDER BY msg_id"
 
 
@@ -117,6 +128,30 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         assert "Given back: 0 messages, 0" in balansity("take-over", "--undo").output
         assert "Ours is in charge" in balansity("take-over").output
         assert owner.value("SELECT balansity.in_charge()") is True
+
+
+def test_old_triggers_of_every_shape_end_and_come_back(prepared: LiveDatabase) -> None:
+    """A condition that lets all through, one that lets too little through, one that fires before, other names."""
+    site = prepared.site
+    with prepared.owner() as owner:
+        owner.rows(ODD_TRIGGERS)
+        before = owner.rows(OLD_SYSTEM)
+        balansity("migrate")
+        assert owner.rows(OLD_SYSTEM) == before
+        assert "Ours is in charge" in balansity("take-over").output
+        customer = site.sign_up()
+        booked = site.book(customer, datetime.now(UTC) + timedelta(days=3))
+        assert site.hear_of_payment(site.check_out(customer, {"appointment_id": booked}))
+        assert site.hear_of_payment(site.check_out(customer, {}), "failed")
+        site.complete_checkup(customer, site.begin_checkup(customer))
+        told = ["appointment_confirmation", "payment_confirmation", "payment_failed", "checkup_completed"]
+        assert owner.rows(DELIVERED, customer.email) == [(template,) for template in told]
+        ours = owner.rows("SELECT tgname FROM pg_trigger WHERE tgfoid::regproc::text LIKE 'balansity.%%' ORDER BY 1")
+        assert ours == [
+            ("on_appointment_change",), ("on_new_appointment_balansity",), ("on_payment_status_change_balansity",)
+        ]  # fmt: skip
+        balansity("take-over", "--undo")
+        assert owner.rows(OLD_SYSTEM) == before
 
 
 def test_who_was_reminded_is_read_from_evidence(prepared: LiveDatabase) -> None:

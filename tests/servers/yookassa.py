@@ -44,7 +44,13 @@ class YooKassa:
         finally:
             self.mood = None
 
-    def add_payment(self, status: str = "succeeded", value: str = "5000.00", currency: str = "RUB") -> str:
+    def add_payment(
+        self,
+        status: str = "succeeded",
+        value: str = "5000.00",
+        currency: str = "RUB",
+        metadata: dict[str, str] | None = None,
+    ) -> str:
         payment_id = str(uuid4())
         self.payments[payment_id] = {
             "id": payment_id,
@@ -55,6 +61,7 @@ class YooKassa:
             "created_at": "2026-11-25T07:35:00.000Z",
             "refundable": status == "succeeded",
             "test": True,
+            "metadata": metadata or {},
         }
         return payment_id
 

@@ -15,8 +15,8 @@ OURS = Sum(Decimal("5000.00"), "RUB")
     [
         ("succeeded", "completed"),
         ("canceled", "failed"),
-        ("pending", "processing"),
-        ("waiting_for_capture", "processing"),
+        ("pending", "pending"),
+        ("waiting_for_capture", "pending"),
     ],
 )
 def test_the_providers_status_has_one_of_ours(theirs: str, ours: str) -> None:

@@ -1,4 +1,4 @@
-"""The page of promises names tests that exist."""
+"""The pages of promises and of threats name tests that exist."""
 
 import re
 
@@ -14,3 +14,10 @@ def test_every_test_that_a_promise_names_exists() -> None:
     named = set(NAME.findall(page))
     assert named
     assert named <= existing
+
+
+def test_every_file_that_stops_a_threat_exists() -> None:
+    page = (settings.ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:unit|integration|faults|browser)/test_\w+\.py)`", page))
+    assert named
+    assert [name for name in named if not (settings.ROOT / "tests" / name).is_file()] == []

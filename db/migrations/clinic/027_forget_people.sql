@@ -26,7 +26,7 @@ CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN substring(lower(p_text) FROM '[^\s<>"]+@[^\s<>"]+');
 COMMENT ON FUNCTION balansity.address_in IS
-'The bare address of "Anna <anna@example.com>", in lower case; NULL where there is none.';
+'The bare address of "Vera <vera@clinic.example>", in lower case; NULL where there is none.';
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
 LANGUAGE sql STABLE
@@ -53,7 +53,7 @@ AS $$
         'user_id', p_user_id,
         'ids', (SELECT string_agg(id, '|') FROM balansity.ids_of(p_user_id) AS theirs (id)),
         'addresses', (
-            -- Not within a longer address: joanna@example.com is somebody else.
+            -- Not within a longer address: vivera@clinic.example is not vera@clinic.example.
             SELECT '(?<![[:alnum:]._+-])('
                 || string_agg(regexp_replace(address, '([^[:alnum:]])', '\\\1', 'g'), '|')
                 || ')(?![[:alnum:]-]|\.[[:alnum:]])'

@@ -53,6 +53,7 @@ CREATE TABLE balansity.payment_settlement (
     status text NOT NULL,
     settled_at timestamptz NOT NULL,
     attempt text NOT NULL, -- of a failure, the provider's id of the attempt: only a failure may come again
+    appointment_id uuid,   -- that it confirmed or booked: a payment pays for one
     PRIMARY KEY (payment_id, status, attempt)
 );
 
@@ -82,11 +83,14 @@ $$;
 COMMENT ON FUNCTION balansity.flag_payment IS
 'Flags what happened: should it happen again after a person has resolved it, it is flagged anew.';
 
-CREATE FUNCTION balansity.flag_finding(p_payment_id uuid, p_reason text, p_now timestamptz) RETURNS void
+CREATE FUNCTION balansity.flag_finding(
+    p_payment_id uuid, p_reason text, p_now timestamptz, p_halts boolean DEFAULT false
+) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at) VALUES (p_payment_id, p_reason, p_now)
+    INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at, halts)
+    VALUES (p_payment_id, p_reason, p_now, p_halts)
     ON CONFLICT DO NOTHING
 $$;
 COMMENT ON FUNCTION balansity.flag_finding IS
@@ -122,8 +126,80 @@ CREATE TABLE balansity.payment_check (
     checks integer NOT NULL,     -- how often it was asked
     next_at timestamptz NOT NULL,
     since timestamptz,           -- null: since the payment was created
-    refund_id text               -- the provider's, while it is undecided
+    refund_id text,              -- the provider's, while it is undecided
+    claimed boolean NOT NULL DEFAULT false, -- completed by a visitor: nothing follows until the provider says so
+    heard_at timestamptz         -- when the last check that a notice asked for is due
 );
+
+-- Which row a payment at the provider pays for: the first that the service wrote its id into, else the first that it
+-- settled. It outlives the row, or a deleted one could be written and paid for again.
+CREATE TABLE balansity.provider_payment (
+    external_id text PRIMARY KEY,
+    payment_id uuid NOT NULL -- no foreign key: the service's tables carry nothing of ours
+);
+
+CREATE FUNCTION balansity.external_id(p_payment public.payments) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT nullif(left(p_payment.external_payment_id::text, 200), '')
+$$;
+COMMENT ON FUNCTION balansity.external_id IS
+'The provider''s id of a payment; null where there is none. No provider''s is longer than an index can take.';
+
+CREATE FUNCTION balansity.is_anothers(p_payment public.payments) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.provider_payment o
+        WHERE o.external_id = balansity.external_id(p_payment) AND o.payment_id <> p_payment.id
+    )
+$$;
+COMMENT ON FUNCTION balansity.is_anothers IS
+'Whether the payment at the provider pays for another row than this.';
+
+CREATE FUNCTION balansity.pays_for(p_payment public.payments) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO balansity.provider_payment (external_id, payment_id)
+    SELECT balansity.external_id(p_payment), p_payment.id WHERE balansity.external_id(p_payment) IS NOT NULL
+    ON CONFLICT DO NOTHING;
+    RETURN NOT balansity.is_anothers(p_payment);
+END $$;
+COMMENT ON FUNCTION balansity.pays_for IS
+'Whether the payment at the provider is this row''s, which it becomes where it was nobody''s.';
+
+CREATE FUNCTION balansity.note_paid() RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH noted AS (
+        INSERT INTO balansity.provider_payment (external_id, payment_id)
+        SELECT DISTINCT ON (balansity.external_id(p)) balansity.external_id(p), p.id
+        FROM public.payments p
+        WHERE p.status IN ('completed', 'refunded') AND balansity.external_id(p) IS NOT NULL
+        ORDER BY balansity.external_id(p), p.created_at, p.id
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) FROM noted
+$$;
+COMMENT ON FUNCTION balansity.note_paid IS
+'Notes what was paid before ours began, so that it pays for nothing more; returns how many are new.';
+
+CREATE FUNCTION balansity.is_service() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_roles r, pg_class c
+        WHERE r.rolname = coalesce(nullif(current_setting('role'), 'none'), session_user)
+          AND c.oid = to_regclass('public.payments')
+          AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, c.relowner, 'USAGE'))
+    )
+$$;
+COMMENT ON FUNCTION balansity.is_service IS
+'Whether the service itself runs the present statement: a role that row-level security does not hold back. It is read from
+SET ROLE, else from who logged in: a SECURITY DEFINER function changes current_user, and neither of these; and a token''s
+claims are settings, which whoever runs SQL may write.';
 
 CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
 LANGUAGE sql IMMUTABLE
@@ -271,10 +347,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    appointment_id uuid := balansity.appointment_of(p_payment);
+    wanted uuid := balansity.appointment_of(p_payment);
 BEGIN
-    IF appointment_id IS NOT NULL THEN
-        PERFORM balansity.confirm_appointment(p_payment, appointment_id, p_now);
+    IF wanted IS NOT NULL THEN
+        IF EXISTS (SELECT FROM public.package_purchases o WHERE o.payment_id = p_payment.id) OR EXISTS (
+            SELECT FROM balansity.payment_settlement s JOIN public.appointments a ON a.id = s.appointment_id
+            WHERE s.payment_id = p_payment.id AND a.id <> wanted AND a.status NOT IN ('cancelled', 'no_show')
+        ) THEN
+            RAISE EXCEPTION 'appointment % is not what was paid for', wanted;
+        END IF;
+        PERFORM balansity.confirm_appointment(p_payment, wanted, p_now);
     ELSIF p_replay THEN
         RETURN;
     ELSIF p_payment.metadata ->> 'appointment_id' IS NOT NULL THEN
@@ -284,6 +366,9 @@ BEGIN
     ELSIF p_payment.metadata ->> 'appointment_type_id' IS NOT NULL THEN
         PERFORM balansity.book_appointment(p_payment, p_now);
     END IF;
+    UPDATE balansity.payment_settlement s
+    SET appointment_id = balansity.appointment_of(p_payment)
+    WHERE s.payment_id = p_payment.id AND s.status = 'completed' AND s.appointment_id IS NULL;
 END $$;
 COMMENT ON FUNCTION balansity.fulfil_payment IS
 'Gives the payer what was paid for; raises why it cannot be given.
@@ -387,6 +472,22 @@ $$;
 COMMENT ON FUNCTION balansity.is_halted IS
 'Whether a person has to decide before anything more takes effect.';
 
+CREATE FUNCTION balansity.is_claimed(p_payment_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM balansity.payment_check c WHERE c.payment_id = p_payment_id AND c.claimed)
+$$;
+COMMENT ON FUNCTION balansity.is_claimed IS
+'Whether a visitor wrote that it is completed, and the provider has not said so yet.';
+
+CREATE FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamptz) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT balansity.flag_finding(p_payment_id, 'its external_payment_id pays for another row', p_now)
+$$;
+COMMENT ON FUNCTION balansity.flag_anothers IS
+'Flags a row that names a payment which the provider made for another: it gives nothing.';
+
 CREATE FUNCTION balansity.carry_out(p_payment public.payments, p_replay boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -423,7 +524,7 @@ END $$;
 COMMENT ON FUNCTION balansity.carry_out IS
 'Writes what a payment''s status brings about; whatever comes of that, the payment itself stands. What we refuse is flagged
 with its reason, for a person. What a trigger of the site''s refuses, in words that may be a person''s, is flagged by its
-SQLSTATE, tried again every five minutes, and no longer flagged once it is done.';
+SQLSTATE, tried again every minute, and no longer flagged once it is done.';
 
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
@@ -436,7 +537,11 @@ BEGIN
     -- No stronger lock: the site, inserting what refers to this payment at the same moment, would end in a deadlock.
     SELECT * INTO payment FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF (payment.status IN ('completed', 'failed', 'cancelled', 'refunded')) IS NOT TRUE
-        OR balansity.is_halted(payment.id) THEN
+        OR balansity.is_halted(payment.id) OR balansity.is_claimed(payment.id) THEN
+        RETURN;
+    END IF;
+    IF NOT balansity.pays_for(payment) THEN
+        PERFORM balansity.flag_anothers(payment.id, p_now);
         RETURN;
     END IF;
     INSERT INTO balansity.payment_settlement (payment_id, status, settled_at, attempt)
@@ -445,6 +550,9 @@ BEGIN
     replay := NOT FOUND;
     PERFORM balansity.carry_out(payment, replay, p_now);
     IF NOT replay THEN
+        PERFORM balansity.flag_anothers(o.id, p_now)
+        FROM public.payments o
+        WHERE o.external_payment_id = payment.external_payment_id AND balansity.is_anothers(o);
         PERFORM balansity.announce_payment(payment, p_now);
     END IF;
 END $$;

@@ -67,6 +67,54 @@ END $$;
 COMMENT ON FUNCTION balansity.handle_new_appointment IS
 'Consultation booked → confirmation. Rows that arrive as history (completed, cancelled, …) are not news.';
 
+CREATE FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF balansity.is_known_to_provider(p_payment) THEN
+        INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since, claimed)
+        VALUES (p_payment.id, 0, p_now, p_now, true)
+        ON CONFLICT (payment_id) DO UPDATE
+        SET checks = 0, next_at = excluded.next_at, since = excluded.since, claimed = true;
+    ELSE
+        PERFORM balansity.flag_payment(
+            p_payment.id, 'completed by a visitor, and no provider can be asked', p_now, p_halts => true);
+    END IF;
+END $$;
+COMMENT ON FUNCTION balansity.doubt_completion IS
+'A completion that the service did not write has no effect until the provider says the same, or a person does.';
+
+CREATE FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF balansity.is_service() THEN
+        PERFORM balansity.pays_for(p_payment);
+    END IF;
+    IF balansity.is_anothers(p_payment) THEN
+        PERFORM balansity.flag_anothers(p_payment.id, p_now);
+    END IF;
+END $$;
+COMMENT ON FUNCTION balansity.note_external_id IS
+'The service''s word for what a payment at the provider is for; a visitor''s is none.';
+
+CREATE FUNCTION balansity.handle_new_payment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT balansity.in_charge() THEN
+        RETURN NULL;
+    END IF;
+    PERFORM balansity.note_external_id(NEW, balansity.now());
+    IF NOT balansity.is_service() AND NEW.status IN ('completed', 'refunded') THEN
+        PERFORM balansity.doubt_completion(NEW, balansity.now());
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION balansity.handle_new_payment IS
+'New payment → whose the provider''s id is. One that arrives completed is no news; a visitor''s is doubted.';
+
 CREATE FUNCTION balansity.handle_payment_status_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -75,8 +123,19 @@ DECLARE
     was_open boolean := OLD.status IN ('pending', 'processing');
     is_open boolean := NEW.status IN ('pending', 'processing');
 BEGIN
-    IF NOT balansity.in_charge() OR OLD.status IS NOT DISTINCT FROM NEW.status THEN
+    IF NOT balansity.in_charge() THEN
         RETURN NULL;
+    END IF;
+    IF NEW.external_payment_id IS DISTINCT FROM OLD.external_payment_id THEN
+        PERFORM balansity.note_external_id(NEW, balansity.now());
+    END IF;
+    IF OLD.status IS NOT DISTINCT FROM NEW.status THEN
+        RETURN NULL;
+    END IF;
+    UPDATE balansity.payment_check SET claimed = false
+    WHERE payment_id = NEW.id AND claimed AND NEW.status IS DISTINCT FROM 'completed';
+    IF NEW.status = 'completed' AND NOT balansity.is_service() THEN
+        PERFORM balansity.doubt_completion(NEW, balansity.now());
     END IF;
     IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
         INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, since)

@@ -9,6 +9,7 @@ DECLARE
 BEGIN
     SELECT status INTO old FROM public.payments WHERE id = p_payment_id FOR NO KEY UPDATE;
     IF old = p_status OR (old, p_status) IN (('cancelled', 'failed'), ('refunded', 'completed')) THEN
+        PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
         RETURN 'unchanged';
     END IF;
     IF NOT EXISTS (SELECT FROM balansity.payment_transition WHERE (old_status, new_status) = (old, p_status)) THEN
@@ -16,6 +17,7 @@ BEGIN
         RETURN 'refused';
     END IF;
     PERFORM balansity.change_payment(p_payment_id, p_status, p_now);
+    PERFORM balansity.prove_payment(p_payment_id, p_now) WHERE p_status = 'completed';
     RETURN 'changed';
 EXCEPTION WHEN OTHERS THEN
     IF SQLSTATE ~ '^(08|40|53|55|57|58)' THEN
@@ -53,18 +55,40 @@ $$;
 COMMENT ON FUNCTION balansity.forget_refund IS
 'A refund that the provider has canceled is no longer asked about.';
 
+CREATE FUNCTION balansity.is_known_to_provider(p_payment public.payments) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT balansity.external_id(p_payment) IS NOT NULL AND coalesce(p_payment.payment_method::text, 'yookassa') = 'yookassa'
+       AND NOT balansity.is_anothers(p_payment)
+$$;
+COMMENT ON FUNCTION balansity.is_known_to_provider IS
+'Whether there is a provider to ask about this payment: one that it did not make for another row.';
+
+CREATE FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE balansity.payment_check SET claimed = false WHERE payment_id = p_payment_id AND claimed;
+    IF FOUND THEN
+        PERFORM balansity.settle_payment(p_payment_id, p_now);
+    END IF;
+END $$;
+COMMENT ON FUNCTION balansity.prove_payment IS
+'The provider says that it is completed: what a visitor only claimed takes effect.';
+
 CREATE FUNCTION balansity.waiting_payments()
-RETURNS TABLE (payment_id uuid, status text, since timestamptz, known_to_provider boolean)
+RETURNS TABLE (payment_id uuid, status text, since timestamptz, claimed boolean)
 LANGUAGE sql STABLE
 AS $$
-    SELECT p.id, p.status, coalesce(c.since, p.created_at),
-           p.external_payment_id <> '' AND coalesce(p.payment_method, 'yookassa') = 'yookassa'
+    SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE p.status IN ('pending', 'processing') OR (p.status = 'completed' AND c.refund_id IS NOT NULL)
+    WHERE (p.status IN ('pending', 'processing') OR (p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)))
+      AND balansity.is_known_to_provider(p)
 $$;
 COMMENT ON FUNCTION balansity.waiting_payments IS
-'What waits for the provider, and since when: open payments, and completed ones whose refund is undecided. No view, which
+'What waits for the provider, and since when: open payments, completed ones whose refund is undecided or which only a visitor
+calls so. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for ever. No view, which
 would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
 it would read all of it. Its callers'' paths are safe.';
 
@@ -78,23 +102,56 @@ $$;
 COMMENT ON FUNCTION balansity.is_stuck IS
 'Whether what waits for the provider since then is left to a person: after 3 days in which it could have answered.';
 
+CREATE FUNCTION balansity.next_check(p_since timestamptz, p_now timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_now + CASE WHEN p_since > p_now - interval '1 hour' THEN interval '3 minutes'
+                        ELSE (p_now - greatest(p_since, p_now - interval '3 days')) / 2 END
+$$;
+COMMENT ON FUNCTION balansity.next_check IS
+'In the first hour, in which most people pay, whoever pays is booked within 5 minutes without a webhook; later, the longer
+it has waited, the longer it may.';
+
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
-    SELECT payment_id, 1, p_now + interval '5 minutes'
+    SELECT payment_id, 1, balansity.next_check(since, p_now)
     FROM balansity.waiting_payments()
-    WHERE known_to_provider AND since <= p_now - interval '5 minutes' AND NOT balansity.is_stuck(since, p_now)
+    WHERE (claimed OR since <= p_now - interval '3 minutes') AND NOT balansity.is_stuck(since, p_now)
       AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
-    SET checks = c.checks + 1, next_at = p_now + interval '5 minutes' * 2 ^ c.checks
+    SET checks = c.checks + 1, next_at = excluded.next_at
     WHERE c.next_at <= p_now
     RETURNING payment_id
 $$;
 COMMENT ON FUNCTION balansity.claim_payment_checks IS
-'Claims the checks of these payments that are due, of all where p_ids is null; the next one comes 5, 10, 20, 40, … minutes later. None while the provider is away and
-one that was claimed before waits for it.';
+'Claims the checks of these payments that are due, of all where p_ids is null. None while the provider is away and one that
+was claimed before waits for it.';
+
+CREATE FUNCTION balansity.hear_notice(p_payment_id uuid, p_now timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    planned timestamptz;
+    due timestamptz;
+BEGIN
+    INSERT INTO balansity.payment_check (payment_id, checks, next_at) VALUES (p_payment_id, 0, p_now)
+    ON CONFLICT DO NOTHING;
+    SELECT heard_at INTO planned FROM balansity.payment_check WHERE payment_id = p_payment_id FOR NO KEY UPDATE;
+    -- Looked at under the lock, in a statement of its own: it sees the check that another notice has just asked for.
+    IF (planned > p_now) IS NOT TRUE
+        AND NOT dramatiq.is_waiting('payments', jsonb_build_object('payment_id', p_payment_id, 'action', 'verify')) THEN
+        UPDATE balansity.payment_check SET heard_at = greatest(p_now, planned + interval '30 seconds')
+        WHERE payment_id = p_payment_id
+        RETURNING heard_at INTO due;
+    END IF;
+    RETURN due;
+END $$;
+COMMENT ON FUNCTION balansity.hear_notice IS
+'When the check that a notice asks for is due: at once, but 30 seconds after the last one, for anybody can send notices;
+null: one is waiting already, and is going to ask late enough.';
 
 CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS bigint
 LANGUAGE sql
@@ -113,4 +170,4 @@ $$;
 COMMENT ON FUNCTION balansity.flag_stuck_payments IS
 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.';
 
-INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('verify-open-payments', '*/5 * * * *', 'Europe/Moscow');
+INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('verify-open-payments', '* * * * *', 'Europe/Moscow');

@@ -13,6 +13,7 @@ BEGIN
         FROM public.payments p
         JOIN public.appointments a ON a.payment_id = p.id
         WHERE p.id = ANY (p_ids) AND p.status = 'completed' AND a.status = 'pending' AND NOT balansity.is_halted(p.id)
+          AND NOT balansity.is_claimed(p.id) AND balansity.pays_for(p)
         FOR NO KEY UPDATE SKIP LOCKED -- whoever is changing one goes first; the next run sees what came of it
     LOOP
         PERFORM balansity.carry_out(payment, true, p_now);
@@ -37,6 +38,7 @@ BEGIN
         SELECT p.*
         FROM public.payments p
         WHERE p.id = ANY (p_ids) AND balansity.is_unfinished(p.id) AND NOT balansity.is_halted(p.id)
+          AND NOT balansity.is_claimed(p.id) AND NOT balansity.is_anothers(p)
         FOR NO KEY UPDATE SKIP LOCKED
     LOOP
         PERFORM balansity.carry_out(payment, false, p_now);

@@ -27,6 +27,7 @@ SELECT * FROM (VALUES
     ('assessments', 'UPDATE', 'on_checkup_completed', 'handle_checkup_completed'),
     ('appointments', 'INSERT', 'on_new_appointment', 'handle_new_appointment'),
     ('appointments', 'UPDATE', 'on_appointment_change', 'handle_appointment_change'),
+    ('payments', 'INSERT', 'on_new_payment', 'handle_new_payment'),
     ('payments', 'UPDATE', 'on_payment_status_change', 'handle_payment_status_change')
 ) AS event (table_name, event, trigger_name, handler);
 COMMENT ON VIEW balansity.site_event IS
@@ -70,7 +71,7 @@ BEGIN
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', before.value)) AS old,
               LATERAL jsonb_populate_record(NULL::%2$s, jsonb_build_object(''status'', after.value)) AS new
          WHERE after.value IS DISTINCT FROM before.value AND (%3$L <> ''assessments'' OR after.value = ''completed'')
-           AND (%4$s OR before.value IS NOT NULL AND after.value IS NOT NULL)',
+           AND (%4$L OR before.value IS NOT NULL AND after.value IS NOT NULL)',
         narrows, source, (SELECT relname FROM pg_class WHERE oid = source),
         NOT (SELECT attnotnull FROM pg_attribute WHERE attrelid = source AND attname = 'status'))
     INTO hears;

@@ -119,6 +119,7 @@ BEGIN
     IF NOT balansity.in_charge() THEN
         RETURN QUERY VALUES
         ('evidence', '', 'notes who has been reminded', 'SELECT balansity.note_told_reminders()', NULL),
+        ('evidence', '', 'notes what was paid at the provider', 'SELECT balansity.note_paid()', NULL),
         ('jobs', '', 'our jobs begin with their next slots',
          'UPDATE balansity.job SET planned_until = balansity.now()', NULL),
         ('routes', '', 'our workers take what waits in pgmq', 'SELECT dramatiq.release_routes()', NULL),

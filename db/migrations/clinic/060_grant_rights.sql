@@ -24,7 +24,7 @@ AS $$
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
-        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage')
+        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
