@@ -369,9 +369,11 @@ BEGIN
     END IF;
     PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
-    IF NOT balansity.add_appointment(p_payment.user_id, patient_id, type_id, planned_at, p_payment.id)
-        AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
-        RAISE EXCEPTION 'the time that metadata describes is taken';
+    IF NOT balansity.add_appointment(p_payment.user_id, patient_id, type_id, planned_at, p_payment.id) THEN
+        -- A statement of its own: it sees what the site has booked while the last one waited for it.
+        IF NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+            RAISE EXCEPTION 'the time that metadata describes is taken';
+        END IF;
     END IF;
 END $$;
 
@@ -563,16 +565,24 @@ $$;
 COMMENT ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) IS 'Notes that mails which a restore holds had been sent before it: of these, or where p_ids is NULL of all, p_limit at most.';
 
 CREATE FUNCTION balansity.close_site_functions() RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT dramatiq.close(
+BEGIN
+    PERFORM dramatiq.close(
         'public',
         p_functions => ARRAY(SELECT handler FROM balansity.site_event),
         p_service => ARRAY(SELECT DISTINCT f.name FROM balansity.site_function f));
-$$;
+    IF to_regrole('authenticated') IS NOT NULL AND EXISTS (
+        SELECT FROM pg_proc p
+        WHERE p.oid = to_regprocedure('public.update_appointment_statuses()') AND pg_has_role(p.proowner, 'USAGE')
+    ) THEN
+        GRANT EXECUTE ON FUNCTION public.update_appointment_statuses() TO authenticated;
+    END IF;
+END $$;
 
-COMMENT ON FUNCTION balansity.close_site_functions() IS 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
+COMMENT ON FUNCTION balansity.close_site_functions() IS 'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it; but for the statuses, which the
+dashboard of signed-in staff brings up to date.';
 
 CREATE FUNCTION balansity.compare_shadow() RETURNS TABLE(act text, about uuid, at timestamp with time zone, verdict text)
     LANGUAGE sql STABLE
@@ -2982,18 +2992,20 @@ CREATE FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.archive_pgmq($1, $2); $_$;
 
-CREATE FUNCTION balansity.site_pgmq_metrics(queue_name text) RETURNS TABLE(queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint)
+CREATE FUNCTION balansity.site_pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN QUERY
-    SELECT $1, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    queue := $1;
+    SELECT m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    INTO queue_length, newest_msg_age_sec, oldest_msg_age_sec, total_messages, waiting, delayed, in_flight, done, dead
     FROM pgmq.metrics($1) AS m, dramatiq.count_bridged($1) AS b;
 END $_$;
 
-COMMENT ON FUNCTION balansity.site_pgmq_metrics(queue_name text) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
+COMMENT ON FUNCTION balansity.site_pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker: one row, so that an rpc gives one
+object.';
 
 CREATE FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -3039,6 +3051,31 @@ BEGIN
     RETURN pgmq.send('report_generation_queue', jsonb_build_object(
         'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
 END $$;
+
+CREATE FUNCTION balansity.site_send_appointment_reminders() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', due.email, 'subject', 'Напоминание о консультации', 'template', 'appointment_reminder_' || due.kind,
+        'variables', jsonb_build_object(
+            'appointment_id', due.appointment_id, 'scheduled_at', balansity.iso_utc(due.scheduled_at)),
+        'priority', 10, 'created_at', now(), 'user_id', due.user_id,
+        'key', concat_ws(':', 'reminder', due.kind, due.appointment_id, balansity.iso_utc(due.scheduled_at))))
+    FROM balansity.claim_reminders(balansity.now(), balansity.now()) AS due;
+$$;
+
+COMMENT ON FUNCTION balansity.site_send_appointment_reminders() IS 'Sends the reminders that are due and that nobody has sent, as our job does.';
+
+CREATE FUNCTION balansity.site_update_appointment_statuses() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT balansity.update_appointment_statuses(balansity.now());
+$$;
+
+COMMENT ON FUNCTION balansity.site_update_appointment_statuses() IS 'Begins and completes consultations by the rules of our job, for the dashboard; a caller can change nothing that the job
+would not.';
 
 CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone) RETURNS TABLE(appointment_id uuid, status text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -4704,7 +4741,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
-        WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- on the way to it
+        WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
@@ -5186,18 +5223,20 @@ CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS bool
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.archive_pgmq($1, $2); $_$;
 
-CREATE FUNCTION public.pgmq_metrics(queue_name text) RETURNS TABLE(queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint)
+CREATE FUNCTION public.pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN QUERY
-    SELECT $1, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    queue := $1;
+    SELECT m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    INTO queue_length, newest_msg_age_sec, oldest_msg_age_sec, total_messages, waiting, delayed, in_flight, done, dead
     FROM pgmq.metrics($1) AS m, dramatiq.count_bridged($1) AS b;
 END $_$;
 
-COMMENT ON FUNCTION public.pgmq_metrics(queue_name text) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
+COMMENT ON FUNCTION public.pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What waits in pgmq, and what became of the messages that the bridge moved to the broker: one row, so that an rpc gives one
+object.';
 
 CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -5243,6 +5282,31 @@ BEGIN
     RETURN pgmq.send('report_generation_queue', jsonb_build_object(
         'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
 END $$;
+
+CREATE FUNCTION public.send_appointment_reminders() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', due.email, 'subject', 'Напоминание о консультации', 'template', 'appointment_reminder_' || due.kind,
+        'variables', jsonb_build_object(
+            'appointment_id', due.appointment_id, 'scheduled_at', balansity.iso_utc(due.scheduled_at)),
+        'priority', 10, 'created_at', now(), 'user_id', due.user_id,
+        'key', concat_ws(':', 'reminder', due.kind, due.appointment_id, balansity.iso_utc(due.scheduled_at))))
+    FROM balansity.claim_reminders(balansity.now(), balansity.now()) AS due;
+$$;
+
+COMMENT ON FUNCTION public.send_appointment_reminders() IS 'Sends the reminders that are due and that nobody has sent, as our job does.';
+
+CREATE FUNCTION public.update_appointment_statuses() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT balansity.update_appointment_statuses(balansity.now());
+$$;
+
+COMMENT ON FUNCTION public.update_appointment_statuses() IS 'Begins and completes consultations by the rules of our job, for the dashboard; a caller can change nothing that the job
+would not.';
 
 CREATE TABLE balansity.analytics_daily (
     day date NOT NULL,
@@ -6721,7 +6785,7 @@ GRANT ALL ON FUNCTION balansity.signs_of(p_user_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION balansity.site_pgmq_metrics(queue_name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balansity.site_pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) FROM PUBLIC;
 
@@ -6732,6 +6796,10 @@ REVOKE ALL ON FUNCTION balansity.site_queue_email_task(p_to text, p_subject text
 REVOKE ALL ON FUNCTION balansity.site_queue_payment_processing(p_payment_id uuid, p_action text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.site_queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_send_appointment_reminders() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION balansity.site_update_appointment_statuses() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) TO balansity_web;
@@ -7128,8 +7196,8 @@ GRANT ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_onl
 REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION public.pgmq_metrics(queue_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.pgmq_metrics(queue_name text) TO balansity_worker;
+REVOKE ALL ON FUNCTION public.pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) TO balansity_worker;
@@ -7145,6 +7213,12 @@ GRANT ALL ON FUNCTION public.queue_payment_processing(p_payment_id uuid, p_actio
 
 REVOKE ALL ON FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION public.send_appointment_reminders() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.send_appointment_reminders() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION public.update_appointment_statuses() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.update_appointment_statuses() TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.analytics_daily TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.analytics_daily TO balansity_worker;

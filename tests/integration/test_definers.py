@@ -16,6 +16,7 @@ DEFINERS = {
     "dramatiq.ring_for_pgmq",  # a trigger of pgmq's tables: their senders know nothing of ours
     # what the site calls, and the sources that these are made from when ours takes over
     *(f"{place}queue_{what}" for place in TWINS for what in ("email_task", "report_generation", "payment_processing")),
+    *(f"{place}{what}" for place in TWINS for what in ("update_appointment_statuses", "send_appointment_reminders")),
     *(f"{place}pgmq_{what}" for place in TWINS for what in ("read", "archive", "nack", "metrics")),
     # triggers of the site's tables: its visitors may do nothing of what follows
     *(f"balansity.handle_{what}" for what in ("checkup_completed", "new_appointment", "appointment_change")),

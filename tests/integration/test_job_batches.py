@@ -112,7 +112,7 @@ def test_a_payment_that_cannot_be_flagged_or_confirmed_holds_up_no_other(clinic:
     clinic.rows("ALTER TABLE public.payments DISABLE TRIGGER USER")
     clinic.rows("UPDATE public.payments SET status = 'completed'")
     clinic.rows("ALTER TABLE public.payments ENABLE TRIGGER USER")
-    open_ones = [clinic.add_payment(user) for _ in range(3)]
+    open_ones = [clinic.add_payment(user, external_payment_id=external_id) for external_id in "abc"]
     clinic.rows("UPDATE public.payments SET created_at = %s WHERE status <> 'completed'", LONG_AGO)
     bad = clinic.value("SELECT id::text FROM public.appointments LIMIT 1")
     refuse(clinic, "public.appointments", f"OLD.id = '{bad}'")

@@ -110,20 +110,20 @@ def test_an_answer_about_an_attempt_that_was_given_up_is_not_taken_for_the_next_
     second = shop.add_payment("pending")
     shop.meanwhile = lambda: clinic.pay_anew(payment, second)
     deliver(payment, "verify")
-    assert clinic.value("SELECT status FROM public.payments") == "processing"
+    assert clinic.value("SELECT status FROM public.payments") == "pending"
     assert "payment_failed" not in clinic.templates()
 
 
 def test_a_state_that_the_provider_never_knew_is_flagged(clinic: Clinic, shop: YooKassa) -> None:
     payment, _ = paid(clinic, shop.add_payment("pending"), "completed")
     process_payment(payment_id=payment, action="verify")
-    assert clinic.flags(payment) == ["the provider says processing, we have completed"]
+    assert clinic.flags(payment) == ["the provider says pending, we have completed"]
 
 
 def test_a_late_link_is_confirmed_without_waiting_for_whoever_is_changing_another(
     clinic: Clinic, connect: Callable[[], Connection], shop: YooKassa
 ) -> None:
-    (_, held), (_, free) = (paid(clinic, "x", "completed") for _ in range(2))
+    (_, held), (_, free) = (paid(clinic, external_id, "completed") for external_id in "xy")
     site = Clinic(connect())
     site.connection.autocommit = False
     site.rows("UPDATE public.appointments SET notes = 'окно' WHERE id = %s", held)

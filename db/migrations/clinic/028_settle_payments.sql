@@ -315,9 +315,11 @@ BEGIN
     END IF;
     PERFORM balansity.check_amount(p_payment, t.price) FROM public.appointment_types t WHERE t.id = type_id;
     -- The site may have booked it at the same moment; anything else that is in the way is for a person to sort out.
-    IF NOT balansity.add_appointment(p_payment.user_id, patient_id, type_id, planned_at, p_payment.id)
-        AND NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
-        RAISE EXCEPTION 'the time that metadata describes is taken';
+    IF NOT balansity.add_appointment(p_payment.user_id, patient_id, type_id, planned_at, p_payment.id) THEN
+        -- A statement of its own: it sees what the site has booked while the last one waited for it.
+        IF NOT EXISTS (SELECT FROM public.appointments WHERE payment_id = p_payment.id) THEN
+            RAISE EXCEPTION 'the time that metadata describes is taken';
+        END IF;
     END IF;
 END $$;
 COMMENT ON FUNCTION balansity.book_appointment IS

@@ -49,17 +49,20 @@ CREATE FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) RETURNS
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT dramatiq.nack_pgmq($1, $2); $$;
 
-CREATE FUNCTION balansity.site_pgmq_metrics(queue_name text) RETURNS TABLE (
-    queue text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint,
-    waiting bigint, delayed bigint, in_flight bigint, done bigint, dead bigint
+CREATE FUNCTION balansity.site_pgmq_metrics(
+    queue_name text,
+    OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer,
+    OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM dramatiq.check_pgmq_queue($1);
-    RETURN QUERY
-    SELECT $1, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    queue := $1;
+    SELECT m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, b.*
+    INTO queue_length, newest_msg_age_sec, oldest_msg_age_sec, total_messages, waiting, delayed, in_flight, done, dead
     FROM pgmq.metrics($1) AS m, dramatiq.count_bridged($1) AS b;
 END $$;
 COMMENT ON FUNCTION balansity.site_pgmq_metrics IS
-'What waits in pgmq, and what became of the messages that the bridge moved to the broker.';
+'What waits in pgmq, and what became of the messages that the bridge moved to the broker: one row, so that an rpc gives one
+object.';

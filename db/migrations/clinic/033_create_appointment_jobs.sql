@@ -167,3 +167,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION balansity.release_reminder IS
 'The claim of a reminder that was superseded is given up: if it becomes true again, it is due again.';
+
+-- What the dashboard, or an old job that somebody schedules again, calls by name: it does what our own jobs do.
+CREATE FUNCTION balansity.site_update_appointment_statuses() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT balansity.update_appointment_statuses(balansity.now());
+$$;
+COMMENT ON FUNCTION balansity.site_update_appointment_statuses IS
+'Begins and completes consultations by the rules of our job, for the dashboard; a caller can change nothing that the job
+would not.';
+
+CREATE FUNCTION balansity.site_send_appointment_reminders() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pgmq.send('email_queue', jsonb_build_object(
+        'to', due.email, 'subject', 'Напоминание о консультации', 'template', 'appointment_reminder_' || due.kind,
+        'variables', jsonb_build_object(
+            'appointment_id', due.appointment_id, 'scheduled_at', balansity.iso_utc(due.scheduled_at)),
+        'priority', 10, 'created_at', now(), 'user_id', due.user_id,
+        'key', concat_ws(':', 'reminder', due.kind, due.appointment_id, balansity.iso_utc(due.scheduled_at))))
+    FROM balansity.claim_reminders(balansity.now(), balansity.now()) AS due;
+$$;
+COMMENT ON FUNCTION balansity.site_send_appointment_reminders IS
+'Sends the reminders that are due and that nobody has sent, as our job does.';

@@ -222,15 +222,23 @@ COMMENT ON FUNCTION balansity.take_over IS
 took. Again, it mends what has come back since.';
 
 CREATE FUNCTION balansity.close_site_functions() RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT dramatiq.close(
+BEGIN
+    PERFORM dramatiq.close(
         'public',
         p_functions => ARRAY(SELECT handler FROM balansity.site_event),
         p_service => ARRAY(SELECT DISTINCT f.name FROM balansity.site_function f));
-$$;
+    IF to_regrole('authenticated') IS NOT NULL AND EXISTS (
+        SELECT FROM pg_proc p
+        WHERE p.oid = to_regprocedure('public.update_appointment_statuses()') AND pg_has_role(p.proowner, 'USAGE')
+    ) THEN
+        GRANT EXECUTE ON FUNCTION public.update_appointment_statuses() TO authenticated;
+    END IF;
+END $$;
 COMMENT ON FUNCTION balansity.close_site_functions IS
-'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it.';
+'What the site''s server calls in public is closed to the site''s visitors, whoever wrote it; but for the statuses, which the
+dashboard of signed-in staff brings up to date.';
 
 CREATE FUNCTION balansity.begin_in_charge() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
