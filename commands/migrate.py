@@ -67,6 +67,7 @@ def _dump() -> str:
         conn.autocommit = True
         with conn.cursor() as cursor:
             cursor.execute("DROP DATABASE IF EXISTS schema WITH (FORCE)")
+            cursor.execute("DROP ROLE IF EXISTS balansity_worker, balansity_web")  # else what they have is not given
             cursor.execute("CREATE DATABASE schema TEMPLATE template0")
         conn.close()
         apply_migrations(fresh)

@@ -3191,8 +3191,8 @@ BEGIN
     RETURN QUERY
     SELECT 'function', coalesce(o.oid::regprocedure::text, ''),
            CASE WHEN o.oid IS NULL THEN format('creates public.%s', f.name) ELSE 'becomes ours' END,
-           format('%s; COMMENT ON FUNCTION public.%I IS %L', balansity.in_public(f.oid), f.name,
-                  obj_description(f.oid, 'pg_proc')),
+           balansity.in_public(f.oid) || coalesce(
+               format('; COMMENT ON FUNCTION public.%I IS ', f.name) || quote_literal(obj_description(f.oid, 'pg_proc')), ''),
            NULL
     FROM balansity.site_function f
     LEFT JOIN pg_proc o ON o.pronamespace = 'public'::regnamespace AND o.proname = f.name
@@ -3718,7 +3718,9 @@ BEGIN
         FOR keeper IN
             SELECT r.rolname FROM pg_roles r
             WHERE privileges IS NOT NULL AND NOT r.rolsuper AND NOT starts_with(r.rolname, 'pg_')
-              AND has_schema_privilege(r.oid, 'pgmq', 'USAGE') AND NOT EXISTS (
+              AND has_schema_privilege(r.oid, 'pgmq', 'USAGE')
+              AND NOT has_table_privilege(r.oid, 'dramatiq.queue', 'SELECT') -- such a one has been given what it needs
+              AND NOT EXISTS (
                   SELECT FROM pg_roles v
                   WHERE v.rolname IN ('anon', 'authenticated') AND pg_has_role(v.oid, r.oid, 'MEMBER'))
         LOOP
@@ -4740,7 +4742,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
-        WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- on the way to it
+        WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
@@ -6168,6 +6170,9 @@ GRANT USAGE ON SCHEMA balansity TO balansity_worker;
 
 GRANT USAGE ON SCHEMA dramatiq TO balansity_web;
 GRANT USAGE ON SCHEMA dramatiq TO balansity_worker;
+
+GRANT USAGE ON SCHEMA public TO balansity_web;
+GRANT USAGE ON SCHEMA public TO balansity_worker;
 
 REVOKE ALL ON TYPE dramatiq.state FROM PUBLIC;
 

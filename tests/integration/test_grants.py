@@ -70,6 +70,8 @@ def test_whoever_used_a_queue_goes_on_except_visitors(live_database: LiveDatabas
         owner.rows("GRANT ALL ON pgmq.q_email_queue, pgmq.a_email_queue TO PUBLIC")
         owner.rows("GRANT ALL ON pgmq.q_analytics_queue, pgmq.a_analytics_queue TO service_role, authenticated")
         take_over(live_database.url)
+        deletes = "SELECT has_table_privilege('balansity_web', 'pgmq.q_email_queue', 'DELETE')"
+        assert not owner.value(deletes), "what everybody had, roles of ours do not keep"
         for queue in ("email_queue", "analytics_queue"):
             assert use(owner, "service_role", queue)
             for visitor in ("anon", "authenticated"):

@@ -94,7 +94,9 @@ BEGIN
         FOR keeper IN
             SELECT r.rolname FROM pg_roles r
             WHERE privileges IS NOT NULL AND NOT r.rolsuper AND NOT starts_with(r.rolname, 'pg_')
-              AND has_schema_privilege(r.oid, 'pgmq', 'USAGE') AND NOT EXISTS (
+              AND has_schema_privilege(r.oid, 'pgmq', 'USAGE')
+              AND NOT has_table_privilege(r.oid, 'dramatiq.queue', 'SELECT') -- such a one has been given what it needs
+              AND NOT EXISTS (
                   SELECT FROM pg_roles v
                   WHERE v.rolname IN ('anon', 'authenticated') AND pg_has_role(v.oid, r.oid, 'MEMBER'))
         LOOP

@@ -100,8 +100,8 @@ BEGIN
     RETURN QUERY
     SELECT 'function', coalesce(o.oid::regprocedure::text, ''),
            CASE WHEN o.oid IS NULL THEN format('creates public.%s', f.name) ELSE 'becomes ours' END,
-           format('%s; COMMENT ON FUNCTION public.%I IS %L', balansity.in_public(f.oid), f.name,
-                  obj_description(f.oid, 'pg_proc')),
+           balansity.in_public(f.oid) || coalesce(
+               format('; COMMENT ON FUNCTION public.%I IS ', f.name) || quote_literal(obj_description(f.oid, 'pg_proc')), ''),
            NULL
     FROM balansity.site_function f
     LEFT JOIN pg_proc o ON o.pronamespace = 'public'::regnamespace AND o.proname = f.name
