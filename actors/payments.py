@@ -133,11 +133,13 @@ ASKING = {"verify", "refund"}  # those that ask the provider
 def check_open_payments(now: datetime) -> str:
     def check(conn: Connection, keys: list[str]) -> dict[str, int]:
         queries.payments.yield_to_others(conn)
-        due = list(queries.payments.claim_checks(conn, keys=keys, now=now)) if yookassa.configured() else []
+        can_ask = yookassa.configured()
+        due = list(queries.payments.claim_checks(conn, keys=keys, now=now)) if can_ask else []
         with broker.transaction(conn):
             for payment in due:
                 process_payment.send(payment_id=payment.payment_id, action="verify")
-        return {"asked about": len(due), "given up": queries.payments.flag_stuck(conn, keys=keys, now=now)}
+        given_up = queries.payments.flag_stuck(conn, keys=keys, now=now, can_ask=can_ask)
+        return {"asked about": len(due), "given up": given_up}
 
     def confirm(conn: Connection, keys: list[str]) -> dict[str, int]:
         queries.payments.yield_to_others(conn)

@@ -620,7 +620,8 @@ BEGIN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
     PERFORM balansity.check_amount(
-        p_payment, CASE WHEN paid.payment_id IS DISTINCT FROM p_payment.id THEN t.price END -- else the site linked it
+        p_payment, CASE WHEN paid.payment_id IS DISTINCT FROM p_payment.id OR balansity.is_for_another(p_payment, paid)
+                        THEN t.price END -- else the site linked it
     )
     FROM public.appointment_types t
     WHERE t.id = paid.appointment_type_id;
@@ -797,11 +798,13 @@ BEGIN
         SET checks = 0, next_at = excluded.next_at, since = excluded.since, claimed = true;
     ELSE
         PERFORM balansity.flag_payment(
-            p_payment.id, 'completed by a visitor, and no provider can be asked', p_now, p_halts => true);
+            p_payment.id, 'completed as a visitor wrote it, and no provider can be asked', p_now, p_halts => true
+        );
     END IF;
 END $$;
 
-COMMENT ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) IS 'A completion that the service did not write has no effect until the provider says the same, or a person does.';
+COMMENT ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) IS 'A completion that the service did not write, or of a row that it did not write so, has no effect until the provider says
+the same, or a person does.';
 
 CREATE FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -940,22 +943,32 @@ $$;
 
 COMMENT ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) IS 'Flags what happened: should it happen again after a person has resolved it, it is flagged anew.';
 
-CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS bigint
+CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[], p_can_ask boolean DEFAULT true) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH flagged AS (
-        INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
-        SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
+    WITH stuck AS (
+        SELECT payment_id, status, claimed
         FROM balansity.waiting_payments()
-        WHERE balansity.is_stuck(since, p_now) AND (p_ids IS NULL OR payment_id = ANY (p_ids))
-        ON CONFLICT DO NOTHING
+        WHERE (balansity.is_stuck(since, p_now) OR claimed AND NOT p_can_ask)
+          AND (p_ids IS NULL OR payment_id = ANY (p_ids))
+    ), left_to_a_person AS (
+        UPDATE balansity.payment_check c SET claimed = false FROM stuck s WHERE c.payment_id = s.payment_id AND s.claimed
+    ), flagged AS (
+        INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, halts)
+        SELECT payment_id, CASE WHEN claimed THEN 'completed as a visitor wrote it, and no provider has said so'
+                                WHEN status = 'completed' THEN 'refund pending for 3 days'
+                                ELSE 'open for 3 days' END, p_now, claimed
+        FROM stuck
+        ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+        WHERE f.resolved_at IS NOT NULL AND excluded.halts
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 
-COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) IS 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.';
+COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[], p_can_ask boolean) IS 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.
+What was only claimed is then halted instead, until a person resolves it; at once where nobody can be asked.';
 
 CREATE FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1375,10 +1388,10 @@ CREATE FUNCTION balansity.handle_new_payment() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    PERFORM balansity.note_external_id(NEW, balansity.now()); -- also while an old system is in charge: it may be paid later
     IF NOT balansity.in_charge() THEN
         RETURN NULL;
     END IF;
-    PERFORM balansity.note_external_id(NEW, balansity.now());
     IF NOT balansity.is_service() AND NEW.status IN ('completed', 'refunded') THEN
         PERFORM balansity.doubt_completion(NEW, balansity.now());
     END IF;
@@ -1400,13 +1413,15 @@ BEGIN
     END IF;
     IF NEW.external_payment_id IS DISTINCT FROM OLD.external_payment_id THEN
         PERFORM balansity.note_external_id(NEW, balansity.now());
+    ELSIF balansity.is_service() AND balansity.is_vouched_for(OLD) THEN
+        PERFORM balansity.vouch_for(NEW) WHERE balansity.terms_of(NEW) <> balansity.terms_of(OLD);
     END IF;
     IF OLD.status IS NOT DISTINCT FROM NEW.status THEN
         RETURN NULL;
     END IF;
     UPDATE balansity.payment_check SET claimed = false
     WHERE payment_id = NEW.id AND claimed AND NEW.status IS DISTINCT FROM 'completed';
-    IF NEW.status = 'completed' AND NOT balansity.is_service() THEN
+    IF NEW.status = 'completed' AND NOT (balansity.is_service() AND balansity.is_vouched_for(NEW)) THEN
         PERFORM balansity.doubt_completion(NEW, balansity.now());
     END IF;
     IF is_open AND NOT was_open THEN -- another attempt, with three days of its own
@@ -1676,7 +1691,7 @@ CREATE FUNCTION balansity.is_claimed(p_payment_id uuid) RETURNS boolean
     SELECT EXISTS (SELECT FROM balansity.payment_check c WHERE c.payment_id = p_payment_id AND c.claimed)
 $$;
 
-COMMENT ON FUNCTION balansity.is_claimed(p_payment_id uuid) IS 'Whether a visitor wrote that it is completed, and the provider has not said so yet.';
+COMMENT ON FUNCTION balansity.is_claimed(p_payment_id uuid) IS 'Whether it is completed only as a visitor wrote it, and the provider has not said so yet.';
 
 CREATE FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -1691,6 +1706,36 @@ END $$;
 
 COMMENT ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) IS 'Whether a delivery that did not leave, as far as this data knows, may have left before the last restore. One that had
 ended is asked for anew by its message: that one''s time counts.';
+
+CREATE TABLE public.appointments (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    profile_id uuid,
+    appointment_type_id uuid NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL,
+    status text DEFAULT 'scheduled'::text NOT NULL,
+    payment_id uuid,
+    notes text,
+    duration_minutes integer,
+    timezone text DEFAULT 'Europe/Moscow'::text,
+    video_room_url text,
+    specialist_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
+);
+
+CREATE FUNCTION balansity.is_for_another(p_payment public.payments, p_appointment public.appointments) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p_payment.metadata ->> 'package_id' IS NOT NULL
+        OR p_payment.metadata ->> 'appointment_id' <> p_appointment.id::text
+        OR p_payment.metadata ->> 'appointment_type_id' <> p_appointment.appointment_type_id::text
+$$;
+
+COMMENT ON FUNCTION balansity.is_for_another(p_payment public.payments, p_appointment public.appointments) IS 'Whether a payment''s metadata names something else than the consultation that is linked to it, which a visitor may have
+done; null where it names nothing.';
 
 CREATE FUNCTION balansity.is_halted(p_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1834,6 +1879,19 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) IS 'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
+
+CREATE FUNCTION balansity.is_vouched_for(p_payment public.payments) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT balansity.external_id(p_payment) IS NULL OR balansity.is_anothers(p_payment) OR EXISTS (
+        SELECT FROM balansity.provider_payment o
+        WHERE o.external_id = balansity.external_id(p_payment) AND o.terms = balansity.terms_of(p_payment)
+    )
+$$;
+
+COMMENT ON FUNCTION balansity.is_vouched_for(p_payment public.payments) IS 'Whether the service''s completion says more than that somebody has paid: its webhook finds a row by the provider''s id alone,
+whoever wrote the rest of it. What pays for another row gives nothing anyway.';
 
 CREATE FUNCTION balansity.iso_utc(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -2017,24 +2075,6 @@ CREATE FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_pe
 
 COMMENT ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) IS 'Whether a message is about the person of these signs; asked by dramatiq.forget and dramatiq.forget_pgmq.';
 
-CREATE TABLE public.appointments (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    user_id uuid NOT NULL,
-    profile_id uuid,
-    appointment_type_id uuid NOT NULL,
-    scheduled_at timestamp with time zone NOT NULL,
-    status text DEFAULT 'scheduled'::text NOT NULL,
-    payment_id uuid,
-    notes text,
-    duration_minutes integer,
-    timezone text DEFAULT 'Europe/Moscow'::text,
-    video_room_url text,
-    specialist_id uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT appointments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'confirmed'::text, 'in_progress'::text, 'completed'::text, 'cancelled'::text, 'no_show'::text])))
-);
-
 CREATE FUNCTION balansity.minutes_of(p_appointment public.appointments) RETURNS integer
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2111,9 +2151,9 @@ CREATE FUNCTION balansity.note_external_id(p_payment public.payments, p_now time
     AS $$
 BEGIN
     IF balansity.is_service() THEN
-        PERFORM balansity.pays_for(p_payment);
+        PERFORM balansity.vouch_for(p_payment);
     END IF;
-    IF balansity.is_anothers(p_payment) THEN
+    IF balansity.in_charge() AND balansity.is_anothers(p_payment) THEN
         PERFORM balansity.flag_anothers(p_payment.id, p_now);
     END IF;
 END $$;
@@ -2140,18 +2180,21 @@ CREATE FUNCTION balansity.note_paid() RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH noted AS (
-        INSERT INTO balansity.provider_payment (external_id, payment_id)
-        SELECT DISTINCT ON (balansity.external_id(p)) balansity.external_id(p), p.id
+        INSERT INTO balansity.provider_payment (external_id, payment_id, terms)
+        SELECT DISTINCT ON (balansity.external_id(p)) balansity.external_id(p), p.id, balansity.terms_of(p)
         FROM public.payments p
-        WHERE p.status IN ('completed', 'refunded') AND balansity.external_id(p) IS NOT NULL
-        ORDER BY balansity.external_id(p), p.created_at, p.id
+        WHERE balansity.external_id(p) IS NOT NULL AND (p.status IN ('completed', 'refunded') OR NOT EXISTS (
+            SELECT FROM public.payments o WHERE o.external_payment_id = p.external_payment_id AND o.id <> p.id
+        ))
+        ORDER BY balansity.external_id(p), p.status IN ('completed', 'refunded') DESC, p.created_at, p.id
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM noted
 $$;
 
-COMMENT ON FUNCTION balansity.note_paid() IS 'Notes what was paid before ours began, so that it pays for nothing more; returns how many are new.';
+COMMENT ON FUNCTION balansity.note_paid() IS 'Notes what was paid before ours began, so that it pays for nothing more, and what is open and stands in one row alone, as
+the service''s: nobody noted who wrote it. Returns how many are new.';
 
 CREATE FUNCTION balansity.note_restore(p_restored_to timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -2950,7 +2993,8 @@ BEGIN
         OR balansity.is_halted(payment.id) OR balansity.is_claimed(payment.id) THEN
         RETURN;
     END IF;
-    IF NOT balansity.pays_for(payment) THEN
+    -- Anybody can write that a payment failed: that takes it for no row.
+    IF balansity.is_anothers(payment) OR payment.status = 'completed' AND NOT balansity.pays_for(payment) THEN
         PERFORM balansity.flag_anothers(payment.id, p_now);
         RETURN;
     END IF;
@@ -3265,6 +3309,18 @@ END $$;
 COMMENT ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) IS 'Whether a message that has another way out is to probe a provider that is away: it is time for a probe, and nobody waits
 who could be it. Never of one that is unheard of, which may drop the mail.';
 
+CREATE FUNCTION balansity.terms_of(p_payment public.payments) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT sha256(convert_to(jsonb_build_array(
+        p_payment.user_id, trim_scale(p_payment.amount::numeric), p_payment.currency, p_payment.payment_method,
+        p_payment.metadata
+    )::text, 'UTF8'))
+$$;
+
+COMMENT ON FUNCTION balansity.terms_of(p_payment public.payments) IS 'A digest of whose a payment is, how much, and what for: a visitor may change any of it after the checkout.';
+
 CREATE FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3397,6 +3453,18 @@ CREATE FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) RETURNS uuid
     RETURN CASE WHEN ((p_metadata ->> p_key) ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN ((p_metadata ->> p_key))::uuid ELSE NULL::uuid END;
 
 COMMENT ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) IS 'Metadata is whatever the site wrote: what is no uuid, or no time with a zone, reads as null.';
+
+CREATE FUNCTION balansity.vouch_for(p_payment public.payments) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO balansity.provider_payment AS o (external_id, payment_id, terms)
+    SELECT balansity.external_id(p_payment), p_payment.id, balansity.terms_of(p_payment)
+    WHERE balansity.external_id(p_payment) IS NOT NULL
+    ON CONFLICT (external_id) DO UPDATE SET terms = excluded.terms WHERE o.payment_id = excluded.payment_id
+$$;
+
+COMMENT ON FUNCTION balansity.vouch_for(p_payment public.payments) IS 'The service wrote this row: the payment at the provider is the row''s where it was nobody''s, and is for what stands there.';
 
 CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, claimed boolean)
     LANGUAGE sql STABLE
@@ -5500,7 +5568,8 @@ CREATE TABLE balansity.payment_transition (
 
 CREATE TABLE balansity.provider_payment (
     external_id text NOT NULL,
-    payment_id uuid NOT NULL
+    payment_id uuid NOT NULL,
+    terms bytea
 );
 
 CREATE TABLE balansity.provider_state (
@@ -6355,9 +6424,9 @@ REVOKE ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, 
 GRANT ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.flag_payment(p_payment_id uuid, p_reason text, p_now timestamp with time zone, p_halts boolean) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
-GRANT ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
+REVOKE ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[], p_can_ask boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[], p_can_ask boolean) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[], p_can_ask boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) TO balansity_web;
@@ -6492,6 +6561,27 @@ REVOKE ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_mes
 GRANT ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_doubted(p_delivery balansity.delivery, p_message_id text) TO balansity_worker;
 
+GRANT SELECT ON TABLE public.appointments TO balansity_web;
+GRANT SELECT ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(user_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(profile_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(appointment_type_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(scheduled_at) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(status),UPDATE(status) ON TABLE public.appointments TO balansity_worker;
+
+GRANT INSERT(payment_id),UPDATE(payment_id) ON TABLE public.appointments TO balansity_worker;
+
+GRANT UPDATE(updated_at) ON TABLE public.appointments TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.is_for_another(p_payment public.payments, p_appointment public.appointments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_for_another(p_payment public.payments, p_appointment public.appointments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_for_another(p_payment public.payments, p_appointment public.appointments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) TO balansity_worker;
@@ -6539,6 +6629,10 @@ REVOKE ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_prov
 GRANT ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.is_vouched_for(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_vouched_for(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_vouched_for(p_payment public.payments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.iso_utc(p_at timestamp with time zone) TO balansity_worker;
@@ -6574,23 +6668,6 @@ GRANT ALL ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_pers
 REVOKE ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.message_speaks_of(p_text text, p_arguments jsonb, p_person jsonb) TO balansity_worker;
-
-GRANT SELECT ON TABLE public.appointments TO balansity_web;
-GRANT SELECT ON TABLE public.appointments TO balansity_worker;
-
-GRANT INSERT(user_id) ON TABLE public.appointments TO balansity_worker;
-
-GRANT INSERT(profile_id) ON TABLE public.appointments TO balansity_worker;
-
-GRANT INSERT(appointment_type_id) ON TABLE public.appointments TO balansity_worker;
-
-GRANT INSERT(scheduled_at) ON TABLE public.appointments TO balansity_worker;
-
-GRANT INSERT(status),UPDATE(status) ON TABLE public.appointments TO balansity_worker;
-
-GRANT INSERT(payment_id),UPDATE(payment_id) ON TABLE public.appointments TO balansity_worker;
-
-GRANT UPDATE(updated_at) ON TABLE public.appointments TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) TO balansity_web;
@@ -6826,6 +6903,10 @@ REVOKE ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) 
 GRANT ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.take_probe(p_provider text, p_message_id uuid) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.terms_of(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.terms_of(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.terms_of(p_payment public.payments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.time_away(p_provider text, p_from timestamp with time zone, p_to timestamp with time zone) TO balansity_worker;
@@ -6853,6 +6934,10 @@ GRANT ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with
 REVOKE ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.uuid_in(p_metadata jsonb, p_key text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.vouch_for(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.vouch_for(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.vouch_for(p_payment public.payments) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.waiting_payments() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.waiting_payments() TO balansity_web;

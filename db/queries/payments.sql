@@ -63,8 +63,8 @@ LIMIT :rows;
 -- name: claim_checks(keys, now)
 SELECT payment_id::text FROM balansity.claim_payment_checks(:now, :keys::uuid[]) AS due (payment_id);
 
--- name: flag_stuck(keys, now)$
-SELECT balansity.flag_stuck_payments(:now, :keys::uuid[]);
+-- name: flag_stuck(keys, now, can_ask)$
+SELECT balansity.flag_stuck_payments(:now, :keys::uuid[], :can_ask);
 
 -- name: unconfirmed(after, rows)
 -- A page of the completed payments whose consultation still waits for one.

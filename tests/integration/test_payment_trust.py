@@ -1,5 +1,6 @@
 """A payment at the provider pays once, for what it was made; who else writes that something is paid is not believed."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -121,7 +122,7 @@ def test_money_without_a_provider_is_believed_from_the_service_alone(clinic: Cli
     clinic.set_payment(taken, "completed")
     verify_open_payments("2026-11-20T10:05:00+00:00")
     assert [clinic.appointment(each)[0] for each in appointments] == ["pending"] * 3 + ["confirmed"]
-    said = ["completed by a visitor, and no provider can be asked"]
+    said = ["completed as a visitor wrote it, and no provider can be asked"]
     assert [clinic.flags(payment) for payment in (*claimed, unknown, taken)] == [said, said, said, []]
 
 
@@ -140,6 +141,71 @@ def test_what_was_paid_for_something_else_gives_nothing_whoever_completes_it(
     clinic.set_payment(payment, "completed")
     assert clinic.appointment(appointment) == ("pending", None)
     assert clinic.flags(payment) == [f"the provider made it for another {key}"]
+
+
+def test_the_services_webhook_completes_what_the_service_wrote_alone(clinic: Clinic, shop: YooKassa) -> None:
+    """It finds rows by the provider's id; a visitor has changed one since the checkout, and written another."""
+    user, thief = clinic.add_user(), clinic.add_user("thief@example.com")
+    small, big = (
+        clinic.value(
+            "INSERT INTO public.packages (name, session_count, appointment_type_id, price) VALUES ('', %s, %s, %s) "
+            "RETURNING id",
+            *(sessions, clinic.type_id(), price),
+        )
+        for sessions, price in ((1, 5000), (50, 50_000))
+    )
+    appointments = [clinic.book(each, TOMORROW, "pending") for each in (thief, user)]
+    bought, shared = (shop.add_payment(metadata=told) for told in ({"package_id": small}, {"user_id": user}))
+    changed = clinic.add_payment(user, {"package_id": small}, external_payment_id=bought)
+    with visiting(clinic):
+        clinic.rows(
+            "UPDATE public.payments SET amount = 50000, payment_method = 'cash', metadata = %s WHERE id = %s",
+            *(json.dumps({"package_id": big}), changed),
+        )
+        clinic.rows("UPDATE public.payments SET payment_method = 'yookassa' WHERE id = %s", changed)
+        stolen, paid = (
+            clinic.add_payment(owner, {"appointment_id": appointment}, external_payment_id=shared)
+            for owner, appointment in zip((thief, user), appointments, strict=True)
+        )
+        clinic.set_payment(stolen, "failed", "pending")
+    clinic.rows("UPDATE public.payments SET status = 'completed' WHERE status = 'pending'")
+    assert clinic.payment_mails() == ["payment_failed"], "nothing more before the provider was asked"
+    for payment in (changed, stolen, paid):
+        deliver(payment, "verify")
+    assert clinic.rows("SELECT FROM public.package_purchases") == []
+    assert [clinic.appointment(each)[0] for each in appointments] == ["pending", "confirmed"]
+    assert clinic.flags(changed) == ["the provider made it for another package_id"]
+
+
+def test_what_nobody_can_be_asked_about_is_left_to_a_person(
+    clinic: Clinic, shop: YooKassa, environment: pytest.MonkeyPatch
+) -> None:
+    user = clinic.add_user()
+    appointment = clinic.book(user, TOMORROW, "pending")
+    with visiting(clinic):
+        payment = clinic.add_payment(user, {"appointment_id": appointment}, external_payment_id=shop.add_payment())
+        clinic.set_payment(payment, "completed")
+    for name in ("YOOKASSA_SHOP_ID", "YOOKASSA_SECRET_KEY"):
+        environment.setenv(name, "")
+    verify_open_payments("2026-11-20T10:05:00+00:00")
+    deliver(payment, "update_status")
+    assert clinic.flags(payment) == ["completed as a visitor wrote it, and no provider has said so"]
+    assert clinic.appointment(appointment)[0] == "pending"
+    clinic.rows("UPDATE balansity.payment_flag SET resolved_at = now()")
+    deliver(payment, "update_status")
+    assert clinic.appointment(appointment)[0] == "confirmed"
+
+
+def test_a_link_that_a_visitor_made_is_no_price(clinic: Clinic, shop: YooKassa) -> None:
+    user, paid = clinic.add_user(), shop.add_payment()
+    shop.payments[paid]["amount"]["value"] = "500.00"
+    appointment = clinic.book(user, TOMORROW, "pending")
+    payment = clinic.add_payment(user, {"package_id": str(uuid4())}, amount="500.00", external_payment_id=paid)
+    with visiting(clinic):
+        clinic.rows("UPDATE public.appointments SET payment_id = %s WHERE id = %s", payment, appointment)
+    deliver(payment, "verify")
+    assert clinic.appointment(appointment)[0] == "pending"
+    assert clinic.flags(payment) == ["paid 500.00, but what metadata names costs 5000.00"]
 
 
 def test_one_payment_confirms_one_consultation(clinic: Clinic) -> None:

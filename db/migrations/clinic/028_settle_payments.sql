@@ -127,7 +127,7 @@ CREATE TABLE balansity.payment_check (
     next_at timestamptz NOT NULL,
     since timestamptz,           -- null: since the payment was created
     refund_id text,              -- the provider's, while it is undecided
-    claimed boolean NOT NULL DEFAULT false, -- completed by a visitor: nothing follows until the provider says so
+    claimed boolean NOT NULL DEFAULT false, -- completed as a visitor wrote it: nothing follows until the provider says so
     heard_at timestamptz         -- when the last check that a notice asked for is due
 );
 
@@ -135,7 +135,8 @@ CREATE TABLE balansity.payment_check (
 -- settled. It outlives the row, or a deleted one could be written and paid for again.
 CREATE TABLE balansity.provider_payment (
     external_id text PRIMARY KEY,
-    payment_id uuid NOT NULL -- no foreign key: the service's tables carry nothing of ours
+    payment_id uuid NOT NULL, -- no foreign key: the service's tables carry nothing of ours
+    terms bytea               -- of the row as the service wrote it last; null: the service has never written it
 );
 
 CREATE FUNCTION balansity.external_id(p_payment public.payments) RETURNS text
@@ -157,6 +158,40 @@ $$;
 COMMENT ON FUNCTION balansity.is_anothers IS
 'Whether the payment at the provider pays for another row than this.';
 
+CREATE FUNCTION balansity.terms_of(p_payment public.payments) RETURNS bytea
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT sha256(convert_to(jsonb_build_array(
+        p_payment.user_id, trim_scale(p_payment.amount::numeric), p_payment.currency, p_payment.payment_method,
+        p_payment.metadata
+    )::text, 'UTF8'))
+$$;
+COMMENT ON FUNCTION balansity.terms_of IS
+'A digest of whose a payment is, how much, and what for: a visitor may change any of it after the checkout.';
+
+CREATE FUNCTION balansity.is_vouched_for(p_payment public.payments) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT balansity.external_id(p_payment) IS NULL OR balansity.is_anothers(p_payment) OR EXISTS (
+        SELECT FROM balansity.provider_payment o
+        WHERE o.external_id = balansity.external_id(p_payment) AND o.terms = balansity.terms_of(p_payment)
+    )
+$$;
+COMMENT ON FUNCTION balansity.is_vouched_for IS
+'Whether the service''s completion says more than that somebody has paid: its webhook finds a row by the provider''s id alone,
+whoever wrote the rest of it. What pays for another row gives nothing anyway.';
+
+CREATE FUNCTION balansity.vouch_for(p_payment public.payments) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO balansity.provider_payment AS o (external_id, payment_id, terms)
+    SELECT balansity.external_id(p_payment), p_payment.id, balansity.terms_of(p_payment)
+    WHERE balansity.external_id(p_payment) IS NOT NULL
+    ON CONFLICT (external_id) DO UPDATE SET terms = excluded.terms WHERE o.payment_id = excluded.payment_id
+$$;
+COMMENT ON FUNCTION balansity.vouch_for IS
+'The service wrote this row: the payment at the provider is the row''s where it was nobody''s, and is for what stands there.';
+
 CREATE FUNCTION balansity.pays_for(p_payment public.payments) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -173,18 +208,21 @@ CREATE FUNCTION balansity.note_paid() RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     WITH noted AS (
-        INSERT INTO balansity.provider_payment (external_id, payment_id)
-        SELECT DISTINCT ON (balansity.external_id(p)) balansity.external_id(p), p.id
+        INSERT INTO balansity.provider_payment (external_id, payment_id, terms)
+        SELECT DISTINCT ON (balansity.external_id(p)) balansity.external_id(p), p.id, balansity.terms_of(p)
         FROM public.payments p
-        WHERE p.status IN ('completed', 'refunded') AND balansity.external_id(p) IS NOT NULL
-        ORDER BY balansity.external_id(p), p.created_at, p.id
+        WHERE balansity.external_id(p) IS NOT NULL AND (p.status IN ('completed', 'refunded') OR NOT EXISTS (
+            SELECT FROM public.payments o WHERE o.external_payment_id = p.external_payment_id AND o.id <> p.id
+        ))
+        ORDER BY balansity.external_id(p), p.status IN ('completed', 'refunded') DESC, p.created_at, p.id
         ON CONFLICT DO NOTHING
         RETURNING 1
     )
     SELECT count(*) FROM noted
 $$;
 COMMENT ON FUNCTION balansity.note_paid IS
-'Notes what was paid before ours began, so that it pays for nothing more; returns how many are new.';
+'Notes what was paid before ours began, so that it pays for nothing more, and what is open and stands in one row alone, as
+the service''s: nobody noted who wrote it. Returns how many are new.';
 
 CREATE FUNCTION balansity.is_service() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -260,6 +298,17 @@ COMMENT ON FUNCTION balansity.check_amount IS
 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
 A price of null is whatever the site asked for.';
 
+CREATE FUNCTION balansity.is_for_another(p_payment public.payments, p_appointment public.appointments) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_payment.metadata ->> 'package_id' IS NOT NULL
+        OR p_payment.metadata ->> 'appointment_id' <> p_appointment.id::text
+        OR p_payment.metadata ->> 'appointment_type_id' <> p_appointment.appointment_type_id::text
+$$;
+COMMENT ON FUNCTION balansity.is_for_another IS
+'Whether a payment''s metadata names something else than the consultation that is linked to it, which a visitor may have
+done; null where it names nothing.';
+
 CREATE FUNCTION balansity.confirm_appointment(p_payment public.payments, p_appointment_id uuid, p_now timestamptz)
 RETURNS void
 LANGUAGE plpgsql
@@ -275,7 +324,8 @@ BEGIN
         RAISE EXCEPTION 'appointment % is missing, belongs to another user or was paid otherwise', p_appointment_id;
     END IF;
     PERFORM balansity.check_amount(
-        p_payment, CASE WHEN paid.payment_id IS DISTINCT FROM p_payment.id THEN t.price END -- else the site linked it
+        p_payment, CASE WHEN paid.payment_id IS DISTINCT FROM p_payment.id OR balansity.is_for_another(p_payment, paid)
+                        THEN t.price END -- else the site linked it
     )
     FROM public.appointment_types t
     WHERE t.id = paid.appointment_type_id;
@@ -480,7 +530,7 @@ AS $$
     SELECT EXISTS (SELECT FROM balansity.payment_check c WHERE c.payment_id = p_payment_id AND c.claimed)
 $$;
 COMMENT ON FUNCTION balansity.is_claimed IS
-'Whether a visitor wrote that it is completed, and the provider has not said so yet.';
+'Whether it is completed only as a visitor wrote it, and the provider has not said so yet.';
 
 CREATE FUNCTION balansity.flag_anothers(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -542,7 +592,8 @@ BEGIN
         OR balansity.is_halted(payment.id) OR balansity.is_claimed(payment.id) THEN
         RETURN;
     END IF;
-    IF NOT balansity.pays_for(payment) THEN
+    -- Anybody can write that a payment failed: that takes it for no row.
+    IF balansity.is_anothers(payment) OR payment.status = 'completed' AND NOT balansity.pays_for(payment) THEN
         PERFORM balansity.flag_anothers(payment.id, p_now);
         RETURN;
     END IF;

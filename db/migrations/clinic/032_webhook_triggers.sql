@@ -78,20 +78,22 @@ BEGIN
         SET checks = 0, next_at = excluded.next_at, since = excluded.since, claimed = true;
     ELSE
         PERFORM balansity.flag_payment(
-            p_payment.id, 'completed by a visitor, and no provider can be asked', p_now, p_halts => true);
+            p_payment.id, 'completed as a visitor wrote it, and no provider can be asked', p_now, p_halts => true
+        );
     END IF;
 END $$;
 COMMENT ON FUNCTION balansity.doubt_completion IS
-'A completion that the service did not write has no effect until the provider says the same, or a person does.';
+'A completion that the service did not write, or of a row that it did not write so, has no effect until the provider says
+the same, or a person does.';
 
 CREATE FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF balansity.is_service() THEN
-        PERFORM balansity.pays_for(p_payment);
+        PERFORM balansity.vouch_for(p_payment);
     END IF;
-    IF balansity.is_anothers(p_payment) THEN
+    IF balansity.in_charge() AND balansity.is_anothers(p_payment) THEN
         PERFORM balansity.flag_anothers(p_payment.id, p_now);
     END IF;
 END $$;
@@ -103,10 +105,10 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM balansity.note_external_id(NEW, balansity.now()); -- also while an old system is in charge: it may be paid later
     IF NOT balansity.in_charge() THEN
         RETURN NULL;
     END IF;
-    PERFORM balansity.note_external_id(NEW, balansity.now());
     IF NOT balansity.is_service() AND NEW.status IN ('completed', 'refunded') THEN
         PERFORM balansity.doubt_completion(NEW, balansity.now());
     END IF;
@@ -128,13 +130,15 @@ BEGIN
     END IF;
     IF NEW.external_payment_id IS DISTINCT FROM OLD.external_payment_id THEN
         PERFORM balansity.note_external_id(NEW, balansity.now());
+    ELSIF balansity.is_service() AND balansity.is_vouched_for(OLD) THEN
+        PERFORM balansity.vouch_for(NEW) WHERE balansity.terms_of(NEW) <> balansity.terms_of(OLD);
     END IF;
     IF OLD.status IS NOT DISTINCT FROM NEW.status THEN
         RETURN NULL;
     END IF;
     UPDATE balansity.payment_check SET claimed = false
     WHERE payment_id = NEW.id AND claimed AND NEW.status IS DISTINCT FROM 'completed';
-    IF NEW.status = 'completed' AND NOT balansity.is_service() THEN
+    IF NEW.status = 'completed' AND NOT (balansity.is_service() AND balansity.is_vouched_for(NEW)) THEN
         PERFORM balansity.doubt_completion(NEW, balansity.now());
     END IF;
     IF is_open AND NOT was_open THEN -- another attempt, with three days of its own

@@ -153,21 +153,33 @@ COMMENT ON FUNCTION balansity.hear_notice IS
 'When the check that a notice asks for is due: at once, but 30 seconds after the last one, for anybody can send notices;
 null: one is waiting already, and is going to ask late enough.';
 
-CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION balansity.flag_stuck_payments(
+    p_now timestamptz, p_ids uuid[] DEFAULT NULL, p_can_ask boolean DEFAULT true
+) RETURNS bigint
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH flagged AS (
-        INSERT INTO balansity.payment_flag (payment_id, reason, flagged_at)
-        SELECT payment_id, CASE status WHEN 'completed' THEN 'refund pending for 3 days' ELSE 'open for 3 days' END, p_now
+    WITH stuck AS (
+        SELECT payment_id, status, claimed
         FROM balansity.waiting_payments()
-        WHERE balansity.is_stuck(since, p_now) AND (p_ids IS NULL OR payment_id = ANY (p_ids))
-        ON CONFLICT DO NOTHING
+        WHERE (balansity.is_stuck(since, p_now) OR claimed AND NOT p_can_ask)
+          AND (p_ids IS NULL OR payment_id = ANY (p_ids))
+    ), left_to_a_person AS (
+        UPDATE balansity.payment_check c SET claimed = false FROM stuck s WHERE c.payment_id = s.payment_id AND s.claimed
+    ), flagged AS (
+        INSERT INTO balansity.payment_flag AS f (payment_id, reason, flagged_at, halts)
+        SELECT payment_id, CASE WHEN claimed THEN 'completed as a visitor wrote it, and no provider has said so'
+                                WHEN status = 'completed' THEN 'refund pending for 3 days'
+                                ELSE 'open for 3 days' END, p_now, claimed
+        FROM stuck
+        ON CONFLICT (payment_id, reason) DO UPDATE SET flagged_at = p_now, resolved_at = NULL
+        WHERE f.resolved_at IS NOT NULL AND excluded.halts
         RETURNING 1
     )
     SELECT count(*) FROM flagged
 $$;
 COMMENT ON FUNCTION balansity.flag_stuck_payments IS
-'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.';
+'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.
+What was only claimed is then halted instead, until a person resolves it; at once where nobody can be asked.';
 
 INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('verify-open-payments', '* * * * *', 'Europe/Moscow');
