@@ -99,7 +99,9 @@ def test_the_days_business_goes_on_after_the_site_has_altered_its_tables(live: L
         assert queries.appointments.update_appointment_statuses(owner.connection, keys=None, **job) == (0, 1)
         assert queries.appointments.abandon_old_assessments(owner.connection, keys=None, **job) == 1
         assert owner.value("SELECT status FROM public.assessments WHERE id = %s", late) == "abandoned"
-        assert queries.payments.flag_stuck(owner.connection, keys=None, **job) == 0  # nobody can decide the browser's
+        assert (
+            queries.payments.flag_stuck(owner.connection, keys=None, can_ask=True, **job) == 0
+        )  # nobody can decide the browser's
         collect(owner.connection, choose_period(None, None, ZoneInfo("Europe/Moscow")))
         assert owner.value("SELECT count(*) > 0 FROM change_log")
 
