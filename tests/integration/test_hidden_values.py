@@ -26,7 +26,7 @@ ADDRESS, NAME = "anna.hidden@example.com", "Аннушка Скрытова"
 HARMLESS = set(
     """
     abilities accepted action actor actors after amount answer_type appointment_id assessment_id assessment_type
-    at attempt attempts beats before cause channel claimed contents count dead deadline delay delivery_id
+    at attempt attempts beats before can_ask cause channel claimed contents count dead deadline delay delivery_id
     despite digest done drop due end external_id first format gender group happened_at hears high host hourly id
     ids job keep kept_actors key keys kind kinds known last limit low media_type member members message_id
     most_rescues ms msg_id msg_ids name names now number occurred_at outcome path patience patience_seconds
