@@ -729,7 +729,7 @@ CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, prob
     ), found AS (
         SELECT i.kind, i.name, 'is missing' AS problem, i.definition AS remedy
         FROM balansity.intended i LEFT JOIN present p USING (kind, name)
-        WHERE p.name IS NULL AND i.kind <> 'circumstances'
+        WHERE p.name IS NULL AND i.kind NOT IN ('circumstances', 'type') -- which comes with its column
           AND (i.kind <> 'grant' OR to_regrole(regexp_replace(i.name, '^.* to ', '')) IS NOT NULL)
         UNION ALL
         SELECT i.kind, i.name, CASE WHEN p.definition = i.definition || '; -- disabled' THEN 'is disabled' ELSE 'is another' END,
@@ -737,6 +737,13 @@ CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, prob
                      AND split_part(p.definition, E'\n LANGUAGE', 1) <> split_part(i.definition, E'\n LANGUAGE', 1)
                     THEN p.removal || '; ' || i.definition
                     WHEN i.kind = 'index' THEN p.removal || '; ' || i.definition
+                    WHEN i.kind = 'constraint'
+                    THEN format('ALTER TABLE %s DROP CONSTRAINT %s; ',
+                                split_part(i.name, ' on ', 2), split_part(i.name, ' on ', 1)) || i.definition
+                    WHEN i.kind = 'view' -- which of another's columns is made anew, where nothing depends on it
+                    THEN format('DO %L', format(
+                        'BEGIN %1$s; EXCEPTION WHEN invalid_table_definition THEN DROP VIEW %2$s; %1$s; END',
+                        rtrim(i.definition, E'; \n'), i.name))
                     ELSE i.definition END
         FROM balansity.intended i JOIN present p USING (kind, name)
         WHERE p.definition <> i.definition
@@ -780,7 +787,9 @@ CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, prob
                        ELSE (SELECT nspowner FROM pg_namespace WHERE nspname = 'balansity') END::regrole::name
     FROM found f
     WHERE balansity.is_noted()
-    ORDER BY array_position(ARRAY['owner', 'queue', 'function', 'table', 'view', 'index', 'trigger', 'grant'], f.kind), f.name
+    ORDER BY array_position(
+        ARRAY['owner', 'queue', 'function', 'table', 'column', 'type', 'constraint', 'view', 'index', 'trigger', 'grant'],
+        f.kind), f.name
 $_$;
 
 COMMENT ON FUNCTION balansity.differences() IS 'What is not as the last migrate left it: what is the matter, the statement that mends it, and the role that may (null: a
@@ -2166,7 +2175,7 @@ CREATE FUNCTION balansity.note_intended() RETURNS void
     AS $_$
     DELETE FROM balansity.intended;
     INSERT INTO balansity.intended (kind, name, definition)
-    SELECT kind, name, definition FROM balansity.present()
+    SELECT DISTINCT kind, name, definition FROM balansity.present()
     WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
        OR name = 'EXECUTE on ROUTINE public.update_appointment_statuses() to authenticated' -- as close_site_functions
     UNION ALL
@@ -2535,10 +2544,11 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
     SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), 'DROP ROUTINE ' || p.oid::regprocedure
     FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
     UNION ALL
-    SELECT 'table', r.name, string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), NULL
-    FROM balansity.our_relations() r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT made.kind, made.name, made.definition, NULL
+    FROM balansity.our_relations() r
+    JOIN pg_class c USING (oid)
+    CROSS JOIN LATERAL balansity.table_parts(c) AS made
     WHERE r.sort = 'table' AND r.name !~ '^pgmq\.' AND r.name !~ 'yoyo'
-    GROUP BY r.name
     UNION ALL
     SELECT 'view', r.name,
            format('CREATE OR REPLACE VIEW %s%s AS %s', r.name,
@@ -2558,24 +2568,35 @@ CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definiti
            format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
     FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
     UNION ALL
-    SELECT 'grant', g.what, 'GRANT ' || g.statement,
-           CASE WHEN g.queue IS NULL THEN 'REVOKE ' || replace(g.statement, ' TO ', ' FROM ')
+    SELECT DISTINCT 'grant', format('%s on %s to %s', g.privilege, g.what, g.grantee), -- perhaps given by more than one
+           format('GRANT %s ON %s TO %s', g.privilege, g.what, g.grantee),
+           CASE WHEN g.giver IS NOT NULL -- the owner takes back what others gave together with their right to give it
+                THEN format('REVOKE GRANT OPTION FOR %s ON %s FROM %I CASCADE', g.privilege, g.what, g.giver)
+                WHEN g.queue IS NULL THEN format('REVOKE %s ON %s FROM %s', g.privilege, g.what, g.grantee)
                 ELSE format('SELECT dramatiq.close_queue(%L)', g.queue) END -- what PUBLIC had, those keep who used it
     FROM (
-        SELECT format('%s on %s to %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS what,
-               format('%s ON %s TO %s', e.privilege_type, o.what, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement,
+        SELECT e.privilege_type || coalesce(' (' || quote_ident(o.part) || ')', '') AS privilege, o.what,
+               coalesce(quote_ident(r.rolname), 'PUBLIC') AS grantee,
+               (SELECT rolname FROM pg_roles WHERE oid = e.grantor AND oid <> o.owner) AS giver,
                substring(o.what FROM '^pgmq\.(?:[qa]_)?(.*)$') AS queue
         FROM (
-            SELECT 'ROUTINE ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
+            SELECT 'ROUTINE ' || p.oid::regprocedure, NULL, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
             FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
             UNION ALL
-            SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, c.relacl, c.relowner
-            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
+            SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, a.attname,
+                   CASE WHEN a.attname IS NULL THEN c.relacl ELSE a.attacl END, c.relowner
+            FROM balansity.our_relations() l
+            JOIN pg_class c USING (oid)
+            CROSS JOIN LATERAL (
+                SELECT NULL::name, NULL::aclitem[]
+                UNION ALL
+                SELECT attname, attacl FROM pg_attribute WHERE attrelid = c.oid AND attacl IS NOT NULL
+            ) AS a (attname, attacl)
             WHERE l.sort <> 'index' AND (l.name !~ '^pgmq\.' OR balansity.in_charge()) -- before, whoever reads them may
             UNION ALL
-            SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner
+            SELECT 'SCHEMA ' || n.nspname, NULL, n.nspacl, n.nspowner
             FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
-        ) AS o (what, acl, owner)
+        ) AS o (what, part, acl, owner)
         CROSS JOIN LATERAL aclexplode(o.acl) AS e
         LEFT JOIN pg_roles r ON r.oid = e.grantee
         WHERE e.grantee <> o.owner
@@ -3151,6 +3172,39 @@ END $$;
 
 COMMENT ON FUNCTION balansity.system_identifier() IS 'What initdb called this server: its standbys and physical copies share it. NULL where this role may not ask.';
 
+CREATE FUNCTION balansity.table_parts(p_table pg_class) RETURNS TABLE(kind text, name text, definition text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT 'table', p_table.oid::regclass::text,
+           format('CREATE %sTABLE %s ()', CASE p_table.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END,
+                  p_table.oid::regclass)
+    UNION ALL
+    SELECT part.kind, format('%s.%I', p_table.oid::regclass, a.attname),
+           format('ALTER TABLE %s ', p_table.oid::regclass) || part.does
+    FROM pg_attribute a
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    CROSS JOIN LATERAL format_type(a.atttypid, a.atttypmod) AS type
+    CROSS JOIN LATERAL (VALUES
+        ('column', format('ADD COLUMN IF NOT EXISTS %I %s%s', a.attname, type, CASE
+            WHEN a.attidentity <> '' THEN format(
+                ' GENERATED %s AS IDENTITY', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END)
+            ELSE coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
+                 || format('; ALTER TABLE %1$s ALTER COLUMN %2$I %3$s, ALTER COLUMN %2$I %4$s NOT NULL', p_table.oid::regclass,
+                           a.attname, coalesce('SET DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), 'DROP DEFAULT'),
+                           CASE WHEN a.attnotnull THEN 'SET' ELSE 'DROP' END) END)),
+        ('type', format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::%2$s', a.attname, type))) AS part (kind, does)
+    WHERE a.attrelid = p_table.oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'constraint', format('%I on %s', conname, p_table.oid::regclass),
+           format('ALTER TABLE %s ADD CONSTRAINT %I %s', p_table.oid::regclass, conname, pg_get_constraintdef(oid))
+    FROM pg_constraint
+    WHERE conrelid = p_table.oid AND contype IN ('p', 'u', 'c', 'f', 'x');
+$_$;
+
+COMMENT ON FUNCTION balansity.table_parts(p_table pg_class) IS 'A table, its columns, their types and its constraints, each as the statement that makes it, by itself: so that one that
+was lost comes back, and one that somebody added may stay.';
+
 CREATE FUNCTION balansity.take_over() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3178,6 +3232,7 @@ BEGIN
         steps := steps + 1;
     END LOOP;
     PERFORM balansity.close_site_functions();
+    PERFORM balansity.grant_rights();
     IF news THEN
         PERFORM balansity.note_intended();
     END IF;
@@ -6886,6 +6941,10 @@ GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.table_parts(p_table pg_class) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.table_parts(p_table pg_class) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.table_parts(p_table pg_class) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.take_over() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.take_over() TO balansity_web;

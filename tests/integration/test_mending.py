@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg2
 import pytest
 from click.testing import CliRunner
 
@@ -50,6 +51,18 @@ DAMAGES = {
         "trigger ring on pgmq.q_email_queue is missing",
     ],
     "DROP INDEX dramatiq.queue_due": ["index dramatiq.queue_due is missing"],
+    "ALTER TABLE balansity.delivery DROP CONSTRAINT delivery_key_key": [
+        "constraint delivery_key_key on balansity.delivery is missing"
+    ],
+    "ALTER TABLE balansity.delivery ALTER key DROP NOT NULL, ALTER attempts TYPE bigint": [
+        "column balansity.delivery.key is another",
+        "type balansity.delivery.attempts is another",
+    ],
+    "DROP TABLE balansity.suppression": ["table balansity.suppression is missing"],
+    "DROP VIEW pgmq.email_queue; CREATE VIEW pgmq.email_queue AS SELECT 1 AS x": ["view pgmq.email_queue is another"],
+    "GRANT SELECT (message) ON dramatiq.queue TO PUBLIC": [
+        "grant SELECT (message) on dramatiq.queue to PUBLIC is not ours"
+    ],
     "CREATE OR REPLACE VIEW balansity.noted AS SELECT NULL::uuid AS id": ["view balansity.noted is another"],
     OLD_SYSTEM: [
         "trigger on_payment_status_change on public.payments is another",
@@ -81,6 +94,35 @@ def test_every_damage_is_named_and_the_next_migrate_mends_it(database: str, conn
     migrate(database)
     assert queries.intended.is_noted(connection)
     assert differences(connection) == []
+
+
+def test_what_somebody_added_to_a_table_of_ours_stays_and_stops_nothing(database: str, connection: Connection) -> None:
+    clinic = Clinic(connection)
+    clinic.rows("ALTER TABLE balansity.delivery ADD note text, ADD CHECK (note <> '')")
+    clinic.rows("CREATE OR REPLACE VIEW balansity.noted AS SELECT NULL::uuid AS id")
+    migrate(database)
+    assert differences(connection) == []
+    assert clinic.rows("SELECT note FROM balansity.delivery") == []
+
+
+def test_a_right_that_others_gave_on_is_taken_back_and_may_be_given_twice(live_database: LiveDatabase) -> None:
+    task = "FUNCTION public.queue_email_task"
+    with live_database.owner() as owner:
+        migrate(live_database.url)
+        take_over(live_database.url)
+        assert queries.roles.missing_grants(owner.connection) is None
+        owner.rows(f"GRANT EXECUTE ON {task} TO service_role WITH GRANT OPTION")
+        owner.rows("GRANT SELECT ON balansity.delivery TO service_role WITH GRANT OPTION")
+        owner.rows("GRANT USAGE ON SCHEMA balansity TO service_role")
+        owner.rows("GRANT SELECT ON balansity.delivery TO balansity_web")
+        with live_database.site.server() as server:
+            server.rows(f"GRANT EXECUTE ON {task} TO anon; GRANT SELECT ON balansity.delivery TO balansity_web")
+        assert any("to anon is not ours" in each for each in differences(owner.connection))
+        migrate(live_database.url)
+        assert differences(owner.connection) == []
+        owner.rows("SELECT balansity.note_intended()")  # as every hand-over does
+        with live_database.site.anonymous() as visitor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            visitor.rows("SELECT queue_email_task('a@example.com', 's', 't')")
 
 
 def said(url: str, monkeypatch: pytest.MonkeyPatch) -> str:

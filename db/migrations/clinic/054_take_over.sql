@@ -209,6 +209,7 @@ BEGIN
         steps := steps + 1;
     END LOOP;
     PERFORM balansity.close_site_functions();
+    PERFORM balansity.grant_rights();
     IF news THEN
         PERFORM balansity.note_intended();
     END IF;
