@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -15,25 +14,19 @@ import db.database
 import settings
 from address import shown
 from broker import broker
-from commands import exposure
+from commands import exposure, processes
 from commands.finding import Finding
 from commands.output import Terminal, json_option, moment, show_json
-from db import clock, overview, queries
+from db import queries
 from db.connection import Connection
 from db.mending import described
 from db.migrate import pending
 from db.session import STATEMENT_SECONDS
-from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from errors import BalansityError
 from gateways import report_storage
 from log import first_line
 from mail import restore
-from messaging.seal import is_key
-from zones import zone_or
 
-LATE = timedelta(minutes=10)
-LONGEST_RUN = timedelta(minutes=10)  # Dramatiq's time limit, which no actor of ours raises
-GRACE = timedelta(minutes=2)  # for its end to be written
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
@@ -200,36 +193,6 @@ def _views(conn: Connection) -> Finding:
     return Finding("good", f"Waiting messages: {queues}.email_queue and its sisters; the schedule: {cron}")
 
 
-def _processes(conn: Connection) -> Finding:
-    living = overview.living(conn)
-    if not living.workers:
-        remedy = "Start the Procfile's worker, or `balansity up`."
-        return Finding("bad", "No worker process lives: messages wait.", remedy)
-    if not living.schedulers:
-        remedy = "Start the Procfile's scheduler, or `balansity up`."
-        return Finding(
-            "note", f"{len(living.workers)} worker processes live, and no scheduler: no job is planned.", remedy
-        )
-    return Finding("good", f"{len(living.workers)} worker processes live; schedulers: {len(living.schedulers)}.")
-
-
-def _held(conn: Connection) -> Finding:
-    """What workers repair by themselves every few seconds; where they do not, a person restarts them."""
-    if held := queries.doctor.held_for_long(conn, seconds=(LONGEST_RUN + GRACE).total_seconds()):
-        remedy = "Restart these processes: others run what they held. Their logs say what they could not write."
-        return Finding("bad", f"Messages held for longer than any may run: {held}", remedy)
-    return Finding("good", "Messages held for longer than any may run: none")
-
-
-def _doorbells(conn: Connection) -> Finding:
-    if deaf := queries.doctor.deaf_workers(conn):
-        remedy = (
-            "A pooler carries no LISTEN in transaction mode: give workers a direct address, or set BROKER_LISTEN=off."
-        )
-        return Finding("note", f"Workers that hear no doorbell, and look every second: {deaf}", remedy)
-    return Finding("good", "Workers that hear no doorbell: none")
-
-
 def _message_keys(conn: Connection) -> Finding:
     names = broker.seal.key_names()
     sealed = {row.key: row.messages for row in queries.messages.sealed_messages(conn)}
@@ -250,54 +213,6 @@ def _message_keys(conn: Connection) -> Finding:
     return Finding("good", what)
 
 
-def _versions(conn: Connection) -> Finding:
-    missing = [each for each in queries.doctor.missing_abilities(conn) if not is_key(each.ability)]
-    if not missing:
-        return Finding("good", "Messages that no worker can run: none")
-    listed = ", ".join(f"{each.ability} ({each.messages} since {moment(each.since)})" for each in missing)
-    if all(each.published for each in missing):
-        remedy = "Start workers of the published version, on the queues of these."
-        return Finding("note", f"Messages wait for workers that have: {listed}", remedy)
-    remedy = (
-        "Nobody has published all of these: deploy the version that has them (`balansity migrate`), or, where none "
-        "will come, `balansity dead --give-up ACTOR` makes dead letters of what waits."
-    )
-    return Finding("bad", f"Messages wait for workers that have: {listed}", remedy)
-
-
-def _schedule(conn: Connection) -> Finding:
-    now = clock.now(conn)
-    late = [
-        job.name
-        for job in queries.jobs.list_jobs(conn)
-        if not job.paused and is_late(job.schedule, job.time_zone, job.planned_until, now)
-    ]
-    if late:
-        remedy = "Start the Procfile's scheduler, or `balansity up`."
-        return Finding("note", f"Jobs that nobody plans: {', '.join(late)}", remedy)
-    return Finding("good", "Jobs that nobody plans: none")
-
-
-def _clock(conn: Connection) -> Finding:
-    now = clock.now(conn)
-    ahead = [
-        f"{job.name} until {moment(job.planned_until)}"
-        for job in queries.jobs.list_jobs(conn)
-        if not job.paused and is_ahead(job.planned_until, now)
-    ]
-    if ahead:
-        remedy = "The server's clock was ahead, or was set back: the scheduler makes up for what was skipped then."
-        return Finding("note", f"Jobs planned ahead of the clock: {', '.join(ahead)}", remedy)
-    return Finding("good", "Jobs planned ahead of the clock: none")
-
-
-def is_late(schedule: str, zone_name: str, planned_until: datetime, now: datetime) -> bool:
-    """Whether a slot after the last planned one passed a while ago; nobody plans what is no schedule."""
-    if not is_schedule(schedule):
-        return True
-    return next_slot(schedule, zone_or(zone_name, settings.current().time_zone), planned_until + INSTANT) < now - LATE
-
-
 def _charge(conn: Connection) -> Finding:
     if queries.takeover.in_charge(conn):
         return Finding("good", "Ours is in charge of this database.")
@@ -316,9 +231,9 @@ def _old_readers(conn: Connection) -> Finding:
 
 
 def _old_jobs(conn: Connection) -> Finding:
-    if not queries.takeover.in_charge(conn):
-        return Finding("good", "Old pg_cron jobs do their work until ours takes over.")
     if queries.doctor.may_read_cron(conn) and (old := queries.doctor.old_cron_jobs(conn)):
+        if not queries.takeover.in_charge(conn):
+            return Finding("good", f"Old pg_cron jobs do their work until ours takes over: {old}")
         remedy = "As that role, or as a superuser: SELECT cron.unschedule(jobid), with each number above."
         return Finding("bad", f"Old pg_cron jobs run beside ours: {old}", remedy)
     return Finding("good", "Old pg_cron jobs beside ours: none that this role can see")
@@ -395,13 +310,13 @@ LOOKS = (
     _pgmq,
     _routes,
     _views,
-    _processes,
-    _held,
-    _doorbells,
+    processes.living,
+    processes.holding,
+    processes.hearing,
     _message_keys,
-    _versions,
-    _schedule,
-    _clock,
+    processes.knowing,
+    processes.planning,
+    processes.in_time,
     _charge,
     _old_readers,
     _old_jobs,

@@ -9,7 +9,7 @@ import dramatiq
 import pytest
 from click.testing import CliRunner
 
-from commands import doctor as commands_doctor
+from commands import processes
 from commands.messages import dead
 from db.connection import Connection
 from messaging.broker import PostgresBroker
@@ -176,13 +176,13 @@ def test_doctor_names_what_no_worker_has_and_a_person_may_give_it_up(
     older.broker.enqueue_many([message_with(actor_name=name, args=(1,)) for name in ("ice", "ice", "bkae")])
     with older.at_work():
         until(lambda: len(run(connection, ASIDE)) == 2)
-        found = commands_doctor._versions(connection)
+        found = processes.knowing(connection)
         assert found.verdict == "bad"
         assert "bkae (1 since " in found.what
         assert "ice (2 since " in found.what
         given_up = CliRunner().invoke(dead, ["--give-up", "bkae", "--json"])
         assert [each["error"] for each in json.loads(given_up.output)] == ["Given up: no worker has bkae."]
-        assert commands_doctor._versions(connection).verdict == "note"
+        assert processes.knowing(connection).verdict == "note"
         with newer.at_work():
             newer.broker.join("default", timeout=PATIENCE)
-            assert commands_doctor._versions(connection).verdict == "good"
+            assert processes.knowing(connection).verdict == "good"

@@ -11,7 +11,7 @@ import actors
 import cli
 import db.connection
 import settings
-from commands.doctor import is_late
+from commands.processes import is_late
 from db.connection import Connection
 from discretion import OBEYED
 

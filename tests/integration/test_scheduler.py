@@ -10,8 +10,8 @@ import pytest
 
 import scheduler
 import settings
-from commands.doctor import is_late
 from commands.plan import happenings_between
+from commands.processes import is_late
 from db import overview, queries
 from db.connection import Connection
 from db.database import transaction
