@@ -79,6 +79,7 @@ def assemble(conn: Connection) -> Cast:
         over_appointment_id=_book(conn, families["today"], now - timedelta(hours=2), "Первичная встреча"),
     )
     queries.demo.be_heard(conn)
+    queries.demo.note_paid(conn)
     return cast
 
 

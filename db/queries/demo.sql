@@ -8,6 +8,10 @@ SET session_replication_role = replica;
 -- From here on, changes have their effects.
 RESET session_replication_role;
 
+-- name: note_paid()$
+-- What stands at the provider is noted, as at a hand-over: no trigger has heard of it.
+SELECT balansity.note_paid();
+
 -- name: add_user(email, phone)$
 -- A parent with an account.
 INSERT INTO public.users (email, phone, region, marketing_consent) VALUES (:email, :phone, 'Москва', true)
