@@ -9,6 +9,7 @@ import settings
 from db.database import pool
 from messaging.broker import PostgresBroker
 from messaging.limits import PostgresLimits
+from values import key_bytes
 
 
 class LogLevel(dramatiq.Middleware):
@@ -21,7 +22,7 @@ class LogLevel(dramatiq.Middleware):
 broker = PostgresBroker(
     pool,
     listen=lambda: settings.current().broker_listen,
-    keys=lambda: map(settings.key_bytes, settings.current().message_keys),
+    keys=lambda: map(key_bytes, settings.current().message_keys),
 )
 broker.add_middleware(LogLevel())
 dramatiq.set_broker(broker)

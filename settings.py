@@ -1,172 +1,46 @@
 """The settings: read from the environment and .env once, checked all together, never changed afterwards."""
 
 import os
-import re
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from email.headerregistry import Address
-from email.utils import parseaddr
 from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
-import fsspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from dotenv import dotenv_values
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field, HttpUrl, PlainValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 import address
 from discretion import conceal
 from errors import SettingsError
-from zones import Night, night, zone_named
+from values import (
+    Ascii,
+    Days,
+    HostName,
+    HostNames,
+    Hours,
+    Mailbox,
+    MessageKeys,
+    PagePassword,
+    Port,
+    PostgresUrl,
+    StorageUrl,
+    TimeZone,
+    WebAddress,
+    WebhookKey,
+)
 
 ROOT = Path(__file__).parent
-MESSAGE_KEY_BYTES = 32
-URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
-SHORTEST_PASSWORD = 12  # characters of WEB_PASSWORD
-FEWEST_DIFFERENT = 5  # of them
-
-
-def ascii_text(value: str) -> str:
-    if not value.isascii():
-        raise ValueError("must consist of ASCII characters: SMTP servers are asked to log in with no others")
-    return value
-
-
-def web_address(value: str) -> str:
-    try:
-        login = HttpUrl(value).username or HttpUrl(value).password
-    except ValidationError:
-        raise ValueError("must be an address that starts with http:// or https://") from None
-    if login or "@" in value:
-        raise ValueError("must carry no login: it would be shown")
-    return value.rstrip("/")
-
-
-def postgres_url(value: str) -> str:
-    try:
-        understood = value.startswith(("postgres://", "postgresql://")) and bool(address.parts(value))
-    except ValueError:
-        understood = False
-    if not understood:
-        raise ValueError(
-            "must look like postgresql://user:password@host:5432/database; write @ : / ? # % of the password as %40 … "
-            "(percent-encoded), and leave out parameters that are not libpq's, such as ?pgbouncer=true"
-        )
-    return value
-
-
-def host_name(value: str) -> str:
-    if re.search(r"[@/\s]", value):
-        raise ValueError("must be a host's name or address; SMTP_USERNAME, SMTP_PASSWORD, SMTP_PORT say the rest")
-    return value
-
-
-def mailbox(value: str) -> Address:
-    name, address = parseaddr(value)
-    try:
-        validate_email(address, check_deliverability=False, allow_smtputf8=False, test_environment=True)
-        understood = value in {address, f"{name} <{address}>", f'"{name}" <{address}>'}
-    except EmailNotValidError:
-        understood = False
-    if not understood or not value.isprintable() or not address.isascii():
-        raise ValueError(
-            "must look like no-reply@example.com, Balansity <no-reply@example.com> or, if the name has a comma, "
-            '"Balansity, clinic" <no-reply@example.com>; write клиника.рф as xn--80apagcdp.xn--p1ai'
-        )
-    return Address(name, addr_spec=address)
-
-
-def webhook_key(value: str) -> str:
-    """The key as SendGrid shows it, one line of base64; the same in a PEM will do."""
-    line = re.sub(r"-----(BEGIN|END) PUBLIC KEY-----|\\n|\s", "", value)
-    try:
-        understood = isinstance(load_der_public_key(b64decode(line, validate=True)), EllipticCurvePublicKey)
-    except (ValueError, UnsupportedAlgorithm):
-        understood = False
-    if not understood:
-        raise ValueError("must be the verification key that SendGrid shows for the event webhook's signature")
-    return line
-
-
-def message_keys(value: str) -> tuple[str, ...]:
-    """Keys of 32 bytes, each in base64 of either alphabet."""
-    keys = tuple(dict.fromkeys(key.strip() for key in value.split(",")))
-    try:
-        understood = {len(key_bytes(key)) for key in keys} == {MESSAGE_KEY_BYTES}
-    except ValueError:
-        understood = False
-    if not understood:
-        raise ValueError("must be keys of 32 bytes in base64, with commas between: `openssl rand -base64 32` makes one")
-    return keys
-
-
-def key_bytes(key: str) -> bytes:
-    return b64decode(key.translate(URLSAFE), validate=True)
-
-
-def storage_url(value: str) -> str:
-    scheme, found, _ = value.partition("://")
-    if not found:
-        raise ValueError("must be an address such as s3://bucket/reports or file:///srv/reports")
-    if scheme not in (known := fsspec.available_protocols()):
-        raise ValueError(f"starts with {scheme}://, which is not among {', '.join(sorted(known))}")
-    return value.rstrip("/")
-
-
-def host_names(value: str) -> tuple[str, ...]:
-    hosts = tuple(host.strip().lower() for host in value.split(","))
-    if not all(re.fullmatch(r"(?:[a-z0-9-]+\.)+[a-z0-9-]+", host) for host in hosts):
-        raise ValueError(
-            "must be host names such as meet.example.com, with commas between them; "
-            "write видео.рф as xn--b1aedk6a.xn--p1ai"
-        )
-    return hosts
-
-
-def page_password(value: str) -> str:
-    if len(value) < SHORTEST_PASSWORD or len(set(value)) < FEWEST_DIFFERENT:
-        raise ValueError(
-            f"must have {SHORTEST_PASSWORD} characters or more, {FEWEST_DIFFERENT} different ones among them: "
-            "take what `openssl rand -base64 18` prints"
-        )
-    return value
-
-
-def login_in(value: str) -> list[str]:
-    """The password in an address, as it stands there and as it is meant; an address without one has none."""
-    login, found, _ = value.partition("://")[2].rpartition("@")
-    password = login.partition(":")[2] or login
-    return [password, unquote(password)] if found else []
 
 
 def folder(value: str | Path) -> Path:
     return ROOT / value
 
 
-Ascii = Annotated[str, AfterValidator(ascii_text)]
-Days = Annotated[int, Field(ge=1, le=36_500)]
-MessageKeys = Annotated[tuple[str, ...], PlainValidator(message_keys)]
-Port = Annotated[int, Field(ge=1, le=65_535)]
 Folder = Annotated[Path, AfterValidator(folder)]
-HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
-Hours = Annotated[Night | None, PlainValidator(night)]
-PagePassword = Annotated[str, AfterValidator(page_password)]
-HostName = Annotated[str, AfterValidator(host_name)]
-Mailbox = Annotated[Address, PlainValidator(mailbox)]
-PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
-TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
-StorageUrl = Annotated[str, AfterValidator(storage_url)]
-WebAddress = Annotated[str, AfterValidator(web_address)]
-WebhookKey = Annotated[str, AfterValidator(webhook_key)]
 
 # Pydantic's complaints about the plainer kinds, as a remedy.
 REMEDIES = {
@@ -350,3 +224,10 @@ def secrets_of(settings: Settings) -> set[str]:
     database = address.parts(settings.database_url) if settings.database_url else {}
     open_words = {database.get(name, "") for name in ("user", "host", "dbname")}
     return {word for value in values for word in (value, *login_in(value))} - open_words
+
+
+def login_in(value: str) -> list[str]:
+    """The password in an address, as it stands there and as it is meant; an address without one has none."""
+    login, found, _ = value.partition("://")[2].rpartition("@")
+    password = login.partition(":")[2] or login
+    return [password, unquote(password)] if found else []

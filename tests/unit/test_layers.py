@@ -24,6 +24,7 @@ LAYERS = [
     {"db"},
     {"domain"},
     {"settings"},
+    {"values"},
     {"errors", "log", "zones"},
     {"address", "discretion"},
 ]
