@@ -112,7 +112,7 @@ def test_the_demonstration_sees_every_effect_once_and_again_on_the_same_folder(f
     [
         "the whole job, once",
         pytest.param("workers and scheduler run", marks=pytest.mark.heavy),
-        "An old check-up is given up",
+        pytest.param("An old check-up is given up", marks=pytest.mark.heavy),
     ],
 )
 def test_ctrl_c_leaves_no_process_behind(folder: Path, moment: str) -> None:
@@ -211,6 +211,7 @@ def test_an_interrupt_waits_until_a_process_that_starts_is_known() -> None:
     assert known
 
 
+@pytest.mark.heavy  # its sister is that of a killed up
 def test_a_killed_demonstration_takes_its_processes_along_and_its_server_is_taken_over(folder: Path) -> None:
     first = start("demo", "--folder", str(folder))
     read_until(first, "workers and scheduler run")
