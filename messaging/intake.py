@@ -27,9 +27,7 @@ FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost
 COPY = (
     "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) FROM STDIN"
 )
-COPY_ONE = (
-    "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN; SELECT dramatiq.ring(%s)"
-)
+COPY_ONE = "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN; SELECT dramatiq.ring(%s)"
 
 
 @dataclass
