@@ -137,8 +137,10 @@ class Intake:
             cursor.copy_expert(statement, StringIO(line.replace("\\", r"\\")))
 
     def _copy_many(self, batch: list[Any], messages: Batch) -> None:
-        """In the order of their ids, as dramatiq.enqueue does, too: who waits for another sender of the same messages
-        then holds none that the other waits for. Their positions keep the order in which they were sent.
+        """All of them or none, in the order of their ids, as dramatiq.enqueue does, too.
+
+        Who waits for another sender of the same messages then holds none that the other waits for. Their positions
+        keep the order in which they were sent.
         """
         with self.pool.transaction() as conn, conn.cursor() as cursor:
             due, positions = queries.broker.places(conn, count=len(batch), delay=messages.delay)
