@@ -117,7 +117,7 @@ class Intake:
         return [ENCODE(self.seal.message(vars(each), self.readable(each.actor_name))) for each in batch]
 
     def _copied(self, batch: list[Any], messages: Batch) -> bool:
-        """Copy new messages in, which costs less than inserting them; false, with nothing done, where that cannot be."""
+        """Copy new messages in, for less than inserting them costs; false, with nothing done, where that cannot be."""
         try:
             if len(batch) == 1 and not messages.delay:
                 self._copy_one(batch[0], messages)
