@@ -51,9 +51,9 @@ BEYOND = {
         "CREATE OR REPLACE FUNCTION balansity.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
     ),
     "balansity_web": (
-        "SELECT email FROM public.users",
+        "SELECT phone FROM public.users",
         "SELECT * FROM public.answers",
-        "SELECT first_name FROM public.profiles",
+        "SELECT dob FROM public.profiles",
         "SELECT content FROM balansity.report",
         "UPDATE public.payments SET status = 'completed'",
         "UPDATE public.appointments SET status = 'confirmed'",

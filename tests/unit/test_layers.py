@@ -17,7 +17,9 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"demo"},
-    {"procfile", "scheduler", "web"},
+    {"procfile", "web"},
+    {"desk"},
+    {"scheduler"},
     {"actors"},
     {"broker", "mail", "reports"},
     {"messaging", "gateways"},
@@ -49,7 +51,7 @@ CLOSED = {
     "db.text": set(),
 }
 FACES = {"click", "flask"}
-FACELESS = {"actors", "broker", "db", "domain", "gateways", "mail", "messaging", "reports", "scheduler"}
+FACELESS = {"actors", "broker", "db", "desk", "domain", "gateways", "mail", "messaging", "reports", "scheduler"}
 
 SOURCES = sorted(
     path for name in ROW for pattern in (f"{name}.py", f"{name}/**/*.py") for path in settings.ROOT.glob(pattern)

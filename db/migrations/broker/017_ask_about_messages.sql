@@ -154,3 +154,54 @@ COMMENT ON FUNCTION dramatiq.hasten IS
 'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
+
+CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb)
+RETURNS TABLE (message_id uuid, actor text, state dramatiq.state, sent_at timestamptz, due_at timestamptz,
+               changed_at timestamptz, attempt integer, failure text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
+                to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error
+         FROM dramatiq.queue q
+         WHERE q.message_id = ANY ($1)
+            OR q.message_id IN (
+                SELECT u.message_id FROM (
+                    SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                ) AS u
+                WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
+    USING p_ids, p_subject;
+END $$;
+COMMENT ON FUNCTION dramatiq.messages_about IS
+'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
+its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index.';
+
+CREATE FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb)
+RETURNS TABLE (pgmq_queue text, msg_id bigint, actor text, sent_at timestamptz, visible_at timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    waiting record;
+BEGIN
+    FOR waiting IN SELECT * FROM dramatiq.routed_tables() AS r WHERE r.actor_name IS NOT NULL LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT $1, msg_id, $2, enqueued_at, vt FROM pgmq.%I WHERE %s(message::text, message, $3)',
+            waiting.table_name, p_speaks_of)
+        USING substr(waiting.table_name, 3), waiting.actor_name, p_subject;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.pgmq_messages_about IS
+'The messages that wait in pgmq for the bridge and speak of a subject, as dramatiq.messages_about finds its own.';
+
+CREATE FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) RETURNS SETOF uuid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT message_id FROM dramatiq.queue WHERE message_id BETWEEN p_low AND p_high ORDER BY message_id LIMIT 20;
+$$;
+COMMENT ON FUNCTION dramatiq.messages_between IS
+'The first messages whose ids are in this range: those that begin with some letters.';

@@ -37,6 +37,7 @@ CREATE TABLE balansity.delivery (
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX delivery_by_recipient ON balansity.delivery (lower(recipient), changed_at) WHERE recipient IS NOT NULL;
+CREATE INDEX delivery_by_message ON balansity.delivery (message_id);
 CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
 CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
     WHERE state IN ('planned', 'sending', 'unknown', 'failed');

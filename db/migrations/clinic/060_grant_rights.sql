@@ -53,6 +53,8 @@ AS $$
         ('balansity_worker', 'INSERT', 'appointments',
          '{user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id}'),
         ('balansity_worker', 'INSERT', 'package_purchases', '{user_id, package_id, sessions_remaining, payment_id}'),
+        ('balansity_web', 'SELECT', 'users', '{id, email, created_at}'),
+        ('balansity_web', 'SELECT', 'profiles', '{id, user_id, first_name, last_name}'),
         ('balansity_web', 'SELECT', 'assessments', NULL),
         ('balansity_web', 'SELECT', 'appointment_types', NULL),
         ('balansity_web', 'SELECT', 'appointments', NULL),

@@ -1,0 +1,145 @@
+-- What became of a person's things, from the rows of the site to the answers of providers.
+-- The site's rows are read as they are: a time that no clinic can mean is null here.
+
+-- name: named(words, low, high)
+-- Whose are the things that these words name: an address, a surname, a provider's id of a payment, or the beginning of an
+-- id (then between low and high, else null). An address may have had mail without being any user's.
+SELECT kind, id, user_id::text
+FROM (
+    SELECT 'user' AS kind, u.id::text AS id, u.id AS user_id FROM public.users u
+    WHERE lower(u.email::text) = lower(:words) OR u.id BETWEEN :low::uuid AND :high::uuid
+    UNION
+    SELECT 'user', p.user_id::text, p.user_id FROM public.profiles p
+    WHERE lower(:words) IN (lower(p.last_name::text), lower(concat(p.first_name, ' ', p.last_name)),
+                            lower(concat(p.last_name, ' ', p.first_name)))
+       OR p.id BETWEEN :low::uuid AND :high::uuid
+    UNION
+    SELECT CASE WHEN d.user_id IS NULL THEN 'address' ELSE 'user' END, d.user_id::text, d.user_id
+    FROM balansity.delivery d WHERE lower(d.recipient) = lower(:words)
+    UNION
+    SELECT 'appointment', a.id::text, a.user_id FROM public.appointments a WHERE a.id BETWEEN :low::uuid AND :high::uuid
+    UNION
+    SELECT 'payment', y.id::text, y.user_id FROM public.payments y
+    WHERE y.id BETWEEN :low::uuid AND :high::uuid OR y.external_payment_id::text = :words
+    UNION
+    SELECT 'check-up', s.id::text, p.user_id
+    FROM public.assessments s LEFT JOIN public.profiles p ON p.id = s.profile_id
+    WHERE s.id BETWEEN :low::uuid AND :high::uuid
+    UNION
+    SELECT 'mail', d.id::text, d.user_id FROM balansity.delivery d
+    WHERE d.id BETWEEN :low::uuid AND :high::uuid OR d.key = :words
+    UNION
+    SELECT 'report', r.id::text, r.user_id FROM balansity.report r WHERE r.id BETWEEN :low::uuid AND :high::uuid
+    UNION
+    SELECT 'message', m.message_id::text, d.user_id
+    FROM dramatiq.messages_between(:low::uuid, :high::uuid) AS m (message_id)
+    LEFT JOIN balansity.delivery d ON d.message_id = m.message_id::text
+) AS found (kind, id, user_id)
+ORDER BY kind, id
+LIMIT 50;
+
+-- name: steps(user_id, address, id)
+-- Everything that happened, and is going to happen, to what is a user's; or to an address, or to the one thing `id` where
+-- it is nobody's. `about` is the consultation or payment that a step belongs to.
+WITH signs AS (
+    SELECT balansity.signs_of(:user_id::uuid) AS person WHERE :user_id::uuid IS NOT NULL
+), families AS (
+    SELECT p.id FROM public.profiles p WHERE p.user_id = :user_id::uuid
+), booked AS (
+    SELECT a.* FROM public.appointments a WHERE a.user_id = :user_id::uuid OR a.id = :id::uuid
+), paid AS (
+    SELECT y.* FROM public.payments y WHERE y.user_id = :user_id::uuid OR y.id = :id::uuid
+), filled AS (
+    SELECT s.* FROM public.assessments s WHERE s.profile_id IN (TABLE families) OR s.id = :id::uuid
+), mails AS (
+    SELECT d.* FROM balansity.delivery d WHERE d.user_id = :user_id::uuid
+    UNION SELECT d.* FROM balansity.delivery d WHERE d.appointment_id IN (SELECT id FROM booked)
+    UNION SELECT d.* FROM balansity.delivery d WHERE d.user_id IS NULL AND lower(d.recipient) IN (
+        SELECT lower(:address) UNION SELECT theirs.address
+        FROM balansity.addresses_of(:user_id::uuid) AS theirs (address) WHERE :user_id::uuid IS NOT NULL)
+    UNION SELECT d.* FROM balansity.delivery d WHERE d.id = :id::uuid OR d.message_id = :id
+)
+SELECT balansity.of_our_time(step.at) AS at, step.kind, step.event, step.id, step.about, step.words, step.detail
+FROM (
+    SELECT u.created_at AS at, 'user' AS kind, 'made' AS event, u.id::text AS id, NULL::text AS about, NULL::text AS words, NULL::text AS detail
+    FROM public.users u WHERE u.id = :user_id::uuid
+    UNION ALL
+    SELECT coalesce(started_at, created_at), 'check-up', 'begun', id::text, NULL, assessment_type::text, NULL FROM filled
+    UNION ALL
+    SELECT coalesce(completed_at, updated_at), 'check-up', status::text, id::text, NULL, assessment_type::text, NULL FROM filled
+    WHERE status <> 'in_progress'
+    UNION ALL
+    SELECT r.created_at, 'report', 'kept', r.id::text, r.assessment_id::text, r.format, NULL FROM balansity.report r
+    WHERE r.user_id = :user_id::uuid OR r.assessment_id IN (SELECT id FROM filled) OR r.id = :id::uuid
+    UNION ALL
+    SELECT created_at, 'consultation', 'booked', id::text, id::text, balansity.iso_utc(balansity.of_our_time(scheduled_at)),
+           NULL
+    FROM booked
+    UNION ALL
+    SELECT scheduled_at, 'consultation', coalesce(status::text, 'of no status'), id::text, id::text, NULL, NULL FROM booked
+    UNION ALL
+    SELECT created_at, 'payment', 'made', id::text, id::text, concat_ws(' ', amount, currency, payment_method),
+           NULL
+    FROM paid
+    UNION ALL
+    SELECT updated_at, 'payment', coalesce(status::text, 'of no status'), id::text, id::text, NULL, NULL FROM paid
+    WHERE updated_at > created_at
+    UNION ALL
+    SELECT s.settled_at, 'payment', 'settled', s.payment_id::text, s.payment_id::text, s.status, NULL
+    FROM balansity.payment_settlement s WHERE s.payment_id IN (SELECT id FROM paid)
+    UNION ALL
+    SELECT c.next_at, 'payment', 'to be asked about', c.payment_id::text, c.payment_id::text, NULL, NULL
+    FROM balansity.payment_check c WHERE c.payment_id IN (SELECT id FROM paid WHERE status = 'pending')
+    UNION ALL
+    SELECT f.flagged_at, 'payment', 'flagged', f.payment_id::text, f.payment_id::text, NULL, f.reason
+    FROM balansity.payment_flag f WHERE f.payment_id IN (SELECT id FROM paid)
+    UNION ALL
+    SELECT f.resolved_at, 'payment', 'decided', f.payment_id::text, f.payment_id::text, NULL, f.reason
+    FROM balansity.payment_flag f WHERE f.payment_id IN (SELECT id FROM paid) AND f.resolved_at IS NOT NULL
+    UNION ALL
+    SELECT m.sent_at, 'message', 'waits in pgmq', m.pgmq_queue || ' ' || m.msg_id, NULL, m.actor, NULL
+    FROM signs, dramatiq.pgmq_messages_about('balansity.message_speaks_of', signs.person) AS m
+    UNION ALL
+    SELECT CASE WHEN m.state = 'queued' THEN m.due_at ELSE m.changed_at END, 'message',
+           CASE m.state WHEN 'queued' THEN 'waits' WHEN 'consumed' THEN 'runs' WHEN 'rejected' THEN 'is dead' ELSE 'done' END,
+           m.message_id::text, NULL, m.actor, m.failure
+    FROM dramatiq.messages_about(
+        ARRAY(SELECT message_id::uuid FROM mails WHERE message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+              UNION SELECT :id::uuid),
+        'balansity.message_speaks_of', (SELECT person FROM signs)) AS m
+    UNION ALL
+    SELECT d.planned_at, 'mail', 'planned', d.id::text, d.appointment_id::text, d.template, NULL FROM mails d
+    UNION ALL
+    SELECT a.started_at, 'mail', concat_ws(' ', 'tried by', a.provider), d.id::text, d.appointment_id::text,
+           d.template, concat_ws(': ', a.outcome, a.answer)
+    FROM mails d JOIN balansity.delivery_attempt a ON a.delivery_id = d.id
+    UNION ALL
+    SELECT e.occurred_at, 'mail', e.kind, d.id::text, d.appointment_id::text, d.template, e.detail
+    FROM mails d JOIN balansity.delivery_event e ON e.delivery_id = d.id
+    UNION ALL
+    SELECT CASE WHEN d.postponed_until > balansity.now() AND d.state = 'planned' THEN d.postponed_until ELSE d.changed_at END,
+           'mail', d.state, d.id::text, d.appointment_id::text, d.template, d.reason
+    FROM mails d
+) AS step
+ORDER BY at, kind, id;
+
+-- name: reminders(user_id, id)
+-- What became, or will become, of the reminders of each consultation.
+SELECT a.id::text AS appointment_id, coalesce(a.status, 'of no status') AS status, r.kind,
+       balansity.of_our_time(a.scheduled_at) AS scheduled_at, balansity.now() AS read_at,
+       balansity.of_our_time(a.scheduled_at) - r.before AS due_at, balansity.of_our_time(a.scheduled_at) - r.until AS useless_at,
+       d.id::text AS delivery_id, d.state, d.reason,
+       EXISTS (SELECT FROM balansity.reminder c
+               WHERE (c.appointment_id, c.kind, c.scheduled_at) = (a.id, r.kind, a.scheduled_at)) AS claimed,
+       nullif(u.email::text, '') IS NOT NULL AS has_address,
+       EXISTS (SELECT FROM balansity.suppression s WHERE s.address = balansity.address_in(u.email::text)) AS suppressed,
+       balansity.in_charge() AS in_charge, j.paused
+FROM public.appointments a
+LEFT JOIN public.users u ON u.id = a.user_id
+CROSS JOIN (VALUES ('24h', interval '24 hours', interval '1 hour'), ('1h', interval '1 hour', interval '0'))
+    AS r (kind, before, until)
+LEFT JOIN balansity.delivery d
+    ON d.key = concat_ws(':', 'reminder', r.kind, a.id, balansity.iso_utc(a.scheduled_at))
+LEFT JOIN balansity.job j ON j.name = 'send-appointment-reminders'
+WHERE a.user_id = :user_id::uuid OR a.id = :id::uuid
+ORDER BY a.scheduled_at, r.before DESC;
