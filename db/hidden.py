@@ -24,7 +24,7 @@ ahead: ContextVar[list[str]] = ContextVar("ahead")  # of the statement that is b
 
 # Parameters of named queries that may hold an address, a name, a letter or an answer. A test knows all the others.
 PERSONAL = {
-    *("address", "dob", "email", "first_name", "last_name", "person", "phone", "to", "words"),
+    *("address", "dob", "email", "first_name", "last_name", "person", "phone", "to", "words", "filter"),
     *("content", "entry", "events", "filename", "messages", "result", "subject", "variables"),
     *("answer", "detail", "error", "options", "reason"),  # words of others', which may quote any of it
 }

@@ -3589,6 +3589,8 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         ('balansity_worker', 'INSERT', 'appointments',
          '{user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id}'),
         ('balansity_worker', 'INSERT', 'package_purchases', '{user_id, package_id, sessions_remaining, payment_id}'),
+        ('balansity_web', 'SELECT', 'users', '{id, email, created_at}'),
+        ('balansity_web', 'SELECT', 'profiles', '{id, user_id, first_name, last_name}'),
         ('balansity_web', 'SELECT', 'assessments', NULL),
         ('balansity_web', 'SELECT', 'appointment_types', NULL),
         ('balansity_web', 'SELECT', 'appointments', NULL),
@@ -3856,6 +3858,31 @@ END $$;
 COMMENT ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) IS 'Takes a pgmq queue and our view of it from visitors. Every other role that could use it can go on: what PUBLIC had, each
 role that may enter schema pgmq gets by name.';
 
+CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT concat_ws(' AND ', 'true',
+        CASE p_filter ->> 'state'
+            WHEN 'waiting' THEN 'state = ''queued'' AND NOT delayed AND waits_for IS NULL'
+            WHEN 'delayed' THEN 'state = ''queued'' AND delayed'
+            WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL'
+            WHEN 'running' THEN 'state = ''consumed'''
+            WHEN 'dead' THEN 'state = ''rejected'''
+            WHEN 'done' THEN 'state = ''done''' END,
+        CASE WHEN p_filter ? 'queue' THEN 'queue_name = $1 ->> ''queue''' END,
+        CASE WHEN p_filter ? 'actor' THEN 'message ->> ''actor_name'' = $1 ->> ''actor''' END,
+        CASE WHEN p_filter ? 'kind' THEN 'dramatiq.kind_of(error) = $1 ->> ''kind''' END,
+        CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
+        CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
+        CASE WHEN p_filter ? 'arguments' THEN 'message -> ''kwargs'' @> ($1 -> ''arguments'')' END,
+        CASE WHEN p_filter ? 'low' THEN 'message_id BETWEEN ($1 ->> ''low'')::uuid AND ($1 ->> ''high'')::uuid' END);
+$_$;
+
+COMMENT ON FUNCTION dramatiq.condition(p_filter jsonb) IS 'A filter as a condition on dramatiq.queue in which the filter itself is $1, so that no value of it stands in SQL.
+p_filter may have: state (as dramatiq.state_of calls them), queue, actor, kind (of failure), since and before (of the last
+change), arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
+
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3905,6 +3932,19 @@ CREATE FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OU
 $$;
 
 COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
+
+CREATE FUNCTION dramatiq.count_found(p_filter jsonb) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found bigint;
+BEGIN
+    EXECUTE 'SELECT count(*) FROM dramatiq.queue WHERE ' || dramatiq.condition(p_filter) INTO found USING p_filter;
+    RETURN found;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.count_found(p_filter jsonb) IS 'How many messages a filter finds.';
 
 CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
     LANGUAGE plpgsql
@@ -4102,6 +4142,44 @@ An ack counts only while the claim it belongs to (message and attempt) is the cu
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+
+CREATE FUNCTION dramatiq.failures(p_filter jsonb) RETURNS TABLE(actor text, kind text, state text, messages bigint, first_at timestamp with time zone, last_at timestamp with time zone, sample uuid)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT f.actor, f.kind, f.state, count(*), min(f.mtime), max(f.mtime),
+                (array_agg(f.message_id ORDER BY f.mtime DESC))[1]
+         FROM (
+             SELECT q.message_id, q.mtime, q.message ->> ''actor_name'' AS actor, dramatiq.kind_of(q.error) AS kind,
+                    CASE q.state WHEN ''rejected'' THEN ''dead'' ELSE ''to be tried again'' END AS state
+             FROM dramatiq.queue q
+             WHERE (q.state = ''rejected'' OR q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL) AND %s
+         ) AS f
+         GROUP BY f.actor, f.kind, f.state
+         ORDER BY max(f.mtime) DESC', dramatiq.condition(p_filter - 'state'))
+    USING p_filter;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.failures(p_filter jsonb) IS 'What fails and why: dead letters and what waits to be tried again, by actor and kind of failure, the latest first, each
+with the id of its latest message.';
+
+CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT q.message_id, q.queue_name, q.message ->> ''actor_name'', dramatiq.state_of(q), q.mtime, q.available_at,
+                q.attempt, q.priority, CASE WHEN q.error IS NOT NULL THEN dramatiq.kind_of(q.error) END
+         FROM dramatiq.queue q
+         WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
+         ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4', dramatiq.condition(p_filter))
+    USING p_filter, p_until, p_last, p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) IS 'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
     LANGUAGE sql
@@ -4425,6 +4503,60 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
 
+CREATE FUNCTION dramatiq.kind_of(p_error text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT left(regexp_replace(said.words, '[^\s<>"'']+@[^\s<>"'']+|''[^'']*''|"[^"]*"|«[^»]*»'
+        || '|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\m[0-9a-f]{16,}\M|[0-9]+([.,:-][0-9]+)*', '…', 'g'), 200)
+    FROM (
+        SELECT coalesce(
+            -- After a traceback's frames, which are indented, the line that says what was wrong.
+            (SELECT line FROM regexp_split_to_table(
+                 CASE WHEN p_error LIKE E'%\n  File "%' THEN regexp_replace(p_error, E'^.*\n  File "', '  ') ELSE p_error END,
+                 E'\n') WITH ORDINALITY AS lines (line, number)
+             WHERE line ~ '^\S' ORDER BY number LIMIT 1),
+            'No reason was given.')
+    ) AS said (words);
+$$;
+
+COMMENT ON FUNCTION dramatiq.kind_of(p_error text) IS 'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,
+numbers, addresses, what is quoted).';
+
+CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
+                to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error
+         FROM dramatiq.queue q
+         WHERE q.message_id = ANY ($1)
+            OR q.message_id IN (
+                SELECT u.message_id FROM (
+                    SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                ) AS u
+                WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
+    USING p_ids, p_subject;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) IS 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
+its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index.';
+
+CREATE FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT message_id FROM dramatiq.queue WHERE message_id BETWEEN p_low AND p_high ORDER BY message_id LIMIT 20;
+$$;
+
+COMMENT ON FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) IS 'The first messages whose ids are in this range: those that begin with some letters.';
+
 CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, messages bigint, since timestamp with time zone, published boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4566,6 +4698,20 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) IS 'What else an actor is called with: as it is published, or as another worker has it; NULL where all agree.';
 
+CREATE FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) RETURNS TABLE(message_id uuid, changed_at timestamp with time zone, bytes integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT q.message_id, q.mtime, coalesce(pg_column_size(q.message), 0) FROM dramatiq.queue q
+         WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) > ($2, $3))
+         ORDER BY q.mtime, q.message_id LIMIT $4', dramatiq.condition(p_filter))
+    USING p_filter, p_at, p_after, p_rows;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) IS 'A page of the messages that a filter finds, from the one that changed first, to work through in batches.';
+
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4599,6 +4745,23 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) IS 'A page of a queue''s or an archive''s messages, after p_after: at most p_rows.';
+
+CREATE FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(pgmq_queue text, msg_id bigint, actor text, sent_at timestamp with time zone, visible_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    waiting record;
+BEGIN
+    FOR waiting IN SELECT * FROM dramatiq.routed_tables() AS r WHERE r.actor_name IS NOT NULL LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT $1, msg_id, $2, enqueued_at, vt FROM pgmq.%I WHERE %s(message::text, message, $3)',
+            waiting.table_name, p_speaks_of)
+        USING substr(waiting.table_name, 3), waiting.actor_name, p_subject;
+    END LOOP;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) IS 'The messages that wait in pgmq for the bridge and speak of a subject, as dramatiq.messages_about finds its own.';
 
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -5159,6 +5322,40 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.shut(p_object text) IS 'Takes an object (as REVOKE names it) from PUBLIC and from Supabase''s visitors, whom default privileges may give every
 new one.';
+
+CREATE TABLE dramatiq.queue (
+    message_id uuid NOT NULL,
+    queue_name text DEFAULT 'default'::text NOT NULL,
+    state dramatiq.state,
+    mtime timestamp with time zone DEFAULT now(),
+    message jsonb,
+    "position" bigint NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    available_at timestamp with time zone DEFAULT now() NOT NULL,
+    delayed boolean DEFAULT false NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    claimed_by bigint,
+    rescues integer DEFAULT 0 NOT NULL,
+    pgmq_queue text,
+    pgmq_msg_id bigint,
+    unique_key text,
+    error text,
+    hastened integer,
+    waits_for text
+)
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
+
+CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE p_message.state
+        WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done'
+        ELSE CASE WHEN p_message.waits_for IS NOT NULL THEN 'set aside' WHEN p_message.delayed THEN 'delayed' ELSE 'waiting' END
+    END;
+$$;
+
+COMMENT ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) IS 'A message''s state as people call it: waiting, delayed, set aside, running, dead or done.';
 
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text, sealed text)
     LANGUAGE plpgsql
@@ -5792,28 +5989,6 @@ CREATE TABLE dramatiq.counter (
 )
 WITH (fillfactor='50');
 
-CREATE TABLE dramatiq.queue (
-    message_id uuid NOT NULL,
-    queue_name text DEFAULT 'default'::text NOT NULL,
-    state dramatiq.state,
-    mtime timestamp with time zone DEFAULT now(),
-    message jsonb,
-    "position" bigint NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    available_at timestamp with time zone DEFAULT now() NOT NULL,
-    delayed boolean DEFAULT false NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    claimed_by bigint,
-    rescues integer DEFAULT 0 NOT NULL,
-    pgmq_queue text,
-    pgmq_msg_id bigint,
-    unique_key text,
-    error text,
-    hastened integer,
-    waits_for text
-)
-WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
-
 CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
  SELECT message_id,
     queue_name,
@@ -6152,6 +6327,8 @@ CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointm
 
 CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
 
+CREATE INDEX delivery_by_message ON balansity.delivery USING btree (message_id);
+
 CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
 
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
@@ -6187,6 +6364,8 @@ CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, p
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
+
+CREATE INDEX queue_dead_by_kind ON dramatiq.queue USING btree (dramatiq.kind_of(error), mtime) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
@@ -7056,6 +7235,10 @@ REVOKE ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.condition(p_filter jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.condition(p_filter jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.condition(p_filter jsonb) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) TO balansity_worker;
@@ -7067,6 +7250,10 @@ GRANT ALL ON FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount
 REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.count_found(p_filter jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) TO balansity_web;
@@ -7099,6 +7286,14 @@ GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.failures(p_filter jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) TO balansity_web;
@@ -7170,6 +7365,18 @@ REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM
 GRANT ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.kind_of(p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.missing_abilities() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.missing_abilities() TO balansity_worker;
@@ -7202,6 +7409,10 @@ REVOKE ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text)
 GRANT ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_worker;
@@ -7209,6 +7420,10 @@ GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) 
 REVOKE ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.priority_of(message jsonb) TO balansity_web;
@@ -7315,6 +7530,13 @@ GRANT ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) TO balansity_work
 REVOKE ALL ON FUNCTION dramatiq.shut(p_object text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.shut(p_object text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.shut(p_object text) TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE dramatiq.queue TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.queue TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) TO balansity_web;
@@ -7467,9 +7689,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.actor TO balansity_worker;
 GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE dramatiq.queue TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.queue TO balansity_worker;
-
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_web;
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_worker;
 
@@ -7530,5 +7749,19 @@ GRANT SELECT ON TABLE public.packages TO balansity_worker;
 
 GRANT SELECT ON TABLE public.profiles TO balansity_worker;
 
+GRANT SELECT(id) ON TABLE public.profiles TO balansity_web;
+
+GRANT SELECT(user_id) ON TABLE public.profiles TO balansity_web;
+
+GRANT SELECT(first_name) ON TABLE public.profiles TO balansity_web;
+
+GRANT SELECT(last_name) ON TABLE public.profiles TO balansity_web;
+
 GRANT SELECT ON TABLE public.users TO balansity_worker;
+
+GRANT SELECT(id) ON TABLE public.users TO balansity_web;
+
+GRANT SELECT(email) ON TABLE public.users TO balansity_web;
+
+GRANT SELECT(created_at) ON TABLE public.users TO balansity_web;
 

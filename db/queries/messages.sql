@@ -160,3 +160,26 @@ SELECT message::text FROM dramatiq.queue WHERE message_id = :id::uuid;
 -- name: note_revelation(id, who, reason)!
 -- Keep that somebody is shown what a message says.
 INSERT INTO dramatiq.revelation (id, revealed_by, reason) VALUES (:id::uuid, :who, :reason);
+
+-- name: find(filter, until, last, rows)
+-- A page of the messages that a filter finds, the last changed first.
+SELECT message_id::text AS id, queue, actor, state, changed_at, due_at, attempt, priority, kind
+FROM dramatiq.find(:filter::jsonb, :until, :last::uuid, :rows);
+
+-- name: count_found(filter)$
+SELECT dramatiq.count_found(:filter::jsonb);
+
+-- name: page_found(filter, at, after, rows)
+-- A page of the messages that a filter finds, from the one that changed first.
+SELECT message_id::text AS key, changed_at AS at, bytes FROM dramatiq.page_found(:filter::jsonb, :at, :after::uuid, :rows);
+
+-- name: failures(filter)
+-- What fails and why, by actor and kind.
+SELECT actor, kind, state, messages, first_at, last_at, sample::text FROM dramatiq.failures(:filter::jsonb);
+
+-- name: whole(id)^
+-- One message with all that is known of it; what it says as text, for not everything that PostgreSQL takes can be decoded.
+SELECT message_id::text AS id, queue_name AS queue, message ->> 'actor_name' AS actor, dramatiq.state_of(q) AS state,
+       dramatiq.sent_at(message_id::text) AS sent_at, available_at AS due_at, mtime AS changed_at, attempt, priority,
+       rescues, claimed_by AS worker, waits_for, pgmq_queue, pgmq_msg_id, error, message::text
+FROM dramatiq.queue q WHERE message_id = :id::uuid;

@@ -1,0 +1,105 @@
+"""`balansity messages` and `balansity failures`: find messages, and see what fails and why."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from commands.output import json_option, say, show_json, show_table
+from db.database import transaction
+from desk import messages as desk
+from desk.messages import Filter
+
+AGES = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+class When(click.ParamType[datetime]):
+    """A time in the past: 90m, 2h or 3d ago, or an ISO time with its zone."""
+
+    name = "when"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            if value[-1:] in AGES:
+                return datetime.now(UTC) - float(value[:-1]) * AGES[value[-1]]
+            return datetime.fromisoformat(value).astimezone()
+        except (OverflowError, ValueError):
+            self.fail(f"{value!r} is no time: 90m, 2h, 3d (ago) or 2026-11-25T10:30+03:00 are.")
+
+
+class Argument(click.ParamType[tuple[str, Any]]):
+    """An argument and its value, `name=value`; a value that is JSON counts as that."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> tuple[str, Any]:
+        name, equals, given = value.partition("=")
+        if not equals:
+            self.fail(f"{value!r} must be name=value, for example appointment_id=3f2b6c1e-….")
+        try:
+            return name, json.loads(given)
+        except (RecursionError, ValueError):
+            return name, given
+
+
+@click.command()
+@click.option("--state", type=click.Choice(desk.STATES), help="Those in this state.")
+@click.option("--queue", help="Those of this queue.")
+@click.option("--actor", help="Those for this actor.")
+@click.option(
+    "--failure", "fingerprint", metavar="ID", help="Those that failed so; `balansity failures` names the kinds."
+)
+@click.option("--since", type=When(), help="Changed since then: 2h (ago), or an ISO time.")
+@click.option("--before", type=When(), help="Changed before then.")
+@click.option("--where", "arguments", type=Argument(), multiple=True, help="Called with this, for example user_id=….")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
+@json_option
+def messages(
+    *, fingerprint: str | None, arguments: tuple[tuple[str, Any], ...], limit: int, as_json: bool, **which: Any
+) -> None:
+    """List messages, the last changed first: `balansity messages --state dead --since 12h --actor send_email`."""
+    with transaction() as conn:
+        if fingerprint is not None:
+            failed = desk.failure(conn, fingerprint)
+            which |= {"actor": failed.actor, "kind": failed.kind}
+        wanted = Filter(arguments=dict(arguments) or None, **which)
+        rows, total = desk.find(conn, wanted, limit), desk.count(conn, wanted)
+    if as_json:
+        show_json({"total": total, "messages": rows})
+        return
+    show_table(f"{len(rows)} of {total} messages", [_listed(row) for row in rows])
+
+
+@click.command()
+@click.option("--queue", help="Of this queue.")
+@click.option("--actor", help="Of this actor.")
+@click.option("--since", type=When(), help="Failed since then: 12h (ago), or an ISO time.")
+@json_option
+def failures(*, as_json: bool, **which: Any) -> None:
+    """What fails and why: dead letters and what is tried again, by actor and kind, the latest first.
+
+    Sent back to work by kind: `balansity redrive --failure ID`.
+    """
+    with transaction() as conn:
+        found = desk.failures(conn, Filter(**which))
+    if as_json:
+        show_json([vars(each) | {"id": each.fingerprint} for each in found])
+        return
+    for each in found:
+        say(f"{each.fingerprint}  {each.messages:>6}  {each.state}, {each.actor}")
+        say(f"    {each.kind}")
+    say(f"{sum(each.messages for each in found)} messages in {len(found)} kinds of failure.")
+
+
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "changed": row["changed_at"],
+        "state": row["state"],
+        "actor": row["actor"],
+        "id": row["id"][:8],
+        "tries": row["attempt"],
+        "failure": row["kind"],
+    }

@@ -1,0 +1,122 @@
+-- Finds messages for a person: by where they are, what they are for, how they failed and what they were given.
+
+CREATE FUNCTION dramatiq.kind_of(p_error text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT left(regexp_replace(said.words, '[^\s<>"'']+@[^\s<>"'']+|''[^'']*''|"[^"]*"|«[^»]*»'
+        || '|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\m[0-9a-f]{16,}\M|[0-9]+([.,:-][0-9]+)*', '…', 'g'), 200)
+    FROM (
+        SELECT coalesce(
+            -- After a traceback's frames, which are indented, the line that says what was wrong.
+            (SELECT line FROM regexp_split_to_table(
+                 CASE WHEN p_error LIKE E'%\n  File "%' THEN regexp_replace(p_error, E'^.*\n  File "', '  ') ELSE p_error END,
+                 E'\n') WITH ORDINALITY AS lines (line, number)
+             WHERE line ~ '^\S' ORDER BY number LIMIT 1),
+            'No reason was given.')
+    ) AS said (words);
+$$;
+COMMENT ON FUNCTION dramatiq.kind_of IS
+'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,
+numbers, addresses, what is quoted).';
+
+CREATE INDEX queue_dead_by_kind ON dramatiq.queue (dramatiq.kind_of(error), mtime) WHERE state = 'rejected';
+
+CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE p_message.state
+        WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done'
+        ELSE CASE WHEN p_message.waits_for IS NOT NULL THEN 'set aside' WHEN p_message.delayed THEN 'delayed' ELSE 'waiting' END
+    END;
+$$;
+COMMENT ON FUNCTION dramatiq.state_of IS
+'A message''s state as people call it: waiting, delayed, set aside, running, dead or done.';
+
+CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT concat_ws(' AND ', 'true',
+        CASE p_filter ->> 'state'
+            WHEN 'waiting' THEN 'state = ''queued'' AND NOT delayed AND waits_for IS NULL'
+            WHEN 'delayed' THEN 'state = ''queued'' AND delayed'
+            WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL'
+            WHEN 'running' THEN 'state = ''consumed'''
+            WHEN 'dead' THEN 'state = ''rejected'''
+            WHEN 'done' THEN 'state = ''done''' END,
+        CASE WHEN p_filter ? 'queue' THEN 'queue_name = $1 ->> ''queue''' END,
+        CASE WHEN p_filter ? 'actor' THEN 'message ->> ''actor_name'' = $1 ->> ''actor''' END,
+        CASE WHEN p_filter ? 'kind' THEN 'dramatiq.kind_of(error) = $1 ->> ''kind''' END,
+        CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
+        CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
+        CASE WHEN p_filter ? 'arguments' THEN 'message -> ''kwargs'' @> ($1 -> ''arguments'')' END,
+        CASE WHEN p_filter ? 'low' THEN 'message_id BETWEEN ($1 ->> ''low'')::uuid AND ($1 ->> ''high'')::uuid' END);
+$$;
+COMMENT ON FUNCTION dramatiq.condition IS
+'A filter as a condition on dramatiq.queue in which the filter itself is $1, so that no value of it stands in SQL.
+p_filter may have: state (as dramatiq.state_of calls them), queue, actor, kind (of failure), since and before (of the last
+change), arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
+
+CREATE FUNCTION dramatiq.count_found(p_filter jsonb) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found bigint;
+BEGIN
+    EXECUTE 'SELECT count(*) FROM dramatiq.queue WHERE ' || dramatiq.condition(p_filter) INTO found USING p_filter;
+    RETURN found;
+END $$;
+COMMENT ON FUNCTION dramatiq.count_found IS
+'How many messages a filter finds.';
+
+CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamptz, p_last uuid, p_rows integer)
+RETURNS TABLE (message_id uuid, queue text, actor text, state text, changed_at timestamptz, due_at timestamptz,
+               attempt integer, priority integer, kind text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT q.message_id, q.queue_name, q.message ->> ''actor_name'', dramatiq.state_of(q), q.mtime, q.available_at,
+                q.attempt, q.priority, CASE WHEN q.error IS NOT NULL THEN dramatiq.kind_of(q.error) END
+         FROM dramatiq.queue q
+         WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
+         ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4', dramatiq.condition(p_filter))
+    USING p_filter, p_until, p_last, p_rows;
+END $$;
+COMMENT ON FUNCTION dramatiq.find IS
+'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last.';
+
+CREATE FUNCTION dramatiq.failures(p_filter jsonb)
+RETURNS TABLE (actor text, kind text, state text, messages bigint, first_at timestamptz, last_at timestamptz, sample uuid)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT f.actor, f.kind, f.state, count(*), min(f.mtime), max(f.mtime),
+                (array_agg(f.message_id ORDER BY f.mtime DESC))[1]
+         FROM (
+             SELECT q.message_id, q.mtime, q.message ->> ''actor_name'' AS actor, dramatiq.kind_of(q.error) AS kind,
+                    CASE q.state WHEN ''rejected'' THEN ''dead'' ELSE ''to be tried again'' END AS state
+             FROM dramatiq.queue q
+             WHERE (q.state = ''rejected'' OR q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL) AND %s
+         ) AS f
+         GROUP BY f.actor, f.kind, f.state
+         ORDER BY max(f.mtime) DESC', dramatiq.condition(p_filter - 'state'))
+    USING p_filter;
+END $$;
+COMMENT ON FUNCTION dramatiq.failures IS
+'What fails and why: dead letters and what waits to be tried again, by actor and kind of failure, the latest first, each
+with the id of its latest message.';
+
+CREATE FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamptz, p_after uuid, p_rows integer)
+RETURNS TABLE (message_id uuid, changed_at timestamptz, bytes integer)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT q.message_id, q.mtime, coalesce(pg_column_size(q.message), 0) FROM dramatiq.queue q
+         WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) > ($2, $3))
+         ORDER BY q.mtime, q.message_id LIMIT $4', dramatiq.condition(p_filter))
+    USING p_filter, p_at, p_after, p_rows;
+END $$;
+COMMENT ON FUNCTION dramatiq.page_found IS
+'A page of the messages that a filter finds, from the one that changed first, to work through in batches.';

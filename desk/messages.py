@@ -1,0 +1,96 @@
+"""Messages as a person looks for them: where they are, what they are for, how they failed, what they were given."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from psycopg2.extras import Json
+
+from db import queries
+from db.connection import Connection
+from errors import BalansityError
+
+STATES = ("waiting", "delayed", "set aside", "running", "dead", "done")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which messages; what is None does not matter. Of an encrypted one, only the readable arguments are seen."""
+
+    state: str | None = None  # one of STATES
+    queue: str | None = None
+    actor: str | None = None
+    kind: str | None = None  # of failure, as dramatiq.kind_of tells it
+    since: datetime | None = None  # of the last change
+    before: datetime | None = None
+    arguments: Mapping[str, Any] | None = None  # these are among its own
+    low: str | None = None  # ids
+    high: str | None = None
+
+    def json(self) -> Json:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return Json({name: str(value) if isinstance(value, datetime) else value for name, value in given.items()})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Messages of one actor that failed in one way."""
+
+    actor: str | None
+    kind: str
+    state: str  # dead, or to be tried again
+    messages: int
+    first_at: datetime
+    last_at: datetime
+    sample: str  # the id of the latest
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the kind in a few letters."""
+        return sha256(f"{self.actor} {self.kind}".encode()).hexdigest()[:8]
+
+
+def find(conn: Connection, which: Filter, rows: int, after: tuple[datetime, str] | None = None) -> list[dict[str, Any]]:
+    """A page of messages, the last changed first, behind the one that changed `after`."""
+    until, last = after or (None, None)
+    return [
+        row._asdict() for row in queries.messages.find(conn, filter=which.json(), until=until, last=last, rows=rows)
+    ]
+
+
+def count(conn: Connection, which: Filter) -> int:
+    return int(queries.messages.count_found(conn, filter=which.json()))
+
+
+def failures(conn: Connection, which: Filter) -> list[Failure]:
+    """What fails and why, the latest first."""
+    return [Failure(**row._asdict()) for row in queries.messages.failures(conn, filter=which.json())]
+
+
+def failure(conn: Connection, fingerprint: str) -> Failure:
+    """The failure that a fingerprint names, or its beginning.
+
+    Raises:
+        BalansityError: none is called so, or several.
+    """
+    found = {each.fingerprint: each for each in failures(conn, Filter()) if each.fingerprint.startswith(fingerprint)}
+    if len(found) != 1:
+        several = f"several are: {', '.join(found)}" if found else "`balansity failures` lists those there are"
+        raise BalansityError(f"No one kind of failure is called {fingerprint!r}: {several}.")
+    return next(iter(found.values()))
+
+
+def whole(conn: Connection, message_id: str) -> dict[str, Any] | None:
+    """One message with all that is known of it; None where it is not kept."""
+    row = queries.messages.whole(conn, id=message_id)
+    if row is None:
+        return None
+    try:
+        said = json.loads(row.message)
+    except (RecursionError, ValueError):
+        said = row.message
+    known: dict[str, Any] = row._asdict()
+    return known | {"message": said}
