@@ -26,7 +26,7 @@ import log
 import settings
 from actors.appointments import cleanup_old_assessments, send_appointment_reminders, update_appointment_statuses
 from actors.emails import watch_mail_events
-from actors.messages import purge_messages
+from actors.messages import keep_minutes, purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
 from broker import broker
@@ -83,6 +83,7 @@ JOBS = (
     Job("remove-old-reports", "30 3 * * *", Missed.ONCE, timedelta(hours=23), remove_old_reports),
     Job("purge-messages", "15 * * * *", Missed.ONCE, timedelta(hours=1), purge_messages),
     Job("watch-mail-events", "* * * * *", Missed.ONCE, timedelta(hours=1), watch_mail_events),
+    Job("keep-minutes", "* * * * *", Missed.ONCE, timedelta(hours=1), keep_minutes),
 )
 
 

@@ -19,6 +19,8 @@ from errors import PermanentError
 DONE = timedelta(days=7)
 DEAD = timedelta(days=90)  # a dead letter waits for a person as long as that
 ARCHIVED = timedelta(days=30)  # pgmq's kept copies
+MINUTES = timedelta(days=8)  # a week can be held against the one before
+MOST_MINUTES = timedelta(minutes=10)  # that are kept in one transaction
 
 
 @dramatiq.actor(
@@ -30,6 +32,29 @@ def purge_messages(slot: str) -> None:
     What is still plain, for SQL sent it and no worker has claimed it, is encrypted where MESSAGE_KEYS is set.
     """
     run_slot("purge-messages", slot, purge)
+
+
+@dramatiq.actor(queue_name="appointments", max_retries=5, min_backoff=1_000, max_backoff=60_000, time_limit=60_000)
+def keep_minutes(slot: str) -> None:
+    """Keep what ended in the minutes that have passed: the figures of pages, commands and Prometheus."""
+    run_slot("keep-minutes", slot, keep)
+
+
+def keep(now: datetime) -> str:
+    """Keep them few by few, so that none takes long after a pause."""
+    before, until = None, _kept()
+    while until != before:
+        before, until = until, _kept()
+    with transaction() as conn:
+        purged = queries.messages.purge_minutes(conn, before=now - MINUTES)
+    return f"kept until {until:%H:%M} UTC" + (f", {purged} rows purged" if purged else "")
+
+
+def _kept() -> datetime:
+    """Keep a few minutes more; gives up to when they are kept."""
+    with transaction() as conn:
+        until: datetime = queries.messages.keep_minutes(conn, most=MOST_MINUTES)
+        return until
 
 
 def purge(now: datetime) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import settings
 from db import clock, queries
 from db.connection import Connection
+from domain.quantile import quantile
 from domain.slots import is_ahead, is_schedule, next_slots
 from zones import zone_or
 
@@ -18,7 +19,22 @@ LOOK_PAUSE_SECONDS = 0.1
 
 
 def queues(conn: Connection) -> list[Row]:
-    return _named(queries.messages.count_messages(conn))
+    """Each queue now and in its last hour; seconds are from when a message was due until it was done, about."""
+    return [
+        {
+            "queue": row.queue_name,
+            "waiting": row.waiting,
+            "delayed": row.delayed,
+            "running": row.running,
+            "dead": row.dead,
+            "set_aside": row.set_aside,
+            "oldest_seconds": round(row.oldest_seconds),
+            "done_an_hour": row.done_an_hour,
+            "p50_seconds": quantile(0.5, row.buckets, row.bounds),
+            "p95_seconds": quantile(0.95, row.buckets, row.bounds),
+        }
+        for row in queries.messages.present(conn)
+    ]
 
 
 def pgmq(conn: Connection) -> list[Row]:

@@ -3707,6 +3707,15 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Says of how many members a group is; false where it exists.';
 
+CREATE FUNCTION dramatiq.bounds() RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT '{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400}'::float8[];
+$$;
+
+COMMENT ON FUNCTION dramatiq.bounds() IS 'Seconds: bucket 0 has what took less than the first, bucket 1 what took less than the second, and so on.';
+
 CREATE FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4503,6 +4512,60 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
 
+CREATE FUNCTION dramatiq.keep_minutes(p_most interval) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    begins timestamptz;
+    ends timestamptz;
+BEGIN
+    SELECT at INTO begins FROM dramatiq.kept_until FOR UPDATE;
+    -- What ends just before a minute does commits a little later.
+    ends := least(date_trunc('minute', clock_timestamp() - interval '5 seconds'), begins + p_most);
+    IF ends <= begins THEN
+        RETURN begins;
+    END IF;
+    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, bucket, messages, attempts, seconds)
+    SELECT date_trunc('minute', mtime), queue_name, coalesce(message ->> 'actor_name', ''),
+           CASE state WHEN 'done' THEN 'done' ELSE 'dead' END, width_bucket(took.seconds, dramatiq.bounds()),
+           count(*), sum(attempt), sum(took.seconds)
+    FROM (
+        SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
+        UNION ALL
+        SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
+    ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
+    GROUP BY 1, 2, 3, 4, 5;
+
+    INSERT INTO dramatiq.total AS t (queue_name, actor, ending, bucket, messages, attempts, seconds)
+    SELECT queue_name, actor, ending, bucket, sum(messages), sum(attempts), sum(seconds)
+    FROM dramatiq.minute WHERE minute >= begins AND minute < ends
+    GROUP BY queue_name, actor, ending, bucket
+    ON CONFLICT (queue_name, actor, ending, bucket) DO UPDATE
+    SET messages = t.messages + excluded.messages, attempts = t.attempts + excluded.attempts,
+        seconds = t.seconds + excluded.seconds;
+
+    DELETE FROM dramatiq.depth;
+    INSERT INTO dramatiq.depth (queue_name, waiting, delayed, set_aside, dead)
+    SELECT queue_name, sum(waiting), sum(delayed), sum(set_aside), sum(dead)
+    FROM (
+        SELECT queue_name, count(*), 0, 0, 0 FROM dramatiq.queue
+        WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL GROUP BY queue_name
+        UNION ALL
+        SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.queue WHERE state = 'queued' AND delayed GROUP BY queue_name
+        UNION ALL
+        SELECT queue_name, 0, 0, count(*), 0 FROM dramatiq.queue
+        WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
+        UNION ALL
+        SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.queue WHERE state = 'rejected' GROUP BY queue_name
+    ) AS counts (queue_name, waiting, delayed, set_aside, dead)
+    GROUP BY queue_name;
+    UPDATE dramatiq.kept_until SET at = ends;
+    RETURN ends;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.keep_minutes(p_most interval) IS 'Keeps the minutes that have passed since the last call, p_most of them at most; gives up to when they are kept now.';
+
 CREATE FUNCTION dramatiq.kind_of(p_error text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4763,6 +4826,74 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) IS 'The messages that wait in pgmq for the bridge and speak of a subject, as dramatiq.messages_about finds its own.';
 
+CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint, delayed bigint, set_aside bigint, running bigint, dead bigint, oldest_seconds double precision, done_an_hour bigint, dead_an_hour bigint, buckets bigint[])
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE waits (queue_name) AS (
+        -- From one queue's first entry in the index to the next queue's.
+        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        UNION ALL
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+                WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+        FROM waits w WHERE w.queue_name IS NOT NULL
+    ), names AS (
+        SELECT a.queue_name FROM dramatiq.actor a UNION SELECT d.queue_name FROM dramatiq.depth d
+        UNION SELECT w.queue_name FROM waits w WHERE w.queue_name IS NOT NULL
+        UNION SELECT m.queue_name FROM dramatiq.minute m WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour'
+    ), hour AS (
+        SELECT m.queue_name, m.ending, m.bucket, sum(m.messages) AS messages FROM dramatiq.minute m
+        WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour' GROUP BY 1, 2, 3
+    )
+    SELECT n.queue_name,
+           CASE WHEN waiting.messages > 1000 THEN greatest(d.waiting, waiting.messages) ELSE waiting.messages END,
+           CASE WHEN delayed.messages > 1000 THEN greatest(d.delayed, delayed.messages) ELSE delayed.messages END,
+           CASE WHEN aside.messages > 1000 THEN greatest(d.set_aside, aside.messages) ELSE aside.messages END,
+           running.messages,
+           CASE WHEN dead.messages > 1000 THEN greatest(d.dead, dead.messages) ELSE dead.messages END,
+           coalesce(extract(epoch FROM now() - waiting.since)::float8, 0),
+           coalesce(ended.done, 0), coalesce(ended.dead, 0), ended.buckets
+    FROM names n
+    LEFT JOIN dramatiq.depth d USING (queue_name)
+    CROSS JOIN LATERAL (
+        SELECT count(*), min(available_at) FROM (
+            SELECT q.available_at FROM dramatiq.queue q
+            WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+            ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1001) AS first
+    ) AS waiting (messages, since)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
+        ) AS first
+    ) AS delayed (messages)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q
+            WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for IS NOT NULL LIMIT 1001) AS first
+    ) AS aside (messages)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
+    ) AS running (messages)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'rejected' LIMIT 1001) AS first
+    ) AS dead (messages)
+    CROSS JOIN LATERAL (
+        SELECT (sum(h.messages) FILTER (WHERE h.ending = 'done'))::bigint,
+               (sum(h.messages) FILTER (WHERE h.ending = 'dead'))::bigint,
+               ARRAY(SELECT coalesce(sum(b.messages), 0)::bigint
+                     FROM generate_series(0, cardinality(dramatiq.bounds())) AS number
+                     LEFT JOIN hour b ON (b.queue_name, b.ending, b.bucket::integer) = (n.queue_name, 'done', number)
+                     GROUP BY number ORDER BY number)
+        FROM hour h WHERE h.queue_name = n.queue_name
+    ) AS ended (done, dead, buckets)
+    ORDER BY n.queue_name;
+$$;
+
+COMMENT ON FUNCTION dramatiq.present() IS 'Each queue now and in the last hour, whatever its size. Up to 1,000 messages in one state are counted as they are now; where
+there are more, the number is the last minute''s. oldest_seconds: of the first 1,000 in their order. buckets: how long what
+was done took, by dramatiq.bounds().';
+
 CREATE FUNCTION dramatiq.priority_of(message jsonb) RETURNS integer
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN (jsonb_typeof((message -> 'priority'::text)) = 'number'::text) THEN (GREATEST(('-1000'::integer)::numeric, LEAST((1000)::numeric, ((message ->> 'priority'::text))::numeric)))::integer ELSE 0 END;
@@ -4801,6 +4932,15 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) IS 'Deletes those of these messages that a pgmq queue''s archive has from before p_before; returns how many.';
+
+CREATE FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH purged AS (DELETE FROM dramatiq.minute WHERE minute < p_before RETURNING 1) SELECT count(*) FROM purged;
+$$;
+
+COMMENT ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) IS 'Deletes minutes before p_before; returns how many rows they had.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -6004,6 +6144,16 @@ CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
 
 COMMENT ON VIEW dramatiq.dead_letter IS 'What went wrong and waits for a person.';
 
+CREATE TABLE dramatiq.depth (
+    queue_name text NOT NULL,
+    waiting bigint NOT NULL,
+    delayed bigint NOT NULL,
+    set_aside bigint NOT NULL,
+    dead bigint NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.depth IS 'How many messages each queue held when minutes were kept last.';
+
 CREATE TABLE dramatiq.group_member (
     group_id text NOT NULL,
     message_id uuid NOT NULL
@@ -6021,6 +6171,26 @@ CREATE TABLE dramatiq.hidden_value (
 );
 
 COMMENT ON TABLE dramatiq.hidden_value IS 'Stays empty: a value that is copied into it is in dramatiq.hidden(place) until the transaction ends.';
+
+CREATE TABLE dramatiq.kept_until (
+    at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.kept_until IS 'Up to when minutes are kept: one row.';
+
+CREATE TABLE dramatiq.minute (
+    minute timestamp with time zone NOT NULL,
+    queue_name text NOT NULL,
+    actor text NOT NULL,
+    ending text NOT NULL,
+    bucket smallint NOT NULL,
+    messages bigint NOT NULL,
+    attempts bigint NOT NULL,
+    seconds double precision NOT NULL,
+    CONSTRAINT minute_ending_check CHECK ((ending = ANY (ARRAY['done'::text, 'dead'::text])))
+);
+
+COMMENT ON TABLE dramatiq.minute IS 'What ended in each minute. A message that was sent back to work counts each time.';
 
 CREATE TABLE dramatiq.open_group (
     id text NOT NULL,
@@ -6059,6 +6229,19 @@ CREATE TABLE dramatiq.revelation (
 );
 
 COMMENT ON TABLE dramatiq.revelation IS 'Who was shown what a message says, when and why. It outlives the message.';
+
+CREATE TABLE dramatiq.total (
+    queue_name text CONSTRAINT minute_queue_name_not_null NOT NULL,
+    actor text CONSTRAINT minute_actor_not_null NOT NULL,
+    ending text CONSTRAINT minute_ending_not_null NOT NULL,
+    bucket smallint CONSTRAINT minute_bucket_not_null NOT NULL,
+    messages bigint CONSTRAINT minute_messages_not_null NOT NULL,
+    attempts bigint CONSTRAINT minute_attempts_not_null NOT NULL,
+    seconds double precision CONSTRAINT minute_seconds_not_null NOT NULL,
+    CONSTRAINT minute_ending_check CHECK ((ending = ANY (ARRAY['done'::text, 'dead'::text])))
+);
+
+COMMENT ON TABLE dramatiq.total IS 'The sum of all minutes that were ever kept: what only grows, as Prometheus wants it.';
 
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
@@ -6264,11 +6447,17 @@ ALTER TABLE ONLY dramatiq.actor
 ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY dramatiq.depth
+    ADD CONSTRAINT depth_pkey PRIMARY KEY (queue_name);
+
 ALTER TABLE ONLY dramatiq.group_member
     ADD CONSTRAINT group_member_pkey PRIMARY KEY (group_id, message_id);
 
 ALTER TABLE ONLY dramatiq.held_route
     ADD CONSTRAINT held_route_pkey PRIMARY KEY (pgmq_queue);
+
+ALTER TABLE ONLY dramatiq.minute
+    ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, bucket);
 
 ALTER TABLE ONLY dramatiq.open_group
     ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
@@ -6281,6 +6470,9 @@ ALTER TABLE ONLY dramatiq.result
 
 ALTER TABLE ONLY dramatiq.retired_actor
     ADD CONSTRAINT retired_actor_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY dramatiq.total
+    ADD CONSTRAINT total_pkey PRIMARY KEY (queue_name, actor, ending, bucket);
 
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
@@ -7215,6 +7407,10 @@ REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FRO
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.bounds() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.bounds() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.bounds() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer, p_only bigint) TO balansity_worker;
@@ -7365,6 +7561,10 @@ REVOKE ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) FROM
 GRANT ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.kind_of(p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_worker;
@@ -7425,6 +7625,10 @@ REVOKE ALL ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subje
 GRANT ALL ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.present() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.present() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.present() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.priority_of(message jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.priority_of(message jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.priority_of(message jsonb) TO balansity_worker;
@@ -7436,6 +7640,10 @@ GRANT ALL ON FUNCTION dramatiq.purge(p_ids uuid[], p_state dramatiq.state, p_bef
 REVOKE ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint[], p_before timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) TO balansity_web;
@@ -7692,6 +7900,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_web;
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_worker;
 
+GRANT SELECT ON TABLE dramatiq.depth TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.depth TO balansity_worker;
+
 GRANT SELECT ON TABLE dramatiq.group_member TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.group_member TO balansity_worker;
 
@@ -7700,6 +7911,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.held_route TO balansity_work
 
 GRANT INSERT ON TABLE dramatiq.hidden_value TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.hidden_value TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.kept_until TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.kept_until TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.minute TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.minute TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.open_group TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.open_group TO balansity_worker;
@@ -7715,6 +7932,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.retired_actor TO balansity_w
 
 GRANT SELECT ON TABLE dramatiq.revelation TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.revelation TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.total TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.total TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.worker TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.worker TO balansity_worker;

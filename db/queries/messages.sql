@@ -1,18 +1,17 @@
 -- What a person asks of the broker's table.
 
--- name: count_messages()
--- How many messages of each queue are in which state, and how long the first due one waits.
-SELECT queue_name AS queue,
-       count(*) FILTER (WHERE state = 'queued' AND NOT delayed) AS waiting,
-       count(*) FILTER (WHERE state = 'queued' AND delayed) AS delayed,
-       count(*) FILTER (WHERE state = 'consumed') AS running,
-       count(*) FILTER (WHERE state = 'done') AS done,
-       count(*) FILTER (WHERE state = 'rejected') AS dead,
-       coalesce(extract(epoch FROM now() - min(available_at) FILTER (WHERE state = 'queued' AND NOT delayed)), 0)::int
-           AS oldest_seconds
-FROM dramatiq.queue
-GROUP BY queue_name
-ORDER BY queue_name;
+-- name: present()
+-- Each queue now and in the last hour, in a time that does not grow with what is kept.
+SELECT queue_name, waiting, delayed, set_aside, running, dead, oldest_seconds, done_an_hour, dead_an_hour, buckets,
+       dramatiq.bounds() AS bounds
+FROM dramatiq.present();
+
+-- name: keep_minutes(most)$
+-- Keep what ended in the minutes that have passed, so many at most; gives up to when.
+SELECT dramatiq.keep_minutes(:most);
+
+-- name: purge_minutes(before)$
+SELECT dramatiq.purge_minutes(:before);
 
 -- name: count_pgmq()
 -- How many messages wait in pgmq for the bridge.

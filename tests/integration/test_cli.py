@@ -183,7 +183,8 @@ def test_a_dead_letter_is_listed_shown_and_sent_back(
     assert "Not a report message" in balansity("dead").output
     assert '"assessment_id": "x"' in balansity("dead", message_id).output
     assert "1 sent back" in balansity("redrive", message_id).output
-    assert json.loads(balansity("status", "--json").output)["queues"][0]["waiting"] == 1
+    queues = {row["queue"]: row for row in json.loads(balansity("status", "--json").output)["queues"]}
+    assert queues["reports"]["waiting"] == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,173 @@
+-- Keeps what ended in each minute, so that nobody who looks walks a million finished messages.
+
+CREATE TABLE dramatiq.minute (
+    minute timestamptz NOT NULL,
+    queue_name text NOT NULL,
+    actor text NOT NULL,
+    ending text NOT NULL CHECK (ending IN ('done', 'dead')),
+    bucket smallint NOT NULL,                            -- of the time from when they were due: dramatiq.bounds()
+    messages bigint NOT NULL,
+    attempts bigint NOT NULL,                            -- together; what is more than messages was tried again
+    seconds double precision NOT NULL,                   -- together
+    PRIMARY KEY (minute, queue_name, actor, ending, bucket)
+);
+COMMENT ON TABLE dramatiq.minute IS
+'What ended in each minute. A message that was sent back to work counts each time.';
+
+CREATE TABLE dramatiq.total (LIKE dramatiq.minute INCLUDING ALL);
+ALTER TABLE dramatiq.total DROP COLUMN minute, ADD PRIMARY KEY (queue_name, actor, ending, bucket);
+COMMENT ON TABLE dramatiq.total IS
+'The sum of all minutes that were ever kept: what only grows, as Prometheus wants it.';
+
+CREATE TABLE dramatiq.depth (
+    queue_name text PRIMARY KEY,
+    waiting bigint NOT NULL,
+    delayed bigint NOT NULL,
+    set_aside bigint NOT NULL,
+    dead bigint NOT NULL
+);
+COMMENT ON TABLE dramatiq.depth IS
+'How many messages each queue held when minutes were kept last.';
+
+CREATE TABLE dramatiq.kept_until (at timestamptz NOT NULL);
+INSERT INTO dramatiq.kept_until VALUES (date_trunc('minute', now()));
+COMMENT ON TABLE dramatiq.kept_until IS
+'Up to when minutes are kept: one row.';
+
+CREATE FUNCTION dramatiq.bounds() RETURNS double precision[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400}'::float8[];
+$$;
+COMMENT ON FUNCTION dramatiq.bounds IS
+'Seconds: bucket 0 has what took less than the first, bucket 1 what took less than the second, and so on.';
+
+CREATE FUNCTION dramatiq.keep_minutes(p_most interval) RETURNS timestamptz
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    begins timestamptz;
+    ends timestamptz;
+BEGIN
+    SELECT at INTO begins FROM dramatiq.kept_until FOR UPDATE;
+    -- What ends just before a minute does commits a little later.
+    ends := least(date_trunc('minute', clock_timestamp() - interval '5 seconds'), begins + p_most);
+    IF ends <= begins THEN
+        RETURN begins;
+    END IF;
+    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, bucket, messages, attempts, seconds)
+    SELECT date_trunc('minute', mtime), queue_name, coalesce(message ->> 'actor_name', ''),
+           CASE state WHEN 'done' THEN 'done' ELSE 'dead' END, width_bucket(took.seconds, dramatiq.bounds()),
+           count(*), sum(attempt), sum(took.seconds)
+    FROM (
+        SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
+        UNION ALL
+        SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
+    ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
+    GROUP BY 1, 2, 3, 4, 5;
+
+    INSERT INTO dramatiq.total AS t (queue_name, actor, ending, bucket, messages, attempts, seconds)
+    SELECT queue_name, actor, ending, bucket, sum(messages), sum(attempts), sum(seconds)
+    FROM dramatiq.minute WHERE minute >= begins AND minute < ends
+    GROUP BY queue_name, actor, ending, bucket
+    ON CONFLICT (queue_name, actor, ending, bucket) DO UPDATE
+    SET messages = t.messages + excluded.messages, attempts = t.attempts + excluded.attempts,
+        seconds = t.seconds + excluded.seconds;
+
+    DELETE FROM dramatiq.depth;
+    INSERT INTO dramatiq.depth (queue_name, waiting, delayed, set_aside, dead)
+    SELECT queue_name, sum(waiting), sum(delayed), sum(set_aside), sum(dead)
+    FROM (
+        SELECT queue_name, count(*), 0, 0, 0 FROM dramatiq.queue
+        WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL GROUP BY queue_name
+        UNION ALL
+        SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.queue WHERE state = 'queued' AND delayed GROUP BY queue_name
+        UNION ALL
+        SELECT queue_name, 0, 0, count(*), 0 FROM dramatiq.queue
+        WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
+        UNION ALL
+        SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.queue WHERE state = 'rejected' GROUP BY queue_name
+    ) AS counts (queue_name, waiting, delayed, set_aside, dead)
+    GROUP BY queue_name;
+    UPDATE dramatiq.kept_until SET at = ends;
+    RETURN ends;
+END $$;
+COMMENT ON FUNCTION dramatiq.keep_minutes IS
+'Keeps the minutes that have passed since the last call, p_most of them at most; gives up to when they are kept now.';
+
+CREATE FUNCTION dramatiq.purge_minutes(p_before timestamptz) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH purged AS (DELETE FROM dramatiq.minute WHERE minute < p_before RETURNING 1) SELECT count(*) FROM purged;
+$$;
+COMMENT ON FUNCTION dramatiq.purge_minutes IS
+'Deletes minutes before p_before; returns how many rows they had.';
+
+CREATE FUNCTION dramatiq.present() RETURNS TABLE (
+    queue_name text, waiting bigint, delayed bigint, set_aside bigint, running bigint, dead bigint,
+    oldest_seconds double precision, done_an_hour bigint, dead_an_hour bigint, buckets bigint[])
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE waits (queue_name) AS (
+        -- From one queue's first entry in the index to the next queue's.
+        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        UNION ALL
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+                WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+        FROM waits w WHERE w.queue_name IS NOT NULL
+    ), names AS (
+        SELECT a.queue_name FROM dramatiq.actor a UNION SELECT d.queue_name FROM dramatiq.depth d
+        UNION SELECT w.queue_name FROM waits w WHERE w.queue_name IS NOT NULL
+        UNION SELECT m.queue_name FROM dramatiq.minute m WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour'
+    ), hour AS (
+        SELECT m.queue_name, m.ending, m.bucket, sum(m.messages) AS messages FROM dramatiq.minute m
+        WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour' GROUP BY 1, 2, 3
+    )
+    SELECT n.queue_name,
+           CASE WHEN waiting.messages > 1000 THEN greatest(d.waiting, waiting.messages) ELSE waiting.messages END,
+           CASE WHEN delayed.messages > 1000 THEN greatest(d.delayed, delayed.messages) ELSE delayed.messages END,
+           CASE WHEN aside.messages > 1000 THEN greatest(d.set_aside, aside.messages) ELSE aside.messages END,
+           running.messages,
+           CASE WHEN dead.messages > 1000 THEN greatest(d.dead, dead.messages) ELSE dead.messages END,
+           coalesce(extract(epoch FROM now() - waiting.since)::float8, 0),
+           coalesce(ended.done, 0), coalesce(ended.dead, 0), ended.buckets
+    FROM names n
+    LEFT JOIN dramatiq.depth d USING (queue_name)
+    CROSS JOIN LATERAL (
+        SELECT count(*), min(available_at) FROM (
+            SELECT q.available_at FROM dramatiq.queue q
+            WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+            ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1001) AS first
+    ) AS waiting (messages, since)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
+        ) AS first
+    ) AS delayed (messages)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q
+            WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for IS NOT NULL LIMIT 1001) AS first
+    ) AS aside (messages)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
+    ) AS running (messages)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'rejected' LIMIT 1001) AS first
+    ) AS dead (messages)
+    CROSS JOIN LATERAL (
+        SELECT (sum(h.messages) FILTER (WHERE h.ending = 'done'))::bigint,
+               (sum(h.messages) FILTER (WHERE h.ending = 'dead'))::bigint,
+               ARRAY(SELECT coalesce(sum(b.messages), 0)::bigint
+                     FROM generate_series(0, cardinality(dramatiq.bounds())) AS number
+                     LEFT JOIN hour b ON (b.queue_name, b.ending, b.bucket::integer) = (n.queue_name, 'done', number)
+                     GROUP BY number ORDER BY number)
+        FROM hour h WHERE h.queue_name = n.queue_name
+    ) AS ended (done, dead, buckets)
+    ORDER BY n.queue_name;
+$$;
+COMMENT ON FUNCTION dramatiq.present IS
+'Each queue now and in the last hour, whatever its size. Up to 1,000 messages in one state are counted as they are now; where
+there are more, the number is the last minute''s. oldest_seconds: of the first 1,000 in their order. buckets: how long what
+was done took, by dramatiq.bounds().';
