@@ -82,7 +82,7 @@ def test_other_files_are_not_served(client: FlaskClient, path: str) -> None:
 def test_failed_deliveries_are_found_with_their_reason(environment: pytest.MonkeyPatch) -> None:
     send()
     send(template="newsletter")
-    assert "unknown template 'newsletter'" in run("deliveries", "--failed")
+    assert "unknown template" in run("deliveries", "--failed")
     (failed,) = json.loads(run("deliveries", "--failed", "--json"))
     assert failed["state"] == "failed"
     assert len(json.loads(run("deliveries", "--json"))) == 2
