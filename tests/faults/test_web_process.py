@@ -54,6 +54,11 @@ class Web:
             stderr=self.log,
         )
 
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
     def said(self) -> str:
         """What it logged so far."""
         self.log.seek(0)
@@ -79,8 +84,7 @@ def web(database: str) -> Iterator[Web]:
     web = Web(database)
     until(web.listens, "the web process listens")
     yield web
-    web.process.kill()
-    web.process.wait()
+    web.close()
 
 
 def test_a_crowd_that_never_finishes_a_request_keeps_nobody_waiting(web: Web) -> None:
@@ -134,12 +138,12 @@ def test_it_says_where_it_serves_and_whether_it_is_closed_and_stops_without_a_wa
         assert web.get("/health") == 200
         web.process.send_signal(signal.SIGTERM)
         assert web.process.wait(timeout=30) == 0
+        assert [line.split(" web ")[1] for line in web.said().splitlines()] == [
+            f"web_started address=http://0.0.0.0:{web.port} pages='{pages}'",
+            "web_stopped",
+        ]
     finally:
-        web.process.kill()
-    assert [line.split(" web ")[1] for line in web.said().splitlines()] == [
-        f"web_started address=http://0.0.0.0:{web.port} pages='{pages}'",
-        "web_stopped",
-    ]
+        web.close()
 
 
 def waits_for_lock(conn: Connection) -> bool:
