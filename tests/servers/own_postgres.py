@@ -12,8 +12,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
-import settings
 from db import embedded
+from tests.servers import ground
 
 OWNER = "pgserver" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
 
@@ -82,10 +82,10 @@ class OwnServer:
 
 @contextmanager
 def running(version: int | None = None) -> Iterator[OwnServer]:
-    """Run a server, 16 or 18, in a new folder under var/ until the block ends, then delete the folder."""
+    """Run a server, 16 or 18, in a new folder until the block ends, then delete the folder."""
     library = embedded._library()
-    folder = settings.ROOT / "var" / f"own-postgres-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
+    folder = ground.folder(f"own-postgres-{uuid.uuid4().hex[:8]}")
+    embedded._make(folder)
     version = version or library.TARGET_POSTGRES_VERSION
     server = library.PostgresServer(embedded.plain(folder), cleanup_mode=None, postgres_version=version)
     try:
