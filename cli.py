@@ -16,10 +16,13 @@ COMMANDS = {
     "deliveries": ("mail:deliveries", "The ledger of e-mails; send one again."),
     "demo": ("demo:demo", "Watch the whole job once, on invented families."),
     "doctor": ("doctor:doctor", "What is wrong with this installation, and the remedy."),
+    "failures": ("failures:failures", "What fails and why, by kind."),
     "forget": ("forget:forget", "Remove what is held about a user."),
     "jobs": ("jobs:jobs", "The schedule: list, run, pause, resume, history."),
+    "messages": ("failures:messages", "Messages by state, queue, actor, age, failure, argument."),
     "migrate": ("migrate:migrate", "Bring the database to this version's schema."),
     "payments": ("payments:payments", "Payments that a person has to decide about."),
+    "person": ("person:person", "Why a person got a mail, or did not: their whole journey."),
     "plan": ("plan:plan", "What the schedule would do when; nothing is written."),
     "preview": ("mail:preview", "What mails look like, with sample data."),
     "redrive": ("messages:redrive", "Send dead letters back to work."),
@@ -84,7 +87,7 @@ def _explained(error: Exception) -> str | None:
     if psycopg2 is None or not isinstance(error, psycopg2.Error):
         return None
     reason = str(error).strip()
-    if isinstance(error, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedFunction):
+    if importlib.import_module("db.trouble").unmigrated(error):
         return f"The database is not migrated: {reason}\nRun `balansity migrate`."
     if isinstance(error, psycopg2.errors.InsufficientPrivilege):
         return f"{reason}\nGrant it to this role, or connect as the database's owner."

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from commands.output import json_option, say, show_json, show_table
+from commands.output import json_option, say, show_json, show_table, so_many
 from db.database import transaction
 from desk import messages as desk
 from desk.messages import Filter
@@ -70,7 +70,7 @@ def messages(
     if as_json:
         show_json({"total": total, "messages": rows})
         return
-    show_table(f"{len(rows)} of {total} messages", [_listed(row) for row in rows])
+    show_table(f"{so_many(len(rows), total)} messages", [_listed(row) for row in rows], least=["tries"])
 
 
 @click.command()

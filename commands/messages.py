@@ -52,7 +52,7 @@ def status(*, as_json: bool) -> None:
         told = {"queues": queues, "pgmq": pgmq, "workers": workers, "schedulers": schedulers, "providers": providers}
         show_json(told)
         return
-    show_table("Broker", queues, least=("done", "oldest_seconds", "delayed", "dead"))
+    show_table("Broker", queues, least=("set_aside", "p50_seconds", "done_an_hour", "p95_seconds", "delayed", "dead"))
     show_table("pgmq, not yet bridged", pgmq)
     show_table("Workers", workers, least=("pid", "host"))
     show_table("Schedulers", schedulers, least=("pid", "host"))

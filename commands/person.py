@@ -45,8 +45,8 @@ def _named(subject: Subject) -> dict[str, str | None]:
 
 def _tell(subject: Subject, steps: list[Step], reminders: list[Reminder]) -> None:
     say(f"User {subject.user_id}" if subject.user_id else f"A {subject.kind} that is no user's")
-    show_table("What happened", [_listed(step) for step in steps])
-    show_table("Reminders", [_reminded(each) for each in reminders])
+    show_table("What happened", [_listed(step) for step in steps], least=["id"])
+    show_table("Reminders", [_reminded(each) for each in reminders], least=["consultation"])
 
 
 def _listed(step: Step) -> dict[str, object]:
