@@ -87,7 +87,7 @@ $$;
 COMMENT ON FUNCTION balansity.missing_grants IS
 'The statements that give the two roles what they need and do not have, the roles themselves first.';
 
-CREATE FUNCTION balansity.grant_rights() RETURNS void
+CREATE FUNCTION balansity.grant_rights() RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -96,6 +96,7 @@ BEGIN
     FOR statement IN SELECT * FROM balansity.missing_grants() LOOP
         BEGIN
             EXECUTE statement;
+            RETURN NEXT statement;
         EXCEPTION
             WHEN duplicate_object OR unique_violation THEN NULL; -- a migration of another database made the role meanwhile
             WHEN insufficient_privilege OR undefined_object THEN NULL; -- for somebody who may: doctor shows what is left
@@ -103,4 +104,5 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION balansity.grant_rights IS
-'Makes the two roles where they are missing, and gives them what they need, as far as this role may.';
+'Makes the two roles where they are missing, and gives them what they need, as far as this role may; returns the statements
+that did.';
