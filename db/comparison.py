@@ -61,6 +61,20 @@ def is_noted(conn: Connection) -> bool:
     return note.circumstances == _circumstances(conn, in_charge=_in_charge(conn, note))
 
 
+def note_places(conn: Connection) -> None:
+    """Where the parts stand now: what was made again, or restored, has another place than when it was noted."""
+    note = _note(conn)
+    noted = {(each.kind, each.name): each.place for each in note.parts}
+    moved = [
+        each
+        for each in _present(conn, note, in_charge=_in_charge(conn, note))
+        if each.place != noted.get((each.kind, each.name), each.place)
+    ]
+    if moved:
+        kinds, names, places = ([getattr(each, field) for each in moved] for field in ("kind", "name", "place"))
+        queries.intended.note_places(conn, kinds=kinds, names=names, places=places)
+
+
 def should_be(conn: Connection, table: str) -> bool:
     """Whether a table of ours is noted, be it there or not."""
     return not is_lost(conn) and table in _note(conn).names("table")
@@ -153,7 +167,7 @@ def _missing(conn: Connection, noted: Sequence[Any], present: Sequence[Any]) -> 
             continue  # it comes back with what it belongs to, which has another name
         if each.kind == "sequence" or (each.kind == "grant" and each.name.rsplit(" to ", 1)[1] not in roles):
             continue  # it comes with its column, and without a role there is nobody to grant to
-        if not lost.intersection((each.name.rpartition(".")[0], each.name.rpartition(" on ")[2])):
+        if each.name.rpartition(".")[0] not in lost and each.name.partition(" on ")[2].partition(" to ")[0] not in lost:
             by_hand = FROM_BACKUP if each.name in lost else _lost_values(conn, each, names)
             yield Difference(each.kind, each.name, "is missing", each.definition, by_hand=by_hand)
 

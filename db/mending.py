@@ -8,7 +8,7 @@ import psycopg2
 
 from address import shown
 from db import queries
-from db.comparison import Difference, differences, is_lost, is_noted, note_intended
+from db.comparison import Difference, differences, is_lost, is_noted, note_intended, note_places
 from db.connection import Connection, connect
 from db.patience import LOCK_WAIT_MS, Patience
 from errors import DatabaseError
@@ -56,8 +56,12 @@ def take_stock(patience: Patience, *, changed: bool) -> None:
         with closing(connect(patience.url, start_options=patience.start_options)) as conn, conn:
             queries.locks.limit_wait(conn, ms=LOCK_WAIT_MS)
             watch(conn)
-            if not is_lost(conn) and (changed or not is_noted(conn)):
+            if is_lost(conn):
+                return
+            if changed or not is_noted(conn):
                 note_intended(conn)
+            else:
+                note_places(conn)
 
     patience.run("the note of what should be", attempt)
 

@@ -27,6 +27,12 @@ INSERT INTO balansity.intended (kind, name, definition, place)
 SELECT kind, name, definition, place
 FROM unnest(:kinds::text[], :names::text[], :definitions::text[], :places::text[]) AS part (kind, name, definition, place);
 
+-- name: note_places(kinds, names, places)!
+-- These stand elsewhere than they stood.
+UPDATE balansity.intended i SET place = part.place
+FROM unnest(:kinds::text[], :names::text[], :places::text[]) AS part (kind, name, place)
+WHERE (i.kind, i.name) = (part.kind, part.name);
+
 -- name: switch()$
 -- The body of the function that says who is in charge.
 SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure('balansity.in_charge()');
