@@ -5,14 +5,12 @@ from functools import partial
 
 import broker  # first, so that actors are declared on it and not on Dramatiq's default
 import log
-import settings
 from actors import analytics, appointments, arrival, emails, messages, payments, reports
 from db import queries
 from db.connection import Connection
 from db.database import connect, start_options
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
 
-settings.current()  # what is wrong with them is said here, before a worker starts
 log.quieten()  # the dramatiq command sets logging up itself
 
 __all__ = ["analytics", "appointments", "arrival", "emails", "messages", "payments", "publish", "reports"]

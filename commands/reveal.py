@@ -1,12 +1,14 @@
 """`balansity reveal`: show what is kept from view, to a person who says why."""
 
+from functools import partial
 from getpass import getuser
 from typing import Any
 
 import click
 
 from broker import broker
-from commands.output import message_id_of, show_json
+from commands.ids import find_id
+from commands.output import show_json
 from db import queries
 from db.connection import Connection
 from db.database import transaction
@@ -16,14 +18,15 @@ from db.database import transaction
 @click.argument("id_")
 @click.option("--reason", required=True, help="Why you must see it; it is kept with your name.")
 def reveal(*, id_: str, reason: str) -> None:
-    """Show what the message, or the delivery, ID says: decrypted, with its recipient.
+    """Show what the message, or the delivery, says whose id begins with ID: decrypted, with its recipient.
 
     Who was shown it, when and why stays in dramatiq.revelation.
     """
     if not reason.strip():
         raise click.UsageError("Give a reason.")
-    id_ = message_id_of(id_)
     with transaction() as conn:
+        finders = (partial(each.ids, conn) for each in (queries.deliveries, queries.messages))
+        id_ = find_id(id_, "message or delivery", "balansity dead` or `balansity deliveries", *finders)
         said = _delivery(conn, id_) or broker.vault.opened(conn, id_)
         queries.messages.note_revelation(conn, id=id_, who=getuser(), reason=reason.strip())
     show_json(said)  # not before it is noted
