@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg2 import sql
+
 from db import queries
 from db.connection import Connection
 
@@ -182,7 +184,7 @@ def _lost_values(conn: Connection, part: Any, present: set[tuple[str, str]]) -> 
     ):
         return ""
     with conn.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS (SELECT FROM {table})")  # noqa: S608 - a name of the catalogue, as it quotes it
+        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(*table.split("."))))
         if cursor.fetchone() == (False,):
             return ""
     addition = part.definition.split(";")[0].replace(" IF NOT EXISTS", "")

@@ -165,7 +165,7 @@ def test_addresses_become_citext_and_mails_and_forgetting_go_on(schema: str, tmp
             superuser.rows(f"CREATE EXTENSION citext SCHEMA {schema}")
             owner.rows(f"ALTER TABLE public.users ALTER email TYPE {schema}.citext")
             anna, vera = site.sign_up("Anna@Example.com"), site.sign_up("vera@example.com")
-            owner.rows("INSERT INTO balansity.suppression VALUES ('vera@example.com', 'bounced', NULL, now())")
+            owner.rows("INSERT INTO balansity.suppression VALUES ('vera@example.com', 'complained', NULL, now())")
             for person in (anna, vera):
                 site.book(person, now + timedelta(days=2))
             assert work(live) == []
