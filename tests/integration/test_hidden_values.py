@@ -26,16 +26,16 @@ ADDRESS, NAME = "anna.hidden@example.com", "Аннушка Скрытова"
 HARMLESS = set(
     """
     abilities accepted action actor actors after amount answer_type appointment_id assessment_id assessment_type
-    at attempt attempts beats before can_ask cause channel claimed contents count dead deadline delay delivery_id
-    despite digest done drop due end external_id first format gender group happened_at hears high host hourly id
-    ids job keep kept_actors key keys kind kinds known last limit low media_type member members message_id
-    most_rescues ms msg_id msg_ids name names now number occurred_at outcome path patience patience_seconds
-    pause paused payment_id pgmq_queue pid places priorities priority profile_id provider provider_message_id
-    question_id queue queue_name queues reasons refund_id refusal report_id report_type reporting reports
-    required resend_after restored_to retention room rows schedule scheduled_at sealed seconds signature
-    signatures since size_bytes skipped slot slots spacing speaks_of start started_at state states status table
-    template time_zone times token tried ttl type type_name until urgencies user_id value vt who whole why
-    worker zone
+    at attempt attempts beats before can_ask cause channel claimed columns contents count dead deadline
+    definitions delay delivery_id despite digest done drop due end external_id first format gender group
+    handlers happened_at hears high host hourly id ids in_charge job keep kept_actors key keys kind kinds known
+    last limit low media_type member members message_id most_rescues ms msg_id msg_ids name names now number
+    occurred_at outcome path patience patience_seconds pause paused payment_id pgmq_queue pid places priorities
+    priority profile_id provider provider_message_id question_id queue queue_name queues reasons refund_id
+    refusal report_id report_type reporting reports required resend_after restored_to schema retention room rows
+    schedule scheduled_at sealed seconds signature signatures since size_bytes skipped slot slots spacing
+    speaks_of start started_at state states status table template time_zone times token tried ttl type type_name
+    until urgencies user_id value vt who whole why worker zone
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
 
