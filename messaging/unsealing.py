@@ -32,11 +32,13 @@ class Unsealing:
         claims: list[Claim] = []
         plain: dict[str, str] = {}
         locked: dict[Claim, str] = {}
-        for message_id, attempt, priority, encoded in rows:
+        for message_id, attempt, priority, message in rows:
             try:
-                fields = json.loads(
-                    encoded
-                )  # here and not by psycopg2: one that cannot be decoded must not fail the batch
+                if isinstance(message, dict):  # this process has just sealed it, and knows what it says
+                    claims.append(self._claim(message_id, attempt, priority, message))
+                    continue
+                # Here and not by psycopg2: one that cannot be decoded must not fail the batch.
+                fields = json.loads(message)
                 if self.process.seal and "sealed" not in fields:
                     plain[message_id] = self._sealed(fields)
                 try:
