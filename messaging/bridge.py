@@ -26,7 +26,7 @@ REFUSALS = ("22", "23", "54", "P0001", "XX000")
 class SealedBridge:
     """Moves what arrives in one pgmq queue; a message is never plain in `dramatiq.queue`, nor in the archive.
 
-    What it claims on the way comes back without its ciphertext, and is completed by what it said: it need not be opened.
+    What it claims on the way comes back as an envelope, and what it said is put in again: it need not be opened.
     """
 
     process: Process

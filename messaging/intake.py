@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO
 from typing import Any
 
 import psycopg2
@@ -13,7 +13,7 @@ from dramatiq.errors import ConnectionError as BrokerConnectionError
 from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-from db import queries
+from db import binary, queries
 from db.connection import Connection, Pool
 from db.trouble import passes, spoils
 from messaging.encoding import ENCODE, encoded, refuse_twins, refused
@@ -23,8 +23,9 @@ from messaging.seal import Seal
 SEND_ATTEMPTS = 3
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
-COPY = (  # what is private comes last: of a line that cannot be copied, an error quotes the first hundred characters
-    "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) FROM STDIN"
+COPY = (
+    "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) "
+    "FROM STDIN (FORMAT binary)"
 )
 
 
@@ -124,15 +125,19 @@ class Intake:
         try:
             with self.pool.transaction() as conn, conn.cursor() as cursor:
                 due, positions = queries.broker.places(conn, count=len(batch), delay=messages.delay)
-                delayed = messages.delay > 0
-                lines = [
-                    f"{each.message_id.lower()}\t{due}\t{each.queue_name}\tqueued\t{priority}\t{delayed}\t{place}\t{message}\n"
+                at, delayed = binary.bigint(due), binary.boolean(messages.delay > 0)
+                rows = [
+                    (
+                        bytes.fromhex(each.message_id.replace("-", "")),
+                        *(at, each.queue_name.encode(), b"queued", binary.integer(priority), delayed),
+                        *(binary.bigint(place), binary.JSONB + message.encode()),
+                    )
                     for each, message, priority, place in zip(
                         batch, messages.encoded, messages.priorities, positions, strict=True
                     )
                 ]
-                lines.sort()
-                cursor.copy_expert(COPY, StringIO("".join(lines).replace("\\", r"\\")))
+                rows.sort()
+                cursor.copy_expert(COPY, BytesIO(binary.rows(rows)))
                 queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
         except UniqueViolation:
             return False
