@@ -92,7 +92,7 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str 
         show_json(dead_letters)
         return
     for dead_letter in dead_letters:
-        say(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor']}")
+        say(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor'] or 'for no actor'}")
         say(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
     remedy = " Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID" if dead_letters else ""
     say(f"{len(dead_letters)} dead letters.{remedy}")
