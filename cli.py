@@ -1,41 +1,88 @@
 """The `balansity` command: everything a person does with the system from a terminal."""
 
 import importlib
-import pkgutil
 import sys
 
 import click
-import psycopg2
-import psycopg2.errors
 
-import commands
-import log
-import settings
 from discretion import told
 from errors import BalansityError
 
+VERSION = "0.1.0"
+# Where each command stands in the package `commands`, and what it is for: help and completion import none of them.
+COMMANDS = {
+    "bench": ("bench:bench", "Measure the broker beside its peers."),
+    "dead": ("messages:dead", "Dead letters with their reasons; one whole."),
+    "deliveries": ("mail:deliveries", "The ledger of e-mails; send one again."),
+    "demo": ("demo:demo", "Watch the whole job once, on invented families."),
+    "doctor": ("doctor:doctor", "What is wrong with this installation, and the remedy."),
+    "forget": ("forget:forget", "Remove what is held about a user."),
+    "jobs": ("jobs:jobs", "The schedule: list, run, pause, resume, history."),
+    "migrate": ("migrate:migrate", "Bring the database to this version's schema."),
+    "payments": ("payments:payments", "Payments that a person has to decide about."),
+    "plan": ("plan:plan", "What the schedule would do when; nothing is written."),
+    "preview": ("mail:preview", "What mails look like, with sample data."),
+    "redrive": ("messages:redrive", "Send dead letters back to work."),
+    "restored": ("restored:restored", "Mails that a restore holds, and the decision about them."),
+    "reveal": ("reveal:reveal", "What an encrypted message says, for a reason."),
+    "schema": ("migrate:schema", "Write db/schema.sql, or check it."),
+    "shadow": ("shadow:shadow", "What ours would do beside an old system; sends nothing."),
+    "stats": ("statistics:statistics", "The clinic's figures of a period."),
+    "status": ("messages:status", "What waits, runs and failed; who lives, who is away."),
+    "suppressions": ("mail:suppressions", "Addresses that get no mail; lift one."),
+    "take-over": ("take_over:take_over", "Put ours in charge where an old system lives."),
+    "up": ("up:up", "Run every process of the Procfile until Ctrl-C."),
+}
+
 
 class Balansity(click.Group):
-    """Finds its commands in the package `commands` and reports our own errors as one readable line."""
+    """Imports a command when it is called, and reports our own errors as one readable line."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return sorted(_commands())
+        return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _commands().get(cmd_name)
+        """What help and completion show of it."""
+        return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and imported(str(name)), rest
 
     def invoke(self, ctx: click.Context) -> object:
+        helping = not set(ctx.help_option_names).isdisjoint(ctx.args)
         try:
-            log.set_up(settings.current().log_level)
+            if not helping:
+                _begin()
             return super().invoke(ctx)
         except BalansityError as error:
             raise click.ClickException(told(str(error))) from error
-        except psycopg2.Error as error:
-            raise click.ClickException(told(_explained(error))) from error
+        except Exception as error:
+            if explanation := _explained(error):
+                raise click.ClickException(told(explanation)) from error
+            raise
 
 
-def _explained(error: psycopg2.Error) -> str:
-    """A database's complaint with the remedy."""
+def imported(name: str) -> click.Command:
+    """The command of that name."""
+    module, attribute = COMMANDS[name][0].split(":")
+    command: click.Command = getattr(importlib.import_module(f"commands.{module}"), attribute)
+    return command
+
+
+def _begin() -> None:
+    """Read the settings and set up logging; loaded late, since help needs neither."""
+    log, settings = map(importlib.import_module, ("log", "settings"))
+    log.set_up(settings.current().log_level)
+
+
+def _explained(error: Exception) -> str | None:
+    """A database's complaint with the remedy; none where it is something else's."""
+    psycopg2 = sys.modules.get("psycopg2")
+    if psycopg2 is None or not isinstance(error, psycopg2.Error):
+        return None
     reason = str(error).strip()
     if isinstance(error, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedFunction):
         return f"The database is not migrated: {reason}\nRun `balansity migrate`."
@@ -44,16 +91,8 @@ def _explained(error: psycopg2.Error) -> str:
     return f"{reason}\n`balansity doctor` says more."
 
 
-def _commands() -> dict[str, click.Command]:
-    """Every click command that a module of `commands` defines, but for the parts of a group."""
-    modules = [importlib.import_module(f"commands.{module.name}") for module in pkgutil.iter_modules(commands.__path__)]
-    found = [member for module in modules for member in vars(module).values() if isinstance(member, click.Command)]
-    parts = [part for group in found if isinstance(group, click.Group) for part in group.commands.values()]
-    return {command.name: command for command in found if command.name and command not in parts}
-
-
 @click.group(cls=Balansity, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="balansity")
+@click.version_option(VERSION)
 def main() -> None:
     """Balansity's background work: mails, reports, payments and analytics on one PostgreSQL.
 

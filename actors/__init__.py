@@ -4,13 +4,11 @@ from collections.abc import Callable
 
 import broker  # first, so that actors are declared on it and not on Dramatiq's default
 import log
-import settings
 from actors import analytics, appointments, arrival, emails, messages, payments, reports
 from db import queries
 from db.connection import Connection
 from db.database import connect
 
-settings.current()  # what is wrong with them is said here, before a worker starts
 log.quieten()  # the dramatiq command sets logging up itself
 
 __all__ = ["analytics", "appointments", "arrival", "emails", "messages", "payments", "publish", "reports"]

@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from commands.forgetting import PLACES, Forgetting
-from commands.output import json_option, progress, say, show_json, show_skipped
+from commands.output import confirmed, json_option, progress, say, show_json, show_skipped
 
 
 @click.command()
@@ -20,10 +20,10 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
     payments) are the site's to remove; this works before and after that.
 
     Messages that are being worked on, and those about payments that are not settled, remain: then it exits with 1,
-    and is to be called again, as after an interruption. What cannot be removed is named. With --json nothing is asked.
+    and is to be called again, as after an interruption. What cannot be removed is named. Without a terminal to ask in
+    it wants --yes.
     """
-    if not yes and not as_json:
-        click.confirm(f"Remove what is held about user {user_id}? It cannot be undone.", abort=True)
+    confirmed(f"Remove what is held about user {user_id}? It cannot be undone.", yes=yes)
     with progress("rows looked through") as told:
         done, remaining = Forgetting(user_id, told).run()
     removed = {place: done.counts[place] for place in PLACES}

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
 
 import scheduler
-import settings
-from commands.output import json_option, moment, say, show_json, show_table
+from commands.ids import the_one
+from commands.output import counted, json_option, say, say_rest, show_json, show_table, so_many
 from db import clock, overview, queries
+from db.connection import Connection
 from db.database import transaction
 
 
@@ -32,7 +34,7 @@ def list_jobs(*, as_json: bool) -> None:
         show_json(rows)
         return
     show_table(
-        f"Jobs, times in {settings.current().time_zone}",
+        "Jobs",
         [
             {
                 "job": row["job"],
@@ -44,14 +46,15 @@ def list_jobs(*, as_json: bool) -> None:
             }
             for row in rows
         ],
+        least=("missed slots", "schedule", "latest run"),
     )
 
 
 @jobs.command()
 @click.argument("name")
 def run(name: str) -> None:
-    """Enqueue a run of the job NAME now, outside its schedule."""
-    _order(scheduler.run_now, name)
+    """Enqueue a run of the job NAME now, outside its schedule; the beginning of a name does."""
+    name = _order(scheduler.run_now, name)
     say(f"{name}: enqueued; `balansity jobs history {name}` tells what it did")
 
 
@@ -59,7 +62,7 @@ def run(name: str) -> None:
 @click.argument("name")
 def pause(name: str) -> None:
     """Stop enqueuing the job NAME until it is resumed."""
-    _order(scheduler.pause, name)
+    name = _order(scheduler.pause, name)
     say(f"{name}: paused")
 
 
@@ -67,24 +70,27 @@ def pause(name: str) -> None:
 @click.argument("name")
 def resume(name: str) -> None:
     """Let the job NAME go on; slots that passed meanwhile are noted as skipped."""
-    _order(scheduler.resume, name)
+    name = _order(scheduler.resume, name)
     say(f"{name}: goes on")
 
 
 @jobs.command()
 @click.argument("name", required=False)
-@click.option("--limit", default=20, show_default=True, help="How many runs.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many runs at most.")
 @click.option("--skipped", is_flag=True, help="Slots that were skipped, too, with the reason.")
 @json_option
 def history(name: str | None, limit: int, *, skipped: bool, as_json: bool) -> None:
     """The latest runs of the job NAME, or of all jobs: planned, enqueued, started, finished, and what they did."""
     with transaction() as conn:
+        name = name and _named(conn, name)
         rows = [row._asdict() for row in queries.jobs.history(conn, job=name, skipped=skipped, limit=limit)]
+        total = counted(rows, limit, partial(queries.jobs.count_history, conn, job=name, skipped=skipped))
+    say_rest(len(rows), total, "runs")
     if as_json:
         show_json(rows)
         return
     show_table(
-        f"Runs, times in {settings.current().time_zone}",
+        f"{so_many(len(rows), total)} runs" if rows else "Runs",
         [
             {
                 "job": row["job"],
@@ -94,13 +100,21 @@ def history(name: str | None, limit: int, *, skipped: bool, as_json: bool) -> No
             }
             for row in rows
         ],
+        least=("enqueued", "started"),
     )
 
 
-def _order(give: Callable[[str, datetime], None], name: str) -> None:
+def _order(give: Callable[[str, datetime], None], given: str) -> str:
+    """Have it done to the job that is meant; gives its name."""
     with transaction() as conn:
-        now = clock.now(conn)
+        name, now = _named(conn, given), clock.now(conn)
     give(name, now)
+    return name
+
+
+def _named(conn: Connection, given: str) -> str:
+    names = [row.name for row in queries.jobs.job_names(conn) if row.name.startswith(given)]
+    return the_one(given, names, "job", "balansity jobs")
 
 
 def _policy(job: scheduler.Job | None) -> dict[str, Any]:
@@ -108,11 +122,10 @@ def _policy(job: scheduler.Job | None) -> dict[str, Any]:
     return {"missed": job and job.missed, "most_lateness": job and str(job.most_lateness)}
 
 
-def _next_runs(row: dict[str, Any]) -> str:
+def _next_runs(row: dict[str, Any]) -> list[Any]:
     if row["paused"]:
-        return "paused"
-    runs = ", ".join(map(moment, row["next_runs"]))
-    return f"ahead of the clock: {runs}" if row["ahead"] else runs
+        return ["paused"]
+    return [*["ahead of the clock"] * row["ahead"], *row["next_runs"]]
 
 
 def _outcome(row: dict[str, Any]) -> str:

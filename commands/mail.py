@@ -2,14 +2,25 @@
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from broker import broker
-from commands.output import HIDDEN, Terminal, json_option, say, show_json, show_table
+from commands.ids import NAMED, the_one
+from commands.output import (
+    HIDDEN,
+    Terminal,
+    counted,
+    json_option,
+    say,
+    say_rest,
+    show_json,
+    show_table,
+    so_many,
+)
 from db import queries
 from db.connection import Connection
 from db.database import transaction
@@ -33,6 +44,8 @@ STATES = {
 
 ADDRESS = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
 
+LEAST = ("tries", "subject", "template", "reason")  # of a delivery's columns, where there is no room
+
 UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
 
 
@@ -42,7 +55,7 @@ UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
 @click.option("--unknown", "wanted", flag_value="unknown", help="Those whose provider never answered.")
 @click.option("--unheard", "wanted", flag_value=UNHEARD, help="Those that were accepted and never reported on.")
 @click.option("--state", "wanted", type=click.Choice([*sorted(STATES), UNHEARD]), help="Those in this state.")
-@click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
+@click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--resend", metavar="ID", help="Send a failed, unknown or unheard one again: put its cause right first.")
 @json_option
 def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | None, as_json: bool) -> None:
@@ -62,13 +75,17 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
             _resend(conn, resend)
             return
         rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
+        total = counted(rows, limit, partial(_count, conn, which, wanted))
         story = _story(conn, rows[0]) if which is not None and len(rows) == 1 else None
     if as_json:
         show_json(story or rows)
     elif story:
         _tell(story)
     else:
-        show_table("Deliveries", [_listed(row) for row in rows])
+        title = f"{so_many(len(rows), total)} deliveries"
+        show_table(title if rows else "Deliveries", [_listed(row) for row in rows], least=LEAST)
+    if not story:
+        say_rest(len(rows), total, "deliveries")
 
 
 @click.command()
@@ -81,7 +98,8 @@ def preview(template: str | None, html: bool) -> None:
     process shows all of them at /mails.
     """
     if template is None:
-        show_table("Templates", [_described(each) for each in TEMPLATES.values()])
+        rows = [_described(each) for each in TEMPLATES.values()]
+        show_table("Templates", rows, least=("goes despite", "unanswered"), whole="a file")
     else:
         click.echo(rendering.sample(template)[0 if html else 1], nl=False)  # noqa: TID251 - a mail as it is, of sample data
 
@@ -102,7 +120,7 @@ def suppressions(lift: str | None, as_json: bool) -> None:
     if as_json:
         show_json(rows)
     else:
-        show_table(f"{len(rows)} suppressed", rows)
+        show_table(f"{len(rows)} suppressed", rows, least=("delivery_id", "since"))
 
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
@@ -115,8 +133,19 @@ def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
     """The deliveries whose id or key begins with `name`: at least one."""
     rows = _ledger(queries.deliveries.matching(conn, name=name, count=limit))
     if not rows:
-        raise click.ClickException(f"No delivery's id or key begins with {name!r}.")
+        the_one(name, [], "delivery", "balansity deliveries")
     return rows
+
+
+def _count(conn: Connection, which: str | None, state: str | None) -> int:
+    """How many there are of what is listed."""
+    if which is not None:
+        count = queries.deliveries.count_matching(conn, name=which)
+    elif state == UNHEARD:
+        count = queries.deliveries.count_unheard(conn, reporting=gateway.reporting())
+    else:
+        count = queries.deliveries.count_latest(conn, states=[state] if state else None)
+    return int(count)
 
 
 def _story(conn: Connection, delivery: dict[str, Any]) -> dict[str, Any]:
@@ -143,10 +172,9 @@ def _dicts(rows: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _resend(conn: Connection, name: str) -> None:
-    rows = _matching(conn, name, 2)
-    if len(rows) > 1:
-        raise click.ClickException(f"Several deliveries begin with {name!r}: `balansity deliveries {name}` lists them.")
-    delivery_id = rows[0]["id"]
+    rows = _ledger(queries.deliveries.matching(conn, name=name, count=NAMED + 1))
+    found = [row["id"] for row in rows]
+    delivery_id = found[0] if len(found) == 1 else the_one(name, found, "delivery", "balansity deliveries")
     if refusal := queries.deliveries.resend(conn, id=delivery_id, reporting=gateway.reporting()):
         raise click.ClickException(f"Delivery {delivery_id} is not sent again. {refusal}")
     say(f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went.")
@@ -154,17 +182,18 @@ def _resend(conn: Connection, name: str) -> None:
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
     return {
+        "id": row["id"][:8],
         "changed": row["changed_at"],
         "state": Text(row["state"], STATES[row["state"]]),
         "template": row["template"],
-        "tries": row["attempts"],
         "reason": row["reason"],
-        "id": row["id"][:8],
+        "tries": row["attempts"],
+        "subject": row["subject"],
     }
 
 
 def _tell(story: dict[str, Any]) -> None:
-    facts = Table.grid(padding=(0, 2))
+    Terminal().print(Text(story["state"], STATES[story["state"]]))
     for name in (
         "id",
         "key",
@@ -176,8 +205,7 @@ def _tell(story: dict[str, Any]) -> None:
         "provider",
         "provider_message_id",
     ):
-        facts.add_row(name, Text(str(story[name] or "")))
-    Terminal().print(Text(story["state"], STATES[story["state"]]), facts)
+        say(f"{name:<19}  {story[name] or ''}".rstrip())
     planned = {"when": story["planned_at"], "what": "planned", "words": None}
     show_table("Its story", [planned, *map(_attempted, story["attempt"]), *map(_reported, story["event"])])
 

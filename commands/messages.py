@@ -2,28 +2,31 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import click
 from rich.text import Text
 
+from commands.ids import find_id
 from commands.output import (
     HIDDEN,
+    counted,
     json_option,
-    message_id_of,
     moment,
     progress,
     say,
+    say_rest,
     show_json,
     show_skipped,
     show_table,
+    so_many,
 )
 from db import overview, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
 from db.database import single_statements, transaction
-from errors import BalansityError
 
 GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
 
@@ -49,11 +52,12 @@ def status(*, as_json: bool) -> None:
         told = {"queues": queues, "pgmq": pgmq, "workers": workers, "schedulers": schedulers, "providers": providers}
         show_json(told)
         return
-    show_table("Broker", queues)
+    show_table("Broker", queues, least=("done", "oldest_seconds", "delayed", "dead"))
     show_table("pgmq, not yet bridged", pgmq)
-    show_table("Workers", workers)
-    show_table("Schedulers", schedulers)
-    show_table("Providers that were ever away or unheard of", [_in_short(provider) for provider in providers])
+    show_table("Workers", workers, least=("pid", "host"))
+    show_table("Schedulers", schedulers, least=("pid", "host"))
+    away = "Providers that were ever away or unheard of"
+    show_table(away, [_in_short(provider) for provider in providers], least=("next_probe_at", "since"))
     for provider in providers:
         if provider["reason"]:
             say("{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider))
@@ -62,7 +66,9 @@ def status(*, as_json: bool) -> None:
 @click.command()
 @click.argument("message_id", required=False)
 @click.option("--actor", help="Only those of this actor.")
-@click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), help="At most so many, the newest first."
+)
 @click.option(
     "--give-up",
     metavar="ACTOR",
@@ -70,32 +76,38 @@ def status(*, as_json: bool) -> None:
 )
 @json_option
 def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str | None, as_json: bool) -> None:
-    """List dead letters with their reasons; with MESSAGE_ID, show one whole.
+    """List dead letters with their reasons; with MESSAGE_ID, or its first letters, show one whole.
 
     Of an encrypted one the names of its arguments and the kind of its error are shown: `balansity reveal` tells more.
     """
     while give_up and _give_up(give_up):
         pass
     with transaction() as conn:
-        rows = (
-            [queries.messages.show_dead(conn, id=message_id_of(message_id))]
-            if message_id
-            else queries.messages.list_dead(conn, actor=actor, limit=limit)
-        )
-        dead_letters = [row._asdict() for row in rows if row]
-    for dead_letter in dead_letters:
-        if "message" in dead_letter:
+        if message_id:
+            dead_letter = queries.messages.show_dead(conn, id=_dead_id(conn, message_id))._asdict()
             dead_letter["message"] = _decoded(dead_letter["message"])
-    if message_id and not dead_letters:
-        raise BalansityError(f"No dead letter has the id {message_id}: `balansity dead` lists those there are.")
-    if as_json or message_id:
+            show_json([dead_letter if as_json else dead_letter | {"died_at": moment(dead_letter["died_at"])}])
+            return
+        dead_letters = [row._asdict() for row in queries.messages.list_dead(conn, actor=actor, limit=limit)]
+        total = counted(dead_letters, limit, partial(queries.messages.count_dead, conn, actor=actor))
+    if as_json:
         show_json(dead_letters)
-        return
+    else:
+        _list(dead_letters, total)
+    say_rest(len(dead_letters), total, "dead letters")
+
+
+def _list(dead_letters: Sequence[dict[str, Any]], total: int) -> None:
     for dead_letter in dead_letters:
-        say(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}  {dead_letter['actor'] or 'for no actor'}")
-        say(f"    after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
+        say(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}")
+        who = dead_letter["actor"] or "no actor"
+        say(f"    {who}, after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
     remedy = " Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID" if dead_letters else ""
-    say(f"{len(dead_letters)} dead letters.{remedy}")
+    say(f"{so_many(len(dead_letters), total)} dead letters.{remedy}")
+
+
+def _dead_id(conn: Connection, given: str) -> str:
+    return find_id(given, "dead letter", "balansity dead", partial(queries.messages.dead_ids, conn))
 
 
 @click.command()
@@ -103,16 +115,19 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str 
 @click.option("--actor", help="All dead letters of this actor.")
 @click.option("--all", "all_", is_flag=True, help="All dead letters.")
 def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> None:
-    """Send dead letters back to work with a clean record of retries."""
+    """Send dead letters back to work with a clean record of retries; the first letters of an id do."""
     if (bool(message_ids), bool(actor), all_).count(True) != 1:
         raise click.UsageError("Name message ids, or --actor NAME, or --all.")
-    done = _redriven([message_id_of(each) for each in message_ids]) if message_ids else _all_redriven(actor)
+    done = _redriven(message_ids) if message_ids else _all_redriven(actor)
     show_skipped(done.skipped)
     say(f"{done.counts['redriven']} sent back to work.")
     sys.exit(bool(done.skipped))
 
 
-def _redriven(message_ids: list[str]) -> Done:
+def _redriven(given: Sequence[str]) -> Done:
+    """Those that are named; where one of them is not there, none."""
+    with transaction() as conn:
+        message_ids = dict.fromkeys(_dead_id(conn, each) for each in given)
     batches = Batches(transaction, "dead letter", _redrive)
     batches.take(DeadLetter(each) for each in message_ids)
     return batches.done

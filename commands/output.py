@@ -1,15 +1,18 @@
 """What commands print: tables and times for people, JSON for programs."""
 
 import json
+import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import click
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, OverflowMethod, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 from rich.table import Table
@@ -18,8 +21,11 @@ from rich.text import Text
 import settings
 from db.batches import Skipped
 from discretion import told, told_json
-from errors import BalansityError
 from zones import clock_time
+
+GAP = 2  # spaces between columns, and before the first
+LONGEST_WORD = 36  # letters that a column makes room for: a UUID
+FIGURE = re.compile(r"-?[\d ]*\d(\.\d+)?")  # 1 234 567.89
 
 HIDDEN = "(balansity reveal ID)"  # in the place of what a person sees only for a reason
 
@@ -37,26 +43,104 @@ def say(text: str, *, err: bool = False) -> None:
     click.echo(told(text), err=err)
 
 
+def confirmed(question: str, *, yes: bool) -> None:
+    """Go on only if a person says so; where nobody can be asked, --yes has to say it."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is no terminal to ask in: say --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
 class Terminal(Console):
-    """A console that obeys our styles and nothing that stands in data."""
+    """A console that obeys our styles and nothing that stands in data, as wide as `COLUMNS` or the terminal says.
+
+    Where output goes elsewhere it is 80 wide, whatever terminal the errors go to.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(width=shutil.get_terminal_size().columns, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(told(segment.text), segment.style)
 
 
-def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows by their columns' names; what tells them apart, in the first column, is shown whole."""
+def show_table(
+    title: str, rows: Sequence[Mapping[str, Any]], *, least: Sequence[str] = (), whole: str = "--json"
+) -> None:
+    """Print rows by their columns' names, in any width and without breaking a word.
+
+    Where there is no room, columns are left out: those that are empty, those of `least` in that order, then from the
+    right; the first one, which tells rows apart, stays. They are named with `whole`, which shows everything.
+    """
     if not rows:
         say(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left")
-    for number, (column, value) in enumerate(rows[0].items()):
-        justify: JustifyMethod = "right" if isinstance(value, int) else "left"
-        table.add_column(column.replace("_", " "), justify=justify, no_wrap=number == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    Terminal().print(table)
+    console = Terminal()
+    columns = {name: Column(name, [row[name] for row in rows]) for name in rows[0]}
+    fitting = _fitting(columns, least, console.width - GAP)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for name, width in fitting.items():
+        column = columns[name]
+        overflow: OverflowMethod = "fold" if column is next(iter(columns.values())) else "ellipsis"
+        table.add_column(column.head, width=width, justify="right" if column.is_figures else "left", overflow=overflow)
+    for row in zip(*(columns[name].cells for name in fitting), strict=True):
+        table.add_row(*row)
+    has_times = any(columns[name].has_times for name in fitting)
+    say(f"{title}, times in {settings.current().time_zone}" if has_times else title)
+    console.print(Padding(table, (0, 0, 0, GAP)))
+    if left_out := [column.head for name, column in columns.items() if name not in fitting]:
+        say(f"Left out for want of room: {', '.join(left_out)}. COLUMNS=200 or {whole} shows all.")
+
+
+class Column:
+    """A column as it will be shown, and the room that it needs."""
+
+    def __init__(self, name: str, values: Sequence[object]) -> None:
+        self.head = name.replace("_", " ")
+        self.cells = [_cell(value) for value in values]
+        self.has_times = any(isinstance(each, datetime) for value in values for each in _listed(value))
+        self.is_empty = not any(cell.plain for cell in self.cells)
+        self.is_figures = all(FIGURE.fullmatch(cell.plain) for cell in self.cells if cell.plain)
+        texts = [cell.plain for cell in self.cells]
+        words = texts if self.is_figures else [word for text in texts for word in text.split()]
+        self.widest = max(map(cell_len, (self.head, *(line for text in texts for line in text.splitlines()))))
+        self.narrowest = max(map(cell_len, (*self.head.split(), *words)))
+
+
+def _fitting(columns: Mapping[str, Column], least: Sequence[str], width: int) -> dict[str, int]:
+    """The columns that have room, with their widths: their longest word's, then what is spare in equal parts."""
+    first, *others = columns
+    needed = {name: min(column.narrowest, LONGEST_WORD) for name, column in columns.items()}
+    needed[first] = min(columns[first].widest, width)
+    empty = [name for name in others if columns[name].is_empty]
+    for name in dict.fromkeys([*empty, *least, *reversed(others)]):
+        if sum(needed.values()) + GAP * (len(needed) - 1) <= width:
+            break
+        del needed[name]
+    spare = width - sum(needed.values()) - GAP * (len(needed) - 1)
+    while spare > 0 and (growing := [name for name in needed if needed[name] < columns[name].widest]):
+        for name in growing[:spare]:
+            needed[name] += 1
+        spare -= len(growing)
+    return needed
+
+
+def counted(rows: Sequence[object], limit: int, count: Callable[[], int]) -> int:
+    """How many there are of what `limit` may have cut."""
+    return len(rows) if len(rows) < limit else count()
+
+
+def so_many(shown: int, total: int) -> str:
+    """How many are shown, and of how many where these are not all."""
+    return str(total) if shown >= total else f"{shown} of {total}"
+
+
+def say_rest(shown: int, total: int, what: str) -> None:
+    """Tell whoever sees a part how to see the rest; beside JSON, too."""
+    if shown < total:
+        say(f"{so_many(shown, total)} {what}: --limit {total} lists all.", err=True)
 
 
 @contextmanager
@@ -75,25 +159,25 @@ def show_skipped(skipped: Sequence[Skipped]) -> None:
 
 
 def moment(at: datetime) -> str:
-    """A time as people read it, by the clinic's clocks."""
-    return clock_time(at, settings.current().time_zone)
-
-
-def message_id_of(text: str) -> str:
-    """A message's id as a person gave it."""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise BalansityError(f"{text!r} is no message id: it looks like 3f2b6c1e-….") from None
+    """A time in a sentence: by the clinic's clocks, with their zone."""
+    return f"{clock_time(at, settings.current().time_zone)} {settings.current().time_zone}"
 
 
 def _cell(value: object) -> Text:
     """A value in its own words, whatever marks they hold; a `Text` brings its colours along."""
     if isinstance(value, Text):
         return value
+    return Text(told(", ".join(map(_words, _listed(value)))))
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _words(value: object) -> str:
     if isinstance(value, datetime):
-        return Text(moment(value))
-    return Text("" if value is None else str(value))
+        return clock_time(value, settings.current().time_zone)
+    return "" if value is None else str(value)
 
 
 def _plain(value: object) -> str:

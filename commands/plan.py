@@ -41,7 +41,7 @@ def plan(since: datetime | None, until: datetime | None, *, as_json: bool) -> No
     if as_json:
         show_json(rows)
     else:
-        show_table(f"Plan, times in {settings.current().time_zone}", rows)
+        show_table("Plan", rows)
 
 
 def happenings_between(conn: Connection, start: datetime, end: datetime) -> list[Happening]:

@@ -1,17 +1,17 @@
 """`balansity restored`: the mails that may have left before the database was restored, and a person's decision."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
 
 import settings
-from commands.output import json_option, moment, say, show_json, show_table
+from commands.output import counted, json_option, moment, say, say_rest, show_json, show_table, so_many
 from db import clock, queries
 from db.database import transaction
 from mail import restore
 
-SHOWN = 1000
 REMEDY = "Which had left? --ask    Send them, as far as they are still true: --resend    All had left: --close"
 
 
@@ -20,8 +20,9 @@ REMEDY = "Which had left? --ask    Send them, as far as they are still true: --r
 @click.option("--ask", "decision", flag_value="ask", help="Ask SendGrid which it has: those are closed as sent.")
 @click.option("--resend", "decision", flag_value="resend", help="Send all that is held, as far as it is still true.")
 @click.option("--close", "decision", flag_value="close", help="All that is held had been sent before the restore.")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="How many held ones are shown.")
 @json_option
-def restored(since: str | None, decision: str | None, *, as_json: bool) -> None:
+def restored(since: str | None, decision: str | None, limit: int, *, as_json: bool) -> None:
     """Show the mails that a restore holds, or decide about all of them.
 
     A restored dump and a copied database are noticed by themselves. A point-in-time restore looks like a failover: say
@@ -43,7 +44,7 @@ def restored(since: str | None, decision: str | None, *, as_json: bool) -> None:
     elif decision == "close":
         say(f"{restore.close()} mails are taken as sent.")
     elif since is None:
-        _show(as_json=as_json)
+        _show(limit, as_json=as_json)
 
 
 def _moment(given: str) -> datetime:
@@ -75,14 +76,17 @@ def _resend() -> None:
         say(f"{name} is not: {why}")
 
 
-def _show(*, as_json: bool) -> None:
+def _show(limit: int, *, as_json: bool) -> None:
     with transaction() as conn:
         restores = [row._asdict() for row in queries.deliveries.restores(conn)]
-        held: list[dict[str, Any]] = [row._asdict() for row in queries.deliveries.held(conn, count=SHOWN)]
+        held: list[dict[str, Any]] = [row._asdict() for row in queries.deliveries.held(conn, count=limit)]
+        total = counted(held, limit, partial(queries.deliveries.count_held, conn))
+    say_rest(len(held), total, "held mails")
     if as_json:
         show_json({"restores": restores, "held": held})
         return
     show_table("Restores that hold mails", restores)
-    show_table("Mails that are held", held)
+    title = f"{so_many(len(held), total)} mails that are held" if held else "Mails that are held"
+    show_table(title, held, least=("held_at", "planned_at", "template"))
     if held:
         say(REMEDY)

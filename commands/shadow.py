@@ -60,6 +60,11 @@ def _compared() -> dict[str, Any]:
 
 def _show(compared: dict[str, Any]) -> None:
     since, until = moment(compared["since"]), moment(compared["until"])
-    rows = [row | {"about": ", ".join(row["about"][:SHOWN])} for row in compared["compared"]]
-    show_table(f"Ours and the old system's, {since} to {until}, in {compared['looks']} looks", rows)
+    rows = [row | {"about": _some(row["about"])} for row in compared["compared"]]
+    show_table(f"Ours and the old system's, {since} to {until}, in {compared['looks']} looks", rows, least=("about",))
     say(WORDS)
+
+
+def _some(ids: list[str]) -> str:
+    more = len(ids) - SHOWN
+    return ", ".join(ids[:SHOWN]) + (f" and {more} more (--json)" if more > 0 else "")

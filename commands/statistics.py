@@ -2,15 +2,13 @@
 
 import csv
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 import settings
-from commands.output import Terminal, json_option, progress, show_json, show_skipped
+from commands.output import json_option, progress, say, show_json, show_skipped, show_table
 from db import queries
 from db.batches import Skipped, hexadecimal, work_through
 from db.connection import Connection
@@ -19,7 +17,6 @@ from db.statistics import Period, Section, choose_period, collect
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FORMULA = ("=", "+", "-", "@", "\t")  # with which a cell begins that spreadsheets run
-WIDEST = 200  # characters of a table: a narrower terminal folds its lines, which cuts no word off
 
 
 @click.command("stats")
@@ -78,18 +75,11 @@ def _no_formula(text: str) -> str:
 
 
 def _print_tables(sections: dict[str, Section], period: Period) -> None:
-    console = Terminal(width=WIDEST)
-    console.print(f"From {_shown(period.first)} to {_shown(period.last)}, {period.zone.key}")
+    say(f"From {period.first} to {period.last}, {period.zone.key}")
     for name, section in sections.items():
-        table = Table(title=name, title_justify="left", title_style="bold")
-        for column in section.columns():
-            table.add_column(column.replace("_", " "), justify="left" if column in section.groups else "right")
-        for row in section.totals():
-            table.add_row(*(_shown(row[column]) for column in section.columns()))
-        console.print(table if section.rows else f"[dim]{name}: nothing yet[/dim]")
+        rows = [{column: _shown(row[column]) for column in section.columns()} for row in section.totals()]
+        show_table(name, rows, least=section.measures[:0:-1])
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, date):
-        return value.isoformat()
-    return f"{value:,}".replace(",", " ") if not isinstance(value, str) else escape(value)
+    return f"{value:,}".replace(",", " ") if not isinstance(value, str) else value

@@ -21,6 +21,9 @@ LONGEST = (
     80  # characters of a folder with a socket; with a longer one the library puts the socket where all may connect
 )
 
+# What the site's statements hold would stand in the server's log with every error.
+SETTINGS = ("ALTER SYSTEM SET log_min_error_statement = 'panic'", "SELECT pg_reload_conf()")
+
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
@@ -38,6 +41,8 @@ def running(folder: Path) -> Iterator[str]:
         try:
             with _uninterrupted():
                 server.start()
+            for change in SETTINGS:
+                server.psql(change)
             yield server.get_uri()
         finally:
             with _uninterrupted():

@@ -4889,10 +4889,12 @@ CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    queue_name text;
 BEGIN
-    PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '')
-    FROM (SELECT DISTINCT unnest(queue_names)) AS rung (queue_name)
-    WHERE queue_name IS NOT NULL;
+    FOREACH queue_name IN ARRAY coalesce(queue_names, '{}') LOOP
+        PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '');
+    END LOOP;
 END $$;
 
 COMMENT ON FUNCTION dramatiq.ring(queue_names text[]) IS 'Wakes the workers that wait on these queues. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds

@@ -10,12 +10,8 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
-
-import fsspec
-from fsspec import AbstractFileSystem
-from fsspec.implementations.local import LocalFileSystem
 
 import settings
 from db import queries
@@ -24,6 +20,9 @@ from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError, ProviderAway, RetryableError, SettingsError
 from gateways import private
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 NAME = "reports"  # in balansity.provider_state
 TRANSFER_SECONDS = 30  # for one file, with the repetitions of fsspec's libraries
@@ -176,6 +175,8 @@ def probe() -> None:
 
 
 def _write(path: str, content: bytes) -> None:
+    from fsspec.implementations.local import LocalFileSystem
+
     try:
         with _storage() as (filesystem, root):
             if isinstance(filesystem, LocalFileSystem):
@@ -221,7 +222,7 @@ def _remove_files(paths: list[str | None]) -> int:
     return len(paths)
 
 
-def _limit(filesystem: AbstractFileSystem) -> dict[str, float]:
+def _limit(filesystem: "AbstractFileSystem") -> dict[str, float]:
     """The timeout of a storage in the net; those without fsspec's asyncio are local, or have their own.
 
     The libraries' own do not suffice: for a server that takes a PUT and never bids to go on, aiohttp waits for ever.
@@ -230,13 +231,15 @@ def _limit(filesystem: AbstractFileSystem) -> dict[str, float]:
 
 
 @contextmanager
-def _storage() -> Iterator[tuple[AbstractFileSystem, str]]:
+def _storage() -> Iterator[tuple["AbstractFileSystem", str]]:
     """The file system that REPORT_STORAGE_URL names, and the folder in it.
 
     Raises:
         FileNotFoundError: a file or a bucket is not there.
         ProviderAway: anything else goes wrong with it.
     """
+    import fsspec
+
     url = settings.current().report_storage_url
     if not url:
         raise SettingsError("REPORT_STORAGE_URL is empty, but this report is a file: set it to where the file lies")

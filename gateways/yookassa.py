@@ -5,20 +5,20 @@ so requests are made over our connections and answers are read here.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 from urllib3 import BaseHTTPResponse
-from yookassa import Configuration
-from yookassa.client import ApiClient
-from yookassa.domain.request import RefundRequest
 
 import settings
 from domain.money import Sum
 from domain.payload import IfReadable, Moment, problems
 from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError
 from gateways import http
+
+if TYPE_CHECKING:
+    from yookassa.client import ApiClient
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -75,12 +75,14 @@ def refund(payment_id: str, external_id: str, money: Sum) -> ProviderRefund:
     Raises:
         RetryableError, PermanentError: as `find_payment`.
     """
+    from yookassa.domain.request import RefundRequest
+
     amount = {"value": f"{money.value:.2f}", "currency": money.currency}
     try:
         body = RefundRequest({"payment_id": external_id, "amount": amount})
     except ValueError as error:
         raise PermanentError(f"YooKassa cannot refund payment {external_id!r}: {error}") from error
-    return _read(ProviderRefund, _ask("POST", "/refunds", {"Idempotence-Key": payment_id}, body))
+    return _read(ProviderRefund, _ask("POST", "/refunds", {"Idempotence-Key": payment_id}, dict(body)))
 
 
 def find_refund(refund_id: str) -> ProviderRefund:
@@ -92,9 +94,8 @@ def find_refund(refund_id: str) -> ProviderRefund:
     return _read(ProviderRefund, _ask("GET", f"/refunds/{quote(refund_id, safe='')}"))
 
 
-def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body: RefundRequest | None = None) -> bytes:
+def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, content: Any = None) -> bytes:
     client = _client()
-    content = dict(body) if body else None
     try:
         answer = http.request(method, client.endpoint + path, client.prepare_request_headers(headers), content)
     except OutcomeUnknown as error:  # to ask again is safe: YooKassa does nothing twice for one Idempotence-Key
@@ -107,7 +108,10 @@ def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, body:
     raise (RetryableError if answer.status == LATER else PermanentError)(refusal)
 
 
-def _client() -> ApiClient:
+def _client() -> "ApiClient":
+    from yookassa import Configuration
+    from yookassa.client import ApiClient
+
     ours = settings.current()
     if not configured():
         raise PermanentError("YOOKASSA_SHOP_ID is empty: set it and YOOKASSA_SECRET_KEY, then redrive the message")

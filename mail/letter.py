@@ -1,6 +1,7 @@
 """Writes the letter that a message asks for: checks it, has its words looked up, renders it."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
@@ -63,7 +64,8 @@ def write(conn: Connection, order: MailOrder) -> Letter:
 
 def _known_template(name: Any) -> Template:
     if not isinstance(name, str) or name not in TEMPLATES:
-        raise Unsendable(f"unknown template {name!a:.80}; there are {', '.join(sorted(TEMPLATES))}")
+        likely = "".join(f", perhaps {each}" for each in get_close_matches(str(name)[:80], TEMPLATES, n=1))
+        raise Unsendable(f"unknown template{likely}: `balansity preview` lists them")
     return TEMPLATES[name]
 
 

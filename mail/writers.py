@@ -11,7 +11,6 @@ from db import queries
 from db.connection import Connection
 from gateways.mail.envelope import Attachment
 from mail import guard
-from mail.calendar_file import calendar_file
 from mail.checks import Unsendable
 from mail.facts import AppointmentFacts, AssessmentFacts, PaymentFacts
 from mail.guard import Superseded
@@ -57,7 +56,13 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
         "reminders": appointment.reminders,
         "unpaid": appointment.status == "pending",
     }
-    return Filling(words, (calendar_file(appointment, settings.current().email_from),), appointment)
+    return Filling(words, (_calendar_file(appointment),), appointment)
+
+
+def _calendar_file(appointment: AppointmentFacts) -> Attachment:
+    from mail.calendar_file import calendar_file
+
+    return calendar_file(appointment, settings.current().email_from)
 
 
 def _appointment(conn: Connection, appointment_id: UUID) -> AppointmentFacts | None:
@@ -102,7 +107,7 @@ def about_payment(conn: Connection, template: str, variables: Variables) -> Fill
     if appointment is None:
         return Filling(words)
     confirms = appointment.is_ahead and template == "payment_confirmation"
-    files = (calendar_file(appointment, settings.current().email_from),) if confirms else ()
+    files = (_calendar_file(appointment),) if confirms else ()
     return Filling(words | _what_was_paid_for(appointment), files)
 
 

@@ -13,6 +13,7 @@ from dramatiq.message import Message
 
 from db.text import storable
 from errors import InvalidMessage
+from log import placeless
 from messaging.encoding import fitting
 from messaging.outcome import Outcome
 from messaging.seal import Seal
@@ -72,7 +73,7 @@ class Claim(MessageProxy):
             InvalidMessage: a hook or the actor put something among them that JSON cannot carry.
         """
         if "traceback" in self.options:
-            self.options["traceback"] = storable(self.options["traceback"])
+            self.options["traceback"] = storable(placeless(self.options["traceback"]))
         try:
             if not seal:
                 return json.dumps(self.options, default=str, allow_nan=False)
@@ -89,10 +90,11 @@ class Claim(MessageProxy):
         if self._exception is None:  # and nobody could be told that it waits
             return f"No actor is called {self.actor_name!r} in this worker."
         if sealed:
-            return "".join([*format_tb(self._exception.__traceback__, LAST_FRAMES), type(self._exception).__qualname__])
+            frames = placeless("".join(format_tb(self._exception.__traceback__, LAST_FRAMES)))
+            return frames + type(self._exception).__qualname__
         summary = in_words(self._exception)
         traceback = self.options.get("traceback", "").rstrip()  # of this failure, or of an earlier one
-        return storable(traceback if traceback.endswith(summary) else summary)
+        return storable(placeless(traceback) if traceback.endswith(summary) else summary)
 
 
 def in_words(error: BaseException) -> str:

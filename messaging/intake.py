@@ -21,11 +21,16 @@ from messaging.outcome import Batch
 from messaging.seal import Seal
 
 SEND_ATTEMPTS = 3
+QUEUED = b"queued"
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
-COPY = (
+COPY = (  # in binary form: of text, an error would quote the line
     "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) "
     "FROM STDIN (FORMAT binary)"
+)
+COPY_ONE = (
+    "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN (FORMAT binary); "
+    "SELECT dramatiq.ring(%s)"
 )
 
 
@@ -91,9 +96,8 @@ class Intake:
             return
         began, tried = time.monotonic(), None
         for _ in range(SEND_ATTEMPTS):
-            new = len(batch) >= FEWEST_COPIED and not tried and not caller
             try:
-                if new and self._copy(batch, messages):
+                if not tried and not caller and self._copied(batch, messages):
                     return
                 with nullcontext(caller) if caller else self.pool.single_statements() as conn:
                     messages.enqueue(conn, tried)
@@ -116,29 +120,51 @@ class Intake:
             return plain
         return [ENCODE(self.seal.message(vars(each), self.readable(each.actor_name))) for each in batch]
 
-    def _copy(self, batch: list[Any], messages: Batch) -> bool:
-        """Copy new messages in, at half the price of inserting them; false, with nothing done, where one exists.
-
-        In the order of their ids, as dramatiq.enqueue does, too: who waits for another sender of the same messages then
-        holds none that the other waits for. Their positions keep the order in which they were sent.
-        """
+    def _copied(self, batch: list[Any], messages: Batch) -> bool:
+        """Copy new messages in, for less than inserting them costs; false, with nothing done, where that cannot be."""
         try:
-            with self.pool.transaction() as conn, conn.cursor() as cursor:
-                due, positions = queries.broker.places(conn, count=len(batch), delay=messages.delay)
-                at, delayed = binary.bigint(due), binary.boolean(messages.delay > 0)
-                rows = [
-                    (
-                        bytes.fromhex(each.message_id.replace("-", "")),
-                        *(at, each.queue_name.encode(), b"queued", binary.integer(priority), delayed),
-                        *(binary.bigint(place), binary.JSONB + message.encode()),
-                    )
-                    for each, message, priority, place in zip(
-                        batch, messages.encoded, messages.priorities, positions, strict=True
-                    )
-                ]
-                rows.sort()
-                cursor.copy_expert(COPY, BytesIO(binary.rows(rows)))
-                queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
-        except UniqueViolation:
+            if len(batch) == 1 and not messages.delay:
+                self._copy_one(batch[0], messages)
+            elif len(batch) >= FEWEST_COPIED:
+                self._copy_many(batch, messages)
+            else:
+                return False
+        except UniqueViolation:  # one of them exists, and starts over
             return False
         return True
+
+    def _copy_one(self, message: Any, messages: Batch) -> None:
+        """One that is due now, in a single message to the server, which makes that one transaction."""
+        row = (
+            *(_uuid(message), message.queue_name.encode(), QUEUED, binary.integer(messages.priorities[0])),
+            binary.JSONB + messages.encoded[0].encode(),
+        )
+        with self.pool.single_statements() as conn, conn.cursor() as cursor:
+            statement = cursor.mogrify(COPY_ONE, ([message.queue_name],))
+            cursor.copy_expert(statement, BytesIO(binary.rows([row])))
+
+    def _copy_many(self, batch: list[Any], messages: Batch) -> None:
+        """All of them or none, in the order of their ids, as dramatiq.enqueue does, too.
+
+        Who waits for another sender of the same messages then holds none that the other waits for. Their positions
+        keep the order in which they were sent.
+        """
+        with self.pool.transaction() as conn, conn.cursor() as cursor:
+            due, positions = queries.broker.places(conn, count=len(batch), delay=messages.delay)
+            at, delayed = binary.bigint(due), binary.boolean(messages.delay > 0)
+            rows = [
+                (
+                    *(_uuid(each), at, each.queue_name.encode(), QUEUED, binary.integer(priority), delayed),
+                    *(binary.bigint(place), binary.JSONB + message.encode()),
+                )
+                for each, message, priority, place in zip(
+                    batch, messages.encoded, messages.priorities, positions, strict=True
+                )
+            ]
+            rows.sort()
+            cursor.copy_expert(COPY, BytesIO(binary.rows(rows)))
+            queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
+
+
+def _uuid(message: Any) -> bytes:
+    return bytes.fromhex(message.message_id.replace("-", ""))

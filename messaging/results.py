@@ -24,7 +24,7 @@ class PostgresResults(ResultBackend):
         """With a `seal` that has keys, results are encrypted."""
         super().__init__(**options)
         self.pool = pool
-        self.seal = seal or Seal()
+        self.seal = Seal() if seal is None else seal  # asked whether it has keys, it would read the settings
 
     def get_result(self, message: Any, *, block: bool = False, timeout: int | None = None) -> Any:
         """The result of a message; with `block`, waits for it `timeout` milliseconds at most (10 s).

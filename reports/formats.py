@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateways.report_storage import ReportFile
-from reports.pdf import render_pdf
 from reports.report import Report
 from reports.scoring import Score
 from reports.text import STATUSES, TITLES, title
@@ -56,6 +55,12 @@ def _facts(report: Report) -> dict[str, Any]:
     }
 
 
+def _pdf(report: Report) -> bytes:
+    from reports.pdf import render_pdf
+
+    return render_pdf(report)
+
+
 def _csv(report: Report) -> bytes:
     """One row a scale; with a byte-order mark, without which Excel garbles Cyrillic."""
     rows = [
@@ -84,7 +89,7 @@ def _scale(score: Score) -> dict[str, Any]:
 
 
 FORMATS = {
-    "pdf": Format("application/pdf", render_pdf),
+    "pdf": Format("application/pdf", _pdf),
     "csv": Format("text/csv; charset=utf-8", _csv),
     "json": Format("application/json", _json),
 }

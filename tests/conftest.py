@@ -1,6 +1,6 @@
 """What every test may ask for: a real PostgreSQL, a migrated database of its own, settings that point at it, the site.
 
-Parallel runs (`-n 2`) share one server: the process that hands out the tests runs it, the workers clone its template.
+Parallel runs share one server: the process that hands out the tests runs it, the workers clone its template.
 """
 
 import os

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 UNITS = Path(__file__).parent / "unit"
+LONGEST_FIRST = ("faults", "browser", "integration", "tiny", "unit")  # folders: whoever is done last had a short test
 NEEDS_PACKAGE = "needs Debian's package"  # how a skip's reason begins that `make test-packages` would end
 MAY_SKIP = (
     "the whole suite runs on it",
@@ -44,11 +45,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as fast what is a unit or is rolled back, by what it asks for; begin with real processes, the longest."""
+    """Mark as fast what is a unit or is rolled back, by what it asks for; begin with the longest."""
     for item in items:
         if item.path.is_relative_to(UNITS) or is_undone(item):
             item.add_marker(pytest.mark.fast)
-    items.sort(key=lambda item: item.path.parent.name != "faults")
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.parent.name))
 
 
 def is_undone(item: pytest.Item) -> bool:

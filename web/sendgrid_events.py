@@ -9,7 +9,6 @@ from uuid import UUID
 
 from flask import Blueprint, abort, request
 from pydantic import BaseModel, BeforeValidator, StringConstraints, ValidationError
-from sendgrid.helpers.eventwebhook import EventWebhook
 
 import settings
 from db import queries
@@ -74,6 +73,8 @@ def receive() -> tuple[str, int]:
 
 
 def _verified_body() -> str:
+    from sendgrid.helpers.eventwebhook import EventWebhook
+
     key = settings.current().sendgrid_webhook_public_key
     if not key:
         abort(404)

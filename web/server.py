@@ -29,8 +29,11 @@ FILES = 1024  # that a process may open: a socket and a body on disk for each co
 PATIENCE_SECONDS = 60  # for a request to be complete, or for the next one on the same connection
 STOP_SECONDS = 20  # for requests that are complete, below what `up` and platforms wait before they kill
 THREADS = 8
+THREADS_END_SECONDS = 2
 LARGEST_HEADERS = 32_768  # bytes
 BODY_IN_MEMORY = 65_536  # bytes; the rest of a body waits on disk
+
+events = log.EventLogger("web")
 
 
 def main() -> None:
@@ -44,7 +47,13 @@ def main() -> None:
         sys.exit(str(error))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
+    events.info("web_started", address=f"http://0.0.0.0:{server.effective_port}", pages=_pages(current))
     server.run()
+    events.info("web_stopped")
+
+
+def _pages(current: settings.Settings) -> str:
+    return "open to WEB_USERNAME" if current.web_username else "closed until WEB_USERNAME and WEB_PASSWORD are set"
 
 
 class Channel(HTTPChannel):  # type: ignore[misc] # waitress publishes no types
@@ -130,7 +139,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         latest = time.monotonic() + STOP_SECONDS
         while self._busy() and time.monotonic() < latest:
             self._turn()
-        self.task_dispatcher.shutdown(timeout=0)
+        # Idle threads end as soon as they are told; only one that still answers after all that time is worth a warning.
+        self.task_dispatcher.shutdown(timeout=THREADS_END_SECONDS)
 
     def _turn(self) -> None:
         wasyncore.loop(timeout=1, map=self._map, use_poll=True, count=1)

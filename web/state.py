@@ -31,6 +31,7 @@ def state() -> str:
             sleeping=queries.deliveries.count_sleeping(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
             dead=[_dead_letter(row) for row in queries.messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
+            dead_in_all=queries.messages.count_dead(conn, actor=None),
             mails=overview.mails(conn),
         )
 

@@ -106,12 +106,19 @@ WHERE :states::text[] IS NULL OR state = ANY (:states)
 ORDER BY changed_at DESC, id
 LIMIT :count;
 
+-- name: count_latest(states)$
+-- How many deliveries are in these states (NULL: in any).
+SELECT count(*) FROM balansity.delivery WHERE :states::text[] IS NULL OR state = ANY (:states);
+
 -- name: unheard(reporting, count)
 -- The deliveries that one of these providers accepted and said no more of, the last changed first.
 SELECT * FROM balansity.delivery d
 WHERE balansity.is_unheard(d, :reporting)
 ORDER BY changed_at DESC, id
 LIMIT :count;
+
+-- name: count_unheard(reporting)$
+SELECT count(*) FROM balansity.delivery d WHERE balansity.is_unheard(d, :reporting);
 
 -- name: matching(name, count)
 -- The deliveries whose id or key begins with `name`, the last changed first; what is called exactly so stands alone.
@@ -123,6 +130,14 @@ SELECT d.* FROM balansity.delivery d JOIN named USING (id)
 WHERE named.exact OR NOT EXISTS (SELECT FROM named WHERE exact)
 ORDER BY d.changed_at DESC, d.id
 LIMIT :count;
+
+-- name: count_matching(name)$
+-- How many deliveries' ids or keys begin with `name`.
+SELECT count(*) FROM balansity.delivery WHERE starts_with(id::text, :name) OR starts_with(key, :name);
+
+-- name: ids(first, last, count)
+-- The ids of deliveries from one to another.
+SELECT id::text FROM balansity.delivery WHERE id BETWEEN :first::uuid AND :last::uuid ORDER BY id LIMIT :count;
 
 -- name: attempts(delivery_id)
 SELECT * FROM balansity.delivery_attempt WHERE delivery_id = :delivery_id::uuid ORDER BY number;

@@ -129,6 +129,14 @@ WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped')
 ORDER BY slot DESC, job
 LIMIT :limit;
 
+-- name: count_history(job, skipped)$
+-- How many slots `history` chooses from.
+SELECT count(*) FROM balansity.slot WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped');
+
+-- name: job_names()
+-- What the jobs are called, retired ones too.
+SELECT name FROM balansity.job ORDER BY name;
+
 -- name: beat(id, host, pid, beats)!
 -- Says that a scheduler lives.
 INSERT INTO balansity.scheduler (id, host, pid, beats) VALUES (:id::uuid, :host, :pid, :beats)

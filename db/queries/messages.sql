@@ -42,6 +42,20 @@ WHERE :actor::text IS NULL OR actor_name = :actor
 ORDER BY died_at DESC
 LIMIT :limit;
 
+-- name: count_dead(actor)$
+-- How many dead letters there are, of an actor or of all.
+SELECT count(*) FROM dramatiq.dead_letter WHERE :actor::text IS NULL OR actor_name = :actor;
+
+-- name: dead_ids(first, last, count)
+-- The ids of dead letters from one to another.
+SELECT message_id::text FROM dramatiq.dead_letter
+WHERE message_id BETWEEN :first::uuid AND :last::uuid ORDER BY message_id LIMIT :count;
+
+-- name: ids(first, last, count)
+-- The ids of messages from one to another.
+SELECT message_id::text FROM dramatiq.queue
+WHERE message_id BETWEEN :first::uuid AND :last::uuid ORDER BY message_id LIMIT :count;
+
 -- name: show_dead(id)^
 -- One dead letter with its payload, as text: not everything that PostgreSQL takes can be decoded here.
 SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, attempt AS attempts, pgmq_queue, pgmq_msg_id,

@@ -97,6 +97,17 @@ JOIN public.payments p ON p.id = f.payment_id
 WHERE f.resolved_at IS NULL
 ORDER BY f.flagged_at, f.reason;
 
+-- name: ids(first, last, count)
+-- The ids of payments from one to another.
+SELECT id::text FROM public.payments WHERE id BETWEEN :first::uuid AND :last::uuid ORDER BY id LIMIT :count;
+
+-- name: flags_of(payment_id)
+-- What a person has to decide about one payment, whether that holds everything up, and whether it is tried again.
+SELECT f.reason, f.halts, f.is_retried, p.status
+FROM balansity.payment_flag f JOIN public.payments p ON p.id = f.payment_id
+WHERE f.payment_id = :payment_id AND f.resolved_at IS NULL
+ORDER BY f.flagged_at, f.reason;
+
 -- name: resolve_flags(now, payment_id)!
 UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment_id AND resolved_at IS NULL;
 

@@ -4,17 +4,24 @@ from collections.abc import Callable
 
 import settings
 from errors import PermanentError
-from gateways.mail import outbox, sendgrid, smtp
+from gateways.mail import outbox, smtp
 from gateways.mail.envelope import Accepted, Mail
 
 SANDBOX = "sendgrid-sandbox"  # mails that SendGrid only checks are told apart
+
+
+def _send_by_sendgrid(mail: Mail) -> Accepted:
+    from gateways.mail import sendgrid
+
+    return sendgrid.send(mail)
+
 
 # By the names that the ledger has for them.
 PROVIDERS: dict[str, Callable[[Mail], Accepted]] = {
     "file": outbox.send,
     "smtp": smtp.send,
-    "sendgrid": sendgrid.send,
-    SANDBOX: sendgrid.send,
+    "sendgrid": _send_by_sendgrid,
+    SANDBOX: _send_by_sendgrid,
 }
 
 
@@ -42,6 +49,8 @@ def knows(delivery_id: str) -> bool:
         RetryableError: it does not say now.
         PermanentError: it cannot be asked.
     """
+    from gateways.mail import sendgrid
+
     current = settings.current()
     if "sendgrid" not in {current.email_provider, current.email_fallback_provider}:
         raise PermanentError(f"EMAIL_PROVIDER={current.email_provider} cannot be asked: look into its log")

@@ -16,6 +16,7 @@ import pytest
 
 import settings
 from procfile import interruptible, processes, uninterrupted
+from tests.servers import ground
 from tests.waiting import until
 
 PATIENCE = 120.0  # seconds
@@ -24,10 +25,8 @@ PATIENCE = 120.0  # seconds
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that the embedded server's own user may enter, which pytest's are not."""
-    path = settings.ROOT / "var" / f"test-commands-{os.getpid()}"
-    path.mkdir(parents=True)
-    yield path
-    subprocess.run(["rm", "-rf", path], check=True)
+    with ground.new_folder("commands") as path:
+        yield path
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -35,10 +36,11 @@ PROMPT_SECONDS = 10  # on a busy machine
 class Web:
     """The Procfile's web process on a port of its own."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, login: tuple[str, str] = LOGIN) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
         self.process = subprocess.Popen(
             [sys.executable, "-m", "web.server"],
             cwd=settings.ROOT,
@@ -46,10 +48,21 @@ class Web:
                 **os.environ,
                 "DATABASE_URL": database,
                 "PORT": str(self.port),
-                "WEB_USERNAME": LOGIN[0],
-                "WEB_PASSWORD": LOGIN[1],
+                "WEB_USERNAME": login[0],
+                "WEB_PASSWORD": login[1],
             },
+            stderr=self.log,
         )
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    def said(self) -> str:
+        """What it logged so far."""
+        self.log.seek(0)
+        return self.log.read()
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PROMPT_SECONDS)
@@ -71,8 +84,7 @@ def web(database: str) -> Iterator[Web]:
     web = Web(database)
     until(web.listens, "the web process listens")
     yield web
-    web.process.kill()
-    web.process.wait()
+    web.close()
 
 
 def test_a_crowd_that_never_finishes_a_request_keeps_nobody_waiting(web: Web) -> None:
@@ -109,7 +121,29 @@ def test_what_was_asked_before_it_stops_is_answered(web: Web, connect: Callable[
     asking.join()
     assert answers == [200]
     assert web.process.wait(timeout=30) == 0
+    assert "WARNING" not in web.said()
     mute.close()
+
+
+@pytest.mark.parametrize(
+    ("login", "pages"),
+    [(LOGIN, "open to WEB_USERNAME"), (("", ""), "closed until WEB_USERNAME and WEB_PASSWORD are set")],
+)
+def test_it_says_where_it_serves_and_whether_it_is_closed_and_stops_without_a_warning(
+    database: str, login: tuple[str, str], pages: str
+) -> None:
+    web = Web(database, login)
+    try:
+        until(web.listens, "the web process listens")
+        assert web.get("/health") == 200
+        web.process.send_signal(signal.SIGTERM)
+        assert web.process.wait(timeout=30) == 0
+        assert [line.split(" web ")[1] for line in web.said().splitlines()] == [
+            f"web_started address=http://0.0.0.0:{web.port} pages='{pages}'",
+            "web_stopped",
+        ]
+    finally:
+        web.close()
 
 
 def waits_for_lock(conn: Connection) -> bool:

@@ -55,7 +55,7 @@ def live_with_the_service(clinic: Clinic, address: str, first_name: str, last_na
 
 def forget(user_id: str, exit_code: int = 0) -> dict[str, Any]:
     actors.publish(db.database.url())
-    result = CliRunner().invoke(main, ["forget", user_id, "--json"])
+    result = CliRunner().invoke(main, ["forget", user_id, "--json", "--yes"])
     assert result.exit_code == exit_code, result.output
     told: dict[str, Any] = json.loads(result.output)
     return told

@@ -93,7 +93,7 @@ def test_options_that_cannot_be_stored_make_a_retry_a_dead_letter(
     assert "could not be settled" in run(connection, "SELECT error FROM dramatiq.dead_letter")[0][0]
 
 
-@pytest.mark.parametrize("count", [1, FEWEST_COPIED])
+@pytest.mark.parametrize("count", [1, 2, FEWEST_COPIED])
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
@@ -202,7 +202,7 @@ def relay(database: str, environment: pytest.MonkeyPatch) -> Iterator[DeafRelay]
         yield relay
 
 
-@pytest.mark.parametrize(("count", "statement"), [(1, b"dramatiq.enqueue"), (FEWEST_COPIED, b"COMMIT")])
+@pytest.mark.parametrize(("count", "statement"), [(1, b"COPY"), (2, b"dramatiq.enqueue"), (FEWEST_COPIED, b"COMMIT")])
 def test_a_lost_answer_to_enqueue_neither_loses_nor_doubles(
     relay: DeafRelay, connection: Connection, count: int, statement: bytes
 ) -> None:
@@ -215,7 +215,7 @@ def test_a_lost_answer_to_enqueue_neither_loses_nor_doubles(
 
     # What has long run starts over, even if the first try did not get through.
     run(connection, "UPDATE dramatiq.queue SET state = 'done', mtime = now() - interval '1 hour'")
-    relay.lose_answer_to = b"BEGIN" if count > 1 else b"SELECT dramatiq.enqueue"
+    relay.lose_answer_to = b"BEGIN" if count == FEWEST_COPIED else statement
     broker.enqueue_many(messages)
     assert states(connection) == {"queued": count}
     broker.close()

@@ -230,7 +230,9 @@ def test_a_dead_letter_that_cannot_be_decoded_is_shown_as_it_is(
 
 
 def test_an_id_that_is_none_is_refused_with_an_example(environment: pytest.MonkeyPatch) -> None:
-    assert "'seven' is no message id" in balansity("dead", "seven").output
+    for command in (["dead"], ["redrive"], ["reveal", "--reason", "a test"], ["payments", "resolve"]):
+        said = balansity(*command, "seven")
+        assert (said.exit_code, "'seven' is no id of a" in said.output) == (1, True)
 
 
 def test_what_a_terminal_would_obey_is_printed_by_name(environment: pytest.MonkeyPatch, connection: Connection) -> None:

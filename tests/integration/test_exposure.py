@@ -45,9 +45,12 @@ def test_a_log_that_quotes_statements_and_a_folder_that_others_may_enter_are_not
     (tmp_path / "outbox").chmod(0o700)
     said = findings(environment)
     assert "others on this machine" not in said
-    assert "! The server's log quotes statements: log_min_error_statement = error" in said
     with connection.cursor() as cursor:
         name = connection.info.dbname
+        cursor.execute(f"ALTER DATABASE {name} SET log_min_error_statement = error")
+    pool.closeall()
+    assert "! The server's log quotes statements: log_min_error_statement = error" in findings(environment)
+    with connection.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {name} SET log_min_error_statement = panic")
         cursor.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 100")
     pool.closeall()

@@ -20,6 +20,7 @@ from gateways import report_storage
 from gateways.report_storage import ReportFile, ReportKey
 from tests.clinic import Clinic
 from tests.integration.forget_cases import AT, forget, live_with_the_service, traces
+from tests.terminal import answered
 from tests.waiting import until
 
 UNFINISHED = """
@@ -136,8 +137,11 @@ def test_a_person_whom_the_site_has_removed_can_be_forgotten(clinic: Clinic) -> 
 
 def test_forgetting_asks_first_and_may_be_repeated(clinic: Clinic) -> None:
     user_id, _ = live(clinic, "anna@example.com")
-    refused = CliRunner().invoke(main, ["forget", user_id], input="n\n")
-    assert refused.exit_code == 1
+    refused = answered("n", "forget", user_id)
+    assert (refused.returncode, "It cannot be undone" in refused.stderr) == (1, True)
+    for more in ([], ["--json"]):
+        unasked = CliRunner().invoke(main, ["forget", user_id, *more], input="y\n")
+        assert (unasked.exit_code, "say --yes" in unasked.output) == (2, True)
     assert traces(clinic, user_id)
     for _ in range(2):
         assert CliRunner().invoke(main, ["forget", user_id, "--yes"]).exit_code == 0

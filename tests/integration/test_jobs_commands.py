@@ -64,7 +64,7 @@ def test_the_list_and_doctor_tell_of_a_job_planned_ahead_of_the_clock(at_start: 
     assert {job["ahead"] for job in others} == {False}
     assert "ahead of the clock" in balansity("jobs")
     said = balansity("doctor", code=1)
-    assert f"planned ahead of the clock: {STATUSES} until 2030-11-25 19:02:00\n" in said
+    assert f"planned ahead of the clock: {STATUSES} until 2030-11-25 19:02:00 Europe/Moscow\n" in said
 
 
 def test_history_shows_runs_and_skipped_slots_where_they_are_asked_for(at_start: Clinic) -> None:
@@ -96,7 +96,15 @@ def test_jobs_alone_lists_them(clinic: Clinic) -> None:
 
 
 def test_an_unknown_job_is_refused(clinic: Clinic) -> None:
-    assert "There is no job 'backup'" in balansity("jobs", "run", "backup", code=1)
+    for order in ("run", "pause", "resume", "history"):
+        assert "There is no job 'backup'" in balansity("jobs", order, "backup", code=1)
+
+
+def test_the_beginning_of_a_name_does_unless_others_begin_so(clinic: Clinic) -> None:
+    assert balansity("jobs", "pause", "update") == f"{STATUSES}: paused\n"
+    said = balansity("jobs", "pause", "", code=1)
+    assert "begins more than one job: cleanup-old-assessments, " in said
+    assert "and more. Give more of it." in said
 
 
 def test_the_plan_shows_what_will_happen_when(at_start: Clinic) -> None:
@@ -175,8 +183,8 @@ def test_a_plan_that_ends_before_it_begins_is_refused(clinic: Clinic) -> None:
 
 
 def test_parts_of_a_group_are_no_commands_of_their_own() -> None:
-    assert {"jobs", "plan"} <= set(cli._commands())
-    assert not {"run", "pause", "resume", "history", "list"} & set(cli._commands())
+    assert {"jobs", "plan"} <= set(cli.COMMANDS)
+    assert not {"run", "pause", "resume", "history", "list"} & set(cli.COMMANDS)
 
 
 def test_what_the_plan_says_is_what_happens(at_start: Clinic) -> None:

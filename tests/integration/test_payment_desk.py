@@ -1,6 +1,7 @@
 """A person decides about flagged payments, and YooKassa's notifications only make us ask."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,8 +11,10 @@ from flask.testing import FlaskClient
 
 import cli
 import settings
+from actors.payments import check_open_payments
 from tests.clinic import Clinic
 from tests.servers import yookassa
+from tests.terminal import answered
 from web.app import create_app
 
 
@@ -49,9 +52,9 @@ def test_flagged_payments_are_listed_until_they_are_resolved(clinic: Clinic) -> 
     [flag] = json.loads(balansity("payments", "flagged", "--json"))
     assert (flag["payment"], flag["status"], flag["sum"]) == (payment, "completed", "5000.00 RUB")
     assert "unexpected change: cancelled → completed" in balansity("payments", "flagged")
-    balansity("payments", "resolve", payment)
+    balansity("payments", "resolve", payment, "--yes")
     assert json.loads(balansity("payments", "flagged", "--json")) == []
-    assert "is not flagged" in balansity("payments", "resolve", payment, code=1)
+    assert "is not flagged" in balansity("payments", "resolve", payment, "--yes", code=1)
 
 
 def test_payments_alone_lists_the_flagged_ones(clinic: Clinic) -> None:
@@ -64,20 +67,61 @@ def test_a_resolved_flag_comes_back_when_it_happens_again(clinic: Clinic) -> Non
     for _ in range(2):
         clinic.set_payment(payment, "completed", "cancelled")
         assert len(json.loads(balansity("payments", "flagged", "--json"))) == 2
-        balansity("payments", "resolve", payment)
+        balansity("payments", "resolve", payment, "--yes")
 
 
 def test_a_person_has_a_payment_processed(clinic: Clinic) -> None:
-    payment = str(uuid4())
-    balansity("payments", "process", payment, "verify")
+    payment = clinic.add_payment(clinic.add_user())
+    balansity("payments", "process", payment[:8], "verify")
     assert sent(clinic) == [{"payment_id": payment, "action": "verify"}]
 
 
-def test_a_refund_is_asked_back_about(clinic: Clinic) -> None:
-    balansity("payments", "process", str(uuid4()), "refund", code=1)
+def test_an_unknown_payment_is_refused_by_name(clinic: Clinic) -> None:
+    unknown = str(uuid4())
+    for words in (["process", unknown, "verify"], ["process", unknown, "refund", "--yes"], ["resolve", unknown]):
+        assert f"There is no payment '{unknown}'" in balansity("payments", *words, code=1)
     assert sent(clinic) == []
-    balansity("payments", "process", str(uuid4()), "refund", "--yes")
-    assert [kwargs["action"] for kwargs in sent(clinic)] == ["refund"]
+
+
+def test_a_refund_is_asked_back_about(clinic: Clinic) -> None:
+    payment = clinic.add_payment(clinic.add_user())
+    assert "say --yes" in balansity("payments", "process", payment, "refund", code=2)
+    assert answered("n", "payments", "process", payment, "refund").returncode == 1
+    assert sent(clinic) == []
+    assert answered("y", "payments", "process", payment, "refund").returncode == 0
+    balansity("payments", "process", payment, "refund", "--yes")
+    assert [kwargs["action"] for kwargs in sent(clinic)] == ["refund", "refund"]
+
+
+@pytest.mark.parametrize(
+    ("halts", "consequence"),
+    [(True, "Resolving approves it: from then on it counts as completed"), (False, "has no other effect")],
+)
+def test_what_resolving_brings_about_is_said_before_it_is_done(clinic: Clinic, halts: bool, consequence: str) -> None:
+    payment = clinic.add_payment(clinic.add_user(), status="completed")
+    clinic.rows("SELECT balansity.flag_payment(%s, 'it does not add up', now(), %s)", payment, halts)
+    for said in (
+        balansity("payments", "resolve", payment[:8], code=2),  # nobody to ask
+        answered("n", "payments", "resolve", payment[:8]).stdout,
+    ):
+        assert "it does not add up" in said
+        assert consequence in said
+    assert clinic.flags(payment) == ["it does not add up"]
+    assert consequence in answered("y", "payments", "resolve", payment[:8]).stdout
+    assert clinic.value("SELECT count(*) FROM balansity.payment_flag WHERE resolved_at IS NULL") == 0
+
+
+def test_what_was_held_up_follows_once_it_is_resolved_as_was_said(clinic: Clinic) -> None:
+    user = clinic.add_user()
+    payment = clinic.add_payment(user, status="completed")
+    appointment = clinic.book(user, datetime.now(UTC) + timedelta(days=1), "pending")
+    clinic.rows("SELECT balansity.flag_payment(%s, 'it does not add up', now(), true)", payment)
+    clinic.rows("UPDATE appointments SET payment_id = %s WHERE id = %s", payment, appointment)
+    check_open_payments(datetime.now(UTC))
+    assert clinic.appointment(appointment)[0] == "pending"
+    assert "is confirmed within a minute" in balansity("payments", "resolve", payment, "--yes")
+    check_open_payments(datetime.now(UTC))
+    assert clinic.appointment(appointment)[0] == "confirmed"
 
 
 def test_a_notice_makes_us_ask_and_changes_nothing_itself(clinic: Clinic, web: FlaskClient) -> None:

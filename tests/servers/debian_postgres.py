@@ -1,12 +1,13 @@
-"""A PostgreSQL from Debian's packages, on a Unix socket in a temporary folder."""
+"""A PostgreSQL from Debian's packages, on a Unix socket in a folder of its own."""
 
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.servers import ground
 
 EXTENSIONS = Path("/usr/share/postgresql")
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -22,7 +23,7 @@ def offers(version: int, extension: str) -> bool:
 def running(version: int, *options: str) -> Iterator[str]:
     """Run a server with `-c` options until the block ends; gives the address of its database postgres."""
     programs = PROGRAMS / str(version) / "bin"
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+    with ground.new_folder("debian-postgres") as home:
         as_owner = []
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(home, "postgres", "postgres")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
-import settings
 from db import embedded
+from tests.servers import ground
 
 OWNER = "pgserver" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
 
@@ -82,16 +81,14 @@ class OwnServer:
 
 @contextmanager
 def running(version: int | None = None) -> Iterator[OwnServer]:
-    """Run a server, 16 or 18, in a new folder under var/ until the block ends, then delete the folder."""
+    """Run a server, 16 or 18, in a new folder until the block ends, then delete the folder."""
     library = embedded._library()
-    folder = settings.ROOT / "var" / f"own-postgres-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
     version = version or library.TARGET_POSTGRES_VERSION
-    server = library.PostgresServer(embedded.plain(folder), cleanup_mode=None, postgres_version=version)
-    try:
-        server.start()
-        yield OwnServer(folder, server.get_uri(), server.bin_path)
-    finally:
-        if Path(folder, "postmaster.pid").exists():  # the library stops none but the one that it started
-            OwnServer(folder, "", server.bin_path)._control("stop", "--mode", "immediate")
-        shutil.rmtree(folder)
+    with ground.new_folder("own-postgres") as folder:
+        server = library.PostgresServer(embedded.plain(folder), cleanup_mode=None, postgres_version=version)
+        try:
+            server.start()
+            yield OwnServer(folder, server.get_uri(), server.bin_path)
+        finally:
+            if Path(folder, "postmaster.pid").exists():  # the library stops none but the one that it started
+                OwnServer(folder, "", server.bin_path)._control("stop", "--mode", "immediate")

@@ -1,6 +1,7 @@
 """The PostgreSQL that all tests share, and its databases: empty ones and copies of a migrated template."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +10,16 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 from psycopg2.extensions import quote_ident
 
-import settings
 from db import embedded
 from db.migrate import migrate
+from tests.servers import ground
 
 TEMPLATE = "balansity_template"
 CLONE = "balansity_test_"
-DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")  # what nobody will miss after a power cut is quicker
+SETTINGS = {
+    **dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off"),  # after a power cut nobody misses it
+    "max_wal_size": "256MB",  # of memory
+}
 
 
 @contextmanager
@@ -25,12 +29,14 @@ def running() -> Iterator[str]:
         _furnish(given)
         yield given
         return
-    with embedded.running(settings.ROOT / "var" / "test-postgres") as url:
-        for promise in DURABILITY:
-            _administer(url, f"ALTER SYSTEM SET {promise} = off")
+    folder = ground.folder("test-postgres")
+    with embedded.running(folder) as url:
+        for name, value in SETTINGS.items():
+            _administer(url, f"ALTER SYSTEM SET {name} = '{value}'")
         _administer(url, "SELECT pg_reload_conf()")
         _furnish(url)
         yield url
+    shutil.rmtree(folder)
 
 
 @contextmanager

@@ -1,0 +1,116 @@
+"""A listing that a limit cuts says of how many; an id's first letters do, and what is not there is refused by name."""
+
+import json
+import traceback
+from uuid import uuid4
+
+import dramatiq
+import pytest
+from click.testing import CliRunner, Result
+from dramatiq.brokers.stub import StubBroker
+
+import actors
+import cli
+import settings
+from log import placeless
+from tests.clinic import Clinic
+
+FIRST, SECOND = "aaaa1111-0000-4000-8000-000000000001", "aaaa2222-0000-4000-8000-000000000002"
+
+
+def balansity(*words: str) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(cli.main, words)
+
+
+@pytest.fixture
+def kept(clinic: Clinic, database: str) -> Clinic:
+    """Three dead letters, deliveries, runs and held mails."""
+    actors.publish(database)
+    for number, message_id in enumerate((FIRST, SECOND, str(uuid4()).replace("a", "b"))):
+        clinic.rows(
+            "INSERT INTO dramatiq.queue (message_id, queue_name, state, error, message) "
+            "VALUES (%s, 'emails', 'rejected', "
+            '\'It is no mail\', \'{"actor_name": "send_email", "args": [], "kwargs": {}, "options": {}}\')',
+            message_id,
+        )
+        clinic.rows(
+            "INSERT INTO balansity.delivery (key, message_id, template, state, reason, planned_at, changed_at, "
+            "held_at) VALUES (%s, 'm', 'report_ready', 'unknown', 'It may have left', now(), now(), now())",
+            f"mail:{number}",
+        )
+        clinic.rows(
+            "INSERT INTO balansity.slot (job, slot, state, enqueued_at) "
+            "VALUES ('purge-messages', now() - interval '1 hour' * %s, 'planned', now())",
+            number,
+        )
+    return clinic
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("dead",), "dead letters"),
+        (("deliveries",), "deliveries"),
+        (("deliveries", "mail:"), "deliveries"),
+        (("deliveries", "--unknown"), "deliveries"),
+        (("jobs", "history", "purge-messages"), "runs"),
+        (("restored",), "held mails"),
+    ],
+)
+def test_a_listing_that_is_cut_says_of_how_many_and_how_to_see_the_rest(
+    kept: Clinic, words: tuple[str, ...], what: str
+) -> None:
+    cut = balansity(*words, "--limit", "2")
+    assert "2 of 3 " in cut.stdout
+    assert cut.stderr == f"2 of 3 {what}: --limit 3 lists all.\n"
+    for limit in ("3", "9"):
+        whole = balansity(*words, "--limit", limit)
+        assert (" of 3" in whole.output, whole.stderr) == (False, "")
+        assert "3 " in whole.stdout
+    for_programs = balansity(*words, "--limit", "2", "--json")
+    assert json.loads(for_programs.stdout)
+    assert for_programs.stderr == cut.stderr
+
+
+def test_the_first_letters_of_a_message_do(kept: Clinic) -> None:
+    [dead_letter] = json.loads(balansity("dead", "aaaa1", "--json").stdout)
+    assert dead_letter["message_id"] == FIRST
+    assert json.loads(balansity("reveal", "AAAA1111-0", "--reason", "a test").stdout)
+    assert balansity("redrive", "aaaa1").output == "1 sent back to work.\n"
+    assert kept.value("SELECT state::text FROM dramatiq.queue WHERE message_id = %s", FIRST) == "queued"
+
+
+def test_an_ambiguous_beginning_names_what_begins_so(kept: Clinic) -> None:
+    for command in (["dead"], ["redrive"], ["reveal", "--reason", "a test"]):
+        said = balansity(*command, "aaaa")
+        assert said.exit_code == 1
+        assert f"{FIRST}, {SECOND}" in said.output
+    said = balansity("deliveries", "--resend", "mail:")
+    assert (said.exit_code, "begins more than one delivery" in said.output) == (1, True)
+
+
+def test_an_unknown_id_is_refused_by_name_and_nothing_is_done(kept: Clinic) -> None:
+    unknown = str(uuid4())
+    for words, what in (
+        (["dead", unknown], "dead letter"),
+        (["redrive", FIRST, unknown], "dead letter"),
+        (["reveal", unknown, "--reason", "a test"], "message or delivery"),
+        (["deliveries", unknown], "delivery"),
+        (["deliveries", "--resend", unknown], "delivery"),
+    ):
+        said = balansity(*words)
+        assert (said.exit_code, f"There is no {what} '{unknown}'" in said.output) == (1, True)
+    assert kept.value("SELECT count(*) FROM dramatiq.queue WHERE state = 'rejected'") == 3
+
+
+def test_a_traceback_names_files_from_their_package_on() -> None:
+    broker = StubBroker()
+    try:
+        dramatiq.Message("none", "none", (), {}, {}).decode(b"no message")
+    except Exception:  # noqa: BLE001 - whatever it is, it rose in a package and here
+        told = placeless(traceback.format_exc())
+    broker.close()
+    assert '  File "dramatiq/' in told
+    assert '  File "tests/integration/test_listings.py"' in told
+    assert str(settings.ROOT) not in told
+    assert '"/' not in told
