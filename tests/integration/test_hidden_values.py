@@ -1,9 +1,11 @@
 """No address, name or letter stands in a statement: the server's log and pg_stat_activity quote statements."""
 
+import json
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -15,13 +17,20 @@ from db import queries
 from db.connection import Connection
 from db.database import pool, single_statements, transaction
 from db.hidden import PERSONAL
+from errors import InvalidMessage
 from mail import ledger
 from mail.delivery import deliver
 from mail.order import read_order
+from messaging.broker import PostgresBroker
+from messaging.intake import FEWEST_COPIED
 from tests.waiting import until
 
 QUERIES = Path(queries.__file__).parent
 ADDRESS, NAME = "anna.hidden@example.com", "Аннушка Скрытова"
+REFUSE = """
+    CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON dramatiq.queue FOR EACH ROW EXECUTE FUNCTION public.refuse()
+"""
 # Parameters of named queries that hold ids, times, numbers, words of ours, or what is encrypted: nothing of a person's.
 HARMLESS = set(
     """
@@ -88,6 +97,47 @@ def test_the_servers_log_of_every_statement_has_nobodys_address(
         assert cursor.fetchone() == (ADDRESS, NAME)
     assert "dramatiq.hidden(1)" in log()
     for word in (ADDRESS, NAME, ADDRESS.encode().hex(), "Скрытова"):
+        assert word not in log()
+
+
+def test_no_error_quotes_what_a_row_says(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str
+) -> None:
+    """Data that the server refuses, and others' triggers: it logs the row's number, never its text."""
+    keys = [bytes(32)]
+    broker = PostgresBroker(pool, keys=lambda: keys)
+    log = logged(connection)
+    message = actors.emails.send_email.message(to=ADDRESS, subject=NAME)
+
+    spoiled = message.copy(kwargs={"to": ADDRESS, "note": "\0"})
+    with pytest.raises(InvalidMessage):
+        broker.enqueue(spoiled)
+    with pytest.raises(InvalidMessage):
+        broker.enqueue(message.copy(message_id=ADDRESS))
+    with pytest.raises(psycopg2.DataError):
+        queue_email_task(ADDRESS, NAME, "report_ready", {"address": ADDRESS, "note": "\0"}, 0)
+    with single_statements() as conn, pytest.raises((psycopg2.DataError, ValueError)):
+        queries.deliveries.lift(conn, address=f"{ADDRESS}\0")
+
+    sealed = json.dumps(broker.seal.message(vars(spoiled)))  # as an older version may have
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO dramatiq.queue (message_id, queue_name, state, message) VALUES (%s, 'emails', 'queued', %s)",
+            (spoiled.message_id, sealed),
+        )
+    with transaction() as conn:
+        [(locked, error)] = broker.vault.lay_out(conn, [spoiled.message_id])
+    assert (locked, type(error)) == (spoiled.message_id, InvalidMessage)
+
+    keys.clear()
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE)
+    for messages in ([message], [message.copy(message_id=str(uuid4())) for _ in range(FEWEST_COPIED)]):
+        with pytest.raises(psycopg2.errors.RaiseException):
+            broker.enqueue_many(messages)
+    assert log().count("not this one") == 2
+    assert "COPY queue, line 1" in log()
+    for word in (ADDRESS, NAME, "anna.hidden", json.dumps(NAME)[1:-1]):
         assert word not in log()
 
 
