@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from email.headerregistry import Address
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -96,7 +97,9 @@ def message_keys(value: str) -> tuple[str, ...]:
     return keys
 
 
+@lru_cache(16)
 def key_bytes(key: str) -> bytes:
+    """A key as the cipher takes it; asked for at each use of it."""
     return b64decode(key.translate(URLSAFE), validate=True)
 
 

@@ -18,9 +18,9 @@ from commands import exposure, processes
 from commands.finding import Finding
 from commands.output import Terminal, json_option, moment, show_json
 from db import queries
+from db.comparison import differences, is_lost, is_noted
 from db.connection import Connection
-from db.mending import described
-from db.migrate import pending
+from db.migrate import LISTS, lost_list, pending
 from db.session import STATEMENT_SECONDS
 from errors import BalansityError
 from gateways import report_storage
@@ -95,26 +95,43 @@ def _database(conn: Connection, url: str) -> Iterator[Finding]:
     if closed := queries.doctor.closed_schemas(conn):
         yield Finding("bad", f"This role may not use the schemas {closed}.", _right_role(conn))
         return
-    try:
-        missing = (
-            ["all"] if queries.doctor.missing_schemas(conn) else pending(url, start_options=db.database.start_options())
-        )
-    except psycopg2.errors.InsufficientPrivilege:
-        yield Finding("note", "This role cannot see which migrations are applied.", _right_role(conn))
-    else:
-        if missing:
-            yield Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
-            return
-        yield Finding("good", "Every migration is applied.")
+    missing, finding = _migrations(conn, url)
+    yield finding
+    if missing:
+        return
     try:
         yield from _differences(conn)
-    except psycopg2.Error as error:
+    except psycopg2.errors.InsufficientPrivilege as error:
         yield Finding("bad", first_line(error), _right_role(conn))
     for look in LOOKS:
-        try:
-            yield look(conn)
-        except psycopg2.Error as error:
-            yield Finding("bad", str(error).strip(), _right_role(conn))
+        yield _looked(look, conn)
+
+
+def _migrations(conn: Connection, url: str) -> tuple[bool, Finding]:
+    """Whether migrations are missing, without which there is nothing to look at, and what is to be said of them."""
+    if queries.doctor.missing_schemas(conn):
+        return True, Finding("bad", "Migrations are missing: all", "Run `balansity migrate`.")
+    for schema in LISTS:
+        if queries.intended.is_listless(conn, schema=schema):
+            return False, Finding("bad", f"{schema} no longer lists what migrations are applied.", lost_list(schema))
+    try:
+        missing = pending(url, start_options=db.database.start_options())
+    except psycopg2.errors.InsufficientPrivilege:
+        return False, Finding("note", "This role cannot see which migrations are applied.", _right_role(conn))
+    if missing:
+        return True, Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
+    return False, Finding("good", "Every migration is applied.")
+
+
+def _looked(look: Callable[[Connection], Finding], conn: Connection) -> Finding:
+    """What a look finds; where it cannot look, that: what it asks may be what is broken."""
+    try:
+        return look(conn)
+    except psycopg2.errors.InsufficientPrivilege as error:
+        return Finding("bad", str(error).strip(), _right_role(conn))
+    except (psycopg2.Error, BalansityError) as error:
+        what = f"{look.__name__.strip('_').replace('_', ' ').capitalize()} cannot be looked at: {first_line(error)}"
+        return Finding("bad", what, "If something is not as it should be, see above, mend that first.")
 
 
 def _right_role(conn: Connection) -> str:
@@ -124,11 +141,16 @@ def _right_role(conn: Connection) -> str:
 
 def _differences(conn: Connection) -> Iterator[Finding]:
     """What is not as the last migrate left it; of what a superuser owns, one line for all."""
-    if not queries.intended.is_noted(conn):
+    if is_lost(conn):
+        what = "The note of what should be here, balansity.intended, is lost: what differs is not known."
+        remedy = "Restore that table from a backup; else `balansity migrate` notes what is here now as what should be."
+        yield Finding("bad", what, remedy)
+        return
+    if not is_noted(conn):
         what = "What should be here was noted on another version of PostgreSQL: what differs is not known."
         yield Finding("note", what, "Run `balansity migrate`.")
         return
-    found = list(queries.intended.differences(conn))
+    found = differences(conn)
     owned = [each for each in found if each.kind == "owner"]
     if not found:
         yield Finding("good", "Triggers, functions, rights, queues and views are as the last migrate left them.")
@@ -139,8 +161,9 @@ def _differences(conn: Connection) -> Iterator[Finding]:
         )
     for each in found:
         if each.kind != "owner":
-            remedy = f"Run `balansity migrate` as role {each.able}: it mends this."
-            yield Finding("bad", f"Not as it should be: {described(each)}", remedy)
+            mends = f"Run `balansity migrate` as role {each.able}: it mends this."
+            by_hand = f"As role {each.able}, {each.by_hand}."
+            yield Finding("bad", f"Not as it should be: {each}", by_hand if each.by_hand else mends)
 
 
 def _rights(conn: Connection) -> Finding:

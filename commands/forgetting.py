@@ -42,6 +42,9 @@ class Forgetting:
         self.told = told
         self.done = Done()
         self.kept: set[tuple[str, str]] = set()  # messages that remain
+        self.locked: dict[
+            str, str
+        ] = {}  # messages of which nobody here can say whether they speak of the person, and why
         with transaction() as conn:
             self.ids = [row.id for row in queries.people.ids(conn, user_id=self.user_id)]
             self.signs: str = queries.people.signs(conn, user_id=self.user_id)
@@ -50,6 +53,7 @@ class Forgetting:
         """How much was removed from which of PLACES, what could not be, and how many messages remain."""
         self._forget_pgmq()
         self._forget_messages()
+        self._tell_locked()
         self._forget("event", queries.analytics.kept, self._events, hexadecimal)
         self._forget("suppressed address", queries.people.suppressions, self._suppressions, lambda _: "(not shown)")
         self._forget("doubt", queries.people.doubtful_mails, self._doubts)
@@ -99,18 +103,21 @@ class Forgetting:
             since = before
 
     def _messages(self, conn: Connection, keys: list[str]) -> dict[str, int]:
-        self._note_locked(broker.vault.lay_out(conn, keys))
+        self.locked |= {message_id: str(error) for message_id, error in broker.vault.lay_out(conn, keys)}
         found = queries.messages.forget(
             conn, keys=keys, speaks_of=SPEAKS_OF, subject=self.signs, kept_actors=KEPT_ACTORS
         )
         self.kept |= {("the broker", key) for key in found.kept}
         return {"messages of the broker": found.removed}
 
-    def _note_locked(self, messages: list[tuple[str, BalansityError]]) -> None:
-        """Name the messages of which nobody here can say whether they speak of the person."""
-        named = {each.name for each in self.done.skipped}
-        locked = [Skipped(f"message {message_id}", error) for message_id, error in messages]
-        self.done.skipped += [each for each in locked if each.name not in named]
+    def _tell_locked(self) -> None:
+        """Name one of those that are locked alike, for a key that is lost locks all of its messages."""
+        alike: dict[str, list[str]] = {}
+        for message_id, why in sorted(self.locked.items()):
+            alike.setdefault(why, []).append(message_id)
+        for why, (first, *others) in alike.items():
+            name = f"message {first}" + (f" and {len(others)} others" if others else "")
+            self.done.skipped.append(Skipped(name, BalansityError(why)))
 
     def _events(self, conn: Connection, keys: list[bytes]) -> dict[str, int]:
         return {"links in analytics events": queries.people.forget_events(conn, keys=keys, person=self.signs)}

@@ -100,7 +100,8 @@ def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str 
 def _list(dead_letters: Sequence[dict[str, Any]], total: int) -> None:
     for dead_letter in dead_letters:
         say(f"{dead_letter['message_id']}  {moment(dead_letter['died_at'])}")
-        say(f"    {dead_letter['actor']}, after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
+        who = dead_letter["actor"] or "no actor"
+        say(f"    {who}, after {dead_letter['attempts']} attempts: {_reason(dead_letter['error'])}")
     remedy = " Whole: balansity dead MESSAGE_ID. Back to work: balansity redrive MESSAGE_ID" if dead_letters else ""
     say(f"{so_many(len(dead_letters), total)} dead letters.{remedy}")
 

@@ -34,9 +34,10 @@ def migrate(*, patience: float) -> None:
     second; who holds it is said, and it is asked for again.
     """
     url = db.database.url()
-    names = apply_migrations(url, start_options=db.database.start_options(), patience_seconds=patience)
-    actors.publish(url, scheduler.publish)
-    say("\n".join(f"applied {name}" for name in names) or "The database is up to date.")
+    done = apply_migrations(url, start_options=db.database.start_options(), patience_seconds=patience)
+    granted = actors.publish(url, scheduler.publish, patience_seconds=patience)
+    told = [f"applied {name}" for name in done.applied] + done.mended + [f"granted: {each}" for each in granted]
+    say("\n".join(told) or "The database is up to date.")
     with db.database.transaction() as conn:
         if not queries.takeover.in_charge(conn):
             say("An old system is in charge here: ours only waits. `balansity take-over --plan` says what is left.")

@@ -59,7 +59,7 @@ class Terminal(Console):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(width=shutil.get_terminal_size().columns, **options)
+        super().__init__(**{"width": shutil.get_terminal_size().columns, **options})
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

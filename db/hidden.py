@@ -2,22 +2,25 @@
 
 psycopg2 writes values into statements, so one that may be a person's goes ahead by COPY, whose data nobody logs, into
 settings of the transaction's own; the statement names its place. In binary form, for errors quote lines of text.
+JSON that the server would refuse is refused here, for it would quote that too.
 """
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from io import BytesIO
 from typing import Any
 
+import psycopg2
 from aiosql.adapters.pyformat import PyFormatAdapter
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, ISQLQuote
 from psycopg2.extensions import connection as Connection  # noqa: N812 - as in db.connection, of which this is no part
 from psycopg2.extras import Json, NamedTupleCursor
 
+from db import binary
+from db.text import is_storable
+
 COPY = "COPY dramatiq.hidden_value (place, value) FROM STDIN (FORMAT binary)"
-BEGIN, END = struct.pack("!11sii", b"PGCOPY\n\xff\r\n\0", 0, 0), struct.pack("!h", -1)
 
 ahead: ContextVar[list[str]] = ContextVar("ahead")  # of the statement that is being written
 
@@ -54,6 +57,8 @@ def hidden(value: Any) -> Any:
         case bytes():
             return Hidden(rf"\x{value.hex()}", "bytea")
         case Json():
+            if not is_storable(value.adapted):
+                raise psycopg2.DataError("PostgreSQL cannot store this JSON: it has a NUL or half a character.")
             return Hidden(value.dumps(value.adapted), "jsonb")
         case tuple():
             return tuple(map(hidden, value))
@@ -125,8 +130,4 @@ class DiscreetAdapter(PyFormatAdapter):
 
 def _binary(values: Sequence[str]) -> bytes:
     """Rows of a place, from 1, and a value, as COPY reads them."""
-    rows = (
-        struct.pack("!hiii", 2, 4, place, len(text)) + text
-        for place, text in enumerate((value.encode() for value in values), 1)
-    )
-    return BEGIN + b"".join(rows) + END
+    return binary.rows((binary.integer(place), value.encode()) for place, value in enumerate(values, 1))

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,19 +21,31 @@ from yoyo.connections import DatabaseURI
 
 from address import shown
 from db import queries
+from db.comparison import is_lost, should_be
 from db.connection import Connection, connect
-from db.mending import mend, take_stock
+from db.mending import LOST, mend, take_stock
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
 from errors import DatabaseError
-from log import EventLogger
+from log import EventLogger, first_line
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BROKER = (MIGRATIONS / "broker", "dramatiq")  # a folder, and the schema that remembers what of it is applied
 CLINIC = (MIGRATIONS / "clinic", "balansity")
+LISTS = (BROKER[1], CLINIC[1])  # schemas that list what is applied
+NOTE = CLINIC[0] / "055_compare_with_what_is_intended.sql"  # makes the table of what should be
+DIGEST = ["migration_id", "digest"]  # the columns of migration_digest
 LONGEST_WAIT_SECONDS = 10  # of CREATE INDEX CONCURRENTLY, before it says whom it waits for
 TURN_SECONDS = 0.2  # between two looks whether another process has migrated
 LOCK = 3_141_592_653  # any number of our own: whoever holds it migrates
 events = EventLogger(__name__)
+
+
+@dataclass
+class Migrated:
+    """What a migrate did: the migrations that it applied, and sentences about what it mended and granted."""
+
+    applied: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
 
 
 def migrate(
@@ -41,25 +54,31 @@ def migrate(
     *,
     start_options: bool = True,
     patience_seconds: float = PATIENCE_SECONDS,
-) -> list[str]:
-    """Apply what is missing, each migration in its own transaction; returns the names applied.
+) -> Migrated:
+    """Apply what is missing, each migration in its own transaction, and mend what differs from what was there before.
 
     Without `start_options` where a transaction-mode pooler refuses them. No lock is waited for longer than others can
     bear to queue behind it; one that is held is asked for again until `patience_seconds` have passed.
 
     Raises:
-        DatabaseError: the server cannot be reached, is too old, refuses a privilege, or holds what is in the way.
+        DatabaseError: the server cannot be reached, is too old, refuses a privilege, or holds what is in the way; or
+            something of ours is broken that cannot be mended from here.
     """
-    applied: list[str] = []
+    done = Migrated()
     patience = Patience(url, patience_seconds, start_options=start_options)
-    with _one_at_a_time(url, start_options=start_options) as cursor:
+    with _one_at_a_time(url, start_options=start_options):
         for folder, schema in folders:
-            _refuse_other_content(cursor, url, folder, schema)
-        mend(patience)  # before what should be there is noted anew
+            _refuse_other_content(patience, folder, schema)
+        if CLINIC in folders:
+            done.mended += patience.run("the note of what should be", partial(_replace_lost_note, patience))
+        done.mended += mend(patience)  # before what should be there is noted anew
+        for _, schema in folders:
+            _refuse_lost_list(patience, schema)
+        done.mended += patience.run("rights", partial(_grant, patience))
         try:
             for folder, schema in folders:
                 _create_schema(url, schema, start_options=start_options)
-                applied += _apply(patience, folder, schema)
+                done.applied += _apply(patience, folder, schema)
         except psycopg2.errors.RaiseException as error:  # a migration's own sentence: what is in the way, what to do
             raise DatabaseError(f"{shown(url)} cannot be migrated as it is. {error.diag.message_primary}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
@@ -68,9 +87,18 @@ def migrate(
                 f"Role {user} lacks a privilege at {shown(url)}: {str(error).strip()}. "
                 f"Migrate as the owner of the site's tables: {_sites_owner(url, start_options=start_options)}."
             ) from error
-        take_stock(patience, changed=bool(applied))
-        mend(patience)  # what a superuser has made is the site's owner's
-    return applied
+        except (
+            psycopg2.errors.UndefinedTable,
+            psycopg2.errors.UndefinedColumn,
+            psycopg2.errors.UndefinedFunction,
+        ) as error:
+            raise DatabaseError(
+                f"Something of ours is gone from {shown(url)}, and nothing notes how it was: {first_line(error)}. "
+                "Restore what is named from a backup, and migrate again."
+            ) from error
+        take_stock(patience, changed=bool(done.applied))
+        owned = mend(patience)  # what a superuser has made is the site's owner's
+    return Migrated(done.applied, done.mended + owned * (not done.applied))
 
 
 def _sites_owner(url: str, *, start_options: bool) -> str:
@@ -79,10 +107,54 @@ def _sites_owner(url: str, *, start_options: bool) -> str:
         return str(queries.intended.sites_owner(conn) or "whoever owns the database")
 
 
-def _refuse_other_content(cursor: Cursor, url: str, folder: Path, schema: str) -> None:
+def _refuse_lost_list(patience: Patience, schema: str) -> None:
+    """Refuse a database that no longer says what is applied, for what is missing cannot be told then."""
+    with closing(connect(patience.url, start_options=patience.start_options)) as conn, conn:
+        if queries.intended.is_listless(conn, schema=schema):
+            raise DatabaseError(
+                f"{shown(patience.url)} no longer lists what migrations are applied. {lost_list(schema)}"
+            )
+
+
+def lost_list(schema: str) -> str:
+    """What a person must do where the list of what is applied is lost."""
+    return (
+        f"Restore what is missing of {schema}.migration, {schema}._yoyo_log and {schema}._yoyo_version from a backup, "
+        "and run `balansity migrate` again."
+    )
+
+
+def _replace_lost_note(patience: Patience, watch: Callable[[Connection], None]) -> list[str]:
+    """Make the table of what should be anew where it was lost, for what is there now to be noted."""
+    with closing(connect(patience.url, start_options=patience.start_options)) as conn, conn, conn.cursor() as cursor:
+        if NOTE.stem not in dict(_applied(cursor, CLINIC[1])) or not is_lost(conn):
+            return []
+        queries.locks.limit_wait(conn, ms=LOCK_WAIT_MS)
+        watch(conn)
+        cursor.execute("DROP TABLE IF EXISTS balansity.intended")
+        cursor.execute(NOTE.read_text(encoding="utf-8"))
+    return [LOST]
+
+
+def _grant(patience: Patience, watch: Callable[[Connection], None]) -> list[str]:
+    """Give the roles of workers and the web what they lack of rights."""
+    with closing(connect(patience.url, start_options=patience.start_options)) as conn, conn:
+        if not queries.roles.can_grant(conn):
+            return []
+        queries.locks.limit_wait(conn, ms=LOCK_WAIT_MS)
+        watch(conn)
+        return [f"granted: {each.statement}" for each in queries.roles.grant_rights(conn)]
+
+
+def _refuse_other_content(patience: Patience, folder: Path, schema: str) -> None:
     """Refuse a database that earlier files of the same names made: yoyo compares names only."""
     digests = {migration.id: _digest(migration) for migration in yoyo.read_migrations(str(folder))}
-    for name, digest in _applied(cursor, schema):
+    url, table = patience.url, f"{schema}.migration_digest"
+    with closing(connect(url, start_options=patience.start_options)) as conn, conn, conn.cursor() as cursor:
+        if not queries.intended.is_whole(conn, table=table, columns=DIGEST) and should_be(conn, table):
+            return  # it was lost, which mending will say
+        applied = _applied(cursor, schema)
+    for name, digest in applied:
         if digest != digests.get(name, digest) or digest is None:
             raise DatabaseError(
                 f"{shown(url)} was made by an earlier {name}: no version has been released, and there is no way from "
@@ -92,17 +164,16 @@ def _refuse_other_content(cursor: Cursor, url: str, folder: Path, schema: str) -
 
 def _applied(cursor: Cursor, schema: str) -> list[tuple[str, str | None]]:
     """Each applied migration with its digest; None where it was applied before there were digests."""
+    conn: Connection = cursor.connection
+    if not queries.intended.is_whole(conn, table=f"{schema}.migration", columns=["migration_id"]):
+        return []
     cursor.execute("SELECT set_config('search_path', quote_ident(%s), true)", (schema,))
-    cursor.execute("SELECT to_regclass('migration') IS NULL AS empty, to_regclass('migration_digest') IS NULL AS old")
-    match cursor.fetchone():
-        case (True, _):
-            return []
-        case (_, True):
-            cursor.execute("SELECT migration_id, NULL AS digest FROM migration ORDER BY migration_id")
-        case _:
-            cursor.execute(
-                "SELECT migration_id, digest FROM migration LEFT JOIN migration_digest USING (migration_id) ORDER BY 1"
-            )
+    if queries.intended.is_whole(conn, table=f"{schema}.migration_digest", columns=DIGEST):
+        cursor.execute(
+            "SELECT migration_id, digest FROM migration LEFT JOIN migration_digest USING (migration_id) ORDER BY 1"
+        )
+    else:
+        cursor.execute("SELECT migration_id, NULL AS digest FROM migration ORDER BY migration_id")
     return cursor.fetchall()
 
 
@@ -160,8 +231,8 @@ def pending(url: str, *, start_options: bool = True) -> list[str]:
 
 
 @contextmanager
-def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[Cursor]:
-    """Hold an advisory lock.
+def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[None]:
+    """Hold an advisory lock, and no other: what is read here would be held until the end.
 
     A transaction's lock, not yoyo's table row (it outlives a crash) nor a session's lock (a pooler loses it).
     """
@@ -170,8 +241,8 @@ def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[Cursor]:
         while not _locked(conn):
             conn.rollback()
             time.sleep(TURN_SECONDS)  # not in the server: CREATE INDEX CONCURRENTLY would wait for who waits there
-        with conn, conn.cursor() as cursor:
-            yield cursor
+        with conn:
+            yield
     finally:
         conn.close()
 

@@ -495,17 +495,6 @@ END $$;
 COMMENT ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) IS 'A person has to look at a payment below the price, which is in roubles; one above it is nobody''s loss.
 A price of null is whatever the site asked for.';
 
-CREATE FUNCTION balansity.circumstances() RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT format('PostgreSQL %s, %s in charge', current_setting('server_version_num')::integer / 10000,
-                  CASE WHEN balansity.in_charge() THEN 'ours' ELSE 'an old system' END)
-$$;
-
-COMMENT ON FUNCTION balansity.circumstances() IS 'Under which circumstances what should be was noted: another version of the server writes the same definitions in other
-words, and what in public is ours depends on who is in charge.';
-
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF uuid
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -716,84 +705,6 @@ CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 $$;
 
 COMMENT ON FUNCTION balansity.delivery_progress(p_state text) IS 'How far along a delivery is; events arrive in any order and only ever move it forward.';
-
-CREATE FUNCTION balansity.differences() RETURNS TABLE(kind text, name text, problem text, remedy text, able name)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-    WITH site AS (
-        SELECT c.relowner AS owner, r.rolsuper AS is_super
-        FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = to_regclass('public.appointments')
-    ), present AS MATERIALIZED (
-        SELECT * FROM balansity.present()
-    ), found AS (
-        SELECT i.kind, i.name, 'is missing' AS problem, i.definition AS remedy
-        FROM balansity.intended i LEFT JOIN present p USING (kind, name)
-        WHERE p.name IS NULL AND i.kind NOT IN ('circumstances', 'type') -- which comes with its column
-          AND (i.kind <> 'grant' OR to_regrole(regexp_replace(i.name, '^.* to ', '')) IS NOT NULL)
-        UNION ALL
-        SELECT i.kind, i.name, CASE WHEN p.definition = i.definition || '; -- disabled' THEN 'is disabled' ELSE 'is another' END,
-               CASE WHEN i.kind = 'function' -- with another result or parameters it cannot be replaced
-                     AND split_part(p.definition, E'\n LANGUAGE', 1) <> split_part(i.definition, E'\n LANGUAGE', 1)
-                    THEN p.removal || '; ' || i.definition
-                    WHEN i.kind = 'index' THEN p.removal || '; ' || i.definition
-                    WHEN i.kind = 'constraint'
-                    THEN format('ALTER TABLE %s DROP CONSTRAINT %s; ',
-                                split_part(i.name, ' on ', 2), split_part(i.name, ' on ', 1)) || i.definition
-                    WHEN i.kind = 'view' -- which of another's columns is made anew, where nothing depends on it
-                    THEN format('DO %L', format(
-                        'BEGIN %1$s; EXCEPTION WHEN invalid_table_definition THEN DROP VIEW %2$s; %1$s; END',
-                        rtrim(i.definition, E'; \n'), i.name))
-                    ELSE i.definition END
-        FROM balansity.intended i JOIN present p USING (kind, name)
-        WHERE p.definition <> i.definition
-        UNION ALL
-        SELECT p.kind, p.name, 'is not ours', p.removal
-        FROM present p LEFT JOIN balansity.intended i USING (kind, name)
-        WHERE i.name IS NULL AND CASE p.kind
-            WHEN 'grant' THEN p.name ~ ' to (PUBLIC|anon|authenticated)$'
-            WHEN 'trigger' THEN p.name !~ ' on pgmq\.' -- whose doorbells come with each route
-            WHEN 'function' THEN p.name ~ '^public\.'
-            ELSE false END
-        UNION ALL
-        -- A superuser's functions would do for everybody what only a superuser may.
-        SELECT 'owner', o.what, 'belongs to the superuser ' || quote_ident(r.rolname),
-               format('ALTER %s OWNER TO %s', o.what, site.owner::regrole)
-        FROM site, LATERAL (
-            SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
-            UNION ALL
-            SELECT upper(l.sort) || ' ' || l.name, c.relowner
-            FROM balansity.our_relations() l JOIN pg_class c USING (oid)
-            WHERE l.sort IN ('table', 'view') AND l.name !~ '^pgmq\.'
-            UNION ALL
-            SELECT 'SCHEMA ' || n.nspname, n.nspowner FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
-            UNION ALL -- pgmq is whose it likes, where the site's owner may use it
-            SELECT 'SCHEMA pgmq', n.nspowner FROM pg_namespace n
-            WHERE n.nspname = 'pgmq' AND NOT has_schema_privilege(site.owner, n.oid, 'USAGE')
-            UNION ALL
-            SELECT 'TABLE pgmq.' || quote_ident(c.relname), c.relowner FROM pg_class c
-            WHERE c.relnamespace = to_regnamespace('pgmq') AND c.relkind IN ('r', 'p') AND NOT (
-                has_table_privilege(site.owner, c.oid, 'SELECT') AND has_table_privilege(site.owner, c.oid, 'INSERT')
-                AND has_table_privilege(site.owner, c.oid, 'DELETE'))
-        ) AS o (what, owner)
-        JOIN pg_roles r ON r.oid = o.owner
-        WHERE r.rolsuper AND NOT site.is_super
-    )
-    SELECT f.kind, f.name, f.problem,
-           f.remedy || CASE WHEN f.kind = 'function' AND f.problem <> 'is not ours' -- one that is made anew is everybody's
-                            THEN format('; REVOKE ALL ON ROUTINE %s FROM PUBLIC', f.name) ELSE '' END,
-           CASE f.kind WHEN 'trigger' THEN (SELECT relowner FROM pg_class WHERE oid = to_regclass(regexp_replace(f.name, '^.* on ', '')))
-                       WHEN 'owner' THEN NULL
-                       ELSE (SELECT nspowner FROM pg_namespace WHERE nspname = 'balansity') END::regrole::name
-    FROM found f
-    WHERE balansity.is_noted()
-    ORDER BY array_position(
-        ARRAY['owner', 'queue', 'function', 'table', 'column', 'type', 'constraint', 'view', 'index', 'trigger', 'grant'],
-        f.kind), f.name
-$_$;
-
-COMMENT ON FUNCTION balansity.differences() IS 'What is not as the last migrate left it: what is the matter, the statement that mends it, and the role that may (null: a
-superuser). Rights that others than the site''s visitors were given stay: somebody meant them.';
 
 CREATE FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1195,7 +1106,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION balansity.grant_rights() RETURNS void
+CREATE FUNCTION balansity.grant_rights() RETURNS SETOF text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1205,6 +1116,7 @@ BEGIN
     FOR statement IN SELECT * FROM balansity.missing_grants() LOOP
         BEGIN
             EXECUTE statement;
+            RETURN NEXT statement;
         EXCEPTION
             WHEN duplicate_object OR unique_violation THEN NULL; -- a migration of another database made the role meanwhile
             WHEN insufficient_privilege OR undefined_object THEN NULL; -- for somebody who may: doctor shows what is left
@@ -1212,7 +1124,8 @@ BEGIN
     END LOOP;
 END $$;
 
-COMMENT ON FUNCTION balansity.grant_rights() IS 'Makes the two roles where they are missing, and gives them what they need, as far as this role may.';
+COMMENT ON FUNCTION balansity.grant_rights() IS 'Makes the two roles where they are missing, and gives them what they need, as far as this role may; returns the statements
+that did.';
 
 CREATE FUNCTION balansity.hand_back() RETURNS void
     LANGUAGE plpgsql
@@ -1229,7 +1142,6 @@ BEGIN
         FOR step IN SELECT * FROM balansity.hand_back_steps() LOOP
             EXECUTE step.statement;
         END LOOP;
-        PERFORM balansity.note_intended();
     END IF;
 END $$;
 
@@ -1788,16 +1700,6 @@ $$;
 
 COMMENT ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) IS 'Whether there is a provider to ask about this payment: one that it did not make for another row.';
 
-CREATE FUNCTION balansity.is_noted() RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT EXISTS (
-        SELECT FROM balansity.intended WHERE kind = 'circumstances' AND definition = balansity.circumstances())
-$$;
-
-COMMENT ON FUNCTION balansity.is_noted() IS 'Whether what should be was noted under these circumstances.';
-
 CREATE FUNCTION balansity.is_service() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2169,21 +2071,6 @@ END $$;
 
 COMMENT ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) IS 'The service''s word for what a payment at the provider is for; a visitor''s is none.';
 
-CREATE FUNCTION balansity.note_intended() RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-    DELETE FROM balansity.intended;
-    INSERT INTO balansity.intended (kind, name, definition)
-    SELECT DISTINCT kind, name, definition FROM balansity.present()
-    WHERE kind <> 'grant' OR name !~ ' to (PUBLIC|anon|authenticated)$'
-       OR name = 'EXECUTE on ROUTINE public.update_appointment_statuses() to authenticated' -- as close_site_functions
-    UNION ALL
-    SELECT 'circumstances', '', balansity.circumstances();
-$_$;
-
-COMMENT ON FUNCTION balansity.note_intended() IS 'What is there now is what should be: to be called where ours has changed it, in the transaction that does.';
-
 CREATE FUNCTION balansity.note_paid() RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2384,48 +2271,6 @@ END $_$;
 
 COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
 
-CREATE FUNCTION balansity.our_functions() RETURNS SETOF oid
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT p.oid
-    FROM pg_proc p
-    WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace)
-       OR p.pronamespace = 'public'::regnamespace AND balansity.in_charge() AND p.proname IN (
-           SELECT e.handler FROM balansity.site_event e UNION ALL SELECT f.name FROM balansity.site_function f)
-$$;
-
-COMMENT ON FUNCTION balansity.our_functions() IS 'Every function of ours and, where ours is in charge, whatever in public bears the name of one that the site calls.';
-
-CREATE FUNCTION balansity.our_queues() RETURNS SETOF text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT unnest(ARRAY['email_queue', 'report_generation_queue', 'payment_processing_queue', 'analytics_queue'])
-    UNION
-    SELECT dramatiq.routed_queues()
-$$;
-
-COMMENT ON FUNCTION balansity.our_queues() IS 'The pgmq queues that triggers of ours write to, and those that feed actors.';
-
-CREATE FUNCTION balansity.our_relations() RETURNS TABLE(oid oid, name text, sort text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT c.oid, c.oid::regclass::text,
-           CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' ELSE 'table' END
-    FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'S', 'i') AND (
-        n.nspname IN ('balansity', 'dramatiq')
-        OR n.nspname = 'cron' AND c.relkind = 'v' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
-        OR n.nspname = 'pgmq' AND EXISTS (
-            SELECT FROM balansity.our_queues() AS queue
-            WHERE c.relname = queue AND c.relkind = 'v' OR c.relname IN ('q_' || queue, 'a_' || queue) AND c.relkind = 'r'))
-$$;
-
-COMMENT ON FUNCTION balansity.our_relations() IS 'Tables, views, sequences and indexes of ours, and the tables of the pgmq queues that we serve.';
-
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2531,79 +2376,6 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
-
-CREATE FUNCTION balansity.present() RETURNS TABLE(kind text, name text, definition text, removal text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-    SELECT 'queue', queue, format('SELECT dramatiq.furnish_queue(%L)', queue), NULL
-    FROM balansity.our_queues() AS queue
-    WHERE to_regclass('pgmq.' || quote_ident('q_' || queue)) IS NOT NULL
-      AND to_regclass('pgmq.' || quote_ident('a_' || queue)) IS NOT NULL
-    UNION ALL
-    SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), 'DROP ROUTINE ' || p.oid::regprocedure
-    FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
-    UNION ALL
-    SELECT made.kind, made.name, made.definition, NULL
-    FROM balansity.our_relations() r
-    JOIN pg_class c USING (oid)
-    CROSS JOIN LATERAL balansity.table_parts(c) AS made
-    WHERE r.sort = 'table' AND r.name !~ '^pgmq\.' AND r.name !~ 'yoyo'
-    UNION ALL
-    SELECT 'view', r.name,
-           format('CREATE OR REPLACE VIEW %s%s AS %s', r.name,
-                  (SELECT ' WITH (' || array_to_string(c.reloptions, ', ') || ')' FROM pg_class c
-                   WHERE c.oid = r.oid AND c.reloptions IS NOT NULL), pg_get_viewdef(r.oid)), NULL
-    FROM balansity.our_relations() r WHERE r.sort = 'view'
-    UNION ALL
-    SELECT 'index', r.name, pg_get_indexdef(r.oid), 'DROP INDEX ' || r.name
-    FROM balansity.our_relations() r JOIN pg_index i ON i.indexrelid = r.oid AND i.indisvalid
-    WHERE r.name !~ '^pgmq\.' AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = r.oid)
-    UNION ALL
-    SELECT 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass),
-           replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER')
-               || CASE t.tgenabled WHEN 'O' THEN ''
-                       WHEN 'A' THEN format('; ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::regclass, t.tgname)
-                       ELSE '; -- disabled' END,
-           format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
-    FROM pg_trigger t WHERE t.tgfoid IN (SELECT balansity.our_functions()) AND NOT t.tgisinternal
-    UNION ALL
-    SELECT DISTINCT 'grant', format('%s on %s to %s', g.privilege, g.what, g.grantee), -- perhaps given by more than one
-           format('GRANT %s ON %s TO %s', g.privilege, g.what, g.grantee),
-           CASE WHEN g.giver IS NOT NULL -- the owner takes back what others gave together with their right to give it
-                THEN format('REVOKE GRANT OPTION FOR %s ON %s FROM %I CASCADE', g.privilege, g.what, g.giver)
-                WHEN g.queue IS NULL THEN format('REVOKE %s ON %s FROM %s', g.privilege, g.what, g.grantee)
-                ELSE format('SELECT dramatiq.close_queue(%L)', g.queue) END -- what PUBLIC had, those keep who used it
-    FROM (
-        SELECT e.privilege_type || coalesce(' (' || quote_ident(o.part) || ')', '') AS privilege, o.what,
-               coalesce(quote_ident(r.rolname), 'PUBLIC') AS grantee,
-               (SELECT rolname FROM pg_roles WHERE oid = e.grantor AND oid <> o.owner) AS giver,
-               substring(o.what FROM '^pgmq\.(?:[qa]_)?(.*)$') AS queue
-        FROM (
-            SELECT 'ROUTINE ' || p.oid::regprocedure, NULL, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
-            FROM balansity.our_functions() AS ours JOIN pg_proc p ON p.oid = ours
-            UNION ALL
-            SELECT CASE l.sort WHEN 'sequence' THEN 'SEQUENCE ' ELSE '' END || l.name, a.attname,
-                   CASE WHEN a.attname IS NULL THEN c.relacl ELSE a.attacl END, c.relowner
-            FROM balansity.our_relations() l
-            JOIN pg_class c USING (oid)
-            CROSS JOIN LATERAL (
-                SELECT NULL::name, NULL::aclitem[]
-                UNION ALL
-                SELECT attname, attacl FROM pg_attribute WHERE attrelid = c.oid AND attacl IS NOT NULL
-            ) AS a (attname, attacl)
-            WHERE l.sort <> 'index' AND (l.name !~ '^pgmq\.' OR balansity.in_charge()) -- before, whoever reads them may
-            UNION ALL
-            SELECT 'SCHEMA ' || n.nspname, NULL, n.nspacl, n.nspowner
-            FROM pg_namespace n WHERE n.nspname IN ('balansity', 'dramatiq')
-        ) AS o (what, part, acl, owner)
-        CROSS JOIN LATERAL aclexplode(o.acl) AS e
-        LEFT JOIN pg_roles r ON r.oid = e.grantee
-        WHERE e.grantee <> o.owner
-    ) AS g
-$_$;
-
-COMMENT ON FUNCTION balansity.present() IS 'What is ours in this database, as it is now: kind, name, the statement that makes it, and the one that removes it.';
 
 CREATE FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -3172,39 +2944,6 @@ END $$;
 
 COMMENT ON FUNCTION balansity.system_identifier() IS 'What initdb called this server: its standbys and physical copies share it. NULL where this role may not ask.';
 
-CREATE FUNCTION balansity.table_parts(p_table pg_class) RETURNS TABLE(kind text, name text, definition text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-    SELECT 'table', p_table.oid::regclass::text,
-           format('CREATE %sTABLE %s ()', CASE p_table.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END,
-                  p_table.oid::regclass)
-    UNION ALL
-    SELECT part.kind, format('%s.%I', p_table.oid::regclass, a.attname),
-           format('ALTER TABLE %s ', p_table.oid::regclass) || part.does
-    FROM pg_attribute a
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    CROSS JOIN LATERAL format_type(a.atttypid, a.atttypmod) AS type
-    CROSS JOIN LATERAL (VALUES
-        ('column', format('ADD COLUMN IF NOT EXISTS %I %s%s', a.attname, type, CASE
-            WHEN a.attidentity <> '' THEN format(
-                ' GENERATED %s AS IDENTITY', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END)
-            ELSE coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
-                 || format('; ALTER TABLE %1$s ALTER COLUMN %2$I %3$s, ALTER COLUMN %2$I %4$s NOT NULL', p_table.oid::regclass,
-                           a.attname, coalesce('SET DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), 'DROP DEFAULT'),
-                           CASE WHEN a.attnotnull THEN 'SET' ELSE 'DROP' END) END)),
-        ('type', format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::%2$s', a.attname, type))) AS part (kind, does)
-    WHERE a.attrelid = p_table.oid AND a.attnum > 0 AND NOT a.attisdropped
-    UNION ALL
-    SELECT 'constraint', format('%I on %s', conname, p_table.oid::regclass),
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s', p_table.oid::regclass, conname, pg_get_constraintdef(oid))
-    FROM pg_constraint
-    WHERE conrelid = p_table.oid AND contype IN ('p', 'u', 'c', 'f', 'x');
-$_$;
-
-COMMENT ON FUNCTION balansity.table_parts(p_table pg_class) IS 'A table, its columns, their types and its constraints, each as the statement that makes it, by itself: so that one that
-was lost comes back, and one that somebody added may stay.';
-
 CREATE FUNCTION balansity.take_over() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3215,7 +2954,6 @@ DECLARE
     step record;
     steps bigint := 0;
     user_of_it text;
-    news boolean := NOT balansity.in_charge();
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
@@ -3233,9 +2971,6 @@ BEGIN
     END LOOP;
     PERFORM balansity.close_site_functions();
     PERFORM balansity.grant_rights();
-    IF news THEN
-        PERFORM balansity.note_intended();
-    END IF;
     RETURN steps;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;
@@ -3560,6 +3295,10 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
+        WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
+        WHEN each.role = 'balansity_worker' AND c.relname IN (
+            'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look')
+            THEN '{SELECT, INSERT, UPDATE}' -- evidence: who was told, what was paid, what came back
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
@@ -5166,6 +4905,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
     SELECT may.privilege, 'TABLE', c.oid::regclass::text
     FROM pg_class c, unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{}' END -- who saw what stays
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
@@ -5567,12 +5307,14 @@ BEGIN
         ORDER BY a.rank
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
     )
-    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
+    SELECT message_id, attempt, priority, CASE WHEN p_sealed THEN message - '{sealed,kwargs}'::text[] ELSE message END
+    FROM moved WHERE state = 'consumed';
 END $$;
 
 COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
 are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
-its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either.';
+its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either, and the caller,
+who knows what the messages say, gets their envelopes alone.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -5879,7 +5621,8 @@ CREATE TABLE balansity.held_message (
 CREATE TABLE balansity.intended (
     kind text NOT NULL,
     name text NOT NULL,
-    definition text NOT NULL
+    definition text NOT NULL,
+    place text
 );
 
 COMMENT ON TABLE balansity.intended IS 'What is ours in this database, as the last migrate left it.';
@@ -6760,10 +6503,6 @@ REVOKE ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price
 GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.check_amount(p_payment public.payments, p_price numeric) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.circumstances() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.circumstances() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.circumstances() TO balansity_worker;
-
 REVOKE ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
@@ -6807,10 +6546,6 @@ GRANT ALL ON FUNCTION balansity.delivery_id(p_identity text) TO balansity_worker
 REVOKE ALL ON FUNCTION balansity.delivery_progress(p_state text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.delivery_progress(p_state text) TO balansity_worker;
-
-REVOKE ALL ON FUNCTION balansity.differences() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.differences() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.differences() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
@@ -6947,7 +6682,7 @@ GRANT ALL ON FUNCTION balansity.hears_all(p_trigger oid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.hears_all(p_trigger oid) TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) TO balansity_web;
@@ -7015,7 +6750,7 @@ GRANT ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_halted(p_payment_id uuid) TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.home TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.home TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.home TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_here(p_home balansity.home) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_web;
@@ -7024,10 +6759,6 @@ GRANT ALL ON FUNCTION balansity.is_here(p_home balansity.home) TO balansity_work
 REVOKE ALL ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) TO balansity_worker;
-
-REVOKE ALL ON FUNCTION balansity.is_noted() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.is_noted() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_service() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_service() TO balansity_web;
@@ -7121,10 +6852,6 @@ REVOKE ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_n
 GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.note_intended() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.note_intended() TO balansity_worker;
-
 REVOKE ALL ON FUNCTION balansity.note_paid() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_paid() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.note_paid() TO balansity_worker;
@@ -7165,18 +6892,6 @@ REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FRO
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.our_functions() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.our_functions() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.our_functions() TO balansity_worker;
-
-REVOKE ALL ON FUNCTION balansity.our_queues() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.our_queues() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.our_queues() TO balansity_worker;
-
-REVOKE ALL ON FUNCTION balansity.our_relations() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.our_relations() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.our_relations() TO balansity_worker;
-
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_worker;
@@ -7204,10 +6919,6 @@ GRANT ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) TO b
 REVOKE ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) TO balansity_worker;
-
-REVOKE ALL ON FUNCTION balansity.present() FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.present() TO balansity_web;
-GRANT ALL ON FUNCTION balansity.present() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
@@ -7314,10 +7025,6 @@ GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_worker;
-
-REVOKE ALL ON FUNCTION balansity.table_parts(p_table pg_class) FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.table_parts(p_table pg_class) TO balansity_web;
-GRANT ALL ON FUNCTION balansity.table_parts(p_table pg_class) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.take_over() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.take_over() TO balansity_web;
@@ -7816,10 +7523,10 @@ GRANT SELECT ON TABLE balansity.cron_job_run_details TO balansity_web;
 GRANT SELECT ON TABLE balansity.cron_job_run_details TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.delivery_attempt TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery_attempt TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_attempt TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_event TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery_event TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_event TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.doubtful_mail TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.doubtful_mail TO balansity_worker;
@@ -7854,10 +7561,10 @@ GRANT SELECT,INSERT,UPDATE ON TABLE balansity.outage TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.outage TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.payment_transition TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_transition TO balansity_worker;
+GRANT SELECT ON TABLE balansity.payment_transition TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.provider_payment TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_payment TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.provider_payment TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.provider_state TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.provider_state TO balansity_worker;
@@ -7869,16 +7576,16 @@ GRANT USAGE ON SEQUENCE balansity.replaced_id_seq TO balansity_worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.report TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.restore TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.restore TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.restore TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.scheduler TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.scheduler TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.shadow TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.shadow TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.shadow TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.shadow_look TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.shadow_look TO balansity_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.shadow_look TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.site_event TO balansity_web;
 GRANT SELECT ON TABLE balansity.site_event TO balansity_worker;
@@ -7930,8 +7637,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.result TO balansity_worker;
 GRANT SELECT ON TABLE dramatiq.retired_actor TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.retired_actor TO balansity_worker;
 
-GRANT SELECT ON TABLE dramatiq.revelation TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.revelation TO balansity_worker;
+GRANT SELECT,INSERT ON TABLE dramatiq.revelation TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.total TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.total TO balansity_worker;

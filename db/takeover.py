@@ -8,6 +8,7 @@ from typing import Any
 import psycopg2
 
 from db import queries
+from db.comparison import is_noted, note_intended
 from db.connection import Connection, connect
 from db.mending import mend
 from db.patience import LOCK_WAIT_MS, Patience
@@ -74,8 +75,8 @@ def _step(patience: Patience, query: Callable[[Connection], Any], watch: Callabl
             queries.locks.limit_wait(conn, ms=LOCK_WAIT_MS)
             watch(conn)
             done = query(conn)
-            if not queries.intended.is_noted(conn):  # who is in charge has changed, and with it what should be there
-                queries.intended.note_intended(conn)
+            if not is_noted(conn):  # who is in charge has changed, and with it what should be there
+                note_intended(conn)
             return done
     except psycopg2.errors.RaiseException as error:  # the functions' own sentence: what is in the way, what to do
         raise DatabaseError(str(error.diag.message_primary)) from error

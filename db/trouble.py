@@ -13,6 +13,7 @@ PASSES = (
     *("40001", "40P01", "55P03"),  # others were in the way: serialization, deadlock, lock timeout
     *("53", "57", "58"),  # resources, an operator, the system around the server
 )
+QUOTING = ("22", "P0")  # data, and what functions raise
 RUN_OUT = ("53100", "53300", "58")  # disk, connections, the system around the server
 TRANSACTION_TIMEOUT = "25P04"  # ends a connection because of what was done on it
 UNMIGRATED = ("3F000", "42P01", "42883")  # no such schema, table or function
@@ -47,6 +48,11 @@ def is_servers(error: psycopg2.Error) -> bool:
 def unmigrated(error: psycopg2.Error) -> bool:
     """Whether what is missing comes with a migration."""
     return error.pgcode in UNMIGRATED
+
+
+def quoteless(error: psycopg2.Error) -> str:
+    """What an error says, for a log; only its kind where its words may quote a row: of data, or a trigger's own."""
+    return type(error).__name__ if (error.pgcode or "").startswith(QUOTING) else first_line(error)
 
 
 def explained(error: psycopg2.Error) -> str:

@@ -5,7 +5,6 @@ Without keys the exchange moves them itself, in SQL (`dramatiq.bridge`).
 
 import json
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from db import queries
 from db.connection import Connection
 from messaging.process import Process
 from messaging.routes import Route
+from messaging.seal import ENCODE
 
 SINGLY = 256  # messages of a batch that failed, or so many as this time lets
 SINGLY_SECONDS = 1.0
@@ -24,13 +24,16 @@ REFUSALS = ("22", "23", "54", "P0001", "XX000")
 
 @dataclass(frozen=True)
 class SealedBridge:
-    """Moves what arrives in one pgmq queue; a message is never plain in `dramatiq.queue`, nor in the archive."""
+    """Moves what arrives in one pgmq queue; a message is never plain in `dramatiq.queue`, nor in the archive.
+
+    What it claims on the way comes back as an envelope, and what it said is put in again: it need not be opened.
+    """
 
     process: Process
     queue_name: str
 
     def move(self, route: Route, limit: int, claimed: int, *, whole: bool) -> list[Any]:
-        """What a worker that claims `limit` and got `claimed` claims beyond, as `dramatiq.exchange` gives it."""
+        """What a worker that claims `limit` and got `claimed` claims beyond, opened."""
         worker = self.process.pulse.worker_id
         with self.process.pool.transaction() as conn:
             rows = queries.broker.visible(
@@ -70,22 +73,27 @@ class SealedBridge:
     def _take_in(self, conn: Connection, route: Route, rows: list[Any], worker: int | None, room: int) -> list[Any]:
         if not rows:
             return []
-        return list(
-            queries.broker.take_in(
-                conn,
-                worker=worker,
-                queue=self.queue_name,
-                pgmq_queue=route.pgmq_queue,
-                actor=route.actor_name,
-                room=room,
-                msg_ids=[row.msg_id for row in rows],
-                contents=[self._sealed(route, row) for row in rows],
-                kinds=[row.kind for row in rows],
-                urgencies=[row.urgency for row in rows],
-                times=[row.sent_at for row in rows],
-                due=[row.due_at for row in rows],
-            )
+        said = {row.msg_id: (row.content, _read(row.content)) for row in rows}
+        claimed = queries.broker.take_in(
+            conn,
+            worker=worker,
+            queue=self.queue_name,
+            pgmq_queue=route.pgmq_queue,
+            actor=route.actor_name,
+            room=room,
+            msg_ids=list(said),
+            contents=[self._sealed(route, *each) for each in said.values()],
+            kinds=[row.kind for row in rows],
+            urgencies=[row.urgency for row in rows],
+            times=[row.sent_at for row in rows],
+            due=[row.due_at for row in rows],
         )
+        return [self._completed(row, said) for row in claimed]
+
+    def _completed(self, row: Any, said: dict[int, tuple[str, dict[str, Any]]]) -> Any:
+        fields = json.loads(row.message)
+        text, read = said[fields["options"]["pgmq"]["msg_id"]]
+        return row._replace(message=fields | read if read else text)  # which is refused as any that Python cannot read
 
     def _refuse(self, route: Route, msg_id: int, error: psycopg2.Error) -> None:
         """Take a message out of the way, with the kind of its error: its words may quote it."""
@@ -97,12 +105,18 @@ class SealedBridge:
                     pgmq_queue=route.pgmq_queue,
                     msg_id=msg_id,
                     why=type(error).__name__,
-                    sealed=self._sealed(route, row),
+                    sealed=self._sealed(route, row.content, _read(row.content)),
                 )
 
-    def _sealed(self, route: Route, row: Any) -> str:
-        said = {}
-        with suppress(RecursionError, ValueError):  # of what Python cannot read, only the whole is known
-            said = json.loads(row.content)
+    def _sealed(self, route: Route, text: str, read: dict[str, Any]) -> str:
         readable = self.process.repertoire.readable(route.actor_name)
-        return json.dumps(self.process.seal.content(said, readable, row.content))
+        return ENCODE(self.process.seal.content(read, readable, text))
+
+
+def _read(content: str) -> dict[str, Any]:
+    """What a message says; of what Python cannot read, nothing."""
+    try:
+        said: dict[str, Any] = json.loads(content)
+    except (RecursionError, ValueError):
+        return {}
+    return said

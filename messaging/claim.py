@@ -14,6 +14,7 @@ from dramatiq.message import Message
 from db.text import storable
 from errors import InvalidMessage
 from log import placeless
+from messaging.encoding import fitting
 from messaging.outcome import Outcome
 from messaging.seal import Seal
 
@@ -77,7 +78,7 @@ class Claim(MessageProxy):
             if not seal:
                 return json.dumps(self.options, default=str, allow_nan=False)
             options = json.loads(json.dumps(self.options | {"failure": self.failure()}, default=str, allow_nan=False))
-            return json.dumps(seal.options(options))
+            return json.dumps(seal.options(fitting(options)))
         except Exception as error:  # noqa: BLE001 - a guest's object may raise anything when it is written
             why = type(error).__name__ if seal else in_words(error)
             raise InvalidMessage(f"Its options cannot be stored: {why}") from None

@@ -12,8 +12,8 @@ from psycopg2.errorcodes import QUERY_CANCELED
 
 from db import queries
 from db.connection import Connection
-from db.trouble import is_lost, passes
-from log import EventLogger, first_line
+from db.trouble import is_lost, passes, quoteless
+from log import EventLogger
 from messaging.appetite import IDLE_SECONDS, Appetite, Exchange
 from messaging.bridge import SINGLY, SINGLY_SECONDS, SealedBridge
 from messaging.claim import Claim, fences, in_order
@@ -280,8 +280,8 @@ class PostgresConsumer(Consumer):
 
     def _tell(self, event: str, error: psycopg2.Error) -> None:
         """Log a trouble once, until it is another one or over."""
-        if self.trouble != (trouble := f"{event} {first_line(error)}"):
-            events.warning(event, queue=self.queue_name, error=first_line(error))
+        if self.trouble != (trouble := f"{event} {quoteless(error)}"):
+            events.warning(event, queue=self.queue_name, error=quoteless(error))
         self.trouble = trouble
 
     def _flush(self) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import dramatiq
 
+from db.text import is_storable
 from errors import InvalidMessage
 
 LARGEST_MESSAGE = 1_000_000  # bytes; a message carries ids, not files
 DEEPEST = 800  # levels of nesting; Python reads 1,000, less the calls that it is in by then
 ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: that takes as long as encoding
 BETWEEN = "\x1e"  # messages that are enqueued together; JSON escapes it
-ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 DOUBTFUL = re.compile(r"\\u(0000|d[89a-f])")  # what PostgreSQL may refuse, as JSON writes it
-MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+MESSAGE_ID = re.compile(r"[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}")  # as PostgreSQL reads a UUID
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")  # Dramatiq's own rule
 LONGEST_QUEUE_NAME = 46  # bytes; dramatiq.<name>.enqueue must fit into a channel's 63
 PRIORITIES = range(-(2**31), 2**31)
@@ -63,12 +63,14 @@ def unfit_queue(name: str) -> str | None:
 
 
 def _unheard(message: Any) -> str | None:
-    """What its sender asks for and would not get."""
+    """What its sender asks for and would not get, or what a server's error would quote."""
     if type(encoder := dramatiq.get_encoder()) is not dramatiq.JSONEncoder:
         return (
             f"dramatiq.set_encoder({type(encoder).__name__}) cannot count here: messages are JSON, which SQL reads and "
             "writes too. Send what JSON carries, and leave the encoder alone."
         )
+    if not MESSAGE_ID.fullmatch(message.message_id):
+        return f"its id {message.message_id!r} is no UUID."
     if "unique_key" in message.options:
         return "unique_key counts in SQL alone: SELECT dramatiq.send(actor, kwargs, unique_key => …)."
     return None
@@ -120,13 +122,22 @@ def rank(message: Any, default: int) -> int:
 
 
 def refused(messages: Iterable[Any], why: str) -> InvalidMessage:
-    """The error for messages that PostgreSQL did not take; it names the id or the argument, but no argument's value."""
+    """The error for messages that PostgreSQL did not take; it names the argument, but no argument's value."""
     for message in messages:
-        if not MESSAGE_ID.fullmatch(message.message_id):
-            return InvalidMessage(f"Message for {message.actor_name}: its id {message.message_id!r} is no UUID.")
         if name := _unfit(message):
             return InvalidMessage(f"Message for {message.actor_name}: PostgreSQL cannot store {name}: {why}")
     return InvalidMessage(f"PostgreSQL cannot store this message: {why}")
+
+
+def fitting(value: Any) -> Any:
+    """What is to be encrypted, or was: the server, which cannot see it, would refuse some of it were it plain.
+
+    Raises:
+        InvalidMessage: it has a NUL or half a character.
+    """
+    if not is_storable(value):
+        raise InvalidMessage("PostgreSQL cannot store it: it has a NUL or half a character.")
+    return value
 
 
 def _refuse_depth(message: Any) -> None:
@@ -149,7 +160,7 @@ def _is_deep(value: Any) -> bool:
 
 
 def _unfit(message: Any) -> str | None:
-    return next((name for name, value in _arguments(message) if not _fits(value)), None)
+    return next((name for name, value in _arguments(message) if not is_storable(value)), None)
 
 
 def _largest(message: Any) -> str:
@@ -165,12 +176,3 @@ def _arguments(message: Any) -> list[tuple[str, Any]]:
 def _size(message: Any) -> int:
     """In bytes of UTF-8, as a person counts: on the wire, a letter beyond ASCII is an escape of six."""
     return len(json.dumps(vars(message), ensure_ascii=False).encode())
-
-
-def _fits(value: Any) -> bool:
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except (RecursionError, TypeError, ValueError):
-        return False
-    return not ESCAPED_NUL.search(text)

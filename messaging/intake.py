@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO
 from typing import Any
 
 import psycopg2
@@ -13,7 +13,7 @@ from dramatiq.errors import ConnectionError as BrokerConnectionError
 from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-from db import queries
+from db import binary, queries
 from db.connection import Connection, Pool
 from db.trouble import passes, spoils
 from messaging.encoding import ENCODE, encoded, refuse_twins, refused
@@ -21,13 +21,17 @@ from messaging.outcome import Batch
 from messaging.seal import Seal
 
 SEND_ATTEMPTS = 3
+QUEUED = b"queued"
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
-# What is private comes last: of a line that cannot be copied, an error quotes the first hundred characters.
-COPY = (
-    "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) FROM STDIN"
+COPY = (  # in binary form: of text, an error would quote the line
+    "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) "
+    "FROM STDIN (FORMAT binary)"
 )
-COPY_ONE = "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN; SELECT dramatiq.ring(%s)"
+COPY_ONE = (
+    "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN (FORMAT binary); "
+    "SELECT dramatiq.ring(%s)"
+)
 
 
 @dataclass
@@ -131,10 +135,13 @@ class Intake:
 
     def _copy_one(self, message: Any, messages: Batch) -> None:
         """One that is due now, in a single message to the server, which makes that one transaction."""
-        line = f"{message.message_id}\t{message.queue_name}\tqueued\t{messages.priorities[0]}\t{messages.encoded[0]}\n"
+        row = (
+            *(_uuid(message), message.queue_name.encode(), QUEUED, binary.integer(messages.priorities[0])),
+            binary.JSONB + messages.encoded[0].encode(),
+        )
         with self.pool.single_statements() as conn, conn.cursor() as cursor:
             statement = cursor.mogrify(COPY_ONE, ([message.queue_name],))
-            cursor.copy_expert(statement, StringIO(line.replace("\\", r"\\")))
+            cursor.copy_expert(statement, BytesIO(binary.rows([row])))
 
     def _copy_many(self, batch: list[Any], messages: Batch) -> None:
         """All of them or none, in the order of their ids, as dramatiq.enqueue does, too.
@@ -144,13 +151,20 @@ class Intake:
         """
         with self.pool.transaction() as conn, conn.cursor() as cursor:
             due, positions = queries.broker.places(conn, count=len(batch), delay=messages.delay)
-            delayed = messages.delay > 0
-            lines = [
-                f"{each.message_id.lower()}\t{due}\t{each.queue_name}\tqueued\t{priority}\t{delayed}\t{place}\t{message}\n"
+            at, delayed = binary.bigint(due), binary.boolean(messages.delay > 0)
+            rows = [
+                (
+                    *(_uuid(each), at, each.queue_name.encode(), QUEUED, binary.integer(priority), delayed),
+                    *(binary.bigint(place), binary.JSONB + message.encode()),
+                )
                 for each, message, priority, place in zip(
                     batch, messages.encoded, messages.priorities, positions, strict=True
                 )
             ]
-            lines.sort()
-            cursor.copy_expert(COPY, StringIO("".join(lines).replace("\\", r"\\")))
+            rows.sort()
+            cursor.copy_expert(COPY, BytesIO(binary.rows(rows)))
             queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
+
+
+def _uuid(message: Any) -> bytes:
+    return bytes.fromhex(message.message_id.replace("-", ""))

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
+from db.trouble import quoteless
 from errors import InvalidMessage
 from log import EventLogger, first_line
 from messaging.claim import Claim
@@ -62,7 +63,7 @@ class Settlement:
             ours = self.process.settle(how, claim, **arguments)
         except psycopg2.Error as error:
             how, claim.outcome = "reject", None
-            ours = self._reject_plainly(claim, f"It could not be settled: {first_line(error)}")
+            ours = self._reject_plainly(claim, f"It could not be settled: {self._said(error)}")
         if how == "retry" and arguments["delay"] <= SOON:
             self.claims.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
@@ -74,5 +75,8 @@ class Settlement:
         try:
             return self.process.settle("reject", claim, options=None, error=reason)
         except psycopg2.Error as error:  # somebody's trigger, perhaps: until that is mended, this thread tries again
-            events.error("message_cannot_be_settled", message_id=claim.message_id, error=first_line(error))
-            raise BrokerConnectionError(first_line(error)) from error
+            events.error("message_cannot_be_settled", message_id=claim.message_id, error=quoteless(error))
+            raise BrokerConnectionError(quoteless(error)) from error
+
+    def _said(self, error: psycopg2.Error) -> str:
+        return type(error).__name__ if self.process.seal else first_line(error)

@@ -32,11 +32,13 @@ class Unsealing:
         claims: list[Claim] = []
         plain: dict[str, str] = {}
         locked: dict[Claim, str] = {}
-        for message_id, attempt, priority, encoded in rows:
+        for message_id, attempt, priority, message in rows:
             try:
-                fields = json.loads(
-                    encoded
-                )  # here and not by psycopg2: one that cannot be decoded must not fail the batch
+                if isinstance(message, dict):  # this process has just sealed it, and knows what it says
+                    claims.append(self._claim(message_id, attempt, priority, message))
+                    continue
+                # Here and not by psycopg2: one that cannot be decoded must not fail the batch.
+                fields = json.loads(message)
                 if self.process.seal and "sealed" not in fields:
                     plain[message_id] = self._sealed(fields)
                 try:
@@ -71,7 +73,8 @@ class Unsealing:
             events.warning("messages_left_plain", queue=self.queue_name, count=len(ids), error=type(error).__name__)
 
     def _reject(self, message_id: str, attempt: int, error: Exception) -> None:
-        reason = f"Message {message_id} is not a Dramatiq message: {error}"
+        said = type(error).__name__ if self.process.seal and not isinstance(error, InvalidMessage) else error
+        reason = f"Message {message_id} is not a Dramatiq message: {said}"
         with suppress(BrokerConnectionError):  # then the next audit frees it, and it comes here again
             self.process.call("reject", id=message_id, attempt=attempt, options=None, error=reason)
         events.error("message_dead_lettered", queue=self.queue_name, message_id=message_id, reason="not a message")

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from io import StringIO
+from io import BytesIO
 from typing import Any
+from uuid import UUID
 
-from db import queries
+from db import binary, queries
 from db.batches import Done, Transaction, work_through
 from db.connection import Connection
 from errors import BalansityError, InvalidMessage, KeyMissing
+from messaging.encoding import fitting
 from messaging.repertoire import Repertoire
 
 KIND = re.compile(r"^([\w.]+)(?::.*)?$", re.ASCII)  # of an error, in the first line after a traceback's frames
@@ -56,21 +58,21 @@ class Vault:
     def lay_out(self, conn: Connection, ids: Sequence[str]) -> list[tuple[str, BalansityError]]:
         """Put what the sealed ones of these messages say into the transaction's table `opened`, for SQL to judge.
 
-        Copied, for the server may log a statement with what stands in it. Returns those that cannot be opened, and why.
+        Copied in binary form: the server may log a statement, or a line of text, that it fails at. Returns those that
+        cannot be opened, and why.
         """
         queries.messages.create_opened(conn)
-        lines = StringIO()
+        rows: list[tuple[bytes, ...]] = []
         locked: list[tuple[str, BalansityError]] = []
         for row in queries.broker.lock_messages(conn, ids=list(ids)):
             try:
-                text = json.dumps(self._opened(row.message))
+                said = fitting(self._opened(row.message))
             except (InvalidMessage, KeyMissing) as error:
                 locked.append((row.message_id, error))
             else:
-                lines.write(f"{row.message_id}\t{text}\n".replace("\\", "\\\\"))
-        lines.seek(0)
+                rows.append((UUID(row.message_id).bytes, binary.JSONB + json.dumps(said).encode()))
         with conn.cursor() as cursor:
-            cursor.copy_expert("COPY pg_temp.opened FROM STDIN", lines)
+            cursor.copy_expert("COPY pg_temp.opened FROM STDIN (FORMAT binary)", BytesIO(binary.rows(rows)))
         return locked
 
     def opened(self, conn: Connection, message_id: str) -> Any:

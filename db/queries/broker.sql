@@ -53,8 +53,9 @@ SELECT dramatiq.next_due(:queue, :pgmq_queue);
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
 
 -- name: places(count, delay)^
--- When messages fall due that are enqueued now, as text, and their places in the order.
-SELECT (now() + :delay * interval '1 millisecond')::text AS due,
+-- When messages fall due that are enqueued now, in microseconds as COPY takes them, and their places in the order.
+SELECT (extract(epoch FROM now() + :delay * interval '1 millisecond' - timestamptz '2000-01-01 00:00Z') * 1000000)::bigint
+           AS due,
        ARRAY(SELECT nextval('dramatiq.queue_position_seq') FROM generate_series(1, :count)) AS positions;
 
 -- name: ring(queues)$

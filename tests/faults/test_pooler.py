@@ -1,6 +1,8 @@
 """Behind PgBouncer in transaction mode, as behind Supabase's port 6543: everything works with BROKER_LISTEN=off."""
 
+import json
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from tests.waiting import until
 
 CONNECTIONS = 4  # of PgBouncer to PostgreSQL, for all workers together
 MESSAGES = 3_000
+KEY = b64encode(bytes(32)).decode()
 PATIENCE = 30_000  # milliseconds
 
 pytestmark = pytest.mark.skipif(not pgbouncer.PROGRAM.exists(), reason="needs Debian's package pgbouncer")
@@ -65,6 +68,18 @@ def test_delays_retries_dead_letters_and_the_bridge_work(office: Office, crew: C
     os.close(gate)
     deeds = office.deeds()
     assert (deeds["again"], deeds["never"], deeds["1"], deeds["2"]) == (4, 1, 1, 1)
+
+
+def test_with_keys_messages_are_encrypted_and_run_whatever_way_they_come(office: Office, crew: Crew) -> None:
+    crew.hire(MESSAGE_KEYS=KEY)
+    office.send("hear", "sent@example.com", queue="heard")
+    office.send("break_on", "dead@example.com")
+    for number in range(100):
+        office.query("SELECT pgmq.send('email_queue', %s::jsonb)", json.dumps({"address": f"{number}@example.com"}))
+    until(lambda: office.states() == {"done": 101, "rejected": 1}, "all is settled")
+    assert office.deeds().total() == 103
+    assert office.query("SELECT count(*) FROM dramatiq.queue q WHERE q::text LIKE %s", "%@example%") == [(0,)]
+    assert office.query("SELECT DISTINCT message FROM pgmq.a_email_queue") == [({},)]
 
 
 def test_what_is_sent_in_a_transaction_exists_only_if_it_commits(office: Office) -> None:

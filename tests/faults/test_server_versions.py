@@ -14,7 +14,7 @@ from tests.servers import debian_postgres, own_postgres
 
 TESTS = [
     f"tests/integration/test_{name}.py"
-    for name in ("migrate", "broker", "broker_bridge", "broker_send", "broker_speed", "broker_troubles")
+    for name in ("migrate", "broker", "broker_bridge", "broker_send", "broker_speed", "broker_troubles", "message_keys")
 ]
 
 

@@ -75,6 +75,12 @@ def receive(number: int) -> None:
     note(str(number))
 
 
+@dramatiq.actor(queue_name="heard", pgmq_queue="email_queue")
+def hear(address: str) -> None:
+    """Work that is about somebody."""
+    note(address)
+
+
 @dramatiq.actor(queue_name="quick")
 def count_in_transaction(number: int) -> None:
     """Work that holds a connection of its own."""

@@ -1,9 +1,11 @@
 """No address, name or letter stands in a statement: the server's log and pg_stat_activity quote statements."""
 
+import json
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -15,27 +17,34 @@ from db import queries
 from db.connection import Connection
 from db.database import pool, single_statements, transaction
 from db.hidden import PERSONAL
+from errors import InvalidMessage
 from mail import ledger
 from mail.delivery import deliver
 from mail.order import read_order
+from messaging.broker import PostgresBroker
+from messaging.intake import FEWEST_COPIED
 from tests.waiting import until
 
 QUERIES = Path(queries.__file__).parent
 ADDRESS, NAME = "anna.hidden@example.com", "Аннушка Скрытова"
+REFUSE = """
+    CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON dramatiq.queue FOR EACH ROW EXECUTE FUNCTION public.refuse()
+"""
 # Parameters of named queries that hold ids, times, numbers, words of ours, or what is encrypted: nothing of a person's.
 HARMLESS = set(
     """
     abilities accepted action actor actors after amount answer_type appointment_id assessment_id assessment_type
-    at attempt attempts beats before can_ask cause channel claimed contents count dead deadline delay delivery_id
-    despite digest done drop due end external_id first format gender group happened_at hears high host hourly id
-    ids job keep kept_actors key keys kind kinds known last limit low media_type member members message_id
-    most most_rescues ms msg_id msg_ids name names now number occurred_at outcome path patience patience_seconds
-    pause paused payment_id pgmq_queue pid places priorities priority profile_id provider provider_message_id
-    question_id queue queue_name queues reasons refund_id refusal report_id report_type reporting reports
-    required resend_after restored_to retention room rows schedule scheduled_at sealed seconds signature
-    signatures since size_bytes skipped slot slots spacing speaks_of start started_at state states status table
-    template time_zone times token tried ttl type type_name until urgencies user_id value vt who whole why
-    worker zone
+    at attempt attempts beats before can_ask cause channel claimed columns contents count dead deadline
+    definitions delay delivery_id despite digest done drop due end external_id first format gender group
+    handlers happened_at hears high host hourly id ids in_charge job keep kept_actors key keys kind kinds known
+    last limit low media_type member members message_id most most_rescues ms msg_id msg_ids name names now number
+    occurred_at outcome path patience patience_seconds pause paused payment_id pgmq_queue pid places priorities
+    priority profile_id provider provider_message_id question_id queue queue_name queues reasons refund_id
+    refusal report_id report_type reporting reports required resend_after restored_to schema retention room rows
+    schedule scheduled_at sealed seconds signature signatures since size_bytes skipped slot slots spacing
+    speaks_of start started_at state states status table template time_zone times token tried ttl type type_name
+    until urgencies user_id value vt who whole why worker zone
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
 
@@ -88,6 +97,47 @@ def test_the_servers_log_of_every_statement_has_nobodys_address(
         assert cursor.fetchone() == (ADDRESS, NAME)
     assert "dramatiq.hidden(1)" in log()
     for word in (ADDRESS, NAME, ADDRESS.encode().hex(), "Скрытова"):
+        assert word not in log()
+
+
+def test_no_error_quotes_what_a_row_says(
+    environment: pytest.MonkeyPatch, connection: Connection, database: str
+) -> None:
+    """Data that the server refuses, and others' triggers: it logs the row's number, never its text."""
+    keys = [bytes(32)]
+    broker = PostgresBroker(pool, keys=lambda: keys)
+    log = logged(connection)
+    message = actors.emails.send_email.message(to=ADDRESS, subject=NAME)
+
+    spoiled = message.copy(kwargs={"to": ADDRESS, "note": "\0"})
+    with pytest.raises(InvalidMessage):
+        broker.enqueue(spoiled)
+    with pytest.raises(InvalidMessage):
+        broker.enqueue(message.copy(message_id=ADDRESS))
+    with pytest.raises(psycopg2.DataError):
+        queue_email_task(ADDRESS, NAME, "report_ready", {"address": ADDRESS, "note": "\0"}, 0)
+    with single_statements() as conn, pytest.raises((psycopg2.DataError, ValueError)):
+        queries.deliveries.lift(conn, address=f"{ADDRESS}\0")
+
+    sealed = json.dumps(broker.seal.message(vars(spoiled)))  # as an older version may have
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO dramatiq.queue (message_id, queue_name, state, message) VALUES (%s, 'emails', 'queued', %s)",
+            (spoiled.message_id, sealed),
+        )
+    with transaction() as conn:
+        [(locked, error)] = broker.vault.lay_out(conn, [spoiled.message_id])
+    assert (locked, type(error)) == (spoiled.message_id, InvalidMessage)
+
+    keys.clear()
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE)
+    for messages in ([message], [message.copy(message_id=str(uuid4())) for _ in range(FEWEST_COPIED)]):
+        with pytest.raises(psycopg2.errors.RaiseException):
+            broker.enqueue_many(messages)
+    assert log().count("not this one") == 2
+    assert "COPY queue, line 1" in log()
+    for word in (ADDRESS, NAME, "anna.hidden", json.dumps(NAME)[1:-1]):
         assert word not in log()
 
 

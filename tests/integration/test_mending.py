@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 import cli
 import settings
-from db import queries
+from db import comparison, queries
 from db.connection import Connection
 from db.migrate import migrate
 from db.takeover import take_over
@@ -74,7 +74,7 @@ DAMAGES = {
 
 
 def differences(connection: Connection) -> list[str]:
-    return [f"{each.kind} {each.name} {each.problem}" for each in queries.intended.differences(connection)]
+    return [str(each) for each in comparison.differences(connection)]
 
 
 def test_every_damage_is_named_and_the_next_migrate_mends_it(database: str, connection: Connection) -> None:
@@ -92,7 +92,7 @@ def test_every_damage_is_named_and_the_next_migrate_mends_it(database: str, conn
     clinic.rows("UPDATE balansity.intended SET definition = definition || ' on PostgreSQL 99'")
     assert differences(connection) == []
     migrate(database)
-    assert queries.intended.is_noted(connection)
+    assert comparison.is_noted(connection)
     assert differences(connection) == []
 
 
@@ -120,7 +120,7 @@ def test_a_right_that_others_gave_on_is_taken_back_and_may_be_given_twice(live_d
         assert any("to anon is not ours" in each for each in differences(owner.connection))
         migrate(live_database.url)
         assert differences(owner.connection) == []
-        owner.rows("SELECT balansity.note_intended()")  # as every hand-over does
+        comparison.note_intended(owner.connection)  # as every hand-over does
         with live_database.site.anonymous() as visitor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
             visitor.rows("SELECT queue_email_task('a@example.com', 's', 't')")
 

@@ -7,20 +7,20 @@ import pytest
 
 import actors
 from db.connection import Connection
-from db.migrate import BROKER, migrate
+from db.migrate import BROKER, Migrated, migrate
 from errors import DatabaseError
 from tests.clinic import take_over
 from tests.integration.test_live_database import OLDER_DEPLOYMENT
 
 
 def test_a_second_migration_finds_nothing_to_do(empty_database: str) -> None:
-    assert "001_create_domain_tables" in migrate(empty_database)
-    assert migrate(empty_database) == []
+    assert "001_create_domain_tables" in migrate(empty_database).applied
+    assert migrate(empty_database) == Migrated()
 
 
 def test_processes_that_migrate_at_once_apply_each_migration_once(empty_database: str) -> None:
     with ThreadPoolExecutor(4) as threads:
-        applied = [name for names in threads.map(migrate, [empty_database] * 4) for name in names]
+        applied = [name for done in threads.map(migrate, [empty_database] * 4) for name in done.applied]
     assert len(applied) == len(set(applied)) > 0
 
 
@@ -198,8 +198,8 @@ def test_what_somebody_removed_of_a_routes_furniture_comes_back(
 
 
 def test_the_brokers_migrations_alone_make_a_whole_broker(empty_database: str) -> None:
-    assert "010_create_queue" in migrate(empty_database, (BROKER,))
-    assert migrate(empty_database, (BROKER,)) == []
+    assert "010_create_queue" in migrate(empty_database, (BROKER,)).applied
+    assert migrate(empty_database, (BROKER,)) == Migrated()
     conn = psycopg2.connect(empty_database)
     with conn, conn.cursor() as cursor:
         cursor.execute("SELECT to_regnamespace('balansity'), to_regclass('public.users')")
@@ -275,7 +275,7 @@ def test_a_database_that_a_newer_version_migrated_is_not_refused(database: str) 
         cursor.execute("INSERT INTO balansity.migration (migration_hash, migration_id) VALUES ('1', '090_newer')")
         cursor.execute("INSERT INTO balansity.migration_digest VALUES ('090_newer', 'of its own')")
     conn.close()
-    assert migrate(database) == []
+    assert migrate(database) == Migrated()
 
 
 def test_no_visitor_may_call_ours_whatever_new_functions_are_granted(empty_database: str) -> None:

@@ -85,7 +85,7 @@ def is_true(states: list[State], scheduled_at: datetime, at: datetime) -> bool:
     return time == scheduled_at and status in {"scheduled", "confirmed"}
 
 
-@pytest.mark.parametrize("consultations", [240, pytest.param(600, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("consultations", [300, pytest.param(600, marks=pytest.mark.heavy)])
 def test_each_reminder_of_a_week_leaves_once_and_on_time(
     connection: Connection, environment: pytest.MonkeyPatch, consultations: int
 ) -> None:

@@ -48,6 +48,15 @@ BEYOND = {
         # what migrate or an undo would run as the owner
         "UPDATE balansity.intended SET definition = 'ALTER ROLE balansity_worker SUPERUSER'",
         "INSERT INTO balansity.replaced (kind, name, definition, in_place, owner) VALUES ('job', '', '', true, '')",
+        # the records of who saw what, who was told, and what was paid
+        "DELETE FROM dramatiq.revelation",
+        "UPDATE dramatiq.revelation SET reason = ''",
+        "DELETE FROM balansity.delivery",
+        "DELETE FROM balansity.delivery_attempt",
+        "DELETE FROM balansity.delivery_event",
+        "DELETE FROM balansity.provider_payment",
+        "DELETE FROM balansity.restore",
+        "UPDATE balansity.payment_transition SET new_status = 'completed'",
         "CREATE OR REPLACE FUNCTION balansity.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
     ),
     "balansity_web": (
@@ -61,6 +70,7 @@ BEYOND = {
         "SELECT pgmq.read('email_queue', 30, 1)",
         "SELECT public.queue_email_task('a@example.com', 's', 't')",
         "UPDATE balansity.job SET paused = true",
+        "SELECT * FROM dramatiq.revelation",
     ),
 }
 

@@ -6,17 +6,21 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner
 from dramatiq import Worker
 
 import actors
+import cli
 import settings
 from broker import broker as application
 from db import queries
+from db.comparison import differences
 from db.database import pool
-from db.migrate import migrate
+from db.migrate import Migrated, migrate
 from db.statistics import choose_period, collect
 from tests.live.database import LiveDatabase
 from tests.live.database import live_database as live_databases
+from tests.servers import debian_postgres
 from tests.waiting import until
 
 ALTERATIONS = (
@@ -139,3 +143,38 @@ def test_a_payment_stands_whatever_the_sites_triggers_refuse(live: LiveDatabase)
         assert owner.value(change, "pending") == "refused"
         flag = "the site's own rules refused completed, which the provider says (P0001)"
         assert owner.rows("SELECT reason FROM balansity.payment_flag WHERE resolved_at IS NULL") == [(flag,)]
+
+
+@pytest.mark.skipif(not debian_postgres.offers(15, "citext"), reason="needs Debian's package postgresql-15")
+@pytest.mark.parametrize("schema", ["public", "extensions"])
+def test_addresses_become_citext_and_mails_and_forgetting_go_on(schema: str, tmp_path: Path) -> None:
+    with (
+        debian_postgres.running(15) as server,
+        live_databases(server, "citext", old_system=False) as live,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("DATABASE_URL", live.url)
+        patch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path))
+        settings.current.cache_clear()
+        pool.closeall()
+        migrate(live.url)
+        actors.publish(live.url)
+        site, now = live.site, datetime.now(UTC)
+        with live.superuser() as superuser, live.owner() as owner:
+            superuser.rows(f"CREATE SCHEMA IF NOT EXISTS {schema}; GRANT USAGE ON SCHEMA {schema} TO PUBLIC")
+            superuser.rows(f"CREATE EXTENSION citext SCHEMA {schema}")
+            owner.rows(f"ALTER TABLE public.users ALTER email TYPE {schema}.citext")
+            anna, vera = site.sign_up("Anna@Example.com"), site.sign_up("vera@example.com")
+            owner.rows("INSERT INTO balansity.suppression VALUES ('vera@example.com', 'complained', NULL, now())")
+            for person in (anna, vera):
+                site.book(person, now + timedelta(days=2))
+            assert work(live) == []
+            mails = "SELECT lower(recipient), state FROM balansity.delivery ORDER BY 1"
+            assert owner.rows(mails) == [("anna@example.com", "sent"), ("vera@example.com", "suppressed")]
+            assert differences(owner.connection) == []
+            assert migrate(live.url) == Migrated()
+            assert CliRunner().invoke(cli.main, ["forget", anna.user_id, "--yes"]).exit_code == 0
+            assert owner.value("SELECT count(*) FROM balansity.delivery WHERE lower(recipient) LIKE 'anna%%'") == 0
+        application.close()
+        pool.closeall()
+    settings.current.cache_clear()

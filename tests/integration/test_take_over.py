@@ -12,6 +12,7 @@ import pytest
 
 import settings
 from broker import broker
+from db.comparison import differences, is_noted
 from db.database import transaction
 from mail.delivery import deliver
 from mail.order import read_order
@@ -102,8 +103,8 @@ def test_migrate_prepares_and_a_person_hands_over_and_back(prepared: LiveDatabas
         reader.close()
         assert set(owner.rows("SELECT appointment_id::text, kind FROM balansity.reminder")) == told
         assert balansity("take-over").output == "Ours has been in charge.\n"
-        assert owner.value("SELECT balansity.is_noted()")
-        assert owner.rows("SELECT * FROM balansity.differences()") == []
+        assert is_noted(owner.connection)
+        assert differences(owner.connection) == []
         second = site.sign_up("second@example.com")
         site.book(second, at)
         [keyed] = owner.rows("SELECT message ? 'key' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s", second.email)

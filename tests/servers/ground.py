@@ -10,7 +10,7 @@ import settings
 from db import embedded
 
 MEMORY = Path("/dev/shm")
-ENOUGH = 3 * 2**30  # bytes free; a whole run takes a third of it
+ENOUGH = 2**30  # bytes free; a whole run takes a third of it
 
 
 def folder(name: str) -> Path:

@@ -35,7 +35,7 @@ ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 # All that some rooms may import of this project, their own modules aside.
 CLOSED = {
     # Another application can have the broker without the clinic.
-    "messaging": {"db.batches", "db.connection", "db.queries", "db.text", "db.trouble", "errors", "log"},
+    "messaging": {"db.batches", "db.binary", "db.connection", "db.queries", "db.text", "db.trouble", "errors", "log"},
     # The way out knows no business: what crosses the border are values of its own, and shapes of input.
     "gateways": {"db", "domain.money", "domain.payload", "errors", "log", "settings"},
     "domain": {"errors"},
@@ -43,11 +43,22 @@ CLOSED = {
     "db.connection": {"address", "db.session", "db.trouble", "errors"},
     "db.session": set(),
     "db.trouble": {"log"},
-    "db.migrate": {"address", "db.connection", "db.mending", "db.patience", "db.queries", "errors", "log"},
-    "db.mending": {"address", "db.connection", "db.patience", "db.queries", "errors", "log"},
+    "db.comparison": {"db.connection", "db.queries"},
+    "db.migrate": {
+        "address",
+        "db.comparison",
+        "db.connection",
+        "db.mending",
+        "db.patience",
+        "db.queries",
+        "errors",
+        "log",
+    },
+    "db.mending": {"address", "db.comparison", "db.connection", "db.patience", "db.queries", "errors", "log"},
     "db.patience": {"address", "db.connection", "db.queries", "errors", "log"},
     "db.queries": {"db.hidden"},
-    "db.hidden": set(),
+    "db.hidden": {"db.binary", "db.text"},
+    "db.binary": set(),
     "db.text": set(),
 }
 FACES = {"click", "flask"}

@@ -135,12 +135,14 @@ BEGIN
         ORDER BY a.rank
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
     )
-    SELECT message_id, attempt, priority, message FROM moved WHERE state = 'consumed';
+    SELECT message_id, attempt, priority, CASE WHEN p_sealed THEN message - '{sealed,kwargs}'::text[] ELSE message END
+    FROM moved WHERE state = 'consumed';
 END $$;
 COMMENT ON FUNCTION dramatiq.take_in IS
 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
 are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
-its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either.';
+its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either, and the caller,
+who knows what the messages say, gets their envelopes alone.';
 
 CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,

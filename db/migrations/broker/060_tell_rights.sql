@@ -11,6 +11,7 @@ AS $$
     SELECT may.privilege, 'TABLE', c.oid::regclass::text
     FROM pg_class c, unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{}' END -- who saw what stays
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent

@@ -59,7 +59,6 @@ BEGIN
         FOR step IN SELECT * FROM balansity.hand_back_steps() LOOP
             EXECUTE step.statement;
         END LOOP;
-        PERFORM balansity.note_intended();
     END IF;
 END $$;
 COMMENT ON FUNCTION balansity.hand_back IS

@@ -192,7 +192,6 @@ DECLARE
     step record;
     steps bigint := 0;
     user_of_it text;
-    news boolean := NOT balansity.in_charge();
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
@@ -210,9 +209,6 @@ BEGIN
     END LOOP;
     PERFORM balansity.close_site_functions();
     PERFORM balansity.grant_rights();
-    IF news THEN
-        PERFORM balansity.note_intended();
-    END IF;
     RETURN steps;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS user_of_it = PG_EXCEPTION_DETAIL;

@@ -24,6 +24,10 @@ AS $$
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
+        WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
+        WHEN each.role = 'balansity_worker' AND c.relname IN (
+            'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look')
+            THEN '{SELECT, INSERT, UPDATE}' -- evidence: who was told, what was paid, what came back
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
@@ -89,7 +93,7 @@ $$;
 COMMENT ON FUNCTION balansity.missing_grants IS
 'The statements that give the two roles what they need and do not have, the roles themselves first.';
 
-CREATE FUNCTION balansity.grant_rights() RETURNS void
+CREATE FUNCTION balansity.grant_rights() RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -98,6 +102,7 @@ BEGIN
     FOR statement IN SELECT * FROM balansity.missing_grants() LOOP
         BEGIN
             EXECUTE statement;
+            RETURN NEXT statement;
         EXCEPTION
             WHEN duplicate_object OR unique_violation THEN NULL; -- a migration of another database made the role meanwhile
             WHEN insufficient_privilege OR undefined_object THEN NULL; -- for somebody who may: doctor shows what is left
@@ -105,4 +110,5 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION balansity.grant_rights IS
-'Makes the two roles where they are missing, and gives them what they need, as far as this role may.';
+'Makes the two roles where they are missing, and gives them what they need, as far as this role may; returns the statements
+that did.';
