@@ -136,7 +136,7 @@ def _present(conn: Connection, note: Note, *, in_charge: bool) -> list[Any]:
         name.removeprefix("public.").split("(")[0] for name in note.names("function") if name.startswith("public.")
     ]
     routed = (
-        [each.pgmq_queue for each in queries.intended.routed_queues(conn)]
+        [each.pgmq_queue for each in queries.broker.routed_queues(conn)]
         if queries.intended.is_whole(conn, table=ROUTES[0], columns=ROUTES[1])
         else []
     )
@@ -146,9 +146,12 @@ def _present(conn: Connection, note: Note, *, in_charge: bool) -> list[Any]:
 
 
 def _is_meant(part: Any) -> bool:
-    return part.kind != "owner" and (
-        part.kind != "grant" or not part.name.endswith(VISITORS) or bool(part.name == STAFF)
-    )
+    return part.kind != "owner" and not _is_visitors(part)
+
+
+def _is_visitors(part: Any) -> bool:
+    """Whether it is a right that the site's visitors should not have."""
+    return bool(part.kind == "grant" and part.name.endswith(VISITORS) and part.name != STAFF)
 
 
 def _missing(conn: Connection, noted: Sequence[Any], present: Sequence[Any]) -> Iterator[Difference]:
@@ -229,7 +232,7 @@ def _strange(noted: Sequence[Any], present: Sequence[Any]) -> Iterator[Differenc
         if each.kind == "owner":
             yield Difference("owner", each.name, f"belongs to the superuser {each.definition}", each.removal)
         elif (each.kind, each.name) not in wanted and (
-            (each.kind == "grant" and each.name.endswith(VISITORS))
+            _is_visitors(each)
             or (each.kind == "function" and each.name.startswith("public.") and each.place not in places["function"])
             # Doorbells come with each route.
             or (each.kind == "trigger" and " on pgmq." not in each.name and each.place not in places["trigger"])

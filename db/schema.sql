@@ -3290,6 +3290,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL
     FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (SELECT f.name FROM balansity.site_function f)
+      AND balansity.in_charge() -- until then they are the old system's
     UNION ALL
     SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
@@ -3328,7 +3329,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         ('balansity_worker', 'INSERT', 'appointments',
          '{user_id, profile_id, appointment_type_id, scheduled_at, status, payment_id}'),
         ('balansity_worker', 'INSERT', 'package_purchases', '{user_id, package_id, sessions_remaining, payment_id}'),
-        ('balansity_web', 'SELECT', 'users', '{id, email, created_at}'),
+        ('balansity_web', 'SELECT', 'users', '{id, email}'),
         ('balansity_web', 'SELECT', 'profiles', '{id, user_id, first_name, last_name}'),
         ('balansity_web', 'SELECT', 'assessments', NULL),
         ('balansity_web', 'SELECT', 'appointment_types', NULL),
@@ -7688,6 +7689,4 @@ GRANT SELECT ON TABLE public.users TO balansity_worker;
 GRANT SELECT(id) ON TABLE public.users TO balansity_web;
 
 GRANT SELECT(email) ON TABLE public.users TO balansity_web;
-
-GRANT SELECT(created_at) ON TABLE public.users TO balansity_web;
 

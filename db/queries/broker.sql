@@ -148,6 +148,10 @@ INSERT INTO dramatiq.retired_actor SELECT name FROM retired ON CONFLICT DO NOTHI
 -- Let a batch of what was set aside for an earlier signature wait for the one that is published, where that fits.
 SELECT dramatiq.relabel_aside(:limit);
 
+-- name: routed_queues()
+-- The pgmq queues that feed actors, by the table alone: functions may be broken.
+SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL;
+
 -- name: furnish_routes()$
 -- Create the routes' pgmq queues where they are missing, and give them what they lack.
 SELECT dramatiq.furnish_routes();

@@ -37,10 +37,6 @@ WHERE (i.kind, i.name) = (part.kind, part.name);
 -- The body of the function that says who is in charge.
 SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure('balansity.in_charge()');
 
--- name: routed_queues()
--- The pgmq queues that feed actors.
-SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL;
-
 -- name: table_owners()
 -- Who may alter the tables that are not ours.
 SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relowner::regrole::text AS owner

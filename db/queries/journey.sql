@@ -61,10 +61,9 @@ WITH signs AS (
 )
 SELECT balansity.of_our_time(step.at) AS at, step.kind, step.event, step.id, step.about, step.words, step.detail
 FROM (
-    SELECT u.created_at AS at, 'user' AS kind, 'made' AS event, u.id::text AS id, NULL::text AS about, NULL::text AS words, NULL::text AS detail
-    FROM public.users u WHERE u.id = :user_id::uuid
-    UNION ALL
-    SELECT coalesce(started_at, created_at), 'check-up', 'begun', id::text, NULL, assessment_type::text, NULL FROM filled
+    SELECT coalesce(started_at, created_at) AS at, 'check-up' AS kind, 'begun' AS event, id::text AS id,
+           NULL::text AS about, assessment_type::text AS words, NULL::text AS detail
+    FROM filled
     UNION ALL
     SELECT coalesce(completed_at, updated_at), 'check-up', status::text, id::text, NULL, assessment_type::text, NULL FROM filled
     WHERE status <> 'in_progress'

@@ -246,11 +246,11 @@ def test_two_that_furnish_a_route_at_once_make_one_queue(empty_database: str) ->
             "010_create_queue",
         ),
         ("DELETE FROM balansity.migration_digest WHERE migration_id = '031_setup_queues'", "031_setup_queues"),
-        # as the versions before digests left it: one folder, remembered in balansity
+        # as the versions before digests left it: one folder, remembered in balansity, and no note of what should be
         (
             """
             DROP SCHEMA dramatiq CASCADE;
-            DROP TABLE balansity.migration_digest;
+            DROP TABLE balansity.migration_digest, balansity.intended;
             INSERT INTO balansity.migration (migration_hash, migration_id) VALUES ('1', '001_a_broker')
             """,
             "001_a_broker",
