@@ -17,6 +17,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 
 import log
@@ -56,8 +57,22 @@ def _pages(current: settings.Settings) -> str:
     return "open to WEB_USERNAME" if current.web_username else "closed until WEB_USERNAME and WEB_PASSWORD are set"
 
 
-class Channel(HTTPChannel):  # type: ignore[misc] # waitress publishes no types
+class Parser(HTTPRequestParser):  # type: ignore[misc] # waitress publishes no types
+    """A request's head; what cannot be read is refused in words, where Waitress's own fails or guesses."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # a length of thousands of digits, an address such as http://[/
+            raise ParsingError("The request cannot be read") from None
+        if self.chunked and "CONTENT_LENGTH" in self.headers:  # a proxy may go by the other one
+            raise ParsingError("Content-Length beside Transfer-Encoding")
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that knows since when it has kept us waiting."""
+
+    parser_class = Parser
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.waiting_since = time.monotonic()

@@ -29,6 +29,27 @@ BEGINNINGS = (
     HEAD + b"Expect: 100-continue\r\n\r\n",
     b"GET /health HTTP/1.1\r\nHost: clinic\r\n\r\n" * 50,  # reads nothing
 )
+HOST = b"HTTP/1.1\r\nHost: clinic\r\n"
+# Heads that cannot be read, or that a proxy may read otherwise than we do.
+UNREADABLE = (
+    *(b"GET %s " % uri + HOST for uri in (b"http://[/", b"https://[::1", b"http://[v1.x/health")),
+    *(
+        b"POST /webhooks/yookassa " + HOST + headers
+        for headers in (
+            b"Content-Length: " + b"9" * 5_000 + b"\r\n",
+            b"Content-Length: +2\r\n",
+            b"Content-Length: 2\r\nContent-Length: 2\r\n",
+            b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+            b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n",
+            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+            b"Transfer-Encoding : chunked\r\n",
+            b"Transfer-Encoding: \x0bchunked\r\n",
+        )
+    ),
+    *(b"%s /health " % method + HOST for method in (b"get", b"G\xffT", b"\x16\x03\x01")),
+    b"GET /health " + HOST + b"X: a\rY: b\r\n",
+    b"GET /health " + HOST + b"X: a\0b\r\n",
+)
 CROWD = 700  # more than the process keeps
 PROMPT_SECONDS = 10  # on a busy machine
 
@@ -102,6 +123,17 @@ def test_a_crowd_that_never_finishes_a_request_keeps_nobody_waiting(web: Web) ->
                     peer.sendall(b"a")  # a drip
             assert web.get("/") == 200
     assert web.get("/health") == 200
+
+
+def test_a_request_that_cannot_be_read_is_refused_in_words_and_ends_its_connection(web: Web) -> None:
+    for head in UNREADABLE:
+        with closing(web.connect()) as peer:
+            peer.sendall(head + b"\r\n{}GET /health " + HOST + b"\r\n")
+            answer = b"".join(iter(lambda: peer.recv(65_536), b""))
+        assert answer.split(b" ")[1] in {b"400", b"501"}, (head[:80], answer[:80])
+        assert answer.count(b"HTTP/1.") == 1, (head[:80], "what came behind it is no request")
+    assert web.get("/health") == 200
+    assert "ERROR" not in web.said()
 
 
 def test_what_was_asked_before_it_stops_is_answered(web: Web, connect: Callable[[], Connection]) -> None:
