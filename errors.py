@@ -11,6 +11,7 @@ BalansityError
 ├── KeyMissing         it is encrypted with a key that this process has not
 ├── DeadLettered      what a caller waited for ended as a dead letter
 └── PermanentError     it never will: the message becomes a dead letter or a failed record at once
+    ├── UnknownToProvider the provider has nothing under that id
     └── InvalidMessage the payload has the wrong shape
 """
 
@@ -68,6 +69,10 @@ class KeyMissing(BalansityError):  # noqa: N818 - as DeadLettered
 
 class PermanentError(BalansityError):
     """It will fail the same way however often it is tried."""
+
+
+class UnknownToProvider(PermanentError):  # noqa: N818 - as ProviderBusy
+    """The provider has nothing under the id that it was asked about."""
 
 
 class InvalidMessage(PermanentError):  # noqa: N818 - named for what it is, as Dramatiq names its own

@@ -22,7 +22,7 @@ from db.database import transaction
 from domain.money import Sum
 from domain.payload import read_payload
 from domain.payments import Verdict, disagreement, judge
-from errors import PermanentError, RetryableError
+from errors import PermanentError, RetryableError, UnknownToProvider
 from gateways import yookassa
 from gateways.yookassa import ProviderRefund
 from log import EventLogger
@@ -92,7 +92,12 @@ def verify(payment: Payment) -> None:
         with transaction() as conn:
             queries.payments.flag_anothers(conn, payment_id=payment.id, now=clock.now(conn))
         return
-    verdict = _ask_about(payment)
+    try:
+        verdict = _ask_about(payment)
+    except UnknownToProvider:
+        if not _made_up(payment):
+            raise
+        return
     if payment.refund_id and verdict == TAKEN:
         _take_on_refund(payment, yookassa.find_refund(payment.refund_id))
     else:
@@ -166,6 +171,15 @@ def _ask_about(payment: Payment) -> Verdict:
         return Verdict(doubt=f"the provider made it for another {key}", halts=True)
     refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
     return replace(judge(_sum(payment), answer.status, answer.amount, refunded), paid_at=answer.captured_at)
+
+
+def _made_up(payment: Payment) -> bool:
+    """Whether a visitor wrote the id that the provider does not know: it is asked about no more."""
+    with transaction() as conn:
+        made_up: bool = queries.payments.leave_unknown(
+            conn, payment_id=payment.id, external_id=payment.external_id, now=clock.now(conn)
+        )
+    return made_up
 
 
 def _give_back(payment: Payment) -> ProviderRefund:

@@ -1695,10 +1695,11 @@ CREATE FUNCTION balansity.is_known_to_provider(p_payment public.payments) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT balansity.external_id(p_payment) IS NOT NULL AND coalesce(p_payment.payment_method::text, 'yookassa') = 'yookassa'
-       AND NOT balansity.is_anothers(p_payment)
+       AND NOT balansity.is_anothers(p_payment) AND NOT balansity.is_unknown(p_payment)
 $$;
 
-COMMENT ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) IS 'Whether there is a provider to ask about this payment: one that it did not make for another row.';
+COMMENT ON FUNCTION balansity.is_known_to_provider(p_payment public.payments) IS 'Whether there is a provider to ask about this payment: one that it did not make for another row,
+and of which it has not said that it knows nothing.';
 
 CREATE FUNCTION balansity.is_service() RETURNS boolean
     LANGUAGE sql STABLE
@@ -1764,6 +1765,18 @@ CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting 
 $$;
 
 COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) IS 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
+
+CREATE FUNCTION balansity.is_unknown(p_payment public.payments) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_check c
+        WHERE c.payment_id = p_payment.id AND c.unknown_id = balansity.external_id(p_payment)
+    )
+$$;
+
+COMMENT ON FUNCTION balansity.is_unknown(p_payment public.payments) IS 'Whether the provider has said that it knows nothing of this payment.';
 
 CREATE FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1850,6 +1863,29 @@ CREATE FUNCTION balansity.latest_restore() RETURNS timestamp with time zone
 $$;
 
 COMMENT ON FUNCTION balansity.latest_restore() IS 'When the last restore was noticed that still holds mails; NULL where none does.';
+
+CREATE FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM balansity.provider_payment o WHERE o.external_id = p_external_id AND o.terms IS NOT NULL) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO balansity.payment_check (payment_id, checks, next_at, unknown_id)
+    VALUES (p_payment_id, 0, p_now, left(p_external_id, 200))
+    ON CONFLICT (payment_id) DO UPDATE SET unknown_id = excluded.unknown_id;
+    UPDATE balansity.payment_check SET claimed = false WHERE payment_id = p_payment_id AND claimed;
+    IF FOUND THEN
+        PERFORM balansity.flag_payment(
+            p_payment_id, 'completed as a visitor wrote it, and the provider knows no such payment', p_now, true
+        );
+    END IF;
+    RETURN true;
+END $$;
+
+COMMENT ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) IS 'The provider knows nothing of an id: false where the service wrote it, which a person must look into. Of what a visitor
+wrote it is asked once: nobody can decide anything about it, and whoever writes many would use up its patience with us.';
 
 CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -5649,7 +5685,8 @@ CREATE TABLE balansity.payment_check (
     since timestamp with time zone,
     refund_id text,
     claimed boolean DEFAULT false NOT NULL,
-    heard_at timestamp with time zone
+    heard_at timestamp with time zone,
+    unknown_id text
 );
 
 CREATE TABLE balansity.payment_flag (
@@ -6781,6 +6818,10 @@ REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_rep
 GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.is_unknown(p_payment public.payments) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_unknown(p_payment public.payments) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_unknown(p_payment public.payments) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) TO balansity_worker;
@@ -6804,6 +6845,10 @@ GRANT ALL ON FUNCTION balansity.keep(p_kind text, p_name text) TO balansity_work
 REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.latest_restore() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.latest_restore() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) TO balansity_web;

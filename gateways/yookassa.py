@@ -4,9 +4,9 @@ The SDK signs and addresses the requests. Its network layer has no time-outs and
 so requests are made over our connections and answers are read here.
 """
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 from urllib3 import BaseHTTPResponse
@@ -14,7 +14,7 @@ from urllib3 import BaseHTTPResponse
 import settings
 from domain.money import Sum
 from domain.payload import IfReadable, Moment, problems
-from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError
+from errors import OutcomeUnknown, PermanentError, ProviderAway, RetryableError, UnknownToProvider
 from gateways import http
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 NAME = "yookassa"  # in balansity.provider_state
 ABOUT_US = {401, 403, 405, 429}  # statuses that speak of our key, its rights, the address or how much we ask for
-LATER = 408  # the status of an answer that may be better another time
+REFUSALS = {404: UnknownToProvider, 408: RetryableError}  # the latter may be better another time
+ID = "^[0-9A-Za-z_-]{1,100}$"  # anything else in its place makes another address, whose answer looks like an outage
 
 
 class ProviderPayment(BaseModel):
@@ -64,9 +65,10 @@ def find_payment(external_id: str) -> ProviderPayment:
     Raises:
         ProviderAway: YooKassa is away, takes nothing more for now, or does not know us.
         RetryableError: it answers nonsense.
-        PermanentError: it refuses the question, or knows no such payment.
+        UnknownToProvider: it knows no such payment.
+        PermanentError: it refuses the question.
     """
-    return _read(ProviderPayment, _ask("GET", f"/payments/{quote(external_id, safe='')}"))
+    return _read(ProviderPayment, _ask("GET", f"/payments/{_id(external_id)}"))
 
 
 def refund(payment_id: str, external_id: str, money: Sum) -> ProviderRefund:
@@ -79,7 +81,7 @@ def refund(payment_id: str, external_id: str, money: Sum) -> ProviderRefund:
 
     amount = {"value": f"{money.value:.2f}", "currency": money.currency}
     try:
-        body = RefundRequest({"payment_id": external_id, "amount": amount})
+        body = RefundRequest({"payment_id": _id(external_id), "amount": amount})
     except ValueError as error:
         raise PermanentError(f"YooKassa cannot refund payment {external_id!r}: {error}") from error
     return _read(ProviderRefund, _ask("POST", "/refunds", {"Idempotence-Key": payment_id}, dict(body)))
@@ -91,7 +93,13 @@ def find_refund(refund_id: str) -> ProviderRefund:
     Raises:
         RetryableError, PermanentError: as `find_payment`.
     """
-    return _read(ProviderRefund, _ask("GET", f"/refunds/{quote(refund_id, safe='')}"))
+    return _read(ProviderRefund, _ask("GET", f"/refunds/{_id(refund_id)}"))
+
+
+def _id(written: str) -> str:
+    if not re.fullmatch(ID, written):
+        raise UnknownToProvider("What is written in its place is no id of YooKassa's")
+    return written
 
 
 def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, content: Any = None) -> bytes:
@@ -105,7 +113,7 @@ def _ask(method: str, path: str, headers: Mapping[str, str] | None = None, conte
     refusal = f"YooKassa answered {answer.status} to {method} {path}: {_description(answer)}"
     if answer.status in ABOUT_US or not 400 <= answer.status < 500 or not _is_the_apis(answer):
         raise ProviderAway(f"{refusal}. Check YOOKASSA_SHOP_ID, YOOKASSA_SECRET_KEY, YOOKASSA_API_URL.")
-    raise (RetryableError if answer.status == LATER else PermanentError)(refusal)
+    raise REFUSALS.get(answer.status, PermanentError)(refusal)
 
 
 def _client() -> "ApiClient":

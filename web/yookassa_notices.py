@@ -17,7 +17,7 @@ pages = Blueprint("yookassa_notices", __name__)
 events = EventLogger(__name__)
 
 
-Id = Annotated[str, StringConstraints(pattern="^[0-9A-Za-z_-]+$", max_length=100)]
+Id = Annotated[str, StringConstraints(pattern=yookassa.ID)]
 
 
 class Subject(BaseModel):

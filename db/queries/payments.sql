@@ -50,6 +50,9 @@ SELECT balansity.follow_refund(:payment_id, :refund_id, :now);
 -- name: forget_refund(payment_id)$
 SELECT balansity.forget_refund(:payment_id);
 
+-- name: leave_unknown(payment_id, external_id, now)$
+SELECT balansity.leave_unknown(:payment_id, :external_id, :now);
+
 -- name: settle(payment_id, now)$
 SELECT balansity.settle_payment(:payment_id, :now);
 
@@ -115,4 +118,4 @@ UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment
 -- The payments that a notice is about, and when to ask about each; null: a check that is waiting covers it.
 SELECT p.id::text AS payment_id, balansity.hear_notice(p.id, :now) AS due_at
 FROM public.payments p
-WHERE p.external_payment_id = :external_id AND NOT balansity.is_anothers(p);
+WHERE p.external_payment_id = :external_id AND NOT balansity.is_anothers(p) AND NOT balansity.is_unknown(p);

@@ -112,7 +112,7 @@ def test_what_the_provider_does_not_know_stays_unknown(provider: YooKassa) -> No
 def test_an_id_cannot_lead_elsewhere(provider: YooKassa) -> None:
     with pytest.raises(PermanentError):
         gateway.find_payment("../refunds?limit=1")
-    assert provider.requests == [("GET", "/v3/payments/..%2Frefunds%3Flimit%3D1")]
+    assert provider.requests == []
 
 
 def test_a_wrong_key_is_ours_to_put_right_and_not_shown(provider: YooKassa, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_a_wrong_key_is_ours_to_put_right_and_not_shown(provider: YooKassa, monk
 def test_a_refund_that_cannot_be_is_permanent(provider: YooKassa) -> None:
     with pytest.raises(PermanentError, match="can't be refunded"):
         gateway.refund(str(uuid4()), provider.add_payment("pending"), Sum(Decimal(5000), "RUB"))
-    with pytest.raises(PermanentError, match="Invalid payment id"):
+    with pytest.raises(PermanentError, match="no id of YooKassa"):
         gateway.refund(str(uuid4()), "too short", Sum(Decimal(5000), "RUB"))
 
 

@@ -128,7 +128,8 @@ CREATE TABLE balansity.payment_check (
     since timestamptz,           -- null: since the payment was created
     refund_id text,              -- the provider's, while it is undecided
     claimed boolean NOT NULL DEFAULT false, -- completed as a visitor wrote it: nothing follows until the provider says so
-    heard_at timestamptz         -- when the last check that a notice asked for is due
+    heard_at timestamptz,        -- when the last check that a notice asked for is due
+    unknown_id text              -- that a visitor wrote, and of which the provider knows nothing
 );
 
 -- Which row a payment at the provider pays for: the first that the service wrote its id into, else the first that it

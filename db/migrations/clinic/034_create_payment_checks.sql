@@ -55,14 +55,48 @@ $$;
 COMMENT ON FUNCTION balansity.forget_refund IS
 'A refund that the provider has canceled is no longer asked about.';
 
+CREATE FUNCTION balansity.is_unknown(p_payment public.payments) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM balansity.payment_check c
+        WHERE c.payment_id = p_payment.id AND c.unknown_id = balansity.external_id(p_payment)
+    )
+$$;
+COMMENT ON FUNCTION balansity.is_unknown IS
+'Whether the provider has said that it knows nothing of this payment.';
+
+CREATE FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM balansity.provider_payment o WHERE o.external_id = p_external_id AND o.terms IS NOT NULL) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO balansity.payment_check (payment_id, checks, next_at, unknown_id)
+    VALUES (p_payment_id, 0, p_now, left(p_external_id, 200))
+    ON CONFLICT (payment_id) DO UPDATE SET unknown_id = excluded.unknown_id;
+    UPDATE balansity.payment_check SET claimed = false WHERE payment_id = p_payment_id AND claimed;
+    IF FOUND THEN
+        PERFORM balansity.flag_payment(
+            p_payment_id, 'completed as a visitor wrote it, and the provider knows no such payment', p_now, true
+        );
+    END IF;
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION balansity.leave_unknown IS
+'The provider knows nothing of an id: false where the service wrote it, which a person must look into. Of what a visitor
+wrote it is asked once: nobody can decide anything about it, and whoever writes many would use up its patience with us.';
+
 CREATE FUNCTION balansity.is_known_to_provider(p_payment public.payments) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT balansity.external_id(p_payment) IS NOT NULL AND coalesce(p_payment.payment_method::text, 'yookassa') = 'yookassa'
-       AND NOT balansity.is_anothers(p_payment)
+       AND NOT balansity.is_anothers(p_payment) AND NOT balansity.is_unknown(p_payment)
 $$;
 COMMENT ON FUNCTION balansity.is_known_to_provider IS
-'Whether there is a provider to ask about this payment: one that it did not make for another row.';
+'Whether there is a provider to ask about this payment: one that it did not make for another row,
+and of which it has not said that it knows nothing.';
 
 CREATE FUNCTION balansity.prove_payment(p_payment_id uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
