@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self, TypeVar
 
 import psycopg2
@@ -100,9 +100,13 @@ class Watch:
         """The lock that was waited for, and who held it."""
         if not self.holders:
             return "a lock that nobody was seen to hold"
-        who = "; ".join(
-            f"process {each.pid} ({each.application or 'no application'} of role {each.role}"
-            + (f", for {each.seconds:.0f} s)" if each.seconds is not None else ")")
-            for each in self.holders
-        )
-        return f"{self.holders[0].target}, held by {who}"
+        return f"{self.holders[0].target}, held by {named(self.holders)}"
+
+
+def named(holders: Iterable[Any]) -> str:
+    """Processes of the server, with what is known of them."""
+    return "; ".join(
+        f"process {each.pid} ({each.application or 'no application'} of role {each.role}"
+        + (f", for {each.seconds:.0f} s)" if each.seconds is not None else ")")
+        for each in holders
+    )

@@ -1134,7 +1134,7 @@ CREATE FUNCTION balansity.hand_back() RETURNS void
 DECLARE
     step record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
+    PERFORM dramatiq.take_turn('balansity.take_over');
     IF balansity.in_charge() THEN
         IF NOT EXISTS (SELECT FROM balansity.replaced) THEN
             RAISE EXCEPTION 'There is no old system to hand back to: nothing was replaced here.';
@@ -1376,7 +1376,7 @@ DECLARE
     since constant timestamptz := balansity.now() - interval '1 hour';
 BEGIN
     -- Until the attempt that may follow is committed: the next one to this address counts it.
-    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.recipient:' || lower(p_recipient), 0));
+    PERFORM dramatiq.take_turn('balansity.recipient:' || lower(p_recipient));
     RETURN p_hourly <= (
         SELECT count(*) FROM (
             SELECT FROM balansity.delivery d
@@ -2991,7 +2991,7 @@ DECLARE
     steps bigint := 0;
     user_of_it text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
+    PERFORM dramatiq.take_turn('balansity.take_over');
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
     IF obstacles IS NOT NULL THEN
         RAISE EXCEPTION 'Nothing was changed: %.', obstacles;
@@ -3693,7 +3693,7 @@ CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigin
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
+    PERFORM dramatiq.take_turn('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''));
     RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter
                      WHERE key = ANY (p_keys) OR key BETWEEN p_key AND regexp_replace(p_key, '@[0-9]+$', '@A')), 0)
                + p_amount <= p_high
@@ -4078,7 +4078,7 @@ DECLARE
     queue text := 'q_' || p_pgmq_queue;
     home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'dramatiq' END;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.furnish_queue', 0));
+    PERFORM dramatiq.take_turn('dramatiq.furnish_queue');
     BEGIN
         IF to_regclass(format('pgmq.%I', queue)) IS NULL THEN
             PERFORM pgmq.create(p_pgmq_queue);
@@ -5380,6 +5380,23 @@ COMMENT ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues 
 message that outlived p_most_rescues workers is more likely their killer than their victim and becomes a dead letter. What
 was rescued before is spread over time, so that a killer does not take the same neighbours with it again.';
 
+CREATE FUNCTION dramatiq.take_turn(p_what text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    mine constant integer := hashtextextended(p_what, 0) & 4095;
+BEGIN
+    PERFORM FROM dramatiq.turn WHERE number = mine FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO dramatiq.turn VALUES (mine) ON CONFLICT DO NOTHING;
+        PERFORM FROM dramatiq.turn WHERE number = mine FOR UPDATE;
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_turn(p_what text) IS 'Waits for whoever does the same, and lets others wait until the end of the transaction. One of 4,096 rows: now and then
+two who do different things wait for each other, too.';
+
 CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6024,6 +6041,10 @@ CREATE TABLE dramatiq.total (
 
 COMMENT ON TABLE dramatiq.total IS 'The sum of all minutes that were ever kept: what only grows, as Prometheus wants it.';
 
+CREATE TABLE dramatiq.turn (
+    number integer NOT NULL
+);
+
 CREATE TABLE dramatiq.worker (
     id bigint NOT NULL,
     host text NOT NULL,
@@ -6254,6 +6275,9 @@ ALTER TABLE ONLY dramatiq.retired_actor
 
 ALTER TABLE ONLY dramatiq.total
     ADD CONSTRAINT total_pkey PRIMARY KEY (queue_name, actor, ending, bucket);
+
+ALTER TABLE ONLY dramatiq.turn
+    ADD CONSTRAINT turn_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY dramatiq.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
@@ -7511,6 +7535,10 @@ REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescu
 GRANT ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.take_turn(p_what text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_turn(p_what text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_turn(p_what text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) TO balansity_worker;
@@ -7687,6 +7715,9 @@ GRANT SELECT,INSERT ON TABLE dramatiq.revelation TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.total TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.total TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.turn TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.turn TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.worker TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.worker TO balansity_worker;

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import count
 
 from psycopg2.extensions import quote_ident
@@ -48,7 +49,8 @@ class Doorbell:
         conn.notifies.clear()
         for notice in notices:
             if notice.channel == self.own_channel:
-                self.heard, self.deaf = int(notice.payload), False
+                with suppress(ValueError):  # of somebody who has seen the channel's name
+                    self.heard, self.deaf = int(notice.payload), False
         channels = {notice.channel for notice in notices}
         return {queue_name for queue_name in self.listening if _channel(queue_name) in channels}
 

@@ -35,6 +35,19 @@ def test_a_bell_that_hears_its_trials_is_not_deaf(connection: Connection, connec
         assert not bell.turns_out_deaf(0)
 
 
+def test_a_bell_hears_nothing_in_a_strangers_words(connection: Connection, connect: Connect) -> None:
+    bell, other = Doorbell(), connect()
+    bell.listen(connection, ["tea"])
+    for words in ("", "x", "1.5", "9" * 5_000, "x" * 7_999):
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", (bell.own_channel, words))
+    run(other, "SELECT dramatiq.ring('{tea}')")
+    heard: set[str] = set()
+    while not heard:
+        heard = bell.rung(connection)
+    assert (heard, bell.heard) == ({"tea"}, 0)
+
+
 def test_a_bell_whose_session_was_reset_is_found_deaf_once_and_hears_again(
     connection: Connection, connect: Connect
 ) -> None:

@@ -17,7 +17,7 @@ DECLARE
     queue text := 'q_' || p_pgmq_queue;
     home text := CASE WHEN has_schema_privilege('pgmq', 'CREATE') THEN 'pgmq' ELSE 'dramatiq' END;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.furnish_queue', 0));
+    PERFORM dramatiq.take_turn('dramatiq.furnish_queue');
     BEGIN
         IF to_regclass(format('pgmq.%I', queue)) IS NULL THEN
             PERFORM pgmq.create(p_pgmq_queue);

@@ -54,12 +54,33 @@ $$;
 COMMENT ON FUNCTION dramatiq.count IS
 'Adds to a counter, or takes from it; false, and no change, where it would leave its bounds (NULL: unbounded).';
 
+-- What is done one after another. No advisory lock: whoever may log in can hold any of those, and all of us would wait.
+CREATE TABLE dramatiq.turn (
+    number integer PRIMARY KEY -- of what has this hash
+);
+
+CREATE FUNCTION dramatiq.take_turn(p_what text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    mine constant integer := hashtextextended(p_what, 0) & 4095;
+BEGIN
+    PERFORM FROM dramatiq.turn WHERE number = mine FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO dramatiq.turn VALUES (mine) ON CONFLICT DO NOTHING;
+        PERFORM FROM dramatiq.turn WHERE number = mine FOR UPDATE;
+    END IF;
+END $$;
+COMMENT ON FUNCTION dramatiq.take_turn IS
+'Waits for whoever does the same, and lets others wait until the end of the transaction. One of 4,096 rows: now and then
+two who do different things wait for each other, too.';
+
 CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigint, p_high bigint, p_ttl interval)
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''), 0));
+    PERFORM dramatiq.take_turn('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''));
     RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter
                      WHERE key = ANY (p_keys) OR key BETWEEN p_key AND regexp_replace(p_key, '@[0-9]+$', '@A')), 0)
                + p_amount <= p_high

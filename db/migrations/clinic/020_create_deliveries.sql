@@ -162,7 +162,7 @@ DECLARE
     since constant timestamptz := balansity.now() - interval '1 hour';
 BEGIN
     -- Until the attempt that may follow is committed: the next one to this address counts it.
-    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.recipient:' || lower(p_recipient), 0));
+    PERFORM dramatiq.take_turn('balansity.recipient:' || lower(p_recipient));
     RETURN p_hourly <= (
         SELECT count(*) FROM (
             SELECT FROM balansity.delivery d

@@ -51,7 +51,7 @@ AS $$
 DECLARE
     step record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
+    PERFORM dramatiq.take_turn('balansity.take_over');
     IF balansity.in_charge() THEN
         IF NOT EXISTS (SELECT FROM balansity.replaced) THEN
             RAISE EXCEPTION 'There is no old system to hand back to: nothing was replaced here.';

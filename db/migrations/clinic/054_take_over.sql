@@ -193,7 +193,7 @@ DECLARE
     steps bigint := 0;
     user_of_it text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('balansity.take_over', 0));
+    PERFORM dramatiq.take_turn('balansity.take_over');
     SELECT string_agg(s.obstacle, '; ') INTO obstacles FROM balansity.take_over_steps() s;
     IF obstacles IS NOT NULL THEN
         RAISE EXCEPTION 'Nothing was changed: %.', obstacles;
