@@ -11,6 +11,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, localtime
+from unicodedata import category
 from urllib.parse import quote
 
 from gateways.mail.envelope import Attachment, Mail
@@ -19,6 +20,7 @@ AS_WRITTEN = SMTP.clone(refold_source="none")
 PLAIN = re.compile(r"(?!.*=\?)[ -~]{0,600}")  # what stands in a header as it is: ASCII that looks like no encoded word
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
 LONGEST_FILENAME = 100  # characters, the last ones; a header's line has 998 at most
+BREAKS = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's classes: controls and line ends, halves of characters
 WORD_BYTES = 39  # in an encoded word; with a header's name before it, a line stays below RFC 2047's 76 characters
 
 
@@ -51,14 +53,19 @@ def message_id(mail: Mail, sender: Address) -> str:
     return f"<{mail.delivery_id}{edition}@{sender.domain}>"
 
 
+def one_line(text: str) -> str:
+    """As a header may say it: a receiver that decodes it and writes it on must find no line's end in it."""
+    return "".join(" " if category(character) in BREAKS else character for character in text)
+
+
 def _mailbox(address: Address) -> str:
     if PLAIN.fullmatch(str(address)):
         return str(address)
-    return f"{_encoded(address.display_name)}\r\n <{address.addr_spec}>"
+    return f"{_encoded(one_line(address.display_name))}\r\n <{address.addr_spec}>"
 
 
 def _written(text: str) -> str:
-    return text if PLAIN.fullmatch(text) else _encoded(text)
+    return text if PLAIN.fullmatch(text) else _encoded(one_line(text))
 
 
 def _encoded(text: str) -> str:
@@ -95,4 +102,4 @@ def _named(filename: str) -> str:
     """A file's name as a parameter; as RFC 2231 encodes it where it is more than letters and digits."""
     if re.fullmatch(r"[\w.-]{1,60}", filename, re.ASCII):
         return f'filename="{filename}"'
-    return f"filename*=utf-8''{quote(filename[-LONGEST_FILENAME:], safe='')}"
+    return f"filename*=utf-8''{quote(one_line(filename)[-LONGEST_FILENAME:], safe='')}"

@@ -16,7 +16,7 @@ import settings
 from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderAway, ProviderBusy, RetryableError
 from gateways import http
 from gateways.mail.envelope import Accepted, Attachment, Mail
-from gateways.mail.mime import message_id
+from gateways.mail.mime import message_id, one_line
 
 LONGEST_PAUSE_SECONDS = 3600
 DEFAULT_PAUSE_SECONDS = 30
@@ -97,8 +97,8 @@ def _body(mail: Mail) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """Text and no encoded word (RFC 2047): SendGrid writes the header, and a mail program would decode it."""
-    return text.replace("=?", "= ?")
+    """One line, and no encoded word (RFC 2047): SendGrid writes the header, and a mail program would decode it."""
+    return one_line(text).replace("=?", "= ?")
 
 
 def _attached(attachment: Attachment) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Whoever may log in can hold any advisory lock: nothing but migrate waits for one, and that says for whom, and ends."""
+"""Whoever may log in can hold any advisory lock: only migrate waits for one, says for whom, and ends."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

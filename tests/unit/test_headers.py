@@ -1,6 +1,8 @@
 """Headers say to a receiver what was written, and only that: read back as RFC 2047 tells receivers to."""
 
 import email
+import email.policy
+import json
 import re
 from base64 import b64decode
 from dataclasses import replace
@@ -21,6 +23,11 @@ from mail.checks import Unsendable, checked_address, checked_subject
 CLINIC = Address("Balansity", addr_spec="no-reply@balansity.example")
 WORD = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/=]*)\?=")
 INJECTION = "=?utf-8?q?=0d=0aBcc:_evil=40example.com?="
+
+BROKEN = [
+    f"a{end}Bcc: evil@example.com"
+    for end in ("\r\n", "\r", "\n", "\r\n ", "\v", "\x1c", "\x85", "\u2028", "\0", "\ud800")
+]
 
 words = st.text(
     st.sampled_from('абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБЩЭЮЯab1 «»—№ʼəș,.:;"()<>@=?_'), min_size=1, max_size=25
@@ -101,9 +108,7 @@ def test_a_callers_encoded_word_is_text(text: str) -> None:
     assert not re.search(r"=\?.*\?=", asked)
 
 
-@pytest.mark.parametrize(
-    "text", [INJECTION, f"{INJECTION}.pdf", 'a"; x="b', "отчёт №1.pdf", "a\r\nBcc: evil@example.com", "x" * 2_000]
-)
+@pytest.mark.parametrize("text", [INJECTION, f"{INJECTION}.pdf", 'a"; x="b', "отчёт №1.pdf", "x" * 2_000, *BROKEN])
 @pytest.mark.parametrize("field", ["filename", "media_type", "template", "delivery_id"])
 def test_nothing_of_a_mail_adds_a_header(field: str, text: str) -> None:
     odd: dict[str, Any] = {field: text}
@@ -125,7 +130,21 @@ def test_nothing_of_a_mail_adds_a_header(field: str, text: str) -> None:
     [attached] = [part for part in read.walk() if part.get_content_disposition() == "attachment"]
     assert attached.get_payload(decode=True) == file.content
     if field == "filename":
-        assert attached.get_filename() == text[-100:]
+        assert attached.get_filename() == mime.one_line(text)[-100:]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_no_receiver_that_decodes_a_header_finds_a_lines_end_in_it(text: str) -> None:
+    """Some write on what they have decoded, and an injected header follows there."""
+    sender = Address(text.partition("Bcc")[0].replace("\r", "").replace("\n", "") or "a", addr_spec=CLINIC.addr_spec)
+    file = Attachment(text, "application/pdf", b"%PDF-")
+    whole = replace(mail(text, text), template=text, delivery_id=text, attachments=(file,))
+    read = email.message_from_bytes(mime.build(whole, sender).as_bytes(), policy=email.policy.default)
+    values = [str(value) for part in read.walk() for value in part.values()]
+    assert not any(mime.one_line(value) != value for value in values)
+    body = json.dumps(sendgrid._body(whole), ensure_ascii=False)
+    for said in (json.loads(body)["subject"], json.loads(body)["attachments"][0]["filename"]):
+        assert mime.one_line(said) == said
 
 
 def test_an_address_that_is_an_encoded_word_is_no_address() -> None:
