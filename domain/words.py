@@ -20,6 +20,7 @@ LONGEST_NAME = 60  # characters
 MOST_WORDS = 4  # of a name: more of them are a sentence
 LETTERS = {"Lu", "Ll", "Lt", "Lo"}  # and few of the class Lm, which has signs that look like dots and colons
 MODIFIERS = set("ʹʻʼー々")
+FILLERS = set("\u115f\u1160\u3164\uffa0")  # letters of Hangul that show nothing
 # A word of a name: letters (a) with their accents (m), joined by apostrophes and hyphens; or initials.
 NAME_WORD = re.compile(r"(?:am{0,3})+(?:['’‘‐–-](?:am{0,3})+)*|(?:am{0,3}\.)+")
 
@@ -45,7 +46,7 @@ def _belongs_to_a_name(word: str) -> bool:
 
 def _sort(character: str) -> str:
     kind = category(character)
-    if kind in LETTERS or character in MODIFIERS:
+    if (kind in LETTERS and character not in FILLERS) or character in MODIFIERS:
         return "a"
     return "m" if kind[0] == "M" else character
 

@@ -19,6 +19,11 @@ ODD = (
     *("\\..", "http://[/", "//evil.example/", "é", "а", "\u202e", "😀", "a" * 101, "a" * 100_000, "'; SELECT 1"),
 )
 ASKED = "SELECT message -> 'kwargs' ->> 'payment_id' FROM dramatiq.queue WHERE queue_name = 'payments'"
+ODD_SUMS = (("NaN", "RUB"), ("0.01", "RUB"), ("5000", "rub"), ("5000", "USD"), ("5000", " RUB"))
+A_PACKAGE = (
+    "INSERT INTO public.packages (name, session_count, appointment_type_id, price) VALUES ('Десять', 10, %s, 5000) "
+    "RETURNING id"
+)
 AWAY = "SELECT provider FROM balansity.outage WHERE ended_at IS NULL"
 
 
@@ -76,6 +81,31 @@ def test_ids_that_a_visitor_made_up_are_asked_about_once_and_a_true_one_is_settl
     assert clinic.rows(ASKED) == [(true,)]
     deliver(true, "verify")
     assert clinic.appointment(appointment) == ("confirmed", true)
+
+
+def test_what_was_paid_gives_nothing_more_in_another_guise_or_once_its_row_is_gone(
+    clinic: Clinic, shop: YooKassa
+) -> None:
+    user, paid = clinic.add_user(), shop.add_payment()
+    package = {"package_id": str(clinic.value(A_PACKAGE, clinic.type_id()))}
+    first = clinic.add_payment(user, package, external_payment_id=paid)
+    clinic.set_payment(first, "completed")
+    guises = (paid.upper(), f"{paid} ", f" {paid}", f"{paid}\n", paid.replace("-", ""), f"{{{paid}}}", f"{paid}/")
+    clinic.rows("DELETE FROM public.payments WHERE id = %s", first)
+    with visiting(clinic):
+        more = [clinic.add_payment(user, package, external_payment_id=each) for each in (*guises, paid)]
+        more += [
+            clinic.add_payment(user, package, external_payment_id=shop.add_payment(), amount=amount, currency=currency)
+            for amount, currency in ODD_SUMS
+        ]
+    more.append(clinic.add_payment(user, package, external_payment_id=paid))
+    clinic.rows("UPDATE public.payments SET status = 'completed'")
+    for payment in more:
+        deliver(payment, "verify")
+        deliver(payment, "update_status")
+    assert clinic.rows("SELECT sessions_remaining FROM public.package_purchases") == [(10,)]
+    assert clinic.payment_mails() == ["payment_confirmation"]
+    assert all(clinic.flags(payment) for payment in more), "a person hears of each"
 
 
 def test_another_id_is_asked_about_again(clinic: Clinic, shop: YooKassa) -> None:
