@@ -502,7 +502,8 @@ CREATE FUNCTION balansity.claim_payment_checks(p_now timestamp with time zone, p
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, balansity.next_check(since, p_now)
     FROM balansity.waiting_payments()
-    WHERE (claimed OR since <= p_now - interval '3 minutes') AND NOT balansity.is_stuck(since, p_now)
+    WHERE (claimed OR since <= p_now - interval '3 minutes')
+      AND (NOT balansity.is_stuck(since, p_now) OR balansity.is_unheard_of(payment_id, p_now))
       AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = excluded.next_at
@@ -870,7 +871,8 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_
     WITH stuck AS (
         SELECT payment_id, status, claimed
         FROM balansity.waiting_payments()
-        WHERE (balansity.is_stuck(since, p_now) OR claimed AND NOT p_can_ask)
+        WHERE (balansity.is_stuck(since, p_now) AND NOT balansity.is_unheard_of(payment_id, p_now)
+               OR claimed AND NOT p_can_ask)
           AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ), left_to_a_person AS (
         UPDATE balansity.payment_check c SET claimed = false FROM stuck s WHERE c.payment_id = s.payment_id AND s.claimed
@@ -888,7 +890,8 @@ CREATE FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_
 $$;
 
 COMMENT ON FUNCTION balansity.flag_stuck_payments(p_now timestamp with time zone, p_ids uuid[], p_can_ask boolean) IS 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.
-What was only claimed is then halted instead, until a person resolves it; at once where nobody can be asked.';
+What was only claimed is then halted instead, until a person resolves it; at once where nobody can be asked. What a visitor
+wrote is flagged once the provider was asked and does know it: or old rows, made up by the hundred, would bury the desk.';
 
 CREATE FUNCTION balansity.flag_unfinished(p_payment_id uuid, p_sqlstate text, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -1765,6 +1768,20 @@ CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting 
 $$;
 
 COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) IS 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
+
+CREATE FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT NOT EXISTS (SELECT FROM balansity.provider_payment o WHERE o.payment_id = p_payment_id AND o.terms IS NOT NULL)
+       AND NOT EXISTS (
+           SELECT FROM balansity.payment_check c
+           WHERE c.payment_id = p_payment_id AND (c.checks > 1 OR c.checks = 1 AND c.next_at <= p_now)
+       )
+$$;
+
+COMMENT ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) IS 'Whether only a visitor has said that there is such a payment, who also wrote since when: the provider has not been asked,
+or has only just been.';
 
 CREATE FUNCTION balansity.is_unknown(p_payment public.payments) RETURNS boolean
     LANGUAGE sql STABLE
@@ -6843,6 +6860,10 @@ GRANT ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) TO balansity_wo
 REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.is_unknown(p_payment public.payments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_unknown(p_payment public.payments) TO balansity_web;

@@ -24,6 +24,7 @@ A_PACKAGE = (
     "INSERT INTO public.packages (name, session_count, appointment_type_id, price) VALUES ('Десять', 10, %s, 5000) "
     "RETURNING id"
 )
+FLAGGED = "SELECT external_payment_id, reason FROM balansity.payment_flag JOIN public.payments ON id = payment_id"
 AWAY = "SELECT provider FROM balansity.outage WHERE ended_at IS NULL"
 
 
@@ -81,6 +82,23 @@ def test_ids_that_a_visitor_made_up_are_asked_about_once_and_a_true_one_is_settl
     assert clinic.rows(ASKED) == [(true,)]
     deliver(true, "verify")
     assert clinic.appointment(appointment) == ("confirmed", true)
+
+
+def test_old_rows_that_a_visitor_made_up_do_not_bury_the_desk(clinic: Clinic, shop: YooKassa) -> None:
+    """Whoever writes a row also writes since when it is open."""
+    user, known = clinic.add_user(), shop.add_payment("pending")
+    with visiting(clinic):
+        for external_id in ("made-up-1", "made-up-2", known):
+            clinic.add_payment(user, external_payment_id=external_id)
+    clinic.rows("UPDATE public.payments SET created_at = created_at - interval '9 days'")
+    verify_open_payments("2026-11-20T10:05:00+00:00")
+    assert clinic.rows(FLAGGED) == []
+    for (payment,) in clinic.rows(ASKED):
+        deliver(payment, "verify")
+    later(clinic)
+    verify_open_payments("2026-11-22T10:05:00+00:00")
+    assert len(shop.requests) == 3
+    assert clinic.rows(FLAGGED) == [(known, "open for 3 days")]
 
 
 def test_what_was_paid_gives_nothing_more_in_another_guise_or_once_its_row_is_gone(

@@ -146,6 +146,19 @@ COMMENT ON FUNCTION balansity.next_check IS
 'In the first hour, in which most people pay, whoever pays is booked within 5 minutes without a webhook; later, the longer
 it has waited, the longer it may.';
 
+CREATE FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT NOT EXISTS (SELECT FROM balansity.provider_payment o WHERE o.payment_id = p_payment_id AND o.terms IS NOT NULL)
+       AND NOT EXISTS (
+           SELECT FROM balansity.payment_check c
+           WHERE c.payment_id = p_payment_id AND (c.checks > 1 OR c.checks = 1 AND c.next_at <= p_now)
+       )
+$$;
+COMMENT ON FUNCTION balansity.is_unheard_of IS
+'Whether only a visitor has said that there is such a payment, who also wrote since when: the provider has not been asked,
+or has only just been.';
+
 CREATE FUNCTION balansity.claim_payment_checks(p_now timestamptz, p_ids uuid[] DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -153,7 +166,8 @@ AS $$
     INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at)
     SELECT payment_id, 1, balansity.next_check(since, p_now)
     FROM balansity.waiting_payments()
-    WHERE (claimed OR since <= p_now - interval '3 minutes') AND NOT balansity.is_stuck(since, p_now)
+    WHERE (claimed OR since <= p_now - interval '3 minutes')
+      AND (NOT balansity.is_stuck(since, p_now) OR balansity.is_unheard_of(payment_id, p_now))
       AND NOT balansity.is_awaited('yookassa') AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ON CONFLICT (payment_id) DO UPDATE
     SET checks = c.checks + 1, next_at = excluded.next_at
@@ -196,7 +210,8 @@ AS $$
     WITH stuck AS (
         SELECT payment_id, status, claimed
         FROM balansity.waiting_payments()
-        WHERE (balansity.is_stuck(since, p_now) OR claimed AND NOT p_can_ask)
+        WHERE (balansity.is_stuck(since, p_now) AND NOT balansity.is_unheard_of(payment_id, p_now)
+               OR claimed AND NOT p_can_ask)
           AND (p_ids IS NULL OR payment_id = ANY (p_ids))
     ), left_to_a_person AS (
         UPDATE balansity.payment_check c SET claimed = false FROM stuck s WHERE c.payment_id = s.payment_id AND s.claimed
@@ -214,6 +229,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION balansity.flag_stuck_payments IS
 'Flags what of these payments, of all where p_ids is null, has waited for 3 days, outages aside; returns how many, each counted once.
-What was only claimed is then halted instead, until a person resolves it; at once where nobody can be asked.';
+What was only claimed is then halted instead, until a person resolves it; at once where nobody can be asked. What a visitor
+wrote is flagged once the provider was asked and does know it: or old rows, made up by the hundred, would bury the desk.';
 
 INSERT INTO balansity.job (name, schedule, time_zone) VALUES ('verify-open-payments', '* * * * *', 'Europe/Moscow');
