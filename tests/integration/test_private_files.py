@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import settings
-from gateways import report_storage
+from gateways import private, report_storage
 from mail.delivery import deliver
 from mail.order import read_order
 
@@ -35,3 +35,19 @@ def test_mails_and_reports_are_their_owners_alone(umask: None, environment: pyte
     report_storage._write("2026/a/report.pdf", b"%PDF")
     assert report_storage._read("2026/a/report.pdf") == b"%PDF"
     assert modes(tmp_path / "kept" / "reports") == {(True, 0o700), (False, 0o600)}
+
+
+def test_no_link_that_waits_in_a_shared_folder_is_followed(tmp_path: Path) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "shared"
+    victim.write_text("whole")
+    folder.mkdir()
+    path = folder / "mail.eml"
+    for waiting in (path, path.with_suffix(".partial"), path.with_suffix(f".{os.getpid()}.partial")):
+        waiting.symlink_to(victim)
+    private.write(path, b"a mail")
+    assert (path.read_text(), path.is_symlink()) == ("a mail", False)
+    log = folder / "worker.log"
+    log.symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic"):
+        private.create(log)
+    assert victim.read_text() == "whole"
