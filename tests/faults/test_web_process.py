@@ -17,6 +17,7 @@ import pytest
 import settings
 from db.connection import Connection
 from tests.waiting import WAITS_HERE, until
+from web.throttle import ONE_SOURCE
 
 LOGIN = ("doctor", "hunter2 and more")
 HEAD = b"POST /webhooks/yookassa HTTP/1.1\r\nHost: clinic\r\nContent-Length: 1000\r\n"
@@ -93,6 +94,11 @@ class Web:
             return True
         return False
 
+    def guess(self, headers: dict[str, str]) -> int:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PROMPT_SECONDS)) as client:
+            client.request("GET", "/", headers={"Authorization": "Basic " + b64encode(b"doctor:x").decode(), **headers})
+            return client.getresponse().status
+
     def get(self, path: str, seconds: float = PROMPT_SECONDS) -> int:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)) as client:
             login = b64encode(":".join(LOGIN).encode()).decode()
@@ -134,6 +140,25 @@ def test_a_request_that_cannot_be_read_is_refused_in_words_and_ends_its_connecti
         assert answer.count(b"HTTP/1.") == 1, (head[:80], "what came behind it is no request")
     assert web.get("/health") == 200
     assert "ERROR" not in web.said()
+
+
+@pytest.mark.parametrize("proxies", ["0", "1"])
+def test_no_header_of_a_visitors_lets_it_guess_a_login_more_often(
+    database: str, monkeypatch: pytest.MonkeyPatch, proxies: str
+) -> None:
+    """Behind a proxy, whose word is the last address, as in front of none."""
+    monkeypatch.setenv("WEB_PROXIES", proxies)
+    web = Web(database)
+    try:
+        until(web.listens, "the web process listens")
+        for number in range(ONE_SOURCE.free + 3):
+            claims = f"10.0.0.{number}"
+            status = web.guess(
+                {"X-Forwarded-For": f"{claims}, 203.0.113.7", "X-Real-IP": claims, "Forwarded": f"for={claims}"}
+            )
+            assert status == (401 if number < ONE_SOURCE.free else 429)
+    finally:
+        web.close()
 
 
 def test_what_was_asked_before_it_stops_is_answered(web: Web, connect: Callable[[], Connection]) -> None:

@@ -14,7 +14,7 @@ from db.migrate import migrate
 from db.turn import LOCK
 from errors import DatabaseError
 from tests.clinic import Clinic
-from tests.waiting import until
+from tests.waiting import WAITS_HERE, until
 
 ADVISORY = """
     SELECT proname FROM pg_proc
@@ -75,6 +75,6 @@ def test_who_takes_the_same_turn_waits_and_others_do_not(connect: Callable[[], C
         second.rows("SELECT pg_advisory_lock(hashtextextended('carla@example.com', 0))")
         watcher.rows("SELECT dramatiq.take_turn('carla@example.com')")
         waiting = thread.submit(second.rows, "SELECT dramatiq.take_turn('anna@example.com')")
-        until(lambda: watcher.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1, "the second waits")
+        until(lambda: watcher.value(f"SELECT count(*) FROM pg_locks WHERE {WAITS_HERE}") == 1, "the second waits")
         first.rows("COMMIT")
         waiting.result()
