@@ -2,10 +2,9 @@
 
 import hashlib
 import platform
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +24,7 @@ from db.comparison import is_lost, should_be
 from db.connection import Connection, connect
 from db.mending import LOST, mend, take_stock
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
+from db.turns import one_at_a_time
 from errors import DatabaseError
 from log import EventLogger, first_line
 
@@ -35,8 +35,6 @@ LISTS = (BROKER[1], CLINIC[1])  # schemas that list what is applied
 NOTE = CLINIC[0] / "055_compare_with_what_is_intended.sql"  # makes the table of what should be
 DIGEST = ["migration_id", "digest"]  # the columns of migration_digest
 LONGEST_WAIT_SECONDS = 10  # of CREATE INDEX CONCURRENTLY, before it says whom it waits for
-TURN_SECONDS = 0.2  # between two looks whether another process has migrated
-LOCK = 3_141_592_653  # any number of our own: whoever holds it migrates
 events = EventLogger(__name__)
 
 
@@ -66,7 +64,7 @@ def migrate(
     """
     done = Migrated()
     patience = Patience(url, patience_seconds, start_options=start_options)
-    with _one_at_a_time(url, start_options=start_options):
+    with one_at_a_time(url, start_options=start_options):
         for folder, schema in folders:
             _refuse_other_content(patience, folder, schema)
         if CLINIC in folders:
@@ -228,31 +226,6 @@ def pending(url: str, *, start_options: bool = True) -> list[str]:
             applied = dict(_applied(cursor, schema))
             names += [each.id for each in yoyo.read_migrations(str(folder)) if each.id not in applied]
     return names
-
-
-@contextmanager
-def _one_at_a_time(url: str, *, start_options: bool) -> Iterator[None]:
-    """Hold an advisory lock, and no other: what is read here would be held until the end.
-
-    A transaction's lock, not yoyo's table row (it outlives a crash) nor a session's lock (a pooler loses it).
-    """
-    conn = connect(url, start_options=start_options)
-    try:
-        while not _locked(conn):
-            conn.rollback()
-            time.sleep(TURN_SECONDS)  # not in the server: CREATE INDEX CONCURRENTLY would wait for who waits there
-        with conn:
-            yield
-    finally:
-        conn.close()
-
-
-def _locked(conn: Connection) -> bool:
-    """Whether this connection's transaction, which has no time limit, is the one that migrates."""
-    with conn.cursor() as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
-        return bool(cursor.fetchone() == (True,))
 
 
 def _create_schema(url: str, schema: str, *, start_options: bool) -> None:
