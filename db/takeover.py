@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg2
 
-from db import queries
+from db import queries, turn
 from db.comparison import is_noted, note_intended
 from db.connection import Connection, connect
 from db.mending import mend
-from db.patience import LOCK_WAIT_MS, Patience
+from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
 from errors import BalansityError, DatabaseError
 
 MESSAGES = 1000  # of a batch
@@ -35,9 +35,10 @@ def take_over(url: str, *, start_options: bool = True) -> int:
         DatabaseError: something is in the way, named with what to do; nothing was changed.
     """
     patience = Patience(url, start_options=start_options)
-    mend(patience)
-    steps: int = patience.run("take-over", partial(_step, patience, queries.takeover.take_over))
-    patience.run("take-over", partial(_step, patience, queries.takeover.note_told_reminders))
+    with turn.taken(url, PATIENCE_SECONDS, start_options=start_options):
+        mend(patience)
+        steps: int = patience.run("take-over", partial(_step, patience, queries.takeover.take_over))
+        patience.run("take-over", partial(_step, patience, queries.takeover.note_told_reminders))
     return steps
 
 
@@ -54,11 +55,12 @@ def hand_back(url: str, lay_out: LayOut, *, start_options: bool = True) -> Given
     def work_through(query: Callable[[Connection], int]) -> int:
         return sum(iter(lambda: patience.run("take-over --undo", partial(_step, patience, query)), 0))
 
-    mend(patience)
-    patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back))
-    return GivenBack(
-        work_through(partial(_hand_back_messages, lay_out)), work_through(queries.takeover.hand_back_appointments)
-    )
+    with turn.taken(url, PATIENCE_SECONDS, start_options=start_options):
+        mend(patience)
+        patience.run("take-over --undo", partial(_step, patience, queries.takeover.hand_back))
+        return GivenBack(
+            work_through(partial(_hand_back_messages, lay_out)), work_through(queries.takeover.hand_back_appointments)
+        )
 
 
 def _hand_back_messages(lay_out: LayOut, conn: Connection) -> int:

@@ -1,4 +1,4 @@
-"""One process migrates at a time; the others wait, and say for whom."""
+"""One process at a time changes a schema or hands: half a change is no state to note. Others wait, and say for whom."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A relay before PostgreSQL that loses one answer: the statement has its effect, and the client hears a hang-up."""
+"""A relay before PostgreSQL that hangs up at one statement: before it arrives, or when it has had its effect."""
 
 import socket
 import threading
@@ -16,10 +16,14 @@ class DeafRelay:
         self.server = parse_dsn(url)
         self.lose_answer_to = b""  # words of the statement
         self.lost = 0
+        self.hang_up_at = 0  # the number of a statement, of all connections', that does not arrive
+        self.statements = 0
+        self.counting = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
         port = self.listener.getsockname()[1]
+        login = urlsplit(url).netloc.rpartition("@")[0]
         self.url = urlunsplit(
-            urlsplit(url)._replace(netloc=f"postgres@127.0.0.1:{port}", query="sslmode=disable&gssencmode=disable")
+            urlsplit(url)._replace(netloc=f"{login}@127.0.0.1:{port}", query="sslmode=disable&gssencmode=disable")
         )
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -48,6 +52,8 @@ class DeafRelay:
     def _pass_on(self, source: socket.socket, target: socket.socket, deaf: threading.Event, to_server: bool) -> None:
         with suppress(OSError):
             while words := source.recv(65536):
+                if to_server and words.startswith(b"Q") and self._is_last():
+                    break
                 if to_server and self.lose_answer_to and self.lose_answer_to in words:
                     self.lose_answer_to = b""
                     deaf.set()
@@ -59,6 +65,11 @@ class DeafRelay:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+    def _is_last(self) -> bool:
+        with self.counting:
+            self.statements += 1
+            return self.statements == self.hang_up_at
 
 
 @contextmanager
