@@ -55,6 +55,22 @@ VALUES (
 ON CONFLICT (assessment_id, format, digest) DO NOTHING
 RETURNING id::text;
 
+-- name: renew(assessment_id, format, digest, content)$
+-- Put a file that was made anew in the place of the one that is kept in the database; the report's id.
+UPDATE balansity.report SET
+    content = CASE WHEN path IS NULL THEN :content ELSE content END,
+    size_bytes = CASE WHEN path IS NULL THEN octet_length(:content) ELSE size_bytes END
+WHERE assessment_id = :assessment_id::uuid AND format = :format AND digest = :digest
+RETURNING id::text;
+
+-- name: key_of(id)^
+-- Which version of which report this is.
+SELECT assessment_id::text, format, digest FROM balansity.report WHERE id = :id::uuid;
+
+-- name: id_of(assessment_id, format, digest)$
+SELECT id::text FROM balansity.report
+WHERE assessment_id = :assessment_id::uuid AND format = :format AND digest = :digest;
+
 -- name: find(id)^
 SELECT filename, media_type, content, path FROM balansity.report WHERE id = :id::uuid;
 
