@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": ("plan:plan", "What the schedule would do when; nothing is written."),
     "preview": ("mail:preview", "What mails look like, with sample data."),
     "redrive": ("messages:redrive", "Send dead letters back to work."),
+    "reports": ("reports:reports", "The reports that are kept, and their mails; mail one again."),
     "restored": ("restored:restored", "Mails that a restore holds, and the decision about them."),
     "reveal": ("reveal:reveal", "What an encrypted message says, for a reason."),
     "schema": ("migrate:schema", "Write db/schema.sql, or check it."),

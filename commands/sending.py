@@ -1,14 +1,12 @@
 """Mails once more: the same one where it may not have arrived, or a new one because a person says so."""
 
-from getpass import getuser
-
 import click
 
+from commands.acting import decision
 from commands.ids import NAMED, the_one
 from commands.output import say
 from db import queries
 from db.connection import Connection
-from desk.decision import Decision
 from desk.sending import again
 from gateways import mail as gateway
 
@@ -27,7 +25,7 @@ def send_again(conn: Connection, delivery_id: str, reason: str | None, *, made_a
     """Send a new mail for the same reason."""
     if not reason:
         raise click.UsageError("--again needs --reason: the mail goes out once more because you say so.")
-    sent = again(conn, delivery_id, Decision(getuser(), "shell", reason), made_anew=made_anew)
+    sent = again(conn, delivery_id, decision(reason), made_anew=made_anew)
     what = f"Delivery {sent.delivery_id} is on its way in the place of {delivery_id[:8]}"
     say(f"{what}; `balansity deliveries {sent.delivery_id[:8]}` tells how it went.")
 

@@ -61,6 +61,20 @@ def again(
     return SentAgain(new_id, is_new=True)
 
 
+def report_again(
+    conn: Connection, report_id: str, decision: Decision, *, made_anew: bool = False, number: int | None = None
+) -> SentAgain:
+    """Have the mail that brought a report first sent once more, as `again` does.
+
+    Raises:
+        BalansityError: no mail brought it, or `again` refuses.
+    """
+    mails = list(queries.reports.mails_of(conn, id=report_id))
+    if not mails:
+        raise BalansityError(f"Report {report_id} is not sent again. No mail that brought it is known.")
+    return again(conn, mails[0].id, decision, made_anew=made_anew, number=number)
+
+
 def next_number(conn: Connection, delivery_id: str) -> int:
     """The number that a page shows beside a mail, and gives to `again`."""
     return len(list(queries.deliveries.sent_again(conn, id=delivery_id))) + 1

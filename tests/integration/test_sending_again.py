@@ -1,5 +1,6 @@
 """A person has a mail sent once more, whatever became of it: the one exception from sending it once."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -242,6 +243,20 @@ def test_the_shell_sends_it_again_for_a_reason_and_tells_both_stories(clinic: Cl
     assert (told.exit_code, "in the place of" in told.output) == (0, True)
     assert "sent again by" in run("deliveries", old).output
     assert "it was lost" in run("deliveries", f"again:{old}").output
+
+
+def test_the_shell_lists_a_report_tells_its_mails_and_mails_it_again(clinic: Clinic, report_mail: str) -> None:
+    report = clinic.value("SELECT id FROM balansity.report")
+    assert report[:8] in run("reports").output
+    assert run("reports", "--again", report).exit_code == 2
+    assert run("reports", "--again", report[:8], "--reason", "the father asked").exit_code == 0
+    work(clinic)
+    assert len(attached()) == 2
+    mails = json.loads(run("reports", report[:8], "--json").output)["mail"]
+    assert mails[0]["id"] == report_mail
+    assert [each["state"] for each in mails] == ["sent", "sent"]
+    assert report_mail[:8] in run("reports", report).output
+    assert "There is no report '00000000'" in run("reports", "00000000").output
 
 
 def test_the_shell_names_what_is_not_there(clinic: Clinic) -> None:
