@@ -21,7 +21,7 @@ COMMANDS = {
     "jobs": ("jobs:jobs", "The schedule: list, run, pause, resume, history."),
     "messages": ("failures:messages", "Messages by state, queue, actor, age, failure, argument."),
     "migrate": ("migrate:migrate", "Bring the database to this version's schema."),
-    "payments": ("payments:payments", "Payments that a person has to decide about."),
+    "payments": ("payments:payments", "Payments that wait, or that a person has to decide about; all of one."),
     "person": ("person:person", "Why a person got a mail, or did not: their whole journey."),
     "plan": ("plan:plan", "What the schedule would do when; nothing is written."),
     "preview": ("mail:preview", "What mails look like, with sample data."),

@@ -25,7 +25,7 @@ from domain.payments import Verdict, disagreement, judge
 from errors import PermanentError, RetryableError
 from gateways import yookassa
 from gateways.yookassa import ProviderRefund
-from log import EventLogger
+from log import EventLogger, first_line
 
 events = EventLogger(__name__)
 
@@ -159,13 +159,25 @@ def check_open_payments(now: datetime) -> str:
 
 
 def _ask_about(payment: Payment) -> Verdict:
-    answer = yookassa.find_payment(_external_id(payment))
+    external_id = _external_id(payment)
+    try:
+        answer = yookassa.find_payment(external_id)
+    except PermanentError as error:
+        _note(payment, first_line(error))
+        raise
+    _note(payment, f"{answer.status}, {answer.amount}")
     if answer.id != payment.external_id:
         return Verdict(doubt="the provider answers for a payment of another id", halts=True)
     if key := disagreement(payment.made_for, answer.metadata or {}):
         return Verdict(doubt=f"the provider made it for another {key}", halts=True)
     refunded = answer.refunded_amount.value if answer.refunded_amount else Decimal(0)
     return replace(judge(_sum(payment), answer.status, answer.amount, refunded), paid_at=answer.captured_at)
+
+
+def _note(payment: Payment, answer: str) -> None:
+    """Keep what the provider said for whoever looks; what follows from it may have to wait."""
+    with transaction() as conn:
+        queries.payments.note_answer(conn, payment_id=payment.id, answer=answer, now=clock.now(conn))
 
 
 def _give_back(payment: Payment) -> ProviderRefund:

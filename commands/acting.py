@@ -8,7 +8,8 @@ import click
 from desk.decision import Decision
 
 
-def _asked_for(_ctx: click.Context, _param: click.Parameter, reason: str | None) -> str:
+def asked_for(reason: str | None) -> str:
+    """The reason that was given, or that is given now; where nobody can be asked, --reason has to say it."""
     if reason is None and sys.stdin.isatty():
         reason = click.prompt("Why", err=True)
     if not (reason or "").strip():
@@ -16,7 +17,9 @@ def _asked_for(_ctx: click.Context, _param: click.Parameter, reason: str | None)
     return str(reason)
 
 
-reason_option = click.option("--reason", callback=_asked_for, help="Why; it is kept with your name.")
+reason_option = click.option(
+    "--reason", callback=lambda _ctx, _param, given: asked_for(given), help="Why; it is kept with your name."
+)
 
 
 def decision(reason: str) -> Decision:

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from commands.acting import decision
+from commands.acting import asked_for, decision
 from commands.ids import find_id
 from commands.output import counted, json_option, moment, say, say_rest, show_json, show_table, so_many
 from db import queries
@@ -38,10 +38,8 @@ def reports(  # noqa: PLR0913 - a parameter an option
 
 
 def _mail_again(conn: Connection, given: str, reason: str | None, *, made_anew: bool) -> None:
-    if not reason:
-        raise click.UsageError("--again needs --reason: the report goes out once more because you say so.")
     report_id = _found(conn, given)
-    sent = sending.report_again(conn, report_id, decision(reason), made_anew=made_anew)
+    sent = sending.report_again(conn, report_id, decision(asked_for(reason)), made_anew=made_anew)
     say(f"Report {report_id} is on its way again; `balansity deliveries {sent.delivery_id[:8]}` tells how it went.")
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from commands.acting import decision
+from commands.acting import asked_for, decision
 from commands.ids import NAMED, the_one
 from commands.output import say
 from db import queries
@@ -23,9 +23,7 @@ def resend(conn: Connection, name: str) -> None:
 
 def send_again(conn: Connection, delivery_id: str, reason: str | None, *, made_anew: bool) -> None:
     """Send a new mail for the same reason."""
-    if not reason:
-        raise click.UsageError("--again needs --reason: the mail goes out once more because you say so.")
-    sent = again(conn, delivery_id, decision(reason), made_anew=made_anew)
+    sent = again(conn, delivery_id, decision(asked_for(reason)), made_anew=made_anew)
     what = f"Delivery {sent.delivery_id} is on its way in the place of {delivery_id[:8]}"
     say(f"{what}; `balansity deliveries {sent.delivery_id[:8]}` tells how it went.")
 

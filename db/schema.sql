@@ -5666,7 +5666,9 @@ CREATE TABLE balansity.payment_check (
     since timestamp with time zone,
     refund_id text,
     claimed boolean DEFAULT false NOT NULL,
-    heard_at timestamp with time zone
+    heard_at timestamp with time zone,
+    answer text,
+    answered_at timestamp with time zone
 );
 
 CREATE TABLE balansity.payment_flag (
@@ -5675,7 +5677,9 @@ CREATE TABLE balansity.payment_flag (
     flagged_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
     halts boolean DEFAULT false NOT NULL,
-    is_retried boolean DEFAULT false NOT NULL
+    is_retried boolean DEFAULT false NOT NULL,
+    decided_by text,
+    decided_because text
 );
 
 CREATE TABLE balansity.payment_settlement (
