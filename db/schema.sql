@@ -5554,6 +5554,8 @@ CREATE TABLE balansity.job (
     time_zone text NOT NULL,
     actor text,
     paused boolean DEFAULT false NOT NULL,
+    paused_by text,
+    paused_because text,
     retired boolean DEFAULT false NOT NULL,
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
 );
