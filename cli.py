@@ -32,7 +32,7 @@ COMMANDS = {
     "schema": ("migrate:schema", "Write db/schema.sql, or check it."),
     "shadow": ("shadow:shadow", "What ours would do beside an old system; sends nothing."),
     "stats": ("statistics:statistics", "The clinic's figures of a period."),
-    "status": ("messages:status", "What waits, runs and failed; who lives, who is away."),
+    "status": ("status:status", "What waits, runs and failed; who lives, who is away."),
     "suppressions": ("mail:suppressions", "Addresses that get no mail; lift one."),
     "take-over": ("take_over:take_over", "Put ours in charge where an old system lives."),
     "up": ("up:up", "Run every process of the Procfile until Ctrl-C."),
