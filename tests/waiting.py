@@ -6,6 +6,8 @@ from typing import Any
 
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.01
+# Of pg_locks; in this database alone, for other tests have clones of it on the same server, with the same oids.
+WAITS_HERE = "NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
 
 
 def until(

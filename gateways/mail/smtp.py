@@ -14,7 +14,25 @@ from gateways.mail.envelope import Accepted, Mail
 TIMEOUT_SECONDS = 20  # for every step but the next
 CONTENT_SECONDS = 60  # for writing the mail, and for the server that looks into it
 GO_AHEAD = 354
-kept = threading.local()
+
+
+class Kept(threading.local):
+    """The connection of a thread; it ends with the thread."""
+
+    held: "Held | None" = None
+
+
+class Held:
+    """A connection that is closed when nobody holds it any more."""
+
+    def __init__(self, server: smtplib.SMTP) -> None:
+        self.server = server
+
+    def __del__(self) -> None:
+        self.server.close()
+
+
+kept = Kept()
 
 
 def send(mail: Mail) -> Accepted:
@@ -30,21 +48,20 @@ def send(mail: Mail) -> Accepted:
         _envelope(server, sender.addr_spec, mail.recipient)
         answer = _content(server, content)
     except OutcomeUnknown:
-        _drop(server)
+        drop()
         raise
     return Accepted(mime.message_id(mail, sender), answer)
 
 
 def _connection() -> smtplib.SMTP:
     """The thread's connection if the server still answers on it, else a new one."""
-    server: smtplib.SMTP | None = getattr(kept, "server", None)
-    if server is not None:
+    if kept.held:
         with contextlib.suppress(smtplib.SMTPException, OSError):
-            if server.rset()[0] == 250:
-                return server
-        _drop(server)
-    kept.server = server = _open()
-    return server
+            if kept.held.server.rset()[0] == 250:
+                return kept.held.server
+        drop()
+    kept.held = Held(_open())
+    return kept.held.server
 
 
 def _open() -> smtplib.SMTP:
@@ -150,6 +167,6 @@ def _text(words: bytes | str) -> str:
     return words.decode(errors="replace") if isinstance(words, bytes) else words
 
 
-def _drop(server: smtplib.SMTP) -> None:
-    kept.server = None
-    server.close()
+def drop() -> None:
+    """End the thread's connection, where it has one."""
+    kept.held = None

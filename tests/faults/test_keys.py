@@ -11,7 +11,7 @@ import pytest
 
 from db.connection import Connection
 from tests.faults.crew import Crew, Office, ProcessGroup
-from tests.waiting import until
+from tests.waiting import WAITS_HERE, until
 
 OLD, NEW = (b64encode(bytes(range(first, first + 32))).decode() for first in (0, 32))
 IMPATIENT = "&options=-c%20idle_in_transaction_session_timeout%3D2s"  # of a frozen process's transaction; ours is 60 s
@@ -36,7 +36,7 @@ PLACES = {
     "between archive and queue": (BRIDGED, "INSERT ON dramatiq.queue", "WHEN (NEW.pgmq_msg_id IS NOT NULL)"),
 }
 ROTATION = "UPDATE ON dramatiq.queue", "WHEN (NEW.message ->> 'sealed' <> OLD.message ->> 'sealed')"
-STANDING = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+STANDING = f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND {WAITS_HERE}"
 TABLES = """
     SELECT table_schema, table_name FROM information_schema.tables
     WHERE table_schema IN ('dramatiq', 'pgmq') AND table_type = 'BASE TABLE'

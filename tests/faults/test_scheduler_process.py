@@ -16,7 +16,7 @@ import settings
 from db.migrate import migrate
 from tests.clinic import Clinic
 from tests.servers import own_postgres
-from tests.waiting import until
+from tests.waiting import WAITS_HERE, until
 
 PATIENCE_SECONDS = 30
 REMINDERS = "send-appointment-reminders"
@@ -182,7 +182,7 @@ def freeze_holding_a_job(clinic: Clinic, since: datetime) -> None:
 
 def _waiting_to_enqueue(clinic: Clinic) -> bool:
     """Whether a scheduler has given a slot its row and stands before the locked queue."""
-    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dramatiq.queue'::regclass AND NOT granted)"
+    waiting = f"SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dramatiq.queue'::regclass AND {WAITS_HERE})"
     return bool(clinic.value(waiting))
 
 

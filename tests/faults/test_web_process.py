@@ -16,7 +16,7 @@ import pytest
 
 import settings
 from db.connection import Connection
-from tests.waiting import until
+from tests.waiting import WAITS_HERE, until
 
 LOGIN = ("doctor", "hunter2 and more")
 HEAD = b"POST /webhooks/yookassa HTTP/1.1\r\nHost: clinic\r\nContent-Length: 1000\r\n"
@@ -148,5 +148,5 @@ def test_it_says_where_it_serves_and_whether_it_is_closed_and_stops_without_a_wa
 
 def waits_for_lock(conn: Connection) -> bool:
     with conn.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND relation = 'balansity.delivery'::regclass")
+        cursor.execute(f"SELECT FROM pg_locks WHERE {WAITS_HERE} AND relation = 'balansity.delivery'::regclass")
         return cursor.rowcount > 0

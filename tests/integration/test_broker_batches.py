@@ -11,7 +11,7 @@ from db.connection import Connection
 from errors import InvalidMessage
 from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import PATIENCE, run, states
-from tests.waiting import until
+from tests.waiting import WAITS_HERE, until
 
 BATCHES = [3, 100]  # messages: inserted, copied
 
@@ -67,7 +67,7 @@ def test_arguments_nested_as_deeply_as_they_may_be_run(
 
 
 def blocked(connection: Connection) -> int:
-    [(count,)] = run(connection, "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0")
+    [(count,)] = run(connection, f"SELECT count(DISTINCT pid) FROM pg_locks WHERE {WAITS_HERE}")
     return int(count)
 
 

@@ -25,7 +25,7 @@ from tests.integration.report_cases import answer
 from tests.servers import sendgrid
 from tests.servers.sendgrid import Reply
 from tests.servers.yookassa import YooKassa
-from tests.waiting import until
+from tests.waiting import WAITS_HERE, until
 
 HOUR = timedelta(hours=1)
 IDLE = """
@@ -223,7 +223,7 @@ def test_of_processes_that_meet_a_restored_database_at_once_one_notes_it(
     news = [queries.deliveries.notice_restore(first)]
     other = Thread(target=lambda: news.append(queries.deliveries.notice_restore(second)))
     other.start()
-    until(lambda: clinic.value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"), "the second waits")
+    until(lambda: clinic.value(f"SELECT count(*) > 0 FROM pg_locks WHERE {WAITS_HERE}"), "the second waits")
     first.commit()
     other.join()
     assert news == [True, False]

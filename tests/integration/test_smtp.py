@@ -43,13 +43,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     with server.running() as mailbox:
         use(monkeypatch, mailbox.port)
         yield mailbox
-        _forget_connection()
+        gateway.drop()
         settings.current.cache_clear()
-
-
-def _forget_connection() -> None:
-    if kept := getattr(gateway.kept, "server", None):
-        gateway._drop(kept)
 
 
 def received(mailbox: Mailbox, number: int = 0) -> Any:
@@ -100,7 +95,7 @@ def test_every_thread_has_its_own_connection(provider: Mailbox) -> None:
         together.wait()
         for number in range(5):
             send(mail(thread * 5 + number))
-        _forget_connection()
+        gateway.drop()
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(send_five, range(4)))
@@ -159,7 +154,7 @@ def test_a_server_that_closes_or_refuses_before_its_go_ahead_has_taken_nothing(
         use(monkeypatch, listening.getsockname()[1])
         with pytest.raises(error) as refused:
             send(mail())
-        _forget_connection()
+        gateway.drop()
     settings.current.cache_clear()
     assert type(refused.value) is error
 
@@ -210,7 +205,24 @@ def test_a_server_may_take_its_time_to_look_into_a_mail(provider: Mailbox, monke
     monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 2)
     send(mail())
     assert len(provider.accepted) == 1
-    assert gateway.kept.server.sock.gettimeout() == 2
+    held = gateway.kept.held
+    assert held
+    assert held.server.sock
+    assert held.server.sock.gettimeout() == 2
+
+
+def test_a_thread_that_ends_takes_its_connection_along(provider: Mailbox) -> None:
+    def one_mail() -> socket.socket:
+        send(mail())
+        assert gateway.kept.held
+        sock = gateway.kept.held.server.sock
+        assert sock
+        return sock
+
+    with ThreadPoolExecutor(1) as thread:
+        mine = thread.submit(one_mail).result()
+        assert mine.fileno() > 0
+    assert mine.fileno() == -1
 
 
 def test_a_restarted_server_gets_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +231,7 @@ def test_a_restarted_server_gets_a_new_connection(monkeypatch: pytest.MonkeyPatc
             use(monkeypatch, mailbox.port)
             send(mail(number))
             assert len(mailbox.accepted) == 1
-    _forget_connection()
+    gateway.drop()
     settings.current.cache_clear()
 
 
@@ -246,7 +258,7 @@ def test_login_happens_over_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         use(monkeypatch, mailbox.port, SMTP_TLS="starttls", SMTP_USERNAME="clinic", SMTP_PASSWORD="secret")
         send(mail())
         assert len(mailbox.accepted) == 1
-        _forget_connection()
+        gateway.drop()
         use(monkeypatch, mailbox.port, SMTP_TLS="starttls", SMTP_USERNAME="clinic", SMTP_PASSWORD="wrong")
         with pytest.raises(RetryableError, match="SMTP_PASSWORD") as refused:
             send(mail())
