@@ -125,7 +125,8 @@ def process(payment_id: str, action: str, *, reason: str | None, yes: bool) -> N
     if action == "refund":
         reason = asked_for(reason)
         confirmed(f"Give the money of payment {payment_id} back?", yes=yes)
-    desk.process(payment_id, action, decision(reason or "asked for"))
+    with transaction() as conn:
+        desk.process(conn, payment_id, action, decision(reason or "asked for"))
     say(f"{payment_id}: {action} is on its way")
 
 

@@ -5287,7 +5287,8 @@ CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue tex
     AS $$
 #variable_conflict use_column
 DECLARE
-    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
+    -- What all messages of a batch share; of their ids too the beginning, which keeps them together in the index, and all
+    -- but what tells them apart: in the first eight letters, which people see, and in the last twelve.
     envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
     batch text := left(gen_random_uuid()::text, 24);
 BEGIN
@@ -5299,7 +5300,8 @@ BEGIN
 
     RETURN QUERY
     WITH arrived AS (
-        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
+        SELECT (left(batch, 4) || lpad(to_hex(a.msg_id % 65536), 4, '0') || substr(batch, 9)
+                || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
                row_number() OVER (ORDER BY (a.kind = 'object') DESC, a.urgency DESC, a.msg_id) AS rank
         FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due)
             AS a (msg_id, content, kind, urgency, sent_at, due_at)

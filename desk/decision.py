@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from db.connection import Connection
 from errors import BalansityError
 from log import EventLogger
 
@@ -21,6 +22,9 @@ class Decision:
             raise BalansityError("Give a reason: it is kept with your name.")
 
 
-def record(decision: Decision, action: str, target: str) -> None:
-    """The one place that every action of the desk passes."""
+def record(_conn: Connection, decision: Decision, action: str, target: str = "") -> None:
+    """Note an action in the transaction that does it: the one place that every action of the desk passes.
+
+    `target` names what it is about by ids or jobs, never by a person's data.
+    """
     events.info("operator_acted", action=action, target=target, via=decision.via)

@@ -1,5 +1,7 @@
 """The jobs' history of a period, folded; and a person's hand on a job."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,22 +64,25 @@ def count_remarkable(
 
 def run(name: str, decision: Decision) -> None:
     """Run a job once, outside its schedule."""
-    scheduler.run_now(name, _now())
-    record(decision, "run job", name)
+    with _recorded(decision, "run job", name) as now:
+        scheduler.run_now(name, now)
 
 
 def pause(name: str, decision: Decision) -> None:
     """Stop a job, whichever scheduler keeps it, until it is resumed; what is due already still runs."""
-    scheduler.pause(name, _now(), decision.who, decision.reason)
-    record(decision, "pause job", name)
+    with _recorded(decision, "pause job", name) as now:
+        scheduler.pause(name, now, decision.who, decision.reason)
 
 
 def resume(name: str, decision: Decision) -> None:
     """Let a paused job go on from now."""
-    scheduler.resume(name, _now())
-    record(decision, "resume job", name)
+    with _recorded(decision, "resume job", name) as now:
+        scheduler.resume(name, now)
 
 
-def _now() -> datetime:
+@contextmanager
+def _recorded(decision: Decision, action: str, name: str) -> Iterator[datetime]:
+    """The present, for an action that has a transaction of its own; it is recorded unless it fails."""
     with transaction() as conn:
-        return clock.now(conn)
+        yield clock.now(conn)
+        record(conn, decision, action, name)

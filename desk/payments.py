@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from actors.payments import process_payment
+from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from desk.decision import Decision, record
@@ -70,10 +71,11 @@ def flags(conn: Connection, payment_id: str) -> list[Any]:
     return list(queries.payments.flags_of(conn, payment_id=payment_id))
 
 
-def process(payment_id: str, action: str, decision: Decision) -> None:
+def process(conn: Connection, payment_id: str, action: str, decision: Decision) -> None:
     """Have a worker verify or refund a payment, or bring about what its status requires."""
-    process_payment.send(payment_id=payment_id, action=action)
-    record(decision, f"{action} payment", payment_id)
+    with broker.transaction(conn):
+        process_payment.send(payment_id=payment_id, action=action)
+    record(conn, decision, f"{action} payment", payment_id)
 
 
 def resolve(conn: Connection, payment_id: str, decision: Decision) -> None:
@@ -81,7 +83,7 @@ def resolve(conn: Connection, payment_id: str, decision: Decision) -> None:
     queries.payments.resolve_flags(
         conn, payment_id=payment_id, who=decision.who, reason=decision.reason, now=clock.now(conn)
     )
-    record(decision, "resolve payment", payment_id)
+    record(conn, decision, "resolve payment", payment_id)
 
 
 def _opened(row: Any) -> Open:

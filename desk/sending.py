@@ -57,7 +57,7 @@ def again(
     )
     with broker.transaction(conn):
         broker.enqueue(message)
-    record(decision, "send again", old.id)
+    record(conn, decision, "send again", old.id)
     return SentAgain(new_id, is_new=True)
 
 

@@ -238,7 +238,7 @@ def test_the_shell_sends_it_again_for_a_reason_and_tells_both_stories(clinic: Cl
     old = first(clinic)
     asked = run("deliveries", "--again", old[:8])
     assert (asked.exit_code, "--reason" in asked.output) == (2, True)
-    assert run("deliveries", "--again", old[:8], "--reason", " ").exit_code == 1
+    assert run("deliveries", "--again", old[:8], "--reason", " ").exit_code == 2
     told = run("deliveries", "--again", old[:8], "--reason", "it was lost")
     assert (told.exit_code, "in the place of" in told.output) == (0, True)
     assert "sent again by" in run("deliveries", old).output
