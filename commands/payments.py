@@ -64,8 +64,9 @@ def open_(*, unknown: bool, limit: int, as_json: bool) -> None:
     if as_json:
         show_json([asdict(row) for row in rows])
     else:
-        title = f"{so_many(len(rows), total)} open payments" if rows else "Open payments"
-        show_table(title, [_waiting(row) for row in rows], least=("checks", "status"))
+        for row in rows:
+            say("\n".join(_waiting(row)))
+        say(f"{so_many(len(rows), total)} open payments.")
         if others:
             say(f"{others} more that no provider can be asked about: balansity payments open --unknown")
     say_rest(len(rows), total, "open payments")
@@ -83,10 +84,10 @@ def show(which: str, *, as_json: bool) -> None:
         show_json(told | {"open": waits and asdict(waits), "effect": [asdict(each) for each in effects]})
         return
     for name, value in told.items():
-        say(f"{name:<14}  {moment(value) if isinstance(value, datetime) else value or ''}".rstrip())
+        if value is not None:
+            say(f"{name:<14}  {moment(value) if isinstance(value, datetime) else value}")
     if waits:
-        next_at = f", asked about next at {moment(waits.next_check_at)}" if waits.next_check_at else ""
-        say(f"It waits since {moment(waits.since)}: {waits.why}{next_at}.")
+        say("Open:\n" + "\n".join(_waiting(waits)))
     show_table("What came of it", [asdict(each) for each in effects], least=("id",))
 
 
@@ -108,7 +109,8 @@ def flagged(*, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    show_table("Payments to decide about", rows, least=("since", "status"))
+    listed = [row | {"payment": row["payment"][:8]} for row in rows]
+    show_table("Payments to decide about", listed, least=("since", "status"))
     say("Ask the provider again: balansity payments process ID verify    Approve: balansity payments resolve ID")
     say("What happened to one: balansity payments show ID")
 
@@ -158,16 +160,11 @@ def _found(conn: Connection, given: str) -> str:
     return find_id(given.lstrip("№# "), "payment", "balansity payments", partial(queries.payments.ids, conn))
 
 
-def _waiting(payment: desk.Open) -> dict[str, Any]:
-    return {
-        "id": payment.id[:8],
-        "since": payment.since,
-        "sum": payment.sum,
-        "status": payment.status,
-        "waits for": payment.why,
-        "asked next": payment.next_check_at,
-        "checks": payment.checks,
-    }
+def _waiting(payment: desk.Open) -> Iterator[str]:
+    yield f"{payment.id[:8]}  {payment.sum}, {payment.status} since {moment(payment.since)}"
+    asked = f"; asked {payment.checks} times" if payment.checks else ""
+    next_at = f", next at {moment(payment.next_check_at)}" if payment.next_check_at else ""
+    yield f"    {payment.why}{asked}{next_at}"
 
 
 def _consequences(payment_id: str, flags: Sequence[Any]) -> Iterator[str]:

@@ -39,5 +39,5 @@ def plan(since: datetime | None, until: datetime | None, *, as_json: bool) -> No
     if as_json:
         show_json({"job": runs, "happening": rows})
     else:
-        show_table("Runs of jobs", runs, least=("paused",))
+        show_table("Runs of jobs", [row | {"paused": "paused" if row["paused"] else ""} for row in runs])
         show_table("What they would do", rows)

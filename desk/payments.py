@@ -13,7 +13,20 @@ from desk.decision import Decision, record
 from domain.money import Sum
 
 # What `about` tells in words.
-OF_WAITING = {"amount", "currency", "claimed", "is_anothers", "is_known", "is_stuck", "halted", "is_away", "since"}
+OF_WAITING = {
+    "amount",
+    "currency",
+    "claimed",
+    "is_anothers",
+    "is_known",
+    "is_stuck",
+    "halted",
+    "is_away",
+    "since",
+    "next_at",
+    "checks",
+    "answer",
+}
 
 
 @dataclass(frozen=True)

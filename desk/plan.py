@@ -26,12 +26,12 @@ class Runs:
 
 
 def runs_between(conn: Connection, start: datetime, end: datetime) -> list[Runs]:
-    """How often each job is going to run from one moment to another."""
+    """How often each job is going to run from one moment to before another."""
     found = []
     for job in queries.jobs.list_jobs(conn):
         zone = zone_or(job.time_zone, settings.current().time_zone)
         comes = not job.paused and is_schedule(job.schedule)
-        slots = list(slots_between(job.schedule, zone, start - INSTANT, end)) if comes else []
+        slots = list(slots_between(job.schedule, zone, start - INSTANT, end - INSTANT)) if comes else []
         first, last = (slots[0], slots[-1]) if slots else (None, None)
         found.append(Runs(job.name, len(slots), first, last, job.paused))
     return found

@@ -12,7 +12,7 @@ import cli
 from actors.emails import send_email
 from actors.reports import generate_report
 from db.database import transaction
-from desk import sending
+from desk import journey, sending
 from desk.decision import Decision
 from errors import BalansityError
 from mail.delivery import deliver
@@ -165,6 +165,18 @@ def test_what_its_message_no_longer_tells_its_key_does(clinic: Clinic) -> None:
     work(clinic)
     assert state(clinic, once_more.delivery_id) == ("sent", None)
     assert len({mail["Subject"] for mail in outbox()}) == 1
+
+
+def test_the_persons_journey_and_the_payments_story_tell_that_it_was_sent_again(clinic: Clinic) -> None:
+    family = clinic.add_family()
+    payment = clinic.add_payment(family.user_id, status="completed")
+    about = {"variables": {"payment_id": payment}, "user_id": family.user_id, "key": f"payment:{payment}:completed"}
+    sent = again(first(clinic, template="payment_confirmation", **about))
+    with transaction() as conn:
+        [subject] = journey.find(conn, payment)
+        steps = [(step.event, step.detail) for step in journey.steps(conn, subject) if step.id == sent.delivery_id]
+    assert ("sent again by vera", "she asked on the phone") in steps
+    assert sent.delivery_id in run("payments", "show", payment, "--json").output
 
 
 def test_what_nobody_knows_any_more_is_refused(clinic: Clinic) -> None:
