@@ -14,6 +14,7 @@ import cli
 import settings
 from actors.payments import check_open_payments, process_payment
 from tests.clinic import Clinic
+from tests.integration.forget_cases import forget
 from tests.servers import yookassa
 from tests.servers.yookassa import YooKassa
 from tests.terminal import answered
@@ -76,6 +77,17 @@ def test_who_resolved_a_payment_and_why_is_kept_and_told(clinic: Clinic) -> None
     balansity("payments", "resolve", payment, "--yes", *WHY)
     assert clinic.rows("SELECT decided_by, decided_because FROM balansity.payment_flag") == [(getuser(), WHY[1])]
     assert f"other money: {WHY[1]}" in balansity("payments", "show", payment)
+
+
+def test_forgetting_a_person_takes_the_reasons_of_decisions_along(clinic: Clinic) -> None:
+    user, other = clinic.add_user(), clinic.add_user("other@example.com")
+    for each in (user, other):
+        payment = clinic.add_payment(each)
+        clinic.rows("SELECT balansity.flag_payment(%s, 'other money', now())", payment)
+        balansity("payments", "resolve", payment, "--yes", *WHY)
+    assert forget(user)["removed"]["reasons of decisions about payments"] == 1
+    kept = "SELECT p.user_id FROM balansity.payment_flag f JOIN payments p ON p.id = f.payment_id "
+    assert clinic.rows(kept + "WHERE f.decided_because IS NOT NULL") == [(other,)]
 
 
 def test_an_open_payment_is_listed_with_what_it_waits_for(clinic: Clinic, shop: YooKassa) -> None:
