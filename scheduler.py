@@ -298,13 +298,13 @@ def run_now(name: str, now: datetime) -> None:
         _enqueue(conn, job, [Slot(now)], now)
 
 
-def pause(name: str, now: datetime) -> None:
-    """Stop a job; what is due already still runs."""
+def pause(name: str, now: datetime, who: str | None = None, reason: str | None = None) -> None:
+    """Stop a job, as somebody says who gives a reason; what is due already still runs."""
     job = _job(name)
     with _held(name) as (conn, row):
         if row and not row.paused:
             _settle(conn, job, row, now)
-            queries.jobs.set_paused(conn, name=name, paused=True)
+            queries.jobs.set_paused(conn, name=name, paused=True, who=who, reason=reason)
 
 
 def resume(name: str, now: datetime) -> None:
@@ -313,7 +313,7 @@ def resume(name: str, now: datetime) -> None:
     with _held(name) as (conn, row):
         if row and row.paused:
             _settle(conn, job, row, now)
-            queries.jobs.set_paused(conn, name=name, paused=False)
+            queries.jobs.set_paused(conn, name=name, paused=False, who=None, reason=None)
 
 
 def _job(name: str) -> Job:

@@ -25,7 +25,7 @@ from domain.payments import Verdict, disagreement, judge
 from errors import PermanentError, RetryableError, UnknownToProvider
 from gateways import yookassa
 from gateways.yookassa import ProviderRefund
-from log import EventLogger
+from log import EventLogger, first_line
 
 events = EventLogger(__name__)
 
@@ -164,7 +164,13 @@ def check_open_payments(now: datetime) -> str:
 
 
 def _ask_about(payment: Payment) -> Verdict:
-    answer = yookassa.find_payment(_external_id(payment))
+    external_id = _external_id(payment)
+    try:
+        answer = yookassa.find_payment(external_id)
+    except PermanentError as error:
+        _note(payment, first_line(error))
+        raise
+    _note(payment, f"{answer.status}, {answer.amount}")
     if answer.id != payment.external_id:
         return Verdict(doubt="the provider answers for a payment of another id", halts=True)
     if key := disagreement(payment.made_for, answer.metadata or {}):
@@ -180,6 +186,12 @@ def _made_up(payment: Payment) -> bool:
             conn, payment_id=payment.id, external_id=payment.external_id, now=clock.now(conn)
         )
     return made_up
+
+
+def _note(payment: Payment, answer: str) -> None:
+    """Keep what the provider said for whoever looks; what follows from it may have to wait."""
+    with transaction() as conn:
+        queries.payments.note_answer(conn, payment_id=payment.id, answer=answer, now=clock.now(conn))
 
 
 def _give_back(payment: Payment) -> ProviderRefund:

@@ -2,12 +2,12 @@
 
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 import settings
 from actors.emails import send_email
@@ -22,6 +22,7 @@ from errors import PermanentError, RetryableError
 from gateways import report_storage
 from gateways.report_storage import ReportFile, ReportKey
 from log import EventLogger
+from mail.order import AGAIN
 from reports.check_up import CheckUp
 from reports.formats import digest, render
 from reports.report import Report
@@ -38,6 +39,9 @@ class ReportRequest(BaseModel):
     assessment_id: UUID
     user_id: UUID | None = None
     report_type: Literal["pdf", "csv", "json"] = "pdf"
+    mail_key: Annotated[str, StringConstraints(pattern=f"^{AGAIN}")] | None = (
+        None  # a person has it made and sent again
+    )
 
 
 @dramatiq.actor(
@@ -59,7 +63,8 @@ def generate_report(**payload: Any) -> None:
         report = _report(check_up, at)
         key = ReportKey(check_up.id, request.report_type, digest(report))
         known = report_storage.is_kept(conn, key)
-    kept = not known and _keep(check_up, key, render(report, request.report_type), request.user_id, at)
+    wanted = not known or request.mail_key is not None
+    kept = wanted and _keep(check_up, key, render(report, request.report_type), request, at)
     events.info("report_kept" if kept else "report_known", assessment=check_up.id, format=request.report_type)
 
 
@@ -107,21 +112,22 @@ def _report(check_up: CheckUp, at: datetime) -> Report:
     raise PermanentError(message)
 
 
-def _keep(check_up: CheckUp, key: ReportKey, file: ReportFile, user_id: UUID | None, at: datetime) -> bool:
+def _keep(check_up: CheckUp, key: ReportKey, file: ReportFile, request: ReportRequest, at: datetime) -> bool:
     """Keep the report and send its mail, unless another worker was faster."""
-    owner_id = check_up.owner_id or user_id
+    owner_id = check_up.owner_id or request.user_id
     with reaching(report_storage.NAME) if settings.current().report_storage_url else nullcontext():
         report_storage.write(key, file.content)
     with transaction() as conn:
         report_id = report_storage.save(conn, key, owner_id, file, at)
+        if report_id is None and request.mail_key:
+            report_id = report_storage.renew(conn, key, file)
         if report_id:
-            _send(conn, check_up, key, report_id, owner_id)
+            _send(conn, check_up, request.mail_key or f"report_ready:{key}", report_id, owner_id)
     return report_id is not None
 
 
-def _send(conn: Connection, check_up: CheckUp, key: ReportKey, report_id: UUID, owner_id: UUID | None) -> None:
-    """Send the mail; its key is the report's, so that one made again after its removal is not mailed again."""
-    key_of_mail = f"report_ready:{key}"
+def _send(conn: Connection, check_up: CheckUp, key_of_mail: str, report_id: UUID, owner_id: UUID | None) -> None:
+    """Send the mail; its key is the report's, so that one made again after its removal is not mailed by itself."""
     if message := CurrentMessage.get_current_message():
         queries.deliveries.doubt(conn, key=key_of_mail, cause=message.message_id)
     with broker.transaction(conn):

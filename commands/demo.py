@@ -97,7 +97,7 @@ def _perform(act: Act, account: Account, conn: Connection) -> None:
     if act.play:
         act.play(conn)
     if act.job:
-        account.stage.command("jobs", "run", act.job)
+        account.stage.command("jobs", "run", act.job, "--reason", "the demonstration")
     account.look(conn)
     account.tell()
 

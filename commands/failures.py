@@ -1,33 +1,15 @@
 """`balansity messages` and `balansity failures`: find messages, and see what fails and why."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from commands.output import json_option, say, show_json, show_table, so_many
+from commands.when import When
 from db.database import transaction
 from desk import messages as desk
 from desk.messages import Filter
-
-AGES = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-
-
-class When(click.ParamType[datetime]):
-    """A time in the past: 90m, 2h or 3d ago, or an ISO time with its zone."""
-
-    name = "when"
-
-    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            if value[-1:] in AGES:
-                return datetime.now(UTC) - float(value[:-1]) * AGES[value[-1]]
-            return datetime.fromisoformat(value).astimezone()
-        except (OverflowError, ValueError):
-            self.fail(f"{value!r} is no time: 90m, 2h, 3d (ago) or 2026-11-25T10:30+03:00 are.")
 
 
 class Argument(click.ParamType[tuple[str, Any]]):

@@ -26,6 +26,7 @@ PLACES = (
     "addresses in the list of suppressed ones",
     "addresses in the mail ledger",
     "doubts about mails before a restore",
+    "reasons of decisions about payments",
     "notes about deleted appointments and payments",
 )
 
@@ -65,6 +66,9 @@ class Forgetting:
         ledger.take(others)
         ledger.take(named)
         self.done.add(ledger.done)
+        with transaction() as conn:
+            reasons = queries.people.forget_reasons(conn, user_id=self.user_id)
+        self.done.counts["reasons of decisions about payments"] += reasons
         self._forget("note", queries.people.noted, _notes)
         return self.done, len(self.kept)
 

@@ -9,7 +9,8 @@ import click
 from rich.text import Text
 
 from broker import broker
-from commands.ids import NAMED, the_one
+from commands import sending
+from commands.ids import the_one
 from commands.output import (
     HIDDEN,
     Terminal,
@@ -57,8 +58,21 @@ UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
 @click.option("--state", "wanted", type=click.Choice([*sorted(STATES), UNHEARD]), help="Those in this state.")
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--resend", metavar="ID", help="Send a failed, unknown or unheard one again: put its cause right first.")
+@click.option("--again", metavar="ID", help="Send a new mail in the place of this one, whatever became of it.")
+@click.option("--made-anew", is_flag=True, help="With --again: bring a report made anew of the answers as they are.")
+@click.option("--reason", help="With --again: why; it is kept with your name.")
 @json_option
-def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | None, as_json: bool) -> None:
+def deliveries(  # noqa: PLR0913 - a parameter an option
+    which: str | None,
+    wanted: str | None,
+    limit: int,
+    *,
+    resend: str | None,
+    again: str | None,
+    reason: str | None,
+    made_anew: bool,
+    as_json: bool,
+) -> None:
     """Show the ledger of e-mails, the last changed first.
 
     WHICH, the beginning of a delivery's id or key, tells one delivery's whole story, or lists those that begin so.
@@ -66,13 +80,22 @@ def deliveries(which: str | None, wanted: str | None, limit: int, resend: str | 
     --resend takes such a beginning too. A failed mail never left: it goes out now if nothing is in its way any more. Of
     an unknown one nobody knows whether it left, of an unheard one whether it was dropped: it may arrive a second time,
     so ask the family or look into the provider's own log before. What else was sent, superseded or suppressed is
-    refused, and so is a mail whose message is no longer kept: order that anew.
+    refused, and so is a mail whose message is no longer kept.
+
+    --again is for all of these: a new mail with its report, to the address that the person has now. It never goes to an
+    address that is suppressed, nor to a person who has been forgotten.
+
+    \b
+      balansity deliveries --again 3f2b6c1e --reason "the mother asked on the phone"
 
     With MESSAGE_KEYS no address and no subject is shown: `balansity reveal ID` tells them.
-    """
+    """  # noqa: D301 - click reads the \b as "keep these lines"
     with transaction() as conn:
+        if again is not None:
+            sending.send_again(conn, sending.named(conn, again), reason, made_anew=made_anew)
+            return
         if resend is not None:
-            _resend(conn, resend)
+            sending.resend(conn, resend)
             return
         rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
         total = counted(rows, limit, partial(_count, conn, which, wanted))
@@ -152,7 +175,8 @@ def _story(conn: Connection, delivery: dict[str, Any]) -> dict[str, Any]:
     """A delivery with its attempts and events, in order."""
     attempts = queries.deliveries.attempts(conn, delivery_id=delivery["id"])
     reported = queries.deliveries.events(conn, delivery_id=delivery["id"])
-    return delivery | {"attempt": _ledger(attempts), "event": _ledger(reported)}
+    again = queries.deliveries.sent_again(conn, id=delivery["id"])
+    return delivery | {"attempt": _ledger(attempts), "event": _ledger(reported), "sent_again": _dicts(again)}
 
 
 def _ledger(rows: Iterable[Any]) -> list[dict[str, Any]]:
@@ -169,15 +193,6 @@ def _without_person(row: dict[str, Any]) -> dict[str, Any]:
 
 def _dicts(rows: Iterable[Any]) -> list[dict[str, Any]]:
     return [row._asdict() for row in rows]
-
-
-def _resend(conn: Connection, name: str) -> None:
-    rows = _ledger(queries.deliveries.matching(conn, name=name, count=NAMED + 1))
-    found = [row["id"] for row in rows]
-    delivery_id = found[0] if len(found) == 1 else the_one(name, found, "delivery", "balansity deliveries")
-    if refusal := queries.deliveries.resend(conn, id=delivery_id, reporting=gateway.reporting()):
-        raise click.ClickException(f"Delivery {delivery_id} is not sent again. {refusal}")
-    say(f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went.")
 
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
@@ -206,8 +221,11 @@ def _tell(story: dict[str, Any]) -> None:
         "provider_message_id",
     ):
         say(f"{name:<19}  {story[name] or ''}".rstrip())
+    if story["again_of"]:
+        say("In the place of {again_of}, says {decided_by}: {decided_because}".format(**story))
     planned = {"when": story["planned_at"], "what": "planned", "words": None}
-    show_table("Its story", [planned, *map(_attempted, story["attempt"]), *map(_reported, story["event"])])
+    happened = [planned, *map(_attempted, story["attempt"]), *map(_reported, story["event"])]
+    show_table("Its story", [*happened, *map(_repeated, story["sent_again"])])
 
 
 def _attempted(attempt: dict[str, Any]) -> dict[str, Any]:
@@ -221,6 +239,11 @@ def _attempted(attempt: dict[str, Any]) -> dict[str, Any]:
 
 def _reported(event: dict[str, Any]) -> dict[str, Any]:
     return {"when": event["occurred_at"], "what": event["kind"], "words": event["detail"]}
+
+
+def _repeated(again: dict[str, Any]) -> dict[str, Any]:
+    words = f"as {again['id'][:8]}, which is {again['state']}"
+    return {"when": again["planned_at"], "what": f"sent again by {again['decided_by']}", "words": words}
 
 
 def _described(template: Template) -> dict[str, str]:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import click
-from rich.text import Text
 
 from commands.ids import find_id
 from commands.output import (
@@ -20,13 +19,12 @@ from commands.output import (
     say_rest,
     show_json,
     show_skipped,
-    show_table,
     so_many,
 )
-from db import overview, queries
+from db import queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
-from db.database import single_statements, transaction
+from db.database import transaction
 
 GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
 
@@ -36,31 +34,6 @@ class DeadLetter(NamedTuple):
 
     key: str
     bytes: int = 0
-
-
-@click.command()
-@json_option
-def status(*, as_json: bool) -> None:
-    """Show what waits, runs and failed, queue by queue, which workers live, and which providers are away."""
-    with transaction() as conn:
-        queues, pgmq, providers = overview.queues(conn), overview.pgmq(conn), overview.providers(conn)
-    with single_statements() as conn:
-        living = overview.living(conn)
-        workers = [{**row, "lives": row["worker"] in living.workers} for row in overview.workers(conn)]
-        schedulers = [{**row, "lives": row["scheduler"] in living.schedulers} for row in overview.schedulers(conn)]
-    if as_json:
-        told = {"queues": queues, "pgmq": pgmq, "workers": workers, "schedulers": schedulers, "providers": providers}
-        show_json(told)
-        return
-    show_table("Broker", queues, least=("set_aside", "p50_seconds", "done_an_hour", "p95_seconds", "delayed", "dead"))
-    show_table("pgmq, not yet bridged", pgmq)
-    show_table("Workers", workers, least=("pid", "host"))
-    show_table("Schedulers", schedulers, least=("pid", "host"))
-    away = "Providers that were ever away or unheard of"
-    show_table(away, [_in_short(provider) for provider in providers], least=("next_probe_at", "since"))
-    for provider in providers:
-        if provider["reason"]:
-            say("{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider))
 
 
 @click.command()
@@ -150,12 +123,6 @@ def _give_up(actor: str) -> int:
     """Give up a batch of what waits for an actor; returns how many there were."""
     with transaction() as conn:
         return int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
-
-
-def _in_short(provider: dict[str, Any]) -> dict[str, Any]:
-    """A provider as a table can show it; its state's colour says whether a person has to look at it."""
-    shown = {name: provider[name] for name in ("provider", "state", "since", "next_probe_at", "held")}
-    return shown | {"state": Text(provider["state"], "red" if provider["reason"] else "green")}
 
 
 def _decoded(message: str) -> Any:

@@ -74,24 +74,35 @@ def show_table(
     Where there is no room, columns are left out: those that are empty, those of `least` in that order, then from the
     right; the first one, which tells rows apart, stays. They are named with `whole`, which shows everything.
     """
-    if not rows:
-        say(f"{title}: none")
-        return
     console = Terminal()
+    for part in table_parts(title, rows, console.width, least=least, whole=whole):
+        if isinstance(part, str):
+            say(part)
+        else:
+            console.print(part)
+
+
+def table_parts(
+    title: str, rows: Sequence[Mapping[str, Any]], width: int, *, least: Sequence[str] = (), whole: str = "--json"
+) -> Iterator[str | RenderableType]:
+    """What `show_table` prints: lines, and the table between them."""
+    if not rows:
+        yield f"{title}: none"
+        return
     columns = {name: Column(name, [row[name] for row in rows]) for name in rows[0]}
-    fitting = _fitting(columns, least, console.width - GAP)
+    fitting = _fitting(columns, least, width - GAP)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
-    for name, width in fitting.items():
+    for name, room in fitting.items():
         column = columns[name]
         overflow: OverflowMethod = "fold" if column is next(iter(columns.values())) else "ellipsis"
-        table.add_column(column.head, width=width, justify="right" if column.is_figures else "left", overflow=overflow)
+        table.add_column(column.head, width=room, justify="right" if column.is_figures else "left", overflow=overflow)
     for row in zip(*(columns[name].cells for name in fitting), strict=True):
         table.add_row(*row)
     has_times = any(columns[name].has_times for name in fitting)
-    say(f"{title}, times in {settings.current().time_zone}" if has_times else title)
-    console.print(Padding(table, (0, 0, 0, GAP)))
+    yield f"{title}, times in {settings.current().time_zone}" if has_times else title
+    yield Padding(table, (0, 0, 0, GAP))
     if left_out := [column.head for name, column in columns.items() if name not in fitting]:
-        say(f"Left out for want of room: {', '.join(left_out)}. COLUMNS=200 or {whole} shows all.")
+        yield f"Left out for want of room: {', '.join(left_out)}. COLUMNS=200 or {whole} shows all."
 
 
 class Column:

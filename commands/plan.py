@@ -1,104 +1,43 @@
 """`balansity plan`: what the schedule is going to do, without doing it."""
 
-from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 import click
 
-import settings
-from actors.messages import DEAD, DONE
 from commands.output import json_option, moment, show_json, show_table
+from commands.when import When
 from db import clock, queries
-from db.connection import Connection
 from db.database import transaction
-from domain.plan import Happening, at_slots
-from domain.slots import INSTANT, is_schedule, next_slot
-from zones import zone_or
-
-MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
+from desk.plan import happenings, runs_between
 
 
 @click.command()
-@click.option("--from", "since", type=MOMENT, help="In the clinic's time zone; default: now.")
-@click.option("--to", "until", type=MOMENT, help="In the clinic's time zone; default: a day later.")
+@click.option(
+    "--from", "since", type=When(), help="A day or a time by the clinic's clocks, tomorrow, +2h; default: now."
+)
+@click.option("--to", "until", type=When(), help="As --from; default: a day later.")
 @json_option
 def plan(since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
-    """Show which reminders, status changes and clean-ups would happen when; nothing is written.
+    """Show how often each job will run, and which reminders, status changes and clean-ups would happen when.
 
-    Example: balansity plan --from 2026-11-25 --to 2026-11-26T12:00
-    """
+    Nothing is written.
+
+    \b
+      balansity plan --from tomorrow
+      balansity plan --from "2026-11-25 20:00" --to 2026-11-26T12:00
+    """  # noqa: D301 - click reads the \b as "keep these lines"
     with transaction() as conn:
         queries.appointments.read_only(conn)
         now = clock.now(conn)
-        start = _in_utc(since) or now
-        end = _in_utc(until) or start + timedelta(days=1)
+        start = since or now
+        end = until or start + timedelta(days=1)
         if end <= start:
             raise click.UsageError(f"--to {moment(end)} must be after --from {moment(start)}")
-        happenings = [each for each in happenings_between(conn, min(now, start), end) if each.at >= start]
-    rows = [asdict(each) for each in happenings]
+        runs = [asdict(each) for each in runs_between(conn, start, end)]
+        rows = [asdict(each) for each in happenings(conn, now, start, end)]
     if as_json:
-        show_json(rows)
+        show_json({"job": runs, "happening": rows})
     else:
-        show_table("Plan", rows)
-
-
-def happenings_between(conn: Connection, start: datetime, end: datetime) -> list[Happening]:
-    """Everything that the jobs that are not paused would do in slots of theirs that are not planned yet.
-
-    A `start` after the present would overlook what happens before it, and so does not happen again.
-    """
-    planners = {
-        "send-appointment-reminders": _reminders,
-        "update-appointment-statuses": _status_changes,
-        "cleanup-old-assessments": _abandonments,
-        "remove-old-reports": _removals,
-        "purge-messages": _purges,
-    }
-    happenings: list[Happening] = []
-    for job in queries.jobs.list_jobs(conn):
-        if job.name in planners and not job.paused and is_schedule(job.schedule):
-            begin = max(start, job.planned_until + INSTANT)
-            zone = zone_or(job.time_zone, settings.current().time_zone)
-            happenings += planners[job.name](conn, begin, end, job.schedule, zone)
-    return sorted(each for each in happenings if each.at <= end)
-
-
-def _reminders(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Happening]:
-    """Each leaves at its own moment; one whose moment has passed leaves with the next run."""
-    soonest = next_slot(schedule, zone, start)
-    return [
-        Happening(due.due_at, f"reminder {due.kind}", f"appointment {due.appointment_id}")
-        for due in queries.appointments.reminders_between(conn, now=soonest, until=end)
-    ]
-
-
-def _status_changes(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Happening]:
-    due = queries.appointments.status_changes_until(conn, until=end)
-    happenings = [Happening(row.due_at, row.status, f"appointment {row.appointment_id}") for row in due]
-    return at_slots(happenings, start, schedule, zone)
-
-
-def _abandonments(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Happening]:
-    due = queries.appointments.abandonments_until(conn, until=end)
-    happenings = [Happening(row.due_at, "abandoned", f"assessment {row.assessment_id}") for row in due]
-    return at_slots(happenings, start, schedule, zone)
-
-
-def _removals(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Happening]:
-    retention = timedelta(days=settings.current().report_retention_days)
-    due = queries.reports.removals_until(conn, retention=retention, until=end)
-    return at_slots([Happening(row.due_at, "removed", f"report {row.id}") for row in due], start, schedule, zone)
-
-
-def _purges(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Happening]:
-    """How many of the messages that are finished or dead now leave in which slot."""
-    counts: Counter[datetime] = Counter()
-    for due in queries.messages.purges_until(conn, done=DONE, dead=DEAD, until=end):
-        counts[next_slot(schedule, zone, max(due.due_at, start))] += due.messages
-    return [Happening(at, "purged", f"{count} messages") for at, count in counts.items()]
-
-
-def _in_utc(given: datetime | None) -> datetime | None:
-    return given and given.replace(tzinfo=settings.current().time_zone).astimezone(UTC)
+        show_table("Runs of jobs", [row | {"paused": "paused" if row["paused"] else ""} for row in runs])
+        show_table("What they would do", rows)

@@ -1,6 +1,5 @@
 """`balansity stats`: what the clinic did in a period."""
 
-import csv
 import sys
 from datetime import datetime
 from typing import Any
@@ -14,34 +13,58 @@ from db.batches import Skipped, hexadecimal, work_through
 from db.connection import Connection
 from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
+from desk.statistics import PRESETS, preset, sums
+from desk.statistics import as_csv as statistics_csv
 
 DAY = click.DateTime(["%Y-%m-%d"])
-FORMULA = ("=", "+", "-", "@", "\t")  # with which a cell begins that spreadsheets run
 
 
 @click.command("stats")
 @click.option("--from", "first", type=DAY, help="The first day, as 2026-11-01; default: 30 days up to the last one.")
 @click.option("--to", "last", type=DAY, help="The last day, itself included; default: today.")
+@click.option("--period", "named", type=click.Choice(list(PRESETS)), help="Instead of days; a week is the last seven.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated: one number a line.")
+@click.option("--by-day", is_flag=True, help="With --csv: each day's numbers.")
 @json_option
 @click.option("--recount", is_flag=True, help="First put every kept event on its day: after TIME_ZONE has changed.")
-def statistics(first: datetime | None, last: datetime | None, *, as_csv: bool, as_json: bool, recount: bool) -> None:
+def statistics(  # noqa: PLR0913 - a parameter an option
+    first: datetime | None,
+    last: datetime | None,
+    *,
+    named: str | None,
+    as_csv: bool,
+    by_day: bool,
+    as_json: bool,
+    recount: bool,
+) -> None:
     """Count check-ups, consultations, revenue, mails and events of a period.
 
     Days are the clinic's (TIME_ZONE). Everything counts for the day it began on, with what has become of it by now:
     of the check-ups started in the period, so many are completed; of the consultations booked in it, so many were
     cancelled; a payment that was refunded later stands in both columns. The tables leave columns of zeros out.
-    """
+
+    \b
+      balansity stats --period yesterday
+      balansity stats --period last-month --csv --by-day > month.csv
+    """  # noqa: D301 - click reads the \b as "keep these lines"
     zone = settings.current().time_zone
-    period = choose_period(first and first.date(), last and last.date(), zone)
+    if named and (first or last):
+        raise click.UsageError("Say --period, or --from and --to.")
+    if by_day and not as_csv:
+        raise click.UsageError("--by-day goes with --csv.")
+    if named:
+        period = preset(named, zone, datetime.now(zone))
+    else:
+        period = choose_period(first and first.date(), last and last.date(), zone)
     skipped = _recount(zone.key) if recount else []
     with transaction() as conn:
         sections = collect(conn, period)
     if as_json:
         totals = {name: section.totals() for name, section in sections.items()}
-        show_json({"from": period.first, "to": period.last, **totals})
+        together = {name: sums(section) for name, section in sections.items()}
+        show_json({"from": period.first, "to": period.last, **totals, "total": together})
     elif as_csv:
-        _print_csv(sections)
+        sys.stdout.write(statistics_csv(sections, by_day=by_day))
     else:
         _print_tables(sections, period)
     show_skipped(skipped)
@@ -61,23 +84,12 @@ def _recount(zone: str) -> list[Skipped]:
     return done.skipped
 
 
-def _print_csv(sections: dict[str, Section]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["section", "group", "measure", "value"])
-    for name, section in sections.items():
-        for row in section.totals():
-            words = _no_formula(" ".join(row[group] for group in section.groups))
-            writer.writerows([name, words, measure, row[measure]] for measure in section.measures)
-
-
-def _no_formula(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
 def _print_tables(sections: dict[str, Section], period: Period) -> None:
     say(f"From {period.first} to {period.last}, {period.zone.key}")
     for name, section in sections.items():
-        rows = [{column: _shown(row[column]) for column in section.columns()} for row in section.totals()]
+        groups = section.totals()
+        together = sums(section) if len(groups) > 1 else []
+        rows = [{column: _shown(row[column]) for column in section.columns()} for row in [*groups, *together]]
         show_table(name, rows, least=section.measures[:0:-1])
 
 

@@ -58,17 +58,17 @@ class Living(NamedTuple):
 
 def living(conn: Connection) -> Living:
     """Whose counts of beats move: two looks, as far apart as a beat may be from the next."""
-    first = _beats(conn)
+    first = beats(conn)
     until = time.monotonic() + LOOK_SECONDS
     while True:
-        moved = {process for process, beats in _beats(conn).items() if first.get(process) != beats}
+        moved = {process for process, count in beats(conn).items() if first.get(process) != count}
         if first.keys() <= moved or time.monotonic() > until:
             workers = {process for process in moved if isinstance(process, int)}
             return Living(workers, schedulers=moved - workers)
         time.sleep(LOOK_PAUSE_SECONDS)
 
 
-def _beats(conn: Connection) -> dict[Any, int]:
+def beats(conn: Connection) -> dict[Any, int]:
     """How often each process has said that it lives: workers by their numbers, schedulers by their UUIDs."""
     return {**dict(queries.broker.list_beats(conn)), **dict(queries.jobs.list_beats(conn))}
 

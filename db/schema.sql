@@ -958,7 +958,7 @@ DECLARE
 BEGIN
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
-        scheduled_at = NULL,
+        scheduled_at = NULL, decided_because = NULL,
         state = CASE
             WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
         END
@@ -1510,6 +1510,9 @@ CREATE TABLE balansity.delivery (
     changed_at timestamp with time zone NOT NULL,
     vouched_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     held_at timestamp with time zone,
+    again_of uuid,
+    decided_by text,
+    decided_because text,
     CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
 );
 
@@ -2376,6 +2379,20 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.pays_for(p_payment public.payments) IS 'Whether the payment at the provider is this row''s, which it becomes where it was nobody''s.';
+
+CREATE FUNCTION balansity.plan_again(p_entry balansity.mail_entry, p_again_of uuid, p_who text, p_reason text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    UPDATE balansity.delivery d SET again_of = p_again_of, decided_by = p_who, decided_because = p_reason
+    WHERE d.id = opened.id AND d.message_id = p_entry.message_id;
+    RETURN opened.id;
+END $$;
+
+COMMENT ON FUNCTION balansity.plan_again(p_entry balansity.mail_entry, p_again_of uuid, p_who text, p_reason text) IS 'Plans the delivery by which a person has a mail sent once more, the one exception from sending it once; gives its id.';
 
 CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE plpgsql
@@ -5609,6 +5626,8 @@ CREATE TABLE balansity.job (
     time_zone text NOT NULL,
     actor text,
     paused boolean DEFAULT false NOT NULL,
+    paused_by text,
+    paused_because text,
     retired boolean DEFAULT false NOT NULL,
     planned_until timestamp with time zone DEFAULT balansity.now() NOT NULL
 );
@@ -5722,7 +5741,9 @@ CREATE TABLE balansity.payment_check (
     refund_id text,
     claimed boolean DEFAULT false NOT NULL,
     heard_at timestamp with time zone,
-    unknown_id text
+    unknown_id text,
+    answer text,
+    answered_at timestamp with time zone
 );
 
 CREATE TABLE balansity.payment_flag (
@@ -5731,7 +5752,9 @@ CREATE TABLE balansity.payment_flag (
     flagged_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
     halts boolean DEFAULT false NOT NULL,
-    is_retried boolean DEFAULT false NOT NULL
+    is_retried boolean DEFAULT false NOT NULL,
+    decided_by text,
+    decided_because text
 );
 
 CREATE TABLE balansity.payment_settlement (
@@ -6345,6 +6368,8 @@ CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DE
 
 CREATE INDEX delivery_by_message ON balansity.delivery USING btree (message_id);
 
+CREATE INDEX delivery_by_origin ON balansity.delivery USING btree (again_of) WHERE (again_of IS NOT NULL);
+
 CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
 
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
@@ -6416,6 +6441,9 @@ CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH R
 CREATE TRIGGER on_new_payment AFTER INSERT ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_new_payment();
 
 CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_payment_status_change();
+
+ALTER TABLE ONLY balansity.delivery
+    ADD CONSTRAINT delivery_again_of_fkey FOREIGN KEY (again_of) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY balansity.delivery_attempt
     ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
@@ -7004,6 +7032,10 @@ GRANT ALL ON FUNCTION balansity.payment_key(p_payment public.payments, p_status 
 REVOKE ALL ON FUNCTION balansity.pays_for(p_payment public.payments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.pays_for(p_payment public.payments) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.pays_for(p_payment public.payments) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.plan_again(p_entry balansity.mail_entry, p_again_of uuid, p_who text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.plan_again(p_entry balansity.mail_entry, p_again_of uuid, p_who text, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.plan_again(p_entry balansity.mail_entry, p_again_of uuid, p_who text, p_reason text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) TO balansity_web;

@@ -18,9 +18,9 @@ PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 MOST_DATES = 6  # labels under the bars
 
 
-def daily_bars(title: str, counts: Sequence[Day]) -> str:
-    """One bar a day, with its date and count as a tooltip."""
-    top = round_up(ceil(max((count for _, count in counts), default=0)))
+def daily_bars(title: str, counts: Sequence[Day], highest: int | Decimal = 0) -> str:
+    """One bar a day, with its date and count as a tooltip; plots that share a scale share its `highest` count."""
+    top = round_up(ceil(max((highest, *(count for _, count in counts)))))
     return "".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" class="plot"',
         ' font-family="system-ui, sans-serif" font-size="11" fill="currentColor">',

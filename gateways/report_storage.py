@@ -89,6 +89,14 @@ def save(conn: Connection, key: ReportKey, user_id: UUID | None, file: ReportFil
     return UUID(report_id) if report_id else None
 
 
+def renew(conn: Connection, key: ReportKey, file: ReportFile) -> UUID:
+    """Keep a file that was made anew in the place of the one that is kept; returns the report's id."""
+    renewed = queries.reports.renew(
+        conn, assessment_id=str(key.assessment_id), format=key.format, digest=key.digest, content=file.content
+    )
+    return UUID(renewed)
+
+
 def load(conn: Connection, report_id: UUID) -> ReportFile:
     """The report's file.
 

@@ -50,9 +50,9 @@ def write(conn: Connection, order: MailOrder) -> Letter:
     contents = order.read_contents()
     variables = contents.variables
     _check_owners(conn, recipient, contents, order.user_id)
-    if template.name == "appointment_moved":
+    if template.name == "appointment_moved" and not order.is_again:
         variables = _since_last_told(conn, variables, order.key)
-    elif template.name == "appointment_confirmation" and order.key is None:
+    elif template.name == "appointment_confirmation" and (order.key is None or order.is_again):
         variables = _whatever_time(variables)
     filling = WRITERS[template.name](conn, template.name, variables)
     reader = variables.name or filling.words.get("reader") or _reader(conn, order.user_id)

@@ -11,6 +11,7 @@ from domain.payload import IfReadable, Moment, problems, read_payload
 from domain.words import Words, one_line, person_name
 from mail.checks import Unsendable
 
+AGAIN = "again:"  # how the key of a mail begins that a person has sent once more, whatever was sent before
 REMINDERS = {"appointment_reminder_24h": "24h", "appointment_reminder_1h": "1h"}  # templates, by the kind of their key
 
 
@@ -62,9 +63,14 @@ class MailOrder(BaseModel):
     report_id: Any = None
     user_id: IfReadable[UUID] = None
 
+    @property
+    def is_again(self) -> bool:
+        """Whether a person decided to send once more what was sent before."""
+        return self.key is not None and self.key.startswith(AGAIN)
+
     def reminder_key(self) -> str | None:
         """The business key of a reminder that names its consultation and time: whatever asks for it, it goes once."""
-        kind = REMINDERS.get(self.template) if isinstance(self.template, str) else None
+        kind = REMINDERS.get(self.template) if isinstance(self.template, str) and not self.is_again else None
         try:
             about = self.read_contents().variables if kind else Variables()
         except Unsendable:

@@ -87,6 +87,32 @@ SELECT balansity.give_up_lost_deliveries(:keys::uuid[], :before);
 -- Enqueue the message of a failed, unknown or unheard delivery again; gives why not, NULL if it was done.
 SELECT balansity.resend_delivery(:id::uuid, :reporting);
 
+-- name: lock(id)^
+-- A delivery under its lock, with the key of the mail that it was first, and its person's present address.
+WITH RECURSIVE origin (key, again_of) AS (
+    SELECT key, again_of FROM balansity.delivery WHERE id = :id::uuid
+    UNION ALL
+    SELECT d.key, d.again_of FROM balansity.delivery d JOIN origin o ON d.id = o.again_of
+)
+SELECT d.id::text, d.key, d.template, d.subject, d.state, d.message_id, d.user_id::text,
+       CASE WHEN d.user_id IS NULL THEN d.recipient ELSE balansity.email_of(d.user_id) END AS address,
+       (SELECT o.key FROM origin o WHERE o.again_of IS NULL) AS first_key
+FROM balansity.delivery d WHERE d.id = :id::uuid
+FOR UPDATE OF d;
+
+-- name: sent_again(id)
+-- The deliveries by which a person had this one sent once more, in their order.
+SELECT id::text, key, state, planned_at, decided_by FROM balansity.delivery
+WHERE again_of = :id::uuid ORDER BY planned_at, id;
+
+-- name: plan_again(entry, id, who, reason)$
+-- Plan the delivery by which somebody has the delivery `id` sent once more; gives its id.
+SELECT balansity.plan_again(:entry::balansity.mail_entry, :id::uuid, :who, :reason);
+
+-- name: suppressed(address)$
+-- Why no mail goes to this address; NULL where it does.
+SELECT reason FROM balansity.suppression WHERE address = lower(:address);
+
 -- name: suppressions()
 -- Every suppressed address, the newest first.
 SELECT * FROM balansity.suppression ORDER BY since DESC;

@@ -4,7 +4,7 @@ SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.jo
 WHERE NOT retired AND balansity.in_charge() ORDER BY id;
 
 -- name: list_jobs_with_latest()
-SELECT j.name AS job, j.schedule, j.time_zone, j.paused, j.planned_until,
+SELECT j.name AS job, j.schedule, j.time_zone, j.paused, j.paused_by, j.paused_because, j.planned_until,
        latest.slot AS latest_run, latest.state, latest.outcome
 FROM balansity.job j
 LEFT JOIN LATERAL (
@@ -58,8 +58,9 @@ UPDATE balansity.job SET retired = true WHERE name <> ALL (:names) AND NOT retir
 UPDATE balansity.job SET schedule = :schedule, time_zone = :time_zone, actor = :actor, planned_until = :now
 WHERE name = :name;
 
--- name: set_paused(paused, name)!
-UPDATE balansity.job SET paused = :paused WHERE name = :name;
+-- name: set_paused(paused, who, reason, name)!
+-- Who paused it, and why, is kept for as long as it is.
+UPDATE balansity.job SET paused = :paused, paused_by = :who, paused_because = :reason WHERE name = :name;
 
 -- name: set_planned_until(until, name)!
 UPDATE balansity.job SET planned_until = :until WHERE name = :name;
@@ -120,6 +121,33 @@ LIMIT :rows;
 
 -- name: purge_slots(keys)!
 DELETE FROM balansity.slot WHERE id = ANY (:keys);
+
+-- name: folded(start, end, job)
+-- What each job did in a period, or one of them, a row each.
+SELECT job, count(*) FILTER (WHERE state <> 'skipped') AS runs, count(*) FILTER (WHERE state = 'failed') AS failed,
+       count(*) FILTER (WHERE state IN ('planned', 'started')) AS unfinished,
+       count(*) FILTER (WHERE state = 'skipped') AS skipped, min(slot) AS first, max(slot) AS last,
+       extract(epoch FROM max(finished_at - started_at))::float AS longest_seconds,
+       (array_agg(outcome ORDER BY slot DESC) FILTER (WHERE state <> 'skipped'))[1] AS outcome
+FROM balansity.slot
+WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
+GROUP BY job
+ORDER BY job;
+
+-- name: remarkable(start, end, job, patience, limit)
+-- The runs of a period that failed or took longer than this (NULL: only those that failed), the latest first.
+SELECT job, slot, state, attempts, started_at, extract(epoch FROM finished_at - started_at)::float AS took_seconds,
+       outcome
+FROM balansity.slot
+WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
+  AND (state = 'failed' OR state <> 'skipped' AND finished_at - started_at > :patience::interval)
+ORDER BY slot DESC, job
+LIMIT :limit;
+
+-- name: count_remarkable(start, end, job, patience)$
+SELECT count(*) FROM balansity.slot
+WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
+  AND (state = 'failed' OR state <> 'skipped' AND finished_at - started_at > :patience::interval);
 
 -- name: history(job, skipped, limit)
 -- The latest slots of one job, or of all; those that were skipped only where they are asked for.

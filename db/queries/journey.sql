@@ -93,7 +93,8 @@ FROM (
     SELECT f.flagged_at, 'payment', 'flagged', f.payment_id::text, f.payment_id::text, NULL, f.reason
     FROM balansity.payment_flag f WHERE f.payment_id IN (SELECT id FROM paid)
     UNION ALL
-    SELECT f.resolved_at, 'payment', 'decided', f.payment_id::text, f.payment_id::text, NULL, f.reason
+    SELECT f.resolved_at, 'payment', concat_ws(' by ', 'decided', f.decided_by), f.payment_id::text, f.payment_id::text, NULL,
+           concat_ws(': ', f.reason, f.decided_because)
     FROM balansity.payment_flag f WHERE f.payment_id IN (SELECT id FROM paid) AND f.resolved_at IS NOT NULL
     UNION ALL
     SELECT m.sent_at, 'message', 'waits in pgmq', m.pgmq_queue || ' ' || m.msg_id, NULL, m.actor, NULL
@@ -107,7 +108,9 @@ FROM (
               UNION SELECT :id::uuid),
         'balansity.message_speaks_of', (SELECT person FROM signs)) AS m
     UNION ALL
-    SELECT d.planned_at, 'mail', 'planned', d.id::text, d.appointment_id::text, d.template, NULL FROM mails d
+    SELECT d.planned_at, 'mail', CASE WHEN d.again_of IS NULL THEN 'planned' ELSE 'sent again by ' || d.decided_by END,
+           d.id::text, d.appointment_id::text, d.template, d.decided_because
+    FROM mails d
     UNION ALL
     SELECT a.started_at, 'mail', concat_ws(' ', 'tried by', a.provider), d.id::text, d.appointment_id::text,
            d.template, concat_ws(': ', a.outcome, a.answer)

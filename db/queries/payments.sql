@@ -100,6 +100,74 @@ JOIN public.payments p ON p.id = f.payment_id
 WHERE f.resolved_at IS NULL
 ORDER BY f.flagged_at, f.reason;
 
+-- name: find(payment_id, known, count)
+-- One payment, or those that are not decided yet, the oldest first: those that the provider knows, or those that it does
+-- not. What one was for is the site's word.
+SELECT p.id::text, p.user_id::text, coalesce(p.status, 'of no status') AS status, p.amount,
+       coalesce(p.currency, 'RUB') AS currency, p.payment_method, p.external_payment_id AS external_id,
+       balansity.of_our_time(p.created_at) AS created_at, balansity.of_our_time(p.updated_at) AS updated_at,
+       balansity.appointment_of(p)::text AS appointment_id, coalesce(c.since, p.created_at) AS since,
+       c.next_at, coalesce(c.checks, 0) AS checks, c.answer, c.refund_id, coalesce(c.claimed, false) AS claimed,
+       balansity.is_anothers(p) AS is_anothers, balansity.is_known_to_provider(p) AS is_known,
+       balansity.is_stuck(coalesce(c.since, p.created_at), balansity.now()) AS is_stuck,
+       (SELECT string_agg(f.reason, '; ' ORDER BY f.flagged_at) FROM balansity.payment_flag f
+        WHERE f.payment_id = p.id AND f.resolved_at IS NULL AND f.halts) AS halted,
+       EXISTS (SELECT FROM balansity.provider_state s
+               WHERE s.provider = 'yookassa' AND s.state <> 'available') AS is_away
+FROM public.payments p
+LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
+WHERE CASE WHEN :payment_id::uuid IS NOT NULL THEN p.id = :payment_id::uuid ELSE
+    (p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed))
+    AND balansity.is_known_to_provider(p) = :known END
+ORDER BY coalesce(c.since, p.created_at), p.id
+LIMIT :count;
+
+-- name: count_open(known)$
+SELECT count(*) FROM public.payments p
+LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
+WHERE (p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed))
+  AND balansity.is_known_to_provider(p) = :known;
+
+-- name: effects(payment_id)
+-- What came of a payment, in the order of time: what it gave, what it was flagged for, what a person decided, its mails.
+SELECT at, what, id, words
+FROM (
+    SELECT s.settled_at AS at, 'settled as ' || s.status AS what, s.appointment_id::text AS id,
+           CASE WHEN s.appointment_id IS NOT NULL THEN 'a consultation is paid for' END AS words
+    FROM balansity.payment_settlement s WHERE s.payment_id = :payment_id::uuid
+    UNION ALL
+    SELECT b.created_at, 'gave a package', b.id::text, b.sessions_remaining || ' sessions left'
+    FROM public.package_purchases b WHERE b.payment_id = :payment_id::uuid
+    UNION ALL
+    SELECT f.flagged_at, 'flagged', NULL, f.reason FROM balansity.payment_flag f WHERE f.payment_id = :payment_id::uuid
+    UNION ALL
+    SELECT f.resolved_at, concat_ws(' ', 'decided by', coalesce(f.decided_by, 'the system')), NULL,
+           concat_ws(': ', f.reason, f.decided_because)
+    FROM balansity.payment_flag f WHERE f.payment_id = :payment_id::uuid AND f.resolved_at IS NOT NULL
+    UNION ALL
+    SELECT c.answered_at, 'the provider said', c.refund_id, c.answer
+    FROM balansity.payment_check c WHERE c.payment_id = :payment_id::uuid AND c.answered_at IS NOT NULL
+    UNION ALL
+    SELECT c.heard_at, 'a notice had it asked about', NULL, NULL
+    FROM balansity.payment_check c WHERE c.payment_id = :payment_id::uuid AND c.heard_at IS NOT NULL
+    UNION ALL
+    SELECT d.changed_at, 'mail ' || d.state, d.id::text, concat_ws(': ', d.template, d.reason)
+    FROM balansity.delivery d, public.payments p
+    WHERE p.id = :payment_id::uuid AND d.user_id = p.user_id AND (starts_with(d.key, 'payment:' || p.id) OR EXISTS (
+        SELECT FROM balansity.delivery o WHERE o.id = d.again_of AND starts_with(o.key, 'payment:' || p.id)))
+) AS effect
+ORDER BY at, what;
+
+-- name: called(external_id)
+-- The payments that the provider calls so.
+SELECT id::text FROM public.payments WHERE external_payment_id = :external_id;
+
+-- name: note_answer(payment_id, answer, now)!
+-- What the provider said last, for whoever looks.
+INSERT INTO balansity.payment_check AS c (payment_id, checks, next_at, answer, answered_at)
+VALUES (:payment_id::uuid, 0, :now, :answer, :now)
+ON CONFLICT (payment_id) DO UPDATE SET answer = excluded.answer, answered_at = excluded.answered_at;
+
 -- name: ids(first, last, count)
 -- The ids of payments from one to another.
 SELECT id::text FROM public.payments WHERE id BETWEEN :first::uuid AND :last::uuid ORDER BY id LIMIT :count;
@@ -111,8 +179,9 @@ FROM balansity.payment_flag f JOIN public.payments p ON p.id = f.payment_id
 WHERE f.payment_id = :payment_id AND f.resolved_at IS NULL
 ORDER BY f.flagged_at, f.reason;
 
--- name: resolve_flags(now, payment_id)!
-UPDATE balansity.payment_flag SET resolved_at = :now WHERE payment_id = :payment_id AND resolved_at IS NULL;
+-- name: resolve_flags(now, who, reason, payment_id)!
+UPDATE balansity.payment_flag SET resolved_at = :now, decided_by = :who, decided_because = :reason
+WHERE payment_id = :payment_id AND resolved_at IS NULL;
 
 -- name: hear_notice(external_id, now)
 -- The payments that a notice is about, and when to ask about each; null: a check that is waiting covers it.

@@ -35,6 +35,11 @@ SELECT id::text AS key, 0 AS bytes, is_named FROM balansity.deliveries_to(:keys:
 -- name: forget_deliveries(keys)$
 SELECT balansity.forget_deliveries(:keys::uuid[]);
 
+-- name: forget_reasons(user_id)!
+-- Take out why somebody decided as they did about this person's payments: it may quote anyone.
+UPDATE balansity.payment_flag SET decided_because = NULL
+WHERE decided_because IS NOT NULL AND payment_id IN (SELECT id FROM public.payments WHERE user_id = :user_id::uuid);
+
 -- name: doubtful_mails(after, rows)
 -- A page of the mails that a restore made doubtful before they were in the ledger.
 SELECT key, 0 AS bytes FROM balansity.doubtful_mail

@@ -55,6 +55,22 @@ VALUES (
 ON CONFLICT (assessment_id, format, digest) DO NOTHING
 RETURNING id::text;
 
+-- name: renew(assessment_id, format, digest, content)$
+-- Put a file that was made anew in the place of the one that is kept in the database; the report's id.
+UPDATE balansity.report SET
+    content = CASE WHEN path IS NULL THEN :content ELSE content END,
+    size_bytes = CASE WHEN path IS NULL THEN octet_length(:content) ELSE size_bytes END
+WHERE assessment_id = :assessment_id::uuid AND format = :format AND digest = :digest
+RETURNING id::text;
+
+-- name: key_of(id)^
+-- Which version of which report this is.
+SELECT assessment_id::text, format, digest FROM balansity.report WHERE id = :id::uuid;
+
+-- name: id_of(assessment_id, format, digest)$
+SELECT id::text FROM balansity.report
+WHERE assessment_id = :assessment_id::uuid AND format = :format AND digest = :digest;
+
 -- name: find(id)^
 SELECT filename, media_type, content, path FROM balansity.report WHERE id = :id::uuid;
 
@@ -90,3 +106,35 @@ LIMIT :rows;
 
 -- name: remove(keys)!
 DELETE FROM balansity.report WHERE id = ANY (:keys::uuid[]);
+
+-- name: latest(count)
+-- The reports that are kept, the newest first; what they say stays where it is.
+SELECT id::text, created_at, format, size_bytes, assessment_id::text, user_id::text FROM balansity.report
+ORDER BY created_at DESC, id
+LIMIT :count;
+
+-- name: count_kept()$
+SELECT count(*) FROM balansity.report;
+
+-- name: ids(first, last, count)
+-- The ids of reports from one to another.
+SELECT id::text FROM balansity.report WHERE id BETWEEN :first::uuid AND :last::uuid ORDER BY id LIMIT :count;
+
+-- name: about(id)^
+-- A report without what it says.
+SELECT id::text, assessment_id::text, user_id::text, format, size_bytes, created_at,
+       CASE WHEN path IS NULL THEN 'in the database' ELSE 'in the storage' END AS kept
+FROM balansity.report WHERE id = :id::uuid;
+
+-- name: mails_of(id)
+-- The deliveries that brought a report, and those that brought it once more.
+WITH RECURSIVE brought AS (
+    SELECT d.id FROM balansity.report r
+    JOIN balansity.delivery d ON d.key = concat_ws(':', 'report_ready', r.assessment_id, r.format, r.digest)
+    WHERE r.id = :id::uuid
+    UNION
+    SELECT d.id FROM balansity.delivery d JOIN brought b ON d.again_of = b.id
+)
+SELECT d.id::text, d.planned_at, d.state, d.reason, d.decided_by
+FROM balansity.delivery d JOIN brought USING (id)
+ORDER BY d.planned_at, d.id;

@@ -231,7 +231,12 @@ def test_a_dead_letter_that_cannot_be_decoded_is_shown_as_it_is(
 
 
 def test_an_id_that_is_none_is_refused_with_an_example(environment: pytest.MonkeyPatch) -> None:
-    for command in (["dead"], ["redrive"], ["reveal", "--reason", "a test"], ["payments", "resolve"]):
+    for command in (
+        ["dead"],
+        ["redrive"],
+        ["reveal", "--reason", "a test"],
+        ["payments", "resolve", "--reason", "a test"],
+    ):
         said = balansity(*command, "seven")
         assert (said.exit_code, "'seven' is no id of a" in said.output) == (1, True)
 

@@ -132,7 +132,7 @@ def test_a_page_has_so_many_and_says_of_how_many(connection: Connection) -> None
 
 
 @pytest.mark.parametrize(
-    "options", [["--since", "yesterday"], ["--before", "1e99d"], ["--where", "n"], ["--state", "odd"]]
+    "options", [["--since", "last night"], ["--before", "1e99d"], ["--where", "n"], ["--state", "odd"]]
 )
 def test_what_is_no_filter_is_refused_with_an_example(options: list[str]) -> None:
     result = CliRunner().invoke(main, ["messages", *options])

@@ -116,6 +116,7 @@ def test_nothing_of_a_forgotten_person_is_left_and_nothing_of_others_is_gone(cli
         "mail files in the outbox folder": 1,
         "addresses in the mail ledger": 1,
         "addresses in the list of suppressed ones": 1,
+        "reasons of decisions about payments": 0,
         "links in analytics events": 1,
         "messages of the broker": 1,
         "messages of pgmq, archived ones too": 3,

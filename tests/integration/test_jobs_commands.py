@@ -3,6 +3,7 @@
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from getpass import getuser
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from tests.clinic import Clinic
 START = datetime(2030, 11, 25, 10, 2, tzinfo=UTC)  # 13:02 in Moscow
 DAY = ("2030-11-25 13:02", "2030-11-26 13:02")
 STATUSES = "update-appointment-statuses"
+WHY = ("--reason", "the site is being moved")
+NIGHT = ("--from", "2030-11-24 20:00", "--to", "2030-11-25 05:00")  # by the clinic's clocks
 
 
 def balansity(*words: str, code: int = 0) -> str:
@@ -29,7 +32,8 @@ def plan(since: str, until: str) -> list[tuple[str, str, str]]:
 
 
 def planned(since: str, until: str) -> list[tuple[str, str, str]]:
-    events: list[dict[str, str]] = json.loads(balansity("plan", "--from", since, "--to", until, "--json"))
+    told = json.loads(balansity("plan", "--from", since, "--to", until, "--json"))
+    events: list[dict[str, str]] = told["happening"]
     return [(event["at"], event["what"], event["subject"]) for event in events]
 
 
@@ -82,13 +86,72 @@ def test_history_shows_runs_and_skipped_slots_where_they_are_asked_for(at_start:
 
 
 def test_a_person_pauses_resumes_and_runs_a_job(clinic: Clinic) -> None:
-    balansity("jobs", "pause", STATUSES)
+    balansity("jobs", "pause", STATUSES, *WHY)
     assert json.loads(balansity("jobs", "list", "--json"))[0]["next_runs"] == []
-    assert "paused" in balansity("jobs", "list")
-    balansity("jobs", "resume", STATUSES)
-    balansity("jobs", "run", STATUSES)
+    assert f"paused by {getuser()}: {WHY[1]}" in balansity("jobs", "list")
+    assert scheduler.enqueue_due(clinic.value("SELECT now() + interval '5 minutes'"), [scheduler.JOBS[0]]) == 0
+    balansity("jobs", "resume", STATUSES, *WHY)
+    balansity("jobs", "run", STATUSES, *WHY)
     run, *_ = json.loads(balansity("jobs", "history", STATUSES, "--json"))  # others may have been due since migrating
     assert (run["job"], run["state"]) == (STATUSES, "planned")
+
+
+@pytest.fixture
+def night(at_start: Clinic) -> Clinic:
+    """A night of reminders every minute, of which one failed and one took long, and of one clean-up."""
+    at_start.rows(
+        "INSERT INTO balansity.slot (job, slot, state, enqueued_at, started_at, finished_at, attempts, outcome) "
+        "SELECT 'send-appointment-reminders', at, CASE WHEN n = 7 THEN 'failed' ELSE 'succeeded' END, at, at, "
+        "at + CASE WHEN n = 9 THEN interval '45 s' ELSE interval '0.1 s' END, 1, "
+        "CASE WHEN n = 7 THEN 'ProviderAway' ELSE '0 reminders' END "
+        "FROM generate_series(0, 479) AS n, "
+        "LATERAL (SELECT '2030-11-24 20:00:00+00'::timestamptz + n * interval '1 min') AS minute (at)"
+    )
+    at_start.rows(
+        "INSERT INTO balansity.slot (job, slot, state, outcome) VALUES "
+        "('cleanup-old-assessments', '2030-11-25 00:00+00', 'succeeded', '3 abandoned'), "
+        "('cleanup-old-assessments', '2030-11-26 00:00+00', 'succeeded', 'of another night')"
+    )
+    return at_start
+
+
+def test_a_night_is_a_line_a_job_and_what_failed_or_took_long(night: Clinic) -> None:
+    told = json.loads(balansity("jobs", "history", *NIGHT, "--json"))
+    clean_up, reminders = told["job"]
+    assert (clean_up["runs"], clean_up["outcome"]) == (1, "3 abandoned")
+    assert (reminders["runs"], reminders["failed"], reminders["longest_seconds"]) == (360, 1, 45)
+    assert (reminders["first"], reminders["last"]) == ("2030-11-24T20:00:00+00:00", "2030-11-25T01:59:00+00:00")
+    assert [(run["slot"][11:16], run["state"]) for run in told["run"]] == [("20:09", "succeeded"), ("20:07", "failed")]
+    shown = balansity("jobs", "history", *NIGHT)
+    for words in ("360", "45.0 s", "2030-11-24 23:07:00", "ProviderAway"):
+        assert words in shown
+    assert len(shown.splitlines()) < 12
+
+
+def test_a_night_can_be_asked_for_what_failed_and_for_one_job(night: Clinic) -> None:
+    failed = json.loads(balansity("jobs", "history", *NIGHT, "--failed", "--json"))
+    assert [job["job"] for job in failed["job"]] == ["send-appointment-reminders"]
+    assert [run["outcome"] for run in failed["run"]] == ["ProviderAway"]
+    one = json.loads(balansity("jobs", "history", "cleanup", *NIGHT, "--json"))
+    assert ([job["runs"] for job in one["job"]], one["run"]) == ([1], [])
+
+
+def test_what_is_left_out_of_a_night_is_counted(night: Clinic) -> None:
+    assert "1 of 2 runs: --limit 2 lists all" in balansity("jobs", "history", *NIGHT, "--limit", "1")
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(clinic: Clinic) -> None:
+    assert "must be after" in balansity("jobs", "history", "--from", "2030-01-02", "--to", "2030-01-01", code=2)
+    assert "is no time" in balansity("jobs", "history", "--from", "last night", code=2)
+
+
+def test_the_plan_tells_how_often_each_job_will_run_tomorrow(at_start: Clinic) -> None:
+    at_start.rows("UPDATE balansity.job SET paused = true WHERE name = 'purge-messages'")
+    told = json.loads(balansity("plan", "--from", "2030-11-26", "--to", "2030-11-27", "--json"))
+    runs = {job["job"]: job for job in told["job"]}
+    assert runs[STATUSES]["runs"] == 24 * 12
+    assert runs["cleanup-old-assessments"]["first"] == "2030-11-26T00:00:00+00:00"
+    assert (runs["purge-messages"]["runs"], runs["purge-messages"]["paused"]) == (0, True)
 
 
 def test_jobs_alone_lists_them(clinic: Clinic) -> None:
@@ -96,13 +159,19 @@ def test_jobs_alone_lists_them(clinic: Clinic) -> None:
 
 
 def test_an_unknown_job_is_refused(clinic: Clinic) -> None:
-    for order in ("run", "pause", "resume", "history"):
-        assert "There is no job 'backup'" in balansity("jobs", order, "backup", code=1)
+    for order in (["run", *WHY], ["pause", *WHY], ["resume", *WHY], ["history"]):
+        assert "There is no job 'backup'" in balansity("jobs", *order, "backup", code=1)
+
+
+@pytest.mark.parametrize("order", ["run", "pause", "resume"])
+def test_a_hand_on_a_job_needs_a_reason(clinic: Clinic, order: str) -> None:
+    assert "Say --reason" in balansity("jobs", order, STATUSES, code=2)
+    assert clinic.value("SELECT count(*) FROM balansity.job WHERE paused") == 0
 
 
 def test_the_beginning_of_a_name_does_unless_others_begin_so(clinic: Clinic) -> None:
-    assert balansity("jobs", "pause", "update") == f"{STATUSES}: paused\n"
-    said = balansity("jobs", "pause", "", code=1)
+    assert balansity("jobs", "pause", "update", *WHY) == f"{STATUSES}: paused\n"
+    said = balansity("jobs", "pause", "", *WHY, code=1)
     assert "begins more than one job: cleanup-old-assessments, " in said
     assert "and more. Give more of it." in said
 

@@ -43,6 +43,10 @@ def kept(clinic: Clinic, database: str) -> Clinic:
             "VALUES ('purge-messages', now() - interval '1 hour' * %s, 'planned', now())",
             number,
         )
+        clinic.rows(
+            "INSERT INTO balansity.report (assessment_id, format, digest, filename, media_type, size_bytes, content, "
+            "created_at) VALUES (gen_random_uuid(), 'pdf', 'd', 'r.pdf', 'application/pdf', 1, '1', now())"
+        )
     return clinic
 
 
@@ -54,6 +58,7 @@ def kept(clinic: Clinic, database: str) -> Clinic:
         (("deliveries", "mail:"), "deliveries"),
         (("deliveries", "--unknown"), "deliveries"),
         (("jobs", "history", "purge-messages"), "runs"),
+        (("reports",), "reports"),
         (("restored",), "held mails"),
     ],
 )

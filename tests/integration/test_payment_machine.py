@@ -198,7 +198,10 @@ class OnePayment(RuleBasedStateMachine):
     @precondition(lambda self: self.story.halted)
     @rule()
     def person_resolves_and_has_it_settled(self) -> None:
-        assert CliRunner().invoke(cli.main, ["payments", "resolve", self.payment, "--yes"]).exit_code == 0
+        assert (
+            CliRunner().invoke(cli.main, ["payments", "resolve", self.payment, "--yes", "--reason", "a test"]).exit_code
+            == 0
+        )
         deliver(self.payment, "update_status")
         self.story.person_resolves()
 

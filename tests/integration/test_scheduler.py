@@ -10,11 +10,11 @@ import pytest
 
 import scheduler
 import settings
-from commands.plan import happenings_between
 from commands.processes import is_late
 from db import overview, queries
 from db.connection import Connection
 from db.database import transaction
+from desk.plan import happenings_between
 from domain.slots import Missed
 from errors import BalansityError
 from scheduler import JOBS, Job, enqueue_due, introduce

@@ -17,6 +17,7 @@ import settings
 from cli import main
 from db import queries
 from db.statistics import MAIL_OUTCOMES, Period, collect
+from desk.statistics import preset
 from tests.clinic import Clinic
 from tests.integration.batch_cases import refuse
 
@@ -185,12 +186,58 @@ def test_stats_shows_words_as_they_are(clinic: Clinic, kind: str) -> None:
     assert kind in result.output
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_spreadsheet_runs_a_word_as_a_formula(clinic: Clinic, start: str) -> None:
     record(clinic, INSIDE, kind=f"{start}1+1")
     result = statistics("--from", "2026-11-01", "--to", "2026-11-30", "--csv")
     [row] = csv.DictReader(io.StringIO(result.output, newline=""))
     assert row["group"] == f"'{start}1+1"
+
+
+def test_a_section_has_a_total_of_its_groups_and_of_each_currency(clinic: Clinic) -> None:
+    user = clinic.add_user()
+    for status, amount, currency in (
+        ("completed", "5000", "RUB"),
+        ("completed", "70", "EUR"),
+        ("refunded", "1", "RUB"),
+    ):
+        clinic.add_payment(user, status=status, amount=amount, currency=currency)
+    record(clinic, INSIDE, kind="a")
+    record(clinic, INSIDE, kind="b")
+    found = json.loads(statistics("--from", "2026-11-01", "--to", "2026-11-30", "--json").output)
+    assert found["total"]["events"] == [{"type": "total", "events": 2}]
+    assert "total" in statistics("--from", "2026-11-01", "--to", "2026-11-30").output
+    today = json.loads(statistics("--period", "today", "--json").output)
+    paid = {row["currency"]: row["payments"] for row in today["total"]["revenue"]}
+    assert paid == {"RUB": 2, "EUR": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("today", "2026-03-01", "2026-03-01"),
+        ("yesterday", "2026-02-28", "2026-02-28"),
+        ("week", "2026-02-23", "2026-03-01"),
+        ("month", "2026-03-01", "2026-03-01"),
+        ("last-month", "2026-02-01", "2026-02-28"),
+    ],
+)
+def test_a_period_by_name_is_of_the_clinics_days(name: str, first: str, last: str) -> None:
+    late = datetime(2026, 2, 28, 22, tzinfo=UTC)  # in Moscow it is March
+    period = preset(name, MOSCOW, late)
+    assert (f"{period.first}", f"{period.last}") == (first, last)
+
+
+def test_csv_has_each_days_numbers_where_they_are_asked_for(clinic: Clinic) -> None:
+    record(clinic, INSIDE)
+    result = statistics("--from", "2026-11-01", "--to", "2026-11-30", "--csv", "--by-day")
+    [row] = csv.DictReader(io.StringIO(result.output))
+    assert (row["day"], row["value"]) == (f"{INSIDE.astimezone(MOSCOW):%Y-%m-%d}", "1")
+
+
+@pytest.mark.parametrize("arguments", [["--by-day"], ["--period", "week", "--from", "2026-11-01"]])
+def test_options_that_do_not_go_together_are_refused(clinic: Clinic, arguments: list[str]) -> None:
+    assert statistics(*arguments).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ LISTINGS = (
     ("payments",),
     ("plan",),
     ("preview",),
+    ("reports",),
     ("restored",),
     ("stats",),
     ("status",),
@@ -58,6 +59,10 @@ def busy(clinic: Clinic, database: str) -> Clinic:
     actors.publish(database, scheduler.publish)
     user = clinic.add_user()
     for number, (state, held) in enumerate((("failed", False), ("unknown", True), ("sent", False))):
+        clinic.rows(
+            "INSERT INTO balansity.report (assessment_id, format, digest, filename, media_type, size_bytes, content, "
+            "created_at) VALUES (gen_random_uuid(), 'pdf', 'd', 'r.pdf', 'application/pdf', 1, '1', now())"
+        )
         clinic.rows(
             "INSERT INTO balansity.delivery (key, message_id, template, recipient, subject, state, reason, planned_at, "
             "changed_at, held_at) VALUES (%s, gen_random_uuid(), 'appointment_confirmation', 'anna@example.com', %s, "

@@ -15,7 +15,7 @@ import settings
 from actors.emails import send_email, watch
 from commands.doctor import doctor
 from commands.mail import deliveries
-from commands.messages import status
+from commands.status import status
 from db.connection import Connection
 from tests.clinic import Clinic
 from tests.integration.test_mail_events import PUBLIC_KEY, post

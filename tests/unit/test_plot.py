@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk.statistics import highest
 from domain.plot import HEIGHT, LEFT, PLOT_HEIGHT, TOP, daily_bars, round_up, short
 from domain.russian import number
 
@@ -27,6 +28,14 @@ def test_every_day_has_a_bar_inside_the_plot(counts: list[int]) -> None:
         tooltip = bar.findtext(f"{SVG}title")
         assert tooltip is not None
         assert tooltip.endswith(f": {number(count)}")
+
+
+def test_plots_that_share_their_highest_count_share_a_scale() -> None:
+    small, large = ([(FIRST, count)] for count in (10, 100))
+    top = highest([small, large])
+    bars = [ET.fromstring(daily_bars("Mails", days, top)).find(f"{SVG}rect") for days in (small, large)]
+    heights = [float(bar.attrib["height"]) for bar in bars if bar is not None]
+    assert heights[1] == pytest.approx(10 * heights[0])
 
 
 def test_a_plot_describes_itself_and_escapes_its_title() -> None:

@@ -31,13 +31,17 @@ CREATE TABLE balansity.delivery (
     sent_at timestamptz,
     changed_at timestamptz NOT NULL,
     vouched_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- it had not left by then; a restore noticed later doubts it
-    held_at timestamptz                     -- when a restore made it unknown; such a one waits for a person
+    held_at timestamptz,                    -- when a restore made it unknown; such a one waits for a person
+    again_of uuid REFERENCES balansity.delivery (id) ON DELETE SET NULL, -- the mail that a person had sent once more,
+    decided_by text,                        -- who,
+    decided_because text                    -- and why
 );
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX delivery_by_recipient ON balansity.delivery (lower(recipient), changed_at) WHERE recipient IS NOT NULL;
 CREATE INDEX delivery_by_message ON balansity.delivery (message_id);
+CREATE INDEX delivery_by_origin ON balansity.delivery (again_of) WHERE again_of IS NOT NULL;
 CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
 CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
     WHERE state IN ('planned', 'sending', 'unknown', 'failed');
@@ -394,6 +398,19 @@ COMMENT ON FUNCTION balansity.resend_delivery IS
 'A person''s decision to send what failed, what nobody can vouch for, or what one of the providers that report on their
 mails (p_reporting) has accepted and said no more of: its message is enqueued again, and the mail shows beside an earlier
 copy. Returns why that cannot be, NULL where it was done.';
+
+CREATE FUNCTION balansity.plan_again(p_entry balansity.mail_entry, p_again_of uuid, p_who text, p_reason text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    opened balansity.delivery := balansity.plan_delivery(p_entry);
+BEGIN
+    UPDATE balansity.delivery d SET again_of = p_again_of, decided_by = p_who, decided_because = p_reason
+    WHERE d.id = opened.id AND d.message_id = p_entry.message_id;
+    RETURN opened.id;
+END $$;
+COMMENT ON FUNCTION balansity.plan_again IS
+'Plans the delivery by which a person has a mail sent once more, the one exception from sending it once; gives its id.';
+
 CREATE FUNCTION balansity.reader_name(p_user_id uuid) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT left(first_name, 200) FROM public.profiles -- more than a name may have
     WHERE user_id = p_user_id AND type = 'parent'

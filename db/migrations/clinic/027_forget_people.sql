@@ -136,7 +136,7 @@ DECLARE
 BEGIN
     UPDATE balansity.delivery
     SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
-        scheduled_at = NULL,
+        scheduled_at = NULL, decided_because = NULL,
         state = CASE
             WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
         END

@@ -65,6 +65,8 @@ CREATE TABLE balansity.payment_flag (
     resolved_at timestamptz,
     halts boolean NOT NULL DEFAULT false, -- until it is resolved, nothing more takes effect
     is_retried boolean NOT NULL DEFAULT false, -- what it speaks of is tried again, and ends it once it is done
+    decided_by text,      -- who resolved it last,
+    decided_because text, -- and why
     PRIMARY KEY (payment_id, reason)
 );
 CREATE INDEX payment_flag_open ON balansity.payment_flag (flagged_at) WHERE resolved_at IS NULL;
@@ -129,7 +131,9 @@ CREATE TABLE balansity.payment_check (
     refund_id text,              -- the provider's, while it is undecided
     claimed boolean NOT NULL DEFAULT false, -- completed as a visitor wrote it: nothing follows until the provider says so
     heard_at timestamptz,        -- when the last check that a notice asked for is due
-    unknown_id text              -- that a visitor wrote, and of which the provider knows nothing
+    unknown_id text,             -- that a visitor wrote, and of which the provider knows nothing
+    answer text,                 -- what the provider said last, for a person,
+    answered_at timestamptz      -- and when
 );
 
 -- Which row a payment at the provider pays for: the first that the service wrote its id into, else the first that it

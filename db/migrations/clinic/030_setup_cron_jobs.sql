@@ -7,6 +7,8 @@ CREATE TABLE balansity.job (
     time_zone text NOT NULL,
     actor text,                                       -- that its slots are sent to; NULL until one was published
     paused boolean NOT NULL DEFAULT false,
+    paused_by text,                                   -- who,
+    paused_because text,                              -- and why
     retired boolean NOT NULL DEFAULT false,           -- no longer in the table of jobs; kept for its history
     planned_until timestamptz NOT NULL DEFAULT balansity.now()  -- every slot up to here has its row
 );

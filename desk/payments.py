@@ -1,0 +1,130 @@
+"""Payments as a person asks about them: which are open and why, what came of one, and the decision about it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from actors.payments import process_payment
+from broker import broker
+from db import clock, queries
+from db.connection import Connection
+from desk.decision import Decision, record
+from domain.money import Sum
+
+# What `about` tells in words.
+OF_WAITING = {
+    "amount",
+    "currency",
+    "claimed",
+    "is_anothers",
+    "is_known",
+    "is_stuck",
+    "halted",
+    "is_away",
+    "since",
+    "next_at",
+    "checks",
+    "answer",
+}
+
+
+@dataclass(frozen=True)
+class Open:
+    """A payment that is not decided yet; a time that nobody knows is None."""
+
+    id: str
+    status: str
+    sum: str
+    since: datetime
+    why: str
+    next_check_at: datetime | None
+    checks: int
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that came of a payment: a mail, what it gave, a flag, a decision, the provider's answer."""
+
+    at: datetime
+    what: str
+    id: str | None
+    words: str | None
+
+
+def open_ones(conn: Connection, count: int, *, known: bool = True) -> list[Open]:
+    """Those that wait for the provider, the oldest first; or, not `known`, those that it cannot be asked about."""
+    return [_opened(row) for row in queries.payments.find(conn, payment_id=None, known=known, count=count)]
+
+
+def count_open(conn: Connection, *, known: bool = True) -> int:
+    return int(queries.payments.count_open(conn, known=known))
+
+
+def called(conn: Connection, name: str) -> list[str]:
+    """The ids of the payments that the provider calls so."""
+    return [row.id for row in queries.payments.called(conn, external_id=name)]
+
+
+def about(conn: Connection, payment_id: str) -> dict[str, Any]:
+    """One payment, what it waits for, and all that came of it."""
+    [row] = queries.payments.find(conn, payment_id=payment_id, known=None, count=1)
+    waits = row.status in {"pending", "processing"} or row.claimed or row.refund_id
+    facts = {name: value for name, value in row._asdict().items() if name not in OF_WAITING}
+    effects = [Effect(**effect._asdict()) for effect in queries.payments.effects(conn, payment_id=payment_id)]
+    return facts | {
+        "sum": str(Sum(row.amount, row.currency)),
+        "open": _opened(row) if waits else None,
+        "effect": effects,
+    }
+
+
+def flags(conn: Connection, payment_id: str) -> list[Any]:
+    """What a person has to decide about a payment."""
+    return list(queries.payments.flags_of(conn, payment_id=payment_id))
+
+
+def process(conn: Connection, payment_id: str, action: str, decision: Decision) -> None:
+    """Have a worker verify or refund a payment, or bring about what its status requires."""
+    with broker.transaction(conn):
+        process_payment.send(payment_id=payment_id, action=action)
+    record(conn, decision, f"{action} payment", payment_id)
+
+
+def resolve(conn: Connection, payment_id: str, decision: Decision) -> None:
+    """Approve a payment as it stands: it is no longer flagged, and what held it up holds no more."""
+    queries.payments.resolve_flags(
+        conn, payment_id=payment_id, who=decision.who, reason=decision.reason, now=clock.now(conn)
+    )
+    record(conn, decision, "resolve payment", payment_id)
+
+
+def _opened(row: Any) -> Open:
+    asks = row.is_known and not row.is_stuck
+    next_at = row.next_at if asks else None
+    return Open(row.id, row.status, str(Sum(row.amount, row.currency)), row.since, _why(row), next_at, row.checks)
+
+
+def _why(row: Any) -> str:
+    """What it waits for, the most pressing first."""
+    return next(_reasons(row))
+
+
+def _reasons(row: Any) -> Iterator[str]:
+    if row.halted:
+        yield f"held until a person decides: {row.halted}"
+    if row.is_anothers:
+        yield "what was paid under its id at the provider is another row's"
+    if not row.external_id:
+        yield "the checkout gave it no id at the provider: nobody can be asked, it stays open"
+    if not row.is_known:
+        yield f"paid by {row.payment_method}: no provider that can be asked"
+    if row.is_stuck:
+        yield "no answer in three days: a person has to decide"
+    if row.is_away:
+        yield "the provider is away: it is asked once it is back"
+    if row.refund_id:
+        yield "the provider has not decided about the refund"
+    if row.claimed:
+        yield "completed as a visitor wrote it: nothing follows until the provider says so"
+    yield f"the provider said: {row.answer}" if row.answer else "the provider has not answered yet"
