@@ -25,6 +25,7 @@ COMMANDS = {
     "person": ("person:person", "Why a person got a mail, or did not: their whole journey."),
     "plan": ("plan:plan", "What the schedule would do when; nothing is written."),
     "preview": ("mail:preview", "What mails look like, with sample data."),
+    "queues": ("queues:queues", "Queues with depth, age and pauses; pause, resume."),
     "redrive": ("messages:redrive", "Send dead letters back to work."),
     "reports": ("reports:reports", "The reports that are kept, and their mails; mail one again."),
     "restored": ("restored:restored", "Mails that a restore holds, and the decision about them."),

@@ -66,6 +66,8 @@ def purge(now: datetime) -> str:
     for pgmq_queue in _routed_queues():
         kind, before = f"message of {pgmq_queue}", now - ARCHIVED
         done.add(_purge(kind, messages.archived, messages.purge_archive, pgmq_queue=pgmq_queue, before=before))
+    with transaction() as conn:
+        queries.pauses.purge(conn)
     done.add(_purge("result", queries.results.expired, queries.results.purge))
     done.add(_purge("counter", queries.limits.expired, queries.limits.purge))
     done.add(_purge("group", queries.groups.stale, queries.groups.purge, before=now - DEAD))

@@ -3903,6 +3903,7 @@ DECLARE
     highest integer := 2147483647;
     since timestamptz := '-infinity';
     behind bigint := 0;
+    paused boolean;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -3916,35 +3917,38 @@ BEGIN
         RETURN;
     END IF;
 
-    UPDATE dramatiq.queue AS q SET delayed = false
-    WHERE q.message_id IN (
-        SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-        ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
+    IF NOT paused THEN
+        UPDATE dramatiq.queue AS q SET delayed = false
+        WHERE q.message_id IN (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+            ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NULL THEN
-        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
-    ELSE
-        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
-        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+        IF p_after IS NULL THEN
+            PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+        ELSE
+            SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+            FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+        END IF;
+
+        RETURN QUERY
+        WITH due AS MATERIALIZED (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+            ORDER BY priority DESC, available_at, position
+            LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE dramatiq.queue AS q
+            SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+            FROM due WHERE q.message_id = due.message_id
+            RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+        )
+        SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+        GET DIAGNOSTICS claimed = ROW_COUNT;
     END IF;
-
-    RETURN QUERY
-    WITH due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-        ORDER BY priority DESC, available_at, position
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        UPDATE dramatiq.queue AS q
-        SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-        FROM due WHERE q.message_id = due.message_id
-        RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
-    )
-    SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
-    GET DIAGNOSTICS claimed = ROW_COUNT;
 
     IF p_pgmq_queue IS NOT NULL THEN
         moving := dramatiq.most_moved(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, claimed, p_after IS NULL);
@@ -3960,7 +3964,8 @@ COMMENT ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid
 An ack counts only while the claim it belongs to (message and attempt) is the current one.
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
-queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
+Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
 CREATE FUNCTION dramatiq.failures(p_filter jsonb) RETURNS TABLE(actor text, kind text, state text, messages bigint, first_at timestamp with time zone, last_at timestamp with time zone, sample uuid)
     LANGUAGE plpgsql STABLE
@@ -4516,6 +4521,10 @@ DECLARE
     due timestamptz;
     visible timestamptz;
 BEGIN
+    SELECT until INTO due FROM dramatiq.current_pause WHERE queue_name = p_queue;
+    IF FOUND THEN
+        RETURN extract(epoch FROM due - clock_timestamp());
+    END IF;
     SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
     IF p_pgmq_queue IS NOT NULL THEN
         EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
@@ -4524,7 +4533,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
-delayed. An idle worker asks, so that it need not wait for its next look.';
+delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
     LANGUAGE plpgsql STABLE
@@ -4584,6 +4593,25 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) IS 'A page of the messages that a filter finds, from the one that changed first, to work through in batches.';
+
+CREATE FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF p_until <= clock_timestamp() THEN
+        RAISE EXCEPTION 'A pause until % would be over already.', p_until
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Name a time that lies ahead, or none.';
+    END IF;
+    INSERT INTO dramatiq.pause AS p (queue_name, until, who, reason) VALUES (p_queue, p_until, p_who, p_reason)
+    ON CONFLICT (queue_name) DO UPDATE
+    SET since = CASE WHEN p.until <= clock_timestamp() THEN now() ELSE p.since END,
+        until = excluded.until, who = excluded.who, reason = excluded.reason;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) IS 'From now on nothing of this queue is claimed, until p_until or, where that is NULL, until dramatiq.resume_queue. What a
+worker holds goes on. pgmq''s messages are moved here all the while, where people find them. Said again, the pause ends
+when the last one says.';
 
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -4751,6 +4779,15 @@ CREATE FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) RETURN
 $$;
 
 COMMENT ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) IS 'Deletes minutes before p_before; returns how many rows they had.';
+
+CREATE FUNCTION dramatiq.purge_pauses() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH purged AS (DELETE FROM dramatiq.pause WHERE until <= clock_timestamp() RETURNING 1) SELECT count(*) FROM purged;
+$$;
+
+COMMENT ON FUNCTION dramatiq.purge_pauses() IS 'Deletes the pauses whose time has passed; returns how many.';
 
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -4939,6 +4976,20 @@ CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_
 $$;
 
 COMMENT ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) IS 'Puts back the claims of a living worker that none of its threads runs any more.';
+
+CREATE FUNCTION dramatiq.resume_queue(p_queue text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    ended timestamptz;
+BEGIN
+    DELETE FROM dramatiq.pause WHERE queue_name = p_queue RETURNING coalesce(until, 'infinity') INTO ended;
+    PERFORM dramatiq.ring(ARRAY[p_queue]);
+    RETURN coalesce(ended > clock_timestamp(), false);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.resume_queue(p_queue text) IS 'Lets a queue go on at once; false where it was not paused.';
 
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
@@ -5313,6 +5364,9 @@ CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
+    IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs', q.message ->> 'sealed'
@@ -5332,7 +5386,7 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) IS 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
-transaction ends. Where `sealed` is given, what they say is in there.';
+transaction ends. None of a paused queue. Where `sealed` is given, what they say is in there.';
 
 CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
@@ -5344,6 +5398,8 @@ DECLARE
     -- but what tells them apart: in the first eight letters, which people see, and in the last twelve.
     envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
     batch text := left(gen_random_uuid()::text, 24);
+    room integer := CASE WHEN EXISTS (SELECT FROM dramatiq.current_pause AS p WHERE p.queue_name = p_queue)
+                         THEN 0 ELSE p_room END;
 BEGIN
     IF p_sealed THEN
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
@@ -5363,14 +5419,14 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
              pgmq_queue, pgmq_msg_id, error)
         SELECT a.id, p_queue,
-               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
                CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
-               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
-               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
+               CASE WHEN a.sound AND a.rank <= room THEN 1 ELSE 0 END,
+               CASE WHEN a.sound AND a.rank <= room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
                CASE WHEN NOT a.sound THEN
                    format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
@@ -5385,9 +5441,9 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
-are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
-its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either, and the caller,
-who knows what the messages say, gets their envelopes alone.';
+are claimed on the way, of a paused queue none; the others wait here, where priority counts. What cannot be a message
+becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep
+them either, and the caller, who knows what the messages say, gets their envelopes alone.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -5466,14 +5522,15 @@ CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     AS $$
     SELECT queue_name FROM dramatiq.queue
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
+      AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
     UNION
     SELECT m.queue_name FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;
 
-COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
-figures of an older pgmq do not tell what is due from what is delayed.';
+COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes, though
+nobody paused them. The figures of an older pgmq do not tell what is due from what is delayed.';
 
 CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamp with time zone, due_at timestamp with time zone)
     LANGUAGE plpgsql
@@ -5969,6 +6026,28 @@ CREATE TABLE dramatiq.counter (
 )
 WITH (fillfactor='50');
 
+CREATE TABLE dramatiq.pause (
+    queue_name text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    until timestamp with time zone,
+    who text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT pause_reason_check CHECK ((reason <> ''::text))
+);
+
+COMMENT ON TABLE dramatiq.pause IS 'Queues that a person has paused. One whose time has passed goes on by itself; its row is purged later.';
+
+CREATE VIEW dramatiq.current_pause WITH (security_invoker='true') AS
+ SELECT queue_name,
+    since,
+    until,
+    who,
+    reason
+   FROM dramatiq.pause
+  WHERE ((until IS NULL) OR (until > clock_timestamp()));
+
+COMMENT ON VIEW dramatiq.current_pause IS 'The queues that are paused now. A view, so that a claim''s look at it is planned with the claim.';
+
 CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
  SELECT message_id,
     queue_name,
@@ -6305,6 +6384,9 @@ ALTER TABLE ONLY dramatiq.minute
 
 ALTER TABLE ONLY dramatiq.open_group
     ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY dramatiq.pause
+    ADD CONSTRAINT pause_pkey PRIMARY KEY (queue_name);
 
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
@@ -7445,6 +7527,10 @@ REVOKE ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with t
 GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_worker;
@@ -7476,6 +7562,10 @@ GRANT ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint
 REVOKE ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.purge_pauses() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.purge_pauses() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.purge_pauses() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) TO balansity_web;
@@ -7516,6 +7606,10 @@ GRANT ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_
 REVOKE ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.resume_queue(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.resume_queue(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.resume_queue(p_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) TO balansity_web;
@@ -7732,6 +7826,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.actor TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.pause TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.pause TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.current_pause TO balansity_web;
+GRANT SELECT ON TABLE dramatiq.current_pause TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_web;
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_worker;
