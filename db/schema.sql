@@ -3296,6 +3296,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
+        WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}' -- a log
         WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
         WHEN each.role = 'balansity_worker' AND c.relname IN (
             'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look')
@@ -5270,7 +5271,8 @@ CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue tex
     AS $$
 #variable_conflict use_column
 DECLARE
-    -- What all messages of a batch share; their ids too but for the last digits, which keeps them together in the index.
+    -- What all messages of a batch share; of their ids too the beginning, which keeps them together in the index, and all
+    -- but what tells them apart: in the first eight letters, which people see, and in the last twelve.
     envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
     batch text := left(gen_random_uuid()::text, 24);
 BEGIN
@@ -5282,7 +5284,8 @@ BEGIN
 
     RETURN QUERY
     WITH arrived AS (
-        SELECT (batch || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
+        SELECT (left(batch, 4) || lpad(to_hex(a.msg_id % 65536), 4, '0') || substr(batch, 9)
+                || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
                row_number() OVER (ORDER BY (a.kind = 'object') DESC, a.urgency DESC, a.msg_id) AS rank
         FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due)
             AS a (msg_id, content, kind, urgency, sent_at, due_at)
@@ -5691,6 +5694,30 @@ UNION ALL
    FROM balansity.payment_check;
 
 COMMENT ON VIEW balansity.noted IS 'The appointments and payments that we noted something about.';
+
+CREATE TABLE balansity.operator_action (
+    id bigint NOT NULL,
+    acted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text NOT NULL,
+    via text NOT NULL,
+    action text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    count integer,
+    reason text NOT NULL,
+    CONSTRAINT operator_action_reason_check CHECK ((reason <> ''::text)),
+    CONSTRAINT operator_action_via_check CHECK ((via = ANY (ARRAY['page'::text, 'shell'::text])))
+);
+
+COMMENT ON TABLE balansity.operator_action IS 'The operators'' log. `count`: how many things an action was about, where it was not one. `reason` is in a person''s words.';
+
+ALTER TABLE balansity.operator_action ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.operator_action_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE balansity.outage (
     provider text NOT NULL,
@@ -6128,6 +6155,9 @@ ALTER TABLE ONLY balansity.job
 ALTER TABLE ONLY balansity.mail_pace
     ADD CONSTRAINT mail_pace_pkey PRIMARY KEY (provider);
 
+ALTER TABLE ONLY balansity.operator_action
+    ADD CONSTRAINT operator_action_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY balansity.payment_check
     ADD CONSTRAINT payment_check_pkey PRIMARY KEY (payment_id);
 
@@ -6280,6 +6310,8 @@ CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_
 CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
 
 CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, probes, deadline, message_id);
+
+CREATE INDEX operator_action_acted_at ON balansity.operator_action USING btree (acted_at DESC);
 
 CREATE INDEX outage_by_end ON balansity.outage USING btree (provider, ended_at);
 
@@ -7557,6 +7589,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.reminder TO balansity_worke
 
 GRANT SELECT ON TABLE balansity.noted TO balansity_web;
 GRANT SELECT ON TABLE balansity.noted TO balansity_worker;
+
+GRANT SELECT,INSERT ON TABLE balansity.operator_action TO balansity_web;
+GRANT SELECT,INSERT ON TABLE balansity.operator_action TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE balansity.operator_action_id_seq TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.outage TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.outage TO balansity_worker;
