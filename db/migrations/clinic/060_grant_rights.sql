@@ -25,6 +25,7 @@ AS $$
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
+        WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}' -- a log
         WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
         WHEN each.role = 'balansity_worker' AND c.relname IN (
             'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look')
