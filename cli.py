@@ -19,6 +19,7 @@ COMMANDS = {
     "failures": ("failures:failures", "What fails and why, by kind."),
     "forget": ("forget:forget", "Remove what is held about a user."),
     "jobs": ("jobs:jobs", "The schedule: list, run, pause, resume, history."),
+    "log": ("log:log", "Who of the staff did what, and why."),
     "messages": ("failures:messages", "Messages by state, queue, actor, age, failure, argument."),
     "migrate": ("migrate:migrate", "Bring the database to this version's schema."),
     "payments": ("payments:payments", "Payments that wait, or that a person has to decide about; all of one."),
@@ -36,6 +37,7 @@ COMMANDS = {
     "status": ("status:status", "What waits, runs and failed; who lives, who is away."),
     "suppressions": ("mail:suppressions", "Addresses that get no mail; lift one."),
     "take-over": ("take_over:take_over", "Put ours in charge where an old system lives."),
+    "user": ("user:user", "Make a user of the pages."),
     "up": ("up:up", "Run every process of the Procfile until Ctrl-C."),
 }
 

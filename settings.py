@@ -24,7 +24,7 @@ from values import (
     Hours,
     Mailbox,
     MessageKeys,
-    PagePassword,
+    PageUsers,
     Port,
     PostgresUrl,
     StorageUrl,
@@ -108,8 +108,11 @@ class Settings(BaseModel, frozen=True):
     yookassa_shop_id: str = setting("", "YooKassa shop")
     yookassa_secret_key: str = setting("", "YooKassa key", secret=True)
     yookassa_api_url: WebAddress = setting("https://api.yookassa.ru/v3", "YooKassa, or a stand-in for tests")
-    web_username: str = setting("", "login of the pages; empty: the pages stay closed")
-    web_password: PagePassword = setting("", "password of that login, 12 characters or more", secret=True)
+    web_users: PageUsers = setting(
+        "",
+        "who may see the pages: lines of `balansity user`, spaces between; empty: the pages stay closed",
+        secret=True,
+    )
     message_keys: MessageKeys = setting(
         "", "encrypt what messages say, the first new ones; commas between; empty: it lies in plain", secret=True
     )
@@ -169,7 +172,6 @@ def _missing_partners(given: Mapping[str, str]) -> Iterator[str]:
         "report_storage_secret": "report_storage_key" in given and "REPORT_STORAGE_KEY needs it",
         "yookassa_secret_key": "yookassa_shop_id" in given and "YOOKASSA_SHOP_ID needs it",
         "yookassa_shop_id": "yookassa_secret_key" in given and "YOOKASSA_SECRET_KEY needs it",
-        "web_password": "web_username" in given and "WEB_USERNAME needs it: an open login protects nothing",
     }
     return (f"{name.upper()}: is empty and {why}" for name, why in needs.items() if why and name not in given)
 
@@ -220,7 +222,8 @@ def current() -> Settings:
 def secrets_of(settings: Settings) -> set[str]:
     """What must not be told: secret settings, and the passwords in secret addresses unless they stand there openly."""
     secret = [getattr(settings, name) for name, field in Settings.model_fields.items() if not field.repr]
-    values = [*map(str, secret), *settings.message_keys]
+    hashes = (user.password_hash for user in settings.web_users)
+    values = [*map(str, secret), *settings.message_keys, *hashes]
     database = address.parts(settings.database_url) if settings.database_url else {}
     open_words = {database.get(name, "") for name in ("user", "host", "dbname")}
     return {word for value in values for word in (value, *login_in(value))} - open_words

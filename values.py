@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode
+from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
 from functools import lru_cache
@@ -19,8 +20,10 @@ from zones import Night, night, zone_named
 
 MESSAGE_KEY_BYTES = 32
 URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
-SHORTEST_PASSWORD = 12  # characters of WEB_PASSWORD
+SHORTEST_PASSWORD = 12  # characters of a page's user's
 FEWEST_DIFFERENT = 5  # of them
+ROLES = ("operator", "reader")  # of the pages: who may act, and who may look
+USER = re.compile(rf"([\w.-]{{1,40}}):({'|'.join(ROLES)}):(scrypt:\d+:\d+:\d+\$\w+\$[0-9a-f]+)")
 
 
 def ascii_text(value: str) -> str:
@@ -124,7 +127,35 @@ def host_names(value: str) -> tuple[str, ...]:
     return hosts
 
 
-def page_password(value: str) -> str:
+@dataclass(frozen=True)
+class PageUser:
+    """Who may see the pages; an operator may act, too."""
+
+    name: str
+    role: str
+    password_hash: str = field(repr=False)
+
+    @property
+    def is_operator(self) -> bool:
+        return self.role == ROLES[0]
+
+
+def page_users(value: str) -> tuple[PageUser, ...]:
+    found = [USER.fullmatch(line) for line in value.split()]
+    if not all(found):
+        raise ValueError("must be lines that `balansity user NAME` prints, with spaces between")
+    users = tuple(PageUser(*line.groups()) for line in found if line)
+    if len({user.name for user in users}) < len(users):
+        raise ValueError("must name each user once")
+    return users
+
+
+def good_password(value: str) -> str:
+    """A password that nobody guesses in the tries that the login allows.
+
+    Raises:
+        ValueError: it is too short, or all of the same letters.
+    """
     if len(value) < SHORTEST_PASSWORD or len(set(value)) < FEWEST_DIFFERENT:
         raise ValueError(
             f"must have {SHORTEST_PASSWORD} characters or more, {FEWEST_DIFFERENT} different ones among them: "
@@ -139,7 +170,7 @@ MessageKeys = Annotated[tuple[str, ...], PlainValidator(message_keys)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
 Hours = Annotated[Night | None, PlainValidator(night)]
-PagePassword = Annotated[str, AfterValidator(page_password)]
+PageUsers = Annotated[tuple[PageUser, ...], PlainValidator(page_users)]
 HostName = Annotated[str, AfterValidator(host_name)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]

@@ -67,7 +67,8 @@ class Forgetting:
         ledger.take(named)
         self.done.add(ledger.done)
         with transaction() as conn:
-            reasons = queries.people.forget_reasons(conn, user_id=self.user_id)
+            ids = [*self.ids, *(row.key for row in (*named, *others))]
+            reasons = queries.people.forget_reasons(conn, user_id=self.user_id, ids=ids)
         self.done.counts["reasons of decisions about payments"] += reasons
         self._forget("note", queries.people.noted, _notes)
         return self.done, len(self.kept)

@@ -7,11 +7,13 @@ from typing import Any
 import click
 
 from broker import broker
+from commands.acting import decision
 from commands.ids import find_id
 from commands.output import show_json
 from db import queries
 from db.connection import Connection
 from db.database import transaction
+from desk.decision import record
 
 
 @click.command()
@@ -22,13 +24,12 @@ def reveal(*, id_: str, reason: str) -> None:
 
     Who was shown it, when and why stays in dramatiq.revelation.
     """
-    if not reason.strip():
-        raise click.UsageError("Give a reason.")
     with transaction() as conn:
         finders = (partial(each.ids, conn) for each in (queries.deliveries, queries.messages))
         id_ = find_id(id_, "message or delivery", "balansity dead` or `balansity deliveries", *finders)
         said = _delivery(conn, id_) or broker.vault.opened(conn, id_)
         queries.messages.note_revelation(conn, id=id_, who=getuser(), reason=reason.strip())
+        record(conn, decision(reason), "reveal", id_)
     show_json(said)  # not before it is noted
 
 

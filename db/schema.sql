@@ -3368,11 +3368,13 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
         WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
         WHEN each.role = 'balansity_worker' AND c.relname IN (
-            'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look')
+            'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look',
+            'operator_action')
             THEN '{SELECT, INSERT, UPDATE}' -- evidence: who was told, what was paid, what came back
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
+        WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}'
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
@@ -5845,6 +5847,30 @@ UNION ALL
 
 COMMENT ON VIEW balansity.noted IS 'The appointments and payments that we noted something about.';
 
+CREATE TABLE balansity.operator_action (
+    id bigint NOT NULL,
+    acted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text NOT NULL,
+    via text NOT NULL,
+    action text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    count integer,
+    reason text NOT NULL,
+    CONSTRAINT operator_action_reason_check CHECK ((reason <> ''::text)),
+    CONSTRAINT operator_action_via_check CHECK ((via = ANY (ARRAY['page'::text, 'shell'::text])))
+);
+
+COMMENT ON TABLE balansity.operator_action IS 'The operators'' log. `count`: how many things an action was about, where it was not one. `reason` is in a person''s words.';
+
+ALTER TABLE balansity.operator_action ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.operator_action_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE balansity.outage (
     provider text NOT NULL,
     began_at timestamp with time zone NOT NULL,
@@ -6307,6 +6333,9 @@ ALTER TABLE ONLY balansity.job
 ALTER TABLE ONLY balansity.mail_pace
     ADD CONSTRAINT mail_pace_pkey PRIMARY KEY (provider);
 
+ALTER TABLE ONLY balansity.operator_action
+    ADD CONSTRAINT operator_action_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY balansity.payment_check
     ADD CONSTRAINT payment_check_pkey PRIMARY KEY (payment_id);
 
@@ -6467,6 +6496,8 @@ CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_
 CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
 
 CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, probes, deadline, message_id);
+
+CREATE INDEX operator_action_acted_at ON balansity.operator_action USING btree (acted_at DESC);
 
 CREATE INDEX outage_by_end ON balansity.outage USING btree (provider, ended_at);
 
@@ -7779,6 +7810,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.reminder TO balansity_worke
 
 GRANT SELECT ON TABLE balansity.noted TO balansity_web;
 GRANT SELECT ON TABLE balansity.noted TO balansity_worker;
+
+GRANT SELECT,INSERT ON TABLE balansity.operator_action TO balansity_web;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.operator_action TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE balansity.operator_action_id_seq TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.outage TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.outage TO balansity_worker;

@@ -1,17 +1,15 @@
-"""A person's decision: who takes it, by which face, and why."""
+"""A person's decision: who takes it, by which face, and why; the operators' log keeps it."""
 
 from dataclasses import dataclass
 
+from db import queries
 from db.connection import Connection
 from errors import BalansityError
-from log import EventLogger
-
-events = EventLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is asked of whoever acts; `reason` may quote a person and stands in no log."""
+    """What is asked of whoever acts; `reason` may quote a person, and stands in no other log."""
 
     who: str
     via: str  # shell or page
@@ -22,9 +20,17 @@ class Decision:
             raise BalansityError("Give a reason: it is kept with your name.")
 
 
-def record(_conn: Connection, decision: Decision, action: str, target: str = "") -> None:
+def record(conn: Connection, decision: Decision, action: str, target: str = "", count: int | None = None) -> None:
     """Note an action in the transaction that does it: the one place that every action of the desk passes.
 
-    `target` names what it is about by ids or jobs, never by a person's data.
+    `target` names what it is about by ids, queues or jobs, never by a person's data; `count` says of how many.
     """
-    events.info("operator_acted", action=action, target=target, via=decision.via)
+    queries.operators.record(
+        conn,
+        who=decision.who,
+        via=decision.via,
+        action=action,
+        target=target,
+        count=count,
+        reason=decision.reason.strip(),
+    )

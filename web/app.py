@@ -1,14 +1,42 @@
 """The web process: provider webhooks and pages for the clinic's staff."""
 
+from datetime import datetime
+from typing import Any, NamedTuple
+
 import psycopg2
-from flask import Flask, Response
+from babel.numbers import format_decimal
+from flask import Flask, Response, current_app, render_template, request, url_for
 
 import settings
 from db.trouble import explained, passes, unmigrated
+from errors import BalansityError, DatabaseError
 from log import DISCREET
-from web import access, health, mails, sendgrid_events, state, statistics, yookassa_notices
+from web import (
+    access,
+    assets,
+    health,
+    language,
+    log_page,
+    mails,
+    sendgrid_events,
+    state,
+    statistics,
+    words,
+    yookassa_notices,
+)
+from web.language import gettext as _
+from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
+BLUEPRINTS = (health, sendgrid_events, yookassa_notices, assets, mails, state, statistics, log_page)
+
+
+class Page(NamedTuple):
+    """A place of the navigation."""
+
+    name: str
+    address: str
+    is_current: bool
 
 
 def create_app() -> Flask:
@@ -21,15 +49,55 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.logger.addFilter(DISCREET)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_error_handler(psycopg2.Error, _explain)
+    app.register_error_handler(BalansityError, _refuse)
+    language.speak(app)
     access.close(app)
-    app.register_blueprint(health.pages)
-    app.register_blueprint(sendgrid_events.pages)
-    app.register_blueprint(yookassa_notices.pages)
-    app.register_blueprint(mails.pages)
-    app.register_blueprint(state.pages)
-    app.register_blueprint(statistics.pages)
+    for module in BLUEPRINTS:
+        app.register_blueprint(module.pages)
+    for webhooks in (sendgrid_events, yookassa_notices):  # which check their callers themselves
+        access.csrf.exempt(webhooks.pages)
+    app.context_processor(_words)
     return app
+
+
+def navigation() -> list[Page]:
+    """The pages, in the order in which a person needs them."""
+    places = {
+        "state.state": _("Overview"),
+        "statistics.overview": _("Numbers"),
+        "mails.overview": _("Mails"),
+        "log.log": _("Log"),
+    }
+    return [
+        Page(name, url_for(endpoint), request.blueprint == endpoint.split(".")[0])
+        for endpoint, name in places.items()
+        if endpoint in current_app.view_functions
+    ]
+
+
+def _words() -> dict[str, Any]:
+    """What every template may use."""
+    return {
+        "navigation": navigation,
+        "time_zone": settings.current().time_zone.key,
+        "clock_time": _clock_time,
+        "state_words": words.state,
+        "mood_of": words.mood,
+        "number": lambda value: format_decimal(value, locale=language.chosen()),
+    }
+
+
+def _clock_time(at: datetime) -> str:
+    return clock_time(at, settings.current().time_zone)
+
+
+def _refuse(error: BalansityError) -> Any:
+    """What a person asked for and cannot have, in the words of whoever refused."""
+    if isinstance(error, DatabaseError):
+        return _away()
+    return render_template("refused.html", why=str(error)), 400
 
 
 def _explain(error: psycopg2.Error) -> Response:
@@ -37,5 +105,9 @@ def _explain(error: psycopg2.Error) -> Response:
     if unmigrated(error):
         return Response(f"{explained(error)}\n", 503, mimetype="text/plain")
     if passes(error):
-        return Response("The database does not answer: try again in a minute.\n", 503, mimetype="text/plain")
+        return _away()
     raise error
+
+
+def _away() -> Response:
+    return Response("The database does not answer: try again in a minute.\n", 503, mimetype="text/plain")

@@ -5,6 +5,12 @@ from flask import Blueprint, Response, abort, render_template, request
 from mail import rendering
 from mail.template import TEMPLATES
 
+# A mail brings its style along, and its pictures lie within it.
+MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'self'; object-src 'none'"
+)
+
 pages = Blueprint("mails", __name__, template_folder="templates")
 
 
@@ -22,4 +28,4 @@ def mail(name: str, kind: str) -> Response:
     html, text = rendering.sample(name)
     if kind == "txt":
         return Response(text, mimetype="text/plain")
-    return Response(html, mimetype="text/html")
+    return Response(html, mimetype="text/html", headers={"Content-Security-Policy": MAIL_POLICY})

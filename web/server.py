@@ -54,7 +54,9 @@ def main() -> None:
 
 
 def _pages(current: settings.Settings) -> str:
-    return "open to WEB_USERNAME" if current.web_username else "closed until WEB_USERNAME and WEB_PASSWORD are set"
+    if not current.web_users:
+        return "closed until WEB_USERS is set: balansity user NAME"
+    return f"open to {', '.join(user.name for user in current.web_users)}"
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc] # waitress publishes no types
@@ -156,6 +158,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             self._turn()
         # Idle threads end as soon as they are told; only one that still answers after all that time is worth a warning.
         self.task_dispatcher.shutdown(timeout=THREADS_END_SECONDS)
+        wasyncore.close_all(self._map, ignore_all=True)  # connections that are kept open, and the trigger
 
     def _turn(self) -> None:
         wasyncore.loop(timeout=1, map=self._map, use_poll=True, count=1)

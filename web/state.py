@@ -1,14 +1,13 @@
 """The first page: what waits, runs and failed, which workers live, and when each job runs next."""
 
-from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, render_template
 
-import settings
 from db import clock, overview, queries
 from db.database import transaction
-from zones import clock_time
+from web.language import gettext as _
+from web.words import heads
 
 MOST_DEAD = 20
 
@@ -22,7 +21,7 @@ def state() -> str:
         return render_template(
             "state.html",
             at=clock.now(conn),
-            shown=_shown,
+            headed=lambda rows: heads(rows[0]) if rows else {},
             queues=overview.queues(conn),
             pgmq=overview.pgmq(conn),
             workers=overview.workers(conn),
@@ -37,7 +36,7 @@ def state() -> str:
 
 
 def _job(job: dict[str, Any]) -> dict[str, Any]:
-    next_run = "paused" if job["paused"] else job["next_runs"][0]
+    next_run = _("paused") if job["paused"] else job["next_runs"][0]
     return {"job": job["job"], "next_run": next_run, **{name: job[name] for name in ("latest_run", "state", "outcome")}}
 
 
@@ -47,9 +46,3 @@ def _dead_letter(row: Any) -> dict[str, Any]:
         "message": row.message_id,
         **{name: getattr(row, name) for name in ("actor", "queue", "died_at", "attempts")},
     }
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, datetime):
-        return clock_time(value, settings.current().time_zone)
-    return "" if value is None else str(value)

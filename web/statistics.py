@@ -11,9 +11,9 @@ import settings
 from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
 from domain.plot import daily_bars
-from domain.russian import number
 from errors import BalansityError
-from web.statistics_words import COLUMNS, GROUPS, HEADINGS
+from web.language import gettext as _
+from web.words import COLUMNS, GROUPS, HEADINGS
 
 LONGEST_DAYS = 366
 PLOTTED = {  # of all groups together
@@ -35,10 +35,10 @@ def overview() -> str:
     return render_template(
         "statistics.html",
         period=period,
-        headings=HEADINGS,
-        columns=COLUMNS,
+        headings={name: _(heading) for name, heading in HEADINGS.items()},
         sections=sections,
-        shown=_shown,
+        section_heads=lambda section: {name: _(COLUMNS[name]) for name in section.columns()},
+        section_rows=_rows,
         plots={name: list(_plots(name, section, period)) for name, section in sections.items()},
     )
 
@@ -71,14 +71,18 @@ def _plots(name: str, section: Section, period: Period) -> Iterator[tuple[str, M
 def _measures(name: str, section: Section) -> Iterator[tuple[str, str, dict[str, str]]]:
     """What is plotted of a section: each time a caption, the measure, and the words of the group that it is of."""
     for measure in PLOTTED.get(name, ()):
-        yield COLUMNS[measure], measure, {}
+        yield _(COLUMNS[measure]), measure, {}
     for row in section.totals():
         words = {column: row[column] for column in section.groups}
-        shown = ", ".join(_shown(name, word) for word in words.values())
+        shown = ", ".join(str(_shown(name, word)) for word in words.values())
         for measure in PLOTTED_BY_GROUP.get(name, ()):
-            yield f"{COLUMNS[measure]}: {shown}", measure, words
+            yield f"{_(COLUMNS[measure])}: {shown}", measure, words
 
 
-def _shown(name: str, value: Any) -> str:
-    """A word or a number of a section."""
-    return GROUPS.get(name, {}).get(value, value) if isinstance(value, str) else number(value)
+def _rows(name: str, section: Section) -> list[dict[str, Any]]:
+    return [{column: _shown(name, value) for column, value in row.items()} for row in section.totals()]
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A number of a section, or the reader's word for what it counts."""
+    return _(GROUPS[name][value]) if isinstance(value, str) and value in GROUPS.get(name, {}) else value

@@ -59,15 +59,23 @@ class Throttle:
         self.known: OrderedDict[str, float] = OrderedDict()
         self.all = Tries()
 
+    def left(self, source: str, *, now: float) -> float:
+        """The seconds that a source must wait: to be asked before a password is compared, which costs."""
+        with self.lock:
+            return self._left(source, now)
+
+    def _left(self, source: str, now: float) -> float:
+        pause = self.sources.get(source, Tries()).pause(ONE_SOURCE, now)
+        if now - self.known.get(source, -KNOWN_SECONDS) >= KNOWN_SECONDS:
+            pause = max(pause, self.all.pause(ALL_SOURCES, now))
+        return pause
+
     def pause(self, source: str, *, right: bool, now: float) -> float:
         """Take note of a try; the seconds that its source must wait where it comes too early, however right it is."""
         with self.lock:
-            tries = self.sources.get(source, Tries())
-            pause = tries.pause(ONE_SOURCE, now)
-            if now - self.known.get(source, -KNOWN_SECONDS) >= KNOWN_SECONDS:
-                pause = max(pause, self.all.pause(ALL_SOURCES, now))
-            if pause:
+            if pause := self._left(source, now):
                 return pause
+            tries = self.sources.get(source, Tries())
             if right:
                 self.sources.pop(source, None)
                 _remember(self.known, source, now)

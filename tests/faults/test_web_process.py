@@ -16,10 +16,11 @@ import pytest
 
 import settings
 from db.connection import Connection
+from tests.pages import OPERATOR as LOGIN
+from tests.pages import USERS
 from tests.waiting import WAITS_HERE, until
 from web.throttle import ONE_SOURCE
 
-LOGIN = ("doctor", "hunter2 and more")
 HEAD = b"POST /webhooks/yookassa HTTP/1.1\r\nHost: clinic\r\nContent-Length: 1000\r\n"
 BEGINNINGS = (
     b"",  # mute
@@ -58,7 +59,7 @@ PROMPT_SECONDS = 10  # on a busy machine
 class Web:
     """The Procfile's web process on a port of its own."""
 
-    def __init__(self, database: str, login: tuple[str, str] = LOGIN) -> None:
+    def __init__(self, database: str, users: str = USERS) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -70,8 +71,7 @@ class Web:
                 **os.environ,
                 "DATABASE_URL": database,
                 "PORT": str(self.port),
-                "WEB_USERNAME": login[0],
-                "WEB_PASSWORD": login[1],
+                "WEB_USERS": users,
             },
             stderr=self.log,
         )
@@ -183,13 +183,13 @@ def test_what_was_asked_before_it_stops_is_answered(web: Web, connect: Callable[
 
 
 @pytest.mark.parametrize(
-    ("login", "pages"),
-    [(LOGIN, "open to WEB_USERNAME"), (("", ""), "closed until WEB_USERNAME and WEB_PASSWORD are set")],
+    ("users", "pages"),
+    [(USERS, "open to vera, pavel"), ("", "closed until WEB_USERS is set: balansity user NAME")],
 )
 def test_it_says_where_it_serves_and_whether_it_is_closed_and_stops_without_a_warning(
-    database: str, login: tuple[str, str], pages: str
+    database: str, users: str, pages: str
 ) -> None:
-    web = Web(database, login)
+    web = Web(database, users)
     try:
         until(web.listens, "the web process listens")
         assert web.get("/health") == 200

@@ -17,6 +17,8 @@ from db.connection import Connection
 from tests.clinic import Clinic
 from tests.integration.ledger_cases import order, outbox, send
 from tests.integration.report_cases import completed_checkup, kept
+from tests.pages import OPERATOR as LOGIN
+from tests.pages import USERS
 from web.app import create_app
 
 TIMES = [
@@ -29,7 +31,6 @@ TIMES = [
 ]
 MINUTES = [2**31 - 1, -(2**31), 0, -45, 100_000, None]
 STATUSES = ["pending", "scheduled", "confirmed", "in_progress", "cancelled"]
-LOGIN = ("clinic", "secret of the clinic")
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -167,8 +168,7 @@ def test_a_report_comes_whatever_its_dates_and_names_are(clinic: Clinic) -> None
 
 @pytest.fixture
 def client(environment: pytest.MonkeyPatch) -> FlaskClient:
-    environment.setenv("WEB_USERNAME", LOGIN[0])
-    environment.setenv("WEB_PASSWORD", LOGIN[1])
+    environment.setenv("WEB_USERS", USERS)
     settings.current.cache_clear()
     return create_app().test_client()
 

@@ -88,6 +88,8 @@ def test_forgetting_a_person_takes_the_reasons_of_decisions_along(clinic: Clinic
     assert forget(user)["removed"]["reasons of decisions about payments"] == 1
     kept = "SELECT p.user_id FROM balansity.payment_flag f JOIN payments p ON p.id = f.payment_id "
     assert clinic.rows(kept + "WHERE f.decided_because IS NOT NULL") == [(other,)]
+    log = "SELECT reason FROM balansity.operator_action WHERE action = 'resolve payment' ORDER BY id"
+    assert clinic.rows(log) == [("(forgotten)",), (WHY[1],)]
 
 
 def test_an_open_payment_is_listed_with_what_it_waits_for(clinic: Clinic, shop: YooKassa) -> None:

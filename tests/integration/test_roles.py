@@ -23,13 +23,14 @@ from tests.clinic import Clinic
 from tests.integration.test_mail_events import PUBLIC_KEY, event, report
 from tests.live.database import LiveDatabase
 from tests.live.database import live_database as live_databases
+from tests.pages import OPERATOR as LOGIN
+from tests.pages import USERS
 from tests.servers import yookassa
 from tests.servers.yookassa import YooKassa
 from tests.waiting import until
 from web.app import create_app
 
 PASSWORD = "of-a-test"
-LOGIN = ("clinic", "a-password-of-a-test")
 UNDONE = """
     SELECT (SELECT coalesce(sum(queue_length), 0) FROM pgmq.metrics_all())
          + (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
@@ -92,8 +93,7 @@ def live(server: str, worker_id: str, shop: YooKassa, tmp_path: Path) -> Iterato
             "YOOKASSA_SHOP_ID": yookassa.SHOP_ID,
             "YOOKASSA_SECRET_KEY": yookassa.SECRET_KEY,
             "SENDGRID_WEBHOOK_PUBLIC_KEY": PUBLIC_KEY,
-            "WEB_USERNAME": LOGIN[0],
-            "WEB_PASSWORD": LOGIN[1],
+            "WEB_USERS": USERS,
         }.items():
             patch.setenv(name, value)
         settings.current.cache_clear()

@@ -8,15 +8,14 @@ import settings
 from db.connection import Connection
 from db.database import pool
 from errors import SettingsError
+from tests.pages import OPERATOR as LOGIN
+from tests.pages import USERS
 from web.app import create_app
-
-LOGIN = ("doctor", "hunter2 and more")
 
 
 @pytest.fixture
 def client(environment: pytest.MonkeyPatch) -> FlaskClient:
-    environment.setenv("WEB_USERNAME", LOGIN[0])
-    environment.setenv("WEB_PASSWORD", LOGIN[1])
+    environment.setenv("WEB_USERS", USERS)
     return create_app().test_client()
 
 
@@ -69,8 +68,7 @@ def test_a_page_on_a_database_that_is_not_migrated_says_what_to_do(
     empty_database: str, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("DATABASE_URL", empty_database)
-    environment.setenv("WEB_USERNAME", LOGIN[0])
-    environment.setenv("WEB_PASSWORD", LOGIN[1])
+    environment.setenv("WEB_USERS", USERS)
     settings.current.cache_clear()
     answer = create_app().test_client().get("/", auth=LOGIN)
     assert answer.status_code == 503

@@ -22,7 +22,7 @@ def test_an_empty_environment_has_safe_defaults() -> None:
     current = settings.load({})
     assert current.email_provider == "file"
     assert current.time_zone == ZoneInfo("Europe/Moscow")
-    assert not current.web_username
+    assert not current.web_users
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:
@@ -96,7 +96,6 @@ def test_an_address_is_shown_without_its_secrets(address: str, words: str) -> No
 
 def test_a_setting_without_its_partner_is_named() -> None:
     assert "SENDGRID_API_KEY: is empty and EMAIL_PROVIDER=sendgrid needs it" in problems(EMAIL_PROVIDER="sendgrid")
-    assert "WEB_PASSWORD" in problems(WEB_USERNAME="doctor")
 
 
 def test_a_second_way_out_is_another_than_the_first_and_has_what_it_needs() -> None:

@@ -1,0 +1,18 @@
+-- What people did to the system, and why.
+
+-- name: record(who, via, action, target, count, reason)!
+-- An action, in the transaction that does it.
+INSERT INTO balansity.operator_action (who, via, action, target, count, reason)
+VALUES (:who, :via, :action, :target, :count, :reason);
+
+-- name: actions(since, before, limit)
+-- What was done, the newest first.
+SELECT id, acted_at, who, via, action, target, count, reason
+FROM balansity.operator_action
+WHERE (:since::timestamptz IS NULL OR acted_at >= :since) AND (:before::bigint IS NULL OR id < :before)
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: count_actions(since)$
+-- How many actions there were.
+SELECT count(*) FROM balansity.operator_action WHERE :since::timestamptz IS NULL OR acted_at >= :since;

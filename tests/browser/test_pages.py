@@ -1,0 +1,87 @@
+"""Every page reads well on a phone and on a desk, by day and by night, in both languages, by keyboard and by ear."""
+
+from uuid import uuid4
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+import actors
+import scheduler
+from db.connection import Connection
+from tests.browser.conftest import Visit
+from web.app import create_app
+
+EXAMPLES = {"/mails/<name>.<kind>": None}  # pages with arguments, each with an address; None: it is no page of ours
+NO_PAGES = {"/health", "/htmx.min.js", "/static/<path:filename>"}
+
+
+def addresses() -> list[str]:
+    """All that can be asked for by GET; a new page is walked by itself."""
+    rules = {rule.rule for rule in create_app().url_map.iter_rules() if "GET" in (rule.methods or ())} - NO_PAGES
+    return sorted(filter(None, (EXAMPLES.get(rule, rule) for rule in rules)))
+
+
+@pytest.fixture
+def busy(connection: Connection, database: str) -> None:
+    """Something to show on every page."""
+    actors.publish(database, scheduler.publish)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT balansity.provider_failed('smtp', 'The SMTP server answered 535', 'vm:4711', NULL)")
+        for _ in range(3):
+            cursor.execute("SELECT balansity.ask_for_provider('smtp', %s, NULL)", (str(uuid4()),))
+        cursor.execute("SELECT balansity.provider_failed('yookassa', 'down', 'vm:4712', NULL)")
+        cursor.execute("SELECT balansity.provider_worked('yookassa', 'vm:4713')")
+        cursor.execute(
+            """SELECT dramatiq.send('send_email', '{"to": "a@example.com", "subject": "s", "template": "t"}')"""
+        )
+        cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = 'ValueError: no'")
+        cursor.execute(
+            "INSERT INTO balansity.operator_action (who, via, action, target, count, reason)"
+            " VALUES ('vera', 'page', 'redrive', 'emails', 12, 'a long enough reason that a person may have typed')"
+        )
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe finds serious, and what a look would: a page that must be scrolled sideways, or has no heading."""
+    found = [
+        f"{each['id']}: {each['nodes'][0]['html'][:150]} {each['nodes'][0]['failureSummary'][:200]}"
+        for each in Axe().run(page).response["violations"]
+        if each["impact"] in {"serious", "critical"}
+    ]
+    wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    found += ["it must be scrolled sideways"] * wide
+    found += [f"{name}: not one" for name in ("main", "h1") if page.locator(name).count() != 1]
+    return found
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1440, False), (1440, True)])
+def test_every_page_reads_well(visit: Visit, busy: None, width: int, dark: bool, language: str) -> None:
+    page = visit(width, dark=dark, language=language)
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for address in addresses():
+        page.goto(address)
+        assert page.locator("html").get_attribute("lang") == language
+        assert complaints(page) == [], address
+    assert errors == []
+
+
+def test_what_is_away_stands_out_and_by_more_than_its_colour(visit: Visit, busy: None) -> None:
+    page = visit(language="en")
+    row = page.locator("tr", has_text="smtp").first
+    assert row.locator(".pill.bad").inner_text() == "✗ away"
+    assert page.locator("tr", has_text="yookassa").first.locator(".pill.good").inner_text() == "✓ available"
+
+
+def test_the_keyboard_alone_reaches_the_content_and_a_page(visit: Visit) -> None:
+    page = visit(language="en")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.get_by_role("link", name="Log").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/log")
+    assert page.locator("h1").inner_text() == "Who did what, and why"

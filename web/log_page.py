@@ -1,0 +1,21 @@
+"""The operators' log: who did what, when and why."""
+
+from flask import Blueprint, render_template, request, url_for
+
+from db import queries
+from db.database import transaction
+
+ROWS = 50
+
+pages = Blueprint("log", __name__, template_folder="templates")
+
+
+@pages.get("/log")
+def log() -> str:
+    """The newest fifty, or those before `?before=` an action's number."""
+    before = request.args.get("before", type=int)
+    with transaction() as conn:
+        rows = list(queries.operators.actions(conn, since=None, before=before, limit=ROWS))
+        total = queries.operators.count_actions(conn, since=None)
+    older = url_for(".log", before=rows[-1].id) if len(rows) == ROWS else None
+    return render_template("log.html", rows=[row._asdict() for row in rows], total=total, older=older)

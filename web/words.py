@@ -1,0 +1,143 @@
+"""Words for columns and states that the database names; each page's reader sees them in their language."""
+
+from collections.abc import Iterable
+
+from web.language import gettext
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's name for it
+    """Marks a sentence that is translated where it is shown."""
+    return text
+
+
+HEADS = {
+    "queue": N_("Queue"),
+    "pgmq_queue": N_("Queue of pgmq"),
+    "waiting": N_("Waiting"),
+    "visible": N_("Visible"),
+    "delayed": N_("Delayed"),
+    "running": N_("Running"),
+    "dead": N_("Dead"),
+    "set_aside": N_("Set aside"),
+    "oldest_seconds": N_("Oldest, s"),
+    "done_an_hour": N_("Done in an hour"),
+    "p50_seconds": N_("Half within, s"),
+    "p95_seconds": N_("95 % within, s"),
+    "worker": N_("Worker"),
+    "host": N_("Host"),
+    "pid": N_("Process"),
+    "provider": N_("Provider"),
+    "state": N_("State"),
+    "since": N_("Since"),
+    "reason": N_("Why"),
+    "job": N_("Job"),
+    "next_run": N_("Next run"),
+    "latest_run": N_("Latest run"),
+    "outcome": N_("Outcome"),
+    "message": N_("Message"),
+    "actor": N_("Actor"),
+    "died_at": N_("Died"),
+    "attempts": N_("Attempts"),
+    "template": N_("Mail"),
+    "count": N_("How many"),
+}
+STATES = {
+    "away": N_("away"),
+    "probing": N_("being tried"),
+    "available": N_("available"),
+    "planned": N_("planned"),
+    "queued": N_("queued"),
+    "running": N_("running"),
+    "done": N_("done"),
+    "failed": N_("failed"),
+    "missed": N_("missed"),
+    "sent": N_("sent"),
+    "delivered": N_("delivered"),
+    "bounced": N_("bounced"),
+    "unknown": N_("unknown"),
+    "superseded": N_("superseded"),
+    "suppressed": N_("suppressed"),
+}
+MOODS = {
+    **dict.fromkeys(("away", "probing", "failed", "bounced", "unknown", "missed"), "bad"),
+    **dict.fromkeys(("available", "done", "sent", "delivered"), "good"),
+    **dict.fromkeys(("running", "queued", "planned"), "busy"),
+}
+HEADINGS = {
+    "checkups": N_("Check-ups"),
+    "consultations": N_("Consultations"),
+    "revenue": N_("Revenue"),
+    "mails": N_("Mails"),
+    "events": N_("Events"),
+}
+COLUMNS = {
+    "type": N_("Kind"),
+    "template": N_("Mail"),
+    "currency": N_("Currency"),
+    "started": N_("Started"),
+    "in_progress": N_("Unfinished"),
+    "abandoned": N_("Abandoned"),
+    "booked": N_("Booked"),
+    "cancelled": N_("Cancelled"),
+    "no_show": N_("Nobody came"),
+    "open": N_("To come"),
+    "payments": N_("Payments"),
+    "revenue": N_("Revenue"),
+    "refunds": N_("Refunds"),
+    "kept": N_("Kept"),
+    "planned": N_("In all"),
+    "waiting": N_("Waiting to leave"),
+    "sent": N_("Sent, no answer yet"),
+    "delivered": N_("Delivered"),
+    "bounced": N_("Bounced"),
+    "complained": N_("Complaints"),
+    "dropped": N_("Dropped by the provider"),
+    "unknown": N_("Outcome unknown"),
+    "failed": N_("Failed"),
+    "superseded": N_("Superseded"),
+    "suppressed": N_("Address takes none"),
+    "events": N_("Occurred"),
+    "completed": N_("Completed"),
+}
+GROUPS = {
+    "checkups": {
+        "checkup": N_("Child's check-up"),
+        "parent": N_("Parent's check-up"),
+        "family": N_("Family's check-up"),
+    },
+    "revenue": {"other": N_("Other")},
+    "mails": {
+        "checkup_completed": N_("Check-up completed"),
+        "report_ready": N_("Report ready"),
+        "appointment_confirmation": N_("Consultation booked"),
+        "appointment_moved": N_("Consultation moved"),
+        "appointment_cancelled": N_("Consultation cancelled"),
+        "appointment_reminder_24h": N_("Reminder 24 hours before"),
+        "appointment_reminder_1h": N_("Reminder an hour before"),
+        "payment_confirmation": N_("Payment confirmed"),
+        "payment_failed": N_("Payment failed"),
+        "payment_refunded": N_("Payment refunded"),
+    },
+    "events": {
+        "assessment_completed": N_("Check-up completed"),
+        "payment_completed": N_("Payment went through"),
+        "payment_failed": N_("Payment failed"),
+        "payment_cancelled": N_("Payment cancelled"),
+        "payment_refunded": N_("Payment refunded"),
+    },
+}
+
+
+def state(name: str) -> str:
+    """A state in the reader's language."""
+    return gettext(STATES[name]) if name in STATES else name
+
+
+def mood(name: str) -> str:
+    """Whether a state is good or bad news, or work in progress."""
+    return MOODS.get(name, "idle")
+
+
+def heads(names: Iterable[str]) -> dict[str, str]:
+    """The columns of a table by their names."""
+    return {name: gettext(HEADS[name]) if name in HEADS else name.replace("_", " ") for name in names}
