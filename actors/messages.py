@@ -63,6 +63,7 @@ def purge(now: datetime) -> str:
     messages, done = queries.messages, Done()
     done.add(_purge("message", messages.finished, messages.purge, state="done", before=now - DONE))
     done.add(_purge("dead letter", messages.finished, messages.purge, state="rejected", before=now - DEAD))
+    done.add(_purge("cancelled message", messages.finished, messages.purge, state="cancelled", before=now - DEAD))
     for pgmq_queue in _routed_queues():
         kind, before = f"message of {pgmq_queue}", now - ARCHIVED
         done.add(_purge(kind, messages.archived, messages.purge_archive, pgmq_queue=pgmq_queue, before=before))

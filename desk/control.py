@@ -1,14 +1,24 @@
-"""A person's hand on the broker: queues that are paused, and go on."""
+"""A person's hand on the broker: queues are paused and go on, messages are cancelled or discarded."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 import settings
 from db import overview, queries
+from db.batches import Batches, Done, Work, work_through
 from db.connection import Connection
+from db.database import transaction
 from desk.decision import Decision, record
+from desk.messages import Filter
 from errors import BalansityError
 from zones import clock_time
+
+NAMED = 5  # ids that the operators' log names of those that a person named
+UNENDED = ("waiting", "delayed", "set aside", "running")
+GIVEN_UP = ("dead", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -60,3 +70,71 @@ def _see(conn: Connection, queue: str) -> None:
     known = [row["queue"] for row in overview.queues(conn)]
     if queue not in known:
         raise BalansityError(f"There is no queue {queue!r}. There are: {', '.join(known) or 'none yet'}.")
+
+
+class Named(NamedTuple):
+    """A message that a person named; how large it is nobody asked."""
+
+    key: str
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The messages that a person means: those of these ids, or those that a filter finds."""
+
+    ids: Sequence[str] = ()
+    which: Filter | None = None
+
+    def filters(self, states: Sequence[str]) -> Iterator[Filter]:
+        """The filter in each of these states, each of which has an index."""
+        if self.which:
+            wanted = [self.which.state] if self.which.state else states
+            yield from (replace(self.which, state=state) for state in wanted)
+
+    def __str__(self) -> str:
+        """For the operators' log: ids and the filter's names, without what messages were given."""
+        if self.which is None:
+            return ", ".join(self.ids[:NAMED]) + (f" and {len(self.ids) - NAMED} more" * (len(self.ids) > NAMED))
+        said = {name: value for name, value in vars(self.which).items() if value is not None and name != "arguments"}
+        return ", ".join(f"{name} {value}" for name, value in said.items()) or "all"
+
+
+def cancel(chosen: Chosen, decision: Decision, told: Callable[[int], object] = lambda _: None) -> Done:
+    """Cancel what waits of these messages, in batches, and ask the workers to end what runs.
+
+    Counts: `cancelled`, and `asked` of those that run.
+    """
+
+    def work(conn: Connection, ids: list[str]) -> dict[str, int]:
+        cancelled, asked = queries.cancellations.cancel(conn, ids=ids, who=decision.who, reason=decision.reason.strip())
+        queries.deliveries.close_cancelled(conn, ids=ids)
+        if cancelled + asked:
+            record(conn, decision, "cancel", str(chosen), cancelled + asked)
+        return {"cancelled": cancelled, "asked": asked}
+
+    return _work_through(chosen, UNENDED, work, told)
+
+
+def discard(chosen: Chosen, decision: Decision, told: Callable[[int], object] = lambda _: None) -> Done:
+    """Delete these messages for good where they are dead or cancelled, in batches; counts: `discarded`."""
+
+    def work(conn: Connection, ids: list[str]) -> dict[str, int]:
+        discarded = queries.cancellations.discard(conn, ids=ids)
+        if discarded:
+            record(conn, decision, "discard", str(chosen), discarded)
+        return {"discarded": discarded}
+
+    return _work_through(chosen, GIVEN_UP, work, told)
+
+
+def _work_through(chosen: Chosen, states: Sequence[str], work: Work, told: Callable[[int], object]) -> Done:
+    if chosen.which is None:
+        batches = Batches(transaction, "message", work, told=told)
+        batches.take(map(Named, chosen.ids))
+        return batches.done
+    done = Done()
+    for which in chosen.filters(states):
+        page = partial(queries.messages.page_found, filter=which.json())
+        done.add(work_through(transaction, "message", page, work, told=told))
+    return done

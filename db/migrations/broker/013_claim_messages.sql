@@ -129,6 +129,7 @@ BEGIN
         delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
     RETURNING queue_name, delayed INTO queue, waits;
+    PERFORM dramatiq.heed_cancellations();
     IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
@@ -139,17 +140,19 @@ COMMENT ON FUNCTION dramatiq.retry IS
 where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH rejected AS (
-        UPDATE dramatiq.queue
-        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
-            claimed_by = NULL, error = p_error
-        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM rejected;
-$$;
+DECLARE
+    ours boolean;
+BEGIN
+    UPDATE dramatiq.queue
+    SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed';
+    ours := FOUND;
+    PERFORM dramatiq.heed_cancellations();
+    RETURN ours;
+END $$;
 COMMENT ON FUNCTION dramatiq.reject IS
 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
@@ -167,6 +170,7 @@ BEGIN
         RETURNING q.queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM requeued;
+    PERFORM dramatiq.heed_cancellations();
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
@@ -186,6 +190,7 @@ BEGIN
         WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
     GET DIAGNOSTICS freed = ROW_COUNT;
     IF freed > 0 THEN
+        PERFORM dramatiq.heed_cancellations();
         PERFORM dramatiq.ring(ARRAY[p_queue]);
     END IF;
     RETURN freed;

@@ -176,6 +176,7 @@ BEGIN
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
                 ) AS u
                 WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
     USING p_ids, p_subject;
