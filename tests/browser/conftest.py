@@ -16,7 +16,7 @@ from web.server import Server
 PATIENCE_MS = 20_000  # on a busy machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop runs as long: none of others may meet it
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs Debian's package chromium")

@@ -183,4 +183,4 @@ def test_the_numbers_leave_out_what_is_none(client: FlaskClient, clinic: Clinic)
     assert page.status_code == 200
     assert "evil" not in page.text
     counted = CliRunner().invoke(cli.main, ["stats", "--csv"], catch_exceptions=False)
-    assert "revenue,other RUB,revenue,5000.00" in counted.output
+    assert '"other RUB","revenue",5000.00' in counted.output

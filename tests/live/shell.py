@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 import cli
 import settings
+from broker import broker
 from db.database import pool
 
 
@@ -19,6 +20,7 @@ def pointed_at(url: str) -> Iterator[None]:
         settings.current.cache_clear()
         pool.closeall()
         yield
+        broker.close()  # while the pool leads to the database where its worker is registered
         pool.closeall()
     settings.current.cache_clear()
 
