@@ -1,7 +1,6 @@
 """Ends a run that a person has cancelled: an exception in its thread, and in no other run of that thread."""
 
 import threading
-from contextlib import suppress
 
 from dramatiq.middleware import Interrupt
 from dramatiq.middleware.threading import raise_thread_exception
@@ -29,10 +28,12 @@ class Interruption:
 
     def end(self) -> None:
         """From now on nothing comes; what was on its way lands here."""
-        with suppress(Cancelled):
+        try:  # not `suppress`: every message passes here
             with self.lock:
                 self.thread_id = None
             _land()
+        except Cancelled:
+            self.thread_id = None
 
     def is_open(self) -> bool:
         """Whether the run began, and its hooks were never told of an end: an interruption took even that away."""
