@@ -63,9 +63,12 @@ def purge(now: datetime) -> str:
     messages, done = queries.messages, Done()
     done.add(_purge("message", messages.finished, messages.purge, state="done", before=now - DONE))
     done.add(_purge("dead letter", messages.finished, messages.purge, state="rejected", before=now - DEAD))
+    done.add(_purge("cancelled message", messages.finished, messages.purge, state="cancelled", before=now - DEAD))
     for pgmq_queue in _routed_queues():
         kind, before = f"message of {pgmq_queue}", now - ARCHIVED
         done.add(_purge(kind, messages.archived, messages.purge_archive, pgmq_queue=pgmq_queue, before=before))
+    with transaction() as conn:
+        queries.pauses.purge(conn)
     done.add(_purge("result", queries.results.expired, queries.results.purge))
     done.add(_purge("counter", queries.limits.expired, queries.limits.purge))
     done.add(_purge("group", queries.groups.stale, queries.groups.purge, before=now - DEAD))

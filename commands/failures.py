@@ -1,53 +1,26 @@
 """`balansity messages` and `balansity failures`: find messages, and see what fails and why."""
 
-import json
 from typing import Any
 
 import click
 
 from commands.output import json_option, say, show_json, show_table, so_many
+from commands.selecting import chosen_filter, filter_options
 from commands.when import When
 from db.database import transaction
 from desk import messages as desk
 from desk.messages import Filter
 
 
-class Argument(click.ParamType[tuple[str, Any]]):
-    """An argument and its value, `name=value`; a value that is JSON counts as that."""
-
-    name = "name=value"
-
-    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> tuple[str, Any]:
-        name, equals, given = value.partition("=")
-        if not equals:
-            self.fail(f"{value!r} must be name=value, for example appointment_id=3f2b6c1e-….")
-        try:
-            return name, json.loads(given)
-        except (RecursionError, ValueError):
-            return name, given
-
-
 @click.command()
 @click.option("--state", type=click.Choice(desk.STATES), help="Those in this state.")
-@click.option("--queue", help="Those of this queue.")
-@click.option("--actor", help="Those for this actor.")
-@click.option(
-    "--failure", "fingerprint", metavar="ID", help="Those that failed so; `balansity failures` names the kinds."
-)
-@click.option("--since", type=When(), help="Changed since then: 2h (ago), or an ISO time.")
-@click.option("--before", type=When(), help="Changed before then.")
-@click.option("--where", "arguments", type=Argument(), multiple=True, help="Called with this, for example user_id=….")
+@filter_options
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
 @json_option
-def messages(
-    *, fingerprint: str | None, arguments: tuple[tuple[str, Any], ...], limit: int, as_json: bool, **which: Any
-) -> None:
+def messages(*, limit: int, as_json: bool, **options: Any) -> None:
     """List messages, the last changed first: `balansity messages --state dead --since 12h --actor send_email`."""
     with transaction() as conn:
-        if fingerprint is not None:
-            failed = desk.failure(conn, fingerprint)
-            which |= {"actor": failed.actor, "kind": failed.kind}
-        wanted = Filter(arguments=dict(arguments) or None, **which)
+        wanted = chosen_filter(conn, **options)
         rows, total = desk.find(conn, wanted, limit), desk.count(conn, wanted)
     if as_json:
         show_json({"total": total, "messages": rows})

@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -21,19 +22,15 @@ from commands.output import (
     show_skipped,
     so_many,
 )
-from db import queries
+from commands.selecting import chosen_filter, filter_options
+from db import clock, queries
 from db.batches import Batches, Done, work_through
 from db.connection import Connection
 from db.database import transaction
+from desk import messages as desk
+from desk.control import Named
 
 GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
-
-
-class DeadLetter(NamedTuple):
-    """One that a person named; how large it is nobody asked."""
-
-    key: str
-    bytes: int = 0
 
 
 @click.command()
@@ -85,13 +82,20 @@ def _dead_id(conn: Connection, given: str) -> str:
 
 @click.command()
 @click.argument("message_ids", nargs=-1)
-@click.option("--actor", help="All dead letters of this actor.")
 @click.option("--all", "all_", is_flag=True, help="All dead letters.")
-def redrive(*, message_ids: tuple[str, ...], actor: str | None, all_: bool) -> None:
-    """Send dead letters back to work with a clean record of retries; the first letters of an id do."""
-    if (bool(message_ids), bool(actor), all_).count(True) != 1:
-        raise click.UsageError("Name message ids, or --actor NAME, or --all.")
-    done = _redriven(message_ids) if message_ids else _all_redriven(actor)
+@filter_options
+def redrive(*, message_ids: tuple[str, ...], all_: bool, **options: Any) -> None:
+    """Send dead letters back to work with a clean record of retries; the first letters of an id do.
+
+    \b
+      balansity redrive --failure 3f2b6c1e      one kind of failure alone
+      balansity redrive --actor send_email --since 2h
+
+    Cancelled messages go back by their ids.
+    """  # noqa: D301 - click reads the \b as "keep these lines"
+    if (bool(message_ids), any(options.values()), all_).count(True) != 1:
+        raise click.UsageError("Name message ids, or say which by --actor, --failure and the like, or --all.")
+    done = _redriven(message_ids) if message_ids else _found_redriven(options)
     show_skipped(done.skipped)
     say(f"{done.counts['redriven']} sent back to work.")
     sys.exit(bool(done.skipped))
@@ -102,16 +106,19 @@ def _redriven(given: Sequence[str]) -> Done:
     with transaction() as conn:
         message_ids = dict.fromkeys(_dead_id(conn, each) for each in given)
     batches = Batches(transaction, "dead letter", _redrive)
-    batches.take(DeadLetter(each) for each in message_ids)
+    batches.take(Named(each) for each in message_ids)
     return batches.done
 
 
-def _all_redriven(actor: str | None) -> Done:
-    """All that are dead by now, of an actor or of all."""
+def _found_redriven(options: dict[str, Any]) -> Done:
+    """All that are dead by now and that a filter finds: whoever dies again meanwhile stays dead."""
     with transaction() as conn:
-        dead = queries.messages.count_redrivable(conn, actor=actor)
-    page = partial(queries.messages.redrivable, actor=actor, last=dead.last)
-    with progress("dead letters", dead.total) as told:
+        which = replace(chosen_filter(conn, **options), state="dead")
+        if which.before is None:
+            which = replace(which, before=clock.now(conn))
+        total = desk.count(conn, which)
+    page = partial(queries.messages.page_found, filter=which.json())
+    with progress("dead letters", total) as told:
         return work_through(transaction, "dead letter", page, _redrive, told=told)
 
 

@@ -7,6 +7,7 @@ from commands.finding import Finding
 from commands.output import moment
 from db import clock, overview, queries
 from db.connection import Connection
+from desk import control
 from domain.slots import INSTANT, is_ahead, is_schedule, next_slot
 from messaging.seal import is_key
 from zones import zone_or
@@ -61,6 +62,13 @@ def knowing(conn: Connection) -> Finding:
         "will come, `balansity dead --give-up ACTOR` makes dead letters of what waits."
     )
     return Finding("bad", f"Messages wait for workers that have: {listed}", remedy)
+
+
+def pausing(conn: Connection) -> Finding:
+    if paused := control.pauses(conn):
+        remedy = "`balansity queues resume NAME` lets one go on at once."
+        return Finding("note", "; ".join(map(str, paused)), remedy)
+    return Finding("good", "Queues that a person paused: none")
 
 
 def planning(conn: Connection) -> Finding:

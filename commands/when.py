@@ -1,6 +1,7 @@
 """Times as a person gives them: by the clinic's clocks unless they name a zone."""
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import click
 import settings
 
 SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+CLOCK = re.compile(r"\d{1,2}:\d\d")
 DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 
@@ -23,6 +25,35 @@ class When(click.ParamType[datetime]):
             return _read(value)
         except (OverflowError, ValueError):
             self.fail(f"{value!r} is no time: 90m, 2h, 3d (ago), +2h, yesterday, 2026-11-25 or '2026-11-25 20:00' are.")
+
+
+class Span(When):
+    """So long from now: 90m, 1h, 2d."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, str) and value[-1:] not in SPANS:
+            self.fail(f"{value!r} is no span of time: 90m, 1h and 2d are.")
+        return super().convert(f"+{value}" if isinstance(value, str) else value, param, ctx)
+
+
+class Ahead(When):
+    """A time that lies ahead: as `When`, or the next 18:30."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, str) and CLOCK.fullmatch(value):
+            return _next(value)
+        return super().convert(value, param, ctx)
+
+
+def _next(clock: str) -> datetime:
+    now = datetime.now(settings.current().time_zone)
+    try:
+        at = datetime.combine(now.date(), time.fromisoformat(clock.zfill(5)), now.tzinfo)
+    except ValueError:
+        raise click.BadParameter(f"{clock!r} is no time of a day.") from None
+    return (at if at > now else at + timedelta(days=1)).astimezone(UTC)
 
 
 def _read(value: str) -> datetime:

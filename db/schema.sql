@@ -24,14 +24,17 @@ CREATE TYPE dramatiq.state AS ENUM (
     'queued',
     'consumed',
     'rejected',
-    'done'
+    'done',
+    'cancelled'
 );
 
 COMMENT ON TYPE dramatiq.state IS 'queued   → consumed  claim
 consumed → done      ack
 consumed → rejected  nack: a dead letter, kept until a person decides
 consumed → queued    retry, requeue at shutdown, rescue from a dead worker
-rejected → queued    redrive';
+queued   → cancelled a person''s word, kept until a person decides
+consumed → cancelled the same, heeded when its run ends
+rejected, cancelled → queued  redrive';
 
 CREATE FUNCTION balansity.abandon_old_assessments(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[]) RETURNS bigint
     LANGUAGE sql
@@ -534,6 +537,24 @@ $$;
 
 COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) IS 'Claims what is due before p_until, for these appointments, for all where p_ids is null: who inserts the row sends the
 mail.';
+
+CREATE FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    closed bigint;
+BEGIN
+    UPDATE balansity.delivery d
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'superseded' END,
+        reason = concat_ws(': ', 'cancelled by a person', d.reason), changed_at = balansity.now()
+    WHERE d.message_id = ANY (p_message_ids) AND d.state = 'planned' AND dramatiq.is_cancelled(d.message_id::uuid);
+    GET DIAGNOSTICS closed = ROW_COUNT;
+    RETURN closed;
+END $$;
+
+COMMENT ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) IS 'Says of the mails that these messages were to send, and that are cancelled, that a person wanted it so: sent after all
+where a person sends the message back to work. Returns how many.';
 
 CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
     LANGUAGE sql
@@ -1080,8 +1101,11 @@ BEGIN
     -- EXCEPT sorts or hashes whatever the planner believes of these numbers.
     lost := ARRAY(SELECT unnest(lost) EXCEPT SELECT dramatiq.pending_arguments('emails', 'key'));
     UPDATE balansity.delivery d
-    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-        reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown'
+                     WHEN dramatiq.is_cancelled(d.message_id::uuid) THEN 'superseded' ELSE 'failed' END,
+        reason = concat_ws(': ', CASE WHEN dramatiq.is_cancelled(d.message_id::uuid) THEN 'cancelled by a person'
+                                      ELSE 'given up, its message is dead or gone' END, d.reason),
+        changed_at = balansity.now()
     WHERE d.key = ANY (lost) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
     GET DIAGNOSTICS given_up = ROW_COUNT;
     RETURN given_up;
@@ -3507,6 +3531,22 @@ END $_$;
 COMMENT ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) IS 'A page of what pgmq archived before p_before, after the message p_after: at most p_rows. In the order of their numbers:
 pgmq''s index of times has no second column, and very many may have been archived in one moment.';
 
+CREATE FUNCTION dramatiq.asked_of(p_worker bigint) RETURNS TABLE(message_id uuid, attempt integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM dramatiq.cancellation) THEN
+        RETURN;
+    END IF;
+    PERFORM dramatiq.heed_cancellations();
+    RETURN QUERY
+    SELECT q.message_id, q.attempt FROM dramatiq.cancellation c JOIN dramatiq.queue q USING (message_id)
+    WHERE q.state = 'consumed' AND q.claimed_by = p_worker;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.asked_of(p_worker bigint) IS 'The claims of a worker that a person wants to end.';
+
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3583,6 +3623,33 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) IS 'Moves messages that cannot be moved together, one by one for p_patience: a batch that is too large, or has one among it
 that the table refuses. That one is taken out of the way; an error that speaks of no message is raised.';
+
+CREATE FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- In the order in which acks lock them.
+    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
+    UPDATE dramatiq.queue
+    SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
+        error = dramatiq.cancelled_by(p_who, p_reason)
+    WHERE message_id = ANY (p_ids) AND state = 'queued';
+    GET DIAGNOSTICS cancelled = ROW_COUNT;
+    INSERT INTO dramatiq.cancellation (message_id, who, reason)
+    SELECT message_id, p_who, p_reason FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state = 'consumed'
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS asked = ROW_COUNT;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) IS 'Cancels those of these messages that wait, are delayed or set aside, and asks the workers that run others to end them;
+how many of each. A cancelled one stays, is no dead letter, and keeps its unique key: only a redrive runs it.';
+
+CREATE FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN format('Cancelled by %s: %s'::text, p_who, p_reason);
+
+COMMENT ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) IS 'What a cancelled message says of its end.';
 
 CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
     LANGUAGE plpgsql
@@ -3690,6 +3757,7 @@ CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
             WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL'
             WHEN 'running' THEN 'state = ''consumed'''
             WHEN 'dead' THEN 'state = ''rejected'''
+            WHEN 'cancelled' THEN 'state = ''cancelled'''
             WHEN 'done' THEN 'state = ''done''' END,
         CASE WHEN p_filter ? 'queue' THEN 'queue_name = $1 ->> ''queue''' END,
         CASE WHEN p_filter ? 'actor' THEN 'message ->> ''actor_name'' = $1 ->> ''actor''' END,
@@ -3806,6 +3874,18 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.deaf_workers() IS 'Workers that did not hear their own bell: news reaches them when they look, up to a second later.';
 
+CREATE FUNCTION dramatiq.discard(p_ids uuid[]) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH discarded AS (
+        DELETE FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') RETURNING 1
+    )
+    SELECT count(*) FROM discarded;
+$$;
+
+COMMENT ON FUNCTION dramatiq.discard(p_ids uuid[]) IS 'Deletes those of these messages that are dead or cancelled, for good; returns how many.';
+
 CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3905,6 +3985,7 @@ DECLARE
     highest integer := 2147483647;
     since timestamptz := '-infinity';
     behind bigint := 0;
+    paused boolean;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -3918,35 +3999,38 @@ BEGIN
         RETURN;
     END IF;
 
-    UPDATE dramatiq.queue AS q SET delayed = false
-    WHERE q.message_id IN (
-        SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-        ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
+    IF NOT paused THEN
+        UPDATE dramatiq.queue AS q SET delayed = false
+        WHERE q.message_id IN (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+            ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NULL THEN
-        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
-    ELSE
-        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
-        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+        IF p_after IS NULL THEN
+            PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+        ELSE
+            SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+            FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+        END IF;
+
+        RETURN QUERY
+        WITH due AS MATERIALIZED (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+            ORDER BY priority DESC, available_at, position
+            LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE dramatiq.queue AS q
+            SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+            FROM due WHERE q.message_id = due.message_id
+            RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+        )
+        SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+        GET DIAGNOSTICS claimed = ROW_COUNT;
     END IF;
-
-    RETURN QUERY
-    WITH due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-        ORDER BY priority DESC, available_at, position
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        UPDATE dramatiq.queue AS q
-        SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-        FROM due WHERE q.message_id = due.message_id
-        RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
-    )
-    SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
-    GET DIAGNOSTICS claimed = ROW_COUNT;
 
     IF p_pgmq_queue IS NOT NULL THEN
         moving := dramatiq.most_moved(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, claimed, p_after IS NULL);
@@ -3962,7 +4046,8 @@ COMMENT ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid
 An ack counts only while the claim it belongs to (message and attempt) is the current one.
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
-queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
+Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
 CREATE FUNCTION dramatiq.failures(p_filter jsonb) RETURNS TABLE(actor text, kind text, state text, messages bigint, first_at timestamp with time zone, last_at timestamp with time zone, sample uuid)
     LANGUAGE plpgsql STABLE
@@ -4048,7 +4133,7 @@ BEGIN
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
-                    state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
+                    state = ''consumed'' OR state NOT IN (''done'', ''cancelled'') AND q.message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
              WHERE message_id = ANY ($3)
                AND %s(concat_ws('' '', q.message, opened.message, error),
@@ -4099,6 +4184,7 @@ BEGIN
         WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
     GET DIAGNOSTICS freed = ROW_COUNT;
     IF freed > 0 THEN
+        PERFORM dramatiq.heed_cancellations();
         PERFORM dramatiq.ring(ARRAY[p_queue]);
     END IF;
     RETURN freed;
@@ -4257,6 +4343,31 @@ END $$;
 COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
 claims may be running elsewhere.';
 
+CREATE FUNCTION dramatiq.heed_cancellations() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM dramatiq.cancellation) THEN
+        RETURN;
+    END IF;
+    WITH over AS (
+        SELECT c.message_id FROM dramatiq.cancellation c LEFT JOIN dramatiq.queue q USING (message_id)
+        WHERE q.state IS DISTINCT FROM 'consumed'
+        FOR UPDATE OF c SKIP LOCKED
+    ), heeded AS (
+        DELETE FROM dramatiq.cancellation c USING over WHERE c.message_id = over.message_id RETURNING c.*
+    )
+    UPDATE dramatiq.queue q
+    SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
+        error = dramatiq.cancelled_by(heeded.who, heeded.reason)
+    FROM heeded
+    WHERE q.message_id = heeded.message_id AND q.state IN ('queued', 'rejected');
+END $$;
+
+COMMENT ON FUNCTION dramatiq.heed_cancellations() IS 'Cancels what a person asked to end and no worker runs any more, and forgets what was asked of the others that have ended.
+Whatever puts a claimed message back, or gives it up, calls this in its own transaction, so that none runs again.';
+
 CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4300,6 +4411,16 @@ CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
 $$;
 
 COMMENT ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) IS 'Leaves these pgmq queues to whoever reads them now, until release_routes.';
+
+CREATE FUNCTION dramatiq.is_cancelled(p_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state = 'cancelled');
+END $$;
+
+COMMENT ON FUNCTION dramatiq.is_cancelled(p_id uuid) IS 'Whether a person cancelled a message.';
 
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -4415,6 +4536,7 @@ BEGIN
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
                 ) AS u
                 WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
     USING p_ids, p_subject;
@@ -4518,6 +4640,10 @@ DECLARE
     due timestamptz;
     visible timestamptz;
 BEGIN
+    SELECT until INTO due FROM dramatiq.current_pause WHERE queue_name = p_queue;
+    IF FOUND THEN
+        RETURN extract(epoch FROM due - clock_timestamp());
+    END IF;
     SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
     IF p_pgmq_queue IS NOT NULL THEN
         EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
@@ -4526,7 +4652,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
-delayed. An idle worker asks, so that it need not wait for its next look.';
+delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
     LANGUAGE plpgsql STABLE
@@ -4586,6 +4712,25 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) IS 'A page of the messages that a filter finds, from the one that changed first, to work through in batches.';
+
+CREATE FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF p_until <= clock_timestamp() THEN
+        RAISE EXCEPTION 'A pause until % would be over already.', p_until
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Name a time that lies ahead, or none.';
+    END IF;
+    INSERT INTO dramatiq.pause AS p (queue_name, until, who, reason) VALUES (p_queue, p_until, p_who, p_reason)
+    ON CONFLICT (queue_name) DO UPDATE
+    SET since = CASE WHEN p.until <= clock_timestamp() THEN now() ELSE p.since END,
+        until = excluded.until, who = excluded.who, reason = excluded.reason;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) IS 'From now on nothing of this queue is claimed, until p_until or, where that is NULL, until dramatiq.resume_queue. What a
+worker holds goes on. pgmq''s messages are moved here all the while, where people find them. Said again, the pause ends
+when the last one says.';
 
 CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -4754,6 +4899,15 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) IS 'Deletes minutes before p_before; returns how many rows they had.';
 
+CREATE FUNCTION dramatiq.purge_pauses() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH purged AS (DELETE FROM dramatiq.pause WHERE until <= clock_timestamp() RETURNING 1) SELECT count(*) FROM purged;
+$$;
+
+COMMENT ON FUNCTION dramatiq.purge_pauses() IS 'Deletes the pauses whose time has passed; returns how many.';
+
 CREATE FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4791,8 +4945,9 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
+            error = CASE state WHEN 'rejected' THEN error END,
             message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
-        WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
+        WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
@@ -4800,7 +4955,8 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';
+COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters, and what was cancelled, back to work with a clean record; returns how many there were. What never was
+a message stays.';
 
 CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -4827,18 +4983,20 @@ COMMENT ON FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_m
 waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and not in the archive.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH rejected AS (
-        UPDATE dramatiq.queue
-        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
-            claimed_by = NULL, error = p_error
-        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM rejected;
-$$;
+DECLARE
+    ours boolean;
+BEGIN
+    UPDATE dramatiq.queue
+    SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed';
+    ours := FOUND;
+    PERFORM dramatiq.heed_cancellations();
+    RETURN ours;
+END $$;
 
 COMMENT ON FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) IS 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
@@ -4893,6 +5051,7 @@ BEGIN
         RETURNING q.queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM requeued;
+    PERFORM dramatiq.heed_cancellations();
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
@@ -4942,6 +5101,20 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) IS 'Puts back the claims of a living worker that none of its threads runs any more.';
 
+CREATE FUNCTION dramatiq.resume_queue(p_queue text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    ended timestamptz;
+BEGIN
+    DELETE FROM dramatiq.pause WHERE queue_name = p_queue RETURNING coalesce(until, 'infinity') INTO ended;
+    PERFORM dramatiq.ring(ARRAY[p_queue]);
+    RETURN coalesce(ended > clock_timestamp(), false);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.resume_queue(p_queue text) IS 'Lets a queue go on at once; false where it was not paused.';
+
 CREATE FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4957,6 +5130,7 @@ BEGIN
         delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
     RETURNING queue_name, delayed INTO queue, waits;
+    PERFORM dramatiq.heed_cancellations();
     IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
@@ -5303,18 +5477,21 @@ CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT CASE p_message.state
-        WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done'
+        WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done' WHEN 'cancelled' THEN 'cancelled'
         ELSE CASE WHEN p_message.waits_for IS NOT NULL THEN 'set aside' WHEN p_message.delayed THEN 'delayed' ELSE 'waiting' END
     END;
 $$;
 
-COMMENT ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) IS 'A message''s state as people call it: waiting, delayed, set aside, running, dead or done.';
+COMMENT ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) IS 'A message''s state as people call it: waiting, delayed, set aside, running, dead, cancelled or done.';
 
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text, sealed text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
+    IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs', q.message ->> 'sealed'
@@ -5334,7 +5511,7 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) IS 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
-transaction ends. Where `sealed` is given, what they say is in there.';
+transaction ends. None of a paused queue. Where `sealed` is given, what they say is in there.';
 
 CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
@@ -5346,6 +5523,8 @@ DECLARE
     -- but what tells them apart: in the first eight letters, which people see, and in the last twelve.
     envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
     batch text := left(gen_random_uuid()::text, 24);
+    room integer := CASE WHEN EXISTS (SELECT FROM dramatiq.current_pause AS p WHERE p.queue_name = p_queue)
+                         THEN 0 ELSE p_room END;
 BEGIN
     IF p_sealed THEN
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
@@ -5365,14 +5544,14 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
              pgmq_queue, pgmq_msg_id, error)
         SELECT a.id, p_queue,
-               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
                CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
-               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
-               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
+               CASE WHEN a.sound AND a.rank <= room THEN 1 ELSE 0 END,
+               CASE WHEN a.sound AND a.rank <= room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
                CASE WHEN NOT a.sound THEN
                    format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
@@ -5387,9 +5566,9 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
-are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
-its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either, and the caller,
-who knows what the messages say, gets their envelopes alone.';
+are claimed on the way, of a paused queue none; the others wait here, where priority counts. What cannot be a message
+becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep
+them either, and the caller, who knows what the messages say, gets their envelopes alone.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -5410,6 +5589,7 @@ BEGIN
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.heed_cancellations();
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
@@ -5468,14 +5648,15 @@ CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     AS $$
     SELECT queue_name FROM dramatiq.queue
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
+      AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
     UNION
     SELECT m.queue_name FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;
 
-COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
-figures of an older pgmq do not tell what is due from what is delayed.';
+COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes, though
+nobody paused them. The figures of an older pgmq do not tell what is due from what is delayed.';
 
 CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamp with time zone, due_at timestamp with time zone)
     LANGUAGE plpgsql
@@ -5988,12 +6169,43 @@ CREATE TABLE dramatiq.actor (
 COMMENT ON TABLE dramatiq.actor IS 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,
 of whatever version; a process that starts adds only what no `migrate` has published or retired.';
 
+CREATE TABLE dramatiq.cancellation (
+    message_id uuid NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    who text NOT NULL,
+    reason text NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.cancellation IS 'Running messages that a person wants to end, for as long as they run: whoever puts one back cancels it instead.';
+
 CREATE TABLE dramatiq.counter (
     key text NOT NULL COLLATE pg_catalog."C",
     value bigint NOT NULL,
     expires_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='50');
+
+CREATE TABLE dramatiq.pause (
+    queue_name text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    until timestamp with time zone,
+    who text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT pause_reason_check CHECK ((reason <> ''::text))
+);
+
+COMMENT ON TABLE dramatiq.pause IS 'Queues that a person has paused. One whose time has passed goes on by itself; its row is purged later.';
+
+CREATE VIEW dramatiq.current_pause WITH (security_invoker='true') AS
+ SELECT queue_name,
+    since,
+    until,
+    who,
+    reason
+   FROM dramatiq.pause
+  WHERE ((until IS NULL) OR (until > clock_timestamp()));
+
+COMMENT ON VIEW dramatiq.current_pause IS 'The queues that are paused now. A view, so that a claim''s look at it is planned with the claim.';
 
 CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
  SELECT message_id,
@@ -6317,6 +6529,9 @@ ALTER TABLE ONLY dramatiq.actor
 ALTER TABLE ONLY dramatiq.actor
     ADD CONSTRAINT actor_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY dramatiq.cancellation
+    ADD CONSTRAINT cancellation_pkey PRIMARY KEY (message_id);
+
 ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
 
@@ -6334,6 +6549,9 @@ ALTER TABLE ONLY dramatiq.minute
 
 ALTER TABLE ONLY dramatiq.open_group
     ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY dramatiq.pause
+    ADD CONSTRAINT pause_pkey PRIMARY KEY (queue_name);
 
 ALTER TABLE ONLY dramatiq.queue
     ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
@@ -6432,6 +6650,8 @@ CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
 
 CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
+
+CREATE INDEX queue_cancelled ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'cancelled'::dramatiq.state);
 
 CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
@@ -6650,6 +6870,10 @@ GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time z
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) TO balansity_web;
@@ -7266,6 +7490,10 @@ REVOKE ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp w
 GRANT ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.archived(p_pgmq_queue text, p_before timestamp with time zone, p_after bigint, p_rows integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.asked_of(p_worker bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.asked_of(p_worker bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.asked_of(p_worker bigint) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_worker;
@@ -7281,6 +7509,14 @@ GRANT ALL ON FUNCTION dramatiq.bridge(p_worker bigint, p_queue text, p_pgmq_queu
 REVOKE ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) TO balansity_web;
@@ -7325,6 +7561,10 @@ GRANT ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp wi
 REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.deaf_workers() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.deaf_workers() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.discard(p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.discard(p_ids uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.discard(p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.doorless_routes() TO balansity_web;
@@ -7402,6 +7642,10 @@ REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid in
 GRANT ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.heed_cancellations() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.heed_cancellations() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.heed_cancellations() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_worker;
@@ -7415,6 +7659,10 @@ REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.is_pending(p_id uuid) TO balansity_web;
@@ -7476,6 +7724,10 @@ REVOKE ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with t
 GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) TO balansity_worker;
@@ -7507,6 +7759,10 @@ GRANT ALL ON FUNCTION dramatiq.purge_archive(p_pgmq_queue text, p_msg_ids bigint
 REVOKE ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.purge_minutes(p_before timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.purge_pauses() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.purge_pauses() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.purge_pauses() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) TO balansity_web;
@@ -7547,6 +7803,10 @@ GRANT ALL ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_
 REVOKE ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_rescues integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.resume_queue(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.resume_queue(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.resume_queue(p_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.retry(p_id uuid, p_attempt integer, p_options jsonb, p_delay bigint, p_error text) TO balansity_web;
@@ -7766,8 +8026,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.suppression TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.actor TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.actor TO balansity_worker;
 
+GRANT SELECT ON TABLE dramatiq.cancellation TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.cancellation TO balansity_worker;
+
 GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.pause TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.pause TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.current_pause TO balansity_web;
+GRANT SELECT ON TABLE dramatiq.current_pause TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_web;
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_worker;

@@ -13,7 +13,7 @@ from db import queries
 from db.connection import Connection
 from errors import BalansityError
 
-STATES = ("waiting", "delayed", "set aside", "running", "dead", "done")
+STATES = ("waiting", "delayed", "set aside", "running", "dead", "cancelled", "done")
 
 
 @dataclass(frozen=True)

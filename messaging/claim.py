@@ -14,6 +14,7 @@ from dramatiq.message import Message
 from db.text import storable
 from errors import InvalidMessage
 from log import placeless
+from messaging.cancelling import Cancelled, Interruption
 from messaging.encoding import fitting
 from messaging.outcome import Outcome
 from messaging.seal import Seal
@@ -38,6 +39,7 @@ class Claim(MessageProxy):
         self.handed_back = False
         self.outcome: Outcome | None = None  # what its run caused, once the hooks have told
         self.interrupted = False  # the database went away before the middleware had done its part
+        self.interruption = Interruption()  # by a person who cancels it
         self.written = False  # retried or rejected in the database already, so that no ack is due
 
     # A claim is itself alone: the same message may be claimed again, under another attempt.
@@ -52,6 +54,10 @@ class Claim(MessageProxy):
         """Dramatiq's last word on a run."""
         super().clear_exception()  # type: ignore[no-untyped-call]
         self.left = True
+
+    def is_cancelled(self) -> bool:
+        """Whether its run ended because a person wanted it to."""
+        return isinstance(self._exception, Cancelled)
 
     def is_run(self) -> bool:
         """Whether a thread is at it, or will be."""

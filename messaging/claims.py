@@ -41,6 +41,24 @@ class Claims:
         claim.thread = threading.current_thread()
         return True
 
+    def cancel(self, message_id: str, attempt: int) -> bool:
+        """End the run of a claim, or give it up where it has not started; whether that was done just now."""
+        claim = next(
+            (each for each in list(self.held) if (each.message_id, each.attempt) == (message_id, attempt)), None
+        )
+        if claim is None:
+            return False
+        with self.lock:
+            unstarted = claim in self.unstarted
+            if unstarted:
+                del self.unstarted[claim]
+                claim.handed_back = True
+        if unstarted:
+            self.returned.append(claim)
+            self.wake.set()
+            return True
+        return claim.interruption.come()
+
     def hand_back(self, taken_before: float = math.inf) -> bool:
         """Give up the claims taken before then that have not started; the consumer requeues them."""
         with self.lock:

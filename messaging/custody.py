@@ -7,6 +7,7 @@ from typing import Any
 from dramatiq import Middleware
 from dramatiq.middleware import SkipMessage
 
+from messaging.cancelling import Cancelled
 from messaging.claim import Claim
 from messaging.process import Process
 
@@ -29,15 +30,18 @@ class Custody(Middleware):
                 claims.hand_back()
             if not claims.start(message):
                 raise SkipMessage("It was handed back for another worker to run.")
+            message.interruption.begin()
 
     def after_process_message(
         self, _broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Give up at once what its actor cannot be called with: that will not change."""
+        """Give up at once what a person has cancelled, and what its actor cannot be called with."""
         del result
-        failed = isinstance(message, Claim) and isinstance(exception, TypeError)
-        if failed and not self.process.repertoire.can_run(message):
-            message.fail()
+        if not isinstance(message, Claim):
+            return
+        misfit = isinstance(exception, TypeError) and not self.process.repertoire.can_run(message)
+        if misfit or isinstance(exception, Cancelled):
+            message.fail()  # type: ignore[no-untyped-call]
 
     def before_worker_boot(self, _broker: Any, worker: Any) -> None:
         gc.freeze()  # what the imports left stays: a full collection that walks it stops every thread for 80 ms

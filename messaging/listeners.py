@@ -71,6 +71,7 @@ class Listeners(dict[str, list[Middleware]]):
         end or not at all. Where one could not do its part for want of the database, the message runs again; where it
         never will, it becomes a dead letter, and so does a failure that no hook retries.
         """
+        claim.interruption.end()
         claim.outcome = Outcome(self.intake.pool)
         with self.intake.collecting(claim.outcome.sent):
             for middleware in reversed(self[hook]):

@@ -145,7 +145,14 @@ class Pulse:
             for claims in list(self.claims.values()):
                 claims.hand_back()
         self.beaten_at = now
+        self._cancel(conn)
         self._rescue(conn)
+
+    def _cancel(self, conn: Connection) -> None:
+        """End the runs that a person has cancelled."""
+        for message_id, attempt in list(queries.cancellations.asked_of(conn, worker=self.worker_id)):
+            if any(claims.cancel(message_id, attempt) for claims in list(self.claims.values())):
+                events.info("run_cancelled", message_id=message_id)
 
     def _rescue(self, conn: Connection) -> None:
         began = time.monotonic()

@@ -29,6 +29,7 @@ class Settlement:
 
     def ack(self, claim: Claim) -> None:
         """Write that a run is over: done, or to be tried again as a hook has asked."""
+        claim.interrupted |= claim.interruption.is_open()
         if claim.interrupted:
             self._write("retry", claim, options=None, delay=INTERRUPTED_DELAY, error=claim.failure())
         elif claim.retry_delay is not None:
@@ -68,8 +69,11 @@ class Settlement:
             self.claims.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
         self.claims.settle(claim)
-        if event := EVENTS[how] if ours else "claim_was_taken_over":
+        if event := self._event(how, claim) if ours else "claim_was_taken_over":
             events.info(event, queue=claim.queue_name, actor=claim.actor_name, message_id=claim.message_id)
+
+    def _event(self, how: str, claim: Claim) -> str | None:
+        return "message_cancelled" if claim.is_cancelled() else EVENTS[how]
 
     def _reject_plainly(self, claim: Claim, reason: str) -> bool:
         try:

@@ -83,6 +83,10 @@ LIMIT :rows;
 -- Close those of these deliveries whose message is dead or gone; gives how many.
 SELECT balansity.give_up_lost_deliveries(:keys::uuid[], :before);
 
+-- name: close_cancelled(ids)$
+-- Say of the mails that these cancelled messages were to send that a person wanted it so; gives how many.
+SELECT balansity.close_cancelled_deliveries(:ids::text[]);
+
 -- name: resend(id, reporting)$
 -- Enqueue the message of a failed, unknown or unheard delivery again; gives why not, NULL if it was done.
 SELECT balansity.resend_delivery(:id::uuid, :reporting);

@@ -101,7 +101,8 @@ FROM (
     FROM signs, dramatiq.pgmq_messages_about('balansity.message_speaks_of', signs.person) AS m
     UNION ALL
     SELECT CASE WHEN m.state = 'queued' THEN m.due_at ELSE m.changed_at END, 'message',
-           CASE m.state WHEN 'queued' THEN 'waits' WHEN 'consumed' THEN 'runs' WHEN 'rejected' THEN 'is dead' ELSE 'done' END,
+           CASE m.state WHEN 'queued' THEN 'waits' WHEN 'consumed' THEN 'runs' WHEN 'rejected' THEN 'is dead'
+                        WHEN 'cancelled' THEN 'is cancelled' ELSE 'done' END,
            m.message_id::text, NULL, m.actor, m.failure
     FROM dramatiq.messages_about(
         ARRAY(SELECT message_id::uuid FROM mails WHERE message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'

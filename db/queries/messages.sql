@@ -46,9 +46,9 @@ LIMIT :limit;
 SELECT count(*) FROM dramatiq.dead_letter WHERE :actor::text IS NULL OR actor_name = :actor;
 
 -- name: dead_ids(first, last, count)
--- The ids of dead letters from one to another.
-SELECT message_id::text FROM dramatiq.dead_letter
-WHERE message_id BETWEEN :first::uuid AND :last::uuid ORDER BY message_id LIMIT :count;
+-- The ids of dead letters, and of what was cancelled, from one to another.
+SELECT message_id::text FROM dramatiq.queue
+WHERE state IN ('rejected', 'cancelled') AND message_id BETWEEN :first::uuid AND :last::uuid ORDER BY message_id LIMIT :count;
 
 -- name: ids(first, last, count)
 -- The ids of messages from one to another.
@@ -59,7 +59,11 @@ WHERE message_id BETWEEN :first::uuid AND :last::uuid ORDER BY message_id LIMIT 
 -- One dead letter with its payload, as text: not everything that PostgreSQL takes can be decoded here.
 SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, attempt AS attempts, pgmq_queue, pgmq_msg_id,
        error, message::text
-FROM dramatiq.dead_letter
+FROM (
+    SELECT message_id, message ->> 'actor_name' AS actor_name, queue_name, mtime AS died_at, attempt, pgmq_queue, pgmq_msg_id,
+           error, message
+    FROM dramatiq.queue WHERE state IN ('rejected', 'cancelled')
+) AS ended
 WHERE message_id = :id::uuid;
 
 -- name: give_up_waiting(actor, limit)$
@@ -70,24 +74,10 @@ SELECT dramatiq.give_up_waiting(:actor, :limit);
 -- Send these dead letters back to work.
 SELECT dramatiq.redrive(:ids::uuid[]);
 
--- name: count_redrivable(actor)^
--- How many dead letters of an actor, or of all where it is null, can be sent back, and when the last of them died.
-SELECT count(*) AS total, max(died_at) AS last FROM dramatiq.dead_letter
-WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor);
-
--- name: redrivable(actor, last, at, after, rows)
--- A page of the dead letters that died by then, of an actor or of all: whoever dies again meanwhile stays dead.
-SELECT message_id::text AS key, died_at AS at, pg_column_size(message) AS bytes
-FROM dramatiq.dead_letter
-WHERE actor_name IS NOT NULL AND (:actor::text IS NULL OR actor_name = :actor) AND died_at <= :last
-  AND (:after::uuid IS NULL OR (died_at, message_id) > (:at, :after::uuid))
-ORDER BY died_at, message_id
-LIMIT :rows;
-
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
 SELECT date_trunc('minute', mtime + kept) + interval '1 minute' AS due_at, count(*) AS messages
-FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :dead)) AS policy (state, kept) USING (state)
+FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :dead), ('cancelled', :dead)) AS policy (state, kept) USING (state)
 WHERE mtime < :until - kept
 GROUP BY due_at;
 

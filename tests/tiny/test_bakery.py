@@ -210,3 +210,19 @@ def test_another_worker_takes_over_what_a_killed_one_held(bakery: Connection, lo
     (killed, _), (heir, _) = done(bakery, f"kneading {loaf}")
     assert killed != heir
     assert [pid for pid, _ in done(bakery, f"kneaded {loaf}")] == [heir]
+
+
+def test_what_is_cancelled_while_its_worker_is_killed_is_not_run_again(bakery: Connection, loaf: str) -> None:
+    run(bakery, "SELECT pg_advisory_lock(1)")
+    message = app.knead.send(loaf)
+    with hired("night"):
+        until(lambda: done(bakery, f"kneading {loaf}"))
+        run(bakery, "SELECT dramatiq.cancel(ARRAY[%s::uuid], 'anna', 'sent by mistake')", message.message_id)
+    state = "SELECT state::text FROM dramatiq.queue WHERE message_id = %s"
+    with hired("night"):
+        until(lambda: run(bakery, state, message.message_id) == [("cancelled",)])
+        run(bakery, "SELECT pg_advisory_unlock(1)")
+        app.knead.send(f"another {loaf}")
+        until(lambda: done(bakery, f"kneaded another {loaf}"))
+    assert len(done(bakery, f"kneading {loaf}")) == 1
+    assert not done(bakery, f"kneaded {loaf}")

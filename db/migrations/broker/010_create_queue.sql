@@ -2,13 +2,15 @@
 
 CREATE SCHEMA IF NOT EXISTS dramatiq;
 
-CREATE TYPE dramatiq.state AS ENUM ('queued', 'consumed', 'rejected', 'done');
+CREATE TYPE dramatiq.state AS ENUM ('queued', 'consumed', 'rejected', 'done', 'cancelled');
 COMMENT ON TYPE dramatiq.state IS
 'queued   → consumed  claim
 consumed → done      ack
 consumed → rejected  nack: a dead letter, kept until a person decides
 consumed → queued    retry, requeue at shutdown, rescue from a dead worker
-rejected → queued    redrive';
+queued   → cancelled a person''s word, kept until a person decides
+consumed → cancelled the same, heeded when its run ends
+rejected, cancelled → queued  redrive';
 
 CREATE TABLE dramatiq.queue (
     -- dramatiq-pg's columns, as its command asks for them
@@ -42,6 +44,7 @@ CREATE INDEX queue_delayed ON dramatiq.queue (queue_name, available_at) WHERE st
 CREATE INDEX queue_claimed ON dramatiq.queue (claimed_by) WHERE state = 'consumed';
 CREATE INDEX queue_finished ON dramatiq.queue (mtime, message_id) WHERE state = 'done';
 CREATE INDEX queue_dead ON dramatiq.queue (mtime, message_id) WHERE state = 'rejected';
+CREATE INDEX queue_cancelled ON dramatiq.queue (mtime, message_id) WHERE state = 'cancelled';
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue (unique_key) WHERE unique_key IS NOT NULL;
 
 -- The queue lives from updates: vacuum early, and never let a claim's index fill with dead entries for long.

@@ -101,6 +101,8 @@ DECLARE
     -- but what tells them apart: in the first eight letters, which people see, and in the last twelve.
     envelope jsonb := jsonb_build_object('queue_name', p_queue, 'actor_name', p_actor, 'args', '[]'::jsonb);
     batch text := left(gen_random_uuid()::text, 24);
+    room integer := CASE WHEN EXISTS (SELECT FROM dramatiq.current_pause AS p WHERE p.queue_name = p_queue)
+                         THEN 0 ELSE p_room END;
 BEGIN
     IF p_sealed THEN
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
@@ -120,14 +122,14 @@ BEGIN
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
              pgmq_queue, pgmq_msg_id, error)
         SELECT a.id, p_queue,
-               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= p_room THEN 'consumed' ELSE 'queued'
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
                CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
-               CASE WHEN a.sound AND a.rank <= p_room THEN 1 ELSE 0 END,
-               CASE WHEN a.sound AND a.rank <= p_room THEN p_worker END,
+               CASE WHEN a.sound AND a.rank <= room THEN 1 ELSE 0 END,
+               CASE WHEN a.sound AND a.rank <= room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
                CASE WHEN NOT a.sound THEN
                    format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
@@ -142,9 +144,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.take_in IS
 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
-are claimed on the way; the others wait here, where priority counts. What cannot be a message becomes a dead letter with
-its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep them either, and the caller,
-who knows what the messages say, gets their envelopes alone.';
+are claimed on the way, of a paused queue none; the others wait here, where priority counts. What cannot be a message
+becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep
+them either, and the caller, who knows what the messages say, gets their envelopes alone.';
 
 CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,

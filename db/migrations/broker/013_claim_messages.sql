@@ -36,6 +36,7 @@ DECLARE
     highest integer := 2147483647;
     since timestamptz := '-infinity';
     behind bigint := 0;
+    paused boolean;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
@@ -49,35 +50,38 @@ BEGIN
         RETURN;
     END IF;
 
-    UPDATE dramatiq.queue AS q SET delayed = false
-    WHERE q.message_id IN (
-        SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-        ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
+    IF NOT paused THEN
+        UPDATE dramatiq.queue AS q SET delayed = false
+        WHERE q.message_id IN (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+            ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
-    IF p_after IS NULL THEN
-        PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
-    ELSE
-        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
-        FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+        IF p_after IS NULL THEN
+            PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+        ELSE
+            SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+            FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+        END IF;
+
+        RETURN QUERY
+        WITH due AS MATERIALIZED (
+            SELECT message_id FROM dramatiq.queue
+            WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+            ORDER BY priority DESC, available_at, position
+            LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE dramatiq.queue AS q
+            SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+            FROM due WHERE q.message_id = due.message_id
+            RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+        )
+        SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+        GET DIAGNOSTICS claimed = ROW_COUNT;
     END IF;
-
-    RETURN QUERY
-    WITH due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.queue
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-        ORDER BY priority DESC, available_at, position
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        UPDATE dramatiq.queue AS q
-        SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-        FROM due WHERE q.message_id = due.message_id
-        RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
-    )
-    SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
-    GET DIAGNOSTICS claimed = ROW_COUNT;
 
     IF p_pgmq_queue IS NOT NULL THEN
         moving := dramatiq.most_moved(p_worker, p_queue, p_pgmq_queue, p_actor, p_limit, claimed, p_after IS NULL);
@@ -93,7 +97,8 @@ COMMENT ON FUNCTION dramatiq.exchange IS
 An ack counts only while the claim it belongs to (message and attempt) is the current one.
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
-queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.';
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
+Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -124,6 +129,7 @@ BEGIN
         delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
     RETURNING queue_name, delayed INTO queue, waits;
+    PERFORM dramatiq.heed_cancellations();
     IF NOT waits THEN
         PERFORM dramatiq.ring(ARRAY[queue]);
     END IF;
@@ -134,17 +140,19 @@ COMMENT ON FUNCTION dramatiq.retry IS
 where the claim was taken over. p_options (NULL: as they are) replace the message''s own.';
 
 CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p_error text) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH rejected AS (
-        UPDATE dramatiq.queue
-        SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
-            claimed_by = NULL, error = p_error
-        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM rejected;
-$$;
+DECLARE
+    ours boolean;
+BEGIN
+    UPDATE dramatiq.queue
+    SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
+        claimed_by = NULL, error = p_error
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed';
+    ours := FOUND;
+    PERFORM dramatiq.heed_cancellations();
+    RETURN ours;
+END $$;
 COMMENT ON FUNCTION dramatiq.reject IS
 'Gives a claimed message up: it becomes a dead letter; false where the claim was taken over.';
 
@@ -162,6 +170,7 @@ BEGIN
         RETURNING q.queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM requeued;
+    PERFORM dramatiq.heed_cancellations();
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
@@ -181,6 +190,7 @@ BEGIN
         WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
     GET DIAGNOSTICS freed = ROW_COUNT;
     IF freed > 0 THEN
+        PERFORM dramatiq.heed_cancellations();
         PERFORM dramatiq.ring(ARRAY[p_queue]);
     END IF;
     RETURN freed;
@@ -196,6 +206,10 @@ DECLARE
     due timestamptz;
     visible timestamptz;
 BEGIN
+    SELECT until INTO due FROM dramatiq.current_pause WHERE queue_name = p_queue;
+    IF FOUND THEN
+        RETURN extract(epoch FROM due - clock_timestamp());
+    END IF;
     SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
     IF p_pgmq_queue IS NOT NULL THEN
         EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
@@ -204,4 +218,4 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.next_due IS
 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
-delayed. An idle worker asks, so that it need not wait for its next look.';
+delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';

@@ -38,6 +38,7 @@ BEGIN
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    PERFORM dramatiq.heed_cancellations();
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;

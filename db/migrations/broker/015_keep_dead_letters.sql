@@ -17,8 +17,9 @@ BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
+            error = CASE state WHEN 'rejected' THEN error END,
             message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
-        WHERE message_id = ANY (p_ids) AND state = 'rejected' AND message ? 'actor_name'
+        WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
         RETURNING queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
@@ -26,4 +27,5 @@ BEGIN
     RETURN cardinality(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.redrive IS
-'Sends dead letters back to work with a clean record; returns how many there were. What never was a message stays.';
+'Sends dead letters, and what was cancelled, back to work with a clean record; returns how many there were. What never was
+a message stays.';

@@ -121,14 +121,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT queue_name FROM dramatiq.queue
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
+      AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
     UNION
     SELECT m.queue_name FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
 $$;
 COMMENT ON FUNCTION dramatiq.unserved_queues IS
-'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes. The
-figures of an older pgmq do not tell what is due from what is delayed.';
+'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes, though
+nobody paused them. The figures of an older pgmq do not tell what is due from what is delayed.';
 
 CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -93,6 +93,9 @@ RETURNS TABLE (message_id uuid, msg_id bigint, sent_at timestamptz, arguments te
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs', q.message ->> 'sealed'
@@ -112,7 +115,7 @@ END $$;
 COMMENT ON FUNCTION dramatiq.take_along IS
 'Messages that an actor may work on beside its own: p_limit at most that are due here and that nobody has claimed, and
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
-transaction ends. Where `sealed` is given, what they say is in there.';
+transaction ends. None of a paused queue. Where `sealed` is given, what they say is in there.';
 
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -173,6 +176,7 @@ BEGIN
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
                 ) AS u
                 WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
     USING p_ids, p_subject;

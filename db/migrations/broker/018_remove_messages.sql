@@ -99,7 +99,7 @@ BEGIN
     EXECUTE format(
         'WITH theirs AS (
              SELECT message_id,
-                    state = ''consumed'' OR state <> ''done'' AND q.message ->> ''actor_name'' = ANY ($2) AS stays
+                    state = ''consumed'' OR state NOT IN (''done'', ''cancelled'') AND q.message ->> ''actor_name'' = ANY ($2) AS stays
              FROM dramatiq.queue q LEFT JOIN %s AS opened USING (message_id)
              WHERE message_id = ANY ($3)
                AND %s(concat_ws('' '', q.message, opened.message, error),

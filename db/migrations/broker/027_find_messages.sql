@@ -25,12 +25,12 @@ CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE p_message.state
-        WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done'
+        WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done' WHEN 'cancelled' THEN 'cancelled'
         ELSE CASE WHEN p_message.waits_for IS NOT NULL THEN 'set aside' WHEN p_message.delayed THEN 'delayed' ELSE 'waiting' END
     END;
 $$;
 COMMENT ON FUNCTION dramatiq.state_of IS
-'A message''s state as people call it: waiting, delayed, set aside, running, dead or done.';
+'A message''s state as people call it: waiting, delayed, set aside, running, dead, cancelled or done.';
 
 CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -42,6 +42,7 @@ AS $$
             WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL'
             WHEN 'running' THEN 'state = ''consumed'''
             WHEN 'dead' THEN 'state = ''rejected'''
+            WHEN 'cancelled' THEN 'state = ''cancelled'''
             WHEN 'done' THEN 'state = ''done''' END,
         CASE WHEN p_filter ? 'queue' THEN 'queue_name = $1 ->> ''queue''' END,
         CASE WHEN p_filter ? 'actor' THEN 'message ->> ''actor_name'' = $1 ->> ''actor''' END,

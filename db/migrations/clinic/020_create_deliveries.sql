@@ -364,8 +364,11 @@ BEGIN
     -- EXCEPT sorts or hashes whatever the planner believes of these numbers.
     lost := ARRAY(SELECT unnest(lost) EXCEPT SELECT dramatiq.pending_arguments('emails', 'key'));
     UPDATE balansity.delivery d
-    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
-        reason = concat_ws(': ', 'given up, its message is dead or gone', d.reason), changed_at = balansity.now()
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown'
+                     WHEN dramatiq.is_cancelled(d.message_id::uuid) THEN 'superseded' ELSE 'failed' END,
+        reason = concat_ws(': ', CASE WHEN dramatiq.is_cancelled(d.message_id::uuid) THEN 'cancelled by a person'
+                                      ELSE 'given up, its message is dead or gone' END, d.reason),
+        changed_at = balansity.now()
     WHERE d.key = ANY (lost) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
     GET DIAGNOSTICS given_up = ROW_COUNT;
     RETURN given_up;
@@ -373,6 +376,22 @@ END $$;
 COMMENT ON FUNCTION balansity.give_up_lost_deliveries IS
 'Closes those of these deliveries that are open since before p_before and whose message is dead or gone, where no other
 asks for the same mail: nobody else is going to. Returns how many.';
+
+CREATE FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    closed bigint;
+BEGIN
+    UPDATE balansity.delivery d
+    SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'superseded' END,
+        reason = concat_ws(': ', 'cancelled by a person', d.reason), changed_at = balansity.now()
+    WHERE d.message_id = ANY (p_message_ids) AND d.state = 'planned' AND dramatiq.is_cancelled(d.message_id::uuid);
+    GET DIAGNOSTICS closed = ROW_COUNT;
+    RETURN closed;
+END $$;
+COMMENT ON FUNCTION balansity.close_cancelled_deliveries IS
+'Says of the mails that these messages were to send, and that are cancelled, that a person wanted it so: sent after all
+where a person sends the message back to work. Returns how many.';
 
 CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

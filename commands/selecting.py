@@ -1,0 +1,99 @@
+"""How a person says which messages: by ids, or by where they are, what they are for and how they failed."""
+
+import json
+from collections.abc import Callable
+from functools import partial, reduce
+from typing import Any
+
+import click
+
+from commands.ids import find_id
+from commands.output import confirmed, say, show_table
+from commands.when import When
+from db import queries
+from db.connection import Connection
+from desk import messages as desk
+from desk.control import Chosen
+from desk.messages import Filter
+
+SAMPLE = 5  # messages that are shown before a person decides about all
+
+
+class Argument(click.ParamType[tuple[str, Any]]):
+    """An argument and its value, `name=value`; a value that is JSON counts as that."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> tuple[str, Any]:
+        name, equals, given = value.partition("=")
+        if not equals:
+            self.fail(f"{value!r} must be name=value, for example appointment_id=3f2b6c1e-….")
+        try:
+            return name, json.loads(given)
+        except (RecursionError, ValueError):
+            return name, given
+
+
+OPTIONS = (
+    click.option("--queue", help="Those of this queue."),
+    click.option("--actor", help="Those for this actor."),
+    click.option(
+        "--failure", "fingerprint", metavar="ID", help="Those that failed so; `balansity failures` names the kinds."
+    ),
+    click.option("--since", type=When(), help="Changed since then: 2h (ago), or an ISO time."),
+    click.option("--before", type=When(), help="Changed before then."),
+    click.option(
+        "--where", "arguments", type=Argument(), multiple=True, help="Called with this, for example user_id=…."
+    ),
+)
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that make a `Filter`."""
+    return reduce(lambda made, option: option(made), reversed(OPTIONS), command)
+
+
+def chosen_filter(
+    conn: Connection, *, fingerprint: str | None, arguments: tuple[tuple[str, Any], ...], **which: Any
+) -> Filter:
+    """The filter that these options make.
+
+    Raises:
+        BalansityError: there is no such kind of failure.
+    """
+    if fingerprint is not None:
+        failed = desk.failure(conn, fingerprint)
+        which |= {"actor": failed.actor, "kind": failed.kind}
+    return Filter(arguments=dict(arguments) or None, **which)
+
+
+def chosen(conn: Connection, given: tuple[str, ...], **options: Any) -> Chosen:
+    """The messages that are named, or those that a filter finds; one of the two has to be said.
+
+    Raises:
+        BalansityError: one of the ids names no message, or several.
+    """
+    if bool(given) == any(options.values()):
+        raise click.UsageError(
+            "Name message ids, or say which by --queue, --actor, --failure, --since, --before, --where."
+        )
+    if not given:
+        return Chosen(which=chosen_filter(conn, **options))
+    find = partial(queries.messages.ids, conn)
+    return Chosen(ids=list(dict.fromkeys(find_id(each, "message", "balansity messages", find) for each in given)))
+
+
+def ask(conn: Connection, meant: Chosen, states: tuple[str, ...], verb: str, *, yes: bool) -> int:
+    """Show how many there are and a sample, and go on only if a person says so; gives how many."""
+    if meant.which is None:
+        return len(meant.ids)
+    filters = list(meant.filters(states))
+    total = sum(desk.count(conn, each) for each in filters)
+    sample = [row for each in filters for row in desk.find(conn, each, SAMPLE)][:SAMPLE]
+    if total:
+        shown = [{name: row[name] for name in ("id", "state", "actor", "due_at")} for row in sample]
+        show_table(f"{total} messages, of which {len(shown)}", shown)
+        confirmed(f"{verb} {total}?", yes=yes)
+    else:
+        say("There is no such message.", err=True)
+    return total
