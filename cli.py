@@ -33,6 +33,7 @@ COMMANDS = {
     "reports": ("reports:reports", "The reports that are kept, and their mails; mail one again."),
     "restored": ("restored:restored", "Mails that a restore holds, and the decision about them."),
     "reveal": ("reveal:reveal", "What an encrypted message says, for a reason."),
+    "running": ("running:running", "What workers do now, whose locks they wait for, and where one hangs."),
     "schema": ("migrate:schema", "Write db/schema.sql, or check it."),
     "shadow": ("shadow:shadow", "What ours would do beside an old system; sends nothing."),
     "stats": ("statistics:statistics", "The clinic's figures of a period."),

@@ -69,6 +69,7 @@ def purge(now: datetime) -> str:
         done.add(_purge(kind, messages.archived, messages.purge_archive, pgmq_queue=pgmq_queue, before=before))
     with transaction() as conn:
         queries.pauses.purge(conn)
+        queries.running.end_looks(conn)
     done.add(_purge("result", queries.results.expired, queries.results.purge))
     done.add(_purge("counter", queries.limits.expired, queries.limits.purge))
     done.add(_purge("group", queries.groups.stale, queries.groups.purge, before=now - DEAD))

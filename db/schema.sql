@@ -3559,6 +3559,21 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Says of how many members a group is; false where it exists.';
 
+CREATE FUNCTION dramatiq.blocked_sessions() RETURNS TABLE(pid integer, application text, waits_for text, since timestamp with time zone, blocked_by integer[], blockers text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.pid, a.application_name, concat_ws(': ', a.wait_event_type, a.wait_event), a.query_start, waits.blockers,
+           (SELECT string_agg(DISTINCT concat_ws(' ', b.application_name, b.state), ', ') FROM pg_stat_activity b
+            WHERE b.pid = ANY (waits.blockers))
+    FROM pg_stat_activity a, LATERAL (SELECT pg_blocking_pids(a.pid)) AS waits (blockers)
+    WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND waits.blockers <> '{}'
+    ORDER BY a.query_start, a.pid;
+$$;
+
+COMMENT ON FUNCTION dramatiq.blocked_sessions() IS 'Sessions of this database that wait for others'' locks, and who holds those; as far as this role may see sessions of other
+roles.';
+
 CREATE FUNCTION dramatiq.bounds() RETURNS double precision[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3930,6 +3945,15 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.due_since(p_id text) IS 'Since when a message has been due; of one that was tried before, only when it was sent is known. NULL where it is not
 kept here.';
+
+CREATE FUNCTION dramatiq.end_looks() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    DELETE FROM dramatiq.look WHERE asked_at < clock_timestamp() - interval '1 minute';
+$$;
+
+COMMENT ON FUNCTION dramatiq.end_looks() IS 'Forgets what was seen more than a minute ago.';
 
 CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
     LANGUAGE plpgsql
@@ -4518,6 +4542,18 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.kind_of(p_error text) IS 'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,
 numbers, addresses, what is quoted).';
+
+CREATE FUNCTION dramatiq.look_into(p_worker bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM dramatiq.end_looks();
+    INSERT INTO dramatiq.look (worker) VALUES (p_worker)
+    ON CONFLICT (worker) DO UPDATE SET asked_at = clock_timestamp(), stacks = NULL;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.look_into(p_worker bigint) IS 'Asks a worker where its threads stand; its pulse answers with its next beat, for a worker that hangs beats on.';
 
 CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text)
     LANGUAGE plpgsql STABLE
@@ -5221,6 +5257,22 @@ CREATE FUNCTION dramatiq.routed_tables() RETURNS TABLE(table_name text, actor_na
 $$;
 
 COMMENT ON FUNCTION dramatiq.routed_tables() IS 'The tables of pgmq that hold what was sent to actors: each route''s queue, with its actor, and then its archive.';
+
+CREATE FUNCTION dramatiq.running() RETURNS TABLE(message_id uuid, queue text, actor text, worker bigint, host text, pid integer, since timestamp with time zone, attempt integer, time_limit bigint, is_cancelled boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT q.message_id, q.queue_name, q.message ->> 'actor_name', q.claimed_by, w.host, w.pid, q.mtime, q.attempt,
+           CASE jsonb_typeof(q.message #> '{options,time_limit}') WHEN 'number'
+                THEN (q.message #>> '{options,time_limit}')::numeric::bigint END,
+           EXISTS (SELECT FROM dramatiq.cancellation c WHERE c.message_id = q.message_id)
+    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    WHERE q.state = 'consumed'
+    ORDER BY q.mtime, q.message_id;
+$$;
+
+COMMENT ON FUNCTION dramatiq.running() IS 'What workers hold, longest first: since when, at which attempt, whether somebody wants it to end, and the time limit in
+milliseconds that the message itself has, where it has one. A few may not have begun.';
 
 CREATE FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint DEFAULT NULL::bigint) RETURNS bigint
     LANGUAGE plpgsql
@@ -6256,6 +6308,14 @@ CREATE TABLE dramatiq.kept_until (
 
 COMMENT ON TABLE dramatiq.kept_until IS 'Up to when minutes are kept: one row.';
 
+CREATE TABLE dramatiq.look (
+    worker bigint NOT NULL,
+    asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stacks jsonb
+);
+
+COMMENT ON TABLE dramatiq.look IS 'Workers that somebody looks into. Stacks are places in the code, without a value; they end after a minute.';
+
 CREATE TABLE dramatiq.minute (
     minute timestamp with time zone NOT NULL,
     queue_name text NOT NULL,
@@ -6543,6 +6603,9 @@ ALTER TABLE ONLY dramatiq.group_member
 
 ALTER TABLE ONLY dramatiq.held_route
     ADD CONSTRAINT held_route_pkey PRIMARY KEY (pgmq_queue);
+
+ALTER TABLE ONLY dramatiq.look
+    ADD CONSTRAINT look_pkey PRIMARY KEY (worker);
 
 ALTER TABLE ONLY dramatiq.minute
     ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, bucket);
@@ -7498,6 +7561,10 @@ REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FRO
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.blocked_sessions() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.blocked_sessions() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.blocked_sessions() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.bounds() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.bounds() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.bounds() TO balansity_worker;
@@ -7577,6 +7644,10 @@ GRANT ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigi
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.due_since(p_id text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.due_since(p_id text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.end_looks() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.end_looks() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.end_looks() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) TO balansity_web;
@@ -7679,6 +7750,10 @@ GRANT ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) TO balansity_worker
 REVOKE ALL ON FUNCTION dramatiq.kind_of(p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.look_into(p_worker bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_web;
@@ -7829,6 +7904,10 @@ GRANT ALL ON FUNCTION dramatiq.routed_queues() TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.routed_tables() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.routed_tables() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.routed_tables() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.running() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.running() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.running() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) TO balansity_web;
@@ -8055,6 +8134,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.hidden_value TO balansity_wo
 
 GRANT SELECT ON TABLE dramatiq.kept_until TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.kept_until TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.look TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.look TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.minute TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.minute TO balansity_worker;

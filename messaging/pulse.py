@@ -1,5 +1,6 @@
 """The pulse of a worker process: one thread and one connection for heartbeats, rescues and the doorbell."""
 
+import json
 import os
 import platform
 import select
@@ -15,7 +16,7 @@ from db.connection import Connection
 from db.trouble import explained
 from errors import DatabaseError
 from log import EventLogger
-from messaging import contract
+from messaging import contract, looking
 from messaging.claims import Claims
 from messaging.doorbell import Doorbell
 from messaging.judge import BEATS_IN_SILENCE, Judge
@@ -146,6 +147,7 @@ class Pulse:
                 claims.hand_back()
         self.beaten_at = now
         self._cancel(conn)
+        self._answer(conn)
         self._rescue(conn)
 
     def _cancel(self, conn: Connection) -> None:
@@ -153,6 +155,12 @@ class Pulse:
         for message_id, attempt in list(queries.cancellations.asked_of(conn, worker=self.worker_id)):
             if any(claims.cancel(message_id, attempt) for claims in list(self.claims.values())):
                 events.info("run_cancelled", message_id=message_id)
+
+    def _answer(self, conn: Connection) -> None:
+        """Say where this process's threads stand, where somebody asked."""
+        if queries.running.is_looked_into(conn, worker=self.worker_id):
+            held = [claim for claims in list(self.claims.values()) for claim in list(claims.held)]
+            queries.running.answer(conn, worker=self.worker_id, stacks=json.dumps(looking.stacks(held)))
 
     def _rescue(self, conn: Connection) -> None:
         began = time.monotonic()

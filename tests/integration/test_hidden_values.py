@@ -43,8 +43,8 @@ HARMLESS = set(
     priority profile_id provider provider_message_id question_id queue queue_name queues reasons refund_id
     refusal report_id report_type reporting reports required resend_after restored_to schema retention room rows
     schedule scheduled_at sealed seconds signature signatures since size_bytes skipped slot slots spacing
-    speaks_of start started_at state states status table target template time_zone times token tried ttl type type_name
-    until urgencies user_id value via vt who whole why worker zone
+    speaks_of stacks start started_at state states status table target template time_zone times token tried ttl type
+    type_name until urgencies user_id value via vt who whole why worker zone
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
 
