@@ -18,6 +18,7 @@ from web import (
     language,
     log_page,
     mails,
+    queues,
     sendgrid_events,
     state,
     statistics,
@@ -28,7 +29,7 @@ from web.language import gettext as _
 from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
-BLUEPRINTS = (health, sendgrid_events, yookassa_notices, assets, mails, state, statistics, log_page)
+BLUEPRINTS = (health, sendgrid_events, yookassa_notices, assets, mails, queues, state, statistics, log_page)
 
 
 class Page(NamedTuple):
@@ -66,6 +67,7 @@ def navigation() -> list[Page]:
     """The pages, in the order in which a person needs them."""
     places = {
         "state.state": _("Overview"),
+        "queues.queues": _("Queues"),
         "statistics.overview": _("Numbers"),
         "mails.overview": _("Mails"),
         "log.log": _("Log"),
