@@ -5191,6 +5191,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{}' END -- who saw what stays
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        WHEN c.relname = 'pause' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- a person pauses a queue on a page
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
@@ -8111,7 +8112,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.cancellation TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
 
-GRANT SELECT ON TABLE dramatiq.pause TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.pause TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.pause TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.current_pause TO balansity_web;

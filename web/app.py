@@ -14,10 +14,12 @@ from log import DISCREET
 from web import (
     access,
     assets,
+    failures,
     health,
     language,
     log_page,
     mails,
+    queues,
     sendgrid_events,
     state,
     statistics,
@@ -28,7 +30,7 @@ from web.language import gettext as _
 from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
-BLUEPRINTS = (health, sendgrid_events, yookassa_notices, assets, mails, state, statistics, log_page)
+BLUEPRINTS = (health, sendgrid_events, yookassa_notices, assets, mails, queues, state, failures, statistics, log_page)
 
 
 class Page(NamedTuple):
@@ -66,6 +68,8 @@ def navigation() -> list[Page]:
     """The pages, in the order in which a person needs them."""
     places = {
         "state.state": _("Overview"),
+        "queues.queues": _("Queues"),
+        "failures.failures": _("Failures"),
         "statistics.overview": _("Numbers"),
         "mails.overview": _("Mails"),
         "log.log": _("Log"),

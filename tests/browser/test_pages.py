@@ -10,9 +10,13 @@ import actors
 import scheduler
 from db.connection import Connection
 from tests.browser.conftest import Visit
+from tests.pages import READER
 from web.app import create_app
 
-EXAMPLES = {"/mails/<name>.<kind>": None}  # pages with arguments, each with an address; None: it is no page of ours
+EXAMPLES = {
+    "/mails/<name>.<kind>": None,
+    "/queues/<name>": "/queues/emails",
+}  # pages with arguments, each with an address; None: it is no page of ours
 NO_PAGES = {"/health", "/htmx.min.js", "/static/<path:filename>"}
 
 
@@ -85,3 +89,31 @@ def test_the_keyboard_alone_reaches_the_content_and_a_page(visit: Visit) -> None
     page.keyboard.press("Enter")
     page.wait_for_url("**/log")
     assert page.locator("h1").inner_text() == "Who did what, and why"
+
+
+def test_an_operator_pauses_mail_for_an_hour_and_lets_it_go_on(
+    visit: Visit, busy: None, connection: Connection
+) -> None:
+    page = visit(360, language="en")
+    page.get_by_role("link", name="Queues").click()
+    page.get_by_role("link", name="emails").click()
+    page.get_by_label("Why").fill("the provider asks for an hour")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("Paused: emails.").wait_for()
+    assert complaints(page) == []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT queue_name, who, extract(epoch FROM until - since)::int / 60 FROM dramatiq.current_pause"
+        )
+        assert [tuple(row) for row in cursor.fetchall()] == [("emails", "vera", 60)]
+    page.get_by_label("Why").fill("they are back")
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("Goes on: emails.").wait_for()
+    page.get_by_role("link", name="Log").click()
+    assert "they are back" in page.locator("tbody tr").first.inner_text()
+
+
+def test_a_reader_sees_a_queue_and_no_button(visit: Visit, busy: None) -> None:
+    page = visit(language="en", login=READER)
+    page.goto("/queues/emails")
+    assert page.get_by_role("button", name="Pause").count() == 0

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -73,7 +74,10 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 def servers(processes: Iterable[psutil.Process]) -> bool:
     """Whether there are any, and all of them are PostgreSQL's."""
-    names = [process.name() for process in processes if process.is_running()]
+    names = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # one that has ended since it was found
+            names.append(process.name())
     return bool(names) and all("postgres" in name for name in names)
 
 

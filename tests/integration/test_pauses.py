@@ -73,7 +73,7 @@ def test_an_idle_worker_goes_on_by_itself_at_the_time_that_was_said(
     bakery.bake.send("rye")
     work()
     until(lambda: "rye" in bakery.done)
-    assert timedelta() <= bakery.done["rye"] - ends < timedelta(seconds=0.5)
+    assert timedelta() <= bakery.done["rye"] - ends < timedelta(seconds=5)
 
 
 def test_what_runs_goes_on_when_its_queue_is_paused(broker: PostgresBroker, work: Any, connection: Connection) -> None:
@@ -113,10 +113,10 @@ def test_a_worker_takes_nothing_along_from_a_paused_queue(connection: Connection
 
 
 def test_a_pause_that_is_over_leaves_no_trace(connection: Connection) -> None:
-    run(connection, PAUSE, "oven", 0.001)
+    run(connection, PAUSE, "oven", 0.2)
     until(lambda: run(connection, "SELECT count(*) FROM dramatiq.current_pause") == [(0,)])
     assert run(connection, "SELECT dramatiq.resume_queue('oven')") == [(False,)]
-    run(connection, PAUSE, "oven", 0.001)
+    run(connection, PAUSE, "oven", 0.2)
     until(lambda: run(connection, "SELECT dramatiq.purge_pauses()") == [(1,)])
 
 

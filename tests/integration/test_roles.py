@@ -181,7 +181,7 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
             *(live.site.sign_up().user_id, external_id),
         )
         client = create_app().test_client()
-        for page in ("/health", "/", "/mails", "/numbers"):
+        for page in ("/health", "/", "/mails", "/numbers", "/log", "/queues", "/failures"):
             assert client.get(page, auth=LOGIN).status_code == 200, page
         notice = {
             "type": "notification",

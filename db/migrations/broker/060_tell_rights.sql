@@ -14,6 +14,7 @@ AS $$
         WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{}' END -- who saw what stays
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        WHEN c.relname = 'pause' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- a person pauses a queue on a page
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'

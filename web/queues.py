@@ -1,0 +1,68 @@
+"""The queues: how deep and how late each is, and a person's hand on it: pause, resume."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+
+from db import overview
+from db.database import transaction
+from desk import control
+from desk.decision import Decision
+from errors import BalansityError
+from web.access import operator
+from web.language import gettext as _
+from web.words import heads
+
+# How long a queue may be paused at one go, by the value of the form's choice; None: until somebody resumes it.
+SPANS = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "4h": timedelta(hours=4), "open": None}
+
+pages = Blueprint("queues", __name__, template_folder="templates")
+
+
+@pages.get("/queues")
+def queues() -> str:
+    """All of them, with what waits, how late it is, and which are paused."""
+    with transaction() as conn:
+        rows, pauses = overview.queues(conn), {each.queue: each for each in control.pauses(conn)}
+    return render_template("queues.html", rows=rows, headed=heads(rows[0]) if rows else {}, pauses=pauses)
+
+
+@pages.get("/queues/<name>")
+def queue(name: str) -> str:
+    """One queue, and what an operator may do to it."""
+    with transaction() as conn:
+        rows = [row for row in overview.queues(conn) if row["queue"] == name]
+        pause = next((each for each in control.pauses(conn) if each.queue == name), None)
+    if not rows:
+        raise BalansityError(_("There is no queue %(name)s.", name=name))
+    spans = {"15m": _("15 minutes"), "1h": _("an hour"), "4h": _("4 hours"), "open": _("until it is resumed")}
+    return render_template("queue.html", name=name, rows=rows, headed=heads(rows[0]), pause=pause, spans=spans)
+
+
+@pages.post("/queues/<name>/pause")
+@operator
+def pause(name: str) -> Any:
+    """Claim nothing more of it, for as long as was chosen."""
+    span = request.form.get("span", "")
+    if span not in SPANS:
+        raise BalansityError(_("Choose for how long."))
+    length = SPANS[span]
+    with transaction() as conn:
+        control.pause(conn, name, _decision(), datetime.now(UTC) + length if length else None)
+    flash(_("Paused: %(name)s. What runs goes on; what comes waits.", name=name))
+    return redirect(url_for(".queue", name=name), 303)
+
+
+@pages.post("/queues/<name>/resume")
+@operator
+def resume(name: str) -> Any:
+    """Let it go on at once."""
+    with transaction() as conn:
+        control.resume(conn, name, _decision())
+    flash(_("Goes on: %(name)s.", name=name))
+    return redirect(url_for(".queue", name=name), 303)
+
+
+def _decision() -> Decision:
+    return Decision(g.user.name, "page", request.form.get("reason", ""))
