@@ -49,6 +49,7 @@ STATES = {
     "queued": N_("queued"),
     "running": N_("running"),
     "done": N_("done"),
+    "dead": N_("given up"),
     "failed": N_("failed"),
     "missed": N_("missed"),
     "sent": N_("sent"),
@@ -59,7 +60,7 @@ STATES = {
     "suppressed": N_("suppressed"),
 }
 MOODS = {
-    **dict.fromkeys(("away", "probing", "failed", "bounced", "unknown", "missed"), "bad"),
+    **dict.fromkeys(("dead", "away", "probing", "failed", "bounced", "unknown", "missed"), "bad"),
     **dict.fromkeys(("available", "done", "sent", "delivered"), "good"),
     **dict.fromkeys(("running", "queued", "planned"), "busy"),
 }

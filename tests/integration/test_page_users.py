@@ -145,6 +145,22 @@ def test_pages_speak_the_language_that_their_reader_chooses(client: FlaskClient)
     assert '<html lang="en">' in client.get("/log").text
 
 
+def test_no_page_quotes_an_error_which_may_name_a_person(client: FlaskClient, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        for error in ("ValueError: no letter for Anna Petrova", "Anna Petrova: none", "anna", "No mail for Anna"):
+            cursor.execute(
+                "INSERT INTO dramatiq.queue (message_id, queue_name, state, message, error) VALUES "
+                """(gen_random_uuid(), 'emails', 'rejected', '{"actor_name": "send_email", "args": ["Anna"]}', %s)""",
+                (error,),
+            )
+    log_in(client, READER)
+    assert "ValueError" in client.get("/failures").text
+    for rule in client.application.url_map.iter_rules():
+        if "GET" in (rule.methods or ()) and not rule.arguments:
+            with client.get(rule.rule) as answer:
+                assert "anna" not in answer.get_data(as_text=True).lower(), rule.rule
+
+
 def test_every_sentence_has_its_translation_and_none_is_left_over() -> None:
     methods = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
     keywords = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
