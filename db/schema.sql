@@ -3403,6 +3403,9 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
+    SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
+           '{id, user_id, assessment_id, format, created_at}'::text[] -- that there is one; never what it says
+    UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind = 'S'
@@ -8079,6 +8082,16 @@ GRANT SELECT ON TABLE balansity.replaced TO balansity_worker;
 GRANT USAGE ON SEQUENCE balansity.replaced_id_seq TO balansity_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.report TO balansity_worker;
+
+GRANT SELECT(id) ON TABLE balansity.report TO balansity_web;
+
+GRANT SELECT(assessment_id) ON TABLE balansity.report TO balansity_web;
+
+GRANT SELECT(user_id) ON TABLE balansity.report TO balansity_web;
+
+GRANT SELECT(format) ON TABLE balansity.report TO balansity_web;
+
+GRANT SELECT(created_at) ON TABLE balansity.report TO balansity_web;
 
 GRANT SELECT ON TABLE balansity.restore TO balansity_web;
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.restore TO balansity_worker;

@@ -19,6 +19,7 @@ from web import (
     language,
     log_page,
     mails,
+    people,
     queues,
     sendgrid_events,
     state,
@@ -30,7 +31,10 @@ from web.language import gettext as _
 from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
-BLUEPRINTS = (health, sendgrid_events, yookassa_notices, assets, mails, queues, state, failures, statistics, log_page)
+BLUEPRINTS = (
+    *(health, sendgrid_events, yookassa_notices, assets),
+    *(mails, queues, state, failures, people, statistics, log_page),
+)
 
 
 class Page(NamedTuple):
@@ -70,6 +74,7 @@ def navigation() -> list[Page]:
         "state.state": _("Overview"),
         "queues.queues": _("Queues"),
         "failures.failures": _("Failures"),
+        "people.people": _("People"),
         "statistics.overview": _("Numbers"),
         "mails.overview": _("Mails"),
         "log.log": _("Log"),

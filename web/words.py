@@ -46,6 +46,8 @@ STATES = {
     "probing": N_("being tried"),
     "available": N_("available"),
     "planned": N_("planned"),
+    "sending": N_("being sent"),
+    "withheld": N_("withheld"),
     "queued": N_("queued"),
     "running": N_("running"),
     "done": N_("done"),
@@ -62,7 +64,7 @@ STATES = {
 MOODS = {
     **dict.fromkeys(("dead", "away", "probing", "failed", "bounced", "unknown", "missed"), "bad"),
     **dict.fromkeys(("available", "done", "sent", "delivered"), "good"),
-    **dict.fromkeys(("running", "queued", "planned"), "busy"),
+    **dict.fromkeys(("running", "queued", "planned", "sending"), "busy"),
 }
 HEADINGS = {
     "checkups": N_("Check-ups"),

@@ -13,9 +13,11 @@ from tests.browser.conftest import Visit
 from tests.pages import READER
 from web.app import create_app
 
+ANNA = "a0000000-0000-4000-8000-00000000000a"
 EXAMPLES = {
     "/mails/<name>.<kind>": None,
     "/queues/<name>": "/queues/emails",
+    "/people/<kind>/<uuid:id_>": f"/people/user/{ANNA}",
 }  # pages with arguments, each with an address; None: it is no page of ours
 NO_PAGES = {"/health", "/htmx.min.js", "/static/<path:filename>"}
 
@@ -31,6 +33,13 @@ def busy(connection: Connection, database: str) -> None:
     """Something to show on every page."""
     actors.publish(database, scheduler.publish)
     with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO public.users (id, email) VALUES (%s, 'anna@example.com')", (ANNA,))
+        cursor.execute(
+            "INSERT INTO balansity.delivery"
+            " (key, template, state, reason, recipient, user_id, message_id, planned_at, changed_at)"
+            " VALUES ('k', 'report_ready', 'failed', 'no box for Anna', 'anna@example.com', %s, 'm', now(), now())",
+            (ANNA,),
+        )
         cursor.execute("SELECT balansity.provider_failed('smtp', 'The SMTP server answered 535', 'vm:4711', NULL)")
         for _ in range(3):
             cursor.execute("SELECT balansity.ask_for_provider('smtp', %s, NULL)", (str(uuid4()),))
@@ -117,3 +126,17 @@ def test_a_reader_sees_a_queue_and_no_button(visit: Visit, busy: None) -> None:
     page = visit(language="en", login=READER)
     page.goto("/queues/emails")
     assert page.get_by_role("button", name="Pause").count() == 0
+
+
+def test_an_operator_finds_out_why_somebody_got_no_mail(visit: Visit, busy: None) -> None:
+    page = visit(360, language="en")
+    page.get_by_role("link", name="People").click()
+    page.get_by_label("An address").fill("anna@example.com")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url(f"**/people/user/{ANNA}")
+    failed = page.locator("tr", has_text="Mail: failed")
+    assert "•••" in failed.inner_text()
+    page.get_by_label("Why").fill("she asks for her report")
+    page.get_by_role("button", name="Show the words").click()
+    page.locator("tr", has_text="no box for Anna").wait_for()
+    assert complaints(page) == []

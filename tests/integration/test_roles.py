@@ -175,13 +175,14 @@ def test_doctor_prints_what_a_role_lacks_and_migrate_gives_it(live: LiveDatabase
 
 def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: YooKassa) -> None:
     with live.owner() as owner, login(live, "balansity_web") as clinic:
-        external_id = shop.add_payment()
+        external_id, user_id = shop.add_payment(), live.site.sign_up().user_id
         owner.rows(
             "INSERT INTO public.payments (user_id, amount, external_payment_id) VALUES (%s, 5000, %s)",
-            *(live.site.sign_up().user_id, external_id),
+            *(user_id, external_id),
         )
         client = create_app().test_client()
-        for page in ("/health", "/", "/mails", "/numbers", "/log", "/queues", "/failures"):
+        pages = ("/health", "/", "/mails", "/numbers", "/log", "/queues", "/failures", "/people")
+        for page in (*pages, f"/people/user/{user_id}"):
             assert client.get(page, auth=LOGIN).status_code == 200, page
         notice = {
             "type": "notification",
