@@ -14,14 +14,12 @@ import db.database
 import settings
 from address import shown
 from broker import broker
-from commands import exposure, processes
+from commands import exposure, processes, schema_looks
 from commands.finding import Finding
 from commands.output import Terminal, json_option, moment, show_json
 from db import queries
-from db.comparison import differences, is_lost, is_noted
 from db.connection import Connection
 from db.migrate import LISTS, lost_list, pending
-from db.session import STATEMENT_SECONDS
 from errors import BalansityError
 from gateways import report_storage
 from log import first_line
@@ -93,16 +91,16 @@ def _report_storage() -> Finding:
 
 def _database(conn: Connection, url: str) -> Iterator[Finding]:
     if closed := queries.doctor.closed_schemas(conn):
-        yield Finding("bad", f"This role may not use the schemas {closed}.", _right_role(conn))
+        yield Finding("bad", f"This role may not use the schemas {closed}.", schema_looks.right_role(conn))
         return
     missing, finding = _migrations(conn, url)
     yield finding
     if missing:
         return
     try:
-        yield from _differences(conn)
+        yield from schema_looks.differences(conn)
     except psycopg2.errors.InsufficientPrivilege as error:
-        yield Finding("bad", first_line(error), _right_role(conn))
+        yield Finding("bad", first_line(error), schema_looks.right_role(conn))
     for look in LOOKS:
         yield _looked(look, conn)
 
@@ -117,7 +115,9 @@ def _migrations(conn: Connection, url: str) -> tuple[bool, Finding]:
     try:
         missing = pending(url, start_options=db.database.start_options())
     except psycopg2.errors.InsufficientPrivilege:
-        return False, Finding("note", "This role cannot see which migrations are applied.", _right_role(conn))
+        return False, Finding(
+            "note", "This role cannot see which migrations are applied.", schema_looks.right_role(conn)
+        )
     if missing:
         return True, Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
     return False, Finding("good", "Every migration is applied.")
@@ -128,71 +128,10 @@ def _looked(look: Callable[[Connection], Finding], conn: Connection) -> Finding:
     try:
         return look(conn)
     except psycopg2.errors.InsufficientPrivilege as error:
-        return Finding("bad", str(error).strip(), _right_role(conn))
+        return Finding("bad", str(error).strip(), schema_looks.right_role(conn))
     except (psycopg2.Error, BalansityError) as error:
         what = f"{look.__name__.strip('_').replace('_', ' ').capitalize()} cannot be looked at: {first_line(error)}"
         return Finding("bad", what, "If something is not as it should be, see above, mend that first.")
-
-
-def _right_role(conn: Connection) -> str:
-    """Which role may do what this one may not: on Supabase postgres, where it is self-hosted perhaps supabase_admin."""
-    return f"Connect as role {queries.intended.owner(conn)}, who owns ours, or let it grant this role what is named."
-
-
-def _differences(conn: Connection) -> Iterator[Finding]:
-    """What is not as the last migrate left it; of what a superuser owns, one line for all."""
-    if is_lost(conn):
-        what = "The note of what should be here, balansity.intended, is lost: what differs is not known."
-        remedy = "Restore that table from a backup; else `balansity migrate` notes what is here now as what should be."
-        yield Finding("bad", what, remedy)
-        return
-    if not is_noted(conn):
-        what = "What should be here was noted on another version of PostgreSQL: what differs is not known."
-        yield Finding("note", what, "Run `balansity migrate`.")
-        return
-    found = differences(conn)
-    owned = [each for each in found if each.kind == "owner"]
-    if not found:
-        yield Finding("good", "Triggers, functions, rights, queues and views are as the last migrate left them.")
-    if owned:
-        what = f"Not as it should be: {owned[0].name} {owned[0].problem}, and so do {len(owned) - 1} more"
-        yield Finding(
-            "bad", what, "Run `balansity migrate` as a superuser: it gives them to the owner of the site's tables."
-        )
-    for each in found:
-        if each.kind != "owner":
-            mends = f"Run `balansity migrate` as role {each.able}: it mends this."
-            by_hand = f"As role {each.able}, {each.by_hand}."
-            yield Finding("bad", f"Not as it should be: {each}", by_hand if each.by_hand else mends)
-
-
-def _rights(conn: Connection) -> Finding:
-    missing = queries.doctor.missing_rights(conn)
-    if missing:
-        owner = queries.intended.sites_owner(conn)
-        return Finding(
-            "bad", f"This role lacks: {missing}", f"Grant it, or connect as the owner of the tables: {owner}."
-        )
-    if queries.doctor.row_security_hides(conn):
-        return Finding("bad", "Row-level security hides rows from this role.", "Use a role with BYPASSRLS.")
-    return Finding("good", "This role may do all it must.")
-
-
-def _roles(conn: Connection) -> Finding:
-    if missing := queries.roles.missing_grants(conn):
-        what = "The roles balansity_worker and balansity_web lack rights that a login of theirs needs."
-        return Finding("note", what, f"As the owner of what they name, or a superuser: {missing}")
-    return Finding("good", "The roles balansity_worker and balansity_web have what their logins need.")
-
-
-def _statement_limit(conn: Connection) -> Finding:
-    if role := queries.doctor.unlimited_role(conn):
-        return Finding(
-            "bad",
-            "Statements may wait for ever: a pooler takes no time limit from us.",
-            f"As its owner: ALTER ROLE {role} SET statement_timeout = '{STATEMENT_SECONDS}s'.",
-        )
-    return Finding("good", "Statements have a time limit.")
 
 
 def _pgmq(conn: Connection) -> Finding:
@@ -325,9 +264,9 @@ def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Findin
 
 
 LOOKS = (
-    _rights,
-    _roles,
-    _statement_limit,
+    schema_looks.rights,
+    schema_looks.roles,
+    schema_looks.statement_limit,
     exposure.of_connection,
     exposure.of_server,
     _pgmq,
