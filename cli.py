@@ -12,11 +12,11 @@ VERSION = "0.1.0"
 # Where each command stands in the package `commands`, and what it is for: help and completion import none of them.
 COMMANDS = {
     "bench": ("bench:bench", "Measure the broker beside its peers."),
-    "cancel": ("cancel:cancel", "Cancel messages that wait or run, by id or filter."),
+    "cancel": ("fates:cancel", "Cancel messages that wait or run, by id or filter."),
     "dead": ("messages:dead", "Dead letters with their reasons; one whole."),
     "deliveries": ("mail:deliveries", "The ledger of e-mails; send one again."),
     "demo": ("demo:demo", "Watch the whole job once, on invented families."),
-    "discard": ("cancel:discard", "Delete dead letters and cancelled messages for good."),
+    "discard": ("fates:discard", "Delete dead letters and cancelled messages for good."),
     "doctor": ("doctor:doctor", "What is wrong with this installation, and the remedy."),
     "failures": ("failures:failures", "What fails and why, by kind."),
     "forget": ("forget:forget", "Remove what is held about a user."),
@@ -29,7 +29,7 @@ COMMANDS = {
     "plan": ("plan:plan", "What the schedule would do when; nothing is written."),
     "preview": ("mail:preview", "What mails look like, with sample data."),
     "queues": ("queues:queues", "Queues with depth, age and pauses; pause, resume."),
-    "redrive": ("messages:redrive", "Send dead letters back to work."),
+    "redrive": ("fates:redrive", "Send dead letters back to work."),
     "reports": ("reports:reports", "The reports that are kept, and their mails; mail one again."),
     "restored": ("restored:restored", "Mails that a restore holds, and the decision about them."),
     "reveal": ("reveal:reveal", "What an encrypted message says, for a reason."),

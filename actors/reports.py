@@ -39,9 +39,8 @@ class ReportRequest(BaseModel):
     assessment_id: UUID
     user_id: UUID | None = None
     report_type: Literal["pdf", "csv", "json"] = "pdf"
-    mail_key: Annotated[str, StringConstraints(pattern=f"^{AGAIN}")] | None = (
-        None  # a person has it made and sent again
-    )
+    # The key of a mail that a person has sent again, with a report made anew.
+    mail_key: Annotated[str, StringConstraints(pattern=f"^{AGAIN}")] | None = None
 
 
 @dramatiq.actor(

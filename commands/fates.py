@@ -1,4 +1,4 @@
-"""`balansity cancel` and `balansity discard`: a person's last word about messages."""
+"""`balansity redrive`, `cancel` and `discard`: what a person decides about messages."""
 
 import sys
 from typing import Any
@@ -11,8 +11,35 @@ from commands.selecting import ask, chosen, filter_options
 from db.batches import Done
 from db.database import transaction
 from desk import control
+from desk.control import Chosen
+from desk.messages import Filter
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command()
+@click.argument("message_ids", nargs=-1)
+@click.option("--all", "all_", is_flag=True, help="All dead letters.")
+@filter_options
+@reason_option
+@yes_option
+def redrive(*, message_ids: tuple[str, ...], all_: bool, reason: str, yes: bool, **options: Any) -> None:
+    """Send dead letters back to work with a clean record of retries; the first letters of an id do.
+
+    \b
+      balansity redrive 3f2b6c1e --reason 'the provider is back'
+      balansity redrive --failure 1b2c3d4e --reason 'mended in 1.4'     one kind of failure alone
+
+    Cancelled messages go back by their ids.
+    """  # noqa: D301 - click reads the \b as "keep these lines"
+    if all_ and (message_ids or any(options.values())):
+        raise click.UsageError("Say --all, or which ones, not both.")
+    with transaction() as conn:
+        meant = Chosen(which=Filter()) if all_ else chosen(conn, message_ids, dead=True, **options)
+        total = ask(conn, meant, control.DEAD, "Send back", yes=yes)
+    with progress("dead letters", total) as told:
+        done = control.redrive(meant, decision(reason), told)
+    _conclude(done, f"{done.counts['redriven']} sent back to work.", done.counts["redriven"])
 
 
 @click.command()

@@ -5,15 +5,19 @@ from uuid import UUID
 
 import click
 
+from commands.acting import decision
 from commands.forgetting import PLACES, Forgetting
 from commands.output import confirmed, json_option, progress, say, show_json, show_skipped
+from db.database import transaction
+from desk.decision import record
 
 
 @click.command()
 @click.argument("user_id", type=click.UUID)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--reason", default="asked to be forgotten", show_default=True, help="Why; name nobody.")
 @json_option
-def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
+def forget(user_id: UUID, *, yes: bool, reason: str, as_json: bool) -> None:
     """Remove the reports, mail files, mail addresses and analytics links of the user USER_ID, and say what was removed.
 
     The counts of mails and events stay, without the person. The service's own rows (users, profiles, answers,
@@ -24,6 +28,8 @@ def forget(user_id: UUID, *, yes: bool, as_json: bool) -> None:
     it wants --yes.
     """
     confirmed(f"Remove what is held about user {user_id}? It cannot be undone.", yes=yes)
+    with transaction() as conn:
+        record(conn, decision(reason), "forget a person")
     with progress("rows looked through") as told:
         done, remaining = Forgetting(user_id, told).run()
     removed = {place: done.counts[place] for place in PLACES}

@@ -68,7 +68,7 @@ class Forgetting:
         self.done.add(ledger.done)
         with transaction() as conn:
             ids = [*self.ids, *(row.key for row in (*named, *others))]
-            reasons = queries.people.forget_reasons(conn, user_id=self.user_id, ids=ids)
+            reasons = queries.people.forget_reasons(conn, user_id=self.user_id, ids=ids, person=self.signs)
         self.done.counts["reasons of decisions about payments"] += reasons
         self._forget("note", queries.people.noted, _notes)
         return self.done, len(self.kept)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from broker import broker
 from commands import sending
+from commands.acting import asked_for, decision
 from commands.ids import the_one
 from commands.output import (
     HIDDEN,
@@ -25,6 +26,7 @@ from commands.output import (
 from db import queries
 from db.connection import Connection
 from db.database import transaction
+from desk.decision import record
 from gateways import mail as gateway
 from mail import rendering
 from mail.template import MINUTE, TEMPLATES, Template
@@ -60,7 +62,7 @@ UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
 @click.option("--resend", metavar="ID", help="Send a failed, unknown or unheard one again: put its cause right first.")
 @click.option("--again", metavar="ID", help="Send a new mail in the place of this one, whatever became of it.")
 @click.option("--made-anew", is_flag=True, help="With --again: bring a report made anew of the answers as they are.")
-@click.option("--reason", help="With --again: why; it is kept with your name.")
+@click.option("--reason", help="With --again and --resend: why; it is kept with your name.")
 @json_option
 def deliveries(  # noqa: PLR0913 - a parameter an option
     which: str | None,
@@ -95,7 +97,7 @@ def deliveries(  # noqa: PLR0913 - a parameter an option
             sending.send_again(conn, sending.named(conn, again), reason, made_anew=made_anew)
             return
         if resend is not None:
-            sending.resend(conn, resend)
+            sending.resend(conn, resend, reason)
             return
         rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
         total = counted(rows, limit, partial(_count, conn, which, wanted))
@@ -129,14 +131,15 @@ def preview(template: str | None, html: bool) -> None:
 
 @click.command()
 @click.option("--lift", metavar="ADDRESS", help="Let all mail go to this address again.")
+@click.option("--reason", help="With --lift: why; it is kept with your name.")
 @json_option
-def suppressions(lift: str | None, as_json: bool) -> None:
+def suppressions(lift: str | None, reason: str | None, as_json: bool) -> None:
     """List the addresses that bounced or complained; `balansity preview` lists which mails still go there.
 
     SendGrid keeps a list of its own: take a lifted address off there too, or it drops the mail.
     """
     with transaction() as conn:
-        lifted = lift and queries.deliveries.lift(conn, address=lift)
+        lifted = lift and _lift(conn, lift, reason)
         rows = _dicts(queries.deliveries.suppressions(conn))
     if lift and not lifted:
         raise click.ClickException(f"{lift} is not suppressed.")
@@ -144,6 +147,15 @@ def suppressions(lift: str | None, as_json: bool) -> None:
         show_json(rows)
     else:
         show_table(f"{len(rows)} suppressed", rows, least=("delivery_id", "since"))
+
+
+def _lift(conn: Connection, address: str, reason: str | None) -> bool:
+    """Whether there was a suppression to lift; the log names no address."""
+    decided = decision(asked_for(reason))
+    lifted = bool(queries.deliveries.lift(conn, address=address))
+    if lifted:
+        record(conn, decided, "lift suppression")
+    return lifted
 
 
 def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:

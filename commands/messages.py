@@ -1,36 +1,28 @@
-"""See what the broker holds, and decide about dead letters."""
+"""`balansity dead`: dead letters with their reasons."""
 
 import json
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import click
 
+from commands.acting import asked_for, decision
 from commands.ids import find_id
 from commands.output import (
     HIDDEN,
     counted,
     json_option,
     moment,
-    progress,
     say,
     say_rest,
     show_json,
-    show_skipped,
     so_many,
 )
-from commands.selecting import chosen_filter, filter_options
-from db import clock, queries
-from db.batches import Batches, Done, work_through
+from db import queries
 from db.connection import Connection
 from db.database import transaction
-from desk import messages as desk
-from desk.control import Named
-
-GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
+from desk import control
 
 
 @click.command()
@@ -44,14 +36,24 @@ GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
     metavar="ACTOR",
     help="First make dead letters of what waits for an actor, or a key, that no worker has.",
 )
+@click.option("--reason", help="With --give-up: why; it is kept with your name.")
 @json_option
-def dead(*, message_id: str | None, actor: str | None, limit: int, give_up: str | None, as_json: bool) -> None:
+def dead(  # noqa: PLR0913 - a parameter an option
+    *,
+    message_id: str | None,
+    actor: str | None,
+    limit: int,
+    give_up: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
     """List dead letters with their reasons; with MESSAGE_ID, or its first letters, show one whole.
 
     Of an encrypted one the names of its arguments and the kind of its error are shown: `balansity reveal` tells more.
     """
-    while give_up and _give_up(give_up):
-        pass
+    if give_up:
+        given_up = control.give_up(give_up, decision(asked_for(reason)))
+        say(f"{given_up} given up.", err=True)
     with transaction() as conn:
         if message_id:
             dead_letter = queries.messages.show_dead(conn, id=_dead_id(conn, message_id))._asdict()
@@ -78,58 +80,6 @@ def _list(dead_letters: Sequence[dict[str, Any]], total: int) -> None:
 
 def _dead_id(conn: Connection, given: str) -> str:
     return find_id(given, "dead letter", "balansity dead", partial(queries.messages.dead_ids, conn))
-
-
-@click.command()
-@click.argument("message_ids", nargs=-1)
-@click.option("--all", "all_", is_flag=True, help="All dead letters.")
-@filter_options
-def redrive(*, message_ids: tuple[str, ...], all_: bool, **options: Any) -> None:
-    """Send dead letters back to work with a clean record of retries; the first letters of an id do.
-
-    \b
-      balansity redrive --failure 3f2b6c1e      one kind of failure alone
-      balansity redrive --actor send_email --since 2h
-
-    Cancelled messages go back by their ids.
-    """  # noqa: D301 - click reads the \b as "keep these lines"
-    if (bool(message_ids), any(options.values()), all_).count(True) != 1:
-        raise click.UsageError("Name message ids, or say which by --actor, --failure and the like, or --all.")
-    done = _redriven(message_ids) if message_ids else _found_redriven(options)
-    show_skipped(done.skipped)
-    say(f"{done.counts['redriven']} sent back to work.")
-    sys.exit(bool(done.skipped))
-
-
-def _redriven(given: Sequence[str]) -> Done:
-    """Those that are named; where one of them is not there, none."""
-    with transaction() as conn:
-        message_ids = dict.fromkeys(_dead_id(conn, each) for each in given)
-    batches = Batches(transaction, "dead letter", _redrive)
-    batches.take(Named(each) for each in message_ids)
-    return batches.done
-
-
-def _found_redriven(options: dict[str, Any]) -> Done:
-    """All that are dead by now and that a filter finds: whoever dies again meanwhile stays dead."""
-    with transaction() as conn:
-        which = replace(chosen_filter(conn, **options), state="dead")
-        if which.before is None:
-            which = replace(which, before=clock.now(conn))
-        total = desk.count(conn, which)
-    page = partial(queries.messages.page_found, filter=which.json())
-    with progress("dead letters", total) as told:
-        return work_through(transaction, "dead letter", page, _redrive, told=told)
-
-
-def _redrive(conn: Connection, message_ids: list[str]) -> dict[str, int]:
-    return {"redriven": queries.messages.redrive(conn, ids=message_ids)}
-
-
-def _give_up(actor: str) -> int:
-    """Give up a batch of what waits for an actor; returns how many there were."""
-    with transaction() as conn:
-        return int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
 
 
 def _decoded(message: str) -> Any:

@@ -156,7 +156,7 @@ def resolve(payment_id: str, *, reason: str, yes: bool) -> None:
 def _found(conn: Connection, given: str) -> str:
     """The id of the payment that is called so: by its first letters, or by the provider's id."""
     if names := desk.called(conn, given):
-        return names[0] if len(names) == 1 else the_one(given, names, "payment", "balansity payments")
+        return the_one(given, names, "payment", "balansity payments")
     return find_id(given.lstrip("№# "), "payment", "balansity payments", partial(queries.payments.ids, conn))
 
 

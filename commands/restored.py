@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 import settings
+from commands.acting import asked_for, decision
 from commands.output import counted, json_option, moment, say, say_rest, show_json, show_table, so_many
 from db import clock, queries
 from db.database import transaction
+from desk.decision import record
 from mail import restore
 
 REMEDY = "Which had left? --ask    Send them, as far as they are still true: --resend    All had left: --close"
@@ -17,12 +19,13 @@ REMEDY = "Which had left? --ask    Send them, as far as they are still true: --r
 
 @click.command()
 @click.option("--since", metavar="TIME", help="The database was restored to this time: hold what may have left since.")
-@click.option("--ask", "decision", flag_value="ask", help="Ask SendGrid which it has: those are closed as sent.")
-@click.option("--resend", "decision", flag_value="resend", help="Send all that is held, as far as it is still true.")
-@click.option("--close", "decision", flag_value="close", help="All that is held had been sent before the restore.")
+@click.option("--ask", "decided", flag_value="ask", help="Ask SendGrid which it has: those are closed as sent.")
+@click.option("--resend", "decided", flag_value="resend", help="Send all that is held, as far as it is still true.")
+@click.option("--close", "decided", flag_value="close", help="All that is held had been sent before the restore.")
+@click.option("--reason", help="With a decision: why; it is kept with your name.")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="How many held ones are shown.")
 @json_option
-def restored(since: str | None, decision: str | None, limit: int, *, as_json: bool) -> None:
+def restored(since: str | None, decided: str | None, reason: str | None, limit: int, *, as_json: bool) -> None:
     """Show the mails that a restore holds, or decide about all of them.
 
     A restored dump and a copied database are noticed by themselves. A point-in-time restore looks like a failover: say
@@ -37,11 +40,14 @@ def restored(since: str | None, decision: str | None, limit: int, *, as_json: bo
     if since is not None:
         noticed_at = restore.hold(_moment(since))
         say(f"What was due by {moment(noticed_at)} and has not left here is held: `balansity restored` shows it.")
-    if decision == "resend":
+    if decided:
+        with transaction() as conn:
+            record(conn, decision(asked_for(reason)), f"{decided} mails held after a restore")
+    if decided == "resend":
         _resend()
-    elif decision == "ask":
+    elif decided == "ask":
         _ask()
-    elif decision == "close":
+    elif decided == "close":
         say(f"{restore.close()} mails are taken as sent.")
     elif since is None:
         _show(limit, as_json=as_json)

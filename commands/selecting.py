@@ -67,11 +67,11 @@ def chosen_filter(
     return Filter(arguments=dict(arguments) or None, **which)
 
 
-def chosen(conn: Connection, given: tuple[str, ...], **options: Any) -> Chosen:
-    """The messages that are named, or those that a filter finds; one of the two has to be said.
+def chosen(conn: Connection, given: tuple[str, ...], *, dead: bool = False, **options: Any) -> Chosen:
+    """The messages that are named, of all or of the dead ones; or those that a filter finds: one has to be said.
 
     Raises:
-        BalansityError: one of the ids names no message, or several.
+        BalansityError: one of the ids names no such message, or several.
     """
     if bool(given) == any(options.values()):
         raise click.UsageError(
@@ -79,8 +79,9 @@ def chosen(conn: Connection, given: tuple[str, ...], **options: Any) -> Chosen:
         )
     if not given:
         return Chosen(which=chosen_filter(conn, **options))
-    find = partial(queries.messages.ids, conn)
-    return Chosen(ids=list(dict.fromkeys(find_id(each, "message", "balansity messages", find) for each in given)))
+    what, listing = ("dead letter", "balansity dead") if dead else ("message", "balansity messages")
+    find = partial(queries.messages.dead_ids if dead else queries.messages.ids, conn)
+    return Chosen(ids=list(dict.fromkeys(find_id(each, what, listing, find) for each in given)))
 
 
 def ask(conn: Connection, meant: Chosen, states: tuple[str, ...], verb: str, *, yes: bool) -> int:
@@ -89,8 +90,8 @@ def ask(conn: Connection, meant: Chosen, states: tuple[str, ...], verb: str, *, 
         return len(meant.ids)
     filters = list(meant.filters(states))
     total = sum(desk.count(conn, each) for each in filters)
-    sample = [row for each in filters for row in desk.find(conn, each, SAMPLE)][:SAMPLE]
     if total:
+        sample = [row for each in filters for row in desk.find(conn, each, SAMPLE)][:SAMPLE]
         shown = [{name: row[name] for name in ("id", "state", "actor", "due_at")} for row in sample]
         show_table(f"{total} messages, of which {len(shown)}", shown)
         confirmed(f"{verb} {total}?", yes=yes)

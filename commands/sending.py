@@ -7,17 +7,19 @@ from commands.ids import NAMED, the_one
 from commands.output import say
 from db import queries
 from db.connection import Connection
+from desk.decision import record
 from desk.sending import again
 from gateways import mail as gateway
 
 
-def resend(conn: Connection, name: str) -> None:
+def resend(conn: Connection, name: str, reason: str | None) -> None:
     """Let the same mail go out once more, if it may not have arrived."""
-    delivery_id = named(conn, name)
+    delivery_id, decided = named(conn, name), decision(asked_for(reason))
     if refusal := queries.deliveries.resend(conn, id=delivery_id, reporting=gateway.reporting()):
         raise click.ClickException(
             f"Delivery {delivery_id} is not sent again. {refusal} `--again` sends a new one, whatever became of this."
         )
+    record(conn, decided, "resend", delivery_id)
     say(f"Delivery {delivery_id} is on its way again; `balansity deliveries {delivery_id[:8]}` tells how it went.")
 
 
@@ -31,4 +33,4 @@ def send_again(conn: Connection, delivery_id: str, reason: str | None, *, made_a
 def named(conn: Connection, name: str) -> str:
     """The id of the delivery whose id or key begins so."""
     ids = [str(row.id) for row in queries.deliveries.matching(conn, name=name, count=NAMED + 1)]
-    return ids[0] if len(ids) == 1 else the_one(name, ids, "delivery", "balansity deliveries")
+    return the_one(name, ids, "delivery", "balansity deliveries")

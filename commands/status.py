@@ -37,7 +37,10 @@ def status(*, watch: bool, as_json: bool) -> None:
     """Show what waits, runs and failed, queue by queue, which workers live, and which providers are away."""
     if watch:
         try:
-            (_watch if sys.stdout.isatty() and not as_json else _repeat)(as_json)
+            if sys.stdout.isatty() and not as_json:
+                _watch()
+            else:
+                _repeat(as_json=as_json)
         except KeyboardInterrupt:
             return
     else:
@@ -84,7 +87,7 @@ def _in_short(provider: Row) -> dict[str, Any]:
     return shown | {"state": Text(provider["state"], "red" if provider["reason"] else "green")}
 
 
-def _watch(_as_json: bool) -> None:
+def _watch() -> None:
     """Draw each look over the one before."""
     watch, console = Watch(), Terminal()
     with Live(console=console, screen=True, auto_refresh=False) as live:
@@ -101,7 +104,7 @@ def _drawn(watch: Watch, width: int) -> RenderableType:
     return Group(head, *(Text(part, overflow="ellipsis") if isinstance(part, str) else part for part in parts))
 
 
-def _repeat(as_json: bool) -> None:
+def _repeat(*, as_json: bool) -> None:
     """Print a line a look, for a pipe or a file."""
     watch = Watch()
     while True:

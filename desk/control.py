@@ -1,13 +1,13 @@
 """A person's hand on the broker: queues are paused and go on, messages are cancelled or discarded."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
 import settings
-from db import overview, queries
+from db import clock, overview, queries
 from db.batches import Batches, Done, Work, work_through
 from db.connection import Connection
 from db.database import transaction
@@ -17,6 +17,10 @@ from errors import BalansityError
 from zones import clock_time
 
 NAMED = 5  # ids that the operators' log names of those that a person named
+UNTOLD = ("arguments", "kind")  # of a filter: they may name a person
+GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
+Told = Callable[[int], object]  # is told of each batch, how many rows it had
+DEAD = ("dead",)
 UNENDED = ("waiting", "delayed", "set aside", "running")
 GIVEN_UP = ("dead", "cancelled")
 
@@ -93,14 +97,29 @@ class Chosen:
             yield from (replace(self.which, state=state) for state in wanted)
 
     def __str__(self) -> str:
-        """For the operators' log: ids and the filter's names, without what messages were given."""
+        """For the operators' log: ids and the filter's names, without what messages were given and what errors say."""
         if self.which is None:
             return ", ".join(self.ids[:NAMED]) + (f" and {len(self.ids) - NAMED} more" * (len(self.ids) > NAMED))
-        said = {name: value for name, value in vars(self.which).items() if value is not None and name != "arguments"}
+        said = {name: value for name, value in vars(self.which).items() if value is not None and name not in UNTOLD}
         return ", ".join(f"{name} {value}" for name, value in said.items()) or "all"
 
 
-def cancel(chosen: Chosen, decision: Decision, told: Callable[[int], object] = lambda _: None) -> Done:
+def redrive(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> Done:
+    """Send these messages back to work with a clean record of retries, in batches; counts: `redriven`.
+
+    Of those that a filter finds, the ones that are dead by now: whoever dies again meanwhile stays dead.
+    """
+    if chosen.which and chosen.which.before is None:
+        with transaction() as conn:
+            chosen = Chosen(which=replace(chosen.which, before=clock.now(conn)))
+
+    def work(conn: Connection, ids: list[str]) -> dict[str, int]:
+        return {"redriven": queries.messages.redrive(conn, ids=ids)}
+
+    return _work_through(chosen, DEAD, _recorded(work, chosen, "redrive", decision), told)
+
+
+def cancel(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> Done:
     """Cancel what waits of these messages, in batches, and ask the workers to end what runs.
 
     Counts: `cancelled`, and `asked` of those that run.
@@ -109,26 +128,45 @@ def cancel(chosen: Chosen, decision: Decision, told: Callable[[int], object] = l
     def work(conn: Connection, ids: list[str]) -> dict[str, int]:
         cancelled, asked = queries.cancellations.cancel(conn, ids=ids, who=decision.who, reason=decision.reason.strip())
         queries.deliveries.close_cancelled(conn, ids=ids)
-        if cancelled + asked:
-            record(conn, decision, "cancel", str(chosen), cancelled + asked)
         return {"cancelled": cancelled, "asked": asked}
 
-    return _work_through(chosen, UNENDED, work, told)
+    return _work_through(chosen, UNENDED, _recorded(work, chosen, "cancel", decision), told)
 
 
-def discard(chosen: Chosen, decision: Decision, told: Callable[[int], object] = lambda _: None) -> Done:
+def discard(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> Done:
     """Delete these messages for good where they are dead or cancelled, in batches; counts: `discarded`."""
 
     def work(conn: Connection, ids: list[str]) -> dict[str, int]:
-        discarded = queries.cancellations.discard(conn, ids=ids)
-        if discarded:
-            record(conn, decision, "discard", str(chosen), discarded)
-        return {"discarded": discarded}
+        return {"discarded": queries.cancellations.discard(conn, ids=ids)}
 
-    return _work_through(chosen, GIVEN_UP, work, told)
+    return _work_through(chosen, GIVEN_UP, _recorded(work, chosen, "discard", decision), told)
 
 
-def _work_through(chosen: Chosen, states: Sequence[str], work: Work, told: Callable[[int], object]) -> Done:
+def give_up(actor: str, decision: Decision) -> int:
+    """Make dead letters of what waits for an actor, or a key, that no worker has; returns how many."""
+    total = 0
+    while True:
+        with transaction() as conn:
+            count = int(queries.messages.give_up_waiting(conn, actor=actor, limit=GIVEN_UP_AT_ONCE))
+            if not count:
+                return total
+            record(conn, decision, "give up", actor, count)
+        total += count
+
+
+def _recorded(work: Work, chosen: Chosen, action: str, decision: Decision) -> Work:
+    """The same work, each batch of it with a row in the operators' log."""
+
+    def recorded(conn: Connection, ids: list[str]) -> Mapping[str, int]:
+        counts = work(conn, ids)
+        if any(counts.values()):
+            record(conn, decision, action, str(chosen), sum(counts.values()))
+        return counts
+
+    return recorded
+
+
+def _work_through(chosen: Chosen, states: Sequence[str], work: Work, told: Told) -> Done:
     if chosen.which is None:
         batches = Batches(transaction, "message", work, told=told)
         batches.take(map(Named, chosen.ids))

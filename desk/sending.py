@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from dramatiq import Message
 
@@ -106,7 +107,8 @@ def _as_before(conn: Connection, old: Any, key: str) -> tuple[Message[Any], dict
 
 
 def _kept(conn: Connection, old: Any) -> dict[str, Any] | None:
-    with suppress(InvalidMessage, KeyMissing):
+    with suppress(InvalidMessage, KeyMissing, ValueError):
+        UUID(old.message_id)  # what the old system sent was no message of ours
         said = broker.vault.opened(conn, old.message_id)
         if isinstance(said, dict) and said.get("actor_name") == send_email.actor_name:
             return dict(said["kwargs"])

@@ -35,10 +35,12 @@ SELECT id::text AS key, 0 AS bytes, is_named FROM balansity.deliveries_to(:keys:
 -- name: forget_deliveries(keys)$
 SELECT balansity.forget_deliveries(:keys::uuid[]);
 
--- name: forget_reasons(user_id, ids)!
--- Take out why somebody decided as they did about this person's payments, or about what has these ids: it may quote anyone.
+-- name: forget_reasons(user_id, ids, person)!
+-- Take out why somebody decided as they did about this person's payments, about what has these ids, or in words that speak
+-- of the person.
 WITH acted AS (
-    UPDATE balansity.operator_action SET target = '', reason = '(forgotten)' WHERE target = ANY (:ids)
+    UPDATE balansity.operator_action SET target = '', reason = '(forgotten)'
+    WHERE string_to_array(target, ', ') && :ids::text[] OR balansity.speaks_of(concat_ws(' ', target, reason), NULL, :person::jsonb)
 )
 UPDATE balansity.payment_flag SET decided_because = NULL
 WHERE decided_because IS NOT NULL AND payment_id IN (SELECT id FROM public.payments WHERE user_id = :user_id::uuid);

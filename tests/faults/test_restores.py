@@ -132,7 +132,7 @@ def test_what_was_due_when_a_dump_was_taken_is_held_and_what_is_due_later_goes(
     diagnosis = CliRunner().invoke(main, ["doctor"])
     assert "held, for they may have left before: 5" in diagnosis.output
     assert diagnosis.exit_code == 1
-    assert "5 mails are on their way" in CliRunner().invoke(main, ["restored", "--resend"]).output
+    assert "5 mails are on their way" in CliRunner().invoke(main, ["restored", "--resend", "--reason", "a test"]).output
     until(lambda: value(second, STATES) == {"sent": 7}, "a person let them go")
     assert sorted(mail["headers"]["Message-ID"] for mail in provider.accepted[7:]) == sorted(told)
     assert "Mails held after a restore: none" in CliRunner().invoke(main, ["doctor"]).output

@@ -28,7 +28,7 @@ def states(clinic: Clinic) -> dict[str, int]:
 
 
 def redrive(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["redrive", *arguments])
+    return CliRunner().invoke(main, ["redrive", *arguments, "--yes", "--reason", "a test"])
 
 
 def test_one_dead_letter_that_is_refused_holds_up_none_of_a_hundred_thousand(
@@ -38,9 +38,9 @@ def test_one_dead_letter_that_is_refused_holds_up_none_of_a_hundred_thousand(
     refuse(clinic, "dramatiq.queue", f"NEW.message_id = '{BAD}'")
     result = redrive("--all")
     assert result.exit_code == 1
-    assert result.stdout == "99999 sent back to work.\n"
-    assert f"dead letter {BAD}: this row is not to be touched" in result.stderr
-    assert f"row='dead letter {BAD}' error=RaiseException" in caplog.text
+    assert result.stdout.endswith("\n99999 sent back to work.\n")
+    assert f"message {BAD}: this row is not to be touched" in result.stderr
+    assert f"row='message {BAD}' error=RaiseException" in caplog.text
     assert states(clinic) == {"queued": 99_999, "rejected": 1}
 
 
@@ -62,7 +62,7 @@ def test_batches_that_a_time_limit_kills_are_done_in_smaller_ones(
     react(clinic, "dramatiq.queue", "PERFORM pg_sleep(0.002);")  # all together need at least 2 s
     with impatient(environment, f"{limit}=1500ms"):
         result = redrive("--all")
-    assert result.stdout == "1000 sent back to work.\n", result.output
+    assert result.stdout.endswith("\n1000 sent back to work.\n"), result.output
     assert states(clinic) == {"queued": 1_000}
 
 
@@ -74,7 +74,7 @@ def test_a_connection_that_ends_amid_the_work_is_replaced(clinic: Clinic, caplog
         "IF nextval('public.touched') = 50 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;",
     )  # fmt: skip
     result = redrive("--all")
-    assert (result.exit_code, result.stdout) == (0, "100 sent back to work.\n")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "100 sent back to work.")
     assert caplog.text.count("database_lost") == 1
 
 
@@ -83,7 +83,7 @@ def test_work_that_fails_for_every_row_is_given_up_with_the_reason(clinic: Clini
     refuse(clinic, "dramatiq.queue", "true")
     result = redrive("--actor", "note")
     assert result.exit_code == 1
-    assert "1000 rows could not be done, the last one dead letter" in result.output
+    assert "1000 rows could not be done, the last one message" in result.output
     assert states(clinic) == {"rejected": 3_000}
 
 
@@ -94,5 +94,5 @@ def test_dead_letters_of_another_actor_and_those_that_were_no_message_stay(clini
         "INSERT INTO dramatiq.queue (message_id, state, message) "
         "VALUES (gen_random_uuid(), 'rejected', '{\"actor_name\": \"other\"}')"
     )
-    assert redrive("--actor", "note").stdout == "2 sent back to work.\n"
+    assert redrive("--actor", "note").stdout.endswith("\n2 sent back to work.\n")
     assert states(clinic) == {"queued": 2, "rejected": 2}

@@ -180,8 +180,8 @@ def test_doctor_names_what_no_worker_has_and_a_person_may_give_it_up(
         assert found.verdict == "bad"
         assert "bkae (1 since " in found.what
         assert "ice (2 since " in found.what
-        given_up = CliRunner().invoke(dead, ["--give-up", "bkae", "--json"])
-        assert [each["error"] for each in json.loads(given_up.output)] == ["Given up: no worker has bkae."]
+        given_up = CliRunner().invoke(dead, ["--give-up", "bkae", "--json", "--reason", "a test"])
+        assert [each["error"] for each in json.loads(given_up.stdout)] == ["Given up: no worker has bkae."]
         assert processes.knowing(connection).verdict == "note"
         with newer.at_work():
             newer.broker.join("default", timeout=PATIENCE)

@@ -136,7 +136,7 @@ def test_what_was_cancelled_goes_back_to_work_by_its_id(database: str, connectio
     [(message_id,)] = run(connection, "SELECT message_id::text FROM dramatiq.queue")
     told("cancel", message_id[:8], "--reason", "sent by mistake")
     assert state(connection, message_id) == ("cancelled", f"Cancelled by {getuser()}: sent by mistake")
-    told("redrive", message_id[:8])
+    told("redrive", message_id[:8], "--reason", "a test")
     assert state(connection, message_id) == ("queued", None)
 
 
@@ -146,7 +146,7 @@ def test_one_kind_of_failure_goes_back_to_work_alone(database: str, connection: 
     run(connection, "UPDATE dramatiq.queue SET state = 'rejected', "
         "error = CASE WHEN delayed THEN 'ValueError: raw' ELSE 'KeyError: gone' END")  # fmt: skip
     kinds = {each["kind"]: each["id"] for each in json.loads(told("failures", "--json"))}
-    assert "2 sent back" in told("redrive", "--failure", kinds["ValueError: raw"])
+    assert "2 sent back" in told("redrive", "--failure", kinds["ValueError: raw"], "--yes", "--reason", "a test")
     assert run(connection, "SELECT DISTINCT error FROM dramatiq.dead_letter") == [("KeyError: gone",)]
 
 
@@ -186,7 +186,7 @@ def test_the_ledger_says_of_a_planned_mail_that_a_person_cancelled_it(database: 
         (("cancel", "--queue", "nowhere", "--reason", "x", "--yes"), 1, "There is no such message."),
         (("cancel", "--reason", "x", "--yes"), 2, "Name message ids, or say which"),
         (("discard", "--failure", "deadbeef", "--reason", "x", "--yes"), 1, "No one kind of failure is called"),
-        (("redrive", "--failure", "deadbeef"), 1, "No one kind of failure is called"),
+        (("redrive", "--failure", "deadbeef", "--reason", "x"), 1, "No one kind of failure is called"),
     ],
 )
 def test_what_cannot_be_done_fails_with_its_reason(database: str, words: tuple[str, ...], code: int, why: str) -> None:

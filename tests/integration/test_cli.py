@@ -182,7 +182,7 @@ def test_a_dead_letter_is_listed_shown_and_sent_back(
         cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = 'Not a report message'")
     assert "Not a report message" in balansity("dead").output
     assert '"assessment_id": "x"' in balansity("dead", message_id).output
-    assert "1 sent back" in balansity("redrive", message_id).output
+    assert "1 sent back" in balansity("redrive", message_id, "--reason", "a test").output
     queues = {row["queue"]: row for row in json.loads(balansity("status", "--json").output)["queues"]}
     assert queues["reports"]["waiting"] == 1
 
@@ -233,7 +233,7 @@ def test_a_dead_letter_that_cannot_be_decoded_is_shown_as_it_is(
 def test_an_id_that_is_none_is_refused_with_an_example(environment: pytest.MonkeyPatch) -> None:
     for command in (
         ["dead"],
-        ["redrive"],
+        ["redrive", "--reason", "a test"],
         ["reveal", "--reason", "a test"],
         ["payments", "resolve", "--reason", "a test"],
     ):

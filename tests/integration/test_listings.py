@@ -81,16 +81,16 @@ def test_the_first_letters_of_a_message_do(kept: Clinic) -> None:
     [dead_letter] = json.loads(balansity("dead", "aaaa1", "--json").stdout)
     assert dead_letter["message_id"] == FIRST
     assert json.loads(balansity("reveal", "AAAA1111-0", "--reason", "a test").stdout)
-    assert balansity("redrive", "aaaa1").output == "1 sent back to work.\n"
+    assert balansity("redrive", "aaaa1", "--reason", "a test").output == "1 sent back to work.\n"
     assert kept.value("SELECT state::text FROM dramatiq.queue WHERE message_id = %s", FIRST) == "queued"
 
 
 def test_an_ambiguous_beginning_names_what_begins_so(kept: Clinic) -> None:
-    for command in (["dead"], ["redrive"], ["reveal", "--reason", "a test"]):
+    for command in (["dead"], ["redrive", "--reason", "a test"], ["reveal", "--reason", "a test"]):
         said = balansity(*command, "aaaa")
         assert said.exit_code == 1
         assert f"{FIRST}, {SECOND}" in said.output
-    said = balansity("deliveries", "--resend", "mail:")
+    said = balansity("deliveries", "--resend", "mail:", "--reason", "a test")
     assert (said.exit_code, "begins more than one delivery" in said.output) == (1, True)
 
 
@@ -98,10 +98,10 @@ def test_an_unknown_id_is_refused_by_name_and_nothing_is_done(kept: Clinic) -> N
     unknown = str(uuid4())
     for words, what in (
         (["dead", unknown], "dead letter"),
-        (["redrive", FIRST, unknown], "dead letter"),
+        (["redrive", FIRST, unknown, "--reason", "a test"], "dead letter"),
         (["reveal", unknown, "--reason", "a test"], "message or delivery"),
         (["deliveries", unknown], "delivery"),
-        (["deliveries", "--resend", unknown], "delivery"),
+        (["deliveries", "--resend", unknown, "--reason", "a test"], "delivery"),
     ):
         said = balansity(*words)
         assert (said.exit_code, f"There is no {what} '{unknown}'" in said.output) == (1, True)

@@ -106,7 +106,7 @@ def test_a_beginning_that_several_deliveries_share_lists_them(
         send(key=f"report:{number}")
     assert len(json.loads(run("deliveries", "report:", "--json"))) == 3
     assert json.loads(run("deliveries", "report:1", "--json"))["key"] == "report:1"
-    refused = CliRunner().invoke(cli.main, ["deliveries", "--resend", "report:"])
+    refused = CliRunner().invoke(cli.main, ["deliveries", "--resend", "report:", "--reason", "a test"])
     assert (refused.exit_code, "'report:' begins more than one delivery" in refused.output) == (1, True)
 
 
@@ -114,9 +114,11 @@ def test_a_suppression_is_listed_and_lifted(environment: pytest.MonkeyPatch, con
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO balansity.suppression VALUES ('anna@example.com', 'bounced', NULL, now())")
     assert "anna@example.com" in run("suppressions")
-    assert "0 suppressed" in run("suppressions", "--lift", "Anna@example.com")
+    assert "0 suppressed" in run("suppressions", "--lift", "Anna@example.com", "--reason", "a test")
     assert cases.row(connection, "SELECT count(*) FROM balansity.suppression") == {"count": 0}
-    assert CliRunner().invoke(commands.suppressions, ["--lift", "anna@example.com"]).exit_code == 1
+    assert (
+        CliRunner().invoke(commands.suppressions, ["--lift", "anna@example.com", "--reason", "a test"]).exit_code == 1
+    )
 
 
 def test_templates_are_listed_and_previewed() -> None:

@@ -133,7 +133,7 @@ def test_whatever_the_provider_says_can_be_kept(
 
 def resend(conn: Connection) -> Any:
     delivery_id = str(cases.row(conn, "SELECT id FROM balansity.delivery")["id"])
-    return CliRunner().invoke(deliveries, ["--resend", delivery_id[:8]], catch_exceptions=False)
+    return CliRunner().invoke(deliveries, ["--resend", delivery_id[:8], "--reason", "a test"], catch_exceptions=False)
 
 
 def test_a_failed_mail_is_sent_again_when_a_person_says_so(

@@ -127,7 +127,7 @@ def test_a_point_in_time_restore_is_held_at_a_persons_word_and_closed(
     assert settled(clinic) == {"k1": "unknown", "k2": "unknown", "k3": "sent"}
 
     report_delivered(connection, clinic.value("SELECT id::text FROM balansity.delivery WHERE key = 'k1'"))
-    assert "1 mails are taken as sent" in shell("restored", "--close").output
+    assert "1 mails are taken as sent" in shell("restored", "--close", "--reason", "a test").output
     assert settled(clinic) == {"k1": "delivered", "k2": "sent", "k3": "sent"}
     assert len(outbox()) == 1
 
@@ -149,12 +149,12 @@ def test_sendgrid_tells_which_of_them_had_left(
         provider.accepted.append({"custom_args": {"delivery": left}})
 
         provider.has_activity = False
-        assert "Email Activity History" in shell("restored", "--ask").output
+        assert "Email Activity History" in shell("restored", "--ask", "--reason", "a test").output
         provider.has_activity = True
-        assert "1 of 3 had been sent" in shell("restored", "--ask").output
+        assert "1 of 3 had been sent" in shell("restored", "--ask", "--reason", "a test").output
         assert settled(clinic) == {"k1": "unknown", "k2": "sent", "k3": "unknown"}
         provider.scripted = [Reply(429)]
-        assert "0 of 0" in shell("restored", "--ask").output
+        assert "0 of 0" in shell("restored", "--ask", "--reason", "a test").output
 
 
 @pytest.mark.usefixtures("environment")
@@ -163,7 +163,7 @@ def test_a_provider_that_cannot_be_asked_is_not(clinic: Clinic) -> None:
         "INSERT INTO balansity.delivery (key, template, state, message_id, planned_at, changed_at, held_at) "
         "VALUES ('k', 'report_ready', 'unknown', 'm', now(), now(), now())"
     )
-    refused = shell("restored", "--ask")
+    refused = shell("restored", "--ask", "--reason", "a test")
     assert (refused.exit_code, "cannot be asked" in refused.output) == (1, True)
 
 
@@ -180,7 +180,7 @@ def test_a_mail_that_a_person_lets_go_is_tried_again_like_any_other(clinic: Clin
     start()
     assert settled(clinic) == {"k1": "unknown"}
     clinic.rows("UPDATE dramatiq.queue SET message = jsonb_set(message, '{options,retries}', '3')")
-    shell("deliveries", "--resend", "k1")
+    shell("deliveries", "--resend", "k1", "--reason", "a test")
     assert settled(clinic) == {"k1": "sent"}
     [mail] = outbox()
     delivery = clinic.value("SELECT id::text FROM balansity.delivery")

@@ -71,6 +71,22 @@ def test_a_delivered_mail_goes_out_once_more_and_the_decision_is_kept(clinic: Cl
     ]
 
 
+def test_a_reminder_that_the_old_system_sent_goes_out_once_more(clinic: Clinic) -> None:
+    user = clinic.add_user()
+    at = datetime.now(UTC) + timedelta(days=1)
+    appointment = clinic.book(user, at, "scheduled")
+    old = clinic.value(
+        "INSERT INTO balansity.delivery"
+        " (key, template, state, reason, user_id, message_id, planned_at, changed_at)"
+        " VALUES (%s, 'appointment_reminder_24h', 'sent', 'by the old system', %s, 'the old system', now(), now())"
+        " RETURNING id::text",
+        *(f"reminder:24h:{appointment}:{at.isoformat()}", user),
+    )
+    again(old)
+    work(clinic)
+    assert len(outbox()) == 1
+
+
 def test_a_double_click_sends_it_once(clinic: Clinic) -> None:
     old, both = first(clinic), Barrier(2)
     results: list[sending.SentAgain] = []

@@ -118,7 +118,7 @@ def test_a_suspended_account_is_found_out_and_mails_wait_until_one_is_heard_of(
     assert "Providers that are away or unheard of: none" in said(doctor)
 
     lost = clinic.value("SELECT id::text FROM balansity.delivery WHERE key = 'lost2'")
-    assert "is on its way again" in said(deliveries, "--resend", lost)
+    assert "is on its way again" in said(deliveries, "--resend", lost, "--reason", "a test")
     until(lambda: lost in provider.deliveries(), "a person has sent again what was lost")
 
 
