@@ -3404,7 +3404,7 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
-           '{id, user_id, assessment_id, format, created_at}'::text[] -- that there is one; never what it says
+           '{id, user_id, assessment_id, format, digest, created_at}'::text[] -- that there is one; never what it says
     UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
@@ -8090,6 +8090,8 @@ GRANT SELECT(assessment_id) ON TABLE balansity.report TO balansity_web;
 GRANT SELECT(user_id) ON TABLE balansity.report TO balansity_web;
 
 GRANT SELECT(format) ON TABLE balansity.report TO balansity_web;
+
+GRANT SELECT(digest) ON TABLE balansity.report TO balansity_web;
 
 GRANT SELECT(created_at) ON TABLE balansity.report TO balansity_web;
 

@@ -96,7 +96,12 @@ class Vault:
 
 def kind_of(error: str) -> str:
     """What kind of error it is: of a traceback the last line says it, and that line's words may quote somebody."""
+    return class_of(error) or "An error whose words are encrypted"
+
+
+def class_of(error: str) -> str | None:
+    """The class of an error, which stands before its words; None where it has none."""
     after = error[error.rfind('\n  File "') + 1 :].splitlines()
     said = next((line for line in after if line.strip() and not line.startswith(" ")), "")
     found = KIND.match(said)
-    return found[1] if found else "An error whose words are encrypted"
+    return found[1] if found else None

@@ -16,7 +16,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 import settings
 from values import PageUser
-from web.language import gettext
+from web.language import gettext, inside
 from web.throttle import Throttle, source_of
 
 # Views that check their callers themselves, or have nothing to hide.
@@ -25,7 +25,6 @@ OPEN_ENDPOINTS = {
     *("static", "assets.htmx", "access.log_in", "language.choose"),
 }
 SESSION_SECONDS = 12 * 3600
-NOBODY = PageUser("", "reader", generate_password_hash("nobody's"))  # who is no user takes as long to be refused
 
 csrf = CSRFProtect()
 pages = Blueprint("access", __name__, template_folder="templates")
@@ -36,9 +35,8 @@ def close(app: Flask) -> None:
     app.extensions["throttle"] = Throttle()
     users = settings.current().web_users
     # Whoever is given another password has no session any more, nor has anybody else.
-    app.secret_key = sha256(f"sessions of {[(user, user.password_hash) for user in users]}".encode()).digest()
-    if not users:
-        app.secret_key = token_bytes(32)
+    signs = f"sessions of {[(user, user.password_hash) for user in users]}".encode() if users else token_bytes()
+    app.secret_key = sha256(signs).digest()
     app.config.update(
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.current().web_proxies > 0,  # one of them ends TLS
@@ -77,7 +75,7 @@ def log_in() -> Any:
     if user:
         session.clear()
         session.update(user=user.name, since=int(time.time()))
-        return redirect(_inside(request.args.get("next", "/")), 303)
+        return redirect(inside(request.args.get("next", "/")), 303)
     if seconds:
         words = gettext("Too many wrong tries: wait %(seconds)s s.", seconds=seconds)
         return render_template("login.html", refusal=words), 429, {"Retry-After": str(seconds)}
@@ -89,11 +87,6 @@ def log_out() -> Any:
     """End the session."""
     session.clear()
     return redirect("/login", 303)
-
-
-def _inside(target: str) -> str:
-    """Where to go after the login: a page of ours, and no other site's."""
-    return target if target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() else "/"
 
 
 def _check() -> Any:
@@ -127,10 +120,16 @@ def _tried(name: str, password: str) -> tuple[PageUser | None, int]:
     source = source_of(request.remote_addr)
     if pause := throttle.left(source, now=time.monotonic()):
         return None, math.ceil(pause)
-    user = next((each for each in settings.current().web_users if _same(each.name, name)), NOBODY)
-    right = check_password_hash(user.password_hash, password) and user is not NOBODY
+    user = next((each for each in settings.current().web_users if _same(each.name, name)), None)
+    right = check_password_hash(user.password_hash if user else _nobodys(), password) and user is not None
     pause = throttle.pause(source, right=right, now=time.monotonic())
     return (user if right and not pause else None), math.ceil(pause)
+
+
+@functools.cache
+def _nobodys() -> str:
+    """A hash for who is no user, so that to refuse them takes as long."""
+    return generate_password_hash("nobody's")
 
 
 def _same(one: str, other: str) -> bool:

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import psycopg2
 from babel.numbers import format_decimal
-from flask import Flask, Response, current_app, render_template, request, url_for
+from flask import Flask, Response, current_app, g, render_template, request, url_for
+from werkzeug.exceptions import NotFound
 
 import settings
 from db.trouble import explained, passes, unmigrated
@@ -14,6 +15,7 @@ from log import DISCREET
 from web import (
     access,
     assets,
+    deliveries,
     failures,
     health,
     language,
@@ -33,7 +35,7 @@ from zones import clock_time
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
     *(health, sendgrid_events, yookassa_notices, assets),
-    *(mails, queues, state, failures, people, statistics, log_page),
+    *(mails, queues, state, failures, people, deliveries, statistics, log_page),
 )
 
 
@@ -58,6 +60,7 @@ def create_app() -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_error_handler(psycopg2.Error, _explain)
     app.register_error_handler(BalansityError, _refuse)
+    app.register_error_handler(NotFound, _miss)
     language.speak(app)
     access.close(app)
     for module in BLUEPRINTS:
@@ -75,6 +78,7 @@ def navigation() -> list[Page]:
         "queues.queues": _("Queues"),
         "failures.failures": _("Failures"),
         "people.people": _("People"),
+        "deliveries.deliveries": _("Deliveries"),
         "statistics.overview": _("Numbers"),
         "mails.overview": _("Mails"),
         "log.log": _("Log"),
@@ -107,6 +111,11 @@ def _refuse(error: BalansityError) -> Any:
     if isinstance(error, DatabaseError):
         return _away()
     return render_template("refused.html", why=str(error)), 400
+
+
+def _miss(error: NotFound) -> Any:
+    """What is not there: in words for who has logged in, and as it comes for others."""
+    return (render_template("refused.html", why=_("There is nothing here.")), 404) if g.get("user") else error
 
 
 def _explain(error: psycopg2.Error) -> Response:

@@ -48,6 +48,7 @@ REASONS = {
     "it is due now": N_("it is due now"),
     "the consultation is not paid": N_("the consultation is not paid"),
     "the consultation is cancelled": N_("the consultation is cancelled"),
+    "the consultation is in_progress": N_("the consultation has begun"),
     "the consultation is completed": N_("the consultation is completed"),
     "the consultation is no_show": N_("nobody came to the consultation"),
     "no clinic can mean the consultation's time": N_("no clinic can mean the consultation's time"),

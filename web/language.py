@@ -45,11 +45,15 @@ def chosen() -> str:
 def choose() -> Any:
     """Remember a language, and go back to the page."""
     wanted = request.form.get("language")
-    target = request.form.get("page", "/")
-    response = redirect(target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/", 303)
+    response = redirect(inside(request.form.get("page", "/")), 303)
     if wanted in LANGUAGES:
         response.set_cookie("language", wanted, max_age=YEAR_SECONDS, httponly=True, samesite="Lax")
     return response
+
+
+def inside(target: str) -> str:
+    """Where to go back to: a page of ours, and no other site's."""
+    return target if target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() else "/"
 
 
 def _catalog() -> NullTranslations:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 
 from db import overview
 from db.database import transaction
@@ -35,7 +35,7 @@ def queue(name: str) -> str:
         rows = [row for row in overview.queues(conn) if row["queue"] == name]
         pause = next((each for each in control.pauses(conn) if each.queue == name), None)
     if not rows:
-        raise BalansityError(_("There is no queue %(name)s.", name=name))
+        abort(404)
     spans = {"15m": _("15 minutes"), "1h": _("an hour"), "4h": _("4 hours"), "open": _("until it is resumed")}
     return render_template("queue.html", name=name, rows=rows, headed=heads(rows[0]), pause=pause, spans=spans)
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 import settings
 from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
+from desk.statistics import highest
 from domain.plot import daily_bars
 from errors import BalansityError
 from web.language import gettext as _
@@ -61,11 +62,14 @@ def _day(name: str) -> date | None:
 
 
 def _plots(name: str, section: Section, period: Period) -> Iterator[tuple[str, Markup]]:
-    """Caption and plot of each measure that was not zero on every day."""
-    for caption, measure, words in _measures(name, section):
-        days = section.by_day(measure, period.days, **words)
-        if any(count for _, count in days):
-            yield caption, Markup(daily_bars(caption, days))  # noqa: S704 - daily_bars escapes
+    """Caption and plot of each measure that was not zero on every day; all of a section on one scale."""
+    measured = [
+        (caption, section.by_day(measure, period.days, **words)) for caption, measure, words in _measures(name, section)
+    ]
+    top = highest([days for _caption, days in measured])
+    for caption, days in measured:
+        if any(count for _day, count in days):
+            yield caption, Markup(daily_bars(caption, days, top))  # noqa: S704 - daily_bars escapes
 
 
 def _measures(name: str, section: Section) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -55,6 +55,11 @@ STATES = {
     "failed": N_("failed"),
     "missed": N_("missed"),
     "sent": N_("sent"),
+    "processed": N_("taken by the provider"),
+    "deferred": N_("put off by the recipient's server"),
+    "blocked": N_("blocked"),
+    "dropped": N_("dropped"),
+    "complained": N_("complained of"),
     "delivered": N_("delivered"),
     "bounced": N_("bounced"),
     "unknown": N_("unknown"),
@@ -62,7 +67,9 @@ STATES = {
     "suppressed": N_("suppressed"),
 }
 MOODS = {
-    **dict.fromkeys(("dead", "away", "probing", "failed", "bounced", "unknown", "missed"), "bad"),
+    **dict.fromkeys(
+        ("dead", "complained", "dropped", "blocked", "away", "probing", "failed", "bounced", "unknown", "missed"), "bad"
+    ),
     **dict.fromkeys(("available", "done", "sent", "delivered"), "good"),
     **dict.fromkeys(("running", "queued", "planned", "sending"), "busy"),
 }
@@ -129,6 +136,18 @@ GROUPS = {
         "payment_refunded": N_("Payment refunded"),
     },
 }
+
+
+# In which a mail may be.
+DELIVERY_STATES = (
+    *("planned", "sending", "sent", "delivered", "bounced", "complained", "dropped", "unknown", "failed"),
+    *("superseded", "suppressed"),
+)
+
+
+def delivery_states() -> dict[str, str]:
+    """The states of mails, each in the reader's language."""
+    return {name: state(name) for name in DELIVERY_STATES}
 
 
 def state(name: str) -> str:

@@ -150,6 +150,10 @@ LIMIT :count;
 -- name: count_unheard(reporting)$
 SELECT count(*) FROM balansity.delivery d WHERE balansity.is_unheard(d, :reporting);
 
+-- name: find(id)^
+-- One delivery.
+SELECT * FROM balansity.delivery WHERE id = :id::uuid;
+
 -- name: matching(name, count)
 -- The deliveries whose id or key begins with `name`, the last changed first; what is called exactly so stands alone.
 WITH named AS (

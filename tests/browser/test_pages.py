@@ -14,12 +14,15 @@ from tests.pages import READER
 from web.app import create_app
 
 ANNA = "a0000000-0000-4000-8000-00000000000a"
+CONSULTATION = "c0000000-0000-4000-8000-00000000000c"
+MAIL = "b0000000-0000-4000-8000-00000000000b"
 EXAMPLES = {
     "/mails/<name>.<kind>": None,
     "/queues/<name>": "/queues/emails",
     "/people/<kind>/<uuid:id_>": f"/people/user/{ANNA}",
+    "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
 }  # pages with arguments, each with an address; None: it is no page of ours
-NO_PAGES = {"/health", "/htmx.min.js", "/static/<path:filename>"}
+NO_PAGES = {"/health", "/now", "/htmx.min.js", "/static/<path:filename>"}
 
 
 def addresses() -> list[str]:
@@ -36,9 +39,10 @@ def busy(connection: Connection, database: str) -> None:
         cursor.execute("INSERT INTO public.users (id, email) VALUES (%s, 'anna@example.com')", (ANNA,))
         cursor.execute(
             "INSERT INTO balansity.delivery"
-            " (key, template, state, reason, recipient, user_id, message_id, planned_at, changed_at)"
-            " VALUES ('k', 'report_ready', 'failed', 'no box for Anna', 'anna@example.com', %s, 'm', now(), now())",
-            (ANNA,),
+            " (id, key, template, state, reason, recipient, user_id, message_id, planned_at, changed_at) VALUES"
+            " (%s, %s, 'appointment_cancelled', 'failed', 'no box for Anna', 'anna@example.com', %s, 'm',"
+            " now(), now())",
+            (MAIL, f"appointment:{CONSULTATION}:cancelled", ANNA),
         )
         cursor.execute("SELECT balansity.provider_failed('smtp', 'The SMTP server answered 535', 'vm:4711', NULL)")
         for _ in range(3):
@@ -140,3 +144,31 @@ def test_an_operator_finds_out_why_somebody_got_no_mail(visit: Visit, busy: None
     page.get_by_role("button", name="Show the words").click()
     page.locator("tr", has_text="no box for Anna").wait_for()
     assert complaints(page) == []
+
+
+def test_the_overview_shows_by_itself_what_has_changed(visit: Visit, connection: Connection, database: str) -> None:
+    actors.publish(database, scheduler.publish)
+    page = visit(language="en")
+    assert page.locator("tr", has_text="mute provider").count() == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT balansity.provider_failed('smtp', 'a mute provider', 'vm:4711', NULL)")
+    page.locator("tr", has_text="a mute provider").wait_for()
+
+
+def test_an_operator_sends_a_mail_again_once_however_often_they_click(
+    visit: Visit, busy: None, connection: Connection
+) -> None:
+    page = visit(360, language="en")
+    page.get_by_role("link", name="Deliveries").click()
+    page.get_by_role("link", name=MAIL[:8]).click()
+    page.get_by_label("Why").fill("the mother asked on the phone")
+    page.get_by_role("button", name="Send again").dblclick()
+    page.get_by_text("A new mail is on its way").wait_for()
+    assert complaints(page) == []
+    page.get_by_role("link", name=MAIL[:8]).click()
+    page.get_by_role("heading", name="Sent again").wait_for()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT again_of::text, decided_by FROM balansity.delivery WHERE again_of IS NOT NULL")
+        assert [tuple(row) for row in cursor.fetchall()] == [(MAIL, "vera")]
+        cursor.execute("SELECT action, target FROM balansity.operator_action WHERE action = 'send again'")
+        assert [tuple(row) for row in cursor.fetchall()] == [("send again", MAIL)]

@@ -147,7 +147,7 @@ def test_pages_speak_the_language_that_their_reader_chooses(client: FlaskClient)
 
 def test_no_page_quotes_an_error_which_may_name_a_person(client: FlaskClient, connection: Connection) -> None:
     with connection.cursor() as cursor:
-        for error in ("ValueError: no letter for Anna Petrova", "Anna Petrova: none", "anna", "No mail for Anna"):
+        for error in ("ValueError: no letter for Anna Petrova", "Anna Petrova: none", "No mail for Anna"):
             cursor.execute(
                 "INSERT INTO dramatiq.queue (message_id, queue_name, state, message, error) VALUES "
                 """(gen_random_uuid(), 'emails', 'rejected', '{"actor_name": "send_email", "args": ["Anna"]}', %s)""",

@@ -39,7 +39,7 @@ AS $$
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
-           '{id, user_id, assessment_id, format, created_at}'::text[] -- that there is one; never what it says
+           '{id, user_id, assessment_id, format, digest, created_at}'::text[] -- that there is one; never what it says
     UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
