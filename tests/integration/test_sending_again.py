@@ -87,6 +87,17 @@ def test_a_reminder_that_the_old_system_sent_goes_out_once_more(clinic: Clinic) 
     assert len(outbox()) == 1
 
 
+def test_nobody_sends_again_by_a_key_alone(clinic: Clinic) -> None:
+    """Whoever may order mails may choose keys; what goes once goes no second time by one that looks decided."""
+    old = first(clinic)
+    for key in (f"again:{old}:1", "again:", f"again:{old}:7"):
+        deliver(read_order(order(key=key)), "0b4dd1c7-0000-4000-8000-000000000001")
+    assert len(outbox()) == 1
+    assert clinic.rows("SELECT DISTINCT state, reason FROM balansity.delivery WHERE key LIKE 'again:%%'") == [
+        ("failed", "nobody has decided to send it again, as its key says")
+    ]
+
+
 def test_a_double_click_sends_it_once(clinic: Clinic) -> None:
     old, both = first(clinic), Barrier(2)
     results: list[sending.SentAgain] = []

@@ -201,6 +201,11 @@ BEGIN
     END IF;
 
     opened := balansity.plan_delivery(p_entry);
+    -- Such a key passes what lets a mail go once: only a person's decision, which has planned it, makes one.
+    IF starts_with(p_entry.key, 'again:') AND opened.decided_by IS NULL THEN
+        p_refusal := 'failed';
+        p_reason := 'nobody has decided to send it again, as its key says';
+    END IF;
     doubted := p_refusal IS NULL AND balansity.is_doubted(opened, p_entry.message_id);
     -- Still `sending`, although its own message is back: its worker was lost between the call and the answer, or was
     -- taken for dead. Nobody else knows whether the mail went out; if that worker lives, it tells.
