@@ -97,6 +97,7 @@ def _words() -> dict[str, Any]:
         "time_zone": settings.current().time_zone.key,
         "clock_time": _clock_time,
         "state_words": words.state,
+        "mail_words": words.mail,
         "mood_of": words.mood,
         "number": lambda value: format_decimal(value, locale=language.chosen()),
     }

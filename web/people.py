@@ -14,6 +14,7 @@ from desk.decision import Decision, record
 from desk.journey import Reminder, Step, Subject
 from web import journey_words as words
 from web.access import operator
+from web.words import mail
 
 COVERED = "•••"
 
@@ -99,9 +100,10 @@ def _step(step: Step, *, bare: bool) -> dict[str, Any]:
     return {
         "at": step.at,
         "what": words.step(step.kind, step.event),
-        "words": datetime.fromisoformat(step.words) if is_time and step.words else step.words,
+        "words": datetime.fromisoformat(step.words) if is_time and step.words else mail(step.words or ""),
         "detail": step.detail if bare else step.detail and COVERED,
         "id": step.id if " " in step.id else step.id[:8],
+        "address": url_for("deliveries.delivery", id_=step.id) if step.kind == "mail" else None,
     }
 
 

@@ -34,8 +34,8 @@ def _shown(template: str) -> str:
             headed=lambda rows: heads(rows[0]) if rows else {},
             queues=overview.queues(conn),
             pgmq=overview.pgmq(conn),
-            workers=overview.workers(conn),
-            schedulers=overview.schedulers(conn),
+            workers=[_process(row) for row in overview.workers(conn)],
+            schedulers=[_process(row) for row in overview.schedulers(conn)],
             providers=overview.providers(conn),
             sleeping=queries.deliveries.count_sleeping(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
@@ -43,6 +43,11 @@ def _shown(template: str) -> str:
             dead_in_all=queries.messages.count_dead(conn, actor=None),
             mails=overview.mails(conn),
         )
+
+
+def _process(row: dict[str, Any]) -> dict[str, Any]:
+    """A process whose numbers are names."""
+    return {name: value if name == "silent_seconds" else str(value) for name, value in row.items()}
 
 
 def _job(job: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,12 @@ HEADS = {
     "p50_seconds": N_("Half within, s"),
     "p95_seconds": N_("95 % within, s"),
     "worker": N_("Worker"),
+    "scheduler": N_("Scheduler"),
+    "silent_seconds": N_("Silent, s"),
+    "noticed_by": N_("Noticed by"),
+    "next_probe_at": N_("Tried next"),
+    "probes": N_("Tries"),
+    "held": N_("Held back"),
     "host": N_("Host"),
     "pid": N_("Process"),
     "provider": N_("Provider"),
@@ -153,6 +159,12 @@ def delivery_states() -> dict[str, str]:
 def state(name: str) -> str:
     """A state in the reader's language."""
     return gettext(STATES[name]) if name in STATES else name
+
+
+def mail(template: str) -> str:
+    """What a mail is called in the reader's language."""
+    name = GROUPS["mails"].get(template)
+    return gettext(name) if name else template
 
 
 def mood(name: str) -> str:

@@ -124,7 +124,8 @@ FROM (
            'mail', d.state, d.id::text, d.appointment_id::text, d.template, d.reason
     FROM mails d
 ) AS step
-ORDER BY at, kind, id;
+-- What begins and ends in one moment is told in that order.
+ORDER BY at, kind, id, CASE WHEN event IN ('planned', 'made', 'booked', 'begun') THEN 0 WHEN event ~ '^tried' THEN 1 ELSE 2 END;
 
 -- name: reminders(user_id, id)
 -- What became, or will become, of the reminders of each consultation.
