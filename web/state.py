@@ -16,7 +16,7 @@ pages = Blueprint("state", __name__, template_folder="templates")
 
 @pages.get("/")
 def state() -> str:
-    """Everything at a glance; reload to look again."""
+    """Everything at a glance."""
     with transaction() as conn:
         return render_template(
             "state.html",
