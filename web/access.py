@@ -139,7 +139,7 @@ def _same(one: str, other: str) -> bool:
 def _asked() -> Response:
     """To the login with people, who come back from there; programs are told how."""
     if "HX-Request" in request.headers:
-        return Response(status=401, headers={"HX-Redirect": "/login"})
+        return Response(status=401, headers={"HX-Redirect": f"/login?{_came_from()}"})
     if "text/html" in request.accept_mimetypes.values():
         return make_response(redirect(f"/login?{_came_from()}", 303))
     return Response("Who are you?\n", 401, {"WWW-Authenticate": 'Basic realm="Balansity", charset="UTF-8"'})

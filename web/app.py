@@ -94,6 +94,7 @@ def _words() -> dict[str, Any]:
     """What every template may use."""
     return {
         "navigation": navigation,
+        "htmx_version": assets.HTMX_VERSION,
         "time_zone": settings.current().time_zone.key,
         "clock_time": _clock_time,
         "state_words": words.state,

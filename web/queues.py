@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 
-from db import overview
+from db import clock, overview
 from db.database import transaction
 from desk import control
 from desk.decision import Decision
@@ -24,8 +24,8 @@ pages = Blueprint("queues", __name__, template_folder="templates")
 def queues() -> str:
     """All of them, with what waits, how late it is, and which are paused."""
     with transaction() as conn:
-        rows, pauses = overview.queues(conn), {each.queue: each for each in control.pauses(conn)}
-    return render_template("queues.html", rows=rows, headed=heads(rows[0]) if rows else {}, pauses=pauses)
+        at, rows, pauses = clock.now(conn), overview.queues(conn), {each.queue: each for each in control.pauses(conn)}
+    return render_template("queues.html", at=at, rows=rows, headed=heads(rows[0]) if rows else {}, pauses=pauses)
 
 
 @pages.get("/queues/<name>")

@@ -16,20 +16,10 @@ pages = Blueprint("state", __name__, template_folder="templates")
 
 @pages.get("/")
 def state() -> str:
-    """Everything at a glance, asked for anew while anybody looks."""
-    return _shown("state.html")
-
-
-@pages.get("/now")
-def now() -> str:
-    """What changes of it."""
-    return _shown("state_now.html")
-
-
-def _shown(template: str) -> str:
+    """Everything at a glance."""
     with transaction() as conn:
         return render_template(
-            template,
+            "state.html",
             at=clock.now(conn),
             headed=lambda rows: heads(rows[0]) if rows else {},
             queues=overview.queues(conn),

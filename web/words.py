@@ -12,9 +12,7 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's name for it
 
 HEADS = {
     "queue": N_("Queue"),
-    "pgmq_queue": N_("Queue of pgmq"),
     "waiting": N_("Waiting"),
-    "visible": N_("Visible"),
     "delayed": N_("Delayed"),
     "running": N_("Running"),
     "dead": N_("Dead"),
@@ -24,18 +22,18 @@ HEADS = {
     "p50_seconds": N_("Half within, s"),
     "p95_seconds": N_("95 % within, s"),
     "worker": N_("Worker"),
-    "scheduler": N_("Scheduler"),
-    "silent_seconds": N_("Silent, s"),
-    "noticed_by": N_("Noticed by"),
-    "next_probe_at": N_("Tried next"),
-    "probes": N_("Tries"),
-    "held": N_("Held back"),
     "host": N_("Host"),
     "pid": N_("Process"),
     "provider": N_("Provider"),
     "state": N_("State"),
     "since": N_("Since"),
     "reason": N_("Why"),
+    "noticed_by": N_("Noticed by"),
+    "probes": N_("Tries"),
+    "next_probe_at": N_("Next try"),
+    "held": N_("Held back"),
+    "scheduler": N_("Scheduler"),
+    "silent_seconds": N_("Silent for, s"),
     "job": N_("Job"),
     "next_run": N_("Next run"),
     "latest_run": N_("Latest run"),
@@ -174,4 +172,4 @@ def mood(name: str) -> str:
 
 def heads(names: Iterable[str]) -> dict[str, str]:
     """The columns of a table by their names."""
-    return {name: gettext(HEADS[name]) if name in HEADS else name.replace("_", " ") for name in names}
+    return {name: gettext(HEADS[name]) for name in names}

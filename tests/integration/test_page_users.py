@@ -89,7 +89,7 @@ def test_nothing_is_done_by_a_basic_login(client: FlaskClient) -> None:
 
 def test_a_polling_page_whose_session_has_ended_goes_to_the_login(client: FlaskClient) -> None:
     answer = client.get("/log", headers={"HX-Request": "true"})
-    assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/login")
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/login?next=%2Flog")
 
 
 def test_readers_look_and_operators_act(client: FlaskClient) -> None:
