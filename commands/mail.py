@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from commands.output import (
     show_table,
     so_many,
 )
+from commands.when import When
 from db import queries
 from db.connection import Connection
 from db.database import transaction
@@ -58,6 +60,7 @@ UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
 @click.option("--unknown", "wanted", flag_value="unknown", help="Those whose provider never answered.")
 @click.option("--unheard", "wanted", flag_value=UNHEARD, help="Those that were accepted and never reported on.")
 @click.option("--state", "wanted", type=click.Choice([*sorted(STATES), UNHEARD]), help="Those in this state.")
+@click.option("--since", type=When(), help="Changed since then: 2h (ago), or an ISO time.")
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--resend", metavar="ID", help="Send a failed, unknown or unheard one again: put its cause right first.")
 @click.option("--again", metavar="ID", help="Send a new mail in the place of this one, whatever became of it.")
@@ -67,8 +70,9 @@ UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
 def deliveries(  # noqa: PLR0913 - a parameter an option
     which: str | None,
     wanted: str | None,
-    limit: int,
     *,
+    since: datetime | None,
+    limit: int,
     resend: str | None,
     again: str | None,
     reason: str | None,
@@ -92,6 +96,8 @@ def deliveries(  # noqa: PLR0913 - a parameter an option
 
     With MESSAGE_KEYS no address and no subject is shown: `balansity reveal ID` tells them.
     """  # noqa: D301 - click reads the \b as "keep these lines"
+    if which is not None and (wanted or since):
+        raise click.UsageError("Say WHICH, or by their state and --since which ones, not both.")
     with transaction() as conn:
         if again is not None:
             sending.send_again(conn, sending.named(conn, again), reason, made_anew=made_anew)
@@ -99,8 +105,8 @@ def deliveries(  # noqa: PLR0913 - a parameter an option
         if resend is not None:
             sending.resend(conn, resend, reason)
             return
-        rows = _latest(conn, wanted, limit) if which is None else _matching(conn, which, limit)
-        total = counted(rows, limit, partial(_count, conn, which, wanted))
+        rows = _latest(conn, wanted, since, limit) if which is None else _matching(conn, which, limit)
+        total = counted(rows, limit, partial(_count, conn, which, wanted, since))
         story = _story(conn, rows[0]) if which is not None and len(rows) == 1 else None
     if as_json:
         show_json(story or rows)
@@ -158,10 +164,11 @@ def _lift(conn: Connection, address: str, reason: str | None) -> bool:
     return lifted
 
 
-def _latest(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
+def _latest(conn: Connection, state: str | None, since: datetime | None, limit: int) -> list[dict[str, Any]]:
     if state == UNHEARD:
-        return _ledger(queries.deliveries.unheard(conn, reporting=gateway.reporting(), count=limit))
-    return _ledger(queries.deliveries.latest(conn, states=[state] if state else None, count=limit))
+        return _ledger(queries.deliveries.unheard(conn, reporting=gateway.reporting(), since=since, count=limit))
+    states = [state] if state else None
+    return _ledger(queries.deliveries.latest(conn, states=states, since=since, until=None, last=None, count=limit))
 
 
 def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
@@ -172,14 +179,14 @@ def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _count(conn: Connection, which: str | None, state: str | None) -> int:
+def _count(conn: Connection, which: str | None, state: str | None, since: datetime | None) -> int:
     """How many there are of what is listed."""
     if which is not None:
         count = queries.deliveries.count_matching(conn, name=which)
     elif state == UNHEARD:
-        count = queries.deliveries.count_unheard(conn, reporting=gateway.reporting())
+        count = queries.deliveries.count_unheard(conn, reporting=gateway.reporting(), since=since)
     else:
-        count = queries.deliveries.count_latest(conn, states=[state] if state else None)
+        count = queries.deliveries.count_latest(conn, states=[state] if state else None, since=since, most=None)
     return int(count)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from commands.output import (
     show_json,
     so_many,
 )
+from commands.when import When
 from db import queries
 from db.connection import Connection
 from db.database import transaction
@@ -28,6 +30,7 @@ from desk import control
 @click.command()
 @click.argument("message_id", required=False)
 @click.option("--actor", help="Only those of this actor.")
+@click.option("--since", type=When(), help="Died since then: 2h (ago), or an ISO time.")
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1), help="At most so many, the newest first."
 )
@@ -42,6 +45,7 @@ def dead(  # noqa: PLR0913 - a parameter an option
     *,
     message_id: str | None,
     actor: str | None,
+    since: datetime | None,
     limit: int,
     give_up: str | None,
     reason: str | None,
@@ -51,6 +55,8 @@ def dead(  # noqa: PLR0913 - a parameter an option
 
     Of an encrypted one the names of its arguments and the kind of its error are shown: `balansity reveal` tells more.
     """
+    if message_id and (actor or since):
+        raise click.UsageError("Say MESSAGE_ID, or by --actor and --since which ones, not both.")
     if give_up:
         given_up = control.give_up(give_up, decision(asked_for(reason)))
         say(f"{given_up} given up.", err=True)
@@ -60,8 +66,10 @@ def dead(  # noqa: PLR0913 - a parameter an option
             dead_letter["message"] = _decoded(dead_letter["message"])
             show_json([dead_letter if as_json else dead_letter | {"died_at": moment(dead_letter["died_at"])}])
             return
-        dead_letters = [row._asdict() for row in queries.messages.list_dead(conn, actor=actor, limit=limit)]
-        total = counted(dead_letters, limit, partial(queries.messages.count_dead, conn, actor=actor))
+        dead_letters = [
+            row._asdict() for row in queries.messages.list_dead(conn, actor=actor, since=since, limit=limit)
+        ]
+        total = counted(dead_letters, limit, partial(queries.messages.count_dead, conn, actor=actor, since=since))
     if as_json:
         show_json(dead_letters)
     else:

@@ -12,6 +12,7 @@ from desk import sending
 from desk.decision import Decision
 from web.access import operator
 from web.language import gettext as _
+from web.paging import MOST_COUNTED, cursor, older_than
 from web.words import delivery_states
 
 ROWS = 50
@@ -21,14 +22,18 @@ pages = Blueprint("deliveries", __name__, template_folder="templates")
 
 @pages.get("/deliveries")
 def deliveries() -> str:
-    """The last fifty that changed, or of these the ones in `?state=`."""
+    """Fifty, the last changed first, or those that changed before `?until=`; of all, or of the ones in `?state=`."""
     states = delivery_states()
     state = request.args.get("state") or None
     wanted = [state] if state in states else None
+    until, last = cursor(request.args)
     with transaction() as conn:
-        rows = [_listed(row) for row in queries.deliveries.latest(conn, states=wanted, count=ROWS)]
-        total = queries.deliveries.count_latest(conn, states=wanted)
-    return render_template("deliveries.html", rows=rows, total=total, states=states, state=state)
+        found = list(queries.deliveries.latest(conn, states=wanted, since=None, until=until, last=last, count=ROWS))
+        total = queries.deliveries.count_latest(conn, states=wanted, since=None, most=MOST_COUNTED)
+    older = older_than(found[-1].changed_at, found[-1].id) if len(found) == ROWS else None
+    return render_template(
+        "deliveries.html", rows=[_listed(row) for row in found], total=total, older=older, states=states, state=state
+    )
 
 
 @pages.get("/deliveries/<uuid:id_>")

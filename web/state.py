@@ -29,8 +29,10 @@ def state() -> str:
             providers=overview.providers(conn),
             sleeping=queries.deliveries.count_sleeping(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
-            dead=[_dead_letter(row) for row in queries.messages.list_dead(conn, actor=None, limit=MOST_DEAD)],
-            dead_in_all=queries.messages.count_dead(conn, actor=None),
+            dead=[
+                _dead_letter(row) for row in queries.messages.list_dead(conn, actor=None, since=None, limit=MOST_DEAD)
+            ],
+            dead_in_all=queries.messages.count_dead(conn, actor=None, since=None),
             mails=overview.mails(conn),
         )
 

@@ -129,26 +129,33 @@ DELETE FROM balansity.suppression WHERE address = lower(:address);
 -- Take in what a provider reports; gives whether it was news.
 SELECT balansity.record_event(:id, :delivery_id::uuid, :kind, :detail, :occurred_at);
 
--- name: latest(states, count)
--- The deliveries in these states (NULL: in any), the last changed first.
+-- name: latest(states, since, until, last, count)
+-- A page of the deliveries in these states (NULL: in any) that changed since then (NULL: ever), the last changed first,
+-- behind the delivery `last` that changed at `until`.
 SELECT * FROM balansity.delivery
-WHERE :states::text[] IS NULL OR state = ANY (:states)
-ORDER BY changed_at DESC, id
+WHERE (:states::text[] IS NULL OR state = ANY (:states)) AND (:since::timestamptz IS NULL OR changed_at >= :since)
+  AND (:last::uuid IS NULL OR (changed_at, id) < (:until, :last::uuid))
+ORDER BY changed_at DESC, id DESC
 LIMIT :count;
 
--- name: count_latest(states)$
--- How many deliveries are in these states (NULL: in any).
-SELECT count(*) FROM balansity.delivery WHERE :states::text[] IS NULL OR state = ANY (:states);
+-- name: count_latest(states, since, most)$
+-- How many there are of these, counted up to `most` (NULL: to the last).
+SELECT count(*) FROM (
+    SELECT FROM balansity.delivery
+    WHERE (:states::text[] IS NULL OR state = ANY (:states)) AND (:since::timestamptz IS NULL OR changed_at >= :since)
+    LIMIT :most
+) AS counted;
 
--- name: unheard(reporting, count)
+-- name: unheard(reporting, since, count)
 -- The deliveries that one of these providers accepted and said no more of, the last changed first.
 SELECT * FROM balansity.delivery d
-WHERE balansity.is_unheard(d, :reporting)
+WHERE balansity.is_unheard(d, :reporting) AND (:since::timestamptz IS NULL OR changed_at >= :since)
 ORDER BY changed_at DESC, id
 LIMIT :count;
 
--- name: count_unheard(reporting)$
-SELECT count(*) FROM balansity.delivery d WHERE balansity.is_unheard(d, :reporting);
+-- name: count_unheard(reporting, since)$
+SELECT count(*) FROM balansity.delivery d
+WHERE balansity.is_unheard(d, :reporting) AND (:since::timestamptz IS NULL OR changed_at >= :since);
 
 -- name: find(id)^
 -- One delivery.

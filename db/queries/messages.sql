@@ -32,18 +32,19 @@ SELECT (SELECT count(*) FROM dramatiq.queue
      + (SELECT sum(m.queue_length)
         FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m);
 
--- name: list_dead(actor, limit)
--- Dead letters, the newest first.
+-- name: list_dead(actor, since, limit)
+-- Dead letters, the newest first; of an actor (NULL: of any), since then (NULL: since ever).
 SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, attempt AS attempts, pgmq_queue, pgmq_msg_id,
        error
 FROM dramatiq.dead_letter
-WHERE :actor::text IS NULL OR actor_name = :actor
+WHERE (:actor::text IS NULL OR actor_name = :actor) AND (:since::timestamptz IS NULL OR died_at >= :since)
 ORDER BY died_at DESC
 LIMIT :limit;
 
--- name: count_dead(actor)$
--- How many dead letters there are, of an actor or of all.
-SELECT count(*) FROM dramatiq.dead_letter WHERE :actor::text IS NULL OR actor_name = :actor;
+-- name: count_dead(actor, since)$
+-- How many dead letters there are of these.
+SELECT count(*) FROM dramatiq.dead_letter
+WHERE (:actor::text IS NULL OR actor_name = :actor) AND (:since::timestamptz IS NULL OR died_at >= :since);
 
 -- name: dead_ids(first, last, count)
 -- The ids of dead letters, and of what was cancelled, from one to another.

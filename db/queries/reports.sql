@@ -107,14 +107,17 @@ LIMIT :rows;
 -- name: remove(keys)!
 DELETE FROM balansity.report WHERE id = ANY (:keys::uuid[]);
 
--- name: latest(count)
--- The reports that are kept, the newest first; what they say stays where it is.
+-- name: latest(since, until, last, count)
+-- A page of the reports that were made since then (NULL: ever), the newest first, behind the report `last` that was made
+-- at `until`; what they say stays where it is.
 SELECT id::text, created_at, format, size_bytes, assessment_id::text, user_id::text FROM balansity.report
-ORDER BY created_at DESC, id
+WHERE (:since::timestamptz IS NULL OR created_at >= :since)
+  AND (:last::uuid IS NULL OR (created_at, id) < (:until, :last::uuid))
+ORDER BY created_at DESC, id DESC
 LIMIT :count;
 
--- name: count_kept()$
-SELECT count(*) FROM balansity.report;
+-- name: count_kept(since)$
+SELECT count(*) FROM balansity.report WHERE :since::timestamptz IS NULL OR created_at >= :since;
 
 -- name: ids(first, last, count)
 -- The ids of reports from one to another.

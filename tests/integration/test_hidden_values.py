@@ -80,7 +80,7 @@ def test_the_servers_log_of_every_statement_has_nobodys_address(
     deliver(read_order(order), "m1")
     deliver(read_order(order | {"template": "unknown"}), "m2")
     with single_statements() as conn:
-        [row] = queries.deliveries.latest(conn, states=["sent"], count=1)
+        [row] = queries.deliveries.latest(conn, states=["sent"], since=None, until=None, last=None, count=1)
         queries.deliveries.record_event(
             conn, id="e1", delivery_id=str(row.id), kind="bounced", detail=f"550 {ADDRESS}", occurred_at=row.planned_at
         )

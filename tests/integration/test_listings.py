@@ -77,6 +77,20 @@ def test_a_listing_that_is_cut_says_of_how_many_and_how_to_see_the_rest(
     assert for_programs.stderr == cut.stderr
 
 
+@pytest.mark.parametrize("words", [("dead",), ("deliveries",), ("deliveries", "--unknown"), ("reports",)])
+def test_a_listing_since_a_time_has_what_came_after_it_alone(kept: Clinic, words: tuple[str, ...]) -> None:
+    kept.rows("UPDATE dramatiq.queue SET mtime = now() - interval '3 hours' WHERE message_id = %s RETURNING 1", FIRST)
+    kept.rows("UPDATE balansity.delivery SET changed_at = now() - interval '3 hours' WHERE key = 'mail:0' RETURNING 1")
+    kept.rows(
+        "UPDATE balansity.report SET created_at = now() - interval '3 hours'"
+        " WHERE id = (SELECT min(id::text) FROM balansity.report)::uuid RETURNING 1"
+    )
+    assert len(json.loads(balansity(*words, "--since", "2h", "--json").stdout)) == 2
+    assert balansity(*words, "--since", "2h", "--limit", "1").stderr.startswith("1 of 2 ")
+    refused = balansity(*words[:1], FIRST[:8], "--since", "2h")
+    assert (refused.exit_code, "not both" in refused.output) == (2, True)
+
+
 def test_the_first_letters_of_a_message_do(kept: Clinic) -> None:
     [dead_letter] = json.loads(balansity("dead", "aaaa1", "--json").stdout)
     assert dead_letter["message_id"] == FIRST

@@ -1,0 +1,34 @@
+"""Lists in pages: the address of the older rows, and how many there are without counting a million."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import request
+
+from errors import BalansityError
+from web.language import gettext as _
+
+MOST_COUNTED = 10_001  # rows; to count more takes longer than anybody wants to wait
+
+
+def cursor(given: Mapping[str, str]) -> tuple[datetime | None, str | None]:
+    """The row behind which a page begins, as `older_than` named it: its moment and id; of the first page, none.
+
+    Raises:
+        BalansityError: it is no moment, or no id.
+    """
+    until, last = given.get("until"), given.get("last")
+    if not until or not last:
+        return None, None
+    try:
+        return datetime.fromisoformat(until).astimezone(UTC), str(UUID(last))
+    except (OverflowError, ValueError):
+        raise BalansityError(_("This page begins nowhere: open the list anew.")) from None
+
+
+def older_than(moment: datetime, id_: str) -> str:
+    """The address of the page that begins behind this row, with the same filter."""
+    kept = {name: value for name, value in request.args.items() if name not in {"until", "last"}}
+    return f"{request.path}?{urlencode(kept | {'until': moment.isoformat(), 'last': id_})}"
