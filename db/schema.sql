@@ -5879,7 +5879,7 @@ CREATE TABLE balansity.job (
 CREATE VIEW balansity.cron_job WITH (security_invoker='true') AS
  SELECT id AS jobid,
     schedule,
-    ('balansity jobs run '::text || name) AS command,
+    (('balansity jobs run '::text || name) || ' --reason …'::text) AS command,
     COALESCE(host(inet_server_addr()), 'localhost'::text) AS nodename,
     COALESCE(inet_server_port(), (current_setting('port'::text))::integer) AS nodeport,
     (current_database())::text AS database,

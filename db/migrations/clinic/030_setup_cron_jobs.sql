@@ -55,7 +55,7 @@ CREATE TABLE balansity.reminder (
 CREATE VIEW balansity.cron_job AS
 SELECT id AS jobid,
        schedule,
-       'balansity jobs run ' || name AS command,
+       'balansity jobs run ' || name || ' --reason …' AS command,
        coalesce(host(inet_server_addr()), 'localhost') AS nodename,
        coalesce(inet_server_port(), current_setting('port')::integer) AS nodeport,
        current_database()::text AS database,
