@@ -2,6 +2,7 @@
 
 BalansityError
 ├── SettingsError      the environment is wrong: nothing starts
+├── Refused            what a person asked for is not done, and why; a page says it in its reader's language
 ├── DatabaseError      the server cannot be used: unreachable, too old, a missing privilege
 ├── RetryableError     it may work later: a provider that is down or over its limit
 │   ├── ProviderBusy   and the provider said when
@@ -25,6 +26,16 @@ class BalansityError(Exception):
 
 class SettingsError(BalansityError):
     """A setting is missing or wrong."""
+
+
+class Refused(BalansityError):  # noqa: N818 - says what became of it
+    """What a person asked for is not done."""
+
+    def __init__(self, sentence: str, **words: object) -> None:
+        """`sentence` is a key of the translations, with `words` in the places that it names: %(so)s."""
+        super().__init__(sentence % words)
+        self.sentence = sentence
+        self.words = words
 
 
 class DatabaseError(BalansityError):

@@ -45,7 +45,7 @@ from domain.slots import (
     is_schedule,
     slots_that_came,
 )
-from errors import BalansityError
+from errors import Refused
 from mail import restore
 from messaging.judge import BEATS_IN_SILENCE, Judge
 from zones import zone_or
@@ -320,7 +320,9 @@ def _job(name: str) -> Job:
     for job in JOBS:
         if job.name == name:
             return job
-    raise BalansityError(f"There is no job {name!r}; there are: {', '.join(job.name for job in JOBS)}")
+    raise Refused(
+        "There is no job %(name)r; there are: %(names)s.", name=name, names=", ".join(job.name for job in JOBS)
+    )
 
 
 if __name__ == "__main__":

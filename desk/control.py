@@ -13,7 +13,7 @@ from db.connection import Connection
 from db.database import transaction
 from desk.decision import Decision, record
 from desk.messages import Filter
-from errors import BalansityError
+from errors import Refused
 from zones import clock_time
 
 NAMED = 5  # ids that the operators' log names of those that a person named
@@ -50,7 +50,7 @@ def pause(conn: Connection, queue: str, decision: Decision, until: datetime | No
     """Let nothing more of a queue be claimed; what runs goes on, and what comes waits.
 
     Raises:
-        BalansityError: there is no such queue.
+        Refused: there is no such queue.
     """
     _see(conn, queue)
     queries.pauses.pause(conn, queue=queue, until=until, who=decision.who, reason=decision.reason.strip())
@@ -61,11 +61,11 @@ def resume(conn: Connection, queue: str, decision: Decision) -> None:
     """Let a queue go on now.
 
     Raises:
-        BalansityError: there is no such queue, or it is not paused.
+        Refused: there is no such queue, or it is not paused.
     """
     _see(conn, queue)
     if not queries.pauses.resume(conn, queue=queue):
-        raise BalansityError(f"Queue {queue} is not paused: `balansity queues` shows which are.")
+        raise Refused("Queue %(queue)s is not paused: `balansity queues` shows which are.", queue=queue)
     record(conn, decision, "resume queue", queue)
 
 
@@ -73,7 +73,7 @@ def _see(conn: Connection, queue: str) -> None:
     """See that there is such a queue."""
     known = [row["queue"] for row in overview.queues(conn)]
     if queue not in known:
-        raise BalansityError(f"There is no queue {queue!r}. There are: {', '.join(known) or 'none yet'}.")
+        raise Refused("There is no queue %(queue)r. There are: %(known)s.", queue=queue, known=", ".join(known))
 
 
 class Named(NamedTuple):

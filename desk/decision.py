@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from db import queries
 from db.connection import Connection
-from errors import BalansityError
+from errors import Refused
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Decision:
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
-            raise BalansityError("Give a reason: it is kept with your name.")
+            raise Refused("Give a reason: it is kept with your name.")
 
 
 def record(conn: Connection, decision: Decision, action: str, target: str = "", count: int | None = None) -> None:

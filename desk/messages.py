@@ -11,7 +11,7 @@ from psycopg2.extras import Json
 
 from db import queries
 from db.connection import Connection
-from errors import BalansityError
+from errors import Refused
 
 STATES = ("waiting", "delayed", "set aside", "running", "dead", "cancelled", "done")
 
@@ -74,12 +74,17 @@ def failure(conn: Connection, fingerprint: str) -> Failure:
     """The failure that a fingerprint names, or its beginning.
 
     Raises:
-        BalansityError: none is called so, or several.
+        Refused: none is called so, or several.
     """
     found = {each.fingerprint: each for each in failures(conn, Filter()) if each.fingerprint.startswith(fingerprint)}
     if len(found) != 1:
-        several = f"several are: {', '.join(found)}" if found else "`balansity failures` lists those there are"
-        raise BalansityError(f"No one kind of failure is called {fingerprint!r}: {several}.")
+        if found:
+            raise Refused(
+                "Several kinds of failure are called %(name)r: %(names)s.", name=fingerprint, names=", ".join(found)
+            )
+        raise Refused(
+            "No kind of failure is called %(name)r: `balansity failures` lists those there are.", name=fingerprint
+        )
     return next(iter(found.values()))
 
 

@@ -12,7 +12,7 @@ from broker import broker
 from db import queries
 from db.connection import Connection
 from db.database import transaction
-from errors import BalansityError
+from errors import Refused
 
 PATIENCE_SECONDS = 15.0  # for a worker's answer, which comes with its next beat
 LOOK_PAUSE_SECONDS = 0.1
@@ -49,7 +49,7 @@ def stacks(worker: int, patience_seconds: float = PATIENCE_SECONDS) -> list[dict
     """Where the threads of a worker stand: its pulse tells, however its actors hang.
 
     Raises:
-        BalansityError: it does not answer.
+        Refused: it does not answer.
     """
     with transaction() as conn:
         queries.running.look_into(conn, worker=worker)
@@ -59,9 +59,11 @@ def stacks(worker: int, patience_seconds: float = PATIENCE_SECONDS) -> list[dict
             if found := queries.running.stacks(conn, worker=worker):
                 return list(found)
         time.sleep(LOOK_PAUSE_SECONDS)
-    raise BalansityError(
-        f"Worker {worker} has not answered in {patience_seconds:g} s: it is dead, frozen, or of an older version. "
-        "`balansity status` tells who lives."
+    raise Refused(
+        "Worker %(worker)s has not answered in %(seconds)s s: it is dead, frozen, or of an older version. "
+        "`balansity status` tells who lives.",
+        worker=worker,
+        seconds=f"{patience_seconds:g}",
     )
 
 
@@ -69,14 +71,17 @@ def worker_of(conn: Connection, named: str) -> int:
     """The worker of that number, or the one that holds the message whose id begins so.
 
     Raises:
-        BalansityError: there is none, or there are several.
+        Refused: there is none, or there are several.
     """
     if named.isdecimal() and int(named) in {row.id for row in queries.running.workers(conn)}:
         return int(named)
     held = {run.id: run.worker for run in running(conn) if run.id.startswith(named.lower())}
     if len(held) != 1:
-        several = f"begins several: {', '.join(held)}" if held else "names no worker, and no message that one runs"
-        raise BalansityError(f"{named!r} {several}: `balansity running` lists them.")
+        if held:
+            raise Refused("%(name)r begins several: %(names)s.", name=named, names=", ".join(held))
+        raise Refused(
+            "%(name)r names no worker, and no message that one runs: `balansity running` lists them.", name=named
+        )
     return next(iter(held.values()))
 
 

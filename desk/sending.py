@@ -13,7 +13,7 @@ from broker import broker
 from db import queries
 from db.connection import Connection
 from desk.decision import Decision, record
-from errors import BalansityError, InvalidMessage, KeyMissing
+from errors import InvalidMessage, KeyMissing, Refused
 from mail.ledger import Entry
 from mail.order import AGAIN, read_order
 from mail.template import TEMPLATES
@@ -41,7 +41,7 @@ def again(
     gives the `number` that it showed, so that two clicks are one decision; without one, each call is a new one.
 
     Raises:
-        BalansityError: it must not be sent, or what it said is no longer known.
+        Refused: it must not be sent, or what it said is no longer known.
     """
     old = queries.deliveries.lock(conn, id=delivery_id)
     before = list(queries.deliveries.sent_again(conn, id=delivery_id))
@@ -68,11 +68,11 @@ def report_again(
     """Have the mail that brought a report first sent once more, as `again` does.
 
     Raises:
-        BalansityError: no mail brought it, or `again` refuses.
+        Refused: no mail brought it, or `again` refuses.
     """
     mails = list(queries.reports.mails_of(conn, id=report_id))
     if not mails:
-        raise BalansityError(f"Report {report_id} is not sent again. No mail that brought it is known.")
+        raise Refused("Report %(report)s is not sent again. No mail that brought it is known.", report=report_id)
     return again(conn, mails[0].id, decision, made_anew=made_anew, number=number)
 
 
@@ -85,16 +85,22 @@ def _refuse(conn: Connection, old: Any, before: list[Any]) -> None:
     """See that the mail may go to somebody, and is not on its way to them."""
     on_its_way = [each.id for each in before if each.state in {"planned", "sending"}]
     if old.key.startswith("forgotten:"):
-        why = "Whoever it went to has been forgotten."
-    elif not old.address:
-        why = "The person has no address."
-    elif reason := queries.deliveries.suppressed(conn, address=old.address):
-        why = f"The address has {reason}: nothing is sent to it before `balansity suppressions --lift` lets it."
-    elif on_its_way:
-        why = f"It is being sent again already, as {on_its_way[0]}, which is not out yet."
-    else:
-        return
-    raise BalansityError(f"Delivery {old.id} is not sent again. {why}")
+        raise Refused("Delivery %(id)s is not sent again. Whoever it went to has been forgotten.", id=old.id)
+    if not old.address:
+        raise Refused("Delivery %(id)s is not sent again. The person has no address.", id=old.id)
+    if reason := queries.deliveries.suppressed(conn, address=old.address):
+        raise Refused(
+            "Delivery %(id)s is not sent again. The address is suppressed (%(reason)s): nothing is sent to it before "
+            "`balansity suppressions --lift` lets it.",
+            id=old.id,
+            reason=reason,
+        )
+    if on_its_way:
+        raise Refused(
+            "Delivery %(id)s is not sent again. It is being sent again already, as %(new)s, which is not out yet.",
+            id=old.id,
+            new=on_its_way[0],
+        )
 
 
 def _as_before(conn: Connection, old: Any, key: str) -> tuple[Message[Any], dict[str, Any]]:
@@ -102,7 +108,7 @@ def _as_before(conn: Connection, old: Any, key: str) -> tuple[Message[Any], dict
     order = (_kept(conn, old) or _remembered(conn, old)) | {"to": old.address, "key": key, "user_id": old.user_id}
     report_id = order.get("report_id")
     if report_id and queries.reports.key_of(conn, id=report_id) is None:
-        raise BalansityError(f"Delivery {old.id} is not sent again. Its report is no longer kept: have it made anew.")
+        raise _without_report(old)
     return send_email.message(**order), order
 
 
@@ -120,9 +126,10 @@ def _remembered(conn: Connection, old: Any) -> dict[str, Any]:
     named = KEY.match(old.first_key or "")
     template = TEMPLATES.get(old.template)
     if named is None or template is None:
-        raise BalansityError(
-            f"Delivery {old.id} is not sent again. Its message is no longer kept, and its key does not say what it was "
-            "about: order it anew."
+        raise Refused(
+            "Delivery %(id)s is not sent again. Its message is no longer kept, and its key does not say what it was "
+            "about: order it anew.",
+            id=old.id,
         )
     what = NAMED.get(named["what"], "appointment")
     order = {
@@ -135,17 +142,19 @@ def _remembered(conn: Connection, old: Any) -> dict[str, Any]:
             conn, assessment_id=named["id"], format=named["format"], digest=named["digest"]
         )
         if order["report_id"] is None:
-            raise BalansityError(
-                f"Delivery {old.id} is not sent again. Its report is no longer kept: have it made anew."
-            )
+            raise _without_report(old)
     return order
+
+
+def _without_report(old: Any) -> Refused:
+    return Refused("Delivery %(id)s is not sent again. Its report is no longer kept: have it made anew.", id=old.id)
 
 
 def _report_anew(_conn: Connection, old: Any, key: str) -> tuple[Message[Any], dict[str, Any]]:
     """The report's own message, which then orders the mail."""
     named = KEY.match(old.first_key or "")
     if named is None or named["what"] != "report_ready":
-        raise BalansityError(f"Delivery {old.id} brings no report that could be made anew.")
+        raise Refused("Delivery %(id)s brings no report that could be made anew.", id=old.id)
     order = {
         "to": old.address,
         "subject": old.subject,

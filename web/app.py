@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 import settings
 from db.trouble import explained, passes, unmigrated
-from errors import BalansityError, DatabaseError
+from errors import BalansityError, DatabaseError, Refused
 from log import DISCREET
 from web import (
     access,
@@ -112,7 +112,8 @@ def _refuse(error: BalansityError) -> Any:
     """What a person asked for and cannot have, in the words of whoever refused."""
     if isinstance(error, DatabaseError):
         return _away()
-    return render_template("refused.html", why=str(error)), 400
+    why = _(error.sentence, **error.words) if isinstance(error, Refused) else str(error)
+    return render_template("refused.html", why=why), 400
 
 
 def _miss(error: NotFound) -> Any:

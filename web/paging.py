@@ -7,8 +7,7 @@ from uuid import UUID
 
 from flask import request
 
-from errors import BalansityError
-from web.language import gettext as _
+from errors import Refused
 
 MOST_COUNTED = 10_001  # rows; to count more takes longer than anybody wants to wait
 
@@ -17,7 +16,7 @@ def cursor(given: Mapping[str, str]) -> tuple[datetime | None, str | None]:
     """The row behind which a page begins, as `older_than` named it: its moment and id; of the first page, none.
 
     Raises:
-        BalansityError: it is no moment, or no id.
+        Refused: it is no moment, or no id.
     """
     until, last = given.get("until"), given.get("last")
     if not until or not last:
@@ -25,7 +24,7 @@ def cursor(given: Mapping[str, str]) -> tuple[datetime | None, str | None]:
     try:
         return datetime.fromisoformat(until).astimezone(UTC), str(UUID(last))
     except (OverflowError, ValueError):
-        raise BalansityError(_("This page begins nowhere: open the list anew.")) from None
+        raise Refused("This page begins nowhere: open the list anew.") from None
 
 
 def older_than(moment: datetime, id_: str) -> str:

@@ -9,7 +9,7 @@ from db import clock, overview
 from db.database import transaction
 from desk import control
 from desk.decision import Decision
-from errors import BalansityError
+from errors import Refused
 from web.access import operator
 from web.language import gettext as _
 from web.words import heads
@@ -46,7 +46,7 @@ def pause(name: str) -> Any:
     """Claim nothing more of it, for as long as was chosen."""
     span = request.form.get("span", "")
     if span not in SPANS:
-        raise BalansityError(_("Choose for how long."))
+        raise Refused("Choose for how long.")
     length = SPANS[span]
     with transaction() as conn:
         control.pause(conn, name, _decision(), datetime.now(UTC) + length if length else None)

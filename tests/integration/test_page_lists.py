@@ -54,6 +54,7 @@ def test_every_delivery_stands_on_one_page_though_many_changed_at_one_moment(
 def test_a_page_that_begins_nowhere_says_so(client: FlaskClient, query: str) -> None:
     said = client.get(f"/deliveries?{query}", headers={"Accept-Language": "en"})
     assert (said.status_code, "open the list anew" in said.text) == (400, True)
+    assert "откройте список заново" in client.get(f"/deliveries?{query}", headers={"Accept-Language": "ru"}).text
 
 
 def test_no_name_in_an_address_leads_out_of_it(client: FlaskClient, clinic: Clinic) -> None:
