@@ -94,7 +94,7 @@ def test_messages_of_one_kind_are_found_by_its_letters(connection: Connection) -
     [wanted] = [each for each in told("failures") if "payment" in each["kind"]]
     assert [each["id"] for each in told("messages", "--failure", wanted["id"][:5])["messages"]] == [ours]
     assert "No kind of failure is called 'zz'" in told("messages", "--failure", "zz", exit_code=1)
-    assert "several are" in told("messages", "--failure", "", "--state", "dead", exit_code=1)
+    assert "Several kinds" in told("messages", "--failure", "", "--state", "dead", exit_code=1)
 
 
 @pytest.mark.parametrize(
