@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
+from commands import editing
 from commands.acting import decision, reason_option
 from commands.output import progress, say, show_skipped
-from commands.selecting import ask, chosen, filter_options
+from commands.selecting import Argument, ask, chosen, filter_options
 from db.batches import Done
 from db.database import transaction
 from desk import control
@@ -20,18 +21,37 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.command()
 @click.argument("message_ids", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="All dead letters.")
+@click.option("--set", "changes", type=Argument(), multiple=True, help="Of one message: call it with this instead.")
+@click.option("--edit", "in_editor", is_flag=True, help="Of one message: change its arguments in your editor first.")
 @filter_options
 @reason_option
 @yes_option
-def redrive(*, message_ids: tuple[str, ...], all_: bool, reason: str, yes: bool, **options: Any) -> None:
+def redrive(  # noqa: PLR0913 - a parameter an option
+    *,
+    message_ids: tuple[str, ...],
+    all_: bool,
+    changes: tuple[tuple[str, Any], ...],
+    in_editor: bool,
+    reason: str,
+    yes: bool,
+    **options: Any,
+) -> None:
     """Send dead letters back to work with a clean record of retries; the first letters of an id do.
 
     \b
       balansity redrive 3f2b6c1e --reason 'the provider is back'
       balansity redrive --failure 1b2c3d4e --reason 'mended in 1.4'     one kind of failure alone
+      balansity redrive 3f2b6c1e --set to=anna@example.com --reason 'she mistyped it'
 
-    Cancelled messages go back by their ids.
+    Cancelled messages go back by their ids. What an edited message said before is kept as a cancelled one.
     """  # noqa: D301 - click reads the \b as "keep these lines"
+    if changes or in_editor:
+        if len(message_ids) != 1:
+            raise click.UsageError("Name the one message to edit.")
+        with transaction() as conn:
+            [message_id] = chosen(conn, message_ids, dead=True, **options).ids
+        editing.edit(message_id, dict(changes), decision(reason), in_editor=in_editor)
+        return
     if all_ and (message_ids or any(options.values())):
         raise click.UsageError("Say --all, or which ones, not both.")
     with transaction() as conn:

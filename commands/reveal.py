@@ -1,19 +1,15 @@
 """`balansity reveal`: show what is kept from view, to a person who says why."""
 
 from functools import partial
-from getpass import getuser
-from typing import Any
 
 import click
 
-from broker import broker
 from commands.acting import decision
 from commands.ids import find_id
 from commands.output import show_json
 from db import queries
-from db.connection import Connection
 from db.database import transaction
-from desk.decision import record
+from desk import revealing
 
 
 @click.command()
@@ -27,16 +23,6 @@ def reveal(*, id_: str, reason: str) -> None:
     with transaction() as conn:
         finders = (partial(each.ids, conn) for each in (queries.deliveries, queries.messages))
         id_ = find_id(id_, "message or delivery", "balansity dead` or `balansity deliveries", *finders)
-        said = _delivery(conn, id_) or broker.vault.opened(conn, id_)
-        queries.messages.note_revelation(conn, id=id_, who=getuser(), reason=reason.strip())
-        record(conn, decision(reason), "reveal", id_)
+        shown = revealing.delivery if queries.deliveries.find(conn, id=id_) else revealing.message
+        said = shown(conn, id_, decision(reason))
     show_json(said)  # not before it is noted
-
-
-def _delivery(conn: Connection, delivery_id: str) -> dict[str, Any] | None:
-    for row in queries.deliveries.matching(conn, name=delivery_id, count=1):
-        attempts = queries.deliveries.attempts(conn, delivery_id=delivery_id)
-        reported = queries.deliveries.events(conn, delivery_id=delivery_id)
-        told: dict[str, Any] = row._asdict()
-        return told | {"attempt": [each._asdict() for each in attempts], "event": [each._asdict() for each in reported]}
-    return None

@@ -3398,11 +3398,12 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
         WHEN each.role = 'balansity_worker' AND c.relname IN (
             'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look',
-            'operator_action')
+            'operator_action', 'bulk_action')
             THEN '{SELECT, INSERT, UPDATE}' -- evidence: who was told, what was paid, what came back
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
+        WHEN c.relname = 'bulk_action' THEN '{SELECT, INSERT, UPDATE}' -- what a person decides on a page
         WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}'
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
@@ -3845,18 +3846,19 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
 
-CREATE FUNCTION dramatiq.count_found(p_filter jsonb) RETURNS bigint
+CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL::bigint) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     found bigint;
 BEGIN
-    EXECUTE 'SELECT count(*) FROM dramatiq.queue WHERE ' || dramatiq.condition(p_filter) INTO found USING p_filter;
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM dramatiq.queue WHERE %s LIMIT $2) AS counted',
+                   dramatiq.condition(p_filter)) INTO found USING p_filter, p_most;
     RETURN found;
-END $$;
+END $_$;
 
-COMMENT ON FUNCTION dramatiq.count_found(p_filter jsonb) IS 'How many messages a filter finds.';
+COMMENT ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) IS 'How many messages a filter finds, counted up to p_most.';
 
 CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
     LANGUAGE plpgsql
@@ -3898,7 +3900,7 @@ $$;
 COMMENT ON FUNCTION dramatiq.deaf_workers() IS 'Workers that did not hear their own bell: news reaches them when they look, up to a second later.';
 
 CREATE FUNCTION dramatiq.discard(p_ids uuid[]) RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH discarded AS (
@@ -3953,6 +3955,29 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.due_since(p_id text) IS 'Since when a message has been due; of one that was tried before, only when it was sent is known. NULL where it is not
 kept here.';
+
+CREATE FUNCTION dramatiq.edit(p_id uuid, p_content jsonb, p_who text, p_reason text) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    copied uuid;
+BEGIN
+    INSERT INTO dramatiq.queue (message_id, queue_name, state, mtime, available_at, message, attempt, priority, error)
+    SELECT gen_random_uuid(), queue_name, 'cancelled', now(), available_at, message, attempt, priority,
+           format('Edited by %s as %s: %s', p_who, p_id, p_reason)
+    FROM dramatiq.queue WHERE message_id = p_id AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
+    FOR UPDATE
+    RETURNING message_id INTO copied;
+    IF copied IS NOT NULL THEN
+        UPDATE dramatiq.queue SET message = (message - 'sealed' - 'args' - 'kwargs') || p_content WHERE message_id = p_id;
+        PERFORM dramatiq.redrive(ARRAY[p_id]);
+    END IF;
+    RETURN copied;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.edit(p_id uuid, p_content jsonb, p_who text, p_reason text) IS 'Sends a dead or cancelled message back to work with other arguments, under its own id. What it said before stays beside it
+as a cancelled message, whose id is returned; NULL where there is none to edit.';
 
 CREATE FUNCTION dramatiq.end_looks() RETURNS void
     LANGUAGE sql
@@ -4108,12 +4133,18 @@ CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
-    RETURN QUERY EXECUTE format(
-        'SELECT q.message_id, q.queue_name, q.message ->> ''actor_name'', dramatiq.state_of(q), q.mtime, q.available_at,
-                q.attempt, q.priority, CASE WHEN q.error IS NOT NULL THEN dramatiq.kind_of(q.error) END
-         FROM dramatiq.queue q
-         WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
-         ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4', dramatiq.condition(p_filter))
+    RETURN QUERY EXECUTE (
+        SELECT format(
+            'SELECT q.message_id, q.queue_name, q.message ->> ''actor_name'', dramatiq.state_of(q), q.mtime, q.available_at,
+                    q.attempt, q.priority, CASE WHEN q.error IS NOT NULL THEN dramatiq.kind_of(q.error) END
+             FROM (%s) AS q ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4',
+            -- Of each state by itself, for each has an index of its own.
+            string_agg(format(
+                '(SELECT q.* FROM dramatiq.queue q WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
+                  ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4)',
+                dramatiq.condition(p_filter || jsonb_build_object('state', each.state))), ' UNION ALL '))
+        FROM unnest('{waiting, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
+        WHERE each.state = coalesce(p_filter ->> 'state', each.state))
     USING p_filter, p_until, p_last, p_rows;
 END $_$;
 
@@ -5196,9 +5227,11 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
     SELECT may.privilege, 'TABLE', c.oid::regclass::text
     FROM pg_class c, unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
-        WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{}' END -- who saw what stays
+        WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{INSERT}' END -- who saw what stays
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        WHEN c.relname = 'cancellation' THEN '{SELECT, INSERT}' -- or ends a running one
+        WHEN c.relname = 'look' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- or looks where it hangs
         WHEN c.relname = 'pause' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- a person pauses a queue on a page
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
@@ -5863,6 +5896,26 @@ CREATE TABLE balansity.analytics_event (
     received_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE balansity.bulk_action (
+    id uuid NOT NULL,
+    action text NOT NULL,
+    wanted jsonb NOT NULL,
+    total integer NOT NULL,
+    done integer DEFAULT 0 NOT NULL,
+    skipped integer DEFAULT 0 NOT NULL,
+    who text NOT NULL,
+    reason text NOT NULL,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    taken_until timestamp with time zone,
+    stopped_by text,
+    ended_at timestamp with time zone,
+    CONSTRAINT bulk_action_action_check CHECK ((action = ANY (ARRAY['redrive'::text, 'cancel'::text, 'discard'::text]))),
+    CONSTRAINT bulk_action_reason_check CHECK ((reason <> ''::text))
+);
+
+COMMENT ON TABLE balansity.bulk_action IS 'What a person decided about many messages at once, and how far it is. `wanted` has names and ids alone, `total` is what it
+found when it was decided; until `taken_until` somebody is working on it.';
+
 CREATE TABLE balansity.job (
     name text NOT NULL,
     id bigint NOT NULL,
@@ -6505,6 +6558,9 @@ ALTER TABLE ONLY balansity.analytics_daily
 ALTER TABLE ONLY balansity.analytics_event
     ADD CONSTRAINT analytics_event_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY balansity.bulk_action
+    ADD CONSTRAINT bulk_action_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY balansity.delivery_attempt
     ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, number);
 
@@ -6676,6 +6732,8 @@ ALTER TABLE ONLY public.users
 CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (received_at);
 
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+CREATE INDEX bulk_action_begun_at ON balansity.bulk_action USING btree (begun_at DESC);
 
 CREATE INDEX delivery_attempt_accepted ON balansity.delivery_attempt USING btree (provider, finished_at) WHERE (outcome = 'sent'::text);
 
@@ -7622,9 +7680,9 @@ REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting big
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.count_found(p_filter jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) TO balansity_web;
@@ -7653,6 +7711,10 @@ GRANT ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigi
 REVOKE ALL ON FUNCTION dramatiq.due_since(p_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.due_since(p_id text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.due_since(p_id text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.edit(p_id uuid, p_content jsonb, p_who text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.edit(p_id uuid, p_content jsonb, p_who text, p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.edit(p_id uuid, p_content jsonb, p_who text, p_reason text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.end_looks() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.end_looks() TO balansity_web;
@@ -8018,6 +8080,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.analytics_daily TO balansit
 GRANT SELECT ON TABLE balansity.analytics_event TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.analytics_event TO balansity_worker;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.bulk_action TO balansity_web;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.bulk_action TO balansity_worker;
+
 GRANT SELECT ON TABLE balansity.job TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.job TO balansity_worker;
 
@@ -8126,7 +8191,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.suppression TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.actor TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.actor TO balansity_worker;
 
-GRANT SELECT ON TABLE dramatiq.cancellation TO balansity_web;
+GRANT SELECT,INSERT ON TABLE dramatiq.cancellation TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.cancellation TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
@@ -8156,7 +8221,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.hidden_value TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.kept_until TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.kept_until TO balansity_worker;
 
-GRANT SELECT ON TABLE dramatiq.look TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.look TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.look TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.minute TO balansity_web;
@@ -8174,6 +8239,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.result TO balansity_worker;
 GRANT SELECT ON TABLE dramatiq.retired_actor TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.retired_actor TO balansity_worker;
 
+GRANT INSERT ON TABLE dramatiq.revelation TO balansity_web;
 GRANT SELECT,INSERT ON TABLE dramatiq.revelation TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.total TO balansity_web;

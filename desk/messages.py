@@ -61,8 +61,9 @@ def find(conn: Connection, which: Filter, rows: int, after: tuple[datetime, str]
     ]
 
 
-def count(conn: Connection, which: Filter) -> int:
-    return int(queries.messages.count_found(conn, filter=which.json()))
+def count(conn: Connection, which: Filter, most: int | None = None) -> int:
+    """How many there are, counted up to `most`."""
+    return int(queries.messages.count_found(conn, filter=which.json(), most=most))
 
 
 def failures(conn: Connection, which: Filter) -> list[Failure]:

@@ -15,12 +15,14 @@ from log import DISCREET
 from web import (
     access,
     assets,
+    bulk,
     deliveries,
     failures,
     health,
     language,
     log_page,
     mails,
+    messages,
     people,
     queues,
     sendgrid_events,
@@ -35,7 +37,7 @@ from zones import clock_time
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
     *(health, sendgrid_events, yookassa_notices, assets),
-    *(mails, queues, state, failures, people, deliveries, statistics, log_page),
+    *(mails, queues, messages, bulk, state, failures, people, deliveries, statistics, log_page),
 )
 
 
@@ -76,6 +78,7 @@ def navigation() -> list[Page]:
     places = {
         "state.state": _("Overview"),
         "queues.queues": _("Queues"),
+        "messages.found": _("Messages"),
         "failures.failures": _("Failures"),
         "people.people": _("People"),
         "deliveries.deliveries": _("Deliveries"),
@@ -98,8 +101,11 @@ def _words() -> dict[str, Any]:
         "time_zone": settings.current().time_zone.key,
         "clock_time": _clock_time,
         "state_words": words.state,
+        "message_state": words.message_state,
         "mail_words": words.mail,
         "mood_of": words.mood,
+        "bulk_words": words.bulk,
+        "bulk_about": words.bulk_about,
         "number": lambda value: format_decimal(value, locale=language.chosen()),
     }
 

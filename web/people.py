@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from db.connection import Connection
 from db.database import transaction
 from desk import journey
-from desk.decision import Decision, record
+from desk.decision import record
 from desk.journey import Reminder, Step, Subject
 from web import journey_words as words
-from web.access import operator
+from web.access import decision, operator
 from web.words import mail
 
 COVERED = "•••"
@@ -57,12 +57,12 @@ def person(kind: str, id_: UUID) -> Any:
 @operator
 def reveal(kind: str, id_: UUID) -> Any:
     """The same with what errors, providers and operators said, which may name a person; it is kept who saw it."""
-    decision = Decision(g.user.name, "page", request.form.get("reason", ""))
+    decided = decision()
     with transaction() as conn:
         subject = _subject(conn, kind, id_)
         if subject is None:
             return _nobody()
-        record(conn, decision, "reveal journey", subject.user_id or str(id_))
+        record(conn, decided, "reveal journey", subject.user_id or str(id_))
         return _told(conn, subject, bare=True)
 
 
@@ -103,8 +103,19 @@ def _step(step: Step, *, bare: bool) -> dict[str, Any]:
         "words": datetime.fromisoformat(step.words) if is_time and step.words else mail(step.words or ""),
         "detail": step.detail if bare else step.detail and COVERED,
         "id": step.id if " " in step.id else step.id[:8],
-        "address": url_for("deliveries.delivery", id_=step.id) if step.kind == "mail" else None,
+        "address": _page_of(step),
     }
+
+
+def _page_of(step: Step) -> str | None:
+    """The page of what a step is about, where it has one; what waits in pgmq is no message yet."""
+    try:
+        id_ = UUID(step.id)
+    except ValueError:
+        return None
+    if step.kind == "mail":
+        return url_for("deliveries.delivery", id_=id_)
+    return url_for("messages.message", id_=id_) if step.kind == "message" else None
 
 
 def _reminder(reminder: Reminder, *, bare: bool) -> dict[str, Any]:

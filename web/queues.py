@@ -3,16 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
 from db import clock, overview
 from db.database import transaction
 from desk import control
-from desk.decision import Decision
 from errors import Refused
-from web.access import operator
+from web import words
+from web.access import decision, operator
 from web.language import gettext as _
-from web.words import heads
 
 # How long a queue may be paused at one go, by the value of the form's choice; None: until somebody resumes it.
 SPANS = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "4h": timedelta(hours=4), "open": None}
@@ -25,7 +24,7 @@ def queues() -> str:
     """All of them, with what waits, how late it is, and which are paused."""
     with transaction() as conn:
         at, rows, pauses = clock.now(conn), overview.queues(conn), {each.queue: each for each in control.pauses(conn)}
-    return render_template("queues.html", at=at, rows=rows, headed=heads(rows[0]) if rows else {}, pauses=pauses)
+    return render_template("queues.html", at=at, rows=rows, headed=words.heads(rows[0]) if rows else {}, pauses=pauses)
 
 
 @pages.get("/queues/<name>")
@@ -36,8 +35,8 @@ def queue(name: str) -> str:
         pause = next((each for each in control.pauses(conn) if each.queue == name), None)
     if not rows:
         abort(404)
-    spans = {"15m": _("15 minutes"), "1h": _("an hour"), "4h": _("4 hours"), "open": _("until it is resumed")}
-    return render_template("queue.html", name=name, rows=rows, headed=heads(rows[0]), pause=pause, spans=spans)
+    spans = {span: words.span(span) for span in SPANS}
+    return render_template("queue.html", name=name, rows=rows, headed=words.heads(rows[0]), pause=pause, spans=spans)
 
 
 @pages.post("/queues/<name>/pause")
@@ -49,7 +48,7 @@ def pause(name: str) -> Any:
         raise Refused("Choose for how long.")
     length = SPANS[span]
     with transaction() as conn:
-        control.pause(conn, name, _decision(), datetime.now(UTC) + length if length else None)
+        control.pause(conn, name, decision(), datetime.now(UTC) + length if length else None)
     flash(_("Paused: %(name)s. What runs goes on; what comes waits.", name=name))
     return redirect(url_for(".queue", name=name), 303)
 
@@ -59,10 +58,6 @@ def pause(name: str) -> Any:
 def resume(name: str) -> Any:
     """Let it go on at once."""
     with transaction() as conn:
-        control.resume(conn, name, _decision())
+        control.resume(conn, name, decision())
     flash(_("Goes on: %(name)s.", name=name))
     return redirect(url_for(".queue", name=name), 303)
-
-
-def _decision() -> Decision:
-    return Decision(g.user.name, "page", request.form.get("reason", ""))

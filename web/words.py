@@ -142,6 +142,33 @@ GROUPS = {
 }
 
 
+MESSAGE_STATES = {
+    "waiting": N_("waits"),
+    "delayed": N_("waits for its time"),
+    "set aside": N_("set aside for a worker that can run it"),
+    "running": N_("runs"),
+    "dead": N_("given up"),
+    "cancelled": N_("cancelled"),
+    "done": N_("done"),
+}
+BULK = {
+    "redrive": (N_("Try all again"), N_("They go back to work with a clean record of attempts.")),
+    "cancel": (
+        N_("Cancel all"),
+        N_("They are kept as cancelled, and run only if somebody sends them back to work; what runs is asked to end."),
+    ),
+    "discard": (N_("Delete all for good"), N_("Nothing of them is kept but a line in the log.")),
+}
+SPANS = {
+    "10m": N_("10 minutes"),
+    "15m": N_("15 minutes"),
+    "1h": N_("an hour"),
+    "4h": N_("4 hours"),
+    "1d": N_("a day"),
+    "7d": N_("a week"),
+    "open": N_("until it is resumed"),
+}
+
 # In which a mail may be.
 DELIVERY_STATES = (
     *("planned", "sending", "sent", "delivered", "bounced", "complained", "dropped", "unknown", "failed"),
@@ -168,6 +195,26 @@ def mail(template: str) -> str:
 def mood(name: str) -> str:
     """Whether a state is good or bad news, or work in progress."""
     return MOODS.get(name, "idle")
+
+
+def bulk(action: str) -> str:
+    """What is done to many messages."""
+    return gettext(BULK[action][0])
+
+
+def bulk_about(action: str) -> str:
+    """What that means."""
+    return gettext(BULK[action][1])
+
+
+def span(name: str) -> str:
+    """A span of time by its short name: 15m, 7d, or open."""
+    return gettext(SPANS[name])
+
+
+def message_state(name: str) -> str:
+    """A message's state, as `desk.messages.STATES` calls it."""
+    return gettext(MESSAGE_STATES[name])
 
 
 def heads(names: Iterable[str]) -> dict[str, str]:

@@ -161,6 +161,10 @@ WHERE balansity.is_unheard(d, :reporting) AND (:since::timestamptz IS NULL OR ch
 -- One delivery.
 SELECT * FROM balansity.delivery WHERE id = :id::uuid;
 
+-- name: of_message(message_id)
+-- The mail that a message is to send, or has sent.
+SELECT id::text FROM balansity.delivery WHERE message_id = :message_id ORDER BY planned_at LIMIT 5;
+
 -- name: matching(name, count)
 -- The deliveries whose id or key begins with `name`, the last changed first; what is called exactly so stands alone.
 WITH named AS (

@@ -75,6 +75,10 @@ SELECT dramatiq.give_up_waiting(:actor, :limit);
 -- Send these dead letters back to work.
 SELECT dramatiq.redrive(:ids::uuid[]);
 
+-- name: edit(id, content, who, reason)$
+-- Send a dead or cancelled message back to work with other arguments; the id of the copy of what it said before.
+SELECT dramatiq.edit(:id::uuid, :content::jsonb, :who, :reason)::text;
+
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
 SELECT date_trunc('minute', mtime + kept) + interval '1 minute' AS due_at, count(*) AS messages
@@ -170,8 +174,13 @@ INSERT INTO dramatiq.revelation (id, revealed_by, reason) VALUES (:id::uuid, :wh
 SELECT message_id::text AS id, queue, actor, state, changed_at, due_at, attempt, priority, kind
 FROM dramatiq.find(:filter::jsonb, :until, :last::uuid, :rows);
 
--- name: count_found(filter)$
-SELECT dramatiq.count_found(:filter::jsonb);
+-- name: count_found(filter, most)$
+-- How many messages a filter finds, counted up to `most` (NULL: to the last).
+SELECT dramatiq.count_found(:filter::jsonb, :most);
+
+-- name: known_queues()
+-- The queues of the actors that are published.
+SELECT DISTINCT queue_name AS queue FROM dramatiq.actor ORDER BY 1;
 
 -- name: page_found(filter, at, after, rows)
 -- A page of the messages that a filter finds, from the one that changed first.

@@ -1,5 +1,44 @@
 -- What people did to the system, and why.
 
+-- name: begin_bulk(id, action, wanted, total, who, reason)$
+-- Note what a person decided about many messages; whether that is news.
+WITH begun AS (
+    INSERT INTO balansity.bulk_action (id, action, wanted, total, who, reason)
+    VALUES (:id::uuid, :action, :wanted::jsonb, :total, :who, :reason)
+    ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT count(*) = 1 FROM begun;
+
+-- name: bulk(id)^
+-- How far a bulk action is.
+SELECT id::text, action, wanted, total, done, skipped, who, reason, begun_at, stopped_by, ended_at
+FROM balansity.bulk_action WHERE id = :id::uuid;
+
+-- name: bulks(limit)
+-- Bulk actions, the last begun first.
+SELECT id::text, action, total, done, who, begun_at, stopped_by, ended_at FROM balansity.bulk_action
+ORDER BY begun_at DESC, id LIMIT :limit;
+
+-- name: take_bulk(id, span)$
+-- Work on a bulk action for so long, unless it has ended or somebody else does.
+UPDATE balansity.bulk_action SET taken_until = clock_timestamp() + :span
+WHERE id = :id::uuid AND ended_at IS NULL AND coalesce(taken_until, '-infinity') < clock_timestamp()
+RETURNING true;
+
+-- name: advance_bulk(id, rows, skipped, span)$
+-- Note that so many rows more were worked through; whether it is to go on.
+UPDATE balansity.bulk_action
+SET done = done + :rows, skipped = skipped + :skipped, taken_until = clock_timestamp() + :span
+WHERE id = :id::uuid RETURNING ended_at IS NULL;
+
+-- name: leave_bulk(id)!
+UPDATE balansity.bulk_action SET taken_until = NULL WHERE id = :id::uuid;
+
+-- name: end_bulk(id, stopped_by)$
+-- End it: nothing is left (NULL), or somebody stops it.
+UPDATE balansity.bulk_action SET ended_at = clock_timestamp(), stopped_by = :stopped_by, taken_until = NULL
+WHERE id = :id::uuid AND ended_at IS NULL RETURNING true;
+
 -- name: record(who, via, action, target, count, reason)!
 -- An action, in the transaction that does it.
 INSERT INTO balansity.operator_action (who, via, action, target, count, reason)

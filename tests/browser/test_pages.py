@@ -16,10 +16,18 @@ from web.app import create_app
 
 ANNA = "a0000000-0000-4000-8000-00000000000a"
 CONSULTATION = "c0000000-0000-4000-8000-00000000000c"
+MESSAGE = "d0000000-0000-4000-8000-00000000000d"
 MAIL = "b0000000-0000-4000-8000-00000000000b"
+ERROR = (
+    'Traceback (most recent call last):\n  File "mail/checks.py", line 7\nmail.checks.Unsendable: <anna> is no address'
+)
+BULK = "e0000000-0000-4000-8000-00000000000e"
 EXAMPLES = {
     "/mails/<name>.<kind>": None,
     "/queues/<name>": "/queues/emails",
+    "/messages/<uuid:id_>": f"/messages/{MESSAGE}",
+    "/messages/all/<any(redrive, cancel, discard):action>": "/messages/all/redrive?queue=emails",
+    "/actions/<uuid:id_>": f"/actions/{BULK}",
     "/people/<kind>/<uuid:id_>": f"/people/user/{ANNA}",
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
 }  # pages with arguments, each with an address; None: it is no page of ours
@@ -67,7 +75,12 @@ def busy(connection: Connection, database: str) -> None:
         cursor.execute(
             """SELECT dramatiq.send('send_email', '{"to": "a@example.com", "subject": "s", "template": "t"}')"""
         )
-        cursor.execute("UPDATE dramatiq.queue SET state = 'rejected', error = 'ValueError: no'")
+        cursor.execute("UPDATE dramatiq.queue SET message_id = %s, state = 'rejected', error = %s", (MESSAGE, ERROR))
+        cursor.execute(
+            "INSERT INTO balansity.bulk_action (id, action, wanted, total, done, skipped, who, reason, ended_at)"
+            " VALUES (%s, 'cancel', '{}', 5000, 5000, 1, 'vera', 'sent by mistake', now())",
+            (BULK,),
+        )
         cursor.execute(
             "INSERT INTO balansity.operator_action (who, via, action, target, count, reason)"
             " VALUES ('vera', 'page', 'redrive', 'emails', 12, 'a long enough reason that a person may have typed')"
@@ -163,6 +176,35 @@ def test_an_operator_finds_out_why_somebody_got_no_mail(visit: Visit, busy: None
     page.get_by_role("button", name="Show the words").click()
     page.locator("tr", has_text="no box for Anna").wait_for()
     assert complaints(page) == []
+
+
+def test_an_operator_sees_why_a_message_failed_puts_it_right_and_sends_it_back(
+    visit: Visit, busy: None, connection: Connection
+) -> None:
+    page = visit(360, language="en")
+    page.get_by_role("link", name="Failures").click()
+    page.locator("tbody a").first.click()
+    page.get_by_role("link", name=MESSAGE[:8]).click()
+    assert "<anna>" not in page.content()
+    reveal = page.locator("form", has_text="Show what it says")
+    reveal.get_by_label("Why").fill("the family waits for it")
+    reveal.get_by_role("button").click()
+    page.get_by_text("<anna> is no address").wait_for()
+    assert complaints(page) == []
+    edit = page.locator("form", has_text="Arguments, as JSON")
+    edit.get_by_label("Arguments").fill('{"to": "anna@example.com", "subject": "s", "template": "report_ready"}')
+    edit.get_by_label("Why").fill("she mistyped her address")
+    edit.get_by_role("button").click()
+    page.get_by_text("Sent back to work with these arguments").wait_for()
+    assert complaints(page) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state::text, message -> 'kwargs' ->> 'to' FROM dramatiq.queue ORDER BY 1")
+        assert [tuple(row) for row in cursor.fetchall()] == [
+            ("cancelled", "a@example.com"),
+            ("queued", "anna@example.com"),
+        ]
+        cursor.execute("SELECT action, target FROM balansity.operator_action ORDER BY id DESC LIMIT 2")
+        assert [tuple(row) for row in cursor.fetchall()] == [("edit message", MESSAGE), ("reveal", MESSAGE)]
 
 
 def test_an_operator_sends_a_mail_again_once_however_often_they_click(

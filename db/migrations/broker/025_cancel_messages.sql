@@ -84,7 +84,7 @@ COMMENT ON FUNCTION dramatiq.is_cancelled IS
 'Whether a person cancelled a message.';
 
 CREATE FUNCTION dramatiq.discard(p_ids uuid[]) RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp -- whoever looks and sends may delete nothing else
 AS $$
     WITH discarded AS (
         DELETE FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') RETURNING 1
@@ -93,3 +93,25 @@ AS $$
 $$;
 COMMENT ON FUNCTION dramatiq.discard IS
 'Deletes those of these messages that are dead or cancelled, for good; returns how many.';
+
+CREATE FUNCTION dramatiq.edit(p_id uuid, p_content jsonb, p_who text, p_reason text) RETURNS uuid
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    copied uuid;
+BEGIN
+    INSERT INTO dramatiq.queue (message_id, queue_name, state, mtime, available_at, message, attempt, priority, error)
+    SELECT gen_random_uuid(), queue_name, 'cancelled', now(), available_at, message, attempt, priority,
+           format('Edited by %s as %s: %s', p_who, p_id, p_reason)
+    FROM dramatiq.queue WHERE message_id = p_id AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
+    FOR UPDATE
+    RETURNING message_id INTO copied;
+    IF copied IS NOT NULL THEN
+        UPDATE dramatiq.queue SET message = (message - 'sealed' - 'args' - 'kwargs') || p_content WHERE message_id = p_id;
+        PERFORM dramatiq.redrive(ARRAY[p_id]);
+    END IF;
+    RETURN copied;
+END $$;
+COMMENT ON FUNCTION dramatiq.edit IS
+'Sends a dead or cancelled message back to work with other arguments, under its own id. What it said before stays beside it
+as a cancelled message, whose id is returned; NULL where there is none to edit.';

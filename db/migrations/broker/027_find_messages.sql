@@ -57,17 +57,18 @@ COMMENT ON FUNCTION dramatiq.condition IS
 p_filter may have: state (as dramatiq.state_of calls them), queue, actor, kind (of failure), since and before (of the last
 change), arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
 
-CREATE FUNCTION dramatiq.count_found(p_filter jsonb) RETURNS bigint
+CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found bigint;
 BEGIN
-    EXECUTE 'SELECT count(*) FROM dramatiq.queue WHERE ' || dramatiq.condition(p_filter) INTO found USING p_filter;
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM dramatiq.queue WHERE %s LIMIT $2) AS counted',
+                   dramatiq.condition(p_filter)) INTO found USING p_filter, p_most;
     RETURN found;
 END $$;
 COMMENT ON FUNCTION dramatiq.count_found IS
-'How many messages a filter finds.';
+'How many messages a filter finds, counted up to p_most.';
 
 CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamptz, p_last uuid, p_rows integer)
 RETURNS TABLE (message_id uuid, queue text, actor text, state text, changed_at timestamptz, due_at timestamptz,
@@ -75,12 +76,18 @@ RETURNS TABLE (message_id uuid, queue text, actor text, state text, changed_at t
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN QUERY EXECUTE format(
-        'SELECT q.message_id, q.queue_name, q.message ->> ''actor_name'', dramatiq.state_of(q), q.mtime, q.available_at,
-                q.attempt, q.priority, CASE WHEN q.error IS NOT NULL THEN dramatiq.kind_of(q.error) END
-         FROM dramatiq.queue q
-         WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
-         ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4', dramatiq.condition(p_filter))
+    RETURN QUERY EXECUTE (
+        SELECT format(
+            'SELECT q.message_id, q.queue_name, q.message ->> ''actor_name'', dramatiq.state_of(q), q.mtime, q.available_at,
+                    q.attempt, q.priority, CASE WHEN q.error IS NOT NULL THEN dramatiq.kind_of(q.error) END
+             FROM (%s) AS q ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4',
+            -- Of each state by itself, for each has an index of its own.
+            string_agg(format(
+                '(SELECT q.* FROM dramatiq.queue q WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
+                  ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4)',
+                dramatiq.condition(p_filter || jsonb_build_object('state', each.state))), ' UNION ALL '))
+        FROM unnest('{waiting, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
+        WHERE each.state = coalesce(p_filter ->> 'state', each.state))
     USING p_filter, p_until, p_last, p_rows;
 END $$;
 COMMENT ON FUNCTION dramatiq.find IS

@@ -13,3 +13,22 @@ CREATE TABLE balansity.operator_action (
 COMMENT ON TABLE balansity.operator_action IS
 'The operators'' log. `count`: how many things an action was about, where it was not one. `reason` is in a person''s words.';
 CREATE INDEX operator_action_acted_at ON balansity.operator_action (acted_at DESC);
+
+CREATE TABLE balansity.bulk_action (
+    id uuid PRIMARY KEY,
+    action text NOT NULL CHECK (action IN ('redrive', 'cancel', 'discard')),
+    wanted jsonb NOT NULL,
+    total integer NOT NULL,
+    done integer NOT NULL DEFAULT 0,
+    skipped integer NOT NULL DEFAULT 0,
+    who text NOT NULL,
+    reason text NOT NULL CHECK (reason <> ''),
+    begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    taken_until timestamptz,
+    stopped_by text,
+    ended_at timestamptz
+);
+COMMENT ON TABLE balansity.bulk_action IS
+'What a person decided about many messages at once, and how far it is. `wanted` has names and ids alone, `total` is what it
+found when it was decided; until `taken_until` somebody is working on it.';
+CREATE INDEX bulk_action_begun_at ON balansity.bulk_action (begun_at DESC);

@@ -28,11 +28,12 @@ AS $$
         WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
         WHEN each.role = 'balansity_worker' AND c.relname IN (
             'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look',
-            'operator_action')
+            'operator_action', 'bulk_action')
             THEN '{SELECT, INSERT, UPDATE}' -- evidence: who was told, what was paid, what came back
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
+        WHEN c.relname = 'bulk_action' THEN '{SELECT, INSERT, UPDATE}' -- what a person decides on a page
         WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}'
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
