@@ -26,6 +26,7 @@ from web import (
     sendgrid_events,
     state,
     statistics,
+    system,
     words,
     yookassa_notices,
 )
@@ -34,7 +35,7 @@ from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
-    *(health, sendgrid_events, yookassa_notices, assets),
+    *(health, system, sendgrid_events, yookassa_notices, assets),
     *(mails, queues, state, failures, people, deliveries, statistics, log_page),
 )
 
