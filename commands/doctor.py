@@ -1,8 +1,7 @@
 """Say what is wrong with an installation, and how to mend it."""
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -14,9 +13,10 @@ import db.database
 import settings
 from address import shown
 from broker import broker
-from commands import exposure, processes, schema_looks
-from commands.finding import Finding
-from commands.output import Terminal, json_option, moment, show_json
+from checks import jobs, looks, processes, providers, schema
+from checks.finding import Finding, moment
+from commands import exposure, schema_looks
+from commands.output import Terminal, json_option, show_json
 from db import queries
 from db.connection import Connection
 from db.migrate import LISTS, lost_list, pending
@@ -25,6 +25,8 @@ from gateways import report_storage
 from log import first_line
 from mail import restore
 
+# Quick checks that are made otherwise here: by counts that move, by what yoyo reads, after a look for news.
+ELSEWHERE = (processes.beating, schema.migrated, providers.restored)
 SIGNS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
@@ -34,11 +36,11 @@ def doctor(*, as_json: bool) -> None:
     """Look at settings, database, workers and what waits for a person; exits with 1 where something is bad."""
     findings = list(_findings())
     if as_json:
-        show_json([asdict(finding) for finding in findings])
+        show_json([finding.told() for finding in findings])
     else:
         console = Terminal(highlight=False, soft_wrap=True)
         for finding in findings:
-            told = finding.what + f"\n    → {finding.remedy}" * bool(finding.remedy)
+            told = finding.what + f"\n    → {finding.advised()}" * bool(finding.remedy)
             console.print(f"{SIGNS[finding.verdict]} {escape(told)}")
     sys.exit(any(finding.verdict == "bad" for finding in findings))
 
@@ -102,36 +104,41 @@ def _database(conn: Connection, url: str) -> Iterator[Finding]:
     except psycopg2.errors.InsufficientPrivilege as error:
         yield Finding("bad", first_line(error), schema_looks.right_role(conn))
     for look in LOOKS:
-        yield _looked(look, conn)
+        yield from _looked(look, conn)
 
 
 def _migrations(conn: Connection, url: str) -> tuple[bool, Finding]:
     """Whether migrations are missing, without which there is nothing to look at, and what is to be said of them."""
     if queries.doctor.missing_schemas(conn):
-        return True, Finding("bad", "Migrations are missing: all", "Run `balansity migrate`.")
-    for schema in LISTS:
-        if queries.intended.is_listless(conn, schema=schema):
-            return False, Finding("bad", f"{schema} no longer lists what migrations are applied.", lost_list(schema))
+        return True, _migration("bad", "Migrations are missing: all", "Run `balansity migrate`.")
+    for name in LISTS:
+        if queries.intended.is_listless(conn, schema=name):
+            return False, _migration("bad", f"{name} no longer lists what migrations are applied.", lost_list(name))
     try:
         missing = pending(url, start_options=db.database.start_options())
     except psycopg2.errors.InsufficientPrivilege:
-        return False, Finding(
+        return False, _migration(
             "note", "This role cannot see which migrations are applied.", schema_looks.right_role(conn)
         )
     if missing:
-        return True, Finding("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
-    return False, Finding("good", "Every migration is applied.")
+        return True, _migration("bad", f"Migrations are missing: {', '.join(missing)}", "Run `balansity migrate`.")
+    return False, _migration("good", "Every migration is applied.")
 
 
-def _looked(look: Callable[[Connection], Finding], conn: Connection) -> Finding:
+def _migration(verdict: str, what: str, remedy: str = "") -> Finding:
+    return Finding(verdict, what, remedy, check="migrations-missing", calls=verdict == "bad")
+
+
+def _looked(look: Callable[[Connection], Finding | Iterable[Finding]], conn: Connection) -> Iterator[Finding]:
     """What a look finds; where it cannot look, that: what it asks may be what is broken."""
     try:
-        return look(conn)
+        found = look(conn)
+        yield from [found] if isinstance(found, Finding) else found
     except psycopg2.errors.InsufficientPrivilege as error:
-        return Finding("bad", str(error).strip(), schema_looks.right_role(conn))
+        yield Finding("bad", str(error).strip(), schema_looks.right_role(conn))
     except (psycopg2.Error, BalansityError) as error:
         what = f"{look.__name__.strip('_').replace('_', ' ').capitalize()} cannot be looked at: {first_line(error)}"
-        return Finding("bad", what, "If something is not as it should be, see above, mend that first.")
+        yield Finding("bad", what, "If something is not as it should be, see above, mend that first.")
 
 
 def _pgmq(conn: Connection) -> Finding:
@@ -219,21 +226,6 @@ def _events(conn: Connection) -> Finding:
     return Finding("good", f"{what}: none")
 
 
-def _providers(conn: Connection) -> Finding:
-    away = [
-        f"{each.provider} since {moment(each.since)}, {each.held} messages held: {each.reason}"
-        for each in queries.providers.list_states(conn)
-        if each.state != "available" or each.reason
-    ]
-    if away:
-        remedy = (
-            "Put right what its words name; the first probe that it answers lets everything go, by deadline. "
-            "Of one that accepts mails and does not report on them, `balansity deliveries --unheard` shows which."
-        )
-        return Finding("bad", f"Providers that are away or unheard of: {'; '.join(away)}", remedy)
-    return Finding("good", "Providers that are away or unheard of: none")
-
-
 def _sleepers(conn: Connection) -> Finding:
     what = "Mails that wait for the morning"
     if count := queries.deliveries.count_sleeping(conn):
@@ -241,18 +233,12 @@ def _sleepers(conn: Connection) -> Finding:
     return Finding("good", f"{what}: none")
 
 
-def _restores(conn: Connection) -> Finding:
+def _restores(conn: Connection) -> Iterator[Finding]:
     restore.notice()
-    held = queries.deliveries.count_held(conn)
-    noticed = [
-        moment(each.noticed_at) + (f" (to {moment(each.restored_to)})" if each.restored_to else "")
-        for each in queries.deliveries.restores(conn)
-    ]
-    if not noticed and not held:
-        return Finding("good", "Mails held after a restore: none")
-    remedy = "`balansity restored` shows them; with --ask, --resend or --close a person decides about all."
-    what = f"The database was restored, noticed {', '.join(noticed)}; mails held, for they may have left before: {held}"
-    return Finding("bad" if held else "note", what, remedy)
+    for each in queries.deliveries.restores(conn):
+        back = f" (to {moment(each.restored_to)})" if each.restored_to else ""
+        yield Finding("note", f"The database was restored, noticed {moment(each.noticed_at)}{back}")
+    yield from providers.restored(conn)
 
 
 def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Finding]:
@@ -263,7 +249,7 @@ def _counted(name: str, what: str, remedy: str) -> Callable[[Connection], Findin
     return look
 
 
-LOOKS = (
+LOOKS: tuple[Callable[[Connection], Finding | Iterable[Finding]], ...] = (
     schema_looks.rights,
     schema_looks.roles,
     schema_looks.statement_limit,
@@ -273,21 +259,18 @@ LOOKS = (
     _routes,
     _views,
     processes.living,
-    processes.holding,
     processes.hearing,
     _message_keys,
     processes.knowing,
-    processes.planning,
-    processes.in_time,
+    jobs.in_time,
     _charge,
     _old_readers,
     _old_jobs,
     _time_zone,
     _events,
-    _providers,
     _sleepers,
     _restores,
-    processes.pausing,
+    *(look for look in looks.QUICK if look not in ELSEWHERE),
     _counted("unserved_queues", "Queues that fall behind", "Add workers, or name the queue in the Procfile."),
     _counted("dead_letters", "Dead letters", "`balansity dead` shows why; `balansity redrive` sends them back."),
     _counted("failed_mails", "Mails that did not leave in the last week", "`balansity deliveries --failed` shows why."),
@@ -296,5 +279,4 @@ LOOKS = (
         "Appointments with a time or a duration that nobody can mean",
         "Correct them on the site: until then their type's duration counts, and no mail names their time.",
     ),
-    _counted("flagged_payments", "Payments that wait for a person", "`balansity payments flagged` shows why."),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import settings
-from commands.finding import Finding
+from checks.finding import Finding
 from db import queries
 from db.connection import Connection
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from commands.finding import Finding
+from checks.finding import Finding
 from db import comparison, queries
 from db.connection import Connection
 from db.session import STATEMENT_SECONDS

@@ -3404,6 +3404,8 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
         WHEN c.relname = 'bulk_action' THEN '{SELECT, INSERT, UPDATE}' -- what a person decides on a page
+        WHEN c.relname IN ('alarm', 'alarm_telling', 'alarm_way') THEN '{SELECT, INSERT, UPDATE, DELETE}' -- either may tell
+        WHEN c.relname = 'alarm_turn' THEN '{SELECT, UPDATE}'
         WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}'
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
@@ -3411,6 +3413,10 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
            '{id, user_id, assessment_id, format, digest, created_at}'::text[] -- that there is one; never what it says
+    UNION ALL
+    SELECT each.role, 'SELECT', 'TABLE', c.oid::regclass::text, NULL -- whether migrations are missing
+    FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
+    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relname = 'migration'
     UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
@@ -4106,6 +4112,32 @@ another session holds an old snapshot, the index entries of all that was claimed
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
+CREATE FUNCTION dramatiq.failing(p_most integer) RETURNS TABLE(actor text, kind text, first_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH RECURSIVE kinds (kind, actor, place) AS (
+        (SELECT dramatiq.kind_of(q.error), q.message ->> 'actor_name', 1 FROM dramatiq.queue q WHERE q.state = 'rejected'
+         ORDER BY 1, 2 LIMIT 1)
+        UNION ALL
+        SELECT following.kind, following.actor, k.place + 1
+        FROM kinds k, LATERAL (
+            SELECT dramatiq.kind_of(q.error) AS kind, q.message ->> 'actor_name' AS actor FROM dramatiq.queue q
+            WHERE q.state = 'rejected' AND (dramatiq.kind_of(q.error), q.message ->> 'actor_name') > (k.kind, k.actor)
+            ORDER BY 1, 2 LIMIT 1
+        ) AS following
+        WHERE k.place < p_most
+    )
+    SELECT k.actor, k.kind, first.mtime
+    FROM kinds k, LATERAL (
+        SELECT q.mtime FROM dramatiq.queue q
+        WHERE q.state = 'rejected' AND dramatiq.kind_of(q.error) = k.kind AND q.message ->> 'actor_name' = k.actor
+        ORDER BY q.mtime LIMIT 1
+    ) AS first;
+$$;
+
+COMMENT ON FUNCTION dramatiq.failing(p_most integer) IS 'The kinds of failure that have dead letters, by actor, p_most of them at most: since when the first that is kept is dead.';
+
 CREATE FUNCTION dramatiq.failures(p_filter jsonb) RETURNS TABLE(actor text, kind text, state text, messages bigint, first_at timestamp with time zone, last_at timestamp with time zone, sample uuid)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4729,6 +4761,69 @@ END $$;
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
 delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';
 
+CREATE FUNCTION dramatiq.oldest_due() RETURNS TABLE(queue_name text, since timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- From one queue's first entry in the index to the next queue's, and of each from one priority to the next.
+    WITH RECURSIVE waits (queue_name) AS (
+        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        UNION ALL
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+                WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+        FROM waits w WHERE w.queue_name IS NOT NULL
+    ), priorities (queue_name, priority, place) AS (
+        SELECT w.queue_name, (
+            SELECT max(q.priority) FROM dramatiq.queue q
+            WHERE q.queue_name = w.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL), 1
+        FROM waits w WHERE w.queue_name IS NOT NULL
+        UNION ALL
+        SELECT p.queue_name, (
+            SELECT max(q.priority) FROM dramatiq.queue q
+            WHERE q.queue_name = p.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+              AND q.priority < p.priority), p.place + 1
+        FROM priorities p WHERE p.priority IS NOT NULL AND p.place < 100
+    ), routes AS MATERIALIZED ( -- nothing is asked of a queue that cannot be read
+        SELECT a.queue_name, a.pgmq_queue
+        FROM dramatiq.actor a JOIN dramatiq.readable_queues() AS readable (name) ON readable.name = a.pgmq_queue
+        WHERE a.pgmq_queue NOT IN (SELECT h.pgmq_queue FROM dramatiq.held_route h)
+    ), oldest (queue_name, since) AS (
+        SELECT p.queue_name, (
+            SELECT q.available_at FROM dramatiq.queue q
+            WHERE q.queue_name = p.queue_name AND q.priority = p.priority
+              AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+            ORDER BY q.available_at LIMIT 1)
+        FROM priorities p WHERE p.priority IS NOT NULL
+        UNION ALL
+        SELECT a.queue_name, (
+            SELECT q.available_at FROM dramatiq.queue q
+            WHERE q.queue_name = a.queue_name AND q.state = 'queued' AND q.delayed
+            ORDER BY q.available_at LIMIT 1)
+        FROM (SELECT DISTINCT queue_name FROM dramatiq.actor) AS a
+        UNION ALL
+        SELECT r.queue_name, dramatiq.oldest_visible(r.pgmq_queue) FROM routes r
+    )
+    SELECT o.queue_name, min(o.since) FROM oldest o WHERE o.since < clock_timestamp() GROUP BY o.queue_name
+    ORDER BY o.queue_name;
+$$;
+
+COMMENT ON FUNCTION dramatiq.oldest_due() IS 'Since when the oldest message of each queue has been due, here or in the pgmq queue that feeds it; a queue where nothing is
+due has no row.';
+
+CREATE FUNCTION dramatiq.oldest_visible(p_pgmq_queue text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    since timestamptz;
+BEGIN
+    EXECUTE format('SELECT vt FROM pgmq.%I WHERE vt <= clock_timestamp() ORDER BY vt LIMIT 1', 'q_' || p_pgmq_queue)
+    INTO since;
+    RETURN since;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.oldest_visible(p_pgmq_queue text) IS 'Since when the oldest message of a pgmq queue can be read.';
+
 CREATE FUNCTION dramatiq.other_readers(p_within interval) RETURNS SETOF text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5236,6 +5331,9 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    UNION ALL
+    SELECT 'SELECT', 'TABLE', oid::regclass::text FROM pg_class -- whether migrations are missing
+    WHERE relnamespace = 'dramatiq'::regnamespace AND relname = 'migration'
     UNION ALL
     SELECT 'USAGE', 'SEQUENCE', oid::regclass::text FROM pg_class
     WHERE relnamespace = 'dramatiq'::regnamespace AND relkind = 'S'
@@ -5879,6 +5977,52 @@ $$;
 
 COMMENT ON FUNCTION public.update_appointment_statuses() IS 'Begins and completes consultations by the rules of our job, for the dashboard; a caller can change nothing that the job
 would not.';
+
+CREATE TABLE balansity.alarm (
+    id bigint NOT NULL,
+    check_name text NOT NULL,
+    subject text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    sentence jsonb NOT NULL,
+    stood boolean DEFAULT false NOT NULL,
+    gone_at timestamp with time zone,
+    closed_at timestamp with time zone
+);
+
+COMMENT ON TABLE balansity.alarm IS 'What the checks found that wants a person. `subject` is a queue, a job, a provider or an id; nothing of a person''s stands
+here.';
+
+ALTER TABLE balansity.alarm ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME balansity.alarm_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE balansity.alarm_telling (
+    alarm_id bigint NOT NULL,
+    way text NOT NULL,
+    begun_at timestamp with time zone,
+    over_at timestamp with time zone
+);
+
+COMMENT ON TABLE balansity.alarm_telling IS 'By which way somebody was told, and when.';
+
+CREATE TABLE balansity.alarm_turn (
+    next_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.alarm_turn IS 'Whose turn it is to look and to tell: one process takes it each minute. One row.';
+
+CREATE TABLE balansity.alarm_way (
+    way text NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.alarm_way IS 'The ways of telling that failed last, and when each is tried again.';
 
 CREATE TABLE balansity.analytics_daily (
     day date NOT NULL,
@@ -6552,6 +6696,15 @@ CREATE TABLE public.users (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+ALTER TABLE ONLY balansity.alarm
+    ADD CONSTRAINT alarm_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY balansity.alarm_telling
+    ADD CONSTRAINT alarm_telling_pkey PRIMARY KEY (alarm_id, way);
+
+ALTER TABLE ONLY balansity.alarm_way
+    ADD CONSTRAINT alarm_way_pkey PRIMARY KEY (way);
+
 ALTER TABLE ONLY balansity.analytics_daily
     ADD CONSTRAINT analytics_daily_pkey PRIMARY KEY (day, type);
 
@@ -6729,6 +6882,8 @@ ALTER TABLE ONLY public.profiles
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+CREATE UNIQUE INDEX alarm_open ON balansity.alarm USING btree (check_name, subject) WHERE (closed_at IS NULL);
+
 CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (received_at);
 
 CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (user_id) WHERE (user_id IS NOT NULL);
@@ -6787,7 +6942,7 @@ CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (sta
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
-CREATE INDEX queue_dead_by_kind ON dramatiq.queue USING btree (dramatiq.kind_of(error), mtime) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_dead_by_kind ON dramatiq.queue USING btree (dramatiq.kind_of(error), ((message ->> 'actor_name'::text)), mtime) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
@@ -6822,6 +6977,9 @@ CREATE TRIGGER on_new_appointment AFTER INSERT ON public.appointments FOR EACH R
 CREATE TRIGGER on_new_payment AFTER INSERT ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_new_payment();
 
 CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW EXECUTE FUNCTION balansity.handle_payment_status_change();
+
+ALTER TABLE ONLY balansity.alarm_telling
+    ADD CONSTRAINT alarm_telling_alarm_id_fkey FOREIGN KEY (alarm_id) REFERENCES balansity.alarm(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY balansity.delivery
     ADD CONSTRAINT delivery_again_of_fkey FOREIGN KEY (again_of) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
@@ -7728,6 +7886,10 @@ REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done u
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.failing(p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.failing(p_most integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.failing(p_most integer) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.failures(p_filter jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_worker;
@@ -7857,6 +8019,14 @@ GRANT ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) TO b
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.oldest_due() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.oldest_due() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.oldest_due() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.oldest_visible(p_pgmq_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.oldest_visible(p_pgmq_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.oldest_visible(p_pgmq_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.other_readers(p_within interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.other_readers(p_within interval) TO balansity_web;
@@ -8073,6 +8243,20 @@ GRANT ALL ON FUNCTION public.send_appointment_reminders() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.update_appointment_statuses() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.update_appointment_statuses() TO balansity_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.alarm TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.alarm TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE balansity.alarm_id_seq TO balansity_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.alarm_telling TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.alarm_telling TO balansity_worker;
+
+GRANT SELECT,UPDATE ON TABLE balansity.alarm_turn TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.alarm_turn TO balansity_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.alarm_way TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.alarm_way TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.analytics_daily TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.analytics_daily TO balansity_worker;

@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from psycopg2.extras import Json
 
 from db import queries
 from db.connection import Connection
+from domain import failures as kinds
 from errors import Refused
 
 STATES = ("waiting", "delayed", "set aside", "running", "dead", "cancelled", "done")
@@ -50,7 +50,7 @@ class Failure:
     @property
     def fingerprint(self) -> str:
         """Names the kind in a few letters."""
-        return sha256(f"{self.actor} {self.kind}".encode()).hexdigest()[:8]
+        return kinds.fingerprint(self.actor, self.kind)
 
 
 def find(conn: Connection, which: Filter, rows: int, after: tuple[datetime, str] | None = None) -> list[dict[str, Any]]:

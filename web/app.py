@@ -28,6 +28,7 @@ from web import (
     sendgrid_events,
     state,
     statistics,
+    system,
     words,
     yookassa_notices,
 )
@@ -36,7 +37,7 @@ from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
-    *(health, sendgrid_events, yookassa_notices, assets),
+    *(health, system, sendgrid_events, yookassa_notices, assets),
     *(mails, queues, messages, bulk, state, failures, people, deliveries, statistics, log_page),
 )
 

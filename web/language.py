@@ -1,18 +1,12 @@
 """Pages in Russian and in English, as their reader chooses; the English sentence is the key."""
 
-from collections.abc import Mapping
-from functools import cache
-from gettext import GNUTranslations, NullTranslations
-from io import BytesIO
-from pathlib import Path
+from gettext import NullTranslations
 from typing import Any
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from flask import Blueprint, Flask, redirect, request
 
-LANGUAGES = {"ru": "Русский", "en": "English"}
-TRANSLATIONS = Path(__file__).parent / "translations"
+from translations import LANGUAGES, catalogs
+
 YEAR_SECONDS = 365 * 86_400
 
 pages = Blueprint("language", __name__)
@@ -58,19 +52,3 @@ def inside(target: str) -> str:
 
 def _catalog() -> NullTranslations:
     return catalogs()[chosen()]
-
-
-@cache
-def catalogs() -> Mapping[str, NullTranslations]:
-    """The languages' catalogues, of the .po files as translators write them."""
-    return {name: _read(TRANSLATIONS / f"{name}.po") for name in LANGUAGES}
-
-
-def _read(path: Path) -> NullTranslations:
-    if not path.exists():  # the keys' own language
-        return NullTranslations()
-    compiled = BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=path.stem))
-    compiled.seek(0)
-    return GNUTranslations(compiled)

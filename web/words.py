@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable
 
+from translations import N_
 from web.language import gettext
 
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's name for it
-    """Marks a sentence that is translated where it is shown."""
-    return text
-
+__all__ = ["N_"]  # for other words of pages
 
 HEADS = {
     "queue": N_("Queue"),

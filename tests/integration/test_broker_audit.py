@@ -8,7 +8,7 @@ import dramatiq
 import pytest
 from dramatiq.middleware import MiddlewareError, TimeLimitExceeded
 
-from commands.processes import GRACE, LONGEST_RUN
+from checks.processes import GRACE, LONGEST_RUN
 from db import queries
 from db.connection import Connection
 from messaging import consumer

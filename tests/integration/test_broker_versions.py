@@ -9,7 +9,7 @@ import dramatiq
 import pytest
 from click.testing import CliRunner
 
-from commands import processes
+from checks import processes
 from commands.messages import dead
 from db.connection import Connection
 from messaging.broker import PostgresBroker

@@ -11,7 +11,7 @@ import actors
 import cli
 import db.connection
 import settings
-from commands.processes import is_late
+from checks.jobs import is_late
 from db.connection import Connection
 from discretion import OBEYED
 

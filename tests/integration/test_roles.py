@@ -1,5 +1,6 @@
 """Workers and the web process run under logins that are members of the two roles, which may do no more than that."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -193,6 +194,8 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
             "/people",
             "/messages",
         )
+        answer = client.get("/health/system")
+        assert "check-failed" not in {each["check"] for each in json.loads(answer.text)["checks"]}
         for page in (*pages, f"/people/user/{user_id}"):
             assert client.get(page, auth=LOGIN).status_code == 200, page
         notice = {

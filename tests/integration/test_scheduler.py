@@ -10,7 +10,7 @@ import pytest
 
 import scheduler
 import settings
-from commands.processes import is_late
+from checks.jobs import is_late
 from db import overview, queries
 from db.connection import Connection
 from db.database import transaction

@@ -20,6 +20,8 @@ LAYERS = [
     {"procfile", "web"},
     {"desk"},
     {"scheduler"},
+    {"alarms"},
+    {"checks"},
     {"actors"},
     {"broker", "mail", "reports"},
     {"messaging", "gateways"},
@@ -27,7 +29,7 @@ LAYERS = [
     {"domain"},
     {"settings"},
     {"values"},
-    {"errors", "log", "zones"},
+    {"errors", "log", "translations", "zones"},
     {"address", "discretion"},
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
@@ -64,7 +66,10 @@ CLOSED = {
     "db.text": set(),
 }
 FACES = {"click", "flask"}
-FACELESS = {"actors", "broker", "db", "desk", "domain", "gateways", "mail", "messaging", "reports", "scheduler"}
+FACELESS = {
+    *("actors", "alarms", "broker", "checks", "db", "desk", "domain", "gateways", "mail", "messaging", "reports"),
+    "scheduler",
+}
 
 SOURCES = sorted(
     path for name in ROW for pattern in (f"{name}.py", f"{name}/**/*.py") for path in settings.ROOT.glob(pattern)

@@ -19,7 +19,8 @@ COMMENT ON FUNCTION dramatiq.kind_of IS
 'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,
 numbers, addresses, what is quoted).';
 
-CREATE INDEX queue_dead_by_kind ON dramatiq.queue (dramatiq.kind_of(error), mtime) WHERE state = 'rejected';
+CREATE INDEX queue_dead_by_kind ON dramatiq.queue (dramatiq.kind_of(error), (message ->> 'actor_name'), mtime)
+    WHERE state = 'rejected';
 
 CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

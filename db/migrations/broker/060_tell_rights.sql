@@ -21,6 +21,9 @@ AS $$
         ELSE '{SELECT}' END::text[]) AS may (privilege)
     WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
+    SELECT 'SELECT', 'TABLE', oid::regclass::text FROM pg_class -- whether migrations are missing
+    WHERE relnamespace = 'dramatiq'::regnamespace AND relname = 'migration'
+    UNION ALL
     SELECT 'USAGE', 'SEQUENCE', oid::regclass::text FROM pg_class
     WHERE relnamespace = 'dramatiq'::regnamespace AND relkind = 'S'
     UNION ALL

@@ -34,6 +34,8 @@ AS $$
         WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
         WHEN c.relname = 'bulk_action' THEN '{SELECT, INSERT, UPDATE}' -- what a person decides on a page
+        WHEN c.relname IN ('alarm', 'alarm_telling', 'alarm_way') THEN '{SELECT, INSERT, UPDATE, DELETE}' -- either may tell
+        WHEN c.relname = 'alarm_turn' THEN '{SELECT, UPDATE}'
         WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}'
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
@@ -41,6 +43,10 @@ AS $$
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
            '{id, user_id, assessment_id, format, digest, created_at}'::text[] -- that there is one; never what it says
+    UNION ALL
+    SELECT each.role, 'SELECT', 'TABLE', c.oid::regclass::text, NULL -- whether migrations are missing
+    FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
+    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relname = 'migration'
     UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c

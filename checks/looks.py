@@ -1,0 +1,58 @@
+"""The one list of checks: what `doctor`, the overview, /health/system and alarms are fed from, most pressing first."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import psycopg2
+
+from checks import failures, jobs, processes, providers, queues, schema
+from checks.finding import Finding
+from db.connection import Connection
+from db.trouble import passes
+from translations import N_
+
+Look = Callable[[Connection], Iterable[Finding]]
+
+# In a time that does not grow with what is kept; the rest of doctor's list is slower, or about an installation.
+QUICK: tuple[Look, ...] = (
+    schema.writable,
+    schema.migrated,
+    processes.beating,
+    providers.away,
+    queues.lateness,
+    processes.overrunning,
+    providers.restored,
+    failures.flagged,
+    failures.new_kinds,
+    jobs.planning,
+    jobs.running,
+    queues.pauses,
+)
+
+
+def quick(conn: Connection) -> list[Finding]:
+    """What the quick checks find, on a connection whose statements commit one by one.
+
+    Raises:
+        psycopg2.Error: the database is away.
+    """
+    found = [finding for look in QUICK for finding in looked(look, conn)]
+    return sorted(found, key=lambda finding: finding.verdict != "bad")
+
+
+def calling(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that want a person."""
+    return [finding for finding in findings if finding.calls]
+
+
+def looked(look: Look, conn: Connection) -> Iterator[Finding]:
+    """What a look finds; where it cannot look, that: what it asks may be what is broken."""
+    try:
+        yield from look(conn)
+    except psycopg2.Error as error:
+        if passes(error):
+            raise
+        name = f"{look.__module__.rpartition('.')[2]}.{look.__name__}"
+        facts = {"check": name, "why": type(error).__name__}
+        remedy = N_("`balansity doctor` tells what is not as it should be; `balansity migrate` mends what it can.")
+        what = N_("Check %(check)s cannot be made: %(why)s.")
+        yield Finding("bad", what, remedy, check="check-failed", subject=name, facts=facts, calls=True)

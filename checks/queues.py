@@ -1,0 +1,53 @@
+"""Whether queues are late, and which of them a person has paused."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from checks.finding import Finding
+from db import clock, queries
+from db.connection import Connection
+from translations import N_
+
+PATIENCE = {"emails": timedelta(minutes=2), "payments": timedelta(minutes=2)}  # a family waits for these
+USUAL_PATIENCE = timedelta(minutes=10)
+
+
+def lateness(conn: Connection) -> Iterator[Finding]:
+    """Queues whose oldest due message has waited for longer than they may let it; a paused one is not late."""
+    now, paused = clock.now(conn), {row.queue for row in queries.pauses.current(conn)}
+    late = False
+    for row in queries.checks.oldest_due(conn):
+        if row.queue in paused or now - row.since <= PATIENCE.get(row.queue, USUAL_PATIENCE):
+            continue
+        late = True
+        yield Finding(
+            "bad",
+            N_("Queue %(queue)s is late: its oldest message has been due since %(since)s."),
+            N_("See what runs and for how long (`balansity running`); start workers that take this queue."),
+            check="queue-late",
+            subject=row.queue,
+            since=row.since,
+            facts={"queue": row.queue, "since": row.since},
+            calls=True,
+        )
+    if not late:
+        yield Finding("good", N_("No queue is late."), check="queue-late")
+
+
+def pauses(conn: Connection) -> Iterator[Finding]:
+    """Queues that a person has paused: they are not late, and somebody may have forgotten them."""
+    rows = list(queries.pauses.current(conn))
+    for row in rows:
+        until = N_("Queue %(queue)s is paused until %(until)s by %(who)s: %(reason)s")
+        open_end = N_("Queue %(queue)s is paused until it is resumed, by %(who)s: %(reason)s")
+        yield Finding(
+            "note",
+            until if row.until else open_end,
+            N_("`balansity queues resume %(queue)s` lets it go on at once."),
+            check="queue-paused",
+            subject=row.queue,
+            since=row.since,
+            facts={"queue": row.queue, "until": row.until, "who": row.who, "reason": row.reason},
+        )
+    if not rows:
+        yield Finding("good", N_("Queues that a person paused: none"), check="queue-paused")

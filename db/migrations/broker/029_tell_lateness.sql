@@ -1,0 +1,87 @@
+-- Tells how late each queue is and what fails in a new way, in a time that does not grow with what is kept.
+
+CREATE FUNCTION dramatiq.oldest_visible(p_pgmq_queue text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    since timestamptz;
+BEGIN
+    EXECUTE format('SELECT vt FROM pgmq.%I WHERE vt <= clock_timestamp() ORDER BY vt LIMIT 1', 'q_' || p_pgmq_queue)
+    INTO since;
+    RETURN since;
+END $$;
+COMMENT ON FUNCTION dramatiq.oldest_visible IS
+'Since when the oldest message of a pgmq queue can be read.';
+
+CREATE FUNCTION dramatiq.oldest_due() RETURNS TABLE (queue_name text, since timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- From one queue's first entry in the index to the next queue's, and of each from one priority to the next.
+    WITH RECURSIVE waits (queue_name) AS (
+        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        UNION ALL
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+                WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+        FROM waits w WHERE w.queue_name IS NOT NULL
+    ), priorities (queue_name, priority, place) AS (
+        SELECT w.queue_name, (
+            SELECT max(q.priority) FROM dramatiq.queue q
+            WHERE q.queue_name = w.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL), 1
+        FROM waits w WHERE w.queue_name IS NOT NULL
+        UNION ALL
+        SELECT p.queue_name, (
+            SELECT max(q.priority) FROM dramatiq.queue q
+            WHERE q.queue_name = p.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+              AND q.priority < p.priority), p.place + 1
+        FROM priorities p WHERE p.priority IS NOT NULL AND p.place < 100
+    ), routes AS MATERIALIZED ( -- nothing is asked of a queue that cannot be read
+        SELECT a.queue_name, a.pgmq_queue
+        FROM dramatiq.actor a JOIN dramatiq.readable_queues() AS readable (name) ON readable.name = a.pgmq_queue
+        WHERE a.pgmq_queue NOT IN (SELECT h.pgmq_queue FROM dramatiq.held_route h)
+    ), oldest (queue_name, since) AS (
+        SELECT p.queue_name, (
+            SELECT q.available_at FROM dramatiq.queue q
+            WHERE q.queue_name = p.queue_name AND q.priority = p.priority
+              AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+            ORDER BY q.available_at LIMIT 1)
+        FROM priorities p WHERE p.priority IS NOT NULL
+        UNION ALL
+        SELECT a.queue_name, (
+            SELECT q.available_at FROM dramatiq.queue q
+            WHERE q.queue_name = a.queue_name AND q.state = 'queued' AND q.delayed
+            ORDER BY q.available_at LIMIT 1)
+        FROM (SELECT DISTINCT queue_name FROM dramatiq.actor) AS a
+        UNION ALL
+        SELECT r.queue_name, dramatiq.oldest_visible(r.pgmq_queue) FROM routes r
+    )
+    SELECT o.queue_name, min(o.since) FROM oldest o WHERE o.since < clock_timestamp() GROUP BY o.queue_name
+    ORDER BY o.queue_name;
+$$;
+COMMENT ON FUNCTION dramatiq.oldest_due IS
+'Since when the oldest message of each queue has been due, here or in the pgmq queue that feeds it; a queue where nothing is
+due has no row.';
+
+CREATE FUNCTION dramatiq.failing(p_most integer) RETURNS TABLE (actor text, kind text, first_at timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE kinds (kind, actor, place) AS (
+        (SELECT dramatiq.kind_of(q.error), q.message ->> 'actor_name', 1 FROM dramatiq.queue q WHERE q.state = 'rejected'
+         ORDER BY 1, 2 LIMIT 1)
+        UNION ALL
+        SELECT following.kind, following.actor, k.place + 1
+        FROM kinds k, LATERAL (
+            SELECT dramatiq.kind_of(q.error) AS kind, q.message ->> 'actor_name' AS actor FROM dramatiq.queue q
+            WHERE q.state = 'rejected' AND (dramatiq.kind_of(q.error), q.message ->> 'actor_name') > (k.kind, k.actor)
+            ORDER BY 1, 2 LIMIT 1
+        ) AS following
+        WHERE k.place < p_most
+    )
+    SELECT k.actor, k.kind, first.mtime
+    FROM kinds k, LATERAL (
+        SELECT q.mtime FROM dramatiq.queue q
+        WHERE q.state = 'rejected' AND dramatiq.kind_of(q.error) = k.kind AND q.message ->> 'actor_name' = k.actor
+        ORDER BY q.mtime LIMIT 1
+    ) AS first;
+$$;
+COMMENT ON FUNCTION dramatiq.failing IS
+'The kinds of failure that have dead letters, by actor, p_most of them at most: since when the first that is kept is dead.';
