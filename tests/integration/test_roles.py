@@ -181,7 +181,18 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
             *(user_id, external_id),
         )
         client = create_app().test_client()
-        pages = ("/health", "/", "/mails", "/numbers", "/log", "/queues", "/failures", "/deliveries", "/people")
+        pages = (
+            "/health",
+            "/readyz",
+            "/",
+            "/mails",
+            "/numbers",
+            "/log",
+            "/queues",
+            "/failures",
+            "/deliveries",
+            "/people",
+        )
         for page in (*pages, f"/people/user/{user_id}"):
             assert client.get(page, auth=LOGIN).status_code == 200, page
         notice = {
