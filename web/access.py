@@ -22,7 +22,8 @@ from web.throttle import Throttle, source_of
 
 # Views that check their callers themselves, or have nothing to hide.
 OPEN_ENDPOINTS = {
-    *("health.check", "system.system", "sendgrid_events.receive", "yookassa_notices.receive"),
+    *("health.check", "health.lives", "health.is_ready", "system.system"),
+    *("sendgrid_events.receive", "yookassa_notices.receive"),
     *("static", "assets.htmx", "access.log_in", "language.choose"),
 }
 SESSION_SECONDS = 12 * 3600

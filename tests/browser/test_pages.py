@@ -31,7 +31,7 @@ EXAMPLES = {
     "/people/<kind>/<uuid:id_>": f"/people/user/{ANNA}",
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
 }  # pages with arguments, each with an address; None: it is no page of ours
-NO_PAGES = {"/health", "/health/system", "/htmx.min.js", "/static/<path:filename>"}
+NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/htmx.min.js", "/static/<path:filename>"}
 
 
 def addresses() -> list[str]:

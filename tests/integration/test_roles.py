@@ -184,6 +184,7 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
         client = create_app().test_client()
         pages = (
             "/health",
+            "/readyz",
             "/",
             "/mails",
             "/numbers",

@@ -17,6 +17,8 @@ from web.throttle import ONE_SOURCE
 PATHS = (
     "/",
     "/health",
+    "/healthz",
+    "/readyz",
     "/mails",
     "/mails/x.html",
     "/numbers",
