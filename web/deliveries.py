@@ -3,14 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
 from db import queries
 from db.connection import Connection
 from db.database import transaction
 from desk import sending
-from desk.decision import Decision
 from web.access import operator
+from web.decisions import decided
 from web.language import gettext as _
 from web.paging import MOST_COUNTED, cursor, older_than
 from web.words import delivery_states
@@ -56,7 +56,7 @@ def delivery(id_: UUID) -> str:
 @operator
 def send_again(id_: UUID) -> Any:
     """Send a new mail in its place; two clicks on one form are one decision."""
-    decision = Decision(g.user.name, "page", request.form.get("reason", ""))
+    decision = decided()
     with transaction() as conn:
         row = _found(conn, id_)
         sent = sending.again(

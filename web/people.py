@@ -5,18 +5,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from db.connection import Connection
 from db.database import transaction
 from desk import journey
-from desk.decision import Decision, record
+from desk.decision import record
 from desk.journey import Reminder, Step, Subject
 from web import journey_words as words
 from web.access import operator
+from web.covered import COVERED, shown
+from web.decisions import decided
 from web.words import mail
 
-COVERED = "•••"
+PAGES = {"mail": "deliveries.delivery", "payment": "payments.payment"}  # of the things in a journey
 
 pages = Blueprint("people", __name__, template_folder="templates")
 
@@ -57,7 +59,7 @@ def person(kind: str, id_: UUID) -> Any:
 @operator
 def reveal(kind: str, id_: UUID) -> Any:
     """The same with what errors, providers and operators said, which may name a person; it is kept who saw it."""
-    decision = Decision(g.user.name, "page", request.form.get("reason", ""))
+    decision = decided()
     with transaction() as conn:
         subject = _subject(conn, kind, id_)
         if subject is None:
@@ -101,15 +103,19 @@ def _step(step: Step, *, bare: bool) -> dict[str, Any]:
         "at": step.at,
         "what": words.step(step.kind, step.event),
         "words": datetime.fromisoformat(step.words) if is_time and step.words else mail(step.words or ""),
-        "detail": step.detail if bare else step.detail and COVERED,
+        "detail": shown(step.detail, bare=bare),
         "id": step.id if " " in step.id else step.id[:8],
-        "address": url_for("deliveries.delivery", id_=step.id) if step.kind == "mail" else None,
+        "address": _page_of(step),
     }
+
+
+def _page_of(step: Step) -> str | None:
+    """Where the thing has a page of its own."""
+    return url_for(PAGES[step.kind], id_=step.id) if step.kind in PAGES else None
 
 
 def _reminder(reminder: Reminder, *, bare: bool) -> dict[str, Any]:
     """Our own reasons are shown; what a provider answered may name a person."""
     is_ours = not reminder.delivery_id
     why = words.reason(reminder.why) if is_ours else reminder.why
-    shown = why if bare or is_ours or not why else COVERED
-    return asdict(reminder) | {"why": shown, "appointment_id": reminder.appointment_id[:8]}
+    return asdict(reminder) | {"why": shown(why, bare=bare or is_ours), "appointment_id": reminder.appointment_id[:8]}

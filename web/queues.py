@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
 from db import clock, overview
 from db.database import transaction
 from desk import control
-from desk.decision import Decision
 from errors import Refused
 from web.access import operator
+from web.decisions import decided
 from web.language import gettext as _
 from web.words import heads
 
@@ -49,7 +49,7 @@ def pause(name: str) -> Any:
         raise Refused("Choose for how long.")
     length = SPANS[span]
     with transaction() as conn:
-        control.pause(conn, name, _decision(), datetime.now(UTC) + length if length else None)
+        control.pause(conn, name, decided(), datetime.now(UTC) + length if length else None)
     flash(_("Paused: %(name)s. What runs goes on; what comes waits.", name=name))
     return redirect(url_for(".queue", name=name), 303)
 
@@ -59,10 +59,6 @@ def pause(name: str) -> Any:
 def resume(name: str) -> Any:
     """Let it go on at once."""
     with transaction() as conn:
-        control.resume(conn, name, _decision())
+        control.resume(conn, name, decided())
     flash(_("Goes on: %(name)s.", name=name))
     return redirect(url_for(".queue", name=name), 303)
-
-
-def _decision() -> Decision:
-    return Decision(g.user.name, "page", request.form.get("reason", ""))
