@@ -78,7 +78,9 @@ def open_(*, unknown: bool, limit: int, as_json: bool) -> None:
 def show(which: str, *, as_json: bool) -> None:
     """Tell all of one payment: its row, what it waits for, what the provider said, what it gave, flags and mails."""
     with transaction() as conn:
-        told = desk.about(conn, _found(conn, which))
+        told = desk.about(conn, payment_id := _found(conn, which))
+    if told is None:  # a moment ago it was there
+        raise BalansityError(f"There is no payment {payment_id} any more.")
     waits, effects = told.pop("open"), told.pop("effect")
     if as_json:
         show_json(told | {"open": waits and asdict(waits), "effect": [asdict(each) for each in effects]})

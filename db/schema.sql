@@ -3418,6 +3418,9 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relname = 'migration'
     UNION ALL
+    SELECT 'balansity_web', 'UPDATE', 'TABLE', 'balansity.payment_flag',
+           '{resolved_at, decided_by, decided_because}'::text[] -- a person decides about a payment on its page
+    UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind = 'S'
@@ -3446,7 +3449,8 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         ('balansity_web', 'SELECT', 'appointment_types', NULL),
         ('balansity_web', 'SELECT', 'appointments', NULL),
         ('balansity_web', 'SELECT', 'payments', NULL),
-        ('balansity_web', 'SELECT', 'packages', NULL)
+        ('balansity_web', 'SELECT', 'packages', NULL),
+        ('balansity_web', 'SELECT', 'package_purchases', '{id, payment_id, sessions_remaining, created_at}')
     ) AS each (role, privilege, name, columns)
     WHERE to_regclass(format('public.%I', each.name)) IS NOT NULL;
 $$;
@@ -6238,6 +6242,7 @@ CREATE TABLE balansity.operator_action (
     target text DEFAULT ''::text NOT NULL,
     count integer,
     reason text NOT NULL,
+    form uuid,
     CONSTRAINT operator_action_reason_check CHECK ((reason <> ''::text)),
     CONSTRAINT operator_action_via_check CHECK ((via = ANY (ARRAY['page'::text, 'shell'::text])))
 );
@@ -6743,6 +6748,9 @@ ALTER TABLE ONLY balansity.job
 
 ALTER TABLE ONLY balansity.mail_pace
     ADD CONSTRAINT mail_pace_pkey PRIMARY KEY (provider);
+
+ALTER TABLE ONLY balansity.operator_action
+    ADD CONSTRAINT operator_action_form_key UNIQUE (form);
 
 ALTER TABLE ONLY balansity.operator_action
     ADD CONSTRAINT operator_action_pkey PRIMARY KEY (id);
@@ -8305,6 +8313,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_check TO balansity_
 GRANT SELECT ON TABLE balansity.payment_flag TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_flag TO balansity_worker;
 
+GRANT UPDATE(resolved_at) ON TABLE balansity.payment_flag TO balansity_web;
+
+GRANT UPDATE(decided_by) ON TABLE balansity.payment_flag TO balansity_web;
+
+GRANT UPDATE(decided_because) ON TABLE balansity.payment_flag TO balansity_web;
+
 GRANT SELECT ON TABLE balansity.payment_settlement TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_settlement TO balansity_worker;
 
@@ -8452,13 +8466,19 @@ GRANT UPDATE(updated_at) ON TABLE public.assessments TO balansity_worker;
 
 GRANT SELECT ON TABLE public.package_purchases TO balansity_worker;
 
+GRANT SELECT(id) ON TABLE public.package_purchases TO balansity_web;
+
 GRANT INSERT(user_id) ON TABLE public.package_purchases TO balansity_worker;
 
 GRANT INSERT(package_id) ON TABLE public.package_purchases TO balansity_worker;
 
+GRANT SELECT(sessions_remaining) ON TABLE public.package_purchases TO balansity_web;
 GRANT INSERT(sessions_remaining),UPDATE(sessions_remaining) ON TABLE public.package_purchases TO balansity_worker;
 
+GRANT SELECT(payment_id) ON TABLE public.package_purchases TO balansity_web;
 GRANT INSERT(payment_id) ON TABLE public.package_purchases TO balansity_worker;
+
+GRANT SELECT(created_at) ON TABLE public.package_purchases TO balansity_web;
 
 GRANT SELECT ON TABLE public.packages TO balansity_web;
 GRANT SELECT ON TABLE public.packages TO balansity_worker;

@@ -14,23 +14,28 @@ class Decision:
     who: str
     via: str  # shell or page
     reason: str
+    form: str | None = None  # of a page: the id of the form, so that two clicks on it are one decision
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
             raise Refused("Give a reason: it is kept with your name.")
 
 
-def record(conn: Connection, decision: Decision, action: str, target: str = "", count: int | None = None) -> None:
+def record(conn: Connection, decision: Decision, action: str, target: str = "", count: int | None = None) -> bool:
     """Note an action in the transaction that does it: the one place that every action of the desk passes.
 
     `target` names what it is about by ids, queues or jobs, never by a person's data; `count` says of how many.
+    Gives whether it is new: of a form that has been sent before nothing is noted, and nothing is to be done.
     """
-    queries.operators.record(
-        conn,
-        who=decision.who,
-        via=decision.via,
-        action=action,
-        target=target,
-        count=count,
-        reason=decision.reason.strip(),
+    return bool(
+        queries.operators.record(
+            conn,
+            who=decision.who,
+            via=decision.via,
+            action=action,
+            target=target,
+            count=count,
+            reason=decision.reason.strip(),
+            form=decision.form,
+        )
     )

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from db import queries
 from db.connection import Connection
+from desk import ids
 from messaging.vault import kind_of
 
 ADDRESS = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
-ID_BEGINNING = re.compile(r"[0-9a-f]{4,32}")
 BOOKED = ("scheduled", "confirmed")
 
 
@@ -54,7 +54,7 @@ class Reminder:
 def find(conn: Connection, words: str) -> list[Subject]:
     """Whose things these words name: an address, a surname, or an id's first letters; several where they are shared."""
     words = words.strip()
-    low, high = _ids_beginning(words)
+    low, high = ids.beginning(words) or (None, None)
     found: dict[tuple[str | None, str | None], Subject] = {}
     for row in queries.journey.named(conn, words=words, low=low, high=high):
         if row.user_id:
@@ -108,14 +108,6 @@ def _withheld(row: Any) -> Iterator[str]:
         yield "the old system is in charge"
     if row.paused:
         yield "the job send-appointment-reminders is paused"
-
-
-def _ids_beginning(words: str) -> tuple[str | None, str | None]:
-    """The first and the last id that begin so."""
-    letters = words.lower().replace("-", "")
-    if not ID_BEGINNING.fullmatch(letters):
-        return None, None
-    return str(UUID(letters.ljust(32, "0"))), str(UUID(letters.ljust(32, "f")))
 
 
 def _uuid(id_: str | None) -> str | None:

@@ -9,8 +9,10 @@ from actors.payments import process_payment
 from broker import broker
 from db import clock, queries
 from db.connection import Connection
+from desk import ids
 from desk.decision import Decision, record
 from domain.money import Sum
+from errors import Refused
 
 # What `about` tells in words.
 OF_WAITING = {
@@ -43,6 +45,17 @@ class Open:
 
 
 @dataclass(frozen=True)
+class Flagged:
+    """A payment that a person has to decide about, and for what."""
+
+    id: str
+    status: str
+    sum: str
+    since: datetime
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
 class Effect:
     """Something that came of a payment: a mail, what it gave, a flag, a decision, the provider's answer."""
 
@@ -52,13 +65,42 @@ class Effect:
     words: str | None
 
 
-def open_ones(conn: Connection, count: int, *, known: bool = True) -> list[Open]:
-    """Those that wait for the provider, the oldest first; or, not `known`, those that it cannot be asked about."""
-    return [_opened(row) for row in queries.payments.find(conn, payment_id=None, known=known, count=count)]
+def open_ones(
+    conn: Connection, count: int, *, known: bool = True, after: tuple[datetime | None, str | None] = (None, None)
+) -> list[Open]:
+    """Those that wait for the provider, the oldest first; or, not `known`, those that it cannot be asked about.
+
+    A page of them begins behind the one that waits since `after`, with its id.
+    """
+    until, last = after
+    rows = queries.payments.find(conn, payment_id=None, known=known, until=until, last=last, count=count)
+    return [_opened(row) for row in rows]
 
 
 def count_open(conn: Connection, *, known: bool = True) -> int:
     return int(queries.payments.count_open(conn, known=known))
+
+
+def flagged(conn: Connection, count: int, *, after: tuple[datetime | None, str | None] = (None, None)) -> list[Flagged]:
+    """Those that a person has to decide about, the longest waiting first; pages as `open_ones`."""
+    until, last = after
+    return [
+        Flagged(row.id, row.status, str(Sum(row.amount, row.currency)), row.since, row.reasons)
+        for row in queries.payments.flagged(conn, until=until, last=last, count=count)
+    ]
+
+
+def count_flagged(conn: Connection) -> int:
+    return int(queries.payments.count_flagged(conn))
+
+
+def find(conn: Connection, words: str, count: int) -> list[str]:
+    """The ids of the payments that the provider calls so, or that begin so, as the numbers in mails do."""
+    words = words.strip().lstrip("№# ")
+    if found := called(conn, words):
+        return found
+    first, last = ids.beginning(words) or (None, None)
+    return [row.id for row in queries.payments.ids(conn, first=first, last=last, count=count)] if first else []
 
 
 def called(conn: Connection, name: str) -> list[str]:
@@ -66,17 +108,18 @@ def called(conn: Connection, name: str) -> list[str]:
     return [row.id for row in queries.payments.called(conn, external_id=name)]
 
 
-def about(conn: Connection, payment_id: str) -> dict[str, Any]:
-    """One payment, what it waits for, and all that came of it."""
-    [row] = queries.payments.find(conn, payment_id=payment_id, known=None, count=1)
-    waits = row.status in {"pending", "processing"} or row.claimed or row.refund_id
-    facts = {name: value for name, value in row._asdict().items() if name not in OF_WAITING}
-    effects = [Effect(**effect._asdict()) for effect in queries.payments.effects(conn, payment_id=payment_id)]
-    return facts | {
-        "sum": str(Sum(row.amount, row.currency)),
-        "open": _opened(row) if waits else None,
-        "effect": effects,
-    }
+def about(conn: Connection, payment_id: str) -> dict[str, Any] | None:
+    """One payment, what it waits for, and all that came of it; None where there is none."""
+    for row in queries.payments.find(conn, payment_id=payment_id, known=None, until=None, last=None, count=1):
+        waits = row.status in {"pending", "processing"} or row.claimed or row.refund_id
+        facts = {name: value for name, value in row._asdict().items() if name not in OF_WAITING}
+        effects = [Effect(**effect._asdict()) for effect in queries.payments.effects(conn, payment_id=payment_id)]
+        return facts | {
+            "sum": str(Sum(row.amount, row.currency)),
+            "open": _opened(row) if waits else None,
+            "effect": effects,
+        }
+    return None
 
 
 def flags(conn: Connection, payment_id: str) -> list[Any]:
@@ -85,18 +128,35 @@ def flags(conn: Connection, payment_id: str) -> list[Any]:
 
 
 def process(conn: Connection, payment_id: str, action: str, decision: Decision) -> None:
-    """Have a worker verify or refund a payment, or bring about what its status requires."""
-    with broker.transaction(conn):
-        process_payment.send(payment_id=payment_id, action=action)
-    record(conn, decision, f"{action} payment", payment_id)
+    """Have a worker verify or refund a payment, or bring about what its status requires.
+
+    Raises:
+        Refused: there is no money to give back.
+    """
+    if action == "refund":
+        _see_completed(conn, payment_id)
+    if record(conn, decision, f"{action} payment", payment_id):
+        with broker.transaction(conn):
+            process_payment.send(payment_id=payment_id, action=action)
 
 
 def resolve(conn: Connection, payment_id: str, decision: Decision) -> None:
     """Approve a payment as it stands: it is no longer flagged, and what held it up holds no more."""
-    queries.payments.resolve_flags(
-        conn, payment_id=payment_id, who=decision.who, reason=decision.reason, now=clock.now(conn)
-    )
-    record(conn, decision, "resolve payment", payment_id)
+    if record(conn, decision, "resolve payment", payment_id):
+        queries.payments.resolve_flags(
+            conn, payment_id=payment_id, who=decision.who, reason=decision.reason, now=clock.now(conn)
+        )
+
+
+def _see_completed(conn: Connection, payment_id: str) -> None:
+    """See that a payment's money has come and stays."""
+    row = queries.payments.find_payment(conn, payment_id=payment_id)
+    if row is None or row.status != "completed":
+        raise Refused(
+            "Payment %(id)s is %(status)s: only a completed one can be refunded.",
+            id=payment_id,
+            status=row.status if row else None,
+        )
 
 
 def _opened(row: Any) -> Open:

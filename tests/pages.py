@@ -32,6 +32,12 @@ def token(page: str) -> str:
     return found[1]
 
 
+def form_of(page: str, action: str) -> dict[str, str]:
+    """What the form of this page that leads there sends."""
+    [form] = [each for each in re.findall("<form.*?</form>", page, re.DOTALL) if f'action="{action}"' in each]
+    return dict(re.findall(r'name="(csrf_token|form)" value="([^"]+)"', form))
+
+
 def log_in(client: FlaskClient, login: tuple[str, str] = OPERATOR, target: str = "/log") -> None:
     form = client.get("/login").text
     answer = client.post(

@@ -15,7 +15,6 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.security import check_password_hash, generate_password_hash
 
 import settings
-from desk.decision import Decision
 from values import PageUser
 from web.language import gettext, inside
 from web.throttle import Throttle, source_of
@@ -63,15 +62,6 @@ def operator(view: Callable[..., Any]) -> Callable[..., Any]:
         return view(*arguments, **named)
 
     return guarded
-
-
-def decision() -> Decision:
-    """What the form decides, of whoever has logged in.
-
-    Raises:
-        Refused: it gives no reason.
-    """
-    return Decision(g.user.name, "page", request.form.get("reason", ""))
 
 
 @pages.route("/login", methods=["GET", "POST"])

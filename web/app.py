@@ -1,5 +1,6 @@
 """The web process: provider webhooks and pages for the clinic's staff."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from web import (
     log_page,
     mails,
     messages,
+    payments,
     people,
     queues,
     sendgrid_events,
@@ -32,13 +34,14 @@ from web import (
     words,
     yookassa_notices,
 )
+from web.decisions import new_form
 from web.language import gettext as _
 from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
-    *(health, system, sendgrid_events, yookassa_notices, assets),
-    *(mails, queues, messages, bulk, state, failures, people, deliveries, statistics, log_page),
+    *(health, system, sendgrid_events, yookassa_notices, assets, state, queues, messages, bulk, failures, people),
+    *(deliveries, payments, statistics, mails, log_page),
 )
 
 
@@ -48,6 +51,13 @@ class Page(NamedTuple):
     name: str
     address: str
     is_current: bool
+
+
+class Group(NamedTuple):
+    """Places that belong together, under a heading."""
+
+    name: str
+    pages: list[Page]
 
 
 def create_app() -> Flask:
@@ -74,19 +84,34 @@ def create_app() -> Flask:
     return app
 
 
-def navigation() -> list[Page]:
-    """The pages, in the order in which a person needs them."""
-    places = {
-        "state.state": _("Overview"),
-        "queues.queues": _("Queues"),
-        "messages.found": _("Messages"),
-        "failures.failures": _("Failures"),
-        "people.people": _("People"),
-        "deliveries.deliveries": _("Deliveries"),
-        "statistics.overview": _("Numbers"),
-        "mails.overview": _("Mails"),
-        "log.log": _("Log"),
+def navigation() -> list[Group]:
+    """The pages, in groups and in the order in which a person needs them."""
+    groups = {
+        _("Now"): {
+            "state.state": _("Overview"),
+            "queues.queues": _("Queues"),
+            "messages.found": _("Messages"),
+            "running.running": _("Running"),
+            "failures.failures": _("Failures"),
+        },
+        _("Families"): {
+            "people.people": _("People"),
+            "deliveries.deliveries": _("Deliveries"),
+            "reports.reports": _("Reports"),
+            "payments.payments": _("Payments"),
+        },
+        _("Clinic"): {
+            "jobs.jobs": _("Jobs"),
+            "plan.plan": _("Plan"),
+            "statistics.overview": _("Numbers"),
+            "mails.overview": _("Mails"),
+            "log.log": _("Log"),
+        },
     }
+    return [Group(name, _pages(places)) for name, places in groups.items()]
+
+
+def _pages(places: Mapping[str, str]) -> list[Page]:
     return [
         Page(name, url_for(endpoint), request.blueprint == endpoint.split(".")[0])
         for endpoint, name in places.items()
@@ -99,6 +124,7 @@ def _words() -> dict[str, Any]:
     return {
         "navigation": navigation,
         "htmx_version": assets.HTMX_VERSION,
+        "new_form": new_form,
         "time_zone": settings.current().time_zone.key,
         "clock_time": _clock_time,
         "state_words": words.state,

@@ -12,7 +12,8 @@ from desk import bulk
 from desk.bulk import Bulk
 from desk.decision import Decision
 from desk.wanted import Wanted
-from web.access import decision, operator
+from web.access import operator
+from web.decisions import decided
 from web.messages import listed, said
 
 SAMPLE = 5
@@ -38,7 +39,7 @@ def begin() -> Any:
     id_ = request.form.get("id", type=UUID) or abort(400)
     wanted = Wanted(**{name: request.form.get(name, "") for name in Wanted().said()})
     with transaction() as conn:
-        bulk.begin(conn, str(id_), Bulk(request.form.get("action", ""), wanted), decision())
+        bulk.begin(conn, str(id_), Bulk(request.form.get("action", ""), wanted), decided())
     return redirect(url_for(".action", id_=id_), 303)
 
 

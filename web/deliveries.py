@@ -9,7 +9,8 @@ from db import queries
 from db.connection import Connection
 from db.database import transaction
 from desk import sending
-from web.access import decision, operator
+from web.access import operator
+from web.decisions import decided
 from web.language import gettext as _
 from web.paging import MOST_COUNTED, cursor, older_than
 from web.words import delivery_states
@@ -55,10 +56,11 @@ def delivery(id_: UUID) -> str:
 @operator
 def send_again(id_: UUID) -> Any:
     """Send a new mail in its place; two clicks on one form are one decision."""
+    decision = decided()
     with transaction() as conn:
         row = _found(conn, id_)
         sent = sending.again(
-            conn, row.id, decision(), made_anew="anew" in request.form, number=request.form.get("number", type=int)
+            conn, row.id, decision, made_anew="anew" in request.form, number=request.form.get("number", type=int)
         )
     flash(_("A new mail is on its way in the place of this one."))
     return redirect(url_for(".delivery", id_=sent.delivery_id), 303)

@@ -15,7 +15,8 @@ from desk.control import Chosen
 from desk.wanted import Wanted
 from errors import Refused
 from messaging.vault import class_of
-from web.access import decision, operator
+from web.access import operator
+from web.decisions import decided
 from web.language import gettext as _
 from web.paging import MOST_COUNTED, cursor, older_than
 from web.words import message_state, span
@@ -76,7 +77,7 @@ def message(id_: UUID) -> str:
 def reveal(id_: UUID) -> str:
     """The same with what it says, and with its error's words; it is kept who saw it."""
     with transaction() as conn:
-        said = revealing.message(conn, str(id_), decision())
+        said = revealing.message(conn, str(id_), decided())
         return _page(conn, str(id_), said)
 
 
@@ -85,7 +86,7 @@ def reveal(id_: UUID) -> str:
 def edit(id_: UUID) -> Any:
     """Send it back to work with other arguments."""
     with transaction() as conn:
-        editing.edit(conn, str(id_), _arguments(request.form.get("arguments", "")), decision())
+        editing.edit(conn, str(id_), _arguments(request.form.get("arguments", "")), decided())
     flash(_("Sent back to work with these arguments; what it was is kept as a cancelled message."))
     return redirect(url_for(".message", id_=id_), 303)
 
@@ -95,7 +96,7 @@ def edit(id_: UUID) -> Any:
 def act(id_: UUID, action: str) -> Any:
     """Send it back to work, cancel it, or delete it for good."""
     done = {"redrive": control.redrive, "cancel": control.cancel, "discard": control.discard}[action](
-        Chosen(ids=[str(id_)]), decision()
+        Chosen(ids=[str(id_)]), decided()
     )
     if not any(done.counts.values()):
         raise Refused("Nothing was done: the message is no longer as the page showed it.")

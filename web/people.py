@@ -13,10 +13,16 @@ from desk import journey
 from desk.decision import record
 from desk.journey import Reminder, Step, Subject
 from web import journey_words as words
-from web.access import decision, operator
+from web.access import operator
+from web.covered import COVERED, shown
+from web.decisions import decided
 from web.words import mail
 
-COVERED = "•••"
+PAGES = {
+    "mail": "deliveries.delivery",
+    "payment": "payments.payment",
+    "message": "messages.message",
+}  # of the things in a journey
 
 pages = Blueprint("people", __name__, template_folder="templates")
 
@@ -57,12 +63,12 @@ def person(kind: str, id_: UUID) -> Any:
 @operator
 def reveal(kind: str, id_: UUID) -> Any:
     """The same with what errors, providers and operators said, which may name a person; it is kept who saw it."""
-    decided = decision()
+    decision = decided()
     with transaction() as conn:
         subject = _subject(conn, kind, id_)
         if subject is None:
             return _nobody()
-        record(conn, decided, "reveal journey", subject.user_id or str(id_))
+        record(conn, decision, "reveal journey", subject.user_id or str(id_))
         return _told(conn, subject, bare=True)
 
 
@@ -101,26 +107,21 @@ def _step(step: Step, *, bare: bool) -> dict[str, Any]:
         "at": step.at,
         "what": words.step(step.kind, step.event),
         "words": datetime.fromisoformat(step.words) if is_time and step.words else mail(step.words or ""),
-        "detail": step.detail if bare else step.detail and COVERED,
+        "detail": shown(step.detail, bare=bare),
         "id": step.id if " " in step.id else step.id[:8],
         "address": _page_of(step),
     }
 
 
 def _page_of(step: Step) -> str | None:
-    """The page of what a step is about, where it has one; what waits in pgmq is no message yet."""
-    try:
-        id_ = UUID(step.id)
-    except ValueError:
+    """Where the thing has a page of its own; what waits in pgmq is no message yet."""
+    if step.kind not in PAGES or " " in step.id:
         return None
-    if step.kind == "mail":
-        return url_for("deliveries.delivery", id_=id_)
-    return url_for("messages.message", id_=id_) if step.kind == "message" else None
+    return url_for(PAGES[step.kind], id_=step.id)
 
 
 def _reminder(reminder: Reminder, *, bare: bool) -> dict[str, Any]:
     """Our own reasons are shown; what a provider answered may name a person."""
     is_ours = not reminder.delivery_id
     why = words.reason(reminder.why) if is_ours else reminder.why
-    shown = why if bare or is_ours or not why else COVERED
-    return asdict(reminder) | {"why": shown, "appointment_id": reminder.appointment_id[:8]}
+    return asdict(reminder) | {"why": shown(why, bare=bare or is_ours), "appointment_id": reminder.appointment_id[:8]}

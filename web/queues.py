@@ -10,7 +10,8 @@ from db.database import transaction
 from desk import control
 from errors import Refused
 from web import words
-from web.access import decision, operator
+from web.access import operator
+from web.decisions import decided
 from web.language import gettext as _
 
 # How long a queue may be paused at one go, by the value of the form's choice; None: until somebody resumes it.
@@ -48,7 +49,7 @@ def pause(name: str) -> Any:
         raise Refused("Choose for how long.")
     length = SPANS[span]
     with transaction() as conn:
-        control.pause(conn, name, decision(), datetime.now(UTC) + length if length else None)
+        control.pause(conn, name, decided(), datetime.now(UTC) + length if length else None)
     flash(_("Paused: %(name)s. What runs goes on; what comes waits.", name=name))
     return redirect(url_for(".queue", name=name), 303)
 
@@ -58,6 +59,6 @@ def pause(name: str) -> Any:
 def resume(name: str) -> Any:
     """Let it go on at once."""
     with transaction() as conn:
-        control.resume(conn, name, decision())
+        control.resume(conn, name, decided())
     flash(_("Goes on: %(name)s.", name=name))
     return redirect(url_for(".queue", name=name), 303)

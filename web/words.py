@@ -66,13 +66,21 @@ STATES = {
     "unknown": N_("unknown"),
     "superseded": N_("superseded"),
     "suppressed": N_("suppressed"),
+    "pending": N_("not paid yet"),
+    "processing": N_("being paid"),
+    "completed": N_("completed"),
+    "cancelled": N_("cancelled"),
+    "refunded": N_("refunded"),
+    "started": N_("running"),
+    "succeeded": N_("done"),
+    "skipped": N_("skipped"),
 }
 MOODS = {
     **dict.fromkeys(
         ("dead", "complained", "dropped", "blocked", "away", "probing", "failed", "bounced", "unknown", "missed"), "bad"
     ),
-    **dict.fromkeys(("available", "done", "sent", "delivered"), "good"),
-    **dict.fromkeys(("running", "queued", "planned", "sending"), "busy"),
+    **dict.fromkeys(("available", "done", "sent", "delivered", "completed", "succeeded"), "good"),
+    **dict.fromkeys(("running", "queued", "planned", "sending", "started", "pending", "processing"), "busy"),
 }
 HEADINGS = {
     "checkups": N_("Check-ups"),
@@ -92,7 +100,7 @@ COLUMNS = {
     "cancelled": N_("Cancelled"),
     "no_show": N_("Nobody came"),
     "open": N_("To come"),
-    "payments": N_("Payments"),
+    "payments": N_("Payments made"),
     "revenue": N_("Revenue"),
     "refunds": N_("Refunds"),
     "kept": N_("Kept"),

@@ -39,10 +39,13 @@ UPDATE balansity.bulk_action SET taken_until = NULL WHERE id = :id::uuid;
 UPDATE balansity.bulk_action SET ended_at = clock_timestamp(), stopped_by = :stopped_by, taken_until = NULL
 WHERE id = :id::uuid AND ended_at IS NULL RETURNING true;
 
--- name: record(who, via, action, target, count, reason)!
--- An action, in the transaction that does it.
-INSERT INTO balansity.operator_action (who, via, action, target, count, reason)
-VALUES (:who, :via, :action, :target, :count, :reason);
+-- name: record(who, via, action, target, count, reason, form)$
+-- An action, in the transaction that does it; its number, or NULL where this form has done it already. Whoever sends the
+-- same form meanwhile waits here for the end of that transaction.
+INSERT INTO balansity.operator_action (who, via, action, target, count, reason, form)
+VALUES (:who, :via, :action, :target, :count, :reason, :form::uuid)
+ON CONFLICT (form) DO NOTHING
+RETURNING id;
 
 -- name: actions(since, before, limit)
 -- What was done, the newest first.

@@ -91,6 +91,25 @@ SELECT balansity.finish_payments(:now, :keys::uuid[]);
 -- name: confirm_paid_appointments(keys, now)$
 SELECT balansity.confirm_paid_appointments(:now, :keys::uuid[]);
 
+-- name: flagged(until, last, count)
+-- A page of the payments that a person has to decide about, the oldest first, behind the payment `last` that is flagged
+-- since `until`: how much, since when, and for what.
+SELECT p.id::text, coalesce(p.status, 'of no status') AS status, p.amount, coalesce(p.currency, 'RUB') AS currency,
+       f.since, f.reasons
+FROM (
+    SELECT payment_id, min(flagged_at) AS since, array_agg(reason ORDER BY flagged_at, reason) AS reasons
+    FROM balansity.payment_flag WHERE resolved_at IS NULL
+    GROUP BY payment_id
+) AS f
+JOIN public.payments p ON p.id = f.payment_id
+WHERE :last::uuid IS NULL OR (f.since, p.id) > (:until, :last::uuid)
+ORDER BY f.since, p.id
+LIMIT :count;
+
+-- name: count_flagged()$
+SELECT count(DISTINCT f.payment_id) FROM balansity.payment_flag f JOIN public.payments p ON p.id = f.payment_id
+WHERE f.resolved_at IS NULL;
+
 -- name: list_flags()
 -- What a person has to decide, oldest first.
 SELECT f.payment_id::text AS payment, p.status, p.amount, coalesce(p.currency, 'RUB') AS currency, f.reason,
@@ -100,9 +119,9 @@ JOIN public.payments p ON p.id = f.payment_id
 WHERE f.resolved_at IS NULL
 ORDER BY f.flagged_at, f.reason;
 
--- name: find(payment_id, known, count)
--- One payment, or those that are not decided yet, the oldest first: those that the provider knows, or those that it does
--- not. What one was for is the site's word.
+-- name: find(payment_id, known, until, last, count)
+-- One payment, or a page of those that are not decided yet, the oldest first, behind the payment `last` that waits since
+-- `until`: those that the provider knows, or those that it does not. What one was for is the site's word.
 SELECT p.id::text, p.user_id::text, coalesce(p.status, 'of no status') AS status, p.amount,
        coalesce(p.currency, 'RUB') AS currency, p.payment_method, p.external_payment_id AS external_id,
        balansity.of_our_time(p.created_at) AS created_at, balansity.of_our_time(p.updated_at) AS updated_at,
@@ -118,6 +137,7 @@ FROM public.payments p
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
 WHERE CASE WHEN :payment_id::uuid IS NOT NULL THEN p.id = :payment_id::uuid ELSE
     (p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed))
+    AND (:last::uuid IS NULL OR (coalesce(c.since, p.created_at), p.id) > (:until, :last::uuid))
     AND balansity.is_known_to_provider(p) = :known END
 ORDER BY coalesce(c.since, p.created_at), p.id
 LIMIT :count;

@@ -17,6 +17,7 @@ from web.app import create_app
 ANNA = "a0000000-0000-4000-8000-00000000000a"
 CONSULTATION = "c0000000-0000-4000-8000-00000000000c"
 MESSAGE = "d0000000-0000-4000-8000-00000000000d"
+PAYMENT = "e0000000-0000-4000-8000-00000000000e"
 MAIL = "b0000000-0000-4000-8000-00000000000b"
 ERROR = (
     'Traceback (most recent call last):\n  File "mail/checks.py", line 7\nmail.checks.Unsendable: <anna> is no address'
@@ -30,6 +31,7 @@ EXAMPLES = {
     "/actions/<uuid:id_>": f"/actions/{BULK}",
     "/people/<kind>/<uuid:id_>": f"/people/user/{ANNA}",
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
+    "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
 }  # pages with arguments, each with an address; None: it is no page of ours
 NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/htmx.min.js", "/static/<path:filename>"}
 
@@ -67,6 +69,13 @@ def busy(connection: Connection, database: str) -> None:
             " now(), now())",
             (MAIL, f"appointment:{CONSULTATION}:cancelled", ANNA),
         )
+        cursor.execute(
+            "INSERT INTO public.payments (id, user_id, amount, status, external_payment_id, payment_method) VALUES"
+            " (%s, %s, 5000, 'cancelled', '2d8f6f0e-000f-5000-8000-1d2f3a4b5c6d', 'yookassa'),"
+            " (gen_random_uuid(), %s, 3000, 'pending', '2d8f6f0e-000f-5000-8000-open', 'yookassa')",
+            (PAYMENT, ANNA, ANNA),
+        )
+        cursor.execute("UPDATE public.payments SET status = 'completed' WHERE id = %s", (PAYMENT,))
         cursor.execute("SELECT balansity.provider_failed('smtp', 'The SMTP server answered 535', 'vm:4711', NULL)")
         for _ in range(3):
             cursor.execute("SELECT balansity.ask_for_provider('smtp', %s, NULL)", (str(uuid4()),))
@@ -224,3 +233,28 @@ def test_an_operator_sends_a_mail_again_once_however_often_they_click(
         assert [tuple(row) for row in cursor.fetchall()] == [(MAIL, "vera")]
         cursor.execute("SELECT action, target FROM balansity.operator_action WHERE action = 'send again'")
         assert [tuple(row) for row in cursor.fetchall()] == [("send again", MAIL)]
+
+
+def test_an_operator_decides_about_a_stuck_payment_by_the_number_in_the_familys_mail(
+    visit: Visit, busy: None, connection: Connection
+) -> None:
+    page = visit(360, language="en")
+    page.get_by_role("link", name="Payments").click()
+    page.get_by_label("The number in the family's mail").fill(f"№ {PAYMENT[:8]}")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url(f"**/payments/{PAYMENT}")
+    page.get_by_text("unexpected change: cancelled → completed").first.wait_for()
+    form = page.locator("form", has=page.get_by_role("button", name="Ask the provider"))
+    form.get_by_label("Why").fill("the family has the receipt")
+    form.get_by_role("button").dblclick()
+    page.get_by_text("A worker does it now").wait_for()
+    form = page.locator("form", has=page.get_by_role("button", name="Approve as it stands"))
+    form.get_by_label("Why").fill("the bank confirms it")
+    form.get_by_role("button").click()
+    page.get_by_text("Approved as it stands.").wait_for()
+    assert complaints(page) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT action FROM balansity.operator_action WHERE target = %s ORDER BY id", (PAYMENT,))
+        assert [tuple(row) for row in cursor.fetchall()] == [("verify payment",), ("resolve payment",)]
+        cursor.execute("SELECT count(*) FROM dramatiq.queue WHERE queue_name = 'payments'")
+        assert cursor.fetchone() == (1,)

@@ -176,7 +176,7 @@ def test_an_unknown_payment_is_refused_by_name(clinic: Clinic) -> None:
 
 
 def test_a_refund_is_asked_back_about(clinic: Clinic) -> None:
-    payment = clinic.add_payment(clinic.add_user())
+    payment = clinic.add_payment(clinic.add_user(), status="completed")
     assert "say --yes" in balansity("payments", "process", payment, "refund", *WHY, code=2)
     assert answered("n", "payments", "process", payment, "refund", *WHY).returncode == 1
     assert sent(clinic) == []

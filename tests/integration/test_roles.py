@@ -25,7 +25,7 @@ from tests.integration.test_mail_events import PUBLIC_KEY, event, report
 from tests.live.database import LiveDatabase
 from tests.live.database import live_database as live_databases
 from tests.pages import OPERATOR as LOGIN
-from tests.pages import USERS
+from tests.pages import USERS, form_of, log_in
 from tests.servers import yookassa
 from tests.servers.yookassa import YooKassa
 from tests.waiting import until
@@ -194,11 +194,18 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
             "/deliveries",
             "/people",
             "/messages",
+            "/payments",
         )
         answer = client.get("/health/system")
         assert "check-failed" not in {each["check"] for each in json.loads(answer.text)["checks"]}
-        for page in (*pages, f"/people/user/{user_id}"):
+        payment = owner.value("SELECT id::text FROM public.payments")
+        for page in (*pages, f"/people/user/{user_id}", f"/payments/{payment}"):
             assert client.get(page, auth=LOGIN).status_code == 200, page
+        log_in(client)
+        owner.rows("SELECT balansity.flag_payment(%s, 'refund refused: no', now())", payment)
+        for page, action in ((f"/payments/{payment}", "reveal"), (f"/payments/{payment}", "resolve")):
+            form = form_of(client.get(page).text, f"{page}/{action}") | {"reason": "it is asked for"}
+            assert client.post(f"{page}/{action}", data=form).status_code in {200, 303}, (page, action)
         notice = {
             "type": "notification",
             "event": "payment.succeeded",

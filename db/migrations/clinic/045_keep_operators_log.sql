@@ -8,7 +8,8 @@ CREATE TABLE balansity.operator_action (
     action text NOT NULL,
     target text NOT NULL DEFAULT '',
     count integer,
-    reason text NOT NULL CHECK (reason <> '')
+    reason text NOT NULL CHECK (reason <> ''),
+    form uuid UNIQUE -- of a page: what is done by one form is done once
 );
 COMMENT ON TABLE balansity.operator_action IS
 'The operators'' log. `count`: how many things an action was about, where it was not one. `reason` is in a person''s words.';

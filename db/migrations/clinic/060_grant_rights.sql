@@ -48,6 +48,9 @@ AS $$
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relname = 'migration'
     UNION ALL
+    SELECT 'balansity_web', 'UPDATE', 'TABLE', 'balansity.payment_flag',
+           '{resolved_at, decided_by, decided_because}'::text[] -- a person decides about a payment on its page
+    UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind = 'S'
@@ -76,7 +79,8 @@ AS $$
         ('balansity_web', 'SELECT', 'appointment_types', NULL),
         ('balansity_web', 'SELECT', 'appointments', NULL),
         ('balansity_web', 'SELECT', 'payments', NULL),
-        ('balansity_web', 'SELECT', 'packages', NULL)
+        ('balansity_web', 'SELECT', 'packages', NULL),
+        ('balansity_web', 'SELECT', 'package_purchases', '{id, payment_id, sessions_remaining, created_at}')
     ) AS each (role, privilege, name, columns)
     WHERE to_regclass(format('public.%I', each.name)) IS NOT NULL;
 $$;
