@@ -39,3 +39,8 @@ def record(conn: Connection, decision: Decision, action: str, target: str = "", 
             form=decision.form,
         )
     )
+
+
+def is_done(conn: Connection, decision: Decision) -> bool:
+    """Whether the form that sends it did so before: a second click finds nothing left to do."""
+    return bool(queries.operators.is_done(conn, form=decision.form))

@@ -34,6 +34,15 @@ class Run:
     is_cancelled: bool  # a person wants it to end
 
 
+@dataclass(frozen=True)
+class Look:
+    """Where a worker's threads stand; no stacks before it has answered, and `is_late` where it should have."""
+
+    asked_at: datetime
+    stacks: list[dict[str, Any]] | None
+    is_late: bool
+
+
 def running(conn: Connection) -> list[Run]:
     """What is held, longest first."""
     rows = [row._asdict() for row in queries.running.list_running(conn)]
@@ -45,6 +54,17 @@ def blocked(conn: Connection) -> list[dict[str, Any]]:
     return [row._asdict() for row in queries.running.list_blocked(conn)]
 
 
+def look_into(conn: Connection, worker: int) -> None:
+    """Ask a worker where its threads stand: `seen` gives its answer, which comes with its next beat."""
+    queries.running.look_into(conn, worker=worker)
+
+
+def seen(conn: Connection, worker: int) -> Look | None:
+    """What a worker has answered to who asked last; None where nobody has within a minute."""
+    row = queries.running.look(conn, worker=worker)
+    return row and Look(row.asked_at, row.stacks, is_late=row.waited.total_seconds() > PATIENCE_SECONDS)
+
+
 def stacks(worker: int, patience_seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
     """Where the threads of a worker stand: its pulse tells, however its actors hang.
 
@@ -52,12 +72,13 @@ def stacks(worker: int, patience_seconds: float = PATIENCE_SECONDS) -> list[dict
         Refused: it does not answer.
     """
     with transaction() as conn:
-        queries.running.look_into(conn, worker=worker)
+        look_into(conn, worker)
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         with transaction() as conn:
-            if found := queries.running.stacks(conn, worker=worker):
-                return list(found)
+            look = seen(conn, worker)
+        if look and look.stacks:
+            return look.stacks
         time.sleep(LOOK_PAUSE_SECONDS)
     raise Refused(
         "Worker %(worker)s has not answered in %(seconds)s s: it is dead, frozen, or of an older version. "

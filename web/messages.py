@@ -12,6 +12,7 @@ from db.connection import Connection
 from db.database import transaction
 from desk import bulk, control, editing, messages, revealing
 from desk.control import Chosen
+from desk.decision import is_done
 from desk.wanted import Wanted
 from errors import Refused
 from messaging.vault import class_of
@@ -95,11 +96,12 @@ def edit(id_: UUID) -> Any:
 @operator
 def act(id_: UUID, action: str) -> Any:
     """Send it back to work, cancel it, or delete it for good."""
-    done = {"redrive": control.redrive, "cancel": control.cancel, "discard": control.discard}[action](
-        Chosen(ids=[str(id_)]), decided()
-    )
+    decision = decided()
+    done = bulk.ACTS[action](Chosen(ids=[str(id_)]), decision, lambda _rows: None)
     if not any(done.counts.values()):
-        raise Refused("Nothing was done: the message is no longer as the page showed it.")
+        with transaction() as conn:
+            if not is_done(conn, decision):
+                raise Refused("Nothing was done: the message is no longer as the page showed it.")
     flash(
         {
             "redrive": _("Sent back to work."),

@@ -25,9 +25,9 @@ SELECT EXISTS (SELECT FROM dramatiq.look WHERE worker = :worker AND stacks IS NU
 -- Say where a worker's threads stand.
 UPDATE dramatiq.look SET stacks = :stacks::jsonb WHERE worker = :worker;
 
--- name: stacks(worker)$
--- Where a worker's threads stand; null until it has answered.
-SELECT stacks FROM dramatiq.look WHERE worker = :worker;
+-- name: look(worker)^
+-- Where a worker's threads stand, as it answered to who asked; null until it has.
+SELECT asked_at, stacks, clock_timestamp() - asked_at AS waited FROM dramatiq.look WHERE worker = :worker;
 
 -- name: end_looks()!
 -- Forget what was seen more than a minute ago.

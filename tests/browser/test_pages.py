@@ -23,12 +23,14 @@ ERROR = (
     'Traceback (most recent call last):\n  File "mail/checks.py", line 7\nmail.checks.Unsendable: <anna> is no address'
 )
 BULK = "e0000000-0000-4000-8000-00000000000e"
+STACKS = '[{"thread": "MainThread", "message": null, "frames": ["File \\"actors/reports.py\\", line 7, in make"]}]'
 EXAMPLES = {
     "/mails/<name>.<kind>": None,
     "/queues/<name>": "/queues/emails",
     "/messages/<uuid:id_>": f"/messages/{MESSAGE}",
     "/messages/all/<any(redrive, cancel, discard):action>": "/messages/all/redrive?queue=emails",
     "/actions/<uuid:id_>": f"/actions/{BULK}",
+    "/running/<int:worker>": "/running/1",
     "/people/<kind>/<uuid:id_>": f"/people/user/{ANNA}",
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
     "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
@@ -85,6 +87,10 @@ def busy(connection: Connection, database: str) -> None:
             """SELECT dramatiq.send('send_email', '{"to": "a@example.com", "subject": "s", "template": "t"}')"""
         )
         cursor.execute("UPDATE dramatiq.queue SET message_id = %s, state = 'rejected', error = %s", (MESSAGE, ERROR))
+        cursor.execute("INSERT INTO dramatiq.worker (id, host, pid) OVERRIDING SYSTEM VALUE VALUES (1, 'web.1', 4711)")
+        cursor.execute("SELECT dramatiq.send('generate_report', '{}')")
+        cursor.execute("UPDATE dramatiq.queue SET state = 'consumed', claimed_by = 1 WHERE state = 'queued'")
+        cursor.execute("INSERT INTO dramatiq.look (worker, stacks) VALUES (1, %s)", (STACKS,))
         cursor.execute(
             "INSERT INTO balansity.bulk_action (id, action, wanted, total, done, skipped, who, reason, ended_at)"
             " VALUES (%s, 'cancel', '{}', 5000, 5000, 1, 'vera', 'sent by mistake', now())",

@@ -152,12 +152,16 @@ def test_each_action_is_done_once_and_recorded(client: FlaskClient, kept: Clinic
     assert press(client, f"/messages/{WAITING}/cancel").status_code == 303
     assert kept.value(state, WAITING) == "cancelled"
     assert press(client, f"/messages/{WAITING}/cancel").status_code == 400
+    for _ in range(2):
+        form = {"form": "f0000000-0000-4000-8000-00000000000f"}
+        assert press(client, f"/messages/{WAITING}/redrive", **form).status_code == 303
+    assert press(client, f"/messages/{WAITING}/cancel").status_code == 303
     assert press(client, f"/messages/{DEAD}/redrive").status_code == 303
     assert kept.value(state, DEAD) == "queued"
     assert press(client, f"/messages/{WAITING}/discard").status_code == 303
     assert kept.rows(state, WAITING) == []
     actions = [action for (action,) in kept.rows("SELECT action FROM balansity.operator_action ORDER BY id")]
-    assert actions == ["cancel", "redrive", "discard"]
+    assert actions == ["cancel", "redrive", "cancel", "redrive", "discard"]
 
 
 def test_a_reader_acts_on_nothing_and_nothing_is_done_without_a_reason(client: FlaskClient, kept: Clinic) -> None:

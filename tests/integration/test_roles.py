@@ -194,6 +194,8 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
             "/deliveries",
             "/people",
             "/messages",
+            "/running",
+            "/actions",
             "/payments",
         )
         answer = client.get("/health/system")
