@@ -33,8 +33,9 @@ class Finding:
         """What was found, in English."""
         return self.said() + f" {self.words}" * bool(self.words)
 
-    def said(self, translate: Callable[[str], str] = str) -> str:
-        return filled(translate(self.text), self.facts)
+    def said(self, translate: Callable[[str], str] = str, *, zone: bool = True) -> str:
+        """The same in another language, and without the name of the zone where something else names it."""
+        return filled(translate(self.text), self.facts, zone=zone)
 
     def advised(self, translate: Callable[[str], str] = str) -> str:
         """What is to be done."""
@@ -53,13 +54,15 @@ class Finding:
         }
 
 
-def filled(text: str, facts: Mapping[str, Any]) -> str:
+def filled(text: str, facts: Mapping[str, Any], *, zone: bool = True) -> str:
     """A sentence with its facts, times by the clinic's clocks."""
-    return text % {name: _words(fact) for name, fact in facts.items()} if facts else text
+    return text % {name: _words(fact, zone=zone) for name, fact in facts.items()} if facts else text
 
 
-def _words(fact: Any) -> str:
-    return moment(fact) if isinstance(fact, datetime) else str(fact)
+def _words(fact: Any, *, zone: bool) -> str:
+    if isinstance(fact, datetime):
+        return moment(fact) if zone else clock_time(fact, settings.current().time_zone)
+    return str(fact)
 
 
 def moment(at: datetime) -> str:

@@ -15,9 +15,10 @@ from rich.text import Text
 
 from commands.output import Terminal, json_option, moment, say, show_json, table_parts
 from db import overview
-from db.database import single_statements, transaction
+from db.database import single_statements
 from db.overview import Row
 from db.trouble import passes
+from desk import watching
 from desk.watching import Look, Watch
 from errors import DatabaseError
 from log import first_line
@@ -48,13 +49,13 @@ def status(*, watch: bool, as_json: bool) -> None:
 
 
 def _look() -> Look:
-    with transaction() as conn:
-        queues, pgmq, providers = overview.queues(conn), overview.pgmq(conn), overview.providers(conn)
     with single_statements() as conn:
+        queues, pgmq, providers = overview.queues(conn), overview.pgmq(conn), overview.providers(conn)
+        pauses, findings = watching.paused(conn), watching.found(conn)
         living = overview.living(conn)
         workers = [{**row, "lives": row["worker"] in living.workers} for row in overview.workers(conn)]
         schedulers = [{**row, "lives": row["scheduler"] in living.schedulers} for row in overview.schedulers(conn)]
-    return Look(queues, pgmq, workers, schedulers, providers)
+    return Look(queues, pgmq, workers, schedulers, providers, pauses, findings)
 
 
 def _show(look: Look, *, as_json: bool) -> None:
@@ -71,14 +72,26 @@ def _show(look: Look, *, as_json: bool) -> None:
 
 def _parts(look: Look, width: int) -> Iterator[str | RenderableType]:
     away = "Providers that were ever away or unheard of"
+    yield from _verdict(look)
     yield from table_parts("Broker", look.queues, width, least=LEAST["queues"])
     yield from table_parts("pgmq, not yet bridged", look.pgmq, width)
+    if look.pauses:
+        yield from table_parts("Paused", look.pauses, width)
     yield from table_parts("Workers", look.workers, width, least=LEAST["processes"])
     yield from table_parts("Schedulers", look.schedulers, width, least=LEAST["processes"])
     yield from table_parts(away, [_in_short(each) for each in look.providers], width, least=LEAST["providers"])
     for provider in look.providers:
         if provider["reason"]:
             yield "{provider}: {reason} (noticed by {noticed_by}; {probes} probes since)".format(**provider)
+
+
+def _verdict(look: Look) -> Iterator[str]:
+    """Whether all is on time, else what is not and what to do, in the overview's words."""
+    calling = [finding for finding in look.findings if finding["calls"]]
+    yield f"✗ Needs attention: {len(calling)}" if calling else "✓ Everything is on time."
+    for finding in sorted(look.findings, key=lambda finding: not finding["calls"]):
+        yield f"{'✗' if finding['calls'] else '!'} {finding['what']}"
+        yield f"→ {finding['remedy']}"
 
 
 def _in_short(provider: Row) -> dict[str, Any]:
@@ -139,7 +152,10 @@ def _in_a_line(look: Look) -> str:
     processes = [
         f"{what} {_living(rows)}" for what, rows in (("workers", look.workers), ("schedulers", look.schedulers))
     ]
-    return "  ".join([*counts, f"oldest {oldest} s", *processes, f"away: {away}" if away else "all providers there"])
+    calling = [f"{each['check']} {each['subject']}".strip() for each in look.findings if each["calls"]]
+    verdict = f"needs attention: {', '.join(calling)}" if calling else "everything is on time"
+    there = f"away: {away}" if away else "all providers there"
+    return "  ".join([*counts, f"oldest {oldest} s", *processes, there, verdict])
 
 
 def _living(rows: list[Row]) -> str:

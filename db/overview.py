@@ -73,10 +73,6 @@ def beats(conn: Connection) -> dict[Any, int]:
     return {**dict(queries.broker.list_beats(conn)), **dict(queries.jobs.list_beats(conn))}
 
 
-def mails(conn: Connection) -> list[Row]:
-    return _named(queries.deliveries.count_mails(conn))
-
-
 def providers(conn: Connection) -> list[Row]:
     return _named(queries.providers.list_states(conn))
 

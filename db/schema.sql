@@ -6922,6 +6922,8 @@ CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE 
 
 CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
 
+CREATE INDEX delivery_postponed ON balansity.delivery USING btree (postponed_until) WHERE ((state = 'planned'::text) AND (postponed_until IS NOT NULL));
+
 CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
 
 CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provider, probes, deadline, message_id);
@@ -6951,6 +6953,8 @@ CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (sta
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_dead_by_kind ON dramatiq.queue USING btree (dramatiq.kind_of(error), ((message ->> 'actor_name'::text)), mtime) WHERE (state = 'rejected'::dramatiq.state);
+
+CREATE INDEX queue_dead_by_queue ON dramatiq.queue USING btree (queue_name) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from db import overview
-from db.database import transaction
+from checks import looks
+from db import overview, queries
+from db.connection import Connection
+from db.database import single_statements
 from db.overview import LOOK_SECONDS, Row
 
 
@@ -19,6 +21,8 @@ class Look:
     workers: list[Row]
     schedulers: list[Row]
     providers: list[Row]
+    pauses: list[Row]
+    findings: list[Row]  # of the quick checks, without those that found all well
 
 
 class Watch:
@@ -31,10 +35,11 @@ class Watch:
         self.met_at: dict[Hashable, float] = {}
 
     def look(self) -> Look:
-        with transaction() as conn:
+        with single_statements() as conn:
             queues, pgmq, providers = overview.queues(conn), overview.pgmq(conn), overview.providers(conn)
             beats = overview.beats(conn)
             workers, schedulers = overview.workers(conn), overview.schedulers(conn)
+            pauses, findings = paused(conn), found(conn)
         self._notice(beats, self.clock())
         return Look(
             queues,
@@ -42,6 +47,8 @@ class Watch:
             [row | {"lives": self._lives(row["worker"])} for row in workers],
             [row | {"lives": self._lives(row["scheduler"])} for row in schedulers],
             providers,
+            pauses,
+            findings,
         )
 
     def _notice(self, beats: dict[Any, int], now: float) -> None:
@@ -56,3 +63,14 @@ class Watch:
         if now - self.moved_at.get(process, float("-inf")) < LOOK_SECONDS:
             return True
         return False if now - self.met_at.get(process, now) >= LOOK_SECONDS else None
+
+
+def paused(conn: Connection) -> list[Row]:
+    """The queues that a person has paused."""
+    return [row._asdict() for row in queries.pauses.current(conn)]
+
+
+def found(conn: Connection) -> list[Row]:
+    """What the quick checks found, the most pressing first; on a connection whose statements commit one by one."""
+    findings = [finding for finding in looks.quick(conn) if finding.verdict != "good"]
+    return [finding.told() | {"what": finding.said()} for finding in findings]  # a provider's words stand beside it

@@ -1,15 +1,23 @@
-"""The first page: what waits, runs and failed, which workers live, and when each job runs next."""
+"""The first page: whether all is in time, else what is not, since when and what to do; then the figures."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask import Blueprint, render_template
 
+from checks import looks
+from checks.finding import Finding
 from db import clock, overview, queries
-from db.database import transaction
+from db.database import single_statements
+from web import places
 from web.language import gettext as _
 from web.words import heads
 
-MOST_DEAD = 20
+MOST_ALIKE = 3  # findings of one check
+
+# Of a queue's figures, where what they count is seen; %s: the queue.
+FIGURES = {"waiting": "waiting", "delayed": "delayed", "running": "running", "set_aside": "set aside", "dead": "dead"}
 
 pages = Blueprint("state", __name__, template_folder="templates")
 
@@ -17,39 +25,60 @@ pages = Blueprint("state", __name__, template_folder="templates")
 @pages.get("/")
 def state() -> str:
     """Everything at a glance."""
-    with transaction() as conn:
+    with single_statements() as conn:
+        findings = looks.quick(conn)
         return render_template(
             "state.html",
             at=clock.now(conn),
-            headed=lambda rows: heads(rows[0]) if rows else {},
-            queues=overview.queues(conn),
-            pgmq=overview.pgmq(conn),
+            headed=lambda rows: heads(name for name in rows[0] if name != "links") if rows else {},
+            calling=list(_told(looks.calling(findings))),
+            notes=list(_told(each for each in findings if each.verdict == "note" and not each.calls)),
+            wanted=len(looks.calling(findings)),
+            queues=[_queue(row) for row in overview.queues(conn)],
+            pgmq=[row for row in overview.pgmq(conn) if row["waiting"]],
             workers=[_process(row) for row in overview.workers(conn)],
             schedulers=[_process(row) for row in overview.schedulers(conn)],
             providers=overview.providers(conn),
             sleeping=queries.deliveries.count_sleeping(conn),
             jobs=[_job(job) for job in overview.jobs(conn)],
-            dead=[
-                _dead_letter(row) for row in queries.messages.list_dead(conn, actor=None, since=None, limit=MOST_DEAD)
-            ],
-            dead_in_all=queries.messages.count_dead(conn, actor=None, since=None),
-            mails=overview.mails(conn),
         )
+
+
+def _told(findings: Iterable[Finding]) -> Iterator[dict[str, Any]]:
+    """Findings in the reader's language, each with where it is mended; of many alike, the first and how many more."""
+    listed = list(findings)
+    alike, shown = Counter(each.check for each in listed), Counter[str]()
+    for each in listed:
+        shown[each.check] += 1
+        if shown[each.check] > MOST_ALIKE:
+            continue
+        yield {
+            "said": each.said(_, zone=False),  # the foot of the page names it
+            "advised": each.advised(_),
+            "address": places.of_check(each.check, each.subject),
+        }
+        if shown[each.check] == MOST_ALIKE < alike[each.check]:
+            more = _("And %(count)s more of this kind.", count=alike[each.check] - MOST_ALIKE)
+            yield {"said": more, "advised": "", "address": places.of_all(each.check)}
+
+
+def _queue(row: dict[str, Any]) -> dict[str, Any]:
+    """A queue each of whose figures leads to what it counts."""
+    name = row["queue"]
+    links = {figure: places.place("/messages", queue=name, state=state) for figure, state in FIGURES.items()}
+    links["running"] = places.place("/running") or links["running"]
+    links["dead"] = places.place("/failures")
+    return row | {"links": links | {"queue": places.place(f"/queues/{name}")}}
 
 
 def _process(row: dict[str, Any]) -> dict[str, Any]:
     """A process whose numbers are names."""
-    return {name: value if name == "silent_seconds" else str(value) for name, value in row.items()}
+    named = {name: value if name == "silent_seconds" else str(value) for name, value in row.items()}
+    return named | {"links": {next(iter(row)): places.place("/running")}}
 
 
 def _job(job: dict[str, Any]) -> dict[str, Any]:
-    next_run = _("paused") if job["paused"] else job["next_runs"][0]
-    return {"job": job["job"], "next_run": next_run, **{name: job[name] for name in ("latest_run", "state", "outcome")}}
-
-
-def _dead_letter(row: Any) -> dict[str, Any]:
-    """A dead letter without its error's words: they may quote a person's data."""
-    return {
-        "message": row.message_id,
-        **{name: getattr(row, name) for name in ("actor", "queue", "died_at", "attempts")},
-    }
+    next_run = _("paused") if job["paused"] else next(iter(job["next_runs"]), None)
+    links = {"job": places.place(f"/jobs/{job['job']}") or places.place("/jobs")}
+    latest = {name: job[name] for name in ("latest_run", "state", "outcome")}
+    return {"job": job["job"], "next_run": next_run, **latest, "links": links}

@@ -190,13 +190,6 @@ SELECT * FROM balansity.delivery_attempt WHERE delivery_id = :delivery_id::uuid 
 -- name: events(delivery_id)
 SELECT * FROM balansity.delivery_event WHERE delivery_id = :delivery_id::uuid ORDER BY occurred_at, received_at;
 
--- name: count_mails()
--- How many deliveries of each template are in which state, of those planned in the last week.
-SELECT template, state, count(*) FROM balansity.delivery
-WHERE planned_at > now() - interval '7 days'
-GROUP BY template, state
-ORDER BY template, state;
-
 -- name: count_sleeping()$
 -- How many mails wait for the morning.
 SELECT count(*) FROM balansity.delivery WHERE state = 'planned' AND postponed_until > balansity.now();

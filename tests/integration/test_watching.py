@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from click.testing import CliRunner
 
 import actors
+import cli
 import settings
 from desk.watching import Watch
 from tests.clinic import Clinic
@@ -57,7 +59,7 @@ def test_in_a_pipe_each_look_is_a_line_until_ctrl_c(
     assert "waiting 0" in next_line(process)
     clinic.rows("SELECT dramatiq.send('generate_report', '{\"assessment_id\": \"x\"}')")
     line = next(line for line in iter(lambda: next_line(process), "") if "waiting 0" not in line)
-    for words in ("Europe/Moscow", "waiting 1", "workers 0 of 0", "all providers there"):
+    for words in ("Europe/Moscow", "waiting 1", "workers 0 of 0", "all providers there", "needs attention: no-worker"):
         assert words in line
     assert end(process) == (0, "")
 
@@ -65,7 +67,9 @@ def test_in_a_pipe_each_look_is_a_line_until_ctrl_c(
 def test_for_programs_each_look_is_a_line_of_json(clinic: Clinic, start: Callable[..., subprocess.Popen[str]]) -> None:
     process = start("--json")
     for _ in range(2):
-        assert json.loads(next_line(process)).keys() == {"queues", "pgmq", "workers", "schedulers", "providers"}
+        assert json.loads(next_line(process)).keys() == {
+            *("queues", "pgmq", "workers", "schedulers", "providers", "pauses", "findings"),
+        }
     assert end(process) == (0, "")
 
 
@@ -117,3 +121,18 @@ def test_a_process_lives_once_its_count_has_moved_and_is_dead_once_it_stood_stil
     assert lives() is True
     now[0] += 2
     assert lives() is False
+
+
+def test_status_says_first_what_the_overview_says(clinic: Clinic, database: str) -> None:
+    actors.publish(database)
+    clinic.rows("SELECT dramatiq.pause_queue('reports', NULL, 'vera', 'a test')")
+    said = CliRunner().invoke(cli.main, ["status"]).output
+    for words in (
+        "✗ Needs attention: 2\n✗ No worker process lives: messages wait.\n→ Start the Procfile's worker",
+        "! Queue reports is paused until it is resumed, by vera: a test",
+        "Paused, times in Europe/Moscow",
+    ):
+        assert words in said
+    told = json.loads(CliRunner().invoke(cli.main, ["status", "--json"]).output)
+    assert [each["check"] for each in told["findings"]] == ["no-worker", "no-scheduler", "queue-paused"]
+    assert [each["queue"] for each in told["pauses"]] == ["reports"]

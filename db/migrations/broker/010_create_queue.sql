@@ -44,6 +44,7 @@ CREATE INDEX queue_delayed ON dramatiq.queue (queue_name, available_at) WHERE st
 CREATE INDEX queue_claimed ON dramatiq.queue (claimed_by) WHERE state = 'consumed';
 CREATE INDEX queue_finished ON dramatiq.queue (mtime, message_id) WHERE state = 'done';
 CREATE INDEX queue_dead ON dramatiq.queue (mtime, message_id) WHERE state = 'rejected';
+CREATE INDEX queue_dead_by_queue ON dramatiq.queue (queue_name) WHERE state = 'rejected';
 CREATE INDEX queue_cancelled ON dramatiq.queue (mtime, message_id) WHERE state = 'cancelled';
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue (unique_key) WHERE unique_key IS NOT NULL;
 

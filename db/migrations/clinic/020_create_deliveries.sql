@@ -43,6 +43,7 @@ CREATE INDEX delivery_by_recipient ON balansity.delivery (lower(recipient), chan
 CREATE INDEX delivery_by_message ON balansity.delivery (message_id);
 CREATE INDEX delivery_by_origin ON balansity.delivery (again_of) WHERE again_of IS NOT NULL;
 CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
+CREATE INDEX delivery_postponed ON balansity.delivery (postponed_until) WHERE state = 'planned' AND postponed_until IS NOT NULL;
 CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
     WHERE state IN ('planned', 'sending', 'unknown', 'failed');
 

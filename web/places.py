@@ -1,0 +1,45 @@
+"""Where on the pages something is seen or mended, as far as there is such a page."""
+
+from urllib.parse import quote, urlencode
+
+from flask import current_app
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+# Of what a check finds, the first that there is; %s: its subject.
+OF_CHECKS = {
+    "queue-late": ("/queues/%s",),
+    "queue-paused": ("/queues/%s",),
+    "run-too-long": ("/running",),
+    "no-worker": ("/queues",),
+    "no-scheduler": ("/jobs",),
+    "jobs-unplanned": ("/jobs/%s", "/jobs"),
+    "slots-late": ("/jobs/%s", "/jobs"),
+    "payment-flagged": ("/payments/%s", "/people/payment/%s"),
+    "new-failure": ("/failures/%s", "/failures"),
+    "held-after-restore": ("/deliveries",),
+    "provider-away": ("/deliveries",),
+}
+OF_MANY = {"payment-flagged": "/payments", "new-failure": "/failures", "queue-late": "/queues"}
+
+
+def place(path: str, **query: str) -> str | None:
+    """An address of ours, if there is a page at it."""
+    try:
+        current_app.url_map.bind("").match(path, method="GET")
+    except RequestRedirect:
+        return None
+    except HTTPException:
+        return None
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def of_check(check: str, subject: str) -> str | None:
+    """Where what a check finds is mended."""
+    paths = (path.replace("%s", quote(subject, safe="")) for path in OF_CHECKS.get(check, ()))
+    return next(filter(None, map(place, paths)), None)
+
+
+def of_all(check: str) -> str | None:
+    """Where all that a check finds is listed."""
+    return place(OF_MANY[check]) if check in OF_MANY else None
