@@ -27,6 +27,7 @@ from web import (
     payments,
     people,
     queues,
+    reports,
     sendgrid_events,
     state,
     statistics,
@@ -41,7 +42,7 @@ from zones import clock_time
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
     *(health, system, sendgrid_events, yookassa_notices, assets, state, queues, messages, bulk, failures, people),
-    *(deliveries, payments, statistics, mails, log_page),
+    *(deliveries, payments, reports, statistics, mails, log_page),
 )
 
 
