@@ -61,13 +61,17 @@ def _found(conn: Connection, given: str) -> str:
 
 def _list(conn: Connection, since: datetime | None, limit: int, *, as_json: bool) -> None:
     rows = [row._asdict() for row in queries.reports.latest(conn, since=since, until=None, last=None, count=limit)]
-    total = counted(rows, limit, partial(queries.reports.count_kept, conn, since=since))
+    total = counted(rows, limit, partial(queries.reports.count_kept, conn, since=since, most=None))
     if as_json:
         show_json(rows)
     else:
-        listed = [row | {"id": row["id"][:8], "assessment_id": row["assessment_id"][:8]} for row in rows]
+        listed = [
+            row
+            | {"id": row["id"][:8], "assessment_id": row["assessment_id"][:8], "mail_id": (row["mail_id"] or "")[:8]}
+            for row in rows
+        ]
         title = f"{so_many(len(rows), total)} reports" if rows else "Reports"
-        show_table(title, listed, least=("user_id", "size_bytes"))
+        show_table(title, listed, least=("mail_id", "user_id", "size_bytes"))
     say_rest(len(rows), total, "reports")
 
 

@@ -2356,6 +2356,20 @@ END $_$;
 
 COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
 
+CREATE FUNCTION balansity.opened_report(p_id uuid) RETURNS TABLE(filename text, media_type text, content bytea, path text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT r.filename, r.media_type, r.content, r.path FROM balansity.report r
+    WHERE r.id = p_id AND EXISTS (
+        SELECT FROM balansity.operator_action o
+        WHERE o.acted_at >= now() AND o.action = 'open report' AND o.target = p_id::text
+          AND o.xmin = pg_current_xact_id_if_assigned()::xid -- by this very transaction
+    )
+$$;
+
+COMMENT ON FUNCTION balansity.opened_report(p_id uuid) IS 'A report for the web process, which may read none: only in a transaction that has noted in the operators'' log who opens it.';
+
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3412,7 +3426,9 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
-           '{id, user_id, assessment_id, format, digest, created_at}'::text[] -- that there is one; never what it says
+           '{id, user_id, assessment_id, format, digest, size_bytes, path, created_at}'::text[] -- never what it says
+    UNION ALL
+    SELECT 'balansity_web', 'EXECUTE', 'FUNCTION', 'balansity.opened_report(uuid)', NULL -- unless it is noted who asks
     UNION ALL
     SELECT each.role, 'SELECT', 'TABLE', c.oid::regclass::text, NULL -- whether migrations are missing
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
@@ -7568,6 +7584,9 @@ REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FRO
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.opened_report(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.opened_report(p_id uuid) TO balansity_web;
+
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_worker;
@@ -8364,6 +8383,10 @@ GRANT SELECT(user_id) ON TABLE balansity.report TO balansity_web;
 GRANT SELECT(format) ON TABLE balansity.report TO balansity_web;
 
 GRANT SELECT(digest) ON TABLE balansity.report TO balansity_web;
+
+GRANT SELECT(size_bytes) ON TABLE balansity.report TO balansity_web;
+
+GRANT SELECT(path) ON TABLE balansity.report TO balansity_web;
 
 GRANT SELECT(created_at) ON TABLE balansity.report TO balansity_web;
 

@@ -10,7 +10,7 @@ from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from desk import ids
-from desk.decision import Decision, record
+from desk.decision import Decision, record_once
 from domain.money import Sum
 from errors import Refused
 
@@ -135,14 +135,14 @@ def process(conn: Connection, payment_id: str, action: str, decision: Decision) 
     """
     if action == "refund":
         _see_completed(conn, payment_id)
-    if record(conn, decision, f"{action} payment", payment_id):
+    if record_once(conn, decision, f"{action} payment", payment_id):
         with broker.transaction(conn):
             process_payment.send(payment_id=payment_id, action=action)
 
 
 def resolve(conn: Connection, payment_id: str, decision: Decision) -> None:
     """Approve a payment as it stands: it is no longer flagged, and what held it up holds no more."""
-    if record(conn, decision, "resolve payment", payment_id):
+    if record_once(conn, decision, "resolve payment", payment_id):
         queries.payments.resolve_flags(
             conn, payment_id=payment_id, who=decision.who, reason=decision.reason, now=clock.now(conn)
         )

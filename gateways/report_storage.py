@@ -107,6 +107,15 @@ def load(conn: Connection, report_id: UUID) -> ReportFile:
     row = queries.reports.find(conn, id=str(report_id))
     if row is None:
         raise PermanentError(f"There is no report {report_id}: it was removed, or never made")
+    return file_of(row)
+
+
+def file_of(row: Any) -> ReportFile:
+    """The file of a report's row, from wherever it lies.
+
+    Raises:
+        PermanentError, ProviderAway: as `load`.
+    """
     return ReportFile(row.filename, row.media_type, _read(row.path) if row.path else bytes(row.content))
 
 

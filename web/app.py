@@ -27,6 +27,7 @@ from web import (
     payments,
     people,
     queues,
+    reports,
     running,
     sendgrid_events,
     state,
@@ -43,7 +44,8 @@ LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
     *(health, system, sendgrid_events, yookassa_notices, assets),
     *(state, queues, messages, bulk, running, failures),
-    *(people, deliveries, payments, statistics, mails, log_page),
+    *(people, deliveries, reports, payments),
+    *(statistics, mails, log_page),
 )
 
 

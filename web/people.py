@@ -21,6 +21,7 @@ from web.words import mail
 PAGES = {
     "mail": "deliveries.delivery",
     "payment": "payments.payment",
+    "report": "reports.report",
     "message": "messages.message",
 }  # of the things in a journey
 

@@ -109,15 +109,28 @@ DELETE FROM balansity.report WHERE id = ANY (:keys::uuid[]);
 
 -- name: latest(since, until, last, count)
 -- A page of the reports that were made since then (NULL: ever), the newest first, behind the report `last` that was made
--- at `until`; what they say stays where it is.
-SELECT id::text, created_at, format, size_bytes, assessment_id::text, user_id::text FROM balansity.report
-WHERE (:since::timestamptz IS NULL OR created_at >= :since)
-  AND (:last::uuid IS NULL OR (created_at, id) < (:until, :last::uuid))
-ORDER BY created_at DESC, id DESC
-LIMIT :count;
+-- at `until`, each with the mail that brought it first; what they say stays where it is.
+SELECT r.id::text, r.created_at, r.format, r.size_bytes, r.assessment_id::text, r.user_id::text, d.id::text AS mail_id,
+       d.state AS mail
+FROM (
+    SELECT id, created_at, format, size_bytes, assessment_id, user_id, digest FROM balansity.report
+    WHERE (:since::timestamptz IS NULL OR created_at >= :since)
+      AND (:last::uuid IS NULL OR (created_at, id) < (:until, :last::uuid))
+    ORDER BY created_at DESC, id DESC
+    LIMIT :count
+) AS r
+LEFT JOIN balansity.delivery d ON d.key = concat_ws(':', 'report_ready', r.assessment_id, r.format, r.digest)
+ORDER BY r.created_at DESC, r.id DESC;
 
--- name: count_kept(since)$
-SELECT count(*) FROM balansity.report WHERE :since::timestamptz IS NULL OR created_at >= :since;
+-- name: count_kept(since, most)$
+-- How many reports were made since then, but no more than `most` where that is not NULL.
+SELECT count(*) FROM (
+    SELECT FROM balansity.report WHERE :since::timestamptz IS NULL OR created_at >= :since LIMIT :most
+) AS kept;
+
+-- name: opened(id)^
+-- What a report says, in the transaction in which the operators' log says that it is opened; nothing in any other.
+SELECT filename, media_type, content, path FROM balansity.opened_report(:id::uuid);
 
 -- name: ids(first, last, count)
 -- The ids of reports from one to another.

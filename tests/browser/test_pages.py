@@ -17,7 +17,9 @@ from web.app import create_app
 ANNA = "a0000000-0000-4000-8000-00000000000a"
 CONSULTATION = "c0000000-0000-4000-8000-00000000000c"
 MESSAGE = "d0000000-0000-4000-8000-00000000000d"
-PAYMENT = "e0000000-0000-4000-8000-00000000000e"
+PAYMENT = "e1000000-0000-4000-8000-0000000000e1"
+REPORT = "f0000000-0000-4000-8000-00000000000f"
+CHECKUP = "d1000000-0000-4000-8000-0000000000d1"
 MAIL = "b0000000-0000-4000-8000-00000000000b"
 ERROR = (
     'Traceback (most recent call last):\n  File "mail/checks.py", line 7\nmail.checks.Unsendable: <anna> is no address'
@@ -34,6 +36,7 @@ EXAMPLES = {
     "/people/<kind>/<uuid:id_>": f"/people/user/{ANNA}",
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
     "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
+    "/reports/<uuid:id_>": f"/reports/{REPORT}",
 }  # pages with arguments, each with an address; None: it is no page of ours
 NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/htmx.min.js", "/static/<path:filename>"}
 
@@ -78,6 +81,17 @@ def busy(connection: Connection, database: str) -> None:
             (PAYMENT, ANNA, ANNA),
         )
         cursor.execute("UPDATE public.payments SET status = 'completed' WHERE id = %s", (PAYMENT,))
+        cursor.execute(
+            "INSERT INTO balansity.report"
+            " (id, assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, created_at)"
+            " VALUES (%s, %s, %s, 'pdf', 'd1', 'report.pdf', 'application/pdf', 34567, '%%PDF', now())",
+            (REPORT, CHECKUP, ANNA),
+        )
+        cursor.execute(
+            "INSERT INTO balansity.delivery (key, template, subject, state, recipient, user_id, message_id, planned_at,"
+            " changed_at) VALUES (%s, 'report_ready', 's', 'delivered', 'anna@example.com', %s, 'm2', now(), now())",
+            (f"report_ready:{CHECKUP}:pdf:d1", ANNA),
+        )
         cursor.execute("SELECT balansity.provider_failed('smtp', 'The SMTP server answered 535', 'vm:4711', NULL)")
         for _ in range(3):
             cursor.execute("SELECT balansity.ask_for_provider('smtp', %s, NULL)", (str(uuid4()),))
@@ -219,7 +233,8 @@ def test_an_operator_sees_why_a_message_failed_puts_it_right_and_sends_it_back(
     assert complaints(page) == []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT state::text, message -> 'kwargs' ->> 'to' FROM dramatiq.queue WHERE queue_name = 'emails' ORDER BY 1"
+            "SELECT state::text, message -> 'kwargs' ->> 'to' FROM dramatiq.queue WHERE queue_name = 'emails'"
+            " ORDER BY 1"
         )
         assert [tuple(row) for row in cursor.fetchall()] == [
             ("cancelled", "a@example.com"),
@@ -271,3 +286,19 @@ def test_an_operator_decides_about_a_stuck_payment_by_the_number_in_the_familys_
         assert [tuple(row) for row in cursor.fetchall()] == [("verify payment",), ("resolve payment",)]
         cursor.execute("SELECT count(*) FROM dramatiq.queue WHERE queue_name = 'payments'")
         assert cursor.fetchone() == (1,)
+
+
+def test_an_operator_opens_a_report_and_the_log_says_so(visit: Visit, busy: None) -> None:
+    page = visit(360, language="en")
+    page.get_by_role("link", name="Reports").click()
+    page.get_by_role("link", name=REPORT[:8]).click()
+    form = page.locator("form", has=page.get_by_role("button", name="Open the file"))
+    form.get_by_label("Why").fill("the mother asks what it says")
+    with page.expect_download() as begun:
+        form.get_by_role("button").click()
+    assert begun.value.suggested_filename == "report.pdf"
+    assert begun.value.path().read_bytes() == b"%PDF"
+    page.get_by_role("link", name="Log").click()
+    noted = page.locator("tbody tr").first.inner_text()
+    assert "open report" in noted
+    assert REPORT in noted

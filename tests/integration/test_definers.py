@@ -14,6 +14,7 @@ TWINS = ("public.", "balansity.site_")
 DEFINERS = {
     "dramatiq.send",  # whoever may send may do nothing else to the queue
     "dramatiq.discard",  # whoever acts on a page may delete what is given up, and nothing else
+    "balansity.opened_report",  # the pages may read no report, but one that the operators' log says is opened
     "dramatiq.ring_for_pgmq",  # a trigger of pgmq's tables: their senders know nothing of ours
     # what the site calls, and the sources that these are made from when ours takes over
     *(f"{place}queue_{what}" for place in TWINS for what in ("email_task", "report_generation", "payment_processing")),

@@ -201,11 +201,21 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
         answer = client.get("/health/system")
         assert "check-failed" not in {each["check"] for each in json.loads(answer.text)["checks"]}
         payment = owner.value("SELECT id::text FROM public.payments")
-        for page in (*pages, f"/people/user/{user_id}", f"/payments/{payment}"):
+        kept = owner.value(
+            "INSERT INTO balansity.report"
+            " (assessment_id, user_id, format, digest, filename, media_type, size_bytes, content, created_at)"
+            " VALUES (%s, %s, 'csv', 'd', 'a.csv', 'text/csv', 1, 'x', now()) RETURNING id::text",
+            *(payment, user_id),
+        )
+        for page in (*pages, f"/people/user/{user_id}", f"/payments/{payment}", f"/reports/{kept}"):
             assert client.get(page, auth=LOGIN).status_code == 200, page
         log_in(client)
         owner.rows("SELECT balansity.flag_payment(%s, 'refund refused: no', now())", payment)
-        for page, action in ((f"/payments/{payment}", "reveal"), (f"/payments/{payment}", "resolve")):
+        for page, action in (
+            (f"/payments/{payment}", "reveal"),
+            (f"/payments/{payment}", "resolve"),
+            (f"/reports/{kept}", "open"),
+        ):
             form = form_of(client.get(page).text, f"{page}/{action}") | {"reason": "it is asked for"}
             assert client.post(f"{page}/{action}", data=form).status_code in {200, 303}, (page, action)
         notice = {

@@ -33,3 +33,17 @@ COMMENT ON TABLE balansity.bulk_action IS
 'What a person decided about many messages at once, and how far it is. `wanted` has names and ids alone, `total` is what it
 found when it was decided; until `taken_until` somebody is working on it.';
 CREATE INDEX bulk_action_begun_at ON balansity.bulk_action (begun_at DESC);
+
+CREATE FUNCTION balansity.opened_report(p_id uuid)
+RETURNS TABLE (filename text, media_type text, content bytea, path text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT r.filename, r.media_type, r.content, r.path FROM balansity.report r
+    WHERE r.id = p_id AND EXISTS (
+        SELECT FROM balansity.operator_action o
+        WHERE o.acted_at >= now() AND o.action = 'open report' AND o.target = p_id::text
+          AND o.xmin = pg_current_xact_id_if_assigned()::xid -- by this very transaction
+    )
+$$;
+COMMENT ON FUNCTION balansity.opened_report IS
+'A report for the web process, which may read none: only in a transaction that has noted in the operators'' log who opens it.';

@@ -42,7 +42,9 @@ AS $$
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
-           '{id, user_id, assessment_id, format, digest, created_at}'::text[] -- that there is one; never what it says
+           '{id, user_id, assessment_id, format, digest, size_bytes, path, created_at}'::text[] -- never what it says
+    UNION ALL
+    SELECT 'balansity_web', 'EXECUTE', 'FUNCTION', 'balansity.opened_report(uuid)', NULL -- unless it is noted who asks
     UNION ALL
     SELECT each.role, 'SELECT', 'TABLE', c.oid::regclass::text, NULL -- whether migrations are missing
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
