@@ -3,6 +3,8 @@ PYTHON   ?= python3
 VENV     := .venv
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/installed
+TOOLS    := $(VENV)/tools-installed
+PIP      := $(BIN)/pip install --quiet --disable-pip-version-check
 # Three workers on two cores, for half of the time a test waits; a test at a time, so that none is left with the last ones.
 PARALLEL := $(BIN)/pytest --numprocesses 3 --dist load --maxschedchunk 1
 PACKAGES := chromium pgbouncer postgresql-15 postgresql-15-cron
@@ -12,12 +14,16 @@ help: ## Show what can be made
 
 install: $(STAMP) ## Set up .venv with the pinned requirements
 
-$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+$(STAMP): requirements.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes --requirement requirements.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+$(TOOLS): $(STAMP) requirements-dev.txt
+	$(PIP) --require-hashes --requirement requirements-dev.txt
+	@touch $(TOOLS)
 
 demo: install ## Watch the whole job once, on real-looking data
 	$(BIN)/balansity demo
@@ -25,13 +31,13 @@ demo: install ## Watch the whole job once, on real-looking data
 up: install ## Run every process of the Procfile until Ctrl-C
 	$(BIN)/balansity up
 
-test: install test-packages ## Run the tests, on the embedded server or on TEST_DATABASE_URL
+test: $(TOOLS) test-packages ## Run the tests, on the embedded server or on TEST_DATABASE_URL
 	$(PARALLEL) -m "not heavy"
 
-test-fast: install ## Run the units and what is rolled back, in a minute at most
+test-fast: $(TOOLS) ## Run the units and what is rolled back, in a minute at most
 	$(PARALLEL) -m fast
 
-test-all: install test-packages ## Run every test, the heavy ones too: before an issue is called resolved
+test-all: $(TOOLS) test-packages ## Run every test, the heavy ones too: before an issue is called resolved
 	$(PARALLEL)
 
 test-packages: ## Install what some tests need of Debian; without them they skip, and fail where CI is set
@@ -46,7 +52,7 @@ test-packages: ## Install what some tests need of Debian; without them they skip
 		echo "Not installed:$$missing. Tests that need them skip; as root, make test-packages installs them on Debian."; \
 	fi
 
-check: install ## Lint, types, layers, schema snapshot
+check: $(TOOLS) ## Lint, types, layers, schema snapshot
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
@@ -68,10 +74,10 @@ hashes: ## Write the requirements' .txt from their .in: the same versions, with 
 			--strip-extras --no-annotate --no-emit-options $$file.in --output-file $$file.txt || exit 1; \
 	done
 
-faults: install ## Work under every fault at once, and audit it: MINUTES=30 SEED=… (or PROVIDER=smtp) repeat a run
+faults: $(TOOLS) ## Work under every fault at once, and audit it: MINUTES=30 SEED=… (or PROVIDER=smtp) repeat a run
 	$(BIN)/python -m tests.faults.proof --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(PROVIDER),--provider $(PROVIDER))
 
-bench: install ## Measure the broker beside its peers (balansity bench --help)
+bench: $(TOOLS) ## Measure the broker beside its peers (balansity bench --help)
 	$(BIN)/balansity bench
 
 .PHONY: help install demo up test test-fast test-all test-packages check audit hashes faults bench

@@ -2,6 +2,7 @@
 
 BalansityError
 ├── SettingsError      the environment is wrong: nothing starts
+├── BrokenActor        a file of actors cannot be loaded: nothing is published, and no worker starts
 ├── Refused            what a person asked for is not done, and why; a page says it in its reader's language
 ├── DatabaseError      the server cannot be used: unreachable, too old, a missing privilege
 ├── RetryableError     it may work later: a provider that is down or over its limit
@@ -26,6 +27,10 @@ class BalansityError(Exception):
 
 class SettingsError(BalansityError):
     """A setting is missing or wrong."""
+
+
+class BrokenActor(BalansityError):  # noqa: N818 - says what became of it
+    """A file of actors cannot be loaded: where, and why."""
 
 
 class Refused(BalansityError):  # noqa: N818 - says what became of it

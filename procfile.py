@@ -1,10 +1,12 @@
 """The Procfile's processes, and what they need to run as children of one of our commands."""
 
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,6 +16,7 @@ import honcho.environ
 import settings
 
 PROCFILE = settings.ROOT / "Procfile"
+SERVE = "Name it behind --queues of a worker's line."  # the remedy for a queue that is not served
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Handler = Callable[[int, FrameType | None], Any]
@@ -24,6 +27,20 @@ def processes() -> dict[str, str]:
     found: dict[str, str] = dict(honcho.environ.parse_procfile(PROCFILE.read_text(encoding="utf-8")).processes)
     del found["release"]
     return found
+
+
+def unserved(queues: Iterable[str]) -> str:
+    """Which queues no line of the Procfile serves, as a sentence; empty where each is served."""
+    left = set(queues)
+    for command in processes().values():
+        words = shlex.split(command)
+        if words[:1] == ["dramatiq"]:
+            left = left - _served(words) if "--queues" in words else set()
+    return f"No line of the Procfile serves {', '.join(sorted(left))}: what is sent there waits." if left else ""
+
+
+def _served(words: list[str]) -> set[str]:
+    return set(takewhile(lambda word: not word.startswith("-"), words[words.index("--queues") + 1 :]))
 
 
 def environment(url: str, **changes: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import click
 import psycopg2
 from rich.markup import escape
 
-import actors  # noqa: F401 - declares the routes
+import actors
 import db.database
 import settings
 from address import shown
@@ -24,6 +24,7 @@ from errors import BalansityError
 from gateways import report_storage
 from log import first_line
 from mail import restore
+from procfile import SERVE, unserved
 
 # Quick checks that are made otherwise here: by counts that move, by what yoyo reads, after a look for news.
 ELSEWHERE = (processes.beating, schema.migrated, providers.restored)
@@ -49,6 +50,7 @@ def _findings() -> Iterator[Finding]:
     yield from _settings()
     yield from exposure.of_settings()
     yield _report_storage()
+    yield _actors()
     try:
         url = db.database.url()
         conn = db.database.connect(url)
@@ -89,6 +91,14 @@ def _report_storage() -> Finding:
         remedy = "Correct REPORT_STORAGE_URL and the settings that go with it, see .env.example."
         return Finding("bad", f"Reports cannot be kept: {error}", remedy)
     return Finding("good", "Report storage: a file was written, read and removed.")
+
+
+def _actors() -> Finding:
+    if actors.broken:
+        return Finding("bad", str(actors.broken[0]), "Mend that file: without it no worker starts.")
+    if waiting := unserved(broker.queues):
+        return Finding("note", waiting, SERVE)
+    return Finding("good", "Every queue has a worker in the Procfile.")
 
 
 def _database(conn: Connection, url: str) -> Iterator[Finding]:

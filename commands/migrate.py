@@ -9,11 +9,13 @@ import actors
 import db.database
 import scheduler
 import settings
+from broker import broker
 from commands.output import say
 from db import embedded, queries
 from db.migrate import migrate as apply_migrations
 from db.patience import PATIENCE_SECONDS
 from errors import BalansityError
+from procfile import SERVE, unserved
 
 SNAPSHOT = settings.ROOT / "db" / "schema.sql"
 SNAPSHOT_FOLDER = settings.ROOT / "var" / "schema-postgres"
@@ -33,11 +35,14 @@ def migrate(*, patience: float) -> None:
     Safe to run from several processes at once, and beside a site at work: no lock is waited for longer than half a
     second; who holds it is said, and it is asked for again.
     """
+    actors.complete()
     url = db.database.url()
     done = apply_migrations(url, start_options=db.database.start_options(), patience_seconds=patience)
     granted = actors.publish(url, scheduler.publish, patience_seconds=patience)
     told = [f"applied {name}" for name in done.applied] + done.mended + [f"granted: {each}" for each in granted]
     say("\n".join(told) or "The database is up to date.")
+    if waiting := unserved(broker.queues):
+        say(f"{waiting} {SERVE}")
     with db.database.transaction() as conn:
         if not queries.takeover.in_charge(conn):
             say("An old system is in charge here: ours only waits. `balansity take-over --plan` says what is left.")

@@ -22,11 +22,12 @@ import actors
 import scheduler
 import settings
 from address import shown
+from broker import broker
 from commands.output import say
 from db import embedded
 from db.database import start_options
 from db.migrate import migrate
-from procfile import STOPPING, environment, interruptible, processes, tied
+from procfile import SERVE, STOPPING, environment, interruptible, processes, tied, unserved
 
 STOP_SECONDS = 30  # running messages may finish; what does not is rescued later
 PAUSES_SECONDS = (1, 60)  # before a process that died starts again: twice as long each time, until it lives as long
@@ -39,10 +40,13 @@ def up(*, only: tuple[str, ...]) -> None:
 
     One that dies is started again.
     """
+    actors.complete()
     with interruptible(), server() as url:
         say(f"PostgreSQL: {shown(url)}")
         migrate(url, start_options=start_options())
         actors.publish(url, scheduler.publish)
+        if waiting := unserved(broker.queues):
+            say(f"{waiting} {SERVE}")
         honcho.manager.KILL_WAIT = STOP_SECONDS
         manager = Manager(Printer(sys.stdout))
         for name, command in _wanted(only).items():

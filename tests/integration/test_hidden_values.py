@@ -12,6 +12,7 @@ import pytest
 
 import actors
 import broker as application
+from actors.emails import send_email
 from actors.queues import queue_email_task
 from db import queries
 from db.connection import Connection
@@ -74,9 +75,9 @@ def test_the_servers_log_of_every_statement_has_nobodys_address(
     actors.publish(database)
     order = {"to": ADDRESS, "subject": NAME, "template": "report_ready", "variables": {"name": NAME}}
     queue_email_task(ADDRESS, NAME, "report_ready", {"name": NAME}, 0)
-    actors.emails.send_email.send(**order)
+    send_email.send(**order)
     with transaction() as conn, application.broker.transaction(conn):
-        actors.emails.send_email.send(**order)
+        send_email.send(**order)
     deliver(read_order(order), "m1")
     deliver(read_order(order | {"template": "unknown"}), "m2")
     with single_statements() as conn:
@@ -107,7 +108,7 @@ def test_no_error_quotes_what_a_row_says(
     keys = [bytes(32)]
     broker = PostgresBroker(pool, keys=lambda: keys)
     log = logged(connection)
-    message = actors.emails.send_email.message(to=ADDRESS, subject=NAME)
+    message = send_email.message(to=ADDRESS, subject=NAME)
 
     spoiled = message.copy(kwargs={"to": ADDRESS, "note": "\0"})
     with pytest.raises(InvalidMessage):
