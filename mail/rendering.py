@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 import settings
@@ -26,12 +27,17 @@ def render(
     }
     html = ENVIRONMENT.get_template(f"{template}.html").render(context)
     text = ENVIRONMENT.get_template(f"{template}.txt").render(context)
-    return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return INLINER.inline(html), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def sample(template: str) -> tuple[str, str]:
     """The HTML and the plain text of a mail with made-up words."""
     return render(template, TEMPLATES[template].subject, SAMPLES[template], SAMPLE_FILES.get(template, ()))
+
+
+# A mail program may drop <style>, and many do: every rule goes into the elements that it speaks of. The layout keeps a
+# second <style> for what no element can carry. Nothing is fetched.
+INLINER = CSSInliner(load_remote_stylesheets=False)
 
 
 def _environment() -> Environment:

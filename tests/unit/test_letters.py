@@ -1,5 +1,7 @@
 """Every template renders, in HTML and in plain text, with all of its words and with hardly any."""
 
+from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,19 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def rendered(name: str, words: dict[str, Any], files: tuple[Attachment, ...] = ()) -> tuple[str, str]:
     return rendering.render(name, TEMPLATES[name].subject, words, files)
+
+
+class Elements(HTMLParser):
+    """The names of all elements of a mail."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.names.add(tag)
 
 
 def test_every_template_has_samples_a_writer_and_both_texts() -> None:
@@ -50,8 +65,7 @@ def test_words_from_outside_cannot_become_html(name: str) -> None:
         word: "<script>alert(1)</script>" if isinstance(value, str) else value for word, value in SAMPLES[name].items()
     }
     html, _ = rendering.render(name, "<b>Тема</b>", evil)
-    assert "<script" not in html
-    assert "<b>Тема" not in html
+    assert not {"script", "b"} & Elements(html).names
     assert "&lt;script&gt;" in html
 
 
@@ -64,7 +78,7 @@ def test_plain_text_has_no_markup_and_no_gaps(name: str) -> None:
 
 def test_times_and_money_are_told_as_people_write_them() -> None:
     html, text = rendered("payment_confirmation", SAMPLES["payment_confirmation"])
-    for content in (html, text):
+    for content in (unescape(html), text):
         assert "среда, 25 ноября в 10:35 (МСК)" in content
         assert "5\N{NO-BREAK SPACE}000\N{NO-BREAK SPACE}₽" in content
 
