@@ -20,6 +20,7 @@ from tests.integration.report_cases import completed_checkup
 from tests.waiting import until
 
 BY_MISTAKE = 5_000
+LATE = "UPDATE dramatiq.queue SET available_at = now() - interval '15 minutes' WHERE state = 'queued'"
 FAILED = """
     INSERT INTO dramatiq.queue (message_id, queue_name, state, message, error, mtime)
     VALUES (%s, 'emails', 'rejected', jsonb_build_object('actor_name', 'send_email', 'args', '[]'::jsonb, 'options',
@@ -104,6 +105,7 @@ class Morning:
             worker = Worker(Office(self.url, self.folder), "--threads", "1", "--queues", "reports", module="actors")
             try:
                 until(lambda: self.clinic.rows("SELECT 1 FROM dramatiq.queue WHERE state = 'consumed'"), "it runs")
+                self.clinic.rows(LATE)
                 yield message.message_id
             finally:
                 conn.rollback()

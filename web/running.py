@@ -27,7 +27,8 @@ def stacks(worker: int) -> str:
     with transaction() as conn:
         at, look = clock.now(conn), desk.seen(conn, worker)
         runs = [_listed(run, at) for run in desk.running(conn) if run.worker == worker]
-    return render_template("stacks.html", at=at, worker=worker, look=look, runs=runs)
+    stacks = sorted((look and look.stacks) or [], key=lambda stack: stack["message"] is None)  # what runs first
+    return render_template("stacks.html", at=at, worker=worker, look=look, runs=runs, stacks=stacks)
 
 
 @pages.post("/running/<int:worker>/look")

@@ -48,7 +48,9 @@ CREATE FUNCTION dramatiq.blocked_sessions() RETURNS TABLE (
     pid integer, application text, waits_for text, since timestamptz, blocked_by integer[], blockers text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT a.pid, a.application_name, concat_ws(': ', a.wait_event_type, a.wait_event), a.query_start, waits.blockers,
+    SELECT a.pid, a.application_name, concat_ws(' ', a.wait_event, (
+               SELECT l.relation::regclass FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted LIMIT 1)),
+           a.query_start, waits.blockers,
            (SELECT string_agg(DISTINCT concat_ws(' ', b.application_name, b.state), ', ') FROM pg_stat_activity b
             WHERE b.pid = ANY (waits.blockers))
     FROM pg_stat_activity a, LATERAL (SELECT pg_blocking_pids(a.pid)) AS waits (blockers)
