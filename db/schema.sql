@@ -543,6 +543,22 @@ $$;
 COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) IS 'Claims what is due before p_until, for these appointments, for all where p_ids is null: who inserts the row sends the
 mail.';
 
+CREATE FUNCTION balansity.close_alarms(p_ways text[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE balansity.alarm a SET closed_at = clock_timestamp()
+    WHERE a.closed_at IS NULL AND a.over_at IS NOT NULL AND (
+        a.over_at < clock_timestamp() - interval '7 days' -- no longer news, if some way never could tell it
+        OR NOT EXISTS (
+            SELECT FROM unnest(p_ways) AS way WHERE NOT EXISTS (
+                SELECT FROM balansity.alarm_telling t
+                WHERE t.alarm_id = a.id AND t.way = way AND t.over_at IS NOT NULL)));
+    DELETE FROM balansity.alarm WHERE closed_at < clock_timestamp() - interval '90 days';
+$$;
+
+COMMENT ON FUNCTION balansity.close_alarms(p_ways text[]) IS 'Closes what is over and told by every way; what was closed 90 days ago is forgotten.';
+
 CREATE FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2141,6 +2157,33 @@ $$;
 COMMENT ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) IS 'In the first hour, in which most people pay, whoever pays is booked within 5 minutes without a webhook; later, the longer
 it has waited, the longer it may.';
 
+CREATE FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    present constant timestamptz := clock_timestamp();
+BEGIN
+    WITH seen AS (
+        INSERT INTO balansity.alarm AS a (check_name, subject, sentence, began_at)
+        SELECT f.check_name, f.subject, f.sentence, present
+        FROM unnest(p_checks, p_subjects, p_sentences) AS f (check_name, subject, sentence)
+        ON CONFLICT (check_name, subject) WHERE over_at IS NULL
+        DO UPDATE SET sentence = excluded.sentence, gone_at = NULL
+        RETURNING id
+    )
+    UPDATE balansity.alarm SET gone_at = present
+    WHERE over_at IS NULL AND gone_at IS NULL AND id NOT IN (SELECT id FROM seen);
+
+    DELETE FROM balansity.alarm WHERE stood_at IS NULL AND gone_at <= present - p_settled; -- it only flickered
+    UPDATE balansity.alarm SET stood_at = present
+    WHERE stood_at IS NULL AND gone_at IS NULL AND began_at <= present - p_settled;
+    UPDATE balansity.alarm SET over_at = present WHERE over_at IS NULL AND gone_at <= present - p_settled;
+END $$;
+
+COMMENT ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) IS 'Notes what is found now. Something is to be told once it has been found, or gone, for p_settled; what was gone for less is
+the same alarm still.';
+
 CREATE FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3057,6 +3100,21 @@ END $$;
 
 COMMENT ON FUNCTION balansity.system_identifier() IS 'What initdb called this server: its standbys and physical copies share it. NULL where this role may not ask.';
 
+CREATE FUNCTION balansity.take_alarm_turn(p_lease interval) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH taken AS (
+        UPDATE balansity.alarm_turn SET next_at = clock_timestamp() + p_lease
+        -- One that lies further ahead than any lease was taken before the clock was set back.
+        WHERE next_at <= clock_timestamp() OR next_at > clock_timestamp() + p_lease
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM taken);
+$$;
+
+COMMENT ON FUNCTION balansity.take_alarm_turn(p_lease interval) IS 'Whether it is the caller''s turn; nobody else has one until it is ended, or for p_lease where its holder dies.';
+
 CREATE FUNCTION balansity.take_over() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3331,6 +3389,20 @@ END $$;
 
 COMMENT ON FUNCTION balansity.unheard_since(p_provider text) IS 'When the first of the last three mails left that the provider has had for 15 minutes, if it has reported nothing of
 them nor of any later one; else NULL.';
+
+CREATE FUNCTION balansity.untold_alarms(p_way text) RETURNS TABLE(id bigint, check_name text, subject text, sentence jsonb, began_at timestamp with time zone, gone_at timestamp with time zone, is_over boolean, is_known boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.id, a.check_name, a.subject, a.sentence, a.began_at, a.gone_at, a.over_at IS NOT NULL, t.way IS NOT NULL
+    FROM balansity.alarm a LEFT JOIN balansity.alarm_telling t ON t.alarm_id = a.id AND t.way = p_way
+    WHERE a.closed_at IS NULL AND a.stood_at IS NOT NULL
+      AND (t.way IS NULL OR a.over_at IS NOT NULL AND t.over_at IS NULL)
+      AND NOT EXISTS (SELECT FROM balansity.alarm_way w WHERE w.way = p_way AND w.next_at > clock_timestamp())
+    ORDER BY a.id;
+$$;
+
+COMMENT ON FUNCTION balansity.untold_alarms(p_way text) IS 'What is to be told by this way now: that it began, that it is over, or both at once where the way failed meanwhile.';
 
 CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[], OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
@@ -4438,6 +4510,16 @@ END $$;
 COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
+
+CREATE FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) FILTER (WHERE heartbeat_at > clock_timestamp() - p_time), max(heartbeat_at) FROM dramatiq.worker;
+$$;
+
+COMMENT ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) IS 'How many workers have said within that time that they live, by this server''s clock, and when the latest did. For people:
+who takes over from the dead goes by their counts.';
 
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) RETURNS boolean
     LANGUAGE plpgsql
@@ -6002,10 +6084,11 @@ CREATE TABLE balansity.alarm (
     id bigint NOT NULL,
     check_name text NOT NULL,
     subject text NOT NULL,
-    began_at timestamp with time zone NOT NULL,
     sentence jsonb NOT NULL,
-    stood boolean DEFAULT false NOT NULL,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stood_at timestamp with time zone,
     gone_at timestamp with time zone,
+    over_at timestamp with time zone,
     closed_at timestamp with time zone
 );
 
@@ -6024,7 +6107,7 @@ ALTER TABLE balansity.alarm ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE balansity.alarm_telling (
     alarm_id bigint NOT NULL,
     way text NOT NULL,
-    begun_at timestamp with time zone,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     over_at timestamp with time zone
 );
 
@@ -6034,15 +6117,16 @@ CREATE TABLE balansity.alarm_turn (
     next_at timestamp with time zone NOT NULL
 );
 
-COMMENT ON TABLE balansity.alarm_turn IS 'Whose turn it is to look and to tell: one process takes it each minute. One row.';
+COMMENT ON TABLE balansity.alarm_turn IS 'When the next process may look and tell: one at a time takes the turn. One row.';
 
 CREATE TABLE balansity.alarm_way (
     way text NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    failures integer NOT NULL,
+    next_at timestamp with time zone NOT NULL
 );
 
-COMMENT ON TABLE balansity.alarm_way IS 'The ways of telling that failed last, and when each is tried again.';
+COMMENT ON TABLE balansity.alarm_way IS 'The ways of telling that failed when they were tried last.';
 
 CREATE TABLE balansity.analytics_daily (
     day date NOT NULL,
@@ -6906,7 +6990,11 @@ ALTER TABLE ONLY public.profiles
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
-CREATE UNIQUE INDEX alarm_open ON balansity.alarm USING btree (check_name, subject) WHERE (closed_at IS NULL);
+CREATE INDEX alarm_closed ON balansity.alarm USING btree (closed_at) WHERE (closed_at IS NOT NULL);
+
+CREATE INDEX alarm_open ON balansity.alarm USING btree (id) WHERE (closed_at IS NULL);
+
+CREATE UNIQUE INDEX alarm_standing ON balansity.alarm USING btree (check_name, subject) WHERE (over_at IS NULL);
 
 CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (received_at);
 
@@ -7186,6 +7274,10 @@ GRANT ALL ON FUNCTION balansity.claim_payment_checks(p_now timestamp with time z
 REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.close_alarms(p_ways text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.close_alarms(p_ways text[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.close_alarms(p_ways text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) TO balansity_web;
@@ -7540,6 +7632,10 @@ REVOKE ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_
 GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
@@ -7725,6 +7821,10 @@ REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.take_alarm_turn(p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.take_alarm_turn(p_lease interval) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.take_alarm_turn(p_lease interval) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.take_over() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.take_over() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.take_over() TO balansity_worker;
@@ -7764,6 +7864,10 @@ GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO 
 REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.untold_alarms(p_way text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.untold_alarms(p_way text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.untold_alarms(p_way text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) TO balansity_web;
@@ -7972,6 +8076,10 @@ GRANT ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) TO bal
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) TO balansity_web;
