@@ -11,6 +11,7 @@ from errors import BalansityError
 VERSION = "0.1.0"
 # Where each command stands in the package `commands`, and what it is for: help and completion import none of them.
 COMMANDS = {
+    "alarms": ("alarms:alarms", "What somebody was told of; tell a test word."),
     "bench": ("bench:bench", "Measure the broker beside its peers."),
     "cancel": ("fates:cancel", "Cancel messages that wait or run, by id or filter."),
     "dead": ("messages:dead", "Dead letters with their reasons; one whole."),

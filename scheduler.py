@@ -29,6 +29,7 @@ from actors.emails import watch_mail_events
 from actors.messages import keep_minutes, purge_messages
 from actors.payments import verify_open_payments
 from actors.reports import remove_old_reports
+from alarms.lookout import Lookout
 from broker import broker
 from db import clock, queries
 from db.connection import Connection
@@ -125,7 +126,15 @@ class Presence:
 
 def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
     """Keep the schedule until something is put on `stop`."""
-    presence = Presence()
+    presence, lookout = Presence(), Lookout()
+    lookout.start()  # also while there is no database to begin with
+    try:
+        _keep(stop, jobs, presence)
+    finally:
+        lookout.stop()
+
+
+def _keep(stop: SimpleQueue[int], jobs: Sequence[Job], presence: Presence) -> None:
     while not _run_step(introduce, jobs):
         if _wait_for(stop):
             return

@@ -19,15 +19,19 @@ from errors import SettingsError
 from values import (
     Ascii,
     Days,
+    HookAddress,
     HostName,
     HostNames,
     Hours,
     Mailbox,
+    Mailboxes,
     MessageKeys,
     PageUsers,
     Port,
     PostgresUrl,
+    SmtpUrl,
     StorageUrl,
+    Template,
     TimeZone,
     WebAddress,
     WebhookKey,
@@ -119,9 +123,29 @@ class Settings(BaseModel, frozen=True):
     web_proxies: Annotated[int, Field(ge=0, le=9)] = setting(
         "0", "proxies before the web process, each of which adds an address to X-Forwarded-For"
     )
+    alarm_webhook_url: HookAddress = setting(
+        "", "where alarms are posted: Slack, Telegram and the like; empty: nowhere", secret=True
+    )
+    alarm_webhook_template: Template = setting(
+        '{"text": "{text}"}', "what is posted there: JSON, with {text} where the alarm's text belongs"
+    )
+    alarm_smtp_url: SmtpUrl = setting(
+        "", "a mail server for alarms, best not the mails' own: smtp://user:password@host:587 or smtps://", secret=True
+    )
+    alarm_email_to: Mailboxes = setting("", "who is mailed alarms; commas between")
+    alarm_email_from: Mailbox = setting("", "sender of alarms; empty: EMAIL_FROM")
+    alarm_language: Literal["ru", "en"] = setting("ru", "in which alarms are told")
+    heartbeat_url: HookAddress = setting(
+        "", "asked for every minute while all is well enough to tell: its silence is an alarm", secret=True
+    )
     port: Port = setting("8000", "port of the web process")
     time_zone: TimeZone = setting("Europe/Moscow", "the clinic's time zone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "how much is logged")
+
+    @property
+    def alarm_ways(self) -> tuple[str, ...]:
+        """By which ways somebody is told."""
+        return ("webhook",) * bool(self.alarm_webhook_url) + ("email",) * bool(self.alarm_smtp_url)
 
     @property
     def room_hosts(self) -> tuple[str, ...]:
@@ -166,6 +190,8 @@ def _explained(error: ErrorDetails) -> str:
 def _missing_partners(given: Mapping[str, str]) -> Iterator[str]:
     ways = {given[name]: name for name in ("email_fallback_provider", "email_provider") if name in given}
     needs = {
+        "alarm_email_to": "alarm_smtp_url" in given and "ALARM_SMTP_URL needs it",
+        "alarm_smtp_url": "alarm_email_to" in given and "ALARM_EMAIL_TO needs it",
         "sendgrid_api_key": "sendgrid" in ways and f"{ways['sendgrid'].upper()}=sendgrid needs it",
         "smtp_host": "smtp" in ways and f"{ways['smtp'].upper()}=smtp needs it",
         "report_storage_key": "report_storage_secret" in given and "REPORT_STORAGE_SECRET needs it",

@@ -1,12 +1,14 @@
 """The kinds of value that a setting has: how its text is read, and what is asked of it."""
 
+import json
 import re
 from base64 import b64decode
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,6 +24,7 @@ MESSAGE_KEY_BYTES = 32
 URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
 SHORTEST_PASSWORD = 12  # characters of a page's user's
 FEWEST_DIFFERENT = 5  # of them
+TEXT_PLACE = "{text}"  # in a webhook's template
 ROLES = ("operator", "reader")  # of the pages: who may act, and who may look
 USER = re.compile(rf"([\w.-]{{1,40}}):({'|'.join(ROLES)}):(scrypt:\d+:\d+:\d+\$\w+\$[0-9a-f]+)")
 
@@ -40,6 +43,64 @@ def web_address(value: str) -> str:
     if login or "@" in value:
         raise ValueError("must carry no login: it would be shown")
     return value.rstrip("/")
+
+
+def hook_address(value: str) -> str:
+    """An address that is called as it is written: a service may take one with a / at its end for another."""
+    web_address(value)
+    return value
+
+
+@dataclass(frozen=True)
+class HookTemplate:
+    """What is posted to a webhook: JSON in which a text has its place."""
+
+    shape: Any
+
+    def filled(self, text: str) -> Any:
+        return _filled(self.shape, text)
+
+
+def _filled(shape: Any, text: str) -> Any:
+    match shape:
+        case str():
+            return shape.replace(TEXT_PLACE, text)
+        case list():
+            return [_filled(each, text) for each in shape]
+        case dict():
+            return {name: _filled(each, text) for name, each in shape.items()}
+        case _:
+            return shape
+
+
+def hook_template(value: str) -> HookTemplate:
+    try:
+        template = HookTemplate(json.loads(value))
+        understood = template.filled("") != template.shape
+    except (RecursionError, ValueError):
+        understood = False
+    if not understood:
+        raise ValueError(f'must be JSON with {TEXT_PLACE} where the text belongs, such as {{"text": "{TEXT_PLACE}"}}')
+    return template
+
+
+def smtp_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        understood = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and not parts.path.strip("/")
+        understood = understood and (parts.port is None or parts.port > 0) and value.isascii()
+    except ValueError:
+        understood = False
+    if not understood:
+        raise ValueError(
+            "must look like smtp://user:password@host:587, or smtps:// where the connection begins encrypted; "
+            "write @ : / ? # % of the password as %40 … (percent-encoded)"
+        )
+    return value
+
+
+def mailboxes(value: str) -> tuple[Address, ...]:
+    return tuple(mailbox(each.strip()) for each in value.split(","))
 
 
 def postgres_url(value: str) -> str:
@@ -172,6 +233,10 @@ HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
 Hours = Annotated[Night | None, PlainValidator(night)]
 PageUsers = Annotated[tuple[PageUser, ...], PlainValidator(page_users)]
 HostName = Annotated[str, AfterValidator(host_name)]
+HookAddress = Annotated[str, AfterValidator(hook_address)]
+Template = Annotated[HookTemplate, PlainValidator(hook_template)]
+Mailboxes = Annotated[tuple[Address, ...], PlainValidator(mailboxes)]
+SmtpUrl = Annotated[str, AfterValidator(smtp_url)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import psycopg2
 
-from checks import failures, jobs, processes, providers, queues, schema
+from checks import failures, jobs, processes, providers, queues, schema, telling
 from checks.finding import Finding
 from db.connection import Connection
 from db.trouble import passes
@@ -25,6 +25,7 @@ QUICK: tuple[Look, ...] = (
     failures.new_kinds,
     jobs.planning,
     jobs.running,
+    telling.ways,
     queues.pauses,
 )
 

@@ -20,6 +20,10 @@ ENCRYPTED = (
     "gs",
     "gcs",
 )  # whose libraries encrypt unless told otherwise
+OUTWARD = (
+    *("sendgrid_api_url", "yookassa_api_url", "site_url", "report_storage_url", "report_storage_endpoint"),
+    *("alarm_webhook_url", "heartbeat_url"),
+)
 LOCAL = ("file", "local", "memory", "")
 
 
@@ -31,7 +35,7 @@ def of_settings() -> Iterator[Finding]:
         yield Finding(
             "bad", f"SMTP_TLS=off: {what} can be read on the way to {current.smtp_host}.", "Set SMTP_TLS=starttls."
         )
-    for name in ("sendgrid_api_url", "yookassa_api_url", "site_url", "report_storage_url", "report_storage_endpoint"):
+    for name in OUTWARD:
         address = urlsplit(getattr(current, name))
         if address.scheme in (*ENCRYPTED, *LOCAL) or is_here(address.hostname or ""):
             continue

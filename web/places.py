@@ -16,22 +16,20 @@ OF_CHECKS = {
     "jobs-unplanned": ("/jobs/%s", "/jobs"),
     "slots-late": ("/jobs/%s", "/jobs"),
     "payment-flagged": ("/payments/%s", "/people/payment/%s"),
-    "new-failure": ("/failures/%s", "/failures"),
+    "new-failure": ("/messages?state=dead&failure=%s", "/failures"),
     "held-after-restore": ("/deliveries",),
     "provider-away": ("/deliveries",),
 }
 OF_MANY = {"payment-flagged": "/payments", "new-failure": "/failures", "queue-late": "/queues"}
 
 
-def place(path: str, **query: str) -> str | None:
+def place(address: str, **query: str) -> str | None:
     """An address of ours, if there is a page at it."""
     try:
-        current_app.url_map.bind("").match(path, method="GET")
-    except RequestRedirect:
+        current_app.url_map.bind("").match(address.partition("?")[0], method="GET")
+    except (HTTPException, RequestRedirect):
         return None
-    except HTTPException:
-        return None
-    return f"{path}?{urlencode(query)}" if query else path
+    return f"{address}?{urlencode(query)}" if query else address
 
 
 def of_check(check: str, subject: str) -> str | None:

@@ -22,6 +22,7 @@ from waitress.server import TcpWSGIServer
 
 import log
 import settings
+from alarms.lookout import Lookout
 from errors import SettingsError
 from web.app import LARGEST_REQUEST, create_app
 
@@ -49,7 +50,10 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     events.info("web_started", address=f"http://0.0.0.0:{server.effective_port}", pages=_pages(current))
+    lookout = Lookout()
+    lookout.start()
     server.run()
+    lookout.stop()
     events.info("web_stopped")
 
 

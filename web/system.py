@@ -14,7 +14,8 @@ from db.database import single_statements
 from errors import DatabaseError
 
 FRESH_SECONDS = 5  # for so long an answer does for everybody who asks
-BUSINESS = {"payment-flagged", "new-failure", "held-after-restore"}  # wait for a person, and the system is well
+# These wait for a person, and the system is well.
+BUSINESS = {"payment-flagged", "new-failure", "held-after-restore", "alarm-way-failing"}
 
 pages = Blueprint("system", __name__)
 

@@ -10,14 +10,11 @@ SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::
 
 -- name: count_heard(seconds)^
 -- How many workers and schedulers have said within so many seconds that they live, and when each kind was heard last.
-SELECT count(*) FILTER (WHERE kind = 'worker' AND heard_at > clock_timestamp() - :seconds * interval '1 second') AS workers,
-       count(*) FILTER (WHERE kind = 'scheduler' AND heard_at > clock_timestamp() - :seconds * interval '1 second')
-           AS schedulers,
-       max(heard_at) FILTER (WHERE kind = 'worker') AS worker_at,
-       max(heard_at) FILTER (WHERE kind = 'scheduler') AS scheduler_at
-FROM (
-    SELECT 'worker', heartbeat_at FROM dramatiq.worker UNION ALL SELECT 'scheduler', looked_at FROM balansity.scheduler
-) AS processes (kind, heard_at);
+SELECT heard.workers, heard.latest AS worker_at, schedulers.heard AS schedulers, schedulers.latest AS scheduler_at
+FROM dramatiq.heard_within(:seconds * interval '1 second') AS heard, (
+    SELECT count(*) FILTER (WHERE looked_at > clock_timestamp() - :seconds * interval '1 second'), max(looked_at)
+    FROM balansity.scheduler
+) AS schedulers (heard, latest);
 
 -- name: oldest_due()
 -- Since when the oldest message of each queue has been due.

@@ -16,6 +16,7 @@ import actors
 import cli
 import scheduler
 import settings
+from alarms import turn
 from broker import broker as application
 from db import queries
 from db.database import pool
@@ -26,7 +27,7 @@ from tests.live.database import LiveDatabase
 from tests.live.database import live_database as live_databases
 from tests.pages import OPERATOR as LOGIN
 from tests.pages import USERS, form_of, log_in
-from tests.servers import yookassa
+from tests.servers import hook, yookassa
 from tests.servers.yookassa import YooKassa
 from tests.waiting import until
 from web.app import create_app
@@ -161,7 +162,23 @@ def test_a_worker_and_a_scheduler_need_no_more_than_their_role(live: LiveDatabas
         assert owner.value("SELECT count(*) FROM balansity.report") == 1
         mails = "SELECT template FROM balansity.delivery WHERE state = 'sent' ORDER BY template"
         assert {template for (template,) in owner.rows(mails)} >= {"payment_confirmation", "report_ready"}
+        tells(clinic, owner)
         refused(clinic, "balansity_worker")
+
+
+def tells(clinic: Clinic, owner: Clinic) -> None:
+    """Take a turn of telling under this login: everything of it."""
+    owner.rows("INSERT INTO balansity.payment_flag VALUES (gen_random_uuid(), 'a test', now())")
+    with hook.running() as told, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALARM_WEBHOOK_URL", told.url)
+        settings.current.cache_clear()
+        for _ in range(3):
+            clinic.rows("UPDATE balansity.alarm_turn SET next_at = '-infinity'")
+            assert turn.take(clinic.connection)
+            clinic.rows("UPDATE balansity.alarm SET began_at = began_at - interval '3 minutes'")
+        assert len(told.texts) == 1
+        assert "check-failed" not in {row[0] for row in clinic.rows("SELECT check_name FROM balansity.alarm")}
+    settings.current.cache_clear()
 
 
 def test_doctor_prints_what_a_role_lacks_and_migrate_gives_it(live: LiveDatabase) -> None:
@@ -233,4 +250,5 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
         )
         assert report(client, event(delivery, "delivered"), event(delivery, "spamreport", 2)) == 204
         assert owner.value("SELECT state FROM balansity.delivery") == "complained"
+        tells(clinic, owner)
         refused(clinic, "balansity_web")

@@ -1,5 +1,14 @@
 -- Tells how late each queue is and what fails in a new way, in a time that does not grow with what is kept.
 
+CREATE FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(*) FILTER (WHERE heartbeat_at > clock_timestamp() - p_time), max(heartbeat_at) FROM dramatiq.worker;
+$$;
+COMMENT ON FUNCTION dramatiq.heard_within IS
+'How many workers have said within that time that they live, by this server''s clock, and when the latest did. For people:
+who takes over from the dead goes by their counts.';
+
 CREATE FUNCTION dramatiq.oldest_visible(p_pgmq_queue text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
