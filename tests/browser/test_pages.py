@@ -35,7 +35,7 @@ EXAMPLES = {
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
     "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
 }  # pages with arguments, each with an address; None: it is no page of ours
-NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/htmx.min.js", "/static/<path:filename>"}
+NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/metrics", "/htmx.min.js", "/static/<path:filename>"}
 
 
 def addresses() -> list[str]:
@@ -219,7 +219,8 @@ def test_an_operator_sees_why_a_message_failed_puts_it_right_and_sends_it_back(
     assert complaints(page) == []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT state::text, message -> 'kwargs' ->> 'to' FROM dramatiq.queue WHERE queue_name = 'emails' ORDER BY 1"
+            "SELECT state::text, message -> 'kwargs' ->> 'to' FROM dramatiq.queue "
+            "WHERE queue_name = 'emails' ORDER BY 1"
         )
         assert [tuple(row) for row in cursor.fetchall()] == [
             ("cancelled", "a@example.com"),
