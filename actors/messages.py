@@ -41,20 +41,21 @@ def keep_minutes(slot: str) -> None:
 
 
 def keep(now: datetime) -> str:
-    """Keep them few by few, so that none takes long after a pause."""
-    before, until = None, _kept()
-    while until != before:
-        before, until = until, _kept()
+    """Keep them few by few, so that none takes long after a pause; what became of deliveries is counted with them."""
+    _catch_up(queries.deliveries.count_changed)
+    until = _catch_up(queries.messages.keep_minutes)
     with transaction() as conn:
         purged = queries.messages.purge_minutes(conn, before=now - MINUTES)
     return f"kept until {until:%H:%M} UTC" + (f", {purged} rows purged" if purged else "")
 
 
-def _kept() -> datetime:
-    """Keep a few minutes more; gives up to when they are kept."""
-    with transaction() as conn:
-        until: datetime = queries.messages.keep_minutes(conn, most=MOST_MINUTES)
-        return until
+def _catch_up(keep_more: Callable[..., datetime]) -> datetime:
+    """Keep a few minutes more until none is left; gives up to when they are kept."""
+    before, until = None, None
+    while until is None or until != before:
+        with transaction() as conn:
+            before, until = until, keep_more(conn, most=MOST_MINUTES)
+    return until
 
 
 def purge(now: datetime) -> str:

@@ -543,6 +543,22 @@ $$;
 COMMENT ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) IS 'Claims what is due before p_until, for these appointments, for all where p_ids is null: who inserts the row sends the
 mail.';
 
+CREATE FUNCTION balansity.close_alarms(p_ways text[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE balansity.alarm a SET closed_at = clock_timestamp()
+    WHERE a.closed_at IS NULL AND a.over_at IS NOT NULL AND (
+        a.over_at < clock_timestamp() - interval '7 days' -- no longer news, if some way never could tell it
+        OR NOT EXISTS (
+            SELECT FROM unnest(p_ways) AS way WHERE NOT EXISTS (
+                SELECT FROM balansity.alarm_telling t
+                WHERE t.alarm_id = a.id AND t.way = way AND t.over_at IS NOT NULL)));
+    DELETE FROM balansity.alarm WHERE closed_at < clock_timestamp() - interval '90 days';
+$$;
+
+COMMENT ON FUNCTION balansity.close_alarms(p_ways text[]) IS 'Closes what is over and told by every way; what was closed 90 days ago is forgotten.';
+
 CREATE FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -680,6 +696,29 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) IS 'Confirms consultations that were linked to one of these payments only after it had completed: its trigger came too early.';
+
+CREATE FUNCTION balansity.count_deliveries(p_most interval) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    begins timestamptz;
+    ends timestamptz;
+BEGIN
+    SELECT at INTO begins FROM balansity.deliveries_counted_until FOR UPDATE;
+    -- What changes just before a minute's end commits a little later.
+    ends := least(date_trunc('minute', balansity.now() - interval '5 seconds'), begins + p_most);
+    IF ends <= begins THEN
+        RETURN begins;
+    END IF;
+    INSERT INTO balansity.delivery_total AS t (state, deliveries)
+    SELECT state, count(*) FROM balansity.delivery WHERE changed_at >= begins AND changed_at < ends GROUP BY state
+    ON CONFLICT (state) DO UPDATE SET deliveries = t.deliveries + excluded.deliveries;
+    UPDATE balansity.deliveries_counted_until SET at = ends;
+    RETURN ends;
+END $$;
+
+COMMENT ON FUNCTION balansity.count_deliveries(p_most interval) IS 'Counts what has become of deliveries since the last call, p_most of it at most; gives up to when they are counted now.';
 
 CREATE FUNCTION balansity.cron_is_hidden() RETURNS text
     LANGUAGE sql STABLE
@@ -2141,6 +2180,33 @@ $$;
 COMMENT ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) IS 'In the first hour, in which most people pay, whoever pays is booked within 5 minutes without a webhook; later, the longer
 it has waited, the longer it may.';
 
+CREATE FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    present constant timestamptz := clock_timestamp();
+BEGIN
+    WITH seen AS (
+        INSERT INTO balansity.alarm AS a (check_name, subject, sentence, began_at)
+        SELECT f.check_name, f.subject, f.sentence, present
+        FROM unnest(p_checks, p_subjects, p_sentences) AS f (check_name, subject, sentence)
+        ON CONFLICT (check_name, subject) WHERE over_at IS NULL
+        DO UPDATE SET sentence = excluded.sentence, gone_at = NULL
+        RETURNING id
+    )
+    UPDATE balansity.alarm SET gone_at = present
+    WHERE over_at IS NULL AND gone_at IS NULL AND id NOT IN (SELECT id FROM seen);
+
+    DELETE FROM balansity.alarm WHERE stood_at IS NULL AND gone_at <= present - p_settled; -- it only flickered
+    UPDATE balansity.alarm SET stood_at = present
+    WHERE stood_at IS NULL AND gone_at IS NULL AND began_at <= present - p_settled;
+    UPDATE balansity.alarm SET over_at = present WHERE over_at IS NULL AND gone_at <= present - p_settled;
+END $$;
+
+COMMENT ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) IS 'Notes what is found now. Something is to be told once it has been found, or gone, for p_settled; what was gone for less is
+the same alarm still.';
+
 CREATE FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2355,6 +2421,24 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
+
+CREATE FUNCTION balansity.open_deliveries(p_most bigint) RETURNS TABLE(state text, deliveries bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    AS $$
+    SELECT wanted.state, counted.deliveries
+    FROM unnest(ARRAY['planned', 'sending', 'unknown', 'failed']) AS wanted (state), LATERAL (
+        SELECT count(*) AS deliveries FROM (
+            SELECT FROM balansity.delivery d
+            WHERE d.state BETWEEN wanted.state AND wanted.state AND d.state IN ('planned', 'sending', 'unknown', 'failed')
+            ORDER BY d.state, d.changed_at DESC LIMIT p_most) AS first
+    ) AS counted;
+$$;
+
+COMMENT ON FUNCTION balansity.open_deliveries(p_most bigint) IS 'How many deliveries are in each state that is not an end, or that a person may want to end, counted up to p_most.';
 
 CREATE FUNCTION balansity.opened_report(p_id uuid) RETURNS TABLE(filename text, media_type text, content bytea, path text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3057,6 +3141,21 @@ END $$;
 
 COMMENT ON FUNCTION balansity.system_identifier() IS 'What initdb called this server: its standbys and physical copies share it. NULL where this role may not ask.';
 
+CREATE FUNCTION balansity.take_alarm_turn(p_lease interval) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH taken AS (
+        UPDATE balansity.alarm_turn SET next_at = clock_timestamp() + p_lease
+        -- One that lies further ahead than any lease was taken before the clock was set back.
+        WHERE next_at <= clock_timestamp() OR next_at > clock_timestamp() + p_lease
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM taken);
+$$;
+
+COMMENT ON FUNCTION balansity.take_alarm_turn(p_lease interval) IS 'Whether it is the caller''s turn; nobody else has one until it is ended, or for p_lease where its holder dies.';
+
 CREATE FUNCTION balansity.take_over() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3332,6 +3431,20 @@ END $$;
 COMMENT ON FUNCTION balansity.unheard_since(p_provider text) IS 'When the first of the last three mails left that the provider has had for 15 minutes, if it has reported nothing of
 them nor of any later one; else NULL.';
 
+CREATE FUNCTION balansity.untold_alarms(p_way text) RETURNS TABLE(id bigint, check_name text, subject text, sentence jsonb, began_at timestamp with time zone, gone_at timestamp with time zone, is_over boolean, is_known boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.id, a.check_name, a.subject, a.sentence, a.began_at, a.gone_at, a.over_at IS NOT NULL, t.way IS NOT NULL
+    FROM balansity.alarm a LEFT JOIN balansity.alarm_telling t ON t.alarm_id = a.id AND t.way = p_way
+    WHERE a.closed_at IS NULL AND a.stood_at IS NOT NULL
+      AND (t.way IS NULL OR a.over_at IS NOT NULL AND t.over_at IS NULL)
+      AND NOT EXISTS (SELECT FROM balansity.alarm_way w WHERE w.way = p_way AND w.next_at > clock_timestamp())
+    ORDER BY a.id;
+$$;
+
+COMMENT ON FUNCTION balansity.untold_alarms(p_way text) IS 'What is to be told by this way now: that it began, that it is over, or both at once where the way failed meanwhile.';
+
 CREATE FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[] DEFAULT NULL::uuid[], OUT started bigint, OUT completed bigint) RETURNS record
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3375,8 +3488,9 @@ CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, stat
     SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE (p.status IN ('pending', 'processing') OR (p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)))
-      AND balansity.is_known_to_provider(p)
+    -- A CASE, or every completed payment is asked whether a provider knows it, before the join tells that nothing waits.
+    WHERE CASE WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
+               THEN balansity.is_known_to_provider(p) ELSE false END
 $$;
 
 COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, completed ones whose refund is undecided or which only a visitor
@@ -3582,6 +3696,25 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.asked_of(p_worker bigint) IS 'The claims of a worker that a person wants to end.';
 
+CREATE FUNCTION dramatiq.backlog(p_most integer) RETURNS TABLE(pgmq_queue text, messages bigint, oldest_seconds double precision)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    FOR pgmq_queue IN
+        SELECT a.pgmq_queue FROM dramatiq.actor a JOIN dramatiq.readable_queues() AS r (name) ON r.name = a.pgmq_queue ORDER BY 1
+    LOOP
+        EXECUTE format(
+            'SELECT (SELECT count(*) FROM (SELECT FROM pgmq.%1$I LIMIT $1) AS first),
+                    coalesce((SELECT greatest(extract(epoch FROM now() - enqueued_at)::float8, 0)
+                              FROM pgmq.%1$I ORDER BY msg_id LIMIT 1), 0)', 'q_' || pgmq_queue)
+        INTO messages, oldest_seconds USING p_most;
+        RETURN NEXT;
+    END LOOP;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.backlog(p_most integer) IS 'What waits in each routed pgmq queue for the bridge, counted up to p_most, and how old the first of it is.';
+
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3716,6 +3849,15 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) IS 'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
+
+CREATE FUNCTION dramatiq.class_of(p_error text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT coalesce(substring(dramatiq.saying_of(p_error) FROM '^([A-Za-z_][\w.]{0,79})(?::|$)'), 'other');
+$_$;
+
+COMMENT ON FUNCTION dramatiq.class_of(p_error text) IS 'The class of an error without a word of what it says, which may quote somebody; `other` where it has none.';
 
 CREATE FUNCTION dramatiq.close(p_schema text, p_functions text[] DEFAULT NULL::text[], p_service text[] DEFAULT '{}'::text[]) RETURNS void
     LANGUAGE plpgsql
@@ -4441,6 +4583,16 @@ COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes m
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
 
+CREATE FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) FILTER (WHERE heartbeat_at > clock_timestamp() - p_time), max(heartbeat_at) FROM dramatiq.worker;
+$$;
+
+COMMENT ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) IS 'How many workers have said within that time that they live, by this server''s clock, and when the latest did. For people:
+who takes over from the dead goes by their counts.';
+
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4576,22 +4728,23 @@ BEGIN
     IF ends <= begins THEN
         RETURN begins;
     END IF;
-    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, bucket, messages, attempts, seconds)
+    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
     SELECT date_trunc('minute', mtime), queue_name, coalesce(message ->> 'actor_name', ''),
-           CASE state WHEN 'done' THEN 'done' ELSE 'dead' END, width_bucket(took.seconds, dramatiq.bounds()),
+           CASE state WHEN 'done' THEN 'done' ELSE 'dead' END,
+           CASE state WHEN 'done' THEN '' ELSE dramatiq.class_of(error) END, width_bucket(took.seconds, dramatiq.bounds()),
            count(*), sum(attempt), sum(took.seconds)
     FROM (
         SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
         UNION ALL
         SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
     ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
-    GROUP BY 1, 2, 3, 4, 5;
+    GROUP BY 1, 2, 3, 4, 5, 6;
 
-    INSERT INTO dramatiq.total AS t (queue_name, actor, ending, bucket, messages, attempts, seconds)
-    SELECT queue_name, actor, ending, bucket, sum(messages), sum(attempts), sum(seconds)
+    INSERT INTO dramatiq.total AS t (queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
+    SELECT queue_name, actor, ending, failure, bucket, sum(messages), sum(attempts), sum(seconds)
     FROM dramatiq.minute WHERE minute >= begins AND minute < ends
-    GROUP BY queue_name, actor, ending, bucket
-    ON CONFLICT (queue_name, actor, ending, bucket) DO UPDATE
+    GROUP BY queue_name, actor, ending, failure, bucket
+    ON CONFLICT (queue_name, actor, ending, failure, bucket) DO UPDATE
     SET messages = t.messages + excluded.messages, attempts = t.attempts + excluded.attempts,
         seconds = t.seconds + excluded.seconds;
 
@@ -4620,17 +4773,9 @@ CREATE FUNCTION dramatiq.kind_of(p_error text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT left(regexp_replace(said.words, '[^\s<>"'']+@[^\s<>"'']+|''[^'']*''|"[^"]*"|«[^»]*»'
-        || '|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\m[0-9a-f]{16,}\M|[0-9]+([.,:-][0-9]+)*', '…', 'g'), 200)
-    FROM (
-        SELECT coalesce(
-            -- After a traceback's frames, which are indented, the line that says what was wrong.
-            (SELECT line FROM regexp_split_to_table(
-                 CASE WHEN p_error LIKE E'%\n  File "%' THEN regexp_replace(p_error, E'^.*\n  File "', '  ') ELSE p_error END,
-                 E'\n') WITH ORDINALITY AS lines (line, number)
-             WHERE line ~ '^\S' ORDER BY number LIMIT 1),
-            'No reason was given.')
-    ) AS said (words);
+    SELECT left(regexp_replace(coalesce(dramatiq.saying_of(p_error), 'No reason was given.'),
+        '[^\s<>"'']+@[^\s<>"'']+|''[^'']*''|"[^"]*"|«[^»]*»'
+        || '|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\m[0-9a-f]{16,}\M|[0-9]+([.,:-][0-9]+)*', '…', 'g'), 200);
 $$;
 
 COMMENT ON FUNCTION dramatiq.kind_of(p_error text) IS 'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,
@@ -4978,6 +5123,8 @@ COMMENT ON FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject 
 CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint, delayed bigint, set_aside bigint, running bigint, dead bigint, oldest_seconds double precision, done_an_hour bigint, dead_an_hour bigint, buckets bigint[])
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
     WITH RECURSIVE waits (queue_name) AS (
         -- From one queue's first entry in the index to the next queue's.
@@ -5025,7 +5172,10 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
     ) AS running (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'rejected' LIMIT 1001) AS first
+            -- Said so that no other index gives the order: one by time would be walked through all queues' dead letters.
+            SELECT FROM dramatiq.queue q
+            WHERE q.queue_name BETWEEN n.queue_name AND n.queue_name AND q.state = 'rejected'
+            ORDER BY q.queue_name LIMIT 1001) AS first
     ) AS dead (messages)
     CROSS JOIN LATERAL (
         SELECT (sum(h.messages) FILTER (WHERE h.ending = 'done'))::bigint,
@@ -5435,6 +5585,18 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.running() IS 'What workers hold, longest first: since when, at which attempt, whether somebody wants it to end, and the time limit in
 milliseconds that the message itself has, where it has one. A few may not have begun.';
+
+CREATE FUNCTION dramatiq.saying_of(p_error text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT line FROM regexp_split_to_table(
+        CASE WHEN p_error LIKE E'%\n  File "%' THEN regexp_replace(p_error, E'^.*\n  File "', '  ') ELSE p_error END,
+        E'\n') WITH ORDINALITY AS lines (line, number)
+    WHERE line ~ '^\S' ORDER BY number LIMIT 1;
+$$;
+
+COMMENT ON FUNCTION dramatiq.saying_of(p_error text) IS 'Of an error the line that says what was wrong: the first after a traceback''s frames, which are indented.';
 
 CREATE FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint DEFAULT NULL::bigint) RETURNS bigint
     LANGUAGE plpgsql
@@ -6004,10 +6166,11 @@ CREATE TABLE balansity.alarm (
     id bigint NOT NULL,
     check_name text NOT NULL,
     subject text NOT NULL,
-    began_at timestamp with time zone NOT NULL,
     sentence jsonb NOT NULL,
-    stood boolean DEFAULT false NOT NULL,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stood_at timestamp with time zone,
     gone_at timestamp with time zone,
+    over_at timestamp with time zone,
     closed_at timestamp with time zone
 );
 
@@ -6026,7 +6189,7 @@ ALTER TABLE balansity.alarm ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE balansity.alarm_telling (
     alarm_id bigint NOT NULL,
     way text NOT NULL,
-    begun_at timestamp with time zone,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     over_at timestamp with time zone
 );
 
@@ -6036,15 +6199,16 @@ CREATE TABLE balansity.alarm_turn (
     next_at timestamp with time zone NOT NULL
 );
 
-COMMENT ON TABLE balansity.alarm_turn IS 'Whose turn it is to look and to tell: one process takes it each minute. One row.';
+COMMENT ON TABLE balansity.alarm_turn IS 'When the next process may look and tell: one at a time takes the turn. One row.';
 
 CREATE TABLE balansity.alarm_way (
     way text NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    failures integer NOT NULL,
+    next_at timestamp with time zone NOT NULL
 );
 
-COMMENT ON TABLE balansity.alarm_way IS 'The ways of telling that failed last, and when each is tried again.';
+COMMENT ON TABLE balansity.alarm_way IS 'The ways of telling that failed when they were tried last.';
 
 CREATE TABLE balansity.analytics_daily (
     day date NOT NULL,
@@ -6139,6 +6303,12 @@ CREATE VIEW balansity.cron_job_run_details WITH (security_invoker='true') AS
    FROM (balansity.slot s
      JOIN balansity.cron_job j ON ((j.jobname = s.job)));
 
+CREATE TABLE balansity.deliveries_counted_until (
+    at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.deliveries_counted_until IS 'Up to when deliveries are counted: one row.';
+
 CREATE TABLE balansity.delivery_attempt (
     delivery_id uuid NOT NULL,
     number integer NOT NULL,
@@ -6161,6 +6331,14 @@ CREATE TABLE balansity.delivery_event (
     received_at timestamp with time zone NOT NULL,
     CONSTRAINT delivery_event_kind_check CHECK ((kind = ANY (ARRAY['processed'::text, 'deferred'::text, 'delivered'::text, 'dropped'::text, 'bounced'::text, 'blocked'::text, 'complained'::text])))
 );
+
+CREATE TABLE balansity.delivery_total (
+    state text NOT NULL,
+    deliveries bigint NOT NULL
+);
+
+COMMENT ON TABLE balansity.delivery_total IS 'How many deliveries were found in a state at the end of a minute in which they changed: what only grows, as Prometheus
+wants it.';
 
 CREATE TABLE balansity.doubtful_mail (
     key text NOT NULL
@@ -6550,6 +6728,7 @@ CREATE TABLE dramatiq.minute (
     queue_name text NOT NULL,
     actor text NOT NULL,
     ending text NOT NULL,
+    failure text NOT NULL,
     bucket smallint NOT NULL,
     messages bigint NOT NULL,
     attempts bigint NOT NULL,
@@ -6601,6 +6780,7 @@ CREATE TABLE dramatiq.total (
     queue_name text CONSTRAINT minute_queue_name_not_null NOT NULL,
     actor text CONSTRAINT minute_actor_not_null NOT NULL,
     ending text CONSTRAINT minute_ending_not_null NOT NULL,
+    failure text CONSTRAINT minute_failure_not_null NOT NULL,
     bucket smallint CONSTRAINT minute_bucket_not_null NOT NULL,
     messages bigint CONSTRAINT minute_messages_not_null NOT NULL,
     attempts bigint CONSTRAINT minute_attempts_not_null NOT NULL,
@@ -6749,6 +6929,9 @@ ALTER TABLE ONLY balansity.delivery
 ALTER TABLE ONLY balansity.delivery
     ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY balansity.delivery_total
+    ADD CONSTRAINT delivery_total_pkey PRIMARY KEY (state);
+
 ALTER TABLE ONLY balansity.doubtful_mail
     ADD CONSTRAINT doubtful_mail_pkey PRIMARY KEY (key);
 
@@ -6852,7 +7035,7 @@ ALTER TABLE ONLY dramatiq.look
     ADD CONSTRAINT look_pkey PRIMARY KEY (worker);
 
 ALTER TABLE ONLY dramatiq.minute
-    ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, bucket);
+    ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket);
 
 ALTER TABLE ONLY dramatiq.open_group
     ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
@@ -6870,7 +7053,7 @@ ALTER TABLE ONLY dramatiq.retired_actor
     ADD CONSTRAINT retired_actor_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY dramatiq.total
-    ADD CONSTRAINT total_pkey PRIMARY KEY (queue_name, actor, ending, bucket);
+    ADD CONSTRAINT total_pkey PRIMARY KEY (queue_name, actor, ending, failure, bucket);
 
 ALTER TABLE ONLY dramatiq.turn
     ADD CONSTRAINT turn_pkey PRIMARY KEY (number);
@@ -6908,7 +7091,11 @@ ALTER TABLE ONLY public.profiles
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
-CREATE UNIQUE INDEX alarm_open ON balansity.alarm USING btree (check_name, subject) WHERE (closed_at IS NULL);
+CREATE INDEX alarm_closed ON balansity.alarm USING btree (closed_at) WHERE (closed_at IS NOT NULL);
+
+CREATE INDEX alarm_open ON balansity.alarm USING btree (id) WHERE (closed_at IS NULL);
+
+CREATE UNIQUE INDEX alarm_standing ON balansity.alarm USING btree (check_name, subject) WHERE (over_at IS NULL);
 
 CREATE INDEX analytics_event_by_age ON balansity.analytics_event USING btree (received_at);
 
@@ -6957,6 +7144,8 @@ CREATE INDEX report_by_age ON balansity.report USING btree (created_at);
 CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
+
+CREATE INDEX slot_open ON balansity.slot USING btree (job, slot) WHERE (state = ANY (ARRAY['planned'::text, 'started'::text]));
 
 CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
@@ -7189,6 +7378,10 @@ REVOKE ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone,
 GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.claim_reminders(p_now timestamp with time zone, p_until timestamp with time zone, p_ids uuid[]) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.close_alarms(p_ways text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.close_alarms(p_ways text[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.close_alarms(p_ways text[]) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.close_cancelled_deliveries(p_message_ids text[]) TO balansity_worker;
@@ -7212,6 +7405,10 @@ GRANT ALL ON FUNCTION balansity.confirm_appointment(p_payment public.payments, p
 REVOKE ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.confirm_paid_appointments(p_now timestamp with time zone, p_ids uuid[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.count_deliveries(p_most interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.count_deliveries(p_most interval) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.count_deliveries(p_most interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.cron_is_hidden() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.cron_is_hidden() TO balansity_web;
@@ -7542,6 +7739,10 @@ REVOKE ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_
 GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.note_external_id(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
@@ -7585,6 +7786,10 @@ GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_worker;
 REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.open_deliveries(p_most bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.open_deliveries(p_most bigint) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.open_deliveries(p_most bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.opened_report(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.opened_report(p_id uuid) TO balansity_web;
@@ -7727,6 +7932,10 @@ REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.take_alarm_turn(p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.take_alarm_turn(p_lease interval) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.take_alarm_turn(p_lease interval) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.take_over() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.take_over() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.take_over() TO balansity_worker;
@@ -7766,6 +7975,10 @@ GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO 
 REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.untold_alarms(p_way text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.untold_alarms(p_way text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.untold_alarms(p_way text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.update_appointment_statuses(p_now timestamp with time zone, p_ids uuid[], OUT started bigint, OUT completed bigint) TO balansity_web;
@@ -7815,6 +8028,10 @@ REVOKE ALL ON FUNCTION dramatiq.asked_of(p_worker bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.asked_of(p_worker bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.asked_of(p_worker bigint) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.backlog(p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.backlog(p_most integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.backlog(p_most integer) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_worker;
@@ -7846,6 +8063,10 @@ GRANT ALL ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) TO balans
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.class_of(p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.class_of(p_error text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.class_of(p_error text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.close(p_schema text, p_functions text[], p_service text[]) TO balansity_web;
@@ -7974,6 +8195,10 @@ GRANT ALL ON FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) TO bal
 REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) TO balansity_web;
@@ -8183,6 +8408,10 @@ REVOKE ALL ON FUNCTION dramatiq.running() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.running() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.running() TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.saying_of(p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.saying_of(p_error text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.saying_of(p_error text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.seal(p_ids uuid[], p_sealed jsonb[], p_worker bigint) TO balansity_worker;
@@ -8312,11 +8541,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.slot TO balansity_worker;
 GRANT SELECT ON TABLE balansity.cron_job_run_details TO balansity_web;
 GRANT SELECT ON TABLE balansity.cron_job_run_details TO balansity_worker;
 
+GRANT SELECT ON TABLE balansity.deliveries_counted_until TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.deliveries_counted_until TO balansity_worker;
+
 GRANT SELECT ON TABLE balansity.delivery_attempt TO balansity_web;
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_attempt TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_event TO balansity_web;
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_event TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.delivery_total TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery_total TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.doubtful_mail TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.doubtful_mail TO balansity_worker;

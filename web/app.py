@@ -24,6 +24,7 @@ from web import (
     log_page,
     mails,
     messages,
+    metrics,
     payments,
     people,
     queues,
@@ -42,7 +43,7 @@ from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
-    *(health, system, sendgrid_events, yookassa_notices, assets),
+    *(health, system, metrics, sendgrid_events, yookassa_notices, assets),
     *(state, queues, messages, bulk, running, failures),
     *(people, deliveries, reports, payments),
     *(statistics, mails, log_page),

@@ -193,3 +193,7 @@ SELECT * FROM balansity.delivery_event WHERE delivery_id = :delivery_id::uuid OR
 -- name: count_sleeping()$
 -- How many mails wait for the morning.
 SELECT count(*) FROM balansity.delivery WHERE state = 'planned' AND postponed_until > balansity.now();
+
+-- name: count_changed(most)$
+-- Count what has become of deliveries in the minutes that have passed, so many at most; gives up to when.
+SELECT balansity.count_deliveries(:most);

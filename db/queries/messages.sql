@@ -196,3 +196,20 @@ SELECT message_id::text AS id, queue_name AS queue, message ->> 'actor_name' AS 
        dramatiq.sent_at(message_id::text) AS sent_at, available_at AS due_at, mtime AS changed_at, attempt, priority,
        rescues, claimed_by AS worker, waits_for, pgmq_queue, pgmq_msg_id, error, message::text
 FROM dramatiq.queue q WHERE message_id = :id::uuid;
+
+-- name: ended()
+-- All that ever ended, by queue, actor, ending, class of error, and bucket of the time that it took.
+SELECT queue_name AS queue, actor, ending, failure, bucket, messages, attempts, seconds FROM dramatiq.total
+ORDER BY queue_name, actor, ending, failure, bucket;
+
+-- name: bounds()$
+-- The upper ends of the buckets but for the last, in seconds.
+SELECT dramatiq.bounds();
+
+-- name: minutes_lag()$
+-- For how long no minute has been kept, in seconds.
+SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM dramatiq.kept_until;
+
+-- name: backlog(most)
+-- What waits in pgmq for the bridge, each queue counted up to `most`.
+SELECT pgmq_queue AS queue, messages, oldest_seconds FROM dramatiq.backlog(:most);

@@ -145,8 +145,8 @@ LIMIT :count;
 -- name: count_open(known)$
 SELECT count(*) FROM public.payments p
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-WHERE (p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed))
-  AND balansity.is_known_to_provider(p) = :known;
+WHERE CASE WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
+           THEN balansity.is_known_to_provider(p) = :known ELSE false END;
 
 -- name: effects(payment_id)
 -- What came of a payment, in the order of time: what it gave, what it was flagged for, what a person decided, its mails.

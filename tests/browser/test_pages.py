@@ -38,7 +38,7 @@ EXAMPLES = {
     "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
     "/reports/<uuid:id_>": f"/reports/{REPORT}",
 }  # pages with arguments, each with an address; None: it is no page of ours
-NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/htmx.min.js", "/static/<path:filename>"}
+NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/metrics", "/htmx.min.js", "/static/<path:filename>"}
 
 
 def addresses() -> list[str]:

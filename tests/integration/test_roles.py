@@ -202,6 +202,7 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
         pages = (
             "/health",
             "/readyz",
+            "/metrics",
             "/",
             "/mails",
             "/numbers",

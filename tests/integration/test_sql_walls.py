@@ -14,7 +14,9 @@ CLINIC = re.compile(
     r"\b(public\.|balansity|(email|report_generation|payment_processing|analytics)_queue)"
     r"|'(emails|reports|payments|analytics|appointments)'"
 )
-TABLES = re.compile(r"\bdramatiq\.(queue|worker|actor|result|counter|pause|current_pause|cancellation|look)\b")
+TABLES = re.compile(
+    r"\bdramatiq\.(queue|worker|actor|result|counter|pause|current_pause|cancellation|look|minute|total|depth|kept_until)\b"
+)
 QUERIES = Path(queries.__file__).parent
 BROKERS_QUERIES = {"broker", "cancellations", "groups", "limits", "messages", "pauses", "pgmq", "results", "running"}
 FILES = [path for folder in (QUERIES, migrate.BROKER[0], migrate.CLINIC[0]) for path in sorted(folder.glob("*.sql"))]

@@ -19,6 +19,7 @@ PATHS = (
     "/health",
     "/healthz",
     "/readyz",
+    "/metrics",
     "/mails",
     "/mails/x.html",
     "/numbers",

@@ -1,19 +1,22 @@
 -- Finds messages for a person: by where they are, what they are for, how they failed and what they were given.
 
+CREATE FUNCTION dramatiq.saying_of(p_error text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT line FROM regexp_split_to_table(
+        CASE WHEN p_error LIKE E'%\n  File "%' THEN regexp_replace(p_error, E'^.*\n  File "', '  ') ELSE p_error END,
+        E'\n') WITH ORDINALITY AS lines (line, number)
+    WHERE line ~ '^\S' ORDER BY number LIMIT 1;
+$$;
+COMMENT ON FUNCTION dramatiq.saying_of IS
+'Of an error the line that says what was wrong: the first after a traceback''s frames, which are indented.';
+
 CREATE FUNCTION dramatiq.kind_of(p_error text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT left(regexp_replace(said.words, '[^\s<>"'']+@[^\s<>"'']+|''[^'']*''|"[^"]*"|«[^»]*»'
-        || '|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\m[0-9a-f]{16,}\M|[0-9]+([.,:-][0-9]+)*', '…', 'g'), 200)
-    FROM (
-        SELECT coalesce(
-            -- After a traceback's frames, which are indented, the line that says what was wrong.
-            (SELECT line FROM regexp_split_to_table(
-                 CASE WHEN p_error LIKE E'%\n  File "%' THEN regexp_replace(p_error, E'^.*\n  File "', '  ') ELSE p_error END,
-                 E'\n') WITH ORDINALITY AS lines (line, number)
-             WHERE line ~ '^\S' ORDER BY number LIMIT 1),
-            'No reason was given.')
-    ) AS said (words);
+    SELECT left(regexp_replace(coalesce(dramatiq.saying_of(p_error), 'No reason was given.'),
+        '[^\s<>"'']+@[^\s<>"'']+|''[^'']*''|"[^"]*"|«[^»]*»'
+        || '|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\m[0-9a-f]{16,}\M|[0-9]+([.,:-][0-9]+)*', '…', 'g'), 200);
 $$;
 COMMENT ON FUNCTION dramatiq.kind_of IS
 'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,

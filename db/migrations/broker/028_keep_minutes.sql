@@ -1,21 +1,30 @@
 -- Keeps what ended in each minute, so that nobody who looks walks a million finished messages.
 
+CREATE FUNCTION dramatiq.class_of(p_error text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(substring(dramatiq.saying_of(p_error) FROM '^([A-Za-z_][\w.]{0,79})(?::|$)'), 'other');
+$$;
+COMMENT ON FUNCTION dramatiq.class_of IS
+'The class of an error without a word of what it says, which may quote somebody; `other` where it has none.';
+
 CREATE TABLE dramatiq.minute (
     minute timestamptz NOT NULL,
     queue_name text NOT NULL,
     actor text NOT NULL,
     ending text NOT NULL CHECK (ending IN ('done', 'dead')),
+    failure text NOT NULL,                               -- of what is dead, its error's class; else empty
     bucket smallint NOT NULL,                            -- of the time from when they were due: dramatiq.bounds()
     messages bigint NOT NULL,
     attempts bigint NOT NULL,                            -- together; what is more than messages was tried again
     seconds double precision NOT NULL,                   -- together
-    PRIMARY KEY (minute, queue_name, actor, ending, bucket)
+    PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket)
 );
 COMMENT ON TABLE dramatiq.minute IS
 'What ended in each minute. A message that was sent back to work counts each time.';
 
 CREATE TABLE dramatiq.total (LIKE dramatiq.minute INCLUDING ALL);
-ALTER TABLE dramatiq.total DROP COLUMN minute, ADD PRIMARY KEY (queue_name, actor, ending, bucket);
+ALTER TABLE dramatiq.total DROP COLUMN minute, ADD PRIMARY KEY (queue_name, actor, ending, failure, bucket);
 COMMENT ON TABLE dramatiq.total IS
 'The sum of all minutes that were ever kept: what only grows, as Prometheus wants it.';
 
@@ -55,22 +64,23 @@ BEGIN
     IF ends <= begins THEN
         RETURN begins;
     END IF;
-    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, bucket, messages, attempts, seconds)
+    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
     SELECT date_trunc('minute', mtime), queue_name, coalesce(message ->> 'actor_name', ''),
-           CASE state WHEN 'done' THEN 'done' ELSE 'dead' END, width_bucket(took.seconds, dramatiq.bounds()),
+           CASE state WHEN 'done' THEN 'done' ELSE 'dead' END,
+           CASE state WHEN 'done' THEN '' ELSE dramatiq.class_of(error) END, width_bucket(took.seconds, dramatiq.bounds()),
            count(*), sum(attempt), sum(took.seconds)
     FROM (
         SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
         UNION ALL
         SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
     ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
-    GROUP BY 1, 2, 3, 4, 5;
+    GROUP BY 1, 2, 3, 4, 5, 6;
 
-    INSERT INTO dramatiq.total AS t (queue_name, actor, ending, bucket, messages, attempts, seconds)
-    SELECT queue_name, actor, ending, bucket, sum(messages), sum(attempts), sum(seconds)
+    INSERT INTO dramatiq.total AS t (queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
+    SELECT queue_name, actor, ending, failure, bucket, sum(messages), sum(attempts), sum(seconds)
     FROM dramatiq.minute WHERE minute >= begins AND minute < ends
-    GROUP BY queue_name, actor, ending, bucket
-    ON CONFLICT (queue_name, actor, ending, bucket) DO UPDATE
+    GROUP BY queue_name, actor, ending, failure, bucket
+    ON CONFLICT (queue_name, actor, ending, failure, bucket) DO UPDATE
     SET messages = t.messages + excluded.messages, attempts = t.attempts + excluded.attempts,
         seconds = t.seconds + excluded.seconds;
 
@@ -107,6 +117,8 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE (
     queue_name text, waiting bigint, delayed bigint, set_aside bigint, running bigint, dead bigint,
     oldest_seconds double precision, done_an_hour bigint, dead_an_hour bigint, buckets bigint[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- A plan that stops at the thousandth, whatever the statistics say of a queue that fills in seconds.
+SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
     WITH RECURSIVE waits (queue_name) AS (
         -- From one queue's first entry in the index to the next queue's.
@@ -154,7 +166,10 @@ AS $$
     ) AS running (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'rejected' LIMIT 1001) AS first
+            -- Said so that no other index gives the order: one by time would be walked through all queues' dead letters.
+            SELECT FROM dramatiq.queue q
+            WHERE q.queue_name BETWEEN n.queue_name AND n.queue_name AND q.state = 'rejected'
+            ORDER BY q.queue_name LIMIT 1001) AS first
     ) AS dead (messages)
     CROSS JOIN LATERAL (
         SELECT (sum(h.messages) FILTER (WHERE h.ending = 'done'))::bigint,
@@ -171,3 +186,22 @@ COMMENT ON FUNCTION dramatiq.present IS
 'Each queue now and in the last hour, whatever its size. Up to 1,000 messages in one state are counted as they are now; where
 there are more, the number is the last minute''s. oldest_seconds: of the first 1,000 in their order. buckets: how long what
 was done took, by dramatiq.bounds().';
+
+CREATE FUNCTION dramatiq.backlog(p_most integer)
+RETURNS TABLE (pgmq_queue text, messages bigint, oldest_seconds double precision)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    FOR pgmq_queue IN
+        SELECT a.pgmq_queue FROM dramatiq.actor a JOIN dramatiq.readable_queues() AS r (name) ON r.name = a.pgmq_queue ORDER BY 1
+    LOOP
+        EXECUTE format(
+            'SELECT (SELECT count(*) FROM (SELECT FROM pgmq.%1$I LIMIT $1) AS first),
+                    coalesce((SELECT greatest(extract(epoch FROM now() - enqueued_at)::float8, 0)
+                              FROM pgmq.%1$I ORDER BY msg_id LIMIT 1), 0)', 'q_' || pgmq_queue)
+        INTO messages, oldest_seconds USING p_most;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.backlog IS
+'What waits in each routed pgmq queue for the bridge, counted up to p_most, and how old the first of it is.';

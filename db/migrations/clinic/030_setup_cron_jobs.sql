@@ -42,6 +42,7 @@ CREATE TABLE balansity.slot (
     PRIMARY KEY (job, slot)
 );
 CREATE INDEX slot_by_time ON balansity.slot (slot);
+CREATE INDEX slot_open ON balansity.slot (job, slot) WHERE state IN ('planned', 'started');
 
 -- A reminder that was sent, or is about to be; written in the transaction that sends it, so each exists once.
 CREATE TABLE balansity.reminder (
