@@ -15,7 +15,8 @@ pages = Blueprint("running", __name__, template_folder="templates")
 def running() -> str:
     """Every message that a worker holds, longest first, and the sessions that wait for others' locks."""
     with transaction() as conn:
-        at, runs, blocked = clock.now(conn), desk.running(conn), desk.blocked(conn)
+        at, runs = clock.now(conn), desk.running(conn)
+        blocked = [row | {"pid": str(row["pid"])} for row in desk.blocked(conn)]
     return render_template(
         "running.html", at=at, runs=[_listed(run, at) for run in runs], workers=_workers(runs), blocked=blocked
     )
@@ -47,7 +48,7 @@ def _listed(run: desk.Run, at: Any) -> dict[str, Any]:
         "since": run.since,
         "seconds": round((at - run.since).total_seconds()),
         "limit_seconds": round(run.limit_seconds),
-        "worker": run.worker,
+        "worker": str(run.worker),
         "attempt": run.attempt,
         "is_cancelled": run.is_cancelled,
         "address": url_for("messages.message", id_=run.id),
