@@ -11,7 +11,7 @@ from db import clock, overview, queries
 from db.batches import Batches, Done, Work, work_through
 from db.connection import Connection
 from db.database import transaction
-from desk.decision import Decision, record
+from desk.decision import Decision, record, record_once
 from desk.messages import Filter
 from errors import Refused
 from zones import clock_time
@@ -112,11 +112,7 @@ def redrive(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> 
     if chosen.which and chosen.which.before is None:
         with transaction() as conn:
             chosen = Chosen(which=replace(chosen.which, before=clock.now(conn)))
-
-    def work(conn: Connection, ids: list[str]) -> dict[str, int]:
-        return {"redriven": queries.messages.redrive(conn, ids=ids)}
-
-    return _work_through(chosen, DEAD, _recorded(work, chosen, "redrive", decision), told)
+    return _work_through(chosen, DEAD, _recorded(chosen, "redrive", decision), told)
 
 
 def cancel(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> Done:
@@ -124,22 +120,22 @@ def cancel(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> D
 
     Counts: `cancelled`, and `asked` of those that run.
     """
-
-    def work(conn: Connection, ids: list[str]) -> dict[str, int]:
-        cancelled, asked = queries.cancellations.cancel(conn, ids=ids, who=decision.who, reason=decision.reason.strip())
-        queries.deliveries.close_cancelled(conn, ids=ids)
-        return {"cancelled": cancelled, "asked": asked}
-
-    return _work_through(chosen, UNENDED, _recorded(work, chosen, "cancel", decision), told)
+    return _work_through(chosen, UNENDED, _recorded(chosen, "cancel", decision), told)
 
 
 def discard(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> Done:
     """Delete these messages for good where they are dead or cancelled, in batches; counts: `discarded`."""
+    return _work_through(chosen, GIVEN_UP, _recorded(chosen, "discard", decision), told)
 
-    def work(conn: Connection, ids: list[str]) -> dict[str, int]:
-        return {"discarded": queries.cancellations.discard(conn, ids=ids)}
 
-    return _work_through(chosen, GIVEN_UP, _recorded(work, chosen, "discard", decision), told)
+def act(conn: Connection, action: str, message_id: str, decision: Decision) -> None:
+    """Redrive, cancel or discard one message; two clicks on one form do it once.
+
+    Raises:
+        Refused: it is no longer as the form showed it.
+    """
+    if record_once(conn, decision, action, message_id) and not any(WORK[action](conn, [message_id], decision).values()):
+        raise Refused("Nothing was done: the message is no longer as the page showed it.")
 
 
 def give_up(actor: str, decision: Decision) -> int:
@@ -154,11 +150,28 @@ def give_up(actor: str, decision: Decision) -> int:
         total += count
 
 
-def _recorded(work: Work, chosen: Chosen, action: str, decision: Decision) -> Work:
-    """The same work, each batch of it with a row in the operators' log."""
+def _redrive(conn: Connection, ids: list[str], _decision: Decision) -> dict[str, int]:
+    return {"redriven": queries.messages.redrive(conn, ids=ids)}
+
+
+def _cancel(conn: Connection, ids: list[str], decision: Decision) -> dict[str, int]:
+    cancelled, asked = queries.cancellations.cancel(conn, ids=ids, who=decision.who, reason=decision.reason.strip())
+    queries.deliveries.close_cancelled(conn, ids=ids)
+    return {"cancelled": cancelled, "asked": asked}
+
+
+def _discard(conn: Connection, ids: list[str], _decision: Decision) -> dict[str, int]:
+    return {"discarded": queries.cancellations.discard(conn, ids=ids)}
+
+
+WORK = {"redrive": _redrive, "cancel": _cancel, "discard": _discard}
+
+
+def _recorded(chosen: Chosen, action: str, decision: Decision) -> Work:
+    """The work of an action, each batch of it with a row in the operators' log."""
 
     def recorded(conn: Connection, ids: list[str]) -> Mapping[str, int]:
-        counts = work(conn, ids)
+        counts = WORK[action](conn, ids, decision)
         if any(counts.values()):
             record(conn, decision, action, str(chosen), sum(counts.values()))
         return counts

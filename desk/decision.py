@@ -50,8 +50,3 @@ def _note(conn: Connection, decision: Decision, action: str, target: str, count:
             form=decision.form,
         )
     )
-
-
-def is_done(conn: Connection, decision: Decision) -> bool:
-    """Whether the form that sends it did so before: a second click finds nothing left to do."""
-    return bool(queries.operators.is_done(conn, form=decision.form))

@@ -11,8 +11,6 @@ from db import clock, queries
 from db.connection import Connection
 from db.database import transaction
 from desk import bulk, control, editing, messages, revealing
-from desk.control import Chosen
-from desk.decision import is_done
 from desk.wanted import Wanted
 from errors import Refused
 from messaging.vault import class_of
@@ -96,12 +94,8 @@ def edit(id_: UUID) -> Any:
 @operator
 def act(id_: UUID, action: str) -> Any:
     """Send it back to work, cancel it, or delete it for good."""
-    decision = decided()
-    done = bulk.ACTS[action](Chosen(ids=[str(id_)]), decision, lambda _rows: None)
-    if not any(done.counts.values()):
-        with transaction() as conn:
-            if not is_done(conn, decision):
-                raise Refused("Nothing was done: the message is no longer as the page showed it.")
+    with transaction() as conn:
+        control.act(conn, action, str(id_), decided())
     flash(
         {
             "redrive": _("Sent back to work."),

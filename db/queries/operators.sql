@@ -47,10 +47,6 @@ VALUES (:who, :via, :action, :target, :count, :reason, :form::uuid)
 ON CONFLICT (form) DO NOTHING
 RETURNING id;
 
--- name: is_done(form)$
--- Whether what this form decides has been done.
-SELECT EXISTS (SELECT FROM balansity.operator_action WHERE form = :form::uuid);
-
 -- name: actions(since, before, limit)
 -- What was done, the newest first.
 SELECT id, acted_at, who, via, action, target, count, reason

@@ -185,8 +185,8 @@ def test_the_ledger_says_of_a_planned_mail_that_a_person_cancelled_it(database: 
         (("cancel", "deadbeef", "--reason", "x"), 1, "There is no message 'deadbeef'"),
         (("cancel", "--queue", "nowhere", "--reason", "x", "--yes"), 1, "There is no such message."),
         (("cancel", "--reason", "x", "--yes"), 2, "Name message ids, or say which"),
-        (("discard", "--failure", "deadbeef", "--reason", "x", "--yes"), 1, "No one kind of failure is called"),
-        (("redrive", "--failure", "deadbeef", "--reason", "x"), 1, "No one kind of failure is called"),
+        (("discard", "--failure", "deadbeef", "--reason", "x", "--yes"), 1, "No kind of failure is called"),
+        (("redrive", "--failure", "deadbeef", "--reason", "x"), 1, "No kind of failure is called"),
     ],
 )
 def test_what_cannot_be_done_fails_with_its_reason(database: str, words: tuple[str, ...], code: int, why: str) -> None:
