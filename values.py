@@ -23,6 +23,7 @@ URLSAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
 SHORTEST_PASSWORD = 12  # characters of a page's user's
 FEWEST_DIFFERENT = 5  # of them
 ROLES = ("operator", "reader")  # of the pages: who may act, and who may look
+PHONE = re.compile(r"\+?[0-9(][0-9 ()-]{3,30}")
 USER = re.compile(rf"([\w.-]{{1,40}}):({'|'.join(ROLES)}):(scrypt:\d+:\d+:\d+\$\w+\$[0-9a-f]+)")
 
 
@@ -40,6 +41,21 @@ def web_address(value: str) -> str:
     if login or "@" in value:
         raise ValueError("must carry no login: it would be shown")
     return value.rstrip("/")
+
+
+def site_pattern(value: str) -> str:
+    """The address of one thing's page on the site, with {id} where the thing's id belongs."""
+    place, found, rest = value.partition("{id}")
+    web_address(f"{place}0{rest}")
+    if not found or "{" in place + rest or "}" in place + rest or "/" not in place.partition("://")[2]:
+        raise ValueError("must have {id} once, behind the host, such as https://clinic.example/appointments/{id}")
+    return value
+
+
+def phone(value: str) -> str:
+    if not PHONE.fullmatch(value) or not 5 <= sum(map(str.isdigit, value)) <= 15:
+        raise ValueError("must be a telephone number such as +7 495 123-45-67")
+    return value
 
 
 def postgres_url(value: str) -> str:
@@ -173,7 +189,9 @@ Hours = Annotated[Night | None, PlainValidator(night)]
 PageUsers = Annotated[tuple[PageUser, ...], PlainValidator(page_users)]
 HostName = Annotated[str, AfterValidator(host_name)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
+Phone = Annotated[str, AfterValidator(phone)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
+SitePattern = Annotated[str, AfterValidator(site_pattern)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
 StorageUrl = Annotated[str, AfterValidator(storage_url)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
