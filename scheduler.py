@@ -245,7 +245,7 @@ def enqueue_due(now: datetime, jobs: Sequence[Job] = JOBS) -> int:
             and not row.paused
             and (has_due(row, _zone(row), now) or is_ahead(row.planned_until, now))
         ):
-            with _held(job.name, wait=False) as (conn, held):
+            with _held(job.name) as (conn, held):
                 if held and _is_ours(job, held) and not held.paused:
                     count += _settle(conn, job, held, now)
     return count
@@ -292,37 +292,44 @@ def _enqueue(conn: Connection, job: Job, slots: Sequence[Slot], now: datetime) -
 
 
 @contextmanager
-def _held(name: str, *, wait: bool = True) -> Iterator[tuple[Connection, PlannedJob | None]]:
+def _held(name: str) -> Iterator[tuple[Connection, PlannedJob | None]]:
     """A transaction that holds the job's row; no row if there is none, or if another scheduler holds it."""
     with transaction() as conn:
         queries.jobs.limit_idling(conn)
-        row = queries.jobs.hold_job(conn, name=name) if wait else queries.jobs.take_job(conn, name=name)
-        yield conn, row
+        yield conn, queries.jobs.take_job(conn, name=name)
 
 
-def run_now(name: str, now: datetime) -> None:
-    """Run a job once, outside its schedule."""
+def run_now(conn: Connection, name: str, now: datetime) -> None:
+    """Run a job once, outside its schedule, in the caller's transaction."""
+    job, _row = _hold(conn, name)
+    _enqueue(conn, job, [Slot(now)], now)
+
+
+def pause(conn: Connection, name: str, now: datetime, who: str | None = None, reason: str | None = None) -> bool:
+    """Stop a job, as somebody says who gives a reason; what is due already still runs. False where it is paused."""
+    job, row = _hold(conn, name)
+    if row is None or row.paused:
+        return False
+    _settle(conn, job, row, now)
+    queries.jobs.set_paused(conn, name=name, paused=True, who=who, reason=reason)
+    return True
+
+
+def resume(conn: Connection, name: str, now: datetime) -> bool:
+    """Let a paused job go on from now; what passed meanwhile is noted as skipped. False where it was not paused."""
+    job, row = _hold(conn, name)
+    if row is None or not row.paused:
+        return False
+    _settle(conn, job, row, now)
+    queries.jobs.set_paused(conn, name=name, paused=False, who=None, reason=None)
+    return True
+
+
+def _hold(conn: Connection, name: str) -> tuple[Job, PlannedJob | None]:
+    """The job, and its row, which nobody else settles before the end of the caller's transaction."""
     job = _job(name)
-    with _held(name) as (conn, _):
-        _enqueue(conn, job, [Slot(now)], now)
-
-
-def pause(name: str, now: datetime, who: str | None = None, reason: str | None = None) -> None:
-    """Stop a job, as somebody says who gives a reason; what is due already still runs."""
-    job = _job(name)
-    with _held(name) as (conn, row):
-        if row and not row.paused:
-            _settle(conn, job, row, now)
-            queries.jobs.set_paused(conn, name=name, paused=True, who=who, reason=reason)
-
-
-def resume(name: str, now: datetime) -> None:
-    """Let a paused job go on from now; the slots that passed meanwhile are noted as skipped."""
-    job = _job(name)
-    with _held(name) as (conn, row):
-        if row and row.paused:
-            _settle(conn, job, row, now)
-            queries.jobs.set_paused(conn, name=name, paused=False, who=None, reason=None)
+    queries.jobs.limit_idling(conn)
+    return job, queries.jobs.hold_job(conn, name=name)
 
 
 def _job(name: str) -> Job:

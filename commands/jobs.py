@@ -13,6 +13,7 @@ from commands.ids import the_one
 from commands.output import counted, json_option, moment, say, say_rest, show_json, show_table, so_many
 from commands.when import When
 from db import clock, overview, queries
+from db.connection import Connection
 from db.database import transaction
 from desk import jobs as desk
 
@@ -59,8 +60,8 @@ def list_jobs(*, as_json: bool) -> None:
 @reason_option
 def run(name: str, *, reason: str) -> None:
     """Enqueue a run of the job NAME now, outside its schedule; the beginning of a name does."""
-    name = _named(name)
-    desk.run(name, decision(reason))
+    with transaction() as conn:
+        desk.run(conn, name := _named(conn, name), decision(reason))
     say(f"{name}: enqueued; `balansity jobs history {name}` tells what it did")
 
 
@@ -69,8 +70,8 @@ def run(name: str, *, reason: str) -> None:
 @reason_option
 def pause(name: str, *, reason: str) -> None:
     """Stop enqueuing the job NAME, whichever scheduler keeps it, until it is resumed."""
-    name = _named(name)
-    desk.pause(name, decision(reason))
+    with transaction() as conn:
+        desk.pause(conn, name := _named(conn, name), decision(reason))
     say(f"{name}: paused")
 
 
@@ -79,8 +80,8 @@ def pause(name: str, *, reason: str) -> None:
 @reason_option
 def resume(name: str, *, reason: str) -> None:
     """Let the job NAME go on; slots that passed meanwhile are noted as skipped."""
-    name = _named(name)
-    desk.resume(name, decision(reason))
+    with transaction() as conn:
+        desk.resume(conn, name := _named(conn, name), decision(reason))
     say(f"{name}: goes on")
 
 
@@ -111,7 +112,9 @@ def history(  # noqa: PLR0913 - a parameter an option
       balansity jobs history --from "2026-11-25 20:00" --to "2026-11-26 08:00"
       balansity jobs history --from yesterday --failed
     """  # noqa: D301 - click reads the \b as "keep these lines"
-    name = name and _named(name)
+    if name:
+        with transaction() as conn:
+            name = _named(conn, name)
     if since or until or failed:
         _tell_period(name, since, until, limit, failed=failed, as_json=as_json)
     else:
@@ -183,10 +186,9 @@ def _tell_latest(name: str | None, limit: int, *, skipped: bool, as_json: bool) 
     )
 
 
-def _named(given: str) -> str:
+def _named(conn: Connection, given: str) -> str:
     """The name of the job that begins so."""
-    with transaction() as conn:
-        names = [row.name for row in queries.jobs.job_names(conn) if row.name.startswith(given)]
+    names = [row.name for row in queries.jobs.job_names(conn) if row.name.startswith(given)]
     return the_one(given, names, "job", "balansity jobs")
 
 

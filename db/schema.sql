@@ -3551,6 +3551,11 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     SELECT 'balansity_web', 'UPDATE', 'TABLE', 'balansity.payment_flag',
            '{resolved_at, decided_by, decided_because}'::text[] -- a person decides about a payment on its page
     UNION ALL
+    SELECT 'balansity_web', may.privilege, 'TABLE', may.name, may.columns -- a person runs, pauses and resumes a job
+    FROM (VALUES ('UPDATE', 'balansity.job', '{paused, paused_by, paused_because, planned_until}'::text[]),
+                 ('INSERT', 'balansity.slot', NULL),
+                 ('DELETE', 'balansity.slot', NULL)) AS may (privilege, name, columns) -- that a clock ahead skipped
+    UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind = 'S'
@@ -8532,10 +8537,18 @@ GRANT SELECT,INSERT,UPDATE ON TABLE balansity.bulk_action TO balansity_worker;
 GRANT SELECT ON TABLE balansity.job TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.job TO balansity_worker;
 
+GRANT UPDATE(paused) ON TABLE balansity.job TO balansity_web;
+
+GRANT UPDATE(paused_by) ON TABLE balansity.job TO balansity_web;
+
+GRANT UPDATE(paused_because) ON TABLE balansity.job TO balansity_web;
+
+GRANT UPDATE(planned_until) ON TABLE balansity.job TO balansity_web;
+
 GRANT SELECT ON TABLE balansity.cron_job TO balansity_web;
 GRANT SELECT ON TABLE balansity.cron_job TO balansity_worker;
 
-GRANT SELECT ON TABLE balansity.slot TO balansity_web;
+GRANT SELECT,INSERT,DELETE ON TABLE balansity.slot TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.slot TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.cron_job_run_details TO balansity_web;

@@ -1,15 +1,13 @@
 """The jobs' history of a period, folded; and a person's hand on a job."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import scheduler
 from db import clock, queries
 from db.connection import Connection
-from db.database import transaction
-from desk.decision import Decision, record
+from desk.decision import Decision, record_once
+from errors import Refused
 
 LONG = timedelta(seconds=30)  # a run that took longer is told by itself
 
@@ -26,7 +24,8 @@ class Folded:
     first: datetime
     last: datetime
     longest_seconds: float | None
-    outcome: str | None  # of the last run
+    state: str | None  # of the last run, and what it came to
+    outcome: str | None
 
 
 @dataclass(frozen=True)
@@ -62,27 +61,29 @@ def count_remarkable(
     return int(queries.jobs.count_remarkable(conn, start=start, end=end, job=job, patience=patience))
 
 
-def run(name: str, decision: Decision) -> None:
+def run(conn: Connection, name: str, decision: Decision) -> None:
     """Run a job once, outside its schedule."""
-    with _recorded(decision, "run job", name) as now:
-        scheduler.run_now(name, now)
+    if record_once(conn, decision, "run job", name):
+        scheduler.run_now(conn, name, clock.now(conn))
 
 
-def pause(name: str, decision: Decision) -> None:
-    """Stop a job, whichever scheduler keeps it, until it is resumed; what is due already still runs."""
-    with _recorded(decision, "pause job", name) as now:
-        scheduler.pause(name, now, decision.who, decision.reason)
+def pause(conn: Connection, name: str, decision: Decision) -> None:
+    """Stop a job, whichever scheduler keeps it, until it is resumed; what is due already still runs.
+
+    Raises:
+        Refused: it is paused already.
+    """
+    if record_once(conn, decision, "pause job", name):
+        now = clock.now(conn)
+        if not scheduler.pause(conn, name, now, decision.who, decision.reason.strip()):
+            raise Refused("Job %(name)s is paused already.", name=name)
 
 
-def resume(name: str, decision: Decision) -> None:
-    """Let a paused job go on from now."""
-    with _recorded(decision, "resume job", name) as now:
-        scheduler.resume(name, now)
+def resume(conn: Connection, name: str, decision: Decision) -> None:
+    """Let a paused job go on from now.
 
-
-@contextmanager
-def _recorded(decision: Decision, action: str, name: str) -> Iterator[datetime]:
-    """The present, for an action that has a transaction of its own; it is recorded unless it fails."""
-    with transaction() as conn:
-        yield clock.now(conn)
-        record(conn, decision, action, name)
+    Raises:
+        Refused: it is not paused.
+    """
+    if record_once(conn, decision, "resume job", name) and not scheduler.resume(conn, name, clock.now(conn)):
+        raise Refused("Job %(name)s is not paused.", name=name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import actors
 import scheduler
+import settings
 from actors.emails import send_email
 from actors.reports import generate_report
 from broker import broker
@@ -71,16 +72,17 @@ class Morning:
         return payment[:8].upper()
 
     def last_night(self) -> None:
-        """Jobs ran, and one of them failed."""
+        """Jobs ran at two, three and four by the clinic's clocks, and one of them failed."""
         for hours, state, outcome in (
             (2, "failed", "OperationalError"),
             (3, "succeeded", "3 purged"),
             (4, "succeeded", "0 purged"),
         ):
             self.clinic.rows(
-                "INSERT INTO balansity.slot (job, slot, state, enqueued_at, started_at, finished_at, outcome) VALUES"
-                " ('purge-messages', date_trunc('hour', now()) - %s * interval '1 hour', %s, now(), now(), now(), %s)",
-                *(hours, state, outcome),
+                "INSERT INTO balansity.slot (job, slot, state, enqueued_at, started_at, finished_at, outcome)"
+                " SELECT 'purge-messages', date_trunc('day', now(), %s) + %s * interval '1 hour', %s,"
+                " now(), now(), now(), %s",
+                *(settings.current().time_zone.key, hours, state, outcome),
             )
 
     def tomorrow(self) -> str:

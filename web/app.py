@@ -20,6 +20,7 @@ from web import (
     deliveries,
     failures,
     health,
+    jobs,
     language,
     log_page,
     mails,
@@ -27,6 +28,7 @@ from web import (
     metrics,
     payments,
     people,
+    plan,
     queues,
     reports,
     running,
@@ -46,7 +48,7 @@ BLUEPRINTS = (
     *(health, system, metrics, sendgrid_events, yookassa_notices, assets),
     *(state, queues, messages, bulk, running, failures),
     *(people, deliveries, reports, payments),
-    *(statistics, mails, log_page),
+    *(jobs, plan, statistics, mails, log_page),
 )
 
 

@@ -29,5 +29,9 @@ def cursor(given: Mapping[str, str]) -> tuple[datetime | None, str | None]:
 
 def older_than(moment: datetime, id_: str) -> str:
     """The address of the page that begins behind this row, with the same filter."""
-    kept = {name: value for name, value in request.args.items() if name not in {"until", "last"}}
-    return f"{request.path}?{urlencode(kept | {'until': moment.isoformat(), 'last': id_})}"
+    return same_page(until=moment.isoformat(), last=id_)
+
+
+def same_page(**changed: str) -> str:
+    """The address of this page with other arguments in some places."""
+    return f"{request.path}?{urlencode({**request.args, **changed})}"

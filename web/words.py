@@ -74,13 +74,14 @@ STATES = {
     "started": N_("running"),
     "succeeded": N_("done"),
     "skipped": N_("skipped"),
+    "paused": N_("paused"),
 }
 MOODS = {
     **dict.fromkeys(
         ("dead", "complained", "dropped", "blocked", "away", "probing", "failed", "bounced", "unknown", "missed"), "bad"
     ),
     **dict.fromkeys(("available", "done", "sent", "delivered", "completed", "succeeded"), "good"),
-    **dict.fromkeys(("running", "queued", "planned", "sending", "started", "pending", "processing"), "busy"),
+    **dict.fromkeys(("running", "queued", "planned", "sending", "started", "pending", "processing", "paused"), "busy"),
 }
 HEADINGS = {
     "checkups": N_("Check-ups"),

@@ -128,6 +128,7 @@ SELECT job, count(*) FILTER (WHERE state <> 'skipped') AS runs, count(*) FILTER 
        count(*) FILTER (WHERE state IN ('planned', 'started')) AS unfinished,
        count(*) FILTER (WHERE state = 'skipped') AS skipped, min(slot) AS first, max(slot) AS last,
        extract(epoch FROM max(finished_at - started_at))::float AS longest_seconds,
+       (array_agg(state ORDER BY slot DESC) FILTER (WHERE state <> 'skipped'))[1] AS state,
        (array_agg(outcome ORDER BY slot DESC) FILTER (WHERE state <> 'skipped'))[1] AS outcome
 FROM balansity.slot
 WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)

@@ -18,6 +18,7 @@ ANNA = "a0000000-0000-4000-8000-00000000000a"
 CONSULTATION = "c0000000-0000-4000-8000-00000000000c"
 MESSAGE = "d0000000-0000-4000-8000-00000000000d"
 PAYMENT = "e1000000-0000-4000-8000-0000000000e1"
+JOB = "verify-open-payments"
 REPORT = "f0000000-0000-4000-8000-00000000000f"
 CHECKUP = "d1000000-0000-4000-8000-0000000000d1"
 MAIL = "b0000000-0000-4000-8000-00000000000b"
@@ -37,6 +38,7 @@ EXAMPLES = {
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
     "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
     "/reports/<uuid:id_>": f"/reports/{REPORT}",
+    "/jobs/<name>": f"/jobs/{JOB}?period=day",
 }  # pages with arguments, each with an address; None: it is no page of ours
 NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/metrics", "/htmx.min.js", "/static/<path:filename>"}
 
@@ -91,6 +93,19 @@ def busy(connection: Connection, database: str) -> None:
             "INSERT INTO balansity.delivery (key, template, subject, state, recipient, user_id, message_id, planned_at,"
             " changed_at) VALUES (%s, 'report_ready', 's', 'delivered', 'anna@example.com', %s, 'm2', now(), now())",
             (f"report_ready:{CHECKUP}:pdf:d1", ANNA),
+        )
+        cursor.execute(
+            "INSERT INTO balansity.slot (job, slot, state, enqueued_at, started_at, finished_at, attempts, outcome)"
+            " SELECT %s, date_trunc('minute', now()) - n * interval '1 minute', 'succeeded', now(), now(), now(), 1,"
+            " '3 asked about, 0 given up, 1 appointments confirmed' FROM generate_series(2, 1440) AS n"
+            " UNION ALL SELECT %s, date_trunc('minute', now()) - interval '1 minute', 'failed', now(),"
+            " now() - interval '41 seconds', now(), 3, 'OperationalError: no place for Anna'",
+            (JOB, JOB),
+        )
+        cursor.execute(
+            "INSERT INTO public.appointments (user_id, appointment_type_id, scheduled_at, status)"
+            " SELECT %s, id, now() + interval '26 hours', 'scheduled' FROM public.appointment_types LIMIT 1",
+            (ANNA,),
         )
         cursor.execute("SELECT balansity.provider_failed('smtp', 'The SMTP server answered 535', 'vm:4711', NULL)")
         for _ in range(3):
@@ -302,3 +317,55 @@ def test_an_operator_opens_a_report_and_the_log_says_so(visit: Visit, busy: None
     noted = page.locator("tbody tr").first.inner_text()
     assert "open report" in noted
     assert REPORT in noted
+
+
+def test_a_person_sees_what_ran_last_night_and_what_failed(visit: Visit, busy: None, connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(  # at three in the morning, by the clinic's clocks
+            "UPDATE balansity.slot SET slot = date_trunc('day', now() AT TIME ZONE 'Europe/Moscow')"
+            " AT TIME ZONE 'Europe/Moscow' + interval '3 hours 20 seconds' WHERE state = 'failed'"
+        )
+    page = visit(360, language="en", login=READER)
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_role("link", name="Last night").click()
+    failed = page.locator("table", has_text="Runs that failed").locator("tbody tr")
+    assert failed.count() == 1
+    said = failed.inner_text()
+    assert "03:00:20" in said
+    assert "OperationalError" in said
+    assert "Anna" not in page.content()
+    assert complaints(page) == []
+
+
+def test_a_person_sees_what_will_run_tomorrow(visit: Visit, busy: None) -> None:
+    page = visit(360, language="en", login=READER)
+    page.get_by_role("link", name="Plan").click()
+    page.get_by_role("link", name="Seven days").click()
+    assert "reminder an hour before" in page.locator("main").inner_text()
+    page.locator("table", has_text="One by one").get_by_role("link").first.click()
+    page.wait_for_url("**/people/user/*")
+
+
+def test_an_operator_pauses_a_job_lets_it_go_on_and_runs_it_once_however_often_they_click(
+    visit: Visit, busy: None, connection: Connection
+) -> None:
+    page = visit(360, language="en")
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_role("link", name="remove-old-reports").click()
+    for action, reason, said in (
+        ("Pause", "the storage is being moved", "It is paused."),
+        ("Resume", "it has moved", "It goes on."),
+        ("Run now", "to see that it works", "It runs now."),
+    ):
+        form = page.locator("form", has=page.get_by_role("button", name=action))
+        form.get_by_label("Why").fill(reason)
+        form.get_by_role("button").dblclick()
+        page.get_by_text(said).wait_for()
+        assert complaints(page) == []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT action, reason FROM balansity.operator_action WHERE target = 'remove-old-reports' ORDER BY id"
+        )
+        assert [row[0] for row in cursor.fetchall()] == ["pause job", "resume job", "run job"]
+        cursor.execute("SELECT count(*) FROM balansity.slot WHERE job = 'remove-old-reports' AND state = 'planned'")
+        assert cursor.fetchone() == (1,)

@@ -12,6 +12,7 @@ import pytest
 import scheduler
 from broker import broker
 from db.comparison import differences
+from db.database import transaction
 from tests.live.database import LiveDatabase
 from tests.live.shell import balansity, pointed_at
 from tests.servers import pgbouncer
@@ -50,7 +51,8 @@ def test_hands_change_and_people_look(
             until(lambda: owner.value(SENT) == 1, "Vera is told")
         finally:
             worker.stop()
-        scheduler.run_now("keep-minutes", datetime.now(UTC))
+        with transaction() as conn:
+            scheduler.run_now(conn, "keep-minutes", datetime.now(UTC))
         assert "keep-minutes" in balansity("jobs").output
         person = balansity("person", "vera@example.com").output
         assert "mail sent" in person

@@ -13,6 +13,7 @@ import pytest
 import scheduler
 import settings
 from db.connection import Connection
+from db.database import transaction
 from tests.clinic import Clinic
 from tests.faults.crew import IMPATIENCE, SILENCE_SECONDS
 from tests.waiting import until
@@ -42,7 +43,8 @@ def test_it_is_run_again_by_another_and_does_its_work_once(
 ) -> None:
     clinic, other = Clinic(connect()), Clinic(connect())
     clinic.book(clinic.add_user(), datetime.now(UTC) - timedelta(minutes=1))
-    scheduler.run_now(JOB, datetime.now(UTC))
+    with transaction() as conn:
+        scheduler.run_now(conn, JOB, datetime.now(UTC))
 
     other.rows("BEGIN; LOCK TABLE public.appointments IN ACCESS EXCLUSIVE MODE")
     with working(database):

@@ -20,6 +20,7 @@ from actors.queues import (
     read_email_task,
 )
 from db.connection import Connection, connect
+from db.database import transaction
 from tests.clinic import take_over
 
 REQUEST = (Path(__file__).parent / "request.sql").read_text(encoding="utf-8")  # its SQL, word for word
@@ -79,7 +80,8 @@ def busy(environment: pytest.MonkeyPatch, connection: Connection) -> Connection:
     """A system in which one job ran, and a mail and a report wait."""
     now = datetime.now(UTC)
     actors.publish(db.database.url(), scheduler.publish)
-    scheduler.run_now("update-appointment-statuses", now)
+    with transaction() as conn:
+        scheduler.run_now(conn, "update-appointment-statuses", now)
     actors.appointments.update_appointment_statuses.fn(slot=now.isoformat())
     queue_email_task("user@example.com", "Ваш отчет готов", "report_ready", {"name": "Иван"})
     queue_report_generation(UUID(int=1), UUID(int=2), "pdf")

@@ -129,6 +129,12 @@ def test_a_clock_set_forward_leaves_no_slot_out(clinic: Clinic) -> None:
     assert sent(clinic, "update_appointment_statuses") == ["10:05", "11:05"]
 
 
+def ordered(order: Callable[..., Any], job: str, now: datetime) -> None:
+    """Give a person's order, in a transaction of its own."""
+    with transaction() as conn:
+        order(conn, job, now)
+
+
 def test_after_a_year_a_day_is_listed_and_one_row_tells_of_all_before(clinic: Clinic) -> None:
     set_cursor(clinic, START - timedelta(days=365))
     assert enqueue_due(START, [REMINDERS]) == 1
@@ -141,8 +147,8 @@ def test_after_a_year_a_day_is_listed_and_one_row_tells_of_all_before(clinic: Cl
 
 
 def test_a_year_of_pause_is_told_in_the_same_way(clinic: Clinic) -> None:
-    scheduler.pause(REMINDERS.name, START)
-    scheduler.resume(REMINDERS.name, START + timedelta(days=365))
+    ordered(scheduler.pause, REMINDERS.name, START)
+    ordered(scheduler.resume, REMINDERS.name, START + timedelta(days=365))
     [(first, *_), *others] = clinic.rows("SELECT outcome FROM balansity.slot ORDER BY slot")
     assert first == "paused, like every other until 2027-11-24 10:02 UTC"
     assert others == [("paused",)] * 24 * 60
@@ -150,9 +156,9 @@ def test_a_year_of_pause_is_told_in_the_same_way(clinic: Clinic) -> None:
 
 
 def test_a_paused_job_does_nothing_and_says_so_when_it_goes_on(clinic: Clinic) -> None:
-    scheduler.pause(STATUSES.name, START + 4 * MINUTE)
+    ordered(scheduler.pause, STATUSES.name, START + 4 * MINUTE)
     assert enqueue_due(START + 9 * MINUTE, [STATUSES]) == 0
-    scheduler.resume(STATUSES.name, START + 9 * MINUTE)
+    ordered(scheduler.resume, STATUSES.name, START + 9 * MINUTE)
     enqueue_due(START + 14 * MINUTE, [STATUSES])
     assert slots(clinic, STATUSES.name) == [("10:05", "planned"), ("10:10", "skipped"), ("10:15", "planned")]
     [(active,)] = clinic.rows("SELECT active FROM cron.job WHERE jobname = %s", STATUSES.name)
@@ -169,9 +175,9 @@ def test_a_changed_schedule_keeps_what_the_old_one_owed(clinic: Clinic) -> None:
 
 def test_a_schedule_changed_during_a_pause_hides_no_slot(clinic: Clinic) -> None:
     changed = replace(STATUSES, schedule="7 * * * *")
-    scheduler.pause(STATUSES.name, START)
+    ordered(scheduler.pause, STATUSES.name, START)
     deploy(START + 4 * MINUTE, [changed])
-    scheduler.resume(STATUSES.name, START + 6 * MINUTE)
+    ordered(scheduler.resume, STATUSES.name, START + 6 * MINUTE)
     enqueue_due(START + 66 * MINUTE, [changed])
     assert slots(clinic, STATUSES.name) == [
         ("10:05", "skipped"),
@@ -257,7 +263,7 @@ def test_a_slot_whose_message_cannot_be_written_stays_due(clinic: Clinic) -> Non
 
 
 def test_a_run_by_hand_is_a_slot_of_its_own(clinic: Clinic) -> None:
-    scheduler.run_now(STATUSES.name, START)
+    ordered(scheduler.run_now, STATUSES.name, START)
     assert slots(clinic, STATUSES.name) == [("10:02", "planned")]
     assert enqueue_due(START + 3 * MINUTE, [STATUSES]) == 1
 
@@ -265,7 +271,7 @@ def test_a_run_by_hand_is_a_slot_of_its_own(clinic: Clinic) -> None:
 @pytest.mark.parametrize("order", [scheduler.run_now, scheduler.pause, scheduler.resume])
 def test_an_unknown_job_is_refused_with_the_known_ones(clinic: Clinic, order: Callable[..., Any]) -> None:
     with pytest.raises(BalansityError, match=r"no job 'backup'.*update-appointment-statuses"):
-        order("backup", START)
+        ordered(order, "backup", START)
 
 
 @pytest.mark.parametrize("month", ["2026-03", "2026-10"])

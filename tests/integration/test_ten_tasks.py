@@ -86,7 +86,7 @@ def test_6_a_payment_is_stuck(morning: Morning) -> None:
 
 def test_7_what_ran_last_night(morning: Morning) -> None:
     morning.last_night()
-    history = told("jobs", "history", "--from", "12h")
+    history = told("jobs", "history", "--from", "yesterday", "--to", "tomorrow")
     [purge] = [each for each in history["job"] if each["job"] == "purge-messages"]
     assert (purge["runs"], purge["failed"]) == (3, 1)
     assert [each["outcome"] for each in history["run"]] == ["OperationalError"]

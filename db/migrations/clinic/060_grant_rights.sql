@@ -53,6 +53,11 @@ AS $$
     SELECT 'balansity_web', 'UPDATE', 'TABLE', 'balansity.payment_flag',
            '{resolved_at, decided_by, decided_because}'::text[] -- a person decides about a payment on its page
     UNION ALL
+    SELECT 'balansity_web', may.privilege, 'TABLE', may.name, may.columns -- a person runs, pauses and resumes a job
+    FROM (VALUES ('UPDATE', 'balansity.job', '{paused, paused_by, paused_because, planned_until}'::text[]),
+                 ('INSERT', 'balansity.slot', NULL),
+                 ('DELETE', 'balansity.slot', NULL)) AS may (privilege, name, columns) -- that a clock ahead skipped
+    UNION ALL
     SELECT 'balansity_worker', 'USAGE', 'SEQUENCE', c.oid::regclass::text, NULL
     FROM pg_class c
     WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind = 'S'
