@@ -37,6 +37,21 @@ class Choice(NamedTuple):
     is_current: bool
 
 
+def local_time(text: str) -> datetime | None:
+    """A time as a form's field gives it, by the clinic's clocks; None where it is empty.
+
+    Raises:
+        Refused: it is no time.
+    """
+    try:
+        at = datetime.fromisoformat(text).replace(tzinfo=None) if text else None
+    except ValueError:
+        at = None
+    if text and (at is None or at.year not in YEARS):
+        raise Refused("%(given)s is no time such as 2026-11-25T20:00.", given=repr(text))
+    return at
+
+
 def asked(presets: Mapping[str, Preset], default: str, now: datetime) -> Span:
     """What stands in the page's address, or the default.
 
@@ -44,7 +59,7 @@ def asked(presets: Mapping[str, Preset], default: str, now: datetime) -> Span:
         Refused: it cannot be read, or is no period.
     """
     zone = settings.current().time_zone
-    start, end = _clock("from"), _clock("to")
+    start, end = (local_time(request.args.get(name, "")) for name in ("from", "to"))
     if start is None and end is not None:
         start = end - DAY
     if start is not None:
@@ -74,14 +89,3 @@ def choices(presets: Mapping[str, Any], chosen: str | None) -> list[Choice]:
 def shown(at: datetime) -> str:
     """A time as a form's field shows it."""
     return f"{at.astimezone(settings.current().time_zone):%Y-%m-%dT%H:%M}"
-
-
-def _clock(name: str) -> datetime | None:
-    text = request.args.get(name)
-    try:
-        at = datetime.fromisoformat(text).replace(tzinfo=None) if text else None
-    except ValueError:
-        at = None
-    if text and (at is None or at.year not in YEARS):
-        raise Refused("%(given)s is no time such as 2026-11-25T20:00.", given=repr(text))
-    return at

@@ -5,11 +5,12 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
+import settings
 from db import clock, overview
 from db.database import transaction
 from desk import control
 from errors import Refused
-from web import words
+from web import periods, words
 from web.access import operator
 from web.decisions import decided
 from web.language import gettext as _
@@ -43,13 +44,9 @@ def queue(name: str) -> str:
 @pages.post("/queues/<name>/pause")
 @operator
 def pause(name: str) -> Any:
-    """Claim nothing more of it, for as long as was chosen."""
-    span = request.form.get("span", "")
-    if span not in SPANS:
-        raise Refused("Choose for how long.")
-    length = SPANS[span]
+    """Claim nothing more of it, for as long as was chosen, or until a time by the clinic's clocks."""
     with transaction() as conn:
-        control.pause(conn, name, decided(), datetime.now(UTC) + length if length else None)
+        control.pause(conn, name, decided(), _end())
     flash(_("Paused: %(name)s. What runs goes on; what comes waits.", name=name))
     return redirect(url_for(".queue", name=name), 303)
 
@@ -62,3 +59,21 @@ def resume(name: str) -> Any:
         control.resume(conn, name, decided())
     flash(_("Goes on: %(name)s.", name=name))
     return redirect(url_for(".queue", name=name), 303)
+
+
+def _end() -> datetime | None:
+    """When it goes on by itself.
+
+    Raises:
+        Refused: the form says nothing that it offers, or a time that has passed.
+    """
+    if at := periods.local_time(request.form.get("until", "")):
+        until = at.replace(tzinfo=settings.current().time_zone).astimezone(UTC)
+        if until <= datetime.now(UTC):
+            raise Refused("That time has passed: choose a later one.")
+        return until
+    span = request.form.get("span", "")
+    if span not in SPANS:
+        raise Refused("Choose for how long.")
+    length = SPANS[span]
+    return datetime.now(UTC) + length if length else None
