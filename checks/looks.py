@@ -1,6 +1,8 @@
 """The one list of checks: what `doctor`, the overview, /health/system and alarms are fed from, most pressing first."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import psycopg2
 
@@ -10,7 +12,10 @@ from db.connection import Connection
 from db.trouble import passes
 from translations import N_
 
+MOST_ALIKE = 3  # findings of one check that are told one by one
+
 Look = Callable[[Connection], Iterable[Finding]]
+Found = TypeVar("Found")
 
 # In a time that does not grow with what is kept; the rest of doctor's list is slower, or about an installation.
 QUICK: tuple[Look, ...] = (
@@ -43,6 +48,16 @@ def quick(conn: Connection) -> list[Finding]:
 def calling(findings: Iterable[Finding]) -> list[Finding]:
     """Those that want a person."""
     return [finding for finding in findings if finding.calls]
+
+
+def abridged(found: Iterable[Found], check: Callable[[Found], str]) -> Iterator[tuple[Found, int]]:
+    """What was found, of each check the first few; with the last of these, how many more there are of its kind."""
+    listed = list(found)
+    alike, shown = Counter(map(check, listed)), Counter[str]()
+    for each in listed:
+        shown[name := check(each)] += 1
+        if shown[name] <= MOST_ALIKE:
+            yield each, alike[name] - MOST_ALIKE if shown[name] == MOST_ALIKE else 0
 
 
 def looked(look: Look, conn: Connection) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from checks.finding import Finding, moment
 from db import clock, overview, queries
@@ -49,23 +50,27 @@ def _living(
 def overrunning(conn: Connection) -> Iterator[Finding]:
     """Runs past any time limit: what workers repair by themselves every few seconds, or a person restarts them."""
     now, over = clock.now(conn), LONGEST_RUN + GRACE
-    stuck: dict[int, list[datetime]] = {}
+    stuck: dict[int, list[Any]] = {}
     for run in queries.running.list_running(conn):
         longest = max(over, timedelta(milliseconds=run.time_limit or 0) + GRACE)
         if now - run.since > longest:
-            stuck.setdefault(run.worker, []).append(run.since)
-    for worker, since in stuck.items():
+            stuck.setdefault(run.worker, []).append(run)
+    for worker, runs in stuck.items():  # the longest first
+        host, pid, since = runs[0].host or "gone", runs[0].pid or "unknown", runs[0].since
         yield Finding(
             "bad",
-            N_("Messages held for longer than any may run: %(count)s at worker %(worker)s, since %(since)s."),
+            N_(
+                "Messages held for longer than any may run: %(count)s at worker %(worker)s "
+                "(%(host)s, process %(pid)s), since %(since)s."
+            ),
             N_(
                 "See where it stands (`balansity running --stacks %(worker)s`) and restart it: others run what it "
                 "held; its log says what it could not write."
             ),
             check="run-too-long",
             subject=str(worker),
-            since=min(since),
-            facts={"count": len(since), "worker": worker, "since": min(since)},
+            since=since,
+            facts={"count": len(runs), "worker": worker, "host": host, "pid": pid, "since": since},
             calls=True,
         )
     if not stuck:

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from checks import looks
 from commands.output import Terminal, json_option, moment, say, show_json, table_parts
 from db import overview
 from db.database import single_statements
@@ -89,9 +90,12 @@ def _verdict(look: Look) -> Iterator[str]:
     """Whether all is on time, else what is not and what to do, in the overview's words."""
     calling = [finding for finding in look.findings if finding["calls"]]
     yield f"✗ Needs attention: {len(calling)}" if calling else "✓ Everything is on time."
-    for finding in sorted(look.findings, key=lambda finding: not finding["calls"]):
+    listed = sorted(look.findings, key=lambda finding: not finding["calls"])
+    for finding, more in looks.abridged(listed, lambda finding: str(finding["check"])):
         yield f"{'✗' if finding['calls'] else '!'} {finding['what']}"
         yield f"→ {finding['remedy']}"
+        if more:
+            yield f"And {more} more of this kind: --json has all."
 
 
 def _in_short(provider: Row) -> dict[str, Any]:

@@ -4642,20 +4642,6 @@ END $$;
 COMMENT ON FUNCTION dramatiq.heed_cancellations() IS 'Cancels what a person asked to end and no worker runs any more, and forgets what was asked of the others that have ended.
 Whatever puts a claimed message back, or gives it up, calls this in its own transaction, so that none runs again.';
 
-CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
-                  coalesce(w.pid::text, 'unknown'))
-    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
-    WHERE q.state = 'consumed' AND q.mtime < now() - p_longer_than
-    GROUP BY q.claimed_by, w.host, w.pid
-    ORDER BY q.claimed_by;
-$$;
-
-COMMENT ON FUNCTION dramatiq.held_for_long(p_longer_than interval) IS 'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
-
 CREATE FUNCTION dramatiq.hidden(p_place integer) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8212,10 +8198,6 @@ GRANT ALL ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid int
 REVOKE ALL ON FUNCTION dramatiq.heed_cancellations() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.heed_cancellations() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.heed_cancellations() TO balansity_worker;
-
-REVOKE ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.held_for_long(p_longer_than interval) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.hidden(p_place integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hidden(p_place integer) TO balansity_web;

@@ -1,6 +1,5 @@
 """The first page: whether all is in time, else what is not, since when and what to do; then the figures."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,8 +13,7 @@ from web import places
 from web.language import gettext as _
 from web.words import heads
 
-MOST_ALIKE = 3  # findings of one check
-
+ID_LETTERS = 8
 # Of a queue's figures, where what they count is seen; %s: the queue.
 FIGURES = {"waiting": "waiting", "delayed": "delayed", "running": "running", "set_aside": "set aside", "dead": "dead"}
 
@@ -45,21 +43,16 @@ def state() -> str:
 
 
 def _told(findings: Iterable[Finding]) -> Iterator[dict[str, Any]]:
-    """Findings in the reader's language, each with where it is mended; of many alike, the first and how many more."""
-    listed = list(findings)
-    alike, shown = Counter(each.check for each in listed), Counter[str]()
-    for each in listed:
-        shown[each.check] += 1
-        if shown[each.check] > MOST_ALIKE:
-            continue
+    """Findings in the reader's language, each with where it is mended."""
+    for each, more in looks.abridged(findings, lambda finding: finding.check):
         yield {
             "said": each.said(_, zone=False),  # the foot of the page names it
             "advised": each.advised(_),
             "address": places.of_check(each.check, each.subject),
         }
-        if shown[each.check] == MOST_ALIKE < alike[each.check]:
-            more = _("And %(count)s more of this kind.", count=alike[each.check] - MOST_ALIKE)
-            yield {"said": more, "advised": "", "address": places.of_all(each.check)}
+        if more:
+            words = _("And %(count)s more of this kind.", count=more)
+            yield {"said": words, "address": places.of_all(each.check), "more": True}
 
 
 def _queue(row: dict[str, Any]) -> dict[str, Any]:
@@ -68,13 +61,17 @@ def _queue(row: dict[str, Any]) -> dict[str, Any]:
     links = {figure: places.place("/messages", queue=name, state=state) for figure, state in FIGURES.items()}
     links["running"] = places.place("/running") or links["running"]
     links["dead"] = places.place("/failures")
-    return row | {"links": links | {"queue": places.place(f"/queues/{name}")}}
+    links["oldest_seconds"] = links["waiting"]
+    links["done_an_hour"] = places.place("/messages", queue=name, state="done", since="1h")
+    shown = {figure: address for figure, address in links.items() if row[figure]}
+    return row | {"links": shown | {"queue": places.place(f"/queues/{name}")}}
 
 
 def _process(row: dict[str, Any]) -> dict[str, Any]:
-    """A process whose numbers are names."""
+    """A process whose numbers are names, and whose id is its first letters."""
     named = {name: value if name == "silent_seconds" else str(value) for name, value in row.items()}
-    return named | {"links": {next(iter(row)): places.place("/running")}}
+    id_ = next(iter(row))
+    return named | {id_: named[id_][:ID_LETTERS], "links": {id_: places.place("/running")}}
 
 
 def _job(job: dict[str, Any]) -> dict[str, Any]:

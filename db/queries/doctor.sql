@@ -68,10 +68,6 @@ SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
 -- Queues with due messages older than a minute that no worker takes.
 SELECT string_agg(queue, ', ') FROM dramatiq.unserved_queues() AS queue;
 
--- name: held_for_long(seconds)$
--- Messages that workers have held for longer than that.
-SELECT string_agg(held, ', ') FROM dramatiq.held_for_long(:seconds * interval '1 second') AS held;
-
 -- name: deaf_workers()$
 -- Workers that do not hear the doorbell.
 SELECT string_agg(worker, ', ') FROM dramatiq.deaf_workers() AS worker;
@@ -102,10 +98,6 @@ SELECT count(*) FROM dramatiq.dead_letter;
 -- name: failed_mails()$
 -- Deliveries of the last week that never left.
 SELECT count(*) FROM balansity.delivery WHERE state IN ('failed', 'unknown') AND changed_at > now() - interval '7 days';
-
--- name: flagged_payments()$
--- Payments that wait for a person.
-SELECT count(*) FROM balansity.payment_flag WHERE resolved_at IS NULL;
 
 -- name: clinics_time(zone)$
 -- What the clinic's clocks say.

@@ -305,7 +305,7 @@ def test_an_operator_decides_about_a_stuck_payment_by_the_number_in_the_familys_
 
 def test_an_operator_opens_a_report_and_the_log_says_so(visit: Visit, busy: None) -> None:
     page = visit(360, language="en")
-    page.get_by_role("link", name="Reports").click()
+    page.get_by_role("link", name="Reports", exact=True).click()
     page.get_by_role("link", name=REPORT[:8]).click()
     form = page.locator("form", has=page.get_by_role("button", name="Open the file"))
     form.get_by_label("Why").fill("the mother asks what it says")
@@ -369,3 +369,33 @@ def test_an_operator_pauses_a_job_lets_it_go_on_and_runs_it_once_however_often_t
         assert [row[0] for row in cursor.fetchall()] == ["pause job", "resume job", "run job"]
         cursor.execute("SELECT count(*) FROM balansity.slot WHERE job = 'remove-old-reports' AND state = 'planned'")
         assert cursor.fetchone() == (1,)
+
+
+def test_the_overview_says_what_is_late_and_leads_to_where_it_is_mended(
+    visit: Visit, busy: None, connection: Connection
+) -> None:
+    page = visit(360, language="en")
+    assert page.locator(".verdict").inner_text().startswith("✗ Needs attention:")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE dramatiq.queue SET state = 'queued', error = NULL, available_at = now() - interval '5 minutes'"
+        )
+    late = page.locator(".findings li", has_text="Queue emails is late")
+    late.wait_for()  # the page asks for itself
+    assert complaints(page) == []
+    late.get_by_role("link").click()
+    page.wait_for_url("**/queues/emails")
+    assert page.get_by_role("button", name="Pause").count() == 1
+
+
+def test_a_sound_system_is_told_in_a_word(visit: Visit, connection: Connection, database: str) -> None:
+    actors.publish(database, scheduler.publish)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO dramatiq.worker (host, pid) VALUES ('clinic', 1)")
+        cursor.execute(
+            "INSERT INTO balansity.scheduler (id, host, pid, beats) VALUES (gen_random_uuid(), 'clinic', 2, 1)"
+        )
+    page = visit()
+    assert page.locator(".verdict").inner_text() == "✓ Всё вовремя."
+    assert page.locator(".findings").count() == 0
+    assert complaints(page) == []

@@ -8,8 +8,7 @@ import dramatiq
 import pytest
 from dramatiq.middleware import MiddlewareError, TimeLimitExceeded
 
-from checks.processes import GRACE, LONGEST_RUN
-from db import queries
+from checks.processes import GRACE, LONGEST_RUN, overrunning
 from db.connection import Connection
 from messaging import consumer
 from messaging.broker import PostgresBroker
@@ -130,8 +129,9 @@ def test_doctor_tells_what_a_worker_holds_for_longer_than_any_may_run(
 ) -> None:
     dramatiq.actor(broker=broker, actor_name="late")(lambda: None).send()
     run(connection, "INSERT INTO dramatiq.worker (id, host, pid) VALUES (7, 'clinic', 12)")
-    seconds = (LONGEST_RUN + GRACE).total_seconds()
     run(connection, "UPDATE dramatiq.queue SET state = 'consumed', claimed_by = 7, mtime = now()")
-    assert queries.doctor.held_for_long(connection, seconds=seconds) is None
-    run(connection, "UPDATE dramatiq.queue SET mtime = now() - %s * interval '1 second'", seconds + 1)
-    assert queries.doctor.held_for_long(connection, seconds=seconds) == "1 at worker 7 (clinic, process 12)"
+    assert [finding.verdict for finding in overrunning(connection)] == ["good"]
+    seconds = (LONGEST_RUN + GRACE).total_seconds() + 1
+    run(connection, "UPDATE dramatiq.queue SET mtime = now() - %s * interval '1 second'", seconds)
+    [finding] = overrunning(connection)
+    assert "1 at worker 7 (clinic, process 12), since" in finding.what

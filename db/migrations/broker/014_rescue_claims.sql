@@ -88,19 +88,6 @@ $$;
 COMMENT ON FUNCTION dramatiq.rescue_lost IS
 'Puts back the claims of a living worker that none of its threads runs any more.';
 
-CREATE FUNCTION dramatiq.held_for_long(p_longer_than interval) RETURNS SETOF text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT format('%s at worker %s (%s, process %s)', count(*), q.claimed_by, coalesce(w.host, 'gone'),
-                  coalesce(w.pid::text, 'unknown'))
-    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
-    WHERE q.state = 'consumed' AND q.mtime < now() - p_longer_than
-    GROUP BY q.claimed_by, w.host, w.pid
-    ORDER BY q.claimed_by;
-$$;
-COMMENT ON FUNCTION dramatiq.held_for_long IS
-'How many messages each worker has held for longer than any run may take: those have neither a run nor an end.';
-
 CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
