@@ -27,8 +27,10 @@ from values import (
     Mailboxes,
     MessageKeys,
     PageUsers,
+    Phone,
     Port,
     PostgresUrl,
+    SitePattern,
     SmtpUrl,
     StorageUrl,
     Template,
@@ -76,6 +78,8 @@ class Settings(BaseModel, frozen=True):
         "", "how mail with a deadline leaves while EMAIL_PROVIDER is away; empty: it waits"
     )
     email_from: Mailbox = setting("Balansity <no-reply@balansity.example>", "sender of every mail")
+    email_reply_to: Mailbox = setting("", "where families' answers go, which every mail names; empty: nowhere")
+    clinic_phone: Phone = setting("", "the clinic's telephone, such as +7 495 123-45-67, which every mail names")
     email_rate_limit: Annotated[int, Field(ge=1, le=10_000)] = setting(
         "200", "mails a second at most of a provider, all workers together"
     )
@@ -106,6 +110,13 @@ class Settings(BaseModel, frozen=True):
     report_retention_days: Days = setting("365", "days that finished reports are kept")
     analytics_retention_days: Days = setting("400", "days that events are kept; counts stay")
     site_url: WebAddress = setting("https://balansity.example", "where links in mails lead")
+    site_appointment_url: SitePattern = setting(
+        "", "page of a consultation, such as https://balansity.example/appointments/{id}; empty: SITE_URL"
+    )
+    site_payment_url: SitePattern = setting("", "page of a payment, with {id}; empty: SITE_URL")
+    site_report_url: SitePattern = setting(
+        "", "page of a check-up's results, with the check-up's {id}; empty: SITE_URL"
+    )
     video_hosts: HostNames = setting(
         "", "hosts, with commas, whose addresses of video rooms are links in mails; empty: SITE_URL's and below it"
     )
@@ -152,6 +163,11 @@ class Settings(BaseModel, frozen=True):
         """The hosts whose addresses, and those of their subdomains, may be links to video rooms."""
         return self.video_hosts or ((urlsplit(self.site_url).hostname or "").removeprefix("www."),)
 
+    def page_of(self, kind: Literal["appointment", "payment", "report"], which: object) -> str:
+        """Where the site shows one of its things; where that is not known, or which one: the site itself."""
+        pattern: str = getattr(self, f"site_{kind}_url")
+        return pattern.replace("{id}", str(which)) if pattern and which else self.site_url
+
 
 OFF = {"email_night"}  # settings that mean something when they are set to nothing; the others have their default then
 
@@ -180,7 +196,7 @@ def load(environment: Mapping[str, str]) -> Settings:
 def _explained(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
-    may_hold_login = "@" in str(error["input"]) and name != "email_from"
+    may_hold_login = "@" in str(error["input"]) and name not in {"email_from", "email_reply_to"}
     shown = "its value (not shown)" if may_hold_login or not field.repr else repr(error["input"])
     choices = ", ".join(filter(None, map(str, get_args(field.annotation))))
     remedy = REMEDIES.get(error["type"], error["msg"]).format(choices=choices, **error.get("ctx", {}))

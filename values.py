@@ -26,6 +26,7 @@ SHORTEST_PASSWORD = 12  # characters of a page's user's
 FEWEST_DIFFERENT = 5  # of them
 TEXT_PLACE = "{text}"  # in a webhook's template
 ROLES = ("operator", "reader")  # of the pages: who may act, and who may look
+PHONE = re.compile(r"\+?[0-9(][0-9 ()-]{3,30}")
 USER = re.compile(rf"([\w.-]{{1,40}}):({'|'.join(ROLES)}):(scrypt:\d+:\d+:\d+\$\w+\$[0-9a-f]+)")
 
 
@@ -101,6 +102,21 @@ def smtp_url(value: str) -> str:
 
 def mailboxes(value: str) -> tuple[Address, ...]:
     return tuple(mailbox(each.strip()) for each in value.split(","))
+
+
+def site_pattern(value: str) -> str:
+    """The address of one thing's page on the site, with {id} where the thing's id belongs."""
+    place, found, rest = value.partition("{id}")
+    web_address(f"{place}0{rest}")
+    if not found or "{" in place + rest or "}" in place + rest or "/" not in place.partition("://")[2]:
+        raise ValueError("must have {id} once, behind the host, such as https://clinic.example/appointments/{id}")
+    return value
+
+
+def phone(value: str) -> str:
+    if not PHONE.fullmatch(value) or not 5 <= sum(map(str.isdigit, value)) <= 15:
+        raise ValueError("must be a telephone number such as +7 495 123-45-67")
+    return value
 
 
 def postgres_url(value: str) -> str:
@@ -238,7 +254,9 @@ Template = Annotated[HookTemplate, PlainValidator(hook_template)]
 Mailboxes = Annotated[tuple[Address, ...], PlainValidator(mailboxes)]
 SmtpUrl = Annotated[str, AfterValidator(smtp_url)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
+Phone = Annotated[str, AfterValidator(phone)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
+SitePattern = Annotated[str, AfterValidator(site_pattern)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
 StorageUrl = Annotated[str, AfterValidator(storage_url)]
 WebAddress = Annotated[str, AfterValidator(web_address)]

@@ -12,6 +12,11 @@ MOSCOW = ZoneInfo("Europe/Moscow")
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
+def day(moment: datetime, zone: ZoneInfo) -> str:
+    """For example `25 ноября 2026 года`."""
+    return format_datetime(moment, "d MMMM y 'года'", tzinfo=zone, locale="ru")
+
+
 def day_and_time(moment: datetime, zone: ZoneInfo) -> str:
     """For example `25 ноября в 10:35 (МСК)`."""
     return _formatted(moment, zone, "d MMMM 'в' HH:mm")

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 import settings
 from domain.link import web_link
 from domain.money import Amount, Currency
+from domain.payload import IfReadable
 from domain.words import Line, Name
 from zones import zone_or
 
@@ -30,6 +31,7 @@ class AppointmentFacts(BaseModel):
     created_at: datetime
     read_at: datetime
     type_name: Line
+    price: IfReadable[Amount]
     duration_minutes: int
     time_zone: str | None
     video_room_url: str | None
@@ -68,6 +70,7 @@ class PaymentFacts(BaseModel):
     amount: Amount
     currency: Currency
     payment_method: str | None
+    paid_at: datetime | None
     reader: Name
     appointment_id: UUID | None
     package: str | None

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
+import settings
 from db import queries
 from db.connection import Connection
 from domain.words import person_name
@@ -14,6 +15,7 @@ from mail import ledger
 from mail.checks import Unsendable, check_size, checked_address, checked_subject, is_address
 from mail.facts import AppointmentFacts
 from mail.guard import Superseded
+from mail.headings import heading
 from mail.order import Contents, MailOrder, Variables
 from mail.rendering import render
 from mail.template import TEMPLATES, Template
@@ -58,7 +60,10 @@ def write(conn: Connection, order: MailOrder) -> Letter:
     reader = variables.name or filling.words.get("reader") or _reader(conn, order.user_id)
     attachments = filling.attachments + _report(conn, contents.report_id)
     check_size(attachments)
-    html, text = render(template.name, subject, filling.words | {"reader": reader}, attachments)
+    words = filling.words | {"reader": reader}
+    if subject == template.subject:  # who orders one of their own keeps it
+        subject = heading(template.name, words, settings.current().time_zone).subject
+    html, text = render(template.name, subject, words, attachments)
     return Letter(template.name, recipient, subject, html, text, attachments, filling.appointment)
 
 

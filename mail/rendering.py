@@ -10,24 +10,30 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 import settings
 from domain import russian
 from gateways.mail.envelope import Attachment
+from mail.headings import heading
 from mail.samples import SAMPLE_FILES, SAMPLES
 from mail.template import TEMPLATES
+from mail.typography import typeset, typeset_html
 
 
 def render(
     template: str, subject: str, words: dict[str, Any], attachments: tuple[Attachment, ...] = ()
 ) -> tuple[str, str]:
     """The HTML and the plain text of a mail."""
+    current = settings.current()
     context = {
-        "zone": settings.current().time_zone,
-        "site_url": settings.current().site_url,
+        "zone": current.time_zone,
+        "site_url": current.site_url,
+        "phone": current.clinic_phone,
+        "reply_to": current.email_reply_to and current.email_reply_to.addr_spec,
         "subject": subject,
+        "title": heading(template, words, current.time_zone).title,
         "files": {attachment.media_type.partition(";")[0] for attachment in attachments},
         **words,
     }
     html = ENVIRONMENT.get_template(f"{template}.html").render(context)
     text = ENVIRONMENT.get_template(f"{template}.txt").render(context)
-    return INLINER.inline(html), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return typeset_html(INLINER.inline(html)), typeset(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
 
 def sample(template: str) -> tuple[str, str]:
@@ -52,6 +58,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "day_and_time": russian.day_and_time,
         "weekday_and_time": russian.weekday_and_time,
+        "day": russian.day,
         "time_of_day": russian.time_of_day,
         "money": russian.money,
         "minutes": russian.minutes,

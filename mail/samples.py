@@ -19,6 +19,8 @@ _APPOINTMENT = {
     "link_is_in_account": False,
     "reminders": "за сутки и за час",
     "unpaid": False,
+    "price": None,
+    "page": None,
 }
 _PAYMENT = {
     "reader": "Анна",
@@ -32,12 +34,15 @@ _PAYMENT = {
     "reminders": "за сутки и за час",
     "cancelled": False,
     "package": None,
+    "paid_at": None,
+    "page": None,
 }
 _ASSESSMENT = {
     "reader": "Анна",
     "patient": "Миша",
     "kind": "Детский",
     "completed_at": datetime(2026, 11, 24, 17, 5, tzinfo=UTC),
+    "page": None,
 }
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -48,7 +53,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "appointment_cancelled": _APPOINTMENT,
     "appointment_reminder_24h": _APPOINTMENT,
     "appointment_reminder_1h": _APPOINTMENT,
-    "payment_confirmation": _PAYMENT,
+    "payment_confirmation": _PAYMENT | {"paid_at": datetime(2026, 11, 24, 17, 5, tzinfo=UTC)},
     "payment_failed": _PAYMENT,
     "payment_refunded": _PAYMENT,
 }

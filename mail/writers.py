@@ -54,7 +54,9 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
         "link": appointment.link,
         "link_is_in_account": appointment.link_is_in_account,
         "reminders": appointment.reminders,
-        "unpaid": appointment.status == "pending",
+        "unpaid": (unpaid := appointment.status == "pending"),
+        "price": appointment.price if unpaid else None,
+        "page": settings.current().page_of("appointment", appointment.id),
     }
     return Filling(words, (_calendar_file(appointment),), appointment)
 
@@ -87,6 +89,8 @@ def _appointment_as_told(variables: Variables) -> Filling:
             "link_is_in_account": False,
             "reminders": None,
             "unpaid": variables.status == "pending",
+            "price": None,
+            "page": None,
         }
     )
 
@@ -99,7 +103,7 @@ def about_payment(conn: Connection, template: str, variables: Variables) -> Fill
         raise Superseded("the payment no longer exists")
     payment = PaymentFacts.model_validate(row, from_attributes=True)
     guard.check_payment(template, payment)
-    words = NO_APPOINTMENT | payment.model_dump() | {"method": METHODS.get(payment.payment_method or "")}
+    words = NO_APPOINTMENT | payment.model_dump() | _about(payment)
     appointment = None
     if payment.appointment_id:
         with suppress(Unsendable):  # its odd time is no reason to keep the receipt back
@@ -109,6 +113,13 @@ def about_payment(conn: Connection, template: str, variables: Variables) -> Fill
     confirms = appointment.is_ahead and template == "payment_confirmation"
     files = (_calendar_file(appointment),) if confirms else ()
     return Filling(words | _what_was_paid_for(appointment), files)
+
+
+def _about(payment: PaymentFacts) -> dict[str, Any]:
+    return {
+        "method": METHODS.get(payment.payment_method or ""),
+        "page": settings.current().page_of("payment", payment.id),
+    }
 
 
 def _what_was_paid_for(appointment: AppointmentFacts) -> dict[str, Any]:
@@ -135,6 +146,8 @@ def _payment_as_told(variables: Variables) -> Filling:
             "appointment_type": variables.appointment_type,
             "scheduled_at": variables.scheduled_at,
             "package": None,
+            "paid_at": None,
+            "page": None,
         }
     )
 
@@ -152,6 +165,7 @@ def about_assessment(conn: Connection, _template: str, variables: Variables) -> 
             "patient": variables.profile_name or assessment.patient,
             "kind": ASSESSMENTS.get(assessment.assessment_type or ""),
             "completed_at": variables.completed_at or assessment.completed_at,
+            "page": settings.current().page_of("report", variables.assessment_id),
         }
     )
 
@@ -160,7 +174,9 @@ def _assessment_as_told(variables: Variables) -> Filling:
     """A caller that names no check-up gets a simpler mail, as long as it names a person."""
     if variables.name is None and variables.profile_name is None:
         raise Unsendable("variables.assessment_id and variables.name are missing: the mail could not say whose it is")
-    return Filling({"patient": variables.profile_name, "kind": None, "completed_at": variables.completed_at})
+    return Filling(
+        {"patient": variables.profile_name, "kind": None, "completed_at": variables.completed_at, "page": None}
+    )
 
 
 WRITERS: dict[str, Callable[[Connection, str, Variables], Filling]] = {

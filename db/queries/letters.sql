@@ -24,7 +24,7 @@ FROM (
 SELECT a.id, coalesce(a.status, 'of no status') AS status, balansity.of_our_time(a.scheduled_at) AS scheduled_at,
     coalesce(balansity.of_our_time(a.created_at), '2020-01-01 00:00:00+00') AS created_at,
     balansity.now() AS read_at, coalesce(t.name, 'Консультация') AS type_name, balansity.minutes_of(a) AS duration_minutes,
-    left(to_jsonb(a) ->> 'timezone', 100) AS time_zone,
+    left(to_jsonb(a) ->> 'timezone', 100) AS time_zone, nullif(t.price, 0) AS price,
     left(to_jsonb(a) ->> 'video_room_url', 3000) AS video_room_url, -- more than a link may have
     balansity.reader_name(a.user_id) AS reader, left(p.first_name, 200) AS patient
 FROM public.appointments a
@@ -42,6 +42,12 @@ SELECT y.id, coalesce(y.status, 'of no status') AS status, y.amount, left(y.curr
         ORDER BY a.payment_id = y.id DESC NULLS LAST
         LIMIT 1
     ) AS appointment_id,
+    (
+        SELECT s.settled_at FROM balansity.payment_settlement s
+        WHERE s.payment_id = y.id AND s.status = 'completed'
+        ORDER BY s.settled_at
+        LIMIT 1
+    ) AS paid_at,
     (SELECT k.name FROM public.packages k WHERE k.id::text = y.metadata ->> 'package_id') AS package
 FROM public.payments y
 WHERE y.id = :id::uuid;

@@ -24,11 +24,12 @@ BREAKS = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's classes: controls and line ends, 
 WORD_BYTES = 39  # in an encoded word; with a header's name before it, a line stays below RFC 2047's 76 characters
 
 
-def build(mail: Mail, sender: Address) -> EmailMessage:
+def build(mail: Mail, sender: Address, reply_to: Address | None = None) -> EmailMessage:
     """The whole message; its Message-ID is the edition's, so that two copies are recognised as one."""
     message = EmailMessage(policy=AS_WRITTEN)
     headers = {
         "From": _mailbox(sender),
+        **({"Reply-To": _mailbox(reply_to)} if reply_to else {}),
         "To": _written(mail.recipient),
         "Subject": _written(mail.subject),
         "Date": format_datetime(localtime()),

@@ -17,11 +17,12 @@ def send(mail: Mail) -> Accepted:
     Raises:
         ProviderAway: nothing can be written there: the disk is full, the folder is read-only …
     """
-    folder = settings.current().email_outbox_dir
+    current = settings.current()
+    folder = current.email_outbox_dir
     path = folder / f"{mail.template}-{mail.delivery_id}.eml"
     try:
         private.make_folder(folder)
-        private.write(path, mime.build(mail, settings.current().email_from).as_bytes())
+        private.write(path, mime.build(mail, current.email_from, current.email_reply_to).as_bytes())
     except OSError as error:
         raise ProviderAway(f"Cannot write to EMAIL_OUTBOX_DIR {folder}: {error.strerror}") from error
     return Accepted(path.name, "written to EMAIL_OUTBOX_DIR")

@@ -91,6 +91,8 @@ def _body(mail: Mail) -> dict[str, Any]:
         "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
         "mail_settings": {"sandbox_mode": {"enable": settings.current().sendgrid_sandbox}},
     }
+    if reply_to := settings.current().email_reply_to:
+        body["reply_to"] = {"email": reply_to.addr_spec, "name": _plain(reply_to.display_name or "Balansity")}
     if mail.attachments:
         body["attachments"] = [_attached(attachment) for attachment in mail.attachments]
     return body

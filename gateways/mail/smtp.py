@@ -42,7 +42,7 @@ def send(mail: Mail) -> Accepted:
         RetryableError, PermanentError, OutcomeUnknown: as gateways.mail.send promises.
     """
     sender = settings.current().email_from
-    content = mime.build(mail, sender).as_bytes()
+    content = mime.build(mail, sender, settings.current().email_reply_to).as_bytes()
     server = _connection()
     try:
         _envelope(server, sender.addr_spec, mail.recipient)

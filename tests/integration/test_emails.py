@@ -21,6 +21,7 @@ from gateways import report_storage
 from gateways.report_storage import ReportFile, ReportKey
 from tests.clinic import Clinic
 from tests.integration import mail_cases as cases
+from tests.reading import plain
 from tests.waiting import until
 
 PATIENCE_SECONDS = 20
@@ -172,9 +173,10 @@ def test_quick_moves_are_told_from_the_time_that_the_family_heard_of(
             cursor.execute("UPDATE public.appointments SET scheduled_at = scheduled_at + %s::interval", (move,))
         cursor.execute("COMMIT")
     assert sorted(wait_for(connection, 3)) == sorted(ends)
-    told = [mail.get_body(("plain",)).get_content() for mail in mails() if "moved" in mail["X-Balansity-Template"]]  # type: ignore[union-attr]
+    moved = [mail for mail in mails() if "moved" in mail["X-Balansity-Template"]]
+    told = [plain(mail.get_body(("plain",)).get_content()) for mail in moved]  # type: ignore[union-attr]
     assert len(told) == ends.count("sent") - 1
-    assert all(f"Вместо {day_and_time(begins, MOSCOW)}" in text for text in told)
+    assert all(f"Вместо {plain(day_and_time(begins, MOSCOW))}" in text for text in told)
     assert cases.row(connection, "SELECT DISTINCT appointment_id FROM balansity.delivery WHERE state = 'sent'") == {
         "appointment_id": appointment
     }
@@ -226,7 +228,7 @@ def test_the_report_is_attached(worker: dramatiq.Worker, connection: Connection)
     (mail,) = mails()
     (attached,) = mail.iter_attachments()
     assert (attached.get_filename(), attached.get_content()) == ("otchet.pdf", b"%PDF-1.7")
-    assert "во вложении" in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "во вложении" in plain(mail.get_body(("plain",)).get_content())  # type: ignore[union-attr]
 
 
 def test_a_report_that_is_gone_fails_the_mail(worker: dramatiq.Worker, connection: Connection) -> None:

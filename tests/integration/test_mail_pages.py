@@ -124,5 +124,5 @@ def test_a_suppression_is_listed_and_lifted(environment: pytest.MonkeyPatch, con
 def test_templates_are_listed_and_previewed() -> None:
     listed = run("preview")
     assert all(name in listed for name in TEMPLATES)
-    assert run("preview", "report_ready").startswith("Ваш отчёт готов")
+    assert run("preview", "report_ready").startswith("Ваш отчет готов")
     assert run("preview", "report_ready", "--html").startswith("<!DOCTYPE html>")

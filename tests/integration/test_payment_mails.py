@@ -1,6 +1,7 @@
 """A payment's mail says what became of the consultation that was paid for: its reader's own, in its own time zone."""
 
 import email
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -12,9 +13,12 @@ from icalendar import Calendar
 
 import settings
 from db.connection import Connection
+from domain.russian import MOSCOW, day_and_time
 from mail.delivery import deliver
 from mail.order import read_order
+from mail.template import TEMPLATES
 from tests.clinic import Clinic
+from tests.reading import plain
 
 BEGINS = (datetime.now(UTC) + timedelta(days=30)).replace(hour=10, minute=0, second=0, microsecond=0)
 
@@ -28,7 +32,7 @@ def write(environment: pytest.MonkeyPatch) -> Write:
     def written(
         template: str, user_id: str | None = None, to: str = "anna@example.com", **variables: Any
     ) -> EmailMessage:
-        order = {"to": to, "subject": "Тема", "template": template, "variables": variables}
+        order = {"to": to, "subject": TEMPLATES[template].subject, "template": template, "variables": variables}
         deliver(read_order(order | {"user_id": user_id}), f"message of {template}")
         (file,) = settings.current().email_outbox_dir.glob(f"{template}-*.eml")
         return email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default)
@@ -38,7 +42,7 @@ def write(environment: pytest.MonkeyPatch) -> Write:
 
 def texts(mail: EmailMessage) -> list[str]:
     """What its reader sees, as HTML and as plain text."""
-    return [part.get_content() for kind in ("html", "plain") if (part := mail.get_body((kind,)))]
+    return [plain(part.get_content()) for kind in ("html", "plain") if (part := mail.get_body((kind,)))]
 
 
 def entries(mail: EmailMessage) -> list[Any]:
@@ -67,6 +71,41 @@ def test_a_booking_that_is_paid_is_confirmed_and_stands_firm_in_the_calendar(
     assert (booked["status"], paid["status"]) == ("TENTATIVE", "CONFIRMED")
     assert paid["uid"] == booked["uid"]
     assert paid["sequence"] > booked["sequence"]
+
+
+def test_an_unpaid_booking_says_the_sum_and_until_when(
+    write: Write, connection: Connection, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("SITE_APPOINTMENT_URL", "https://balansity.example/appointments/{id}/pay")
+    settings.current.cache_clear()
+    appointment = Clinic(connection).book_for(Clinic(connection).add_family(), BEGINS, "pending")
+    mail = write("appointment_confirmation", appointment_id=appointment)
+    until = plain(day_and_time(BEGINS, MOSCOW))
+    assert plain(mail["Subject"]) == f"Оплатите консультацию до {until}: 5 000 ₽"
+    for text in texts(mail):
+        assert re.search(rf"К оплате\W.*5 000 ₽.*Оплатите до\W.*{re.escape(until)}", text, re.DOTALL)
+        assert f"https://balansity.example/appointments/{appointment}/pay" in text
+
+
+def test_a_receipt_has_the_day_of_payment_and_leads_to_the_payment(
+    write: Write, connection: Connection, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("SITE_PAYMENT_URL", "https://balansity.example/payments/{id}")
+    settings.current.cache_clear()
+    payment = Clinic(connection).add_payment(Clinic(connection).add_family().user_id, {}, status="completed")
+    paid_at = "INSERT INTO balansity.payment_settlement VALUES (%s, 'completed', '2026-11-24 21:30Z', '')"
+    Clinic(connection).rows(paid_at, payment)
+    for text in texts(write("payment_confirmation", payment_id=payment)):
+        assert re.search(r"Оплачено\W.*25 ноября 2026 года", text)
+        assert f"https://balansity.example/payments/{payment}" in text
+
+
+def test_a_caller_keeps_a_subject_of_its_own(connection: Connection, environment: pytest.MonkeyPatch) -> None:
+    appointment = Clinic(connection).book_for(Clinic(connection).add_family(), BEGINS)
+    order = {"to": "anna@example.com", "subject": "Ждем вас!", "template": "appointment_reminder_24h"}
+    deliver(read_order(order | {"variables": {"appointment_id": appointment}}), "m")
+    (file,) = settings.current().email_outbox_dir.glob("*.eml")
+    assert email.message_from_bytes(file.read_bytes(), policy=default)["Subject"] == "Ждем вас!"
 
 
 @pytest.mark.parametrize(
@@ -163,9 +202,9 @@ def test_a_name_cannot_write_a_paragraph_of_ours(write: Write, connection: Conne
     booking = write("appointment_confirmation", appointment_id=Clinic(connection).book_for(family, BEGINS))
     payment = write("payment_confirmation", amount=5000, user_id=family.user_id)
     for mail in (report, booking, payment):
-        plain = texts(mail)[1].splitlines()
-        assert "Здравствуйте!" in plain
-        assert not any("заблокирован" in line for line in plain)
+        lines = texts(mail)[1].splitlines()
+        assert "Здравствуйте!" in lines
+        assert not any("заблокирован" in line for line in lines)
 
 
 def test_a_caller_that_names_no_payment_has_nothing_confirmed(write: Write) -> None:

@@ -22,6 +22,7 @@ APPOINTMENT = AppointmentFacts(
     created_at=BOOKED,
     read_at=BOOKED,
     type_name="Детский психолог",
+    price=None,
     duration_minutes=45,
     time_zone="Europe/Moscow",
     video_room_url="https://video.balansity.example/r",

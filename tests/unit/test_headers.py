@@ -87,6 +87,7 @@ def test_a_senders_name_is_read_as_it_was_written(name: str) -> None:
 def test_an_outbox_file_holds_the_same_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EMAIL_OUTBOX_DIR", str(tmp_path))
     monkeypatch.setenv("EMAIL_FROM", "Клиника Баланс <no-reply@balansity.example>")
+    monkeypatch.setenv("EMAIL_REPLY_TO", "Помощь <help@balansity.example>")
     settings.current.cache_clear()
     subject = "Напоминание о консультации у детского психолога в среду, 25 ноября, в 10:35"
     outbox.send(mail(subject))
@@ -95,6 +96,16 @@ def test_an_outbox_file_holds_the_same_headers(monkeypatch: pytest.MonkeyPatch, 
     headers = headers_of(file.read_bytes())
     assert decoded(headers["Subject"]) == subject
     assert decoded(headers["From"]) == "Клиника Баланс <no-reply@balansity.example>"
+    assert decoded(headers["Reply-To"]) == "Помощь <help@balansity.example>"
+
+
+def test_sendgrid_is_told_where_answers_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "reply_to" not in sendgrid._body(mail("Тема"))
+    monkeypatch.setenv("EMAIL_REPLY_TO", "Помощь <help@balansity.example>")
+    settings.current.cache_clear()
+    asked = sendgrid._body(mail("Тема"))
+    settings.current.cache_clear()
+    assert asked["reply_to"] == {"email": "help@balansity.example", "name": "Помощь"}
 
 
 @pytest.mark.parametrize("text", [INJECTION, f"Отчет {INJECTION}", "=?utf-8?b?0K8=?= и =?koi8-r?q?=FF?="])

@@ -84,7 +84,7 @@ HEADLINES = {
 }
 FIRST_STEPS = {
     Status.TYPICAL: "Продолжайте то, что помогает",
-    Status.BORDERLINE: "Понаблюдайте две-четыре недели",
+    Status.BORDERLINE: "Понаблюдайте две — четыре недели",
     Status.CONCERNING: "Запишитесь на консультацию",
     Status.INCOMPLETE: "Ответьте на остальные вопросы",
 }

@@ -218,3 +218,28 @@ def test_the_example_lists_every_setting_with_its_default_and_what_it_is_for() -
 def test_no_secret_is_shown_where_settings_are() -> None:
     hidden = {"DATABASE_URL": "postgresql://u:hunter2@h/db", "SENDGRID_API_KEY": "hunter2", "SMTP_PASSWORD": "hunter2"}
     assert "hunter2" not in repr(settings.load(hidden))
+
+
+def test_a_page_of_the_site_is_found_by_its_id_or_is_the_site() -> None:
+    current = settings.load({"SITE_URL": "https://a.example", "SITE_PAYMENT_URL": "https://a.example/p/{id}?from=mail"})
+    assert current.page_of("payment", 7) == "https://a.example/p/7?from=mail"
+    assert current.page_of("payment", None) == current.page_of("report", 7) == "https://a.example"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "https://a.example/p",
+        "https://{id}.example/p",
+        "https://a.example/{id}/{id}",
+        "/p/{id}",
+        "https://u@a.example/{id}",
+    ],
+)
+def test_a_page_of_the_site_without_a_place_for_its_id_is_refused(pattern: str) -> None:
+    assert "SITE_PAYMENT_URL" in problems(SITE_PAYMENT_URL=pattern)
+
+
+@pytest.mark.parametrize("number", ["495", "call us", "+7 495 <b>", "+7 495 123-45-67 доб. 8", "1" * 20])
+def test_what_is_no_telephone_number_is_refused(number: str) -> None:
+    assert "CLINIC_PHONE" in problems(CLINIC_PHONE=number)
