@@ -30,6 +30,7 @@ from values import (
     Phone,
     Port,
     PostgresUrl,
+    SecureAddress,
     SitePattern,
     SmtpUrl,
     StorageUrl,
@@ -131,6 +132,12 @@ class Settings(BaseModel, frozen=True):
     message_keys: MessageKeys = setting(
         "", "encrypt what messages say, the first new ones; commas between; empty: it lies in plain", secret=True
     )
+    web_url: SecureAddress = setting(
+        "", "where families' mail programs reach the web process, https://…; empty: no mail has a link to unsubscribe"
+    )
+    unsubscribe_keys: MessageKeys = setting(
+        "", "sign the links to unsubscribe: the first new ones, all that are answered; commas between", secret=True
+    )
     web_proxies: Annotated[int, Field(ge=0, le=9)] = setting(
         "0", "proxies before the web process, each of which adds an address to X-Forwarded-For"
     )
@@ -209,6 +216,7 @@ def _missing_partners(given: Mapping[str, str]) -> Iterator[str]:
         "alarm_email_to": "alarm_smtp_url" in given and "ALARM_SMTP_URL needs it",
         "alarm_smtp_url": "alarm_email_to" in given and "ALARM_EMAIL_TO needs it",
         "sendgrid_api_key": "sendgrid" in ways and f"{ways['sendgrid'].upper()}=sendgrid needs it",
+        "unsubscribe_keys": "web_url" in given and "WEB_URL needs it",
         "smtp_host": "smtp" in ways and f"{ways['smtp'].upper()}=smtp needs it",
         "report_storage_key": "report_storage_secret" in given and "REPORT_STORAGE_SECRET needs it",
         "report_storage_secret": "report_storage_key" in given and "REPORT_STORAGE_KEY needs it",
@@ -265,7 +273,7 @@ def secrets_of(settings: Settings) -> set[str]:
     """What must not be told: secret settings, and the passwords in secret addresses unless they stand there openly."""
     secret = [getattr(settings, name) for name, field in Settings.model_fields.items() if not field.repr]
     hashes = (user.password_hash for user in settings.web_users)
-    values = [*map(str, secret), *settings.message_keys, *hashes]
+    values = [*map(str, secret), *settings.message_keys, *settings.unsubscribe_keys, *hashes]
     database = address.parts(settings.database_url) if settings.database_url else {}
     open_words = {database.get(name, "") for name in ("user", "host", "dbname")}
     return {word for value in values for word in (value, *login_in(value))} - open_words

@@ -104,6 +104,12 @@ def mailboxes(value: str) -> tuple[Address, ...]:
     return tuple(mailbox(each.strip()) for each in value.split(","))
 
 
+def secure_address(value: str) -> str:
+    if not web_address(value).startswith("https://"):
+        raise ValueError("must start with https://: mail programs click no other link by themselves")
+    return value.rstrip("/")
+
+
 def site_pattern(value: str) -> str:
     """The address of one thing's page on the site, with {id} where the thing's id belongs."""
     place, found, rest = value.partition("{id}")
@@ -256,6 +262,7 @@ SmtpUrl = Annotated[str, AfterValidator(smtp_url)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 Phone = Annotated[str, AfterValidator(phone)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
+SecureAddress = Annotated[str, AfterValidator(secure_address)]
 SitePattern = Annotated[str, AfterValidator(site_pattern)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]
 StorageUrl = Annotated[str, AfterValidator(storage_url)]

@@ -140,7 +140,7 @@ def preview(template: str | None, html: bool) -> None:
 @click.option("--reason", help="With --lift: why; it is kept with your name.")
 @json_option
 def suppressions(lift: str | None, reason: str | None, as_json: bool) -> None:
-    """List the addresses that bounced or complained; `balansity preview` lists which mails still go there.
+    """List the addresses that bounced, complained or unsubscribed; `balansity preview` lists what still goes there.
 
     SendGrid keeps a list of its own: take a lifted address off there too, or it drops the mail.
     """

@@ -2746,7 +2746,7 @@ BEGIN
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO UPDATE SET reason = excluded.reason, delivery_id = excluded.delivery_id, since = excluded.since
-    WHERE suppression.reason = 'bounced' AND excluded.reason = 'complained'; -- which stops more
+    WHERE balansity.suppression_reach(suppression.reason) < balansity.suppression_reach(excluded.reason);
     RETURN true;
 END $$;
 
@@ -3128,6 +3128,15 @@ $$;
 
 COMMENT ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) IS 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
 
+CREATE FUNCTION balansity.suppression_reach(p_reason text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT array_position('{unsubscribed,bounced,complained}', p_reason);
+$$;
+
+COMMENT ON FUNCTION balansity.suppression_reach(p_reason text) IS 'How much a suppression stops, beside others: an address has one, that which stops most.';
+
 CREATE FUNCTION balansity.system_identifier() RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3430,6 +3439,24 @@ END $$;
 
 COMMENT ON FUNCTION balansity.unheard_since(p_provider text) IS 'When the first of the last three mails left that the provider has had for 15 minutes, if it has reported nothing of
 them nor of any later one; else NULL.';
+
+CREATE FUNCTION balansity.unsubscribe(p_delivery_id uuid) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH noted AS (
+        INSERT INTO balansity.suppression (address, reason, delivery_id, since)
+        SELECT lower(d.recipient), 'unsubscribed', d.id, balansity.now()
+        FROM balansity.delivery d
+        WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL
+        ON CONFLICT (address) DO NOTHING -- whatever it has stops no less
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM noted);
+$$;
+
+COMMENT ON FUNCTION balansity.unsubscribe(p_delivery_id uuid) IS 'Whoever got this mail wants none of those that can be done without. Returns whether that was news: false where it was
+known, or the person has been forgotten.';
 
 CREATE FUNCTION balansity.untold_alarms(p_way text) RETURNS TABLE(id bigint, check_name text, subject text, sentence jsonb, began_at timestamp with time zone, gone_at timestamp with time zone, is_over boolean, is_known boolean)
     LANGUAGE sql STABLE
@@ -6578,7 +6605,7 @@ CREATE TABLE balansity.suppression (
     delivery_id uuid,
     since timestamp with time zone NOT NULL,
     CONSTRAINT suppression_address_check CHECK ((address = lower(address))),
-    CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['bounced'::text, 'complained'::text])))
+    CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['unsubscribed'::text, 'bounced'::text, 'complained'::text])))
 );
 
 CREATE VIEW cron.job WITH (security_invoker='true') AS
@@ -7919,6 +7946,10 @@ REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with tim
 GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.suppression_reach(p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.suppression_reach(p_reason text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.suppression_reach(p_reason text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.system_identifier() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.system_identifier() TO balansity_worker;
@@ -7966,6 +7997,10 @@ GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO 
 REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.unsubscribe(p_delivery_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.unsubscribe(p_delivery_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.unsubscribe(p_delivery_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.untold_alarms(p_way text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.untold_alarms(p_way text) TO balansity_web;

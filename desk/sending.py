@@ -16,7 +16,7 @@ from desk.decision import Decision, record
 from errors import InvalidMessage, KeyMissing, Refused
 from mail.ledger import Entry
 from mail.order import AGAIN, read_order
-from mail.template import TEMPLATES
+from mail.template import TEMPLATES, UNSUBSCRIBED
 
 KEY = re.compile(
     r"(?P<what>checkup|report_ready|appointment|reminder:\w+|payment):(?P<id>[0-9a-f-]{36})"
@@ -81,6 +81,12 @@ def next_number(conn: Connection, delivery_id: str) -> int:
     return len(list(queries.deliveries.sent_again(conn, id=delivery_id))) + 1
 
 
+def _despite(old: Any) -> list[str]:
+    """Who has unsubscribed still gets what can not be done without; any other suppression stops what is sent again."""
+    template = TEMPLATES.get(old.template)
+    return sorted(template.despite & UNSUBSCRIBED) if template else []
+
+
 def _refuse(conn: Connection, old: Any, before: list[Any]) -> None:
     """See that the mail may go to somebody, and is not on its way to them."""
     on_its_way = [each.id for each in before if each.state in {"planned", "sending"}]
@@ -88,7 +94,7 @@ def _refuse(conn: Connection, old: Any, before: list[Any]) -> None:
         raise Refused("Delivery %(id)s is not sent again. Whoever it went to has been forgotten.", id=old.id)
     if not old.address:
         raise Refused("Delivery %(id)s is not sent again. The person has no address.", id=old.id)
-    if reason := queries.deliveries.suppressed(conn, address=old.address):
+    if reason := queries.deliveries.suppressed(conn, address=old.address, despite=_despite(old)):
         raise Refused(
             "Delivery %(id)s is not sent again. The address is suppressed (%(reason)s): nothing is sent to it before "
             "`balansity suppressions --lift` lets it.",

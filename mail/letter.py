@@ -11,7 +11,7 @@ from db.connection import Connection
 from domain.words import person_name
 from gateways import report_storage
 from gateways.mail.envelope import Attachment, Mail
-from mail import ledger
+from mail import ledger, unsubscribing
 from mail.checks import Unsendable, check_size, checked_address, checked_subject, is_address
 from mail.facts import AppointmentFacts
 from mail.guard import Superseded
@@ -36,8 +36,11 @@ class Letter:
 
     def addressed(self, delivery_id: str, edition: int = 0) -> Mail:
         """The mail as a provider gets it."""
-        words = (self.subject, self.html, self.text)
-        return Mail(self.template, self.recipient, *words, self.attachments, delivery_id, edition)
+        link = unsubscribing.link(delivery_id) if TEMPLATES[self.template].can_be_done_without else ""
+        html, text = (each.replace(unsubscribing.PLACE, link) for each in (self.html, self.text))
+        return Mail(
+            self.template, self.recipient, self.subject, html, text, self.attachments, delivery_id, link, edition
+        )
 
 
 def write(conn: Connection, order: MailOrder) -> Letter:

@@ -14,6 +14,7 @@ from mail.headings import heading
 from mail.samples import SAMPLE_FILES, SAMPLES
 from mail.template import TEMPLATES
 from mail.typography import typeset, typeset_html
+from mail.unsubscribing import PLACE
 
 
 def render(
@@ -27,6 +28,7 @@ def render(
         "phone": current.clinic_phone,
         "reply_to": current.email_reply_to and current.email_reply_to.addr_spec,
         "subject": subject,
+        "unsubscribe_url": current.web_url and TEMPLATES[template].can_be_done_without and PLACE,
         "title": heading(template, words, current.time_zone).title,
         "files": {attachment.media_type.partition(";")[0] for attachment in attachments},
         **words,

@@ -23,6 +23,7 @@ from web.throttle import Throttle, source_of
 OPEN_ENDPOINTS = {
     *("health.check", "health.lives", "health.is_ready", "system.system"),
     *("sendgrid_events.receive", "yookassa_notices.receive"),
+    *("unsubscribe.ask", "unsubscribe.unsubscribe"),
     *("static", "assets.htmx", "access.log_in", "language.choose"),
 }
 SESSION_SECONDS = 12 * 3600

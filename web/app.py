@@ -36,6 +36,7 @@ from web import (
     state,
     statistics,
     system,
+    unsubscribe,
     words,
     yookassa_notices,
 )
@@ -45,7 +46,7 @@ from zones import clock_time
 
 LARGEST_REQUEST = 5_000_000  # bytes; SendGrid's batches stay below 1 MB
 BLUEPRINTS = (
-    *(health, system, metrics, sendgrid_events, yookassa_notices, assets),
+    *(health, system, metrics, sendgrid_events, yookassa_notices, unsubscribe, assets),
     *(state, queues, messages, bulk, running, failures),
     *(people, deliveries, reports, payments),
     *(jobs, plan, statistics, mails, log_page),
@@ -85,8 +86,8 @@ def create_app() -> Flask:
     access.close(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.pages)
-    for webhooks in (sendgrid_events, yookassa_notices):  # which check their callers themselves
-        access.csrf.exempt(webhooks.pages)
+    for open_to_all in (sendgrid_events, yookassa_notices, unsubscribe):  # which check their callers themselves
+        access.csrf.exempt(open_to_all.pages)
     app.context_processor(_words)
     return app
 

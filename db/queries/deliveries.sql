@@ -113,9 +113,12 @@ WHERE again_of = :id::uuid ORDER BY planned_at, id;
 -- Plan the delivery by which somebody has the delivery `id` sent once more; gives its id.
 SELECT balansity.plan_again(:entry::balansity.mail_entry, :id::uuid, :who, :reason);
 
--- name: suppressed(address)$
+-- name: unsubscribe(delivery_id)$
+SELECT balansity.unsubscribe(:delivery_id::uuid);
+
+-- name: suppressed(address, despite)$
 -- Why no mail goes to this address; NULL where it does.
-SELECT reason FROM balansity.suppression WHERE address = lower(:address);
+SELECT reason FROM balansity.suppression WHERE address = lower(:address) AND reason <> ALL (:despite::text[]);
 
 -- name: suppressions()
 -- Every suppressed address, the newest first.

@@ -24,6 +24,7 @@ class Mail:
     text: str
     attachments: tuple[Attachment, ...]
     delivery_id: str  # its identity towards the provider, the same for every attempt; the ledger gives it
+    unsubscribe_url: str = ""  # answers RFC 8058's one click; empty: this mail is not to be done without
     edition: int = 0  # one more with each resend by a person: mailboxes show it beside an earlier copy
 
 

@@ -38,6 +38,7 @@ def build(mail: Mail, sender: Address, reply_to: Address | None = None) -> Email
         "X-Balansity-Template": _written(mail.template),
         "X-Balansity-Delivery": _written(mail.delivery_id),
     }
+    headers |= unsubscribing(mail)
     for name, value in headers.items():
         message.set_raw(name, value)
     message.set_content(mail.text, cte="quoted-printable")
@@ -47,6 +48,16 @@ def build(mail: Mail, sender: Address, reply_to: Address | None = None) -> Email
     for attachment in mail.attachments:
         message.attach(_attached(attachment))
     return message
+
+
+def unsubscribing(mail: Mail) -> dict[str, str]:
+    """What mail programs need for a button of theirs (RFC 2369), that works at one click (RFC 8058)."""
+    if not mail.unsubscribe_url:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{mail.unsubscribe_url}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def message_id(mail: Mail, sender: Address) -> str:

@@ -16,7 +16,7 @@ import settings
 from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderAway, ProviderBusy, RetryableError
 from gateways import http
 from gateways.mail.envelope import Accepted, Attachment, Mail
-from gateways.mail.mime import message_id, one_line
+from gateways.mail.mime import message_id, one_line, unsubscribing
 
 LONGEST_PAUSE_SECONDS = 3600
 DEFAULT_PAUSE_SECONDS = 30
@@ -84,7 +84,11 @@ def _body(mail: Mail) -> dict[str, Any]:
         "from": {"email": sender.addr_spec, "name": _plain(sender.display_name or "Balansity")},
         "subject": _plain(mail.subject),
         "content": [{"type": "text/plain", "value": mail.text}, {"type": "text/html", "value": mail.html}],
-        "headers": {"Message-ID": message_id(mail, sender), "Auto-Submitted": "auto-generated"},
+        "headers": {
+            "Message-ID": message_id(mail, sender),
+            "Auto-Submitted": "auto-generated",
+            **unsubscribing(mail),
+        },
         "categories": [mail.template],
         "custom_args": {"delivery": mail.delivery_id},
         # Nobody watches who opens a letter about their child's health, and links lead where they say.

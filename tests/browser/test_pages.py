@@ -29,6 +29,7 @@ BULK = "e0000000-0000-4000-8000-00000000000e"
 STACKS = '[{"thread": "MainThread", "message": null, "frames": ["File \\"actors/reports.py\\", line 7, in make"]}]'
 EXAMPLES = {
     "/mails/<name>.<kind>": None,
+    "/unsubscribe/<token>": None,
     "/queues/<name>": "/queues/emails",
     "/messages/<uuid:id_>": f"/messages/{MESSAGE}",
     "/messages/all/<any(redrive, cancel, discard):action>": "/messages/all/redrive?queue=emails",
@@ -38,8 +39,8 @@ EXAMPLES = {
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
     "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
     "/reports/<uuid:id_>": f"/reports/{REPORT}",
-    "/jobs/<name>": f"/jobs/{JOB}?period=day",
-}  # pages with arguments, each with an address; None: it is no page of ours
+    "/jobs/<name>": f"/jobs/{JOB
+}  # pages with arguments, each with an address; None: it is no page of the staff's
 NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/metrics", "/htmx.min.js", "/static/<path:filename>"}
 
 

@@ -1,6 +1,7 @@
 """Workers and the web process run under logins that are members of the two roles, which may do no more than that."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from dramatiq import Worker
+from flask.testing import FlaskClient
 from psycopg2 import connect
 from psycopg2.errors import InsufficientPrivilege
 
@@ -21,6 +23,7 @@ from broker import broker as application
 from db import queries
 from db.database import pool
 from db.migrate import migrate
+from mail import unsubscribing
 from tests.clinic import Clinic
 from tests.integration.test_mail_events import PUBLIC_KEY, event, report
 from tests.live.database import LiveDatabase
@@ -182,6 +185,17 @@ def tells(clinic: Clinic, owner: Clinic) -> None:
     settings.current.cache_clear()
 
 
+def unsubscribes(client: FlaskClient, delivery: str) -> None:
+    """A family's mail program ends reminders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEB_URL", "https://work.balansity.example")
+        patch.setenv("UNSUBSCRIBE_KEYS", b64encode(b"k" * 32).decode())
+        settings.current.cache_clear()
+        link = unsubscribing.link(delivery).removeprefix("https://work.balansity.example")
+        assert client.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    settings.current.cache_clear()
+
+
 def test_doctor_prints_what_a_role_lacks_and_migrate_gives_it(live: LiveDatabase) -> None:
     with live.owner() as owner:
         owner.rows("REVOKE SELECT ON public.users, public.payments FROM balansity_worker")
@@ -246,5 +260,8 @@ def test_the_web_process_needs_no_more_than_its_role(live: LiveDatabase, shop: Y
         )
         assert report(client, event(delivery, "delivered"), event(delivery, "spamreport", 2)) == 204
         assert owner.value("SELECT state FROM balansity.delivery") == "complained"
+        owner.rows("UPDATE balansity.delivery SET recipient = 'anna@example.com'")
+        unsubscribes(client, delivery)
+        assert owner.value("SELECT reason FROM balansity.suppression") == "unsubscribed"
         tells(clinic, owner)
         refused(clinic, "balansity_web")

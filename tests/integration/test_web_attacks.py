@@ -28,6 +28,9 @@ PATHS = (
     "/nowhere",
     "/webhooks/sendgrid",
     "/webhooks/yookassa",
+    "/unsubscribe/x",
+    f"/unsubscribe/{'é' * 43}",
+    f"/unsubscribe/{'A' * 43}",
 )
 ODD = "é\u00b2\u00ff"
 HEADERS: tuple[dict[str, str], ...] = (

@@ -13,10 +13,33 @@ CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event (delivery_id
 
 CREATE TABLE balansity.suppression (
     address text PRIMARY KEY CHECK (address = lower(address)),
-    reason text NOT NULL CHECK (reason IN ('bounced', 'complained')),
+    reason text NOT NULL CHECK (reason IN ('unsubscribed', 'bounced', 'complained')), -- each stops more
     delivery_id uuid REFERENCES balansity.delivery (id) ON DELETE SET NULL,
     since timestamptz NOT NULL
 );
+
+CREATE FUNCTION balansity.suppression_reach(p_reason text) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_position('{unsubscribed,bounced,complained}', p_reason);
+$$;
+COMMENT ON FUNCTION balansity.suppression_reach IS
+'How much a suppression stops, beside others: an address has one, that which stops most.';
+
+CREATE FUNCTION balansity.unsubscribe(p_delivery_id uuid) RETURNS boolean
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    WITH noted AS (
+        INSERT INTO balansity.suppression (address, reason, delivery_id, since)
+        SELECT lower(d.recipient), 'unsubscribed', d.id, balansity.now()
+        FROM balansity.delivery d
+        WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL
+        ON CONFLICT (address) DO NOTHING -- whatever it has stops no less
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM noted);
+$$;
+COMMENT ON FUNCTION balansity.unsubscribe IS
+'Whoever got this mail wants none of those that can be done without. Returns whether that was news: false where it was
+known, or the person has been forgotten.';
 
 CREATE FUNCTION balansity.delivery_progress(p_state text) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -64,7 +87,7 @@ BEGIN
     FROM balansity.delivery d
     WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO UPDATE SET reason = excluded.reason, delivery_id = excluded.delivery_id, since = excluded.since
-    WHERE suppression.reason = 'bounced' AND excluded.reason = 'complained'; -- which stops more
+    WHERE balansity.suppression_reach(suppression.reason) < balansity.suppression_reach(excluded.reason);
     RETURN true;
 END $$;
 COMMENT ON FUNCTION balansity.record_event IS
