@@ -39,7 +39,7 @@ EXAMPLES = {
     "/deliveries/<uuid:id_>": f"/deliveries/{MAIL}",
     "/payments/<uuid:id_>": f"/payments/{PAYMENT}",
     "/reports/<uuid:id_>": f"/reports/{REPORT}",
-    "/jobs/<name>": f"/jobs/{JOB
+    "/jobs/<name>": f"/jobs/{JOB}?period=day",
 }  # pages with arguments, each with an address; None: it is no page of the staff's
 NO_PAGES = {"/health", "/health/system", "/healthz", "/readyz", "/metrics", "/htmx.min.js", "/static/<path:filename>"}
 
