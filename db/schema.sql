@@ -6090,6 +6090,27 @@ COMMENT ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only 
 priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
 message here says for it, and the kind of JSON that it is.';
 
+CREATE FUNCTION dramatiq.waiting_in_pgmq() RETURNS TABLE(queue text, waiting bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    few constant bigint := 10000;
+BEGIN
+    FOR queue IN SELECT readable.name FROM dramatiq.readable_queues() AS readable (name) LOOP
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM pgmq.%I LIMIT $1) AS first', 'q_' || queue)
+        INTO waiting USING few;
+        IF waiting = few THEN
+            SELECT greatest(few, c.reltuples::bigint) INTO waiting
+            FROM pg_class c WHERE c.oid = format('pgmq.%I', 'q_' || queue)::regclass;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.waiting_in_pgmq() IS 'How many messages each pgmq queue holds: up to 10,000 as they are now; where there are more, about, as the server last
+counted them.';
+
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8500,6 +8521,10 @@ GRANT ALL ON FUNCTION dramatiq.unserved_queues() TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.waiting_in_pgmq() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.waiting_in_pgmq() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.waiting_in_pgmq() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) TO balansity_worker;

@@ -10,7 +10,7 @@ from werkzeug.routing import RequestRedirect
 OF_CHECKS = {
     "queue-late": ("/queues/%s",),
     "queue-paused": ("/queues/%s",),
-    "run-too-long": ("/running",),
+    "run-too-long": ("/running/%s", "/running"),
     "no-worker": ("/queues",),
     "no-scheduler": ("/jobs",),
     "jobs-unplanned": ("/jobs/%s", "/jobs"),

@@ -14,10 +14,8 @@ SELECT dramatiq.keep_minutes(:most);
 SELECT dramatiq.purge_minutes(:before);
 
 -- name: count_pgmq()
--- How many messages wait in pgmq for the bridge.
-SELECT readable.name AS queue, m.queue_length AS waiting
-FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
-ORDER BY readable.name;
+-- How many messages wait in pgmq for the bridge; of many, about.
+SELECT queue, waiting FROM dramatiq.waiting_in_pgmq();
 
 -- name: list_workers()
 -- The worker processes that say they live.

@@ -327,7 +327,7 @@ def test_a_person_sees_what_ran_last_night_and_what_failed(visit: Visit, busy: N
             " AT TIME ZONE 'Europe/Moscow' + interval '3 hours 20 seconds' WHERE state = 'failed'"
         )
     page = visit(360, language="en", login=READER)
-    page.get_by_role("link", name="Jobs").click()
+    page.get_by_role("link", name="Jobs", exact=True).click()
     page.get_by_role("link", name="Last night").click()
     failed = page.locator("table", has_text="Runs that failed").locator("tbody tr")
     assert failed.count() == 1
@@ -340,7 +340,7 @@ def test_a_person_sees_what_ran_last_night_and_what_failed(visit: Visit, busy: N
 
 def test_a_person_sees_what_will_run_tomorrow(visit: Visit, busy: None) -> None:
     page = visit(360, language="en", login=READER)
-    page.get_by_role("link", name="Plan").click()
+    page.get_by_role("link", name="Plan", exact=True).click()
     page.get_by_role("link", name="Seven days").click()
     assert "reminder an hour before" in page.locator("main").inner_text()
     page.locator("table", has_text="One by one").get_by_role("link").first.click()
@@ -351,7 +351,7 @@ def test_an_operator_pauses_a_job_lets_it_go_on_and_runs_it_once_however_often_t
     visit: Visit, busy: None, connection: Connection
 ) -> None:
     page = visit(360, language="en")
-    page.get_by_role("link", name="Jobs").click()
+    page.get_by_role("link", name="Jobs", exact=True).click()
     page.get_by_role("link", name="remove-old-reports").click()
     for action, reason, said in (
         ("Pause", "the storage is being moved", "It is paused."),
@@ -397,6 +397,6 @@ def test_a_sound_system_is_told_in_a_word(visit: Visit, connection: Connection, 
             "INSERT INTO balansity.scheduler (id, host, pid, beats) VALUES (gen_random_uuid(), 'clinic', 2, 1)"
         )
     page = visit()
-    assert page.locator(".verdict").inner_text() == "✓ Всё вовремя."
+    assert page.locator(".verdict").inner_text() == "✓ Все вовремя."
     assert page.locator(".findings").count() == 0
     assert complaints(page) == []

@@ -12,6 +12,7 @@ import scheduler
 from broker import broker
 from checks import looks
 from checks.finding import Finding
+from db import queries
 from db.connection import Connection
 from tests.integration.broker_cases import run
 
@@ -80,6 +81,16 @@ def test_what_waits_in_pgmq_or_was_delayed_counts_by_when_it_fell_due(alive: Con
     run(alive, "UPDATE pgmq.q_email_queue SET vt = now() - interval '3 minutes'")
     run(alive, "UPDATE dramatiq.queue SET available_at = now() - interval '3 minutes'")
     assert calls(alive) == [("queue-late", "emails"), ("queue-late", "payments")]
+
+
+def test_what_waits_in_pgmq_is_counted_and_of_many_about(alive: Connection) -> None:
+    put = "INSERT INTO pgmq.q_email_queue (vt, message) SELECT now(), '{}' FROM generate_series(1, %s)"
+    run(alive, put, 3)
+    assert dict(queries.messages.count_pgmq(alive))["email_queue"] == 3
+    run(alive, put, 12_000)
+    assert dict(queries.messages.count_pgmq(alive))["email_queue"] >= 10_000
+    run(alive, "ANALYZE pgmq.q_email_queue")
+    assert dict(queries.messages.count_pgmq(alive))["email_queue"] == 12_003
 
 
 def test_a_paused_queue_is_told_as_paused_and_not_as_late(alive: Connection) -> None:

@@ -22,6 +22,26 @@ END $$;
 COMMENT ON FUNCTION dramatiq.oldest_visible IS
 'Since when the oldest message of a pgmq queue can be read.';
 
+CREATE FUNCTION dramatiq.waiting_in_pgmq() RETURNS TABLE (queue text, waiting bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    few constant bigint := 10000;
+BEGIN
+    FOR queue IN SELECT readable.name FROM dramatiq.readable_queues() AS readable (name) LOOP
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM pgmq.%I LIMIT $1) AS first', 'q_' || queue)
+        INTO waiting USING few;
+        IF waiting = few THEN
+            SELECT greatest(few, c.reltuples::bigint) INTO waiting
+            FROM pg_class c WHERE c.oid = format('pgmq.%I', 'q_' || queue)::regclass;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.waiting_in_pgmq IS
+'How many messages each pgmq queue holds: up to 10,000 as they are now; where there are more, about, as the server last
+counted them.';
+
 CREATE FUNCTION dramatiq.oldest_due() RETURNS TABLE (queue_name text, since timestamptz)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
