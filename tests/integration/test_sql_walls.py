@@ -18,7 +18,10 @@ TABLES = re.compile(
     r"\bdramatiq\.(queue|worker|actor|result|counter|pause|current_pause|cancellation|look|minute|total|depth|kept_until)\b"
 )
 QUERIES = Path(queries.__file__).parent
-BROKERS_QUERIES = {"broker", "cancellations", "groups", "limits", "messages", "pauses", "pgmq", "results", "running"}
+BROKERS_QUERIES = {
+    *("broker", "cancellations", "groups", "limits", "messages", "pauses", "pgmq", "results", "running"),
+    "testing",
+}
 FILES = [path for folder in (QUERIES, migrate.BROKER[0], migrate.CLINIC[0]) for path in sorted(folder.glob("*.sql"))]
 
 SQL = """
