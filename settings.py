@@ -31,6 +31,7 @@ from values import (
     Port,
     PostgresUrl,
     SecureAddress,
+    Selector,
     SitePattern,
     SmtpUrl,
     StorageUrl,
@@ -81,6 +82,9 @@ class Settings(BaseModel, frozen=True):
     email_from: Mailbox = setting("Balansity <no-reply@balansity.example>", "sender of every mail")
     email_reply_to: Mailbox = setting("", "where families' answers go, which every mail names; empty: nowhere")
     clinic_phone: Phone = setting("", "the clinic's telephone, such as +7 495 123-45-67, which every mail names")
+    email_dkim_selector: Selector = setting(
+        "", "name of the DKIM key that signs mail, for doctor to look up; empty: SendGrid's and other usual ones"
+    )
     email_rate_limit: Annotated[int, Field(ge=1, le=10_000)] = setting(
         "200", "mails a second at most of a provider, all workers together"
     )

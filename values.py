@@ -110,6 +110,14 @@ def secure_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def selector(value: str) -> str:
+    if not re.fullmatch(r"[\w-]{1,63}(\.[\w-]{1,63})*", value, re.ASCII):
+        raise ValueError(
+            "must be the key's name alone, such as s1: what stands before ._domainkey, and after s= of a mail"
+        )
+    return value
+
+
 def site_pattern(value: str) -> str:
     """The address of one thing's page on the site, with {id} where the thing's id belongs."""
     place, found, rest = value.partition("{id}")
@@ -262,6 +270,7 @@ SmtpUrl = Annotated[str, AfterValidator(smtp_url)]
 Mailbox = Annotated[Address, PlainValidator(mailbox)]
 Phone = Annotated[str, AfterValidator(phone)]
 PostgresUrl = Annotated[str, AfterValidator(postgres_url)]
+Selector = Annotated[str, AfterValidator(selector)]
 SecureAddress = Annotated[str, AfterValidator(secure_address)]
 SitePattern = Annotated[str, AfterValidator(site_pattern)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(zone_named)]

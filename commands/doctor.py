@@ -13,7 +13,7 @@ import db.database
 import settings
 from address import shown
 from broker import broker
-from checks import jobs, looks, processes, providers, schema, telling
+from checks import jobs, looks, processes, providers, schema, sender, telling
 from checks.finding import Finding, moment
 from commands import exposure, schema_looks
 from commands.output import Terminal, json_option, show_json
@@ -50,6 +50,7 @@ def _findings() -> Iterator[Finding]:
     yield from _settings()
     yield from exposure.of_settings()
     yield from telling.configured()
+    yield from sender.reputation()
     yield _report_storage()
     yield _actors()
     try:

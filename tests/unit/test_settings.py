@@ -243,3 +243,8 @@ def test_a_page_of_the_site_without_a_place_for_its_id_is_refused(pattern: str) 
 @pytest.mark.parametrize("number", ["495", "call us", "+7 495 <b>", "+7 495 123-45-67 доб. 8", "1" * 20])
 def test_what_is_no_telephone_number_is_refused(number: str) -> None:
     assert "CLINIC_PHONE" in problems(CLINIC_PHONE=number)
+
+
+def test_what_is_no_name_of_a_dkim_key_is_refused() -> None:
+    assert settings.load({"EMAIL_DKIM_SELECTOR": "2026-k1.mail"}).email_dkim_selector == "2026-k1.mail"
+    assert "EMAIL_DKIM_SELECTOR" in problems(EMAIL_DKIM_SELECTOR="s1 s2")
