@@ -155,11 +155,13 @@ def _due(broker: PostgresBroker, queues: tuple[str, ...], *, delayed: bool) -> b
 
 def _arguments(actor: dramatiq.Actor[..., Any], message: dict[str, Any]) -> dict[str, Any]:
     """A message's arguments by their names; those that the actor does not take, under the place where they stand."""
-    said = _broker_of(actor).seal.opened(message)
+    said, signature = _broker_of(actor).seal.opened(message), inspect.signature(actor.fn)
     try:
-        return dict(inspect.signature(actor.fn).bind(*said["args"], **said["kwargs"]).arguments)
+        named = dict(signature.bind(*said["args"], **said["kwargs"]).arguments)
     except TypeError:
-        return {**{str(place): each for place, each in enumerate(said["args"])}, **said["kwargs"]}
+        named = {str(place): each for place, each in enumerate(said["args"])} | said["kwargs"]
+    rest = [each.name for each in signature.parameters.values() if each.kind is each.VAR_KEYWORD and each.name in named]
+    return named | {name: value for each in rest for name, value in named.pop(each).items()}
 
 
 def _broker_of(actor: dramatiq.Actor[..., Any]) -> PostgresBroker:

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 UNITS = Path(__file__).parent / "unit"
-LONGEST_FIRST = ("faults", "browser", "integration", "tiny", "unit")  # folders: whoever is done last had a short test
+LONGEST_FIRST = (
+    "faults",
+    "browser",
+    "guides",
+    "integration",
+    "tiny",
+    "unit",
+)  # folders: whoever is done last had a short test
 NEEDS_PACKAGE = "needs Debian's package"  # how a skip's reason begins that `make test-packages` would end
 MAY_SKIP = (
     "the whole suite runs on it",

@@ -74,6 +74,17 @@ def test_arguments_that_the_actor_does_not_take_are_shown_as_they_are(bakery: Ba
     assert enqueued(bakery.sell, butter=True)[0].arguments == {"0": "rye", "butter": True}
 
 
+def test_what_an_actor_takes_by_any_name_is_found_by_it(broker: PostgresBroker) -> None:
+    @dramatiq.actor(broker=broker)
+    def note(loaf: str, **facts: Any) -> None: ...
+
+    note.send("rye", weight=800, crust="dark")
+    assert_enqueued(note, crust="dark")
+    assert enqueued(note)[0].arguments == {"loaf": "rye", "weight": 800, "crust": "dark"}
+    note.send("spelt")
+    assert assert_enqueued(note, loaf="spelt").arguments == {"loaf": "spelt"}
+
+
 def test_a_message_of_an_open_transaction_is_not_enqueued_yet(
     broker: PostgresBroker, bakery: Bakery, database: str
 ) -> None:
