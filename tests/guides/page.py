@@ -41,8 +41,9 @@ def blocks(page: Path) -> list[Block]:
 def commands(page: Path) -> set[str]:
     """Each call of the balansity command, in prose and in blocks of shell lines."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for block in blocks(page) if block.language == "sh" for line in block.text.splitlines()]
-    called = [line[line.index("balansity ") :] for line in lines if re.search(r"(^|[\s/])balansity ", line)]
+    scripts = [block.text.replace("\\\n", " ") for block in blocks(page) if block.language == "sh"]
+    lines = [line for script in scripts for line in script.splitlines()]
+    called = [line[line.rindex("balansity ") :] for line in lines if re.search(r"(^|[\s/])balansity ", line)]
     spans = (" ".join(span.split()) for span in SPAN.findall(BLOCK.sub("", text)))
     return {*called, *spans}
 
