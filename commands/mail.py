@@ -235,6 +235,7 @@ def _tell(story: dict[str, Any]) -> None:
         "recipient",
         "subject",
         "user_id",
+        "trace",
         "reason",
         "provider",
         "provider_message_id",

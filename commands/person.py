@@ -19,7 +19,8 @@ def person(words: str, *, as_json: bool) -> None:
     """Tell the whole journey of whoever WORDS name: why they got, or did not get, a mail.
 
     WORDS: an address, a surname, or the first letters of an id: of a user, a consultation, a payment (the number in its
-    mails), a check-up, a report, a mail or a message. No name and no address is shown.
+    mails), a check-up, a report, a mail or a message; or a whole trace, as logs name it. No name and no address is
+    shown.
     """
     with transaction() as conn:
         found = journey.find(conn, words)

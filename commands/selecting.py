@@ -15,6 +15,7 @@ from db.connection import Connection
 from desk import messages as desk
 from desk.control import Chosen
 from desk.messages import Filter
+from messaging.tracing import is_trace
 
 SAMPLE = 5  # messages that are shown before a person decides about all
 
@@ -34,12 +35,25 @@ class Argument(click.ParamType[tuple[str, Any]]):
             return name, given
 
 
+class Trace(click.ParamType[str]):
+    """A trace's name: 32 hexadecimal letters, as logs and listings show it."""
+
+    name = "trace"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> str:
+        letters: str = value.strip().lower().replace("-", "")
+        if not is_trace(letters):
+            self.fail(f"{value!r} must be 32 hexadecimal letters, as a log line says after trace=.")
+        return letters
+
+
 OPTIONS = (
     click.option("--queue", help="Those of this queue."),
     click.option("--actor", help="Those for this actor."),
     click.option(
         "--failure", "fingerprint", metavar="ID", help="Those that failed so; `balansity failures` names the kinds."
     ),
+    click.option("--trace", type=Trace(), help="Those that came of one cause, by its trace."),
     click.option("--since", type=When(), help="Changed since then: 2h (ago), or an ISO time."),
     click.option("--before", type=When(), help="Changed before then."),
     click.option(
@@ -75,7 +89,7 @@ def chosen(conn: Connection, given: tuple[str, ...], *, dead: bool = False, **op
     """
     if bool(given) == any(options.values()):
         raise click.UsageError(
-            "Name message ids, or say which by --queue, --actor, --failure, --since, --before, --where."
+            "Name message ids, or say which by --queue, --actor, --failure, --trace, --since, --before, --where."
         )
     if not given:
         return Chosen(which=chosen_filter(conn, **options))

@@ -1570,6 +1570,7 @@ CREATE TABLE balansity.delivery (
     attempts integer DEFAULT 0 NOT NULL,
     resends integer DEFAULT 0 NOT NULL,
     message_id text NOT NULL,
+    trace text,
     provider text,
     provider_message_id text,
     planned_at timestamp with time zone NOT NULL,
@@ -2540,11 +2541,11 @@ BEGIN
         THEN concat('@', extract(epoch FROM dramatiq.sent_at(p_entry.message_id))) ELSE '' END);
 
     INSERT INTO balansity.delivery (
-        id, key, message_id, template, recipient, subject, user_id, planned_at, changed_at, vouched_at
+        id, key, message_id, trace, template, recipient, subject, user_id, planned_at, changed_at, vouched_at
     )
     VALUES (
-        same_id, p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
-        balansity.now(), balansity.now(),
+        same_id, p_entry.key, p_entry.message_id, dramatiq.trace_of(p_entry.message_id), p_entry.template,
+        p_entry.recipient, p_entry.subject, p_entry.user_id, balansity.now(), balansity.now(),
         CASE WHEN balansity.was_due_before_restore(p_entry.key, p_entry.message_id) THEN '-infinity'
              ELSE clock_timestamp() END
     )
@@ -4003,13 +4004,19 @@ CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
         CASE WHEN p_filter ? 'kind' THEN 'dramatiq.kind_of(error) = $1 ->> ''kind''' END,
         CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
         CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
+        CASE WHEN p_filter ? 'trace' THEN
+            '(message_id = ($1 ->> ''trace'')::uuid'
+            || ' OR pgmq_msg_id IS NULL AND message #>> ''{options,trace}'' = $1 ->> ''trace'''
+            -- What the bridge moved has changed since then, and its states'' indexes are by that.
+            || coalesce(format(' OR mtime >= %L AND message #>> ''{options,trace}'' = $1 ->> ''trace''',
+                               dramatiq.trace_began(p_filter ->> 'trace') - interval '1 minute'), '') || ')' END,
         CASE WHEN p_filter ? 'arguments' THEN 'message -> ''kwargs'' @> ($1 -> ''arguments'')' END,
         CASE WHEN p_filter ? 'low' THEN 'message_id BETWEEN ($1 ->> ''low'')::uuid AND ($1 ->> ''high'')::uuid' END);
 $_$;
 
 COMMENT ON FUNCTION dramatiq.condition(p_filter jsonb) IS 'A filter as a condition on dramatiq.queue in which the filter itself is $1, so that no value of it stands in SQL.
 p_filter may have: state (as dramatiq.state_of calls them), queue, actor, kind (of failure), since and before (of the last
-change), arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
+change), trace, arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
 
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
@@ -5954,7 +5961,8 @@ BEGIN
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
                CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
-                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
+                                                 'trace', dramatiq.trace_at(a.sent_at)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
                CASE WHEN a.sound AND a.rank <= room THEN 1 ELSE 0 END,
@@ -6048,6 +6056,55 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) IS 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
+
+CREATE FUNCTION dramatiq.trace_at(p_sent_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (lpad(to_hex(((date_part('epoch'::text, p_sent_at) * (1000000)::double precision))::bigint), 16, '0'::text) || "left"(md5((((date_part('epoch'::text, p_sent_at) * (1000000)::double precision))::bigint)::text), 16));
+
+COMMENT ON FUNCTION dramatiq.trace_at(p_sent_at timestamp with time zone) IS 'The trace of what pgmq was sent at a time: 16 hexadecimal letters of that, in microseconds, and 16 that check them. pgmq keeps
+the time at which the sender''s transaction began: so all that one transaction sent, to whichever queues, has one trace, and
+no message says more than it did. (A body after RETURN can be inlined, and no search_path misleads it.)';
+
+CREATE FUNCTION dramatiq.trace_began(p_trace text) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT began.at
+    FROM (
+        SELECT CASE WHEN p_trace ~ '^000[0-9a-f]{29}$'
+                    THEN timestamptz 'epoch' + ('x' || left(p_trace, 16))::bit(64)::bigint * interval '1 microsecond' END AS at
+    ) AS began
+    WHERE p_trace = dramatiq.trace_at(began.at);
+$_$;
+
+COMMENT ON FUNCTION dramatiq.trace_began(p_trace text) IS 'When the transaction began that the bridge named this trace after; NULL where it is another''s: a message''s id.';
+
+CREATE FUNCTION dramatiq.trace_of(p_message_id text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT CASE WHEN p_message_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN coalesce(
+        (SELECT substring(q.message #>> '{options,trace}' FROM '^[0-9a-f]{32}$')
+         FROM dramatiq.queue q WHERE q.message_id = p_message_id::uuid),
+        replace(lower(p_message_id), '-', '')) END;
+$_$;
+
+COMMENT ON FUNCTION dramatiq.trace_of(p_message_id text) IS 'The trace that a message is part of: what it carries, or else its own id without dashes. NULL for what is no message''s id.';
+
+CREATE FUNCTION dramatiq.traced(p_trace text) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT q.message_id FROM dramatiq.queue q
+    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NULL
+    UNION ALL
+    SELECT q.message_id FROM dramatiq.queue q
+    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NOT NULL
+      AND q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+    LIMIT 1000;
+$$;
+
+COMMENT ON FUNCTION dramatiq.traced(p_trace text) IS 'The messages that carry this trace, of those that pgmq was sent only what is done; not the one whose id it is.';
 
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -7182,6 +7239,8 @@ CREATE INDEX delivery_by_origin ON balansity.delivery USING btree (again_of) WHE
 
 CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
 
+CREATE INDEX delivery_by_trace ON balansity.delivery USING btree (trace) WHERE (trace IS NOT NULL);
+
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
@@ -7217,6 +7276,8 @@ CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
 
 CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
+
+CREATE INDEX queue_by_trace ON dramatiq.queue USING hash (((message #>> '{options,trace}'::text[]))) WHERE ((pgmq_msg_id IS NULL) AND ((message #>> '{options,trace}'::text[]) IS NOT NULL));
 
 CREATE INDEX queue_cancelled ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'cancelled'::dramatiq.state);
 
@@ -8539,6 +8600,22 @@ GRANT ALL ON FUNCTION dramatiq.take_turn(p_what text) TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.trace_at(p_sent_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.trace_at(p_sent_at timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.trace_at(p_sent_at timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.trace_began(p_trace text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.trace_began(p_trace text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.trace_began(p_trace text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.trace_of(p_message_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.trace_of(p_message_id text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.trace_of(p_message_id text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.traced(p_trace text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.traced(p_trace text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.traced(p_trace text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.unserved_queues() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.unserved_queues() TO balansity_web;

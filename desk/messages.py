@@ -27,6 +27,7 @@ class Filter:
     since: datetime | None = None  # of the last change
     before: datetime | None = None
     arguments: Mapping[str, Any] | None = None  # these are among its own
+    trace: str | None = None  # that they are part of
     low: str | None = None  # ids
     high: str | None = None
 

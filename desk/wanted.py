@@ -20,7 +20,7 @@ class Wanted:
     state: str = ""
     actor: str = ""
     failure: str = ""  # a kind's fingerprint
-    about: str = ""  # name=id, of what they were given
+    about: str = ""  # name=id, of what they were given; or trace=id
     since: str = ""  # ISO times of the last change
     before: str = ""
 
@@ -47,7 +47,7 @@ class Wanted:
             kind=failed.kind if failed else None,
             since=_moment(self.since),
             before=_moment(self.before),
-            arguments=_about(self.about) if self.about else None,
+            **_about(self.about),
         )
 
 
@@ -59,11 +59,15 @@ def _moment(given: str) -> datetime | None:
 
 
 def _about(given: str) -> dict[str, Any]:
+    """The part of the filter: an argument, or the trace that a message is part of."""
+    if not given:
+        return {}
     name, _equals, id_ = given.partition("=")
     try:
-        return {name.strip(): str(UUID(id_.strip()))}
+        id_ = str(UUID(id_.strip()))
     except ValueError:
         raise Refused(
             "Messages are found by an id that they were given, such as appointment_id=3f2b6c1e-…; whoever has an "
             "address or a name is found among the people."
         ) from None
+    return {"trace": id_.replace("-", "")} if name.strip() == "trace" else {"arguments": {name.strip(): id_}}

@@ -14,6 +14,7 @@ from dramatiq.message import Message
 from db.text import storable
 from errors import InvalidMessage
 from log import placeless
+from messaging import tracing
 from messaging.cancelling import Cancelled, Interruption
 from messaging.encoding import fitting
 from messaging.outcome import Outcome
@@ -53,6 +54,7 @@ class Claim(MessageProxy):
     def clear_exception(self) -> None:
         """Dramatiq's last word on a run."""
         super().clear_exception()  # type: ignore[no-untyped-call]
+        tracing.leave()
         self.left = True
 
     def is_cancelled(self) -> bool:

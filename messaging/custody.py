@@ -7,6 +7,7 @@ from typing import Any
 from dramatiq import Middleware
 from dramatiq.middleware import SkipMessage
 
+from messaging import tracing
 from messaging.cancelling import Cancelled
 from messaging.claim import Claim
 from messaging.process import Process
@@ -30,6 +31,7 @@ class Custody(Middleware):
                 claims.hand_back()
             if not claims.start(message):
                 raise SkipMessage("It was handed back for another worker to run.")
+            tracing.enter(message)
             message.interruption.begin()
 
     def after_process_message(

@@ -24,8 +24,8 @@ PRIORITIES = range(-(2**31), 2**31)
 LONGEST_DELAY = timedelta(days=100 * 365)
 
 
-def encoded(message: Any) -> str:
-    """A message as JSON.
+def encoded(message: Any, fields: dict[str, Any] | None = None) -> str:
+    """A message as JSON, with its own fields or these.
 
     Raises:
         InvalidMessage: JSON or PostgreSQL cannot carry part of it, or it is too large; it says which part.
@@ -33,7 +33,7 @@ def encoded(message: Any) -> str:
     if problem := unfit_queue(message.queue_name) or _unheard(message):
         raise InvalidMessage(f"Message for {message.actor_name}: {problem}")
     try:
-        written: str = ENCODE(vars(message))
+        written: str = ENCODE(fields or vars(message))
     except (RecursionError, TypeError, ValueError) as error:
         _refuse_depth(message)
         raise InvalidMessage(

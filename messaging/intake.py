@@ -19,6 +19,7 @@ from db.trouble import passes, spoils
 from messaging.encoding import ENCODE, encoded, refuse_twins, refused
 from messaging.outcome import Batch
 from messaging.seal import Seal
+from messaging.tracing import carried
 
 SEND_ATTEMPTS = 3
 QUEUED = b"queued"
@@ -115,10 +116,11 @@ class Intake:
 
     def _encoded(self, batch: list[Any]) -> list[str]:
         """The messages as they will lie in the database; one that cannot be stored is refused by what it says."""
-        plain = [encoded(each) for each in batch]
+        fields = [carried(vars(each)) for each in batch]
+        plain = [encoded(*each) for each in zip(batch, fields, strict=True)]
         if not self.seal:
             return plain
-        return [ENCODE(self.seal.message(vars(each), self.readable(each.actor_name))) for each in batch]
+        return [ENCODE(self.seal.message(each, self.readable(each["actor_name"]))) for each in fields]
 
     def _copied(self, batch: list[Any], messages: Batch) -> bool:
         """Copy new messages in, for less than inserting them costs; false, with nothing done, where that cannot be."""

@@ -1,7 +1,7 @@
 """The seal: what a message says is encrypted where it lies, with keys that only the processes have.
 
 A sealed message keeps its envelope (queue, actor, id, time), the names of its arguments and options, what an actor
-declares `readable`, and numbers among its options: by these SQL works on it. Everything else is ciphertext.
+declares `readable`, and of its options numbers and the trace: by these SQL works on it. Everything else is ciphertext.
 """
 
 import json
@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from errors import InvalidMessage, KeyMissing
+from messaging.tracing import OPTION, is_trace
 
 KEY = "key"
 NONCE_BYTES = 12
@@ -96,10 +97,10 @@ class Seal:
         return self.content(said, readable) | {"options": self.options(fields.get("options", {}))}
 
     def options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """A message's options: SQL may look at their names and at numbers; a traceback or a pipeline says much more."""
+        """A message's options: SQL may look at their names, at numbers and at the trace; a traceback says much more."""
         return {
             name: value
-            if value is None or isinstance(value, int | float)
+            if value is None or isinstance(value, int | float) or (name == OPTION and is_trace(value))
             else {"sealed": self.close(ENCODE(value).encode())}
             for name, value in options.items()
         }

@@ -27,13 +27,16 @@ FROM (
     WHERE s.id BETWEEN :low::uuid AND :high::uuid
     UNION
     SELECT 'mail', d.id::text, d.user_id FROM balansity.delivery d
-    WHERE d.id BETWEEN :low::uuid AND :high::uuid OR d.key = :words
+    WHERE d.id BETWEEN :low::uuid AND :high::uuid OR d.key = :words OR d.trace = lower(:words)
     UNION
     SELECT 'report', r.id::text, r.user_id FROM balansity.report r WHERE r.id BETWEEN :low::uuid AND :high::uuid
     UNION
     SELECT 'message', m.message_id::text, d.user_id
     FROM dramatiq.messages_between(:low::uuid, :high::uuid) AS m (message_id)
     LEFT JOIN balansity.delivery d ON d.message_id = m.message_id::text
+    UNION
+    SELECT 'message', m.message_id::text, d.user_id
+    FROM dramatiq.traced(lower(:words)) AS m (message_id) LEFT JOIN balansity.delivery d ON d.message_id = m.message_id::text
 ) AS found (kind, id, user_id)
 ORDER BY kind, id
 LIMIT 50;

@@ -190,7 +190,8 @@ SELECT actor, kind, state, messages, first_at, last_at, sample::text FROM dramat
 
 -- name: whole(id)^
 -- One message with all that is known of it; what it says as text, for not everything that PostgreSQL takes can be decoded.
-SELECT message_id::text AS id, queue_name AS queue, message ->> 'actor_name' AS actor, dramatiq.state_of(q) AS state,
+SELECT message_id::text AS id, dramatiq.trace_of(message_id::text) AS trace, queue_name AS queue,
+       message ->> 'actor_name' AS actor, dramatiq.state_of(q) AS state,
        dramatiq.sent_at(message_id::text) AS sent_at, available_at AS due_at, mtime AS changed_at, attempt, priority,
        rescues, claimed_by AS worker, waits_for, pgmq_queue, pgmq_msg_id, error, message::text
 FROM dramatiq.queue q WHERE message_id = :id::uuid;

@@ -46,6 +46,8 @@ CREATE INDEX queue_finished ON dramatiq.queue (mtime, message_id) WHERE state = 
 CREATE INDEX queue_dead ON dramatiq.queue (mtime, message_id) WHERE state = 'rejected';
 CREATE INDEX queue_dead_by_queue ON dramatiq.queue (queue_name) WHERE state = 'rejected';
 CREATE INDEX queue_cancelled ON dramatiq.queue (mtime, message_id) WHERE state = 'cancelled';
+CREATE INDEX queue_by_trace ON dramatiq.queue USING hash ((message #>> '{options,trace}'))
+    WHERE pgmq_msg_id IS NULL AND message #>> '{options,trace}' IS NOT NULL; -- the others are found by their time
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue (unique_key) WHERE unique_key IS NOT NULL;
 
 -- The queue lives from updates: vacuum early, and never let a claim's index fill with dead entries for long.

@@ -88,6 +88,27 @@ COMMENT ON FUNCTION dramatiq.drop_to_archive IS
 'As pgmq.archive, but the archive learns only that and when there was a message: its headers and what it said are dropped.
 Not archived first and emptied then, which would leave what it said in the dead row.';
 
+CREATE FUNCTION dramatiq.trace_at(p_sent_at timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN lpad(to_hex((date_part('epoch', p_sent_at) * 1000000)::bigint), 16, '0')
+    || left(md5((date_part('epoch', p_sent_at) * 1000000)::bigint::text), 16);
+COMMENT ON FUNCTION dramatiq.trace_at IS
+'The trace of what pgmq was sent at a time: 16 hexadecimal letters of that, in microseconds, and 16 that check them. pgmq keeps
+the time at which the sender''s transaction began: so all that one transaction sent, to whichever queues, has one trace, and
+no message says more than it did. (A body after RETURN can be inlined, and no search_path misleads it.)';
+
+CREATE FUNCTION dramatiq.trace_began(p_trace text) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT began.at
+    FROM (
+        SELECT CASE WHEN p_trace ~ '^000[0-9a-f]{29}$'
+                    THEN timestamptz 'epoch' + ('x' || left(p_trace, 16))::bit(64)::bigint * interval '1 microsecond' END AS at
+    ) AS began
+    WHERE p_trace = dramatiq.trace_at(began.at);
+$$;
+COMMENT ON FUNCTION dramatiq.trace_began IS
+'When the transaction began that the bridge named this trace after; NULL where it is another''s: a message''s id.';
+
 CREATE FUNCTION dramatiq.take_in(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean,
     p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamptz[],
@@ -125,7 +146,8 @@ BEGIN
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
                CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
-                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id)),
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
+                                                 'trace', dramatiq.trace_at(a.sent_at)),
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
                CASE WHEN a.sound AND a.rank <= room THEN 1 ELSE 0 END,

@@ -209,3 +209,28 @@ AS $$
 $$;
 COMMENT ON FUNCTION dramatiq.messages_between IS
 'The first messages whose ids are in this range: those that begin with some letters.';
+
+CREATE FUNCTION dramatiq.trace_of(p_message_id text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN p_message_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN coalesce(
+        (SELECT substring(q.message #>> '{options,trace}' FROM '^[0-9a-f]{32}$')
+         FROM dramatiq.queue q WHERE q.message_id = p_message_id::uuid),
+        replace(lower(p_message_id), '-', '')) END;
+$$;
+COMMENT ON FUNCTION dramatiq.trace_of IS
+'The trace that a message is part of: what it carries, or else its own id without dashes. NULL for what is no message''s id.';
+
+CREATE FUNCTION dramatiq.traced(p_trace text) RETURNS SETOF uuid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT q.message_id FROM dramatiq.queue q
+    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NULL
+    UNION ALL
+    SELECT q.message_id FROM dramatiq.queue q
+    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NOT NULL
+      AND q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+    LIMIT 1000;
+$$;
+COMMENT ON FUNCTION dramatiq.traced IS
+'The messages that carry this trace, of those that pgmq was sent only what is done; not the one whose id it is.';

@@ -53,13 +53,19 @@ AS $$
         CASE WHEN p_filter ? 'kind' THEN 'dramatiq.kind_of(error) = $1 ->> ''kind''' END,
         CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
         CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
+        CASE WHEN p_filter ? 'trace' THEN
+            '(message_id = ($1 ->> ''trace'')::uuid'
+            || ' OR pgmq_msg_id IS NULL AND message #>> ''{options,trace}'' = $1 ->> ''trace'''
+            -- What the bridge moved has changed since then, and its states'' indexes are by that.
+            || coalesce(format(' OR mtime >= %L AND message #>> ''{options,trace}'' = $1 ->> ''trace''',
+                               dramatiq.trace_began(p_filter ->> 'trace') - interval '1 minute'), '') || ')' END,
         CASE WHEN p_filter ? 'arguments' THEN 'message -> ''kwargs'' @> ($1 -> ''arguments'')' END,
         CASE WHEN p_filter ? 'low' THEN 'message_id BETWEEN ($1 ->> ''low'')::uuid AND ($1 ->> ''high'')::uuid' END);
 $$;
 COMMENT ON FUNCTION dramatiq.condition IS
 'A filter as a condition on dramatiq.queue in which the filter itself is $1, so that no value of it stands in SQL.
 p_filter may have: state (as dramatiq.state_of calls them), queue, actor, kind (of failure), since and before (of the last
-change), arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
+change), trace, arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
 
 CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

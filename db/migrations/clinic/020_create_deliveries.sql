@@ -24,6 +24,7 @@ CREATE TABLE balansity.delivery (
     attempts integer NOT NULL DEFAULT 0,
     resends integer NOT NULL DEFAULT 0,     -- by a person: each is a mail of its own to the reader's mailbox
     message_id text NOT NULL,               -- the broker's message that works on it
+    trace text,                             -- that it is part of, with all that its cause brought about
     provider text,                          -- which took it
     provider_message_id text,
     planned_at timestamptz NOT NULL,
@@ -40,6 +41,7 @@ CREATE TABLE balansity.delivery (
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX delivery_by_recipient ON balansity.delivery (lower(recipient), changed_at) WHERE recipient IS NOT NULL;
+CREATE INDEX delivery_by_trace ON balansity.delivery (trace) WHERE trace IS NOT NULL;
 CREATE INDEX delivery_by_message ON balansity.delivery (message_id);
 CREATE INDEX delivery_by_origin ON balansity.delivery (again_of) WHERE again_of IS NOT NULL;
 CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
@@ -102,11 +104,11 @@ BEGIN
         THEN concat('@', extract(epoch FROM dramatiq.sent_at(p_entry.message_id))) ELSE '' END);
 
     INSERT INTO balansity.delivery (
-        id, key, message_id, template, recipient, subject, user_id, planned_at, changed_at, vouched_at
+        id, key, message_id, trace, template, recipient, subject, user_id, planned_at, changed_at, vouched_at
     )
     VALUES (
-        same_id, p_entry.key, p_entry.message_id, p_entry.template, p_entry.recipient, p_entry.subject, p_entry.user_id,
-        balansity.now(), balansity.now(),
+        same_id, p_entry.key, p_entry.message_id, dramatiq.trace_of(p_entry.message_id), p_entry.template,
+        p_entry.recipient, p_entry.subject, p_entry.user_id, balansity.now(), balansity.now(),
         CASE WHEN balansity.was_due_before_restore(p_entry.key, p_entry.message_id) THEN '-infinity'
              ELSE clock_timestamp() END
     )
