@@ -73,7 +73,7 @@ def open_ones(
     A page of them begins behind the one that waits since `after`, with its id.
     """
     until, last = after
-    rows = queries.payments.find(conn, payment_id=None, known=known, until=until, last=last, count=count)
+    rows = queries.payments.open(conn, known=known, until=until, last=last, count=count)
     return [_opened(row) for row in rows]
 
 
@@ -110,16 +110,17 @@ def called(conn: Connection, name: str) -> list[str]:
 
 def about(conn: Connection, payment_id: str) -> dict[str, Any] | None:
     """One payment, what it waits for, and all that came of it; None where there is none."""
-    for row in queries.payments.find(conn, payment_id=payment_id, known=None, until=None, last=None, count=1):
-        waits = row.status in {"pending", "processing"} or row.claimed or row.refund_id
-        facts = {name: value for name, value in row._asdict().items() if name not in OF_WAITING}
-        effects = [Effect(**effect._asdict()) for effect in queries.payments.effects(conn, payment_id=payment_id)]
-        return facts | {
-            "sum": str(Sum(row.amount, row.currency)),
-            "open": _opened(row) if waits else None,
-            "effect": effects,
-        }
-    return None
+    row = queries.payments.find(conn, payment_id=payment_id)
+    if row is None:
+        return None
+    waits = row.status in {"pending", "processing"} or row.claimed or row.refund_id
+    facts = {name: value for name, value in row._asdict().items() if name not in OF_WAITING}
+    effects = [Effect(**effect._asdict()) for effect in queries.payments.effects(conn, payment_id=payment_id)]
+    return facts | {
+        "sum": str(Sum(row.amount, row.currency)),
+        "open": _opened(row) if waits else None,
+        "effect": effects,
+    }
 
 
 def flags(conn: Connection, payment_id: str) -> list[Any]:

@@ -10,7 +10,7 @@ from actors.messages import DEAD, DONE
 from db import queries
 from db.connection import Connection
 from domain.plan import Happening, at_slots
-from domain.slots import INSTANT, is_schedule, next_slot, slots_between
+from domain.slots import INSTANT, NO_SLOTS, count_slots, is_schedule, next_slot
 from zones import zone_or
 
 
@@ -31,9 +31,8 @@ def runs_between(conn: Connection, start: datetime, end: datetime) -> list[Runs]
     for job in queries.jobs.list_jobs(conn):
         zone = zone_or(job.time_zone, settings.current().time_zone)
         comes = not job.paused and is_schedule(job.schedule)
-        slots = list(slots_between(job.schedule, zone, start - INSTANT, end - INSTANT)) if comes else []
-        first, last = (slots[0], slots[-1]) if slots else (None, None)
-        found.append(Runs(job.name, len(slots), first, last, job.paused))
+        slots = count_slots(job.schedule, zone, start - INSTANT, end - INSTANT) if comes else NO_SLOTS
+        found.append(Runs(job.name, *slots, job.paused))
     return found
 
 
@@ -93,6 +92,9 @@ def _removals(conn: Connection, start: datetime, end: datetime, schedule: str, z
 def _purges(conn: Connection, start: datetime, end: datetime, schedule: str, zone: ZoneInfo) -> list[Happening]:
     """How many of the messages that are finished or dead now leave in which slot."""
     counts: Counter[datetime] = Counter()
+    slot = start - INSTANT
     for due in queries.messages.purges_until(conn, done=DONE, dead=DEAD, until=end):
-        counts[next_slot(schedule, zone, max(due.due_at, start))] += due.messages
+        if (at := max(due.due_at, start)) > slot:  # they come in the order of time
+            slot = next_slot(schedule, zone, at)
+        counts[slot] += due.messages
     return [Happening(at, "purged", f"{count} messages") for at, count in counts.items()]

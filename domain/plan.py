@@ -23,7 +23,10 @@ def at_slots(happenings: Iterable[Happening], start: datetime, schedule: str, ti
     Of several to one subject in one slot, the last counts: a run does them in one go.
     """
     moved = {}
+    slot = None
     for each in sorted(happenings):
-        late = replace(each, at=next_slot(schedule, time_zone, max(each.at, start)))
+        if slot is None or max(each.at, start) > slot:
+            slot = next_slot(schedule, time_zone, max(each.at, start))
+        late = replace(each, at=slot)
         moved[late.at, late.subject] = late
     return sorted(moved.values())

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from heapq import heappop, heappush, merge
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
@@ -15,6 +15,8 @@ from apscheduler.triggers.cron import CronTrigger
 
 INSTANT = timedelta(microseconds=1)  # the smallest step of a timestamptz
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+NOTHING = timedelta()
 LONGEST_REST = timedelta(days=41 * 366)  # 29 February, if it must be a Monday, rests for 40 years around 2100
 SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 ON_TIME = timedelta(seconds=60)  # a slot this young was not missed
@@ -125,6 +127,38 @@ def slots_between(schedule: str, time_zone: ZoneInfo, after: datetime, until: da
         heappush(coming, first)  # of a time that does not exist, the first is as much later as clocks go forward
         if every_hour and second > first:
             heappush(coming, second)
+
+
+class Slots(NamedTuple):
+    """How many planned times there are, the first and the last of them."""
+
+    runs: int
+    first: datetime | None
+    last: datetime | None
+
+
+NO_SLOTS = Slots(0, None, None)
+
+
+def count_slots(schedule: str, time_zone: ZoneInfo, after: datetime, until: datetime) -> Slots:
+    """The planned times in (after, until], of which none of every hour is looked for one by one."""
+    hours = (until - after) // HOUR if _is_hourly(schedule) and _shift(time_zone, after, until) % HOUR == NOTHING else 0
+    in_an_hour = list(slots_between(schedule, time_zone, after, after + HOUR)) if hours else []
+    rest = list(slots_between(schedule, time_zone, after + hours * HOUR, until))
+    first = next(iter([*in_an_hour, *rest]), None)
+    last = rest[-1] if rest else in_an_hour[-1] + (hours - 1) * HOUR if in_an_hour else None
+    return Slots(hours * len(in_an_hour) + len(rest), first, last)
+
+
+def _is_hourly(schedule: str) -> bool:
+    """Whether every hour has the same minutes."""
+    return _fields(schedule)[1:] == ["*"] * 4
+
+
+def _shift(time_zone: ZoneInfo, start: datetime, end: datetime) -> timedelta:
+    """How much further clocks are from UTC at the end than at the start."""
+    offsets = [at.astimezone(time_zone).utcoffset() or NOTHING for at in (start, end)]
+    return offsets[1] - offsets[0]
 
 
 def _first_wall_time(time_zone: ZoneInfo, after: datetime) -> datetime:

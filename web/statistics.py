@@ -1,19 +1,22 @@
 """A page with the clinic's statistics of a period: tables of its sums, and plots by day."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
+from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, Response, abort, render_template, request, send_file
 from markupsafe import Markup
 
 import settings
 from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
-from desk.statistics import highest
+from desk.statistics import PRESETS, as_csv, highest, preset, sums
 from domain.plot import daily_bars
 from errors import BalansityError
+from web import periods
 from web.language import gettext as _
+from web.paging import same_page
 from web.words import COLUMNS, GROUPS, HEADINGS
 
 LONGEST_DAYS = 366
@@ -28,32 +31,47 @@ pages = Blueprint("statistics", __name__, template_folder="templates")
 
 
 @pages.get("/numbers")
-def overview() -> str:
-    """The last 30 days, or `?from=2026-11-01&to=2026-11-30`."""
-    period = _period()
+def overview() -> Any:
+    """The last 30 days, or `?period=month`, or `?from=2026-11-01&to=2026-11-30`; with `csv` in it, as a file."""
+    name, period = _period()
     with transaction() as conn:
         sections = collect(conn, period)
+    if "csv" in request.args:
+        return _file(period, as_csv(sections, by_day=request.args["csv"] == "days"))
     return render_template(
         "statistics.html",
         period=period,
+        choices=periods.choices(PRESETS, name),
+        files={words: same_page(csv=kind) for kind, words in (("totals", _("totals")), ("days", _("by day")))},
         headings={name: _(heading) for name, heading in HEADINGS.items()},
         sections=sections,
         section_heads=lambda section: {name: _(COLUMNS[name]) for name in section.columns()},
         section_rows=_rows,
+        sums=_sums,
         plots={name: list(_plots(name, section, period)) for name, section in sections.items()},
     )
 
 
-def _period() -> Period:
+def _file(period: Period, text: str) -> Response:
+    """For a spreadsheet, which reads Russian words right by the mark before them."""
+    name = f"balansity-{period.first}-{period.last}.csv"
+    return send_file(BytesIO(text.encode("utf-8-sig")), "text/csv", as_attachment=True, download_name=name)
+
+
+def _period() -> tuple[str | None, Period]:
+    """Its name, where it was asked for by one, and its days."""
+    zone, name = settings.current().time_zone, request.args.get("period")
+    if name in PRESETS:
+        return name, preset(name, zone, datetime.now(zone))
     try:
-        period = choose_period(_day("from"), _day("to"), settings.current().time_zone)
+        period = choose_period(_day("from"), _day("to"), zone)
     except ValueError:
         abort(400, "from and to are days such as 2026-11-30")
     except BalansityError as error:
         abort(400, str(error))
     if len(period.days) > LONGEST_DAYS:
         abort(400, f"from must not be more than {LONGEST_DAYS} days before to")
-    return period
+    return None, period
 
 
 def _day(name: str) -> date | None:
@@ -85,6 +103,12 @@ def _measures(name: str, section: Section) -> Iterator[tuple[str, str, dict[str,
 
 def _rows(name: str, section: Section) -> list[dict[str, Any]]:
     return [{column: _shown(name, value) for column, value in row.items()} for row in section.totals()]
+
+
+def _sums(section: Section) -> list[dict[str, Any]]:
+    """The totals of several groups together, one a unit."""
+    together = sums(section) if len(section.totals()) > 1 else []
+    return [{column: _("In all") if value == "total" else value for column, value in row.items()} for row in together]
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -79,10 +79,17 @@ SELECT dramatiq.edit(:id::uuid, :content::jsonb, :who, :reason)::text;
 
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
-SELECT date_trunc('minute', mtime + kept) + interval '1 minute' AS due_at, count(*) AS messages
-FROM dramatiq.queue JOIN (VALUES ('done'::dramatiq.state, :done), ('rejected', :dead), ('cancelled', :dead)) AS policy (state, kept) USING (state)
-WHERE mtime < :until - kept
-GROUP BY due_at;
+-- Each state by an index of its own: a million messages are not walked through for the few that are due.
+SELECT date_trunc('minute', due.at) + interval '1 minute' AS due_at, count(*) AS messages
+FROM (
+    SELECT mtime + :done AS at FROM dramatiq.queue WHERE state = 'done' AND mtime < :until - :done
+    UNION ALL
+    SELECT mtime + :dead FROM dramatiq.queue WHERE state = 'rejected' AND mtime < :until - :dead
+    UNION ALL
+    SELECT mtime + :dead FROM dramatiq.queue WHERE state = 'cancelled' AND mtime < :until - :dead
+) AS due
+GROUP BY due_at
+ORDER BY due_at;
 
 -- name: finished(state, before, at, after, rows)
 -- A page of the messages that are done, or dead, since before then.

@@ -119,9 +119,8 @@ JOIN public.payments p ON p.id = f.payment_id
 WHERE f.resolved_at IS NULL
 ORDER BY f.flagged_at, f.reason;
 
--- name: find(payment_id, known, until, last, count)
--- One payment, or a page of those that are not decided yet, the oldest first, behind the payment `last` that waits since
--- `until`: those that the provider knows, or those that it does not. What one was for is the site's word.
+-- name: find(payment_id)^
+-- One payment, and what it waits for. What it was for is the site's word.
 SELECT p.id::text, p.user_id::text, coalesce(p.status, 'of no status') AS status, p.amount,
        coalesce(p.currency, 'RUB') AS currency, p.payment_method, p.external_payment_id AS external_id,
        balansity.of_our_time(p.created_at) AS created_at, balansity.of_our_time(p.updated_at) AS updated_at,
@@ -135,18 +134,45 @@ SELECT p.id::text, p.user_id::text, coalesce(p.status, 'of no status') AS status
                WHERE s.provider = 'yookassa' AND s.state <> 'available') AS is_away
 FROM public.payments p
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-WHERE CASE WHEN :payment_id::uuid IS NOT NULL THEN p.id = :payment_id::uuid ELSE
-    (p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed))
-    AND (:last::uuid IS NULL OR (coalesce(c.since, p.created_at), p.id) > (:until, :last::uuid))
-    AND balansity.is_known_to_provider(p) = :known END
-ORDER BY coalesce(c.since, p.created_at), p.id
-LIMIT :count;
+WHERE p.id = :payment_id::uuid;
+
+-- name: open(known, until, last, count)
+-- A page of those that are not decided yet, the oldest first, behind the payment `last` that waits since `until`: those
+-- that the provider knows, or those that it does not.
+WITH open AS (
+    SELECT p.id, coalesce(c.since, p.created_at) AS since FROM public.payments p
+    LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
+    -- A CASE, or every completed payment is asked whether a provider knows it, before the join tells that nothing waits.
+    WHERE CASE
+        WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
+        THEN (:last::uuid IS NULL OR (coalesce(c.since, p.created_at), p.id) > (:until, :last::uuid))
+             AND balansity.is_known_to_provider(p) = :known
+        ELSE false END
+    ORDER BY since, id
+    LIMIT :count
+)
+SELECT p.id::text, p.user_id::text, coalesce(p.status, 'of no status') AS status, p.amount,
+       coalesce(p.currency, 'RUB') AS currency, p.payment_method, p.external_payment_id AS external_id,
+       balansity.of_our_time(p.created_at) AS created_at, balansity.of_our_time(p.updated_at) AS updated_at,
+       balansity.appointment_of(p)::text AS appointment_id, coalesce(c.since, p.created_at) AS since,
+       c.next_at, coalesce(c.checks, 0) AS checks, c.answer, c.refund_id, coalesce(c.claimed, false) AS claimed,
+       balansity.is_anothers(p) AS is_anothers, balansity.is_known_to_provider(p) AS is_known,
+       balansity.is_stuck(coalesce(c.since, p.created_at), balansity.now()) AS is_stuck,
+       (SELECT string_agg(f.reason, '; ' ORDER BY f.flagged_at) FROM balansity.payment_flag f
+        WHERE f.payment_id = p.id AND f.resolved_at IS NULL AND f.halts) AS halted,
+       EXISTS (SELECT FROM balansity.provider_state s
+               WHERE s.provider = 'yookassa' AND s.state <> 'available') AS is_away
+FROM open o
+JOIN public.payments p ON p.id = o.id
+LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
+ORDER BY o.since, p.id;
 
 -- name: count_open(known)$
 SELECT count(*) FROM public.payments p
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-WHERE CASE WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
-           THEN balansity.is_known_to_provider(p) = :known ELSE false END;
+WHERE CASE
+    WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
+    THEN balansity.is_known_to_provider(p) = :known ELSE false END;
 
 -- name: effects(payment_id)
 -- What came of a payment, in the order of time: what it gave, what it was flagged for, what a person decided, its mails.

@@ -400,3 +400,15 @@ def test_a_sound_system_is_told_in_a_word(visit: Visit, connection: Connection, 
     assert page.locator(".verdict").inner_text() == "✓ Все вовремя."
     assert page.locator(".findings").count() == 0
     assert complaints(page) == []
+
+
+def test_a_reader_takes_the_numbers_of_a_month_along_as_a_file(visit: Visit, busy: None) -> None:
+    page = visit(360, language="en", login=READER)
+    page.get_by_role("link", name="Numbers").click()
+    page.get_by_role("link", name="This month").click()
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="totals").click()
+    assert begun.value.suggested_filename.endswith(".csv")
+    lines = begun.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == '"section","group","measure","value"'
+    assert any(line.startswith('"mails"') for line in lines)

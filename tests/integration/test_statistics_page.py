@@ -105,3 +105,31 @@ def test_a_period_that_makes_no_sense_is_refused(client: FlaskClient, query: str
 
 def test_the_page_is_closed_to_strangers(client: FlaskClient) -> None:
     assert client.get("/numbers").status_code == 401
+
+
+def test_a_period_has_a_name_and_its_groups_a_total(client: FlaskClient, clinic: Clinic) -> None:
+    for kind, currency, amount in (("a", "RUB", 300), ("b", "RUB", 200), ("c", "EUR", 7)):
+        clinic.rows(
+            "INSERT INTO public.payments (user_id, amount, currency, status, metadata)"
+            " VALUES (%s, %s, %s, 'completed', jsonb_build_object('type', %s))",
+            *(clinic.add_user(f"{kind}@example.com"), amount, currency, kind),
+        )
+    page = client.get("/numbers?period=today", auth=LOGIN, headers={"Accept-Language": "en"}).text
+    assert '<a href="/numbers?period=today" aria-current="page">Today</a>' in page
+    [revenue] = re.findall(r'<caption class="unseen">Revenue</caption>.*?</table>', page, re.DOTALL)
+    last = [re.sub("<[^>]*>", " ", row).split() for row in re.findall(r"<tr.*?</tr>", revenue, re.DOTALL)][-2:]
+    assert sorted(last) == [["In", "all", "EUR", "1", "7", "7"], ["In", "all", "RUB", "2", "500", "500"]]
+
+
+@pytest.mark.parametrize(("kind", "head"), [("totals", "section"), ("days", "day")])
+def test_numbers_come_as_a_file_that_spreadsheets_read(
+    client: FlaskClient, connection: Connection, kind: str, head: str
+) -> None:
+    record(connection, "=1+1")
+    with client.get(f"/numbers?from=2026-11-01&to=2026-11-30&csv={kind}", auth=LOGIN) as answer:
+        assert answer.headers["Content-Disposition"] == "attachment; filename=balansity-2026-11-01-2026-11-30.csv"
+        assert answer.mimetype == "text/csv"
+        text = answer.data.decode("utf-8-sig")
+    assert text.startswith(f'"{head}"')
+    assert '"\'=1+1"' in text  # which no spreadsheet runs
+    assert ("2026-11-23" in text) == (kind == "days")

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from domain.slots import check_schedule, cron_trigger, next_slot, slots_between
+from domain.slots import check_schedule, count_slots, cron_trigger, next_slot, slots_between
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -143,3 +143,16 @@ def test_the_scheduler_ticks_at_every_slot_and_never_between(name: str, day: str
         at = trigger.get_next_fire_time(at, start)
     assert all(one < other for one, other in pairwise(ticks))
     assert ticks == list(slots_between("0 0,1 * * *", zone, start - MINUTE, start + 3 * DAY - MINUTE))
+
+
+@pytest.mark.parametrize(("zone", "day"), JUMPS)
+@pytest.mark.parametrize(
+    "schedule", ["* * * * *", "*/7 * * * *", "15 * * * *", "59 * * * *", "30 2 * * *", "0 9 * * mon"]
+)
+@pytest.mark.parametrize("minutes", [0, 1, 59, 60, 61, 1440, 3 * 1440 + 17])
+def test_slots_are_counted_as_if_one_by_one(zone: str, day: str, schedule: str, minutes: int) -> None:
+    after = datetime.fromisoformat(f"{day}T00:00:30+00:00") - DAY
+    until = after + minutes * MINUTE
+    slots = list(slots_between(schedule, ZoneInfo(zone), after, until))
+    ends = (slots[0], slots[-1]) if slots else (None, None)
+    assert count_slots(schedule, ZoneInfo(zone), after, until) == (len(slots), *ends)
