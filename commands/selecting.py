@@ -76,8 +76,8 @@ def chosen_filter(
         BalansityError: there is no such kind of failure.
     """
     if fingerprint is not None:
-        failed = desk.failure(conn, fingerprint)
-        which |= {"actor": failed.actor, "kind": failed.kind}
+        failed = desk.kind(conn, fingerprint)
+        which |= {"actor": failed.actor or "", "kind": failed.kind}
     return Filter(arguments=dict(arguments) or None, **which)
 
 

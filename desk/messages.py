@@ -1,7 +1,7 @@
 """Messages as a person looks for them: where they are, what they are for, how they failed, what they were given."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,21 +37,27 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Messages of one actor that failed in one way."""
+class Kind:
+    """Of failure: one actor, and one way to fail."""
 
     actor: str | None
     kind: str
-    state: str  # dead, or to be tried again
-    messages: int
-    first_at: datetime
-    last_at: datetime
-    sample: str  # the id of the latest
 
     @property
     def fingerprint(self) -> str:
         """Names the kind in a few letters."""
         return kinds.fingerprint(self.actor, self.kind)
+
+
+@dataclass(frozen=True)
+class Failure(Kind):
+    """Messages of one actor that failed in one way."""
+
+    state: str  # dead, or to be tried again
+    messages: int
+    first_at: datetime
+    last_at: datetime
+    sample: str  # the id of the latest
 
 
 def find(conn: Connection, which: Filter, rows: int, after: tuple[datetime, str] | None = None) -> list[dict[str, Any]]:
@@ -72,13 +78,17 @@ def failures(conn: Connection, which: Filter) -> list[Failure]:
     return [Failure(**row._asdict()) for row in queries.messages.failures(conn, filter=which.json())]
 
 
-def failure(conn: Connection, fingerprint: str) -> Failure:
-    """The failure that a fingerprint names, or its beginning.
+def kind(conn: Connection, fingerprint: str) -> Kind:
+    """The kind of failure that a fingerprint names, or its beginning.
 
     Raises:
         Refused: none is called so, or several.
     """
-    found = {each.fingerprint: each for each in failures(conn, Filter()) if each.fingerprint.startswith(fingerprint)}
+    dead = _by_fingerprint(queries.messages.dead_kinds(conn))
+    if fingerprint in dead:  # to tell the kinds of all that is tried again takes long in an outage
+        return dead[fingerprint]
+    every = _by_fingerprint(queries.messages.kinds(conn))
+    found = {name: each for name, each in every.items() if name.startswith(fingerprint)}
     if len(found) != 1:
         if found:
             raise Refused(
@@ -88,6 +98,11 @@ def failure(conn: Connection, fingerprint: str) -> Failure:
             "No kind of failure is called %(name)r: `balansity failures` lists those there are.", name=fingerprint
         )
     return next(iter(found.values()))
+
+
+def _by_fingerprint(rows: Iterable[Any]) -> dict[str, Kind]:
+    every = (Kind(row.actor, row.kind) for row in rows)
+    return {each.fingerprint: each for each in every}
 
 
 def whole(conn: Connection, message_id: str) -> dict[str, Any] | None:

@@ -39,11 +39,11 @@ class Wanted:
         """
         if self.state and self.state not in messages.STATES:
             raise Refused("There is no state %(state)r.", state=self.state)
-        failed = messages.failure(conn, self.failure) if self.failure else None
+        failed = messages.kind(conn, self.failure) if self.failure else None
         return Filter(
             state=self.state or None,
             queue=self.queue or None,
-            actor=failed.actor if failed else self.actor or None,
+            actor=failed.actor or "" if failed else self.actor or None,
             kind=failed.kind if failed else None,
             since=_moment(self.since),
             before=_moment(self.before),

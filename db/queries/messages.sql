@@ -195,6 +195,17 @@ SELECT message_id::text AS key, changed_at AS at, bytes FROM dramatiq.page_found
 -- What fails and why, by actor and kind.
 SELECT actor, kind, state, messages, first_at, last_at, sample::text FROM dramatiq.failures(:filter::jsonb);
 
+-- name: dead_kinds()
+-- The kinds of failure that have dead letters.
+SELECT actor, kind FROM dramatiq.failing();
+
+-- name: kinds()
+-- Those, and the kinds of what waits to be tried again.
+SELECT actor, kind FROM dramatiq.failing()
+UNION
+SELECT message ->> 'actor_name', dramatiq.kind_of(error) FROM dramatiq.queue
+WHERE state = 'queued' AND delayed AND error IS NOT NULL;
+
 -- name: whole(id)^
 -- One message with all that is known of it; what it says as text, for not everything that PostgreSQL takes can be decoded.
 SELECT message_id::text AS id, dramatiq.trace_of(message_id::text) AS trace, queue_name AS queue,

@@ -97,6 +97,31 @@ def test_messages_of_one_kind_are_found_by_its_letters(connection: Connection) -
     assert "Several kinds" in told("messages", "--failure", "", "--state", "dead", exit_code=1)
 
 
+def test_what_has_no_actor_is_a_kind_of_its_own(connection: Connection) -> None:
+    fail(connection, 1, "ValueError: no", actor=None)
+    fail(connection, 2, "ValueError: no")
+    nobodys, ours = sorted(told("failures"), key=lambda each: bool(each["actor"]))
+    assert (nobodys["actor"], nobodys["messages"], ours["actor"], ours["messages"]) == (None, 1, "send_email", 1)
+    for each in (nobodys, ours):
+        found = told("messages", "--failure", each["id"])
+        assert [message["actor"] for message in found["messages"]] == [each["actor"]]
+        assert found["total"] == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT actor FROM dramatiq.failing() ORDER BY actor")
+        assert [actor for (actor,) in cursor.fetchall()] == ["send_email", None]
+
+
+def test_a_kind_of_failure_is_none_of_how_others_ended(connection: Connection) -> None:
+    dead = fail(connection, 1, "ValueError: no")
+    retried = fail(connection, 2, "ValueError: no", state="queued", delayed=True)
+    for number, state in enumerate(("done", "cancelled"), start=3):
+        fail(connection, number, "ValueError: no", state=state)
+    kind = told("failures")[0]["id"]
+    found = told("messages", "--failure", kind)
+    assert ({each["id"] for each in found["messages"]}, found["total"]) == ({dead, retried}, 2)
+    assert told("messages", "--failure", kind, "--state", "cancelled") == {"total": 0, "messages": []}
+
+
 @pytest.mark.parametrize(
     ("options", "numbers"),
     [

@@ -89,28 +89,3 @@ $$;
 COMMENT ON FUNCTION dramatiq.oldest_due IS
 'Since when the oldest message of each queue has been due, here or in the pgmq queue that feeds it; a queue where nothing is
 due has no row.';
-
-CREATE FUNCTION dramatiq.failing(p_most integer) RETURNS TABLE (actor text, kind text, first_at timestamptz)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH RECURSIVE kinds (kind, actor, place) AS (
-        (SELECT dramatiq.kind_of(q.error), q.message ->> 'actor_name', 1 FROM dramatiq.queue q WHERE q.state = 'rejected'
-         ORDER BY 1, 2 LIMIT 1)
-        UNION ALL
-        SELECT following.kind, following.actor, k.place + 1
-        FROM kinds k, LATERAL (
-            SELECT dramatiq.kind_of(q.error) AS kind, q.message ->> 'actor_name' AS actor FROM dramatiq.queue q
-            WHERE q.state = 'rejected' AND (dramatiq.kind_of(q.error), q.message ->> 'actor_name') > (k.kind, k.actor)
-            ORDER BY 1, 2 LIMIT 1
-        ) AS following
-        WHERE k.place < p_most
-    )
-    SELECT k.actor, k.kind, first.mtime
-    FROM kinds k, LATERAL (
-        SELECT q.mtime FROM dramatiq.queue q
-        WHERE q.state = 'rejected' AND dramatiq.kind_of(q.error) = k.kind AND q.message ->> 'actor_name' = k.actor
-        ORDER BY q.mtime LIMIT 1
-    ) AS first;
-$$;
-COMMENT ON FUNCTION dramatiq.failing IS
-'The kinds of failure that have dead letters, by actor, p_most of them at most: since when the first that is kept is dead.';
