@@ -1,28 +1,36 @@
-"""The calendar file of a consultation: one entry a consultation, which every later mail updates."""
+"""The calendar file of a consultation: one entry a consultation, which every later mail that changes it updates.
+
+An invitation (iTIP, RFC 5546): what is only published no calendar moves or takes away by itself. Its UID and ORGANIZER
+stay, its SEQUENCE grows, its ATTENDEE is the address that the mail goes to, by which a calendar knows that it is meant.
+"""
 
 from datetime import timedelta
 from email.headerregistry import Address
+from urllib.parse import quote
 
 from icalendar import Alarm, Calendar, Event, vCalAddress
 
 from gateways.mail.envelope import Attachment
 from mail.facts import AppointmentFacts
 
+IN_ADDRESSES = "@!#$&'*+-./=?^_`{|}~"
 LARGEST_INTEGER = 2**31 - 1  # RFC 5545, 3.3.8
 
 
-def calendar_file(appointment: AppointmentFacts, organizer: Address) -> Attachment:
+def calendar_file(appointment: AppointmentFacts, organizer: Address, attendee: str) -> Attachment:
     """The entry as it stood when it was read; a cancelled consultation takes its entry away again.
 
     Calendars keep the version with the highest SEQUENCE of a UID: the seconds since the booking always grow.
     """
     cancelled = appointment.status == "cancelled"
-    method = "CANCEL" if cancelled else "PUBLISH"
+    method = "CANCEL" if cancelled else "REQUEST"
     calendar = Calendar()
     calendar.add("prodid", "-//Balansity//Consultations//RU")
     calendar.add("version", "2.0")
     calendar.add("method", method)
-    calendar.add_component(_event(appointment, organizer, cancelled=cancelled))
+    event = _event(appointment, organizer, cancelled=cancelled)
+    event.add("attendee", _attendee(attendee))
+    calendar.add_component(event)
     return Attachment("consultation.ics", f"text/calendar; charset=utf-8; method={method}", calendar.to_ical())
 
 
@@ -45,6 +53,12 @@ def _event(appointment: AppointmentFacts, organizer: Address, *, cancelled: bool
     if not cancelled:
         event.add_component(_alarm())
     return event
+
+
+def _attendee(address: str) -> vCalAddress:
+    """Who has booked has accepted, and is asked for no answer: nobody would read it."""
+    said = {"CUTYPE": "INDIVIDUAL", "ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"}
+    return vCalAddress(f"mailto:{quote(address, safe=IN_ADDRESSES)}", params=said)
 
 
 def _sequence(appointment: AppointmentFacts) -> int:

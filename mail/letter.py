@@ -61,7 +61,7 @@ def write(conn: Connection, order: MailOrder) -> Letter:
         variables = _whatever_time(variables)
     filling = WRITERS[template.name](conn, template.name, variables)
     reader = variables.name or filling.words.get("reader") or _reader(conn, order.user_id)
-    attachments = filling.attachments + _report(conn, contents.report_id)
+    attachments = _calendar_file(filling.entry, recipient) + _report(conn, contents.report_id)
     check_size(attachments)
     words = filling.words | {"reader": reader}
     if subject == template.subject:  # who orders one of their own keeps it
@@ -98,6 +98,12 @@ def _since_last_told(conn: Connection, variables: Variables, key: str | None) ->
 def _whatever_time(variables: Variables) -> Variables:
     """Confirm the time that the appointment has by now: of a move under the system that ordered this no mail tells."""
     return variables.model_copy(update={"scheduled_at": None}) if variables.appointment_id else variables
+
+
+def _calendar_file(entry: AppointmentFacts | None, attendee: str) -> tuple[Attachment, ...]:
+    from mail.calendar_file import calendar_file  # slow to import, and few mails need it
+
+    return (calendar_file(entry, settings.current().email_from, attendee),) if entry else ()
 
 
 def _report(conn: Connection, report_id: UUID | None) -> tuple[Attachment, ...]:

@@ -39,8 +39,10 @@ def render(
 
 
 def sample(template: str) -> tuple[str, str]:
-    """The HTML and the plain text of a mail with made-up words."""
-    return render(template, TEMPLATES[template].subject, SAMPLES[template], SAMPLE_FILES.get(template, ()))
+    """The HTML and the plain text of a mail with made-up words, and a link to unsubscribe from nothing."""
+    html, text = render(template, TEMPLATES[template].subject, SAMPLES[template], SAMPLE_FILES.get(template, ()))
+    link = f"{settings.current().web_url}/unsubscribe/sample"
+    return html.replace(PLACE, link), text.replace(PLACE, link)
 
 
 # A mail program may drop <style>, and many do: every rule goes into the elements that it speaks of. The layout keeps a

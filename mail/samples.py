@@ -58,9 +58,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "payment_refunded": _PAYMENT,
 }
 
-_ENTRY = (Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b""),)
+_ENTRY = (Attachment("consultation.ics", "text/calendar; charset=utf-8; method=REQUEST", b""),)
 
-SAMPLE_FILES = {name: _ENTRY for name in SAMPLES if name.startswith("appointment_")} | {
+SAMPLE_FILES = {
+    **dict.fromkeys(("appointment_confirmation", "appointment_moved", "appointment_cancelled"), _ENTRY),
     "payment_confirmation": _ENTRY,
     "report_ready": (Attachment("report.pdf", "application/pdf", b""),),
 }

@@ -9,12 +9,11 @@ from uuid import UUID
 import settings
 from db import queries
 from db.connection import Connection
-from gateways.mail.envelope import Attachment
 from mail import guard
 from mail.checks import Unsendable
 from mail.facts import AppointmentFacts, AssessmentFacts, PaymentFacts
 from mail.guard import Superseded
-from mail.order import Variables
+from mail.order import REMINDERS, Variables
 
 METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "card": "банковская карта", "sbp": "СБП"}
 ASSESSMENTS = {"checkup": "Детский", "parent": "Родительский", "family": "Семейный"}
@@ -28,11 +27,11 @@ NO_APPOINTMENT = {
 
 @dataclass(frozen=True)
 class Filling:
-    """What a template is filled with, and the files that go along."""
+    """What a template is filled with, what the mail is about, and whose entry in the calendar it changes."""
 
     words: dict[str, Any]
-    attachments: tuple[Attachment, ...] = ()
     appointment: AppointmentFacts | None = None
+    entry: AppointmentFacts | None = None
 
 
 def about_appointment(conn: Connection, template: str, variables: Variables) -> Filling:
@@ -58,13 +57,8 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
         "price": appointment.price if unpaid else None,
         "page": settings.current().page_of("appointment", appointment.id),
     }
-    return Filling(words, (_calendar_file(appointment),), appointment)
-
-
-def _calendar_file(appointment: AppointmentFacts) -> Attachment:
-    from mail.calendar_file import calendar_file
-
-    return calendar_file(appointment, settings.current().email_from)
+    # A reminder changes nothing: sent once more, an invitation would look like a change.
+    return Filling(words, appointment, None if template in REMINDERS else appointment)
 
 
 def _appointment(conn: Connection, appointment_id: UUID) -> AppointmentFacts | None:
@@ -111,8 +105,7 @@ def about_payment(conn: Connection, template: str, variables: Variables) -> Fill
     if appointment is None:
         return Filling(words)
     confirms = appointment.is_ahead and template == "payment_confirmation"
-    files = (_calendar_file(appointment),) if confirms else ()
-    return Filling(words | _what_was_paid_for(appointment), files)
+    return Filling(words | _what_was_paid_for(appointment), entry=appointment if confirms else None)
 
 
 def _about(payment: PaymentFacts) -> dict[str, Any]:

@@ -6,11 +6,17 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Attachment:
-    """One file of a mail; `media_type` may carry parameters: `text/calendar; method=PUBLISH`."""
+    """One file of a mail; `media_type` may carry parameters: `text/calendar; charset=utf-8; method=REQUEST`."""
 
     filename: str
     media_type: str
     content: bytes
+
+    @property
+    def invites(self) -> str | None:
+        """An invitation's method: mail programs look for it beside the text, too, where it is an answerable one."""
+        kind, _, method = self.media_type.rpartition("; method=")
+        return method if kind.startswith("text/calendar") and method in {"REQUEST", "CANCEL"} else None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from gateways.mail.envelope import Attachment, Mail
 AS_WRITTEN = SMTP.clone(refold_source="none")
 PLAIN = re.compile(r"(?!.*=\?)[ -~]{0,600}")  # what stands in a header as it is: ASCII that looks like no encoded word
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
+CALENDAR_FILE = "application/ics"  # of an invitation that stands beside the text already: it is not to count twice
 LONGEST_FILENAME = 100  # characters, the last ones; a header's line has 998 at most
 BREAKS = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's classes: controls and line ends, halves of characters
 WORD_BYTES = 39  # in an encoded word; with a header's name before it, a line stays below RFC 2047's 76 characters
@@ -43,6 +44,10 @@ def build(mail: Mail, sender: Address, reply_to: Address | None = None) -> Email
         message.set_raw(name, value)
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    for attachment in mail.attachments:
+        if attachment.invites:  # Outlook and Gmail take it for an invitation there only; as a file others open it
+            text, method = attachment.content.decode(), {"method": attachment.invites}
+            message.add_alternative(text, subtype="calendar", cte="base64", params=method)
     if mail.attachments:
         message.make_mixed()
     for attachment in mail.attachments:
@@ -104,8 +109,8 @@ def _attached(attachment: Attachment) -> EmailMessage:
     part = EmailMessage(policy=AS_WRITTEN)
     part.set_content(attachment.content, maintype="application", subtype="octet-stream")
     del part["Content-Type"], part["MIME-Version"]
-    known = MEDIA_TYPE.fullmatch(attachment.media_type)
-    part.set_raw("Content-Type", attachment.media_type if known else "application/octet-stream")
+    media_type = CALENDAR_FILE if attachment.invites else attachment.media_type
+    part.set_raw("Content-Type", media_type if MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream")
     part.set_raw("Content-Disposition", f"attachment;\r\n {_named(attachment.filename)}")
     return part
 

@@ -16,7 +16,7 @@ import settings
 from errors import BalansityError, OutcomeUnknown, PermanentError, ProviderAway, ProviderBusy, RetryableError
 from gateways import http
 from gateways.mail.envelope import Accepted, Attachment, Mail
-from gateways.mail.mime import message_id, one_line, unsubscribing
+from gateways.mail.mime import CALENDAR_FILE, message_id, one_line, unsubscribing
 
 LONGEST_PAUSE_SECONDS = 3600
 DEFAULT_PAUSE_SECONDS = 30
@@ -99,6 +99,11 @@ def _body(mail: Mail) -> dict[str, Any]:
         body["reply_to"] = {"email": reply_to.addr_spec, "name": _plain(reply_to.display_name or "Balansity")}
     if mail.attachments:
         body["attachments"] = [_attached(attachment) for attachment in mail.attachments]
+        body["content"] += [
+            {"type": f"text/calendar; method={attachment.invites}", "value": attachment.content.decode()}
+            for attachment in mail.attachments
+            if attachment.invites
+        ]
     return body
 
 
@@ -110,7 +115,8 @@ def _plain(text: str) -> str:
 def _attached(attachment: Attachment) -> dict[str, str]:
     return {
         "content": base64.b64encode(attachment.content).decode(),
-        "type": attachment.media_type.partition(";")[0],  # SendGrid refuses parameters here
+        # SendGrid refuses parameters here.
+        "type": CALENDAR_FILE if attachment.invites else attachment.media_type.partition(";")[0],
         "filename": _plain(attachment.filename),
         "disposition": "attachment",
     }

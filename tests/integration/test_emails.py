@@ -120,8 +120,13 @@ def test_a_message_of_the_wrong_shape_is_in_the_ledger_with_what_is_wrong(
 
 
 def calendar_entry(mail: EmailMessage) -> Any:
-    (file,) = (part for part in mail.iter_attachments() if part.get_content_type() == "text/calendar")
-    (event,) = Calendar.from_ical(file.get_content()).walk("VEVENT")
+    (file,) = (part for part in mail.iter_attachments() if part.get_content_type() == "application/ics")
+    calendar = Calendar.from_ical(file.get_content())
+    (invitation,) = (part for part in mail.walk() if part.get_content_type() == "text/calendar")
+    assert invitation.get_param("method") == calendar["method"]  # Outlook takes it for none where the two differ
+    assert Calendar.from_ical(invitation.get_content()) == calendar
+    (event,) = calendar.walk("VEVENT")
+    assert event["attendee"] == "mailto:anna@example.com"
     return event
 
 

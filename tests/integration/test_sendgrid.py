@@ -31,7 +31,7 @@ from tests.servers.sendgrid import Reply, SendGrid
 from tests.servers.smtp import make_certificate
 
 PDF = Attachment("report.pdf", "application/pdf", b"%PDF-1.7 x")
-ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b"BEGIN:VCALENDAR")
+ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=REQUEST", b"BEGIN:VCALENDAR")
 
 
 def mail(number: int = 1) -> Mail:
@@ -57,11 +57,12 @@ def test_a_mail_arrives_whole(provider: SendGrid) -> None:
     assert request["personalizations"] == [{"to": [{"email": "anna@example.com"}]}]
     assert request["from"] == {"email": "no-reply@balansity.example", "name": "Balansity"}
     assert request["subject"] == "Тема"
-    assert [part["value"] for part in request["content"]] == ["Привет", "<p>Привет</p>"]
+    assert [part["value"] for part in request["content"]] == ["Привет", "<p>Привет</p>", "BEGIN:VCALENDAR"]
+    assert request["content"][2]["type"] == "text/calendar; method=REQUEST"
     assert request["categories"] == ["report_ready"]
     assert request["custom_args"] == {"delivery": "delivery-1"}
     assert base64.b64decode(request["attachments"][0]["content"]) == PDF.content
-    assert request["attachments"][1]["type"] == "text/calendar"
+    assert request["attachments"][1]["type"] == "application/ics"
     assert request["tracking_settings"]["open_tracking"] == {"enable": False}
 
 

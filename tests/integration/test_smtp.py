@@ -23,7 +23,7 @@ from tests.servers import smtp as server
 from tests.servers.smtp import Mailbox
 from tests.unit.test_headers import decoded, headers_of
 
-ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=PUBLISH", b"BEGIN:VCALENDAR")
+ICS = Attachment("consultation.ics", "text/calendar; charset=utf-8; method=REQUEST", b"BEGIN:VCALENDAR")
 
 
 def mail(number: int = 1) -> Mail:
@@ -63,7 +63,10 @@ def test_a_mail_arrives_whole(provider: Mailbox) -> None:
     assert message["From"] == "Balansity <no-reply@balansity.example>"
     assert message.get_body(("plain",)).get_content().splitlines()[1] == ".точка в начале строки"
     (ics,) = message.iter_attachments()
-    assert (ics.get_content_type(), ics.get_param("method")) == ("text/calendar", "PUBLISH")
+    assert (ics.get_content_type(), ics.get_filename()) == ("application/ics", "consultation.ics")
+    beside_the_text = [part for part in message.walk() if part.get_content_type() == "text/calendar"]
+    assert [part.get_param("method") for part in beside_the_text] == ["REQUEST"]
+    assert beside_the_text[0].get_content() == ICS.content.decode() + "\r\n"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 from unicodedata import category
 from uuid import UUID
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from icalendar import Calendar
@@ -32,7 +33,7 @@ APPOINTMENT = AppointmentFacts(
 
 
 def entry(at: datetime, **changes: Any) -> tuple[Any, Any]:
-    file = calendar_file(APPOINTMENT.model_copy(update={"read_at": at, **changes}), CLINIC)
+    file = calendar_file(APPOINTMENT.model_copy(update={"read_at": at, **changes}), CLINIC, "Anna+b@example.com")
     calendar = Calendar.from_ical(file.content)
     (event,) = calendar.walk("VEVENT")
     return calendar, event
@@ -40,11 +41,30 @@ def entry(at: datetime, **changes: Any) -> tuple[Any, Any]:
 
 def test_the_entry_says_what_when_and_where() -> None:
     calendar, event = entry(BOOKED)
-    assert calendar["method"] == "PUBLISH"
+    assert calendar["method"] == "REQUEST"
     assert event.start == APPOINTMENT.scheduled_at
     assert event.end - event.start == timedelta(minutes=45)
     assert (event["summary"], event["description"]) == ("Консультация Balansity", "Детский психолог")
     assert event["url"] == "https://video.balansity.example/r"
+
+
+@pytest.mark.parametrize("status", ["scheduled", "pending", "cancelled"])
+def test_it_is_an_invitation_from_the_sender_to_the_reader_which_asks_for_no_answer(status: str) -> None:
+    calendar, event = entry(BOOKED, status=status)
+    assert calendar["method"] == ("CANCEL" if status == "cancelled" else "REQUEST")
+    assert (event["organizer"], event["attendee"]) == (f"mailto:{CLINIC.addr_spec}", "mailto:Anna+b@example.com")
+    assert event["attendee"].params["partstat"] == "ACCEPTED"
+    assert event["attendee"].params["rsvp"] == "FALSE"
+    required = {
+        "uid",
+        "dtstamp",
+        "dtstart",
+        "sequence",
+        "summary",
+        "organizer",
+        "attendee",
+    }  # RFC 5546, 3.2.2 and 3.2.5
+    assert required <= {name.lower() for name in event}
 
 
 def test_a_moved_consultation_updates_the_same_entry() -> None:
@@ -69,7 +89,7 @@ def test_a_link_that_is_no_web_address_is_left_out() -> None:
 def content_lines(**changes: Any) -> list[str]:
     """The file's lines, unfolded; each is a name, parameters and a value, and no line is longer than it may be."""
     facts = AppointmentFacts.model_validate(APPOINTMENT.model_dump() | changes)
-    text = calendar_file(facts, CLINIC).content.decode()
+    text = calendar_file(facts, CLINIC, "anna@example.com").content.decode()
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
     unfolded = text.replace("\r\n ", "")
     assert not any(category(character) in {"Cc", "Zl", "Zp"} for character in unfolded.replace("\r\n", ""))

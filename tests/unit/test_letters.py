@@ -20,7 +20,7 @@ from mail.template import TEMPLATES
 from mail.writers import WRITERS
 from tests.reading import NO_BREAK, plain
 
-FILES = (Attachment("consultation.ics", "text/calendar; method=PUBLISH", b""),)
+FILES = (Attachment("consultation.ics", "text/calendar; method=REQUEST", b""),)
 ESSENTIAL = {"scheduled_at", "amount", "currency", "unpaid"}
 
 

@@ -27,4 +27,6 @@ def test_short_words_dashes_and_dates_stay_together(glued: str) -> None:
 def test_what_a_browser_does_not_show_stays_as_it_is() -> None:
     document = '<p title="в доме">в доме<!-- в доме --><b>и</b> он</p><style>a { b: 1 }</style>'
     assert typeset_html(document) == document.replace(">в доме", f">в{NO_BREAK}доме")
+    linked = '<p>видны в <a href="/">личном кабинете</a> — и <b>там</b></p>'
+    assert typeset_html(linked) == linked.replace("в <", f"в{NO_BREAK}<").replace(" —", f"{NO_BREAK}—")
     assert typeset_html("<p>и &lt;он&gt;, и &amp;</p>") == "<p>и &lt;он&gt;, и &amp;</p>"
