@@ -69,10 +69,18 @@ audit: ## Ask the public list which pinned packages have known faults; where it 
 hashes: ## Write the requirements' .txt from their .in: the same versions, with a hash of every file that pip may take
 	$(PYTHON) -m venv var/hashes
 	var/hashes/bin/pip install --quiet --disable-pip-version-check pip-tools==7.6.2
-	for file in requirements requirements-dev; do \
+	for file in requirements requirements-dev requirements-docs; do \
 		CUSTOM_COMPILE_COMMAND="make hashes" var/hashes/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
 			--strip-extras --no-annotate --no-emit-options $$file.in --output-file $$file.txt || exit 1; \
 	done
+
+docs: reference ## Build the documentation as a site in var/site, with every link looked at
+	$(PYTHON) -m venv var/docs
+	var/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-docs.txt
+	var/docs/bin/mkdocs --quiet build --strict
+
+reference: install ## Write docs/reference/ from the code: settings, commands, SQL functions, log events
+	$(BIN)/python -m docs.making_reference
 
 faults: $(TOOLS) ## Work under every fault at once, and audit it: MINUTES=30 SEED=… (or PROVIDER=smtp) repeat a run
 	$(BIN)/python -m tests.faults.proof --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(PROVIDER),--provider $(PROVIDER))
@@ -80,4 +88,4 @@ faults: $(TOOLS) ## Work under every fault at once, and audit it: MINUTES=30 SEE
 bench: $(TOOLS) ## Measure the broker beside its peers (balansity bench --help)
 	$(BIN)/balansity bench
 
-.PHONY: help install demo up test test-fast test-all test-packages check audit hashes faults bench
+.PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs reference faults bench

@@ -3027,6 +3027,8 @@ CREATE FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.archive_pgmq($1, $2); $_$;
 
+COMMENT ON FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) IS 'Says that a message which was read is done; whether it was there.';
+
 CREATE FUNCTION balansity.site_pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3047,10 +3049,14 @@ CREATE FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.nack_pgmq($1, $2); $_$;
 
+COMMENT ON FUNCTION balansity.site_pgmq_nack(queue_name text, msg_id bigint) IS 'Gives a message that was read back: it may be read again at once.';
+
 CREATE FUNCTION balansity.site_pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.read_pgmq($1, $2); $_$;
+
+COMMENT ON FUNCTION balansity.site_pgmq_read(queue_name text, vt integer) IS 'Takes the next message of a queue, for code of the old set-up: nobody else gets it for `vt` seconds. NULL where none waits.';
 
 CREATE FUNCTION balansity.site_queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}'::jsonb, p_priority integer DEFAULT 0) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -3060,6 +3066,9 @@ CREATE FUNCTION balansity.site_queue_email_task(p_to text, p_subject text, p_tem
         'to', p_to, 'subject', p_subject, 'template', p_template, 'variables', coalesce(p_variables, '{}'),
         'priority', coalesce(p_priority, 0), 'created_at', now()));
 $$;
+
+COMMENT ON FUNCTION balansity.site_queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer) IS 'Orders a mail, in the transaction of the caller: to whom, its subject, its template and what stands in that; a higher
+priority leaves earlier. Gives the number of the message in pgmq.';
 
 CREATE FUNCTION balansity.site_queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3074,6 +3083,8 @@ BEGIN
         'payment_id', p_payment_id, 'action', p_action, 'created_at', now()));
 END $$;
 
+COMMENT ON FUNCTION balansity.site_queue_payment_processing(p_payment_id uuid, p_action text) IS 'Orders that a payment be verified at the provider, refunded, or its status taken on. Gives the message''s number.';
+
 CREATE FUNCTION balansity.site_queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf'::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3086,6 +3097,8 @@ BEGIN
     RETURN pgmq.send('report_generation_queue', jsonb_build_object(
         'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
 END $$;
+
+COMMENT ON FUNCTION balansity.site_queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) IS 'Orders the report of a completed check-up (pdf, csv or json), which is mailed to its user. Gives the message''s number.';
 
 CREATE FUNCTION balansity.site_send_appointment_reminders() RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -6095,6 +6108,8 @@ CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS bool
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.archive_pgmq($1, $2); $_$;
 
+COMMENT ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) IS 'Says that a message which was read is done; whether it was there.';
+
 CREATE FUNCTION public.pgmq_metrics(queue_name text, OUT queue text, OUT queue_length bigint, OUT newest_msg_age_sec integer, OUT oldest_msg_age_sec integer, OUT total_messages bigint, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6115,10 +6130,14 @@ CREATE FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.nack_pgmq($1, $2); $_$;
 
+COMMENT ON FUNCTION public.pgmq_nack(queue_name text, msg_id bigint) IS 'Gives a message that was read back: it may be read again at once.';
+
 CREATE FUNCTION public.pgmq_read(queue_name text, vt integer DEFAULT 30) RETURNS jsonb
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$ SELECT dramatiq.read_pgmq($1, $2); $_$;
+
+COMMENT ON FUNCTION public.pgmq_read(queue_name text, vt integer) IS 'Takes the next message of a queue, for code of the old set-up: nobody else gets it for `vt` seconds. NULL where none waits.';
 
 CREATE FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb DEFAULT '{}'::jsonb, p_priority integer DEFAULT 0) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -6128,6 +6147,9 @@ CREATE FUNCTION public.queue_email_task(p_to text, p_subject text, p_template te
         'to', p_to, 'subject', p_subject, 'template', p_template, 'variables', coalesce(p_variables, '{}'),
         'priority', coalesce(p_priority, 0), 'created_at', now()));
 $$;
+
+COMMENT ON FUNCTION public.queue_email_task(p_to text, p_subject text, p_template text, p_variables jsonb, p_priority integer) IS 'Orders a mail, in the transaction of the caller: to whom, its subject, its template and what stands in that; a higher
+priority leaves earlier. Gives the number of the message in pgmq.';
 
 CREATE FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6142,6 +6164,8 @@ BEGIN
         'payment_id', p_payment_id, 'action', p_action, 'created_at', now()));
 END $$;
 
+COMMENT ON FUNCTION public.queue_payment_processing(p_payment_id uuid, p_action text) IS 'Orders that a payment be verified at the provider, refunded, or its status taken on. Gives the message''s number.';
+
 CREATE FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text DEFAULT 'pdf'::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6154,6 +6178,8 @@ BEGIN
     RETURN pgmq.send('report_generation_queue', jsonb_build_object(
         'assessment_id', p_assessment_id, 'user_id', p_user_id, 'report_type', p_report_type, 'created_at', now()));
 END $$;
+
+COMMENT ON FUNCTION public.queue_report_generation(p_assessment_id uuid, p_user_id uuid, p_report_type text) IS 'Orders the report of a completed check-up (pdf, csv or json), which is mailed to its user. Gives the message''s number.';
 
 CREATE FUNCTION public.send_appointment_reminders() RETURNS void
     LANGUAGE sql SECURITY DEFINER
