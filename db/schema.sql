@@ -4000,8 +4000,11 @@ CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
             WHEN 'cancelled' THEN 'state = ''cancelled'''
             WHEN 'done' THEN 'state = ''done''' END,
         CASE WHEN p_filter ? 'queue' THEN 'queue_name = $1 ->> ''queue''' END,
-        CASE WHEN p_filter ? 'actor' THEN 'message ->> ''actor_name'' = $1 ->> ''actor''' END,
-        CASE WHEN p_filter ? 'kind' THEN 'dramatiq.kind_of(error) = $1 ->> ''kind''' END,
+        CASE WHEN p_filter ? 'actor' THEN 'coalesce(message ->> ''actor_name'', '''') = $1 ->> ''actor''' END,
+        CASE WHEN p_filter ? 'kind' THEN
+            -- Of what fails alone: to tell the kind of each that ended otherwise would take long.
+            CASE WHEN p_filter ->> 'state' IN ('done', 'cancelled') THEN 'false' ELSE
+                'dramatiq.kind_of(error) = $1 ->> ''kind'' AND (state = ''rejected'' OR error IS NOT NULL)' END END,
         CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
         CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
         CASE WHEN p_filter ? 'trace' THEN
@@ -4017,6 +4020,17 @@ $_$;
 COMMENT ON FUNCTION dramatiq.condition(p_filter jsonb) IS 'A filter as a condition on dramatiq.queue in which the filter itself is $1, so that no value of it stands in SQL.
 p_filter may have: state (as dramatiq.state_of calls them), queue, actor, kind (of failure), since and before (of the last
 change), trace, arguments (which are among its own; of an encrypted one only the readable are seen), low and high (ids).';
+
+CREATE FUNCTION dramatiq.conditions(p_filter jsonb) RETURNS TABLE(condition text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.condition(p_filter || jsonb_build_object('state', each.state))
+    FROM unnest('{waiting, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
+    WHERE each.state = coalesce(p_filter ->> 'state', each.state);
+$$;
+
+COMMENT ON FUNCTION dramatiq.conditions(p_filter jsonb) IS 'A filter in each state that it leaves open, for each state has an index of its own.';
 
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
     LANGUAGE sql
@@ -4075,8 +4089,11 @@ CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL:
 DECLARE
     found bigint;
 BEGIN
-    EXECUTE format('SELECT count(*) FROM (SELECT FROM dramatiq.queue WHERE %s LIMIT $2) AS counted',
-                   dramatiq.condition(p_filter)) INTO found USING p_filter, p_most;
+    EXECUTE (
+        SELECT format('SELECT count(*) FROM (%s LIMIT $2) AS counted', string_agg(
+            'SELECT 1 FROM dramatiq.queue WHERE ' || each.condition, ' UNION ALL '))
+        FROM dramatiq.conditions(p_filter) AS each)
+    INTO found USING p_filter, p_most;
     RETURN found;
 END $_$;
 
@@ -4328,50 +4345,64 @@ another session holds an old snapshot, the index entries of all that was claimed
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
-CREATE FUNCTION dramatiq.failing(p_most integer) RETURNS TABLE(actor text, kind text, first_at timestamp with time zone)
+CREATE FUNCTION dramatiq.failing(p_most integer DEFAULT NULL::integer) RETURNS TABLE(actor text, kind text, first_at timestamp with time zone)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH RECURSIVE kinds (kind, actor, place) AS (
-        (SELECT dramatiq.kind_of(q.error), q.message ->> 'actor_name', 1 FROM dramatiq.queue q WHERE q.state = 'rejected'
+        (SELECT dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', ''), 1 FROM dramatiq.queue q
+         WHERE q.state = 'rejected'
          ORDER BY 1, 2 LIMIT 1)
         UNION ALL
         SELECT following.kind, following.actor, k.place + 1
         FROM kinds k, LATERAL (
-            SELECT dramatiq.kind_of(q.error) AS kind, q.message ->> 'actor_name' AS actor FROM dramatiq.queue q
-            WHERE q.state = 'rejected' AND (dramatiq.kind_of(q.error), q.message ->> 'actor_name') > (k.kind, k.actor)
+            SELECT dramatiq.kind_of(q.error) AS kind, coalesce(q.message ->> 'actor_name', '') AS actor FROM dramatiq.queue q
+            WHERE q.state = 'rejected'
+              AND (dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', '')) > (k.kind, k.actor)
             ORDER BY 1, 2 LIMIT 1
         ) AS following
-        WHERE k.place < p_most
+        WHERE p_most IS NULL OR k.place < p_most
     )
-    SELECT k.actor, k.kind, first.mtime
+    SELECT nullif(k.actor, ''), k.kind, first.mtime
     FROM kinds k, LATERAL (
         SELECT q.mtime FROM dramatiq.queue q
-        WHERE q.state = 'rejected' AND dramatiq.kind_of(q.error) = k.kind AND q.message ->> 'actor_name' = k.actor
+        WHERE q.state = 'rejected' AND dramatiq.kind_of(q.error) = k.kind
+          AND coalesce(q.message ->> 'actor_name', '') = k.actor
         ORDER BY q.mtime LIMIT 1
     ) AS first;
 $$;
 
-COMMENT ON FUNCTION dramatiq.failing(p_most integer) IS 'The kinds of failure that have dead letters, by actor, p_most of them at most: since when the first that is kept is dead.';
+COMMENT ON FUNCTION dramatiq.failing(p_most integer) IS 'The kinds of failure that have dead letters, by actor, p_most of them at most: since when the first that is kept is dead.
+It goes from one to the next, however many there are of each.';
 
 CREATE FUNCTION dramatiq.failures(p_filter jsonb) RETURNS TABLE(actor text, kind text, state text, messages bigint, first_at timestamp with time zone, last_at timestamp with time zone, sample uuid)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'SELECT f.actor, f.kind, f.state, count(*), min(f.mtime), max(f.mtime),
+        'SELECT k.actor, k.kind, ''dead'', found.messages, found.first_at, last.mtime, last.message_id
+         FROM dramatiq.failing() AS k, LATERAL (
+             SELECT q.mtime, q.message_id FROM dramatiq.queue q
+             WHERE q.state = ''rejected'' AND dramatiq.kind_of(q.error) = k.kind
+               AND coalesce(q.message ->> ''actor_name'', '''') = coalesce(k.actor, '''') AND %1$s
+             ORDER BY q.mtime DESC LIMIT 1
+         ) AS last, LATERAL (
+             SELECT count(*) AS messages, min(q.mtime) AS first_at FROM dramatiq.queue q
+             WHERE q.state = ''rejected'' AND dramatiq.kind_of(q.error) = k.kind
+               AND coalesce(q.message ->> ''actor_name'', '''') = coalesce(k.actor, '''') AND %1$s
+         ) AS found
+         UNION ALL
+         SELECT f.actor, f.kind, ''to be tried again'', count(*), min(f.mtime), max(f.mtime),
                 (array_agg(f.message_id ORDER BY f.mtime DESC))[1]
          FROM (
-             SELECT q.message_id, q.mtime, q.message ->> ''actor_name'' AS actor, dramatiq.kind_of(q.error) AS kind,
-                    CASE q.state WHEN ''rejected'' THEN ''dead'' ELSE ''to be tried again'' END AS state
-             FROM dramatiq.queue q
-             WHERE (q.state = ''rejected'' OR q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL) AND %s
+             SELECT q.message_id, q.mtime, q.message ->> ''actor_name'' AS actor, dramatiq.kind_of(q.error) AS kind
+             FROM dramatiq.queue q WHERE q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL AND %1$s
          ) AS f
-         GROUP BY f.actor, f.kind, f.state
-         ORDER BY max(f.mtime) DESC', dramatiq.condition(p_filter - 'state'))
+         GROUP BY f.actor, f.kind
+         ORDER BY 6 DESC', dramatiq.condition(p_filter - 'state'))
     USING p_filter;
-END $$;
+END $_$;
 
 COMMENT ON FUNCTION dramatiq.failures(p_filter jsonb) IS 'What fails and why: dead letters and what waits to be tried again, by actor and kind of failure, the latest first, each
 with the id of its latest message.';
@@ -4386,13 +4417,11 @@ BEGIN
             'SELECT q.message_id, q.queue_name, q.message ->> ''actor_name'', dramatiq.state_of(q), q.mtime, q.available_at,
                     q.attempt, q.priority, CASE WHEN q.error IS NOT NULL THEN dramatiq.kind_of(q.error) END
              FROM (%s) AS q ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4',
-            -- Of each state by itself, for each has an index of its own.
             string_agg(format(
                 '(SELECT q.* FROM dramatiq.queue q WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
                   ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4)',
-                dramatiq.condition(p_filter || jsonb_build_object('state', each.state))), ' UNION ALL '))
-        FROM unnest('{waiting, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
-        WHERE each.state = coalesce(p_filter ->> 'state', each.state))
+                each.condition), ' UNION ALL '))
+        FROM dramatiq.conditions(p_filter) AS each)
     USING p_filter, p_until, p_last, p_rows;
 END $_$;
 
@@ -7285,7 +7314,7 @@ CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (sta
 
 CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
-CREATE INDEX queue_dead_by_kind ON dramatiq.queue USING btree (dramatiq.kind_of(error), ((message ->> 'actor_name'::text)), mtime) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_dead_by_kind ON dramatiq.queue USING btree (dramatiq.kind_of(error), COALESCE((message ->> 'actor_name'::text), ''::text), mtime) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_dead_by_queue ON dramatiq.queue USING btree (queue_name) WHERE (state = 'rejected'::dramatiq.state);
 
@@ -8213,6 +8242,10 @@ GRANT ALL ON FUNCTION dramatiq.close_queue(p_pgmq_queue text) TO balansity_worke
 REVOKE ALL ON FUNCTION dramatiq.condition(p_filter jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.condition(p_filter jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.condition(p_filter jsonb) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.conditions(p_filter jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.conditions(p_filter jsonb) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.conditions(p_filter jsonb) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) TO balansity_web;
