@@ -78,7 +78,13 @@ def open_ones(
 
 
 def count_open(conn: Connection, *, known: bool = True) -> int:
-    return int(queries.payments.count_open(conn, known=known))
+    return counts_open(conn)[known]
+
+
+def counts_open(conn: Connection) -> dict[bool, int]:
+    """How many are open that the provider can be asked about (True), and that it cannot."""
+    row = queries.payments.count_open(conn)
+    return {True: row.known, False: row.unknown}
 
 
 def flagged(conn: Connection, count: int, *, after: tuple[datetime | None, str | None] = (None, None)) -> list[Flagged]:

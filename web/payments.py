@@ -35,10 +35,10 @@ def payments() -> str:
     names = [wanted] if wanted in LISTS else ["flagged", "open"]
     after = cursor(request.args) if wanted in LISTS else (None, None)
     with transaction() as conn:
-        at = clock.now(conn)
-        lists = {name: _listed(conn, name, after) for name in names}
-        unasked = desk.count_open(conn, known=False)
-    return render_template("payments.html", at=at, lists=lists, unasked=unasked, found=None, wanted=wanted)
+        at, open_ = clock.now(conn), desk.counts_open(conn)
+        totals = {"flagged": desk.count_flagged(conn), "open": open_[True], "unasked": open_[False]}
+        lists = {name: _listed(conn, name, totals[name], after) for name in names}
+    return render_template("payments.html", at=at, lists=lists, unasked=totals["unasked"], found=None, wanted=wanted)
 
 
 @pages.post("/payments")
@@ -89,14 +89,12 @@ def act(id_: UUID, action: str) -> Any:
     return redirect(url_for(".payment", id_=id_), 303)
 
 
-def _listed(conn: Connection, name: str, after: tuple[datetime | None, str | None]) -> dict[str, Any]:
+def _listed(conn: Connection, name: str, total: int, after: tuple[datetime | None, str | None]) -> dict[str, Any]:
     """A page of a list, how many there are in all, and the address of the rest."""
     if name == "flagged":
-        rows, total = [_flagged(each) for each in desk.flagged(conn, ROWS, after=after)], desk.count_flagged(conn)
+        rows = [_flagged(each) for each in desk.flagged(conn, ROWS, after=after)]
     else:
-        known = name == "open"
-        rows = [_open(each) for each in desk.open_ones(conn, ROWS, known=known, after=after)]
-        total = desk.count_open(conn, known=known)
+        rows = [_open(each) for each in desk.open_ones(conn, ROWS, known=name == "open", after=after)]
     return {"rows": rows, "total": total, "more": _more(name, rows[-1]) if len(rows) == ROWS and total > ROWS else None}
 
 

@@ -15,6 +15,7 @@ from web.happening_words import subject, what
 from web.paging import same_page
 
 ROWS = 100
+MOST = 10_000  # things of a kind that are looked at
 
 pages = Blueprint("plan", __name__, template_folder="templates")
 
@@ -27,7 +28,7 @@ def plan() -> str:
         now = clock.now(conn)
         span = periods.asked(AHEAD, "next", now)
         runs = desk.runs_between(conn, span.start, span.end)
-        found = desk.happenings(conn, now, span.start, span.end)
+        found, is_cut = desk.first_happenings(conn, now, span.start, span.end, most=MOST)
     page = max(request.args.get("page", 1, type=int), 1)
     first = (page - 1) * ROWS
     return render_template(
@@ -39,6 +40,7 @@ def plan() -> str:
         counts=[{"what": what(name), "count": count} for name, count in Counter(each.what for each in found).items()],
         rows=[_happening(each) for each in found[first : first + ROWS]],
         total=len(found),
+        most=MOST if is_cut else None,
         later=same_page(page=str(page + 1)) if len(found) > first + ROWS else None,
     )
 

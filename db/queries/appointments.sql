@@ -33,17 +33,18 @@ LIMIT :rows;
 SELECT appointment_id::text, kind, balansity.iso_utc(scheduled_at) AS scheduled_at, due_at, user_id::text, email
 FROM balansity.claim_reminders(:now, :until, :keys::uuid[]);
 
--- name: reminders_between(now, until)
-SELECT due_at, appointment_id::text, kind FROM balansity.reminders_between(:now, :until);
+-- name: reminders_between(now, until, most)
+-- The first of them, or all where `most` is NULL, as in those that follow.
+SELECT due_at, appointment_id::text, kind FROM balansity.reminders_between(:now, :until) ORDER BY due_at LIMIT :most;
 
--- name: status_changes_until(until)
+-- name: status_changes_until(until, most)
 -- A time long past is any: what is due is due at once.
 SELECT greatest(due_at, '1900-01-01 00:00:00+00') AS due_at, appointment_id::text, status
-FROM balansity.status_changes_until(:until);
+FROM balansity.status_changes_until(:until) ORDER BY due_at LIMIT :most;
 
--- name: abandonments_until(until)
+-- name: abandonments_until(until, most)
 SELECT greatest(due_at, '1900-01-01 00:00:00+00') AS due_at, assessment_id::text
-FROM balansity.abandonments_until(:until);
+FROM balansity.abandonments_until(:until) ORDER BY due_at LIMIT :most;
 
 -- name: read_only()!
 -- For the rest of the transaction: a plan writes nothing.

@@ -139,15 +139,17 @@ WHERE p.id = :payment_id::uuid;
 -- name: open(known, until, last, count)
 -- A page of those that are not decided yet, the oldest first, behind the payment `last` that waits since `until`: those
 -- that the provider knows, or those that it does not.
-WITH open AS (
-    SELECT p.id, coalesce(c.since, p.created_at) AS since FROM public.payments p
+WITH waiting AS MATERIALIZED ( -- found before anything is asked about one
+    SELECT id FROM public.payments WHERE status IN ('pending', 'processing')
+    UNION
+    SELECT payment_id FROM balansity.payment_check WHERE refund_id IS NOT NULL OR claimed
+), open AS (
+    SELECT p.id, coalesce(c.since, p.created_at) AS since
+    FROM waiting w
+    JOIN public.payments p ON p.id = w.id
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    -- A CASE, or every completed payment is asked whether a provider knows it, before the join tells that nothing waits.
-    WHERE CASE
-        WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
-        THEN (:last::uuid IS NULL OR (coalesce(c.since, p.created_at), p.id) > (:until, :last::uuid))
-             AND balansity.is_known_to_provider(p) = :known
-        ELSE false END
+    WHERE p.status IN ('pending', 'processing', 'completed') AND balansity.is_known_to_provider(p) = :known
+      AND (:last::uuid IS NULL OR (coalesce(c.since, p.created_at), p.id) > (:until, :last::uuid))
     ORDER BY since, id
     LIMIT :count
 )
@@ -167,12 +169,19 @@ JOIN public.payments p ON p.id = o.id
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
 ORDER BY o.since, p.id;
 
--- name: count_open(known)$
-SELECT count(*) FROM public.payments p
-LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-WHERE CASE
-    WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
-    THEN balansity.is_known_to_provider(p) = :known ELSE false END;
+-- name: count_open()^
+-- How many of those the provider can be asked about, and how many it cannot.
+WITH waiting AS MATERIALIZED ( -- as `open` has them
+    SELECT id FROM public.payments WHERE status IN ('pending', 'processing')
+    UNION
+    SELECT payment_id FROM balansity.payment_check WHERE refund_id IS NOT NULL OR claimed
+)
+SELECT count(*) FILTER (WHERE is_known) AS known, count(*) FILTER (WHERE NOT is_known) AS unknown
+FROM (
+    SELECT balansity.is_known_to_provider(p) AS is_known
+    FROM waiting w JOIN public.payments p ON p.id = w.id
+    WHERE p.status IN ('pending', 'processing', 'completed')
+) AS asked;
 
 -- name: effects(payment_id)
 -- What came of a payment, in the order of time: what it gave, what it was flagged for, what a person decided, its mails.

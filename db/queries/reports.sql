@@ -86,14 +86,16 @@ WHERE (r.user_id = :user_id::uuid
 ORDER BY r.id
 LIMIT :rows;
 
--- name: removals_until(retention, until)
--- What is going to be removed by a given time, each report from the moment it is due.
+-- name: removals_until(retention, until, most)
+-- What is going to be removed by a given time, each report from the moment it is due: the first, or all (NULL).
 SELECT due_at, id::text
 FROM (
     SELECT r.id, CASE WHEN s.id IS NULL THEN r.created_at ELSE r.created_at + :retention END AS due_at
     FROM balansity.report r LEFT JOIN public.assessments s ON s.id = r.assessment_id
 ) AS due
-WHERE due_at < :until;
+WHERE due_at < :until
+ORDER BY due_at
+LIMIT :most;
 
 -- name: page(before, after, rows)
 -- A page of all reports, each with whether it is past its retention or its check-up is gone.

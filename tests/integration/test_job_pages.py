@@ -167,3 +167,16 @@ def test_a_long_plan_comes_in_pages(client: FlaskClient, clinic: Clinic) -> None
     assert "page=4" not in last
     for odd in ("0", "-1", "many", "9" * 40):
         page(client, f"/plan?page={odd}")
+
+
+def test_a_plan_of_more_than_anybody_reads_says_that_there_is_more(
+    client: FlaskClient, clinic: Clinic, environment: pytest.MonkeyPatch
+) -> None:
+    clinic.set_clock(NOW)
+    clinic.rows("UPDATE balansity.job SET planned_until = %s", NOW)
+    anna = clinic.add_user()
+    for number in range(4):
+        clinic.book(anna, NOW + timedelta(hours=30, minutes=number))
+    assert "There is more" not in page(client, "/plan")
+    environment.setattr("web.plan.MOST", 5)
+    assert "There is more: only the first 5 of a kind are looked at." in page(client, "/plan")

@@ -14,7 +14,7 @@ from checks.jobs import is_late
 from db import overview, queries
 from db.connection import Connection
 from db.database import transaction
-from desk.plan import happenings_between
+from desk.plan import happenings
 from domain.slots import Missed
 from errors import BalansityError
 from scheduler import JOBS, Job, enqueue_due, introduce
@@ -202,7 +202,7 @@ def test_a_row_that_no_longer_can_be_read_holds_up_no_job(clinic: Clinic, column
         assert {job["job"] for job in overview.jobs(conn)} == {job.name for job in JOBS}
         for job in queries.jobs.list_jobs(conn):
             assert is_late(job.schedule, job.time_zone, START, START + timedelta(days=2))
-        happenings_between(conn, START, START + timedelta(days=1))
+        happenings(conn, START, START, START + timedelta(days=1))
     deploy(START + MINUTE, [STATUSES])
     enqueue_due(START + 4 * MINUTE, [STATUSES])
     assert slots(clinic, STATUSES.name) == [("10:05", "planned")]
