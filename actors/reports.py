@@ -59,7 +59,10 @@ def generate_report(**payload: Any) -> None:
     with transaction() as conn:
         at = clock.now(conn)
         check_up = _load(conn, request)
-        report = _report(check_up, at)
+        asked = check_up.wants_site_scores and queries.reports.site_scores(
+            conn, id=str(check_up.id), assessment_type=check_up.assessment_type
+        )
+        report = _report(check_up, asked, at)
         key = ReportKey(check_up.id, request.report_type, digest(report))
         known = report_storage.is_kept(conn, key)
     wanted = not known or request.mail_key is not None
@@ -100,9 +103,9 @@ def _load(conn: Connection, request: ReportRequest) -> CheckUp:
     return check_up
 
 
-def _report(check_up: CheckUp, at: datetime) -> Report:
+def _report(check_up: CheckUp, site_scores: object, at: datetime) -> Report:
     """The report, unless there is nothing to report: the site may still be writing, but not for long."""
-    report = check_up.report(settings.current().time_zone)
+    report = check_up.report(settings.current().time_zone, site_scores)
     if not report.is_empty:
         return report
     message = f"Assessment {check_up.id} has no results and no answers that count: there is nothing to report"

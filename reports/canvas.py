@@ -26,6 +26,7 @@ INK: Colour = (30, 45, 54)
 GREY: Colour = (92, 108, 117)
 TEAL: Colour = (24, 94, 92)
 PALE: Colour = (234, 242, 240)
+PLAIN: Colour = (132, 150, 160)  # a number that nobody rated
 TRACK: Colour = (223, 229, 231)
 WHITE: Colour = (255, 255, 255)
 # Told apart by their lightness too, so that they differ on a black-and-white print.
@@ -34,6 +35,7 @@ COLOURS: dict[Status, Colour] = {
     Status.BORDERLINE: (214, 160, 48),
     Status.CONCERNING: (172, 58, 44),
     Status.INCOMPLETE: (150, 162, 168),
+    Status.UNCLEAR: (112, 120, 150),
 }
 SHORT_WORD = re.compile(r"(?<=\b\w) |(?<=\b\w\w) ")
 TICK = [(0.27, 0.52), (0.44, 0.69), (0.74, 0.34)]  # in parts of the symbol's size
@@ -127,7 +129,7 @@ class Canvas(FPDF):
         self.rect(x, y, width, height, style="F", round_corners=True, corner_radius=min(3, height / 2))
 
     def symbol(self, status: Status, x: float, y: float, size: float) -> None:
-        """The status as a shape of its own: a tick, a half-full ring, a warning triangle, a ring with a dash."""
+        """The status as a shape of its own: a tick, a half-full ring, a triangle, a ring with a dash or a dot."""
         self.set_fill_color(*COLOURS[status])
         self.set_draw_color(*COLOURS[status])
         self.set_line_width(size * 0.12)
@@ -143,6 +145,8 @@ class Canvas(FPDF):
             self.ellipse(x + size * 0.06, y + size * 0.06, size * 0.88, size * 0.88, style="D")
             if status is Status.BORDERLINE:
                 self.solid_arc(x, y, size, 180, 360, style="F")
+            elif status is Status.UNCLEAR:
+                self.ellipse(x + size * 0.35, y + size * 0.35, size * 0.3, size * 0.3, style="F")
             else:
                 self.box(COLOURS[status], x + size * 0.3, y + size * 0.44, size * 0.4, size * 0.12)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from reports.report import Report, full_name
-from reports.scoring import Answer, score
+from reports.scoring import SCALES, Answer, lacks, score
 
 
 class CheckUp(BaseModel):
@@ -29,7 +29,15 @@ class CheckUp(BaseModel):
     reader_name: str | None  # how mail greets the owner
     answers: list[Answer]
 
-    def report(self, zone: ZoneInfo) -> Report:
+    @property
+    def wants_site_scores(self) -> bool:
+        """Whether the site's results are missing, in part or as the answers are now: its functions are to be asked."""
+        if self.assessment_type not in SCALES:
+            return False
+        return lacks(self.assessment_type, self._summary()) or self._answers_are_newer()
+
+    def report(self, zone: ZoneInfo, site_scores: object = None) -> Report:
+        """`site_scores` is what the site's function says; None where there is none, or nobody asked."""
         return Report(
             assessment_id=self.id,
             assessment_type=self.assessment_type,
@@ -37,7 +45,11 @@ class CheckUp(BaseModel):
             birthday=self.birthday,
             answered_on=self.answered_at.astimezone(zone).date(),
             scores=score(
-                self.assessment_type, self._summary(), self.answers, answers_are_newer=self._answers_are_newer()
+                self.assessment_type,
+                self._summary(),
+                self.answers,
+                answers_are_newer=self._answers_are_newer(),
+                site_scores=site_scores if isinstance(site_scores, dict) else None,
             ),
             reader=full_name(self.reader_name, None) if self.reader_name != self.first_name else None,
         )

@@ -32,9 +32,11 @@ def render(report: Report, format_name: str) -> ReportFile:
 def digest(report: Report) -> str:
     """Names what a report says: two reports are the same when their digests are.
 
-    The date is left out: the site may write it later, and the answers are the same.
+    Left out is what the site may write later of the same answers: the date, and that the scores are its own.
     """
-    return hashlib.sha256(json.dumps(_facts(report)).encode()).hexdigest()
+    facts = _facts(report)
+    scales = [(each.scale.name, each.points, "" if each.scale.is_sum else each.status) for each in report.scores]
+    return hashlib.sha256(json.dumps(facts | {"scales": scales}).encode()).hexdigest()
 
 
 def _json(report: Report) -> bytes:
@@ -79,12 +81,12 @@ def _scale(score: Score) -> dict[str, Any]:
         "scale": score.scale.name,
         "title": title(score),
         "score": score.points,
-        "maximum": score.scale.maximum,
-        "threshold": score.scale.threshold,
+        "maximum": score.maximum,
+        "threshold": score.threshold,
         "status": score.status,
-        "status_text": STATUSES[score.status],
+        "status_text": score.status and STATUSES[score.status],
         "answered": score.answered,
-        "questions": len(score.scale.questions),
+        "questions": len(score.scale.questions) or None,
     }
 
 

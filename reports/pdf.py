@@ -10,6 +10,7 @@ from reports.canvas import (
     INNER,
     MARGIN,
     PALE,
+    PLAIN,
     TEAL,
     TRACK,
     WIDTH,
@@ -41,8 +42,10 @@ SHORT_COVER_BAND = 96.0  # where there is no name to show
 NAME_LINES = 3
 BAR = 3.4  # height of a scale's bar
 ROW = 25.5  # height of a scale
+SHORT_ROW = 16.0  # of one without a bar
 STEP = 13.0  # what a step's text is moved in by
 NOTE_LINE = 10.0
+RARE = (Status.INCOMPLETE, Status.UNCLEAR)  # have a tile only where there is one
 
 
 def render_pdf(report: Report) -> bytes:
@@ -50,7 +53,8 @@ def render_pdf(report: Report) -> bytes:
     title = ", ".join(
         filter(None, [text.TITLES[report.assessment_type], report.person, day_in_words(report.answered_on)])
     )
-    canvas = Canvas(title, report.answered_on, _shown(report.person) + _shown(report.reader))
+    named = "".join(map(_shown, [report.person, report.reader, *map(text.title, report.scores)]))
+    canvas = Canvas(title, report.answered_on, named)
     draw(canvas, report)
     return canvas.contents()
 
@@ -110,7 +114,7 @@ def _main_thing(canvas: Canvas, report: Report, y: float) -> float:
 def _tally(canvas: Canvas, report: Report, y: float) -> None:
     """How many scales came out how, as tiles."""
     counts = {status: len(report.with_status(status)) for status in text.STATUSES}
-    shown = [status for status, count in counts.items() if count or status is not Status.INCOMPLETE]
+    shown = [status for status, count in counts.items() if count or status not in RARE]
     width = (INNER - 4 * (len(shown) - 1)) / len(shown)
     for place, status in enumerate(shown):
         x = MARGIN + place * (width + 4)
@@ -123,15 +127,23 @@ def _tally(canvas: Canvas, report: Report, y: float) -> None:
 def _scales(canvas: Canvas, report: Report) -> float:
     canvas.add_page()
     y = _heading(canvas, "Результаты по шкалам", 28)
-    y = canvas.paragraph(ASIDE, MARGIN, y, INNER, text.HOW_TO_READ) + 4
+    y = canvas.paragraph(ASIDE, MARGIN, y, INNER, text.how_to_read(report)) + 4
     for score in report.main_scores:
-        y = _scale(canvas, score, y)
+        y = _scale(canvas, score, _room(canvas, y, ROW))
     if report.impact_scores:
-        y = _heading(canvas, "Влияние на жизнь", y + 9)
+        y = _heading(canvas, "Влияние на жизнь", _room(canvas, y + 9, ROW + 20))
         y = canvas.paragraph(ASIDE, MARGIN, y, INNER, text.IMPACT_INTRO) + 4
         for score in report.impact_scores:
-            y = _scale(canvas, score, y)
+            y = _scale(canvas, score, _room(canvas, y, ROW))
     return y
+
+
+def _room(canvas: Canvas, y: float, height: float) -> float:
+    """Where something of that height may stand: here, or on a new page."""
+    if y + height <= HEIGHT - 16:
+        return y
+    canvas.add_page()
+    return 28
 
 
 def _heading(canvas: Canvas, name: str, y: float) -> float:
@@ -142,23 +154,27 @@ def _heading(canvas: Canvas, name: str, y: float) -> float:
 
 def _scale(canvas: Canvas, score: Score, y: float) -> float:
     """One scale: its name and status, what it is about, the points, the bar; returns where the next one starts."""
-    status = text.STATUSES[score.status]
-    canvas.line_of(STRONG, MARGIN, y + 3, text.title(score))
-    canvas.line_before(LABEL, RIGHT, y + 3, status)
-    canvas.symbol(score.status, RIGHT - LABEL.width(status) - 6, y - 0.8, 4.4)
+    canvas.line_of(STRONG, MARGIN, y + 3, STRONG.shortened(_shown(text.title(score)), INNER * 0.7))
+    if score.status:
+        status = text.STATUSES[score.status]
+        canvas.line_before(LABEL, RIGHT, y + 3, status)
+        canvas.symbol(score.status, RIGHT - LABEL.width(status) - 6, y - 0.8, 4.4)
     canvas.line_of(ASIDE, MARGIN, y + 8, text.note(score) or text.about(score))
     canvas.line_before(SMALL, RIGHT, y + 8, text.points(score))
-    _bar(canvas, score, y + 11)
-    return y + ROW
+    if score.maximum is not None:
+        _bar(canvas, score, score.maximum, y + 11)
+    return y + (ROW if score.maximum is not None else SHORT_ROW)
 
 
-def _bar(canvas: Canvas, score: Score, y: float) -> None:
+def _bar(canvas: Canvas, score: Score, maximum: int, y: float) -> None:
     canvas.card(TRACK, MARGIN, y, INNER, BAR)
     if score.points:
-        canvas.card(COLOURS[score.status], MARGIN, y, max(INNER * score.points / score.scale.maximum, BAR), BAR)
-    threshold = MARGIN + INNER * score.scale.threshold / score.scale.maximum
-    canvas.box(INK, threshold - 0.25, y - 1, 0.5, BAR + 2)
-    canvas.line_around(TINY, threshold, y + BAR + 4, f"порог {score.scale.threshold}")
+        colour = COLOURS[score.status] if score.status else PLAIN
+        canvas.card(colour, MARGIN, y, max(INNER * score.points / maximum, BAR), BAR)
+    if score.threshold is not None:
+        threshold = MARGIN + INNER * score.threshold / maximum
+        canvas.box(INK, threshold - 0.25, y - 1, 0.5, BAR + 2)
+        canvas.line_around(TINY, threshold, y + BAR + 4, f"порог {score.threshold}")
 
 
 def _next_steps(canvas: Canvas, report: Report, y: float) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from babel.dates import format_date
 from babel.units import format_unit
 
-from reports.scoring import IMPACT, Score, Status
+from reports.scoring import Score, Status
 
 LONGEST_NAME = 120  # characters
 
@@ -27,19 +27,19 @@ class Report:
 
     @property
     def main_scores(self) -> tuple[Score, ...]:
-        return tuple(score for score in self.scores if score.scale not in IMPACT)
+        return tuple(score for score in self.scores if not score.scale.is_impact)
 
     @property
     def impact_scores(self) -> tuple[Score, ...]:
-        return tuple(score for score in self.scores if score.scale in IMPACT)
+        return tuple(score for score in self.scores if score.scale.is_impact)
 
     @property
     def is_empty(self) -> bool:
-        return all(score.points is None for score in self.scores)
+        return all(score.points is None and not score.is_sites for score in self.scores)
 
     @property
     def is_incomplete(self) -> bool:
-        return any(score.points is None or score.is_partial for score in self.scores)
+        return any((score.points is None and not score.is_sites) or score.is_partial for score in self.scores)
 
     def with_status(self, status: Status) -> tuple[Score, ...]:
         return tuple(score for score in self.scores if score.status is status)

@@ -1,4 +1,4 @@
-"""Scores of a check-up: from the site's results where they are usable, else from the answers."""
+"""Scores of a check-up: what the site decided where it did, else from the answers by the table below."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """What a score says, in the site's words and one of our own."""
+    """What a score says, in the site's words and two of our own."""
 
     TYPICAL = "typical"
     BORDERLINE = "borderline"
     CONCERNING = "concerning"
     INCOMPLETE = "incomplete"  # with the answers that are missing it may need attention: nobody can say that it is fine
+    UNCLEAR = "unclear"  # the site said something of it that we cannot read
 
 
 # How the site names them; rows that it wrote years ago name the impact instead.
@@ -24,6 +25,10 @@ STATUS_BY_NAME = {
     "medium_impact": Status.BORDERLINE,
     "high_impact": Status.CONCERNING,
 }
+MOST_POINTS = 1_000  # neither more nor infinitely many are a score
+MOST_UNKNOWN = 30  # scales that a report shows beside those that it knows
+NOT_FINE = {Status.BORDERLINE, Status.CONCERNING, Status.UNCLEAR}
+NO_SCALE = {"calculated_at"}  # what the site writes beside the scales
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,21 @@ class Scale:
 
     name: str
     maximum: int
-    threshold: int  # needs attention from here on
+    threshold: int  # needs attention from here on, where the site decides nothing
     questions: Mapping[int, str]  # question_id: the answer_type it must have
     parts: tuple["Scale", ...] = ()  # the scales that it sums up, if any
 
     @property
     def highest_answer(self) -> int:
         return self.maximum // len(self.questions)
+
+    @property
+    def is_sum(self) -> bool:
+        return self.name in SUMS
+
+    @property
+    def is_impact(self) -> bool:
+        return self.name == "impact" or self.name.startswith("impact_")
 
 
 def _questions(first: int, last: int, answer_type: str) -> dict[int, str]:
@@ -69,6 +82,7 @@ SCALES: Mapping[str, tuple[Scale, ...]] = {
         Scale("coparenting", 10, 6, _questions(4, 5, "frequency")),
     ),
 }
+SUMS = {TOTAL.name, "total"}  # the site writes them as bare numbers, and decides nothing about them
 
 
 @dataclass(frozen=True)
@@ -82,16 +96,49 @@ class Answer:
 
 @dataclass(frozen=True)
 class Score:
-    """What one scale came to; `points` is None when nothing was answered."""
+    """What one scale came to; `points` is None where nobody knows them, `status` where nobody decided, as of a sum."""
 
     scale: Scale
-    points: int | None
-    status: Status
-    answered: int | None  # of the scale's questions; None when only the site's result is known
+    points: float | None
+    status: Status | None
+    answered: int | None = None  # of the scale's questions; None where the site's result counts
+    is_sites: bool = False  # the site decided
 
     @property
     def is_partial(self) -> bool:
         return self.answered is not None and 0 < self.answered < len(self.scale.questions)
+
+    @property
+    def maximum(self) -> int | None:
+        """The most points there are, where that is known: the site may ask other questions than the table knows."""
+        return self.scale.maximum if (self.points or 0) <= self.scale.maximum != 0 else None
+
+    @property
+    def threshold(self) -> int | None:
+        """None where the site decided: its thresholds are its own."""
+        return None if self.is_sites or self.status is None else self.scale.threshold
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the site wrote about one scale."""
+
+    points: float | None
+    status: Status | None
+
+    @classmethod
+    def read(cls, written: object) -> "Result":
+        """Nothing where it is nothing that we can read, however odd."""
+        fields: Mapping[str, Any] = written if isinstance(written, Mapping) else {"score": written}
+        points: Any = fields.get("score")
+        name = fields.get("status")
+        is_number = isinstance(points, int | float) and not isinstance(points, bool)
+        status = None if name in (None, "") else STATUS_BY_NAME.get(str(name), Status.UNCLEAR)
+        return cls(_plain(points) if is_number and 0 <= points < MOST_POINTS else None, status)
+
+    def fits(self, scale: Scale) -> bool:
+        """Whether its points may be those of the scale as the table has it."""
+        return self.points is not None and self.points <= scale.maximum and self.points == int(self.points)
 
 
 def score(
@@ -100,41 +147,92 @@ def score(
     answers: Iterable[Answer],
     *,
     answers_are_newer: bool = False,
+    site_scores: Mapping[str, Any] | None = None,
 ) -> tuple[Score, ...]:
-    """Every scale of the assessment, in its fixed order.
+    """Every scale of the assessment, in its fixed order, then those that only the site knows.
 
-    The site's result of a scale goes before its answers, unless they are newer and come to other points.
+    The site's result of a scale goes before its answers, unless they are newer and come to other points. `site_scores`
+    is what the site's own function says of the answers: with it the table decides nothing. None: there is none.
     """
+    written = _merged(summary or {}, site_scores, answers_are_newer)
     sheet = {answer.question_id: answer for answer in answers}
-    return tuple(_score(scale, summary or {}, sheet, answers_are_newer) for scale in SCALES[assessment_type])
+    newer = answers_are_newer and not site_scores
+    decides = {name for name, what in written.items() if Result.read(what).status}
+    results = {name: Result.read(written[name]) for name in written if name not in NO_SCALE}
+    known = [_score(scale, results, sheet, newer) for scale in SCALES[assessment_type]]
+    if site_scores and decides:  # the site decides by itself, and said nothing of the others
+        known = [each for each in known if each.is_sites or (each.scale.is_sum and each.scale.name in written)]
+    if "impact" in decides:  # the same questions once more
+        known = [each for each in known if each.is_sites or not each.scale.is_impact]
+    return (*known, *_unknown(SCALES[assessment_type], written, results))
 
 
-def _score(scale: Scale, summary: Mapping[str, Any], sheet: Mapping[int, Answer], answers_are_newer: bool) -> Score:
+def lacks(assessment_type: str, summary: Mapping[str, Any]) -> bool:
+    """Whether the site's results say nothing of a scale that it is to be asked about."""
+    decided = {name for name, what in summary.items() if Result.read(what).status}
+    return any(
+        scale.name not in decided
+        for scale in SCALES[assessment_type]
+        if not scale.is_sum and not ("impact" in decided and scale.is_impact)
+    )
+
+
+def _merged(summary: Mapping[str, Any], asked: Mapping[str, Any] | None, newer: bool) -> dict[str, Any]:
+    """What the site says: what it wrote, completed by what its function says, or that alone where answers are newer."""
+    if not asked:
+        return dict(summary)
+    if newer:
+        return dict(asked)
+    return {**asked, **{name: what for name, what in summary.items() if Result.read(what) != Result(None, None)}}
+
+
+def _score(scale: Scale, results: Mapping[str, Result], sheet: Mapping[int, Answer], newer: bool) -> Score:
     values = [sheet[number].value for number in scale.questions if number in sheet and _counts(scale, sheet[number])]
-    points, status = _site_result(scale, summary.get(scale.name))
-    if answers_are_newer and points != _sum(values):
-        points, status = None, None
-    if points is None:
-        parts = [_score(part, summary, sheet, answers_are_newer).points for part in scale.parts]
-        points = _sum(parts) if parts else _sum(values)
+    result = results.get(scale.name, Result(None, None))
+    is_outdated = newer and result.points != _sum(values)
+    if result.status and not is_outdated:
+        return Score(scale, result.points, result.status, is_sites=True)
+    parts = [_score(part, results, sheet, newer) for part in scale.parts]
+    if result.fits(scale) and not is_outdated:
+        points = result.points
+    else:
+        points = _sum(part.points for part in parts) if parts else _sum(values)
     answered = len(values) if sheet else None
-    return Score(scale, points, _status(scale, points, status, answered), answered)
+    status = _status(scale, points, answered)
+    if any(part.is_sites or (status is Status.TYPICAL and part.status in NOT_FINE) for part in parts):
+        return Score(scale, points, None, answered)  # the number alone: it must not contradict its parts
+    return Score(scale, points, status, answered)
 
 
-def _status(scale: Scale, points: int | None, site_status: Status | None, answered: int | None) -> Status:
-    """The site's status or the threshold's; typical only where the missing answers could not reach the threshold."""
+def _unknown(known: Iterable[Scale], written: Mapping[str, Any], results: Mapping[str, Result]) -> Iterable[Score]:
+    """The scales that the table does not have; of one without a status nobody can say that it is fine."""
+    names = results.keys() - {scale.name for scale in known}
+    shown = sorted(name for name in names if isinstance(written[name], Mapping) or name in SUMS)
+    for name in [each for each in shown if results[each] != Result(None, None)][:MOST_UNKNOWN]:
+        result, scale = results[name], Scale(name, 0, 0, {})
+        yield Score(scale, result.points, result.status or (None if scale.is_sum else Status.UNCLEAR), is_sites=True)
+
+
+def _status(scale: Scale, points: float | None, answered: int | None) -> Status:
+    """The threshold's status; typical only where the missing answers could not reach the threshold."""
     if points is None:
         return Status.INCOMPLETE
-    status = site_status or (Status.CONCERNING if points >= scale.threshold else Status.TYPICAL)
     missing = len(scale.questions) - answered if answered else 0  # the site's points of answers that we lack stand
-    if status is Status.TYPICAL and missing and points + missing * scale.highest_answer >= scale.threshold:
-        return Status.INCOMPLETE
-    return status
+    if points >= scale.threshold:
+        return Status.CONCERNING
+    return (
+        Status.INCOMPLETE if missing and points + missing * scale.highest_answer >= scale.threshold else Status.TYPICAL
+    )
 
 
-def _sum(values: Iterable[int | None]) -> int | None:
+def _sum(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    return _plain(sum(known)) if known else None
+
+
+def _plain(points: float) -> float:
+    """Whole points without a fraction, others with one digit of it."""
+    return int(points) if points == int(points) else round(points, 1)
 
 
 def _counts(scale: Scale, answer: Answer) -> bool:
@@ -142,14 +240,3 @@ def _counts(scale: Scale, answer: Answer) -> bool:
     return (
         answer.answer_type in {None, scale.questions[answer.question_id]} and 0 <= answer.value <= scale.highest_answer
     )
-
-
-def _site_result(scale: Scale, result: object) -> tuple[int | None, Status | None]:
-    """The site's points and status of a scale; no points where they are missing or impossible."""
-    fields = result if isinstance(result, Mapping) else {"score": result}
-    points = fields.get("score")
-    if isinstance(points, bool) or not isinstance(points, int | float):
-        return None, None
-    if not 0 <= points <= scale.maximum or points != int(points):
-        return None, None
-    return int(points), STATUS_BY_NAME.get(str(fields.get("status")))

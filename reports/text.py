@@ -1,7 +1,7 @@
 """The words of a report: warm, calm, plain Russian; a screening, never a diagnosis."""
 
 from reports.report import Report
-from reports.scoring import TOTAL, Score, Status
+from reports.scoring import Score, Status
 
 Step = tuple[str, str]  # what to do, and why
 
@@ -20,6 +20,7 @@ STATUSES = {
     Status.BORDERLINE: "Погранично",
     Status.CONCERNING: "Требует внимания",
     Status.INCOMPLETE: "Неполные данные",
+    Status.UNCLEAR: "Нужно уточнить",
 }
 SCALES = {
     "emotional": ("Эмоции", "Тревога, страхи, грусть, телесное напряжение"),
@@ -35,7 +36,13 @@ SCALES = {
     "family_stress": ("Напряжение в семье", "Насколько напряженно сейчас дома"),
     "partner_relationship": ("Отношения с партнером", "Близость и согласие между партнерами"),
     "coparenting": ("Совместное воспитание", "Насколько родители действуют вместе"),
+    # What the site adds in its own results.
+    "prosocial": ("Отзывчивость", "Готовность помогать, делиться и заботиться о других"),
+    "impact": ("Влияние на жизнь", "Насколько трудности мешают ребенку и семье"),
+    "total": ("Общий результат", "Шкалы выше, сложенные вместе"),
 }
+MOST_LISTED = 12
+LONGEST_TITLE = 40  # characters of a scale that only the site knows
 
 SCREENING = (
     "Чекап — это скрининг. Он помогает заметить, чему уделить внимание, но не ставит диагноз "
@@ -43,8 +50,9 @@ SCREENING = (
 )
 HOW_TO_READ = (
     "Полоса показывает, сколько баллов набрано из возможных. Чем она длиннее, тем больше трудностей. "
-    "Черта на полосе — порог: около него и выше к шкале важно присмотреться."
+    "Главное — оценка справа: она говорит, на что обратить внимание."
 )
+THRESHOLD = "Черта на полосе — порог: около него и выше к шкале важно присмотреться."
 IMPACT_INTRO = "Не сами трудности, а то, насколько они мешают жить, учиться и отдыхать."
 EMERGENCY = (
     "Если прямо сейчас кому-то угрожает опасность или есть мысли о самоповреждении, не ждите записи: позвоните 112."
@@ -72,6 +80,8 @@ CALM = (
     "То, что вы замечаете перемены и задаете вопросы, — уже большая поддержка."
 )
 UNSURE = "Это не значит, что там что-то не так: ответов пока мало, чтобы сказать «все в порядке»."
+UNRATED = "По этим ответам нельзя сказать ни что все в порядке, ни что что-то не так: оценку даст специалист."
+ASK = "Нужно уточнить у специалиста: {scales}."
 
 MEET = (
     "Запишитесь на консультацию",
@@ -118,48 +128,68 @@ AT_HOME = {
 
 
 def title(score: Score) -> str:
-    return SCALES[score.scale.name][0]
+    """The scale's name; one that only the site knows is shown as the site calls it."""
+    name = score.scale.name
+    if name in SCALES:
+        return SCALES[name][0]
+    own = " ".join(name.replace("_", " ").split()) or "Без названия"
+    own = own[:1].upper() + own[1:]
+    return own if len(own) <= LONGEST_TITLE else own[: LONGEST_TITLE - 1].rstrip() + "…"
 
 
 def about(score: Score) -> str:
-    return SCALES[score.scale.name][1]
+    return SCALES[score.scale.name][1] if score.scale.name in SCALES else ""
 
 
 def points(score: Score) -> str:
-    return "—" if score.points is None else f"{score.points} из {score.scale.maximum}"
+    if score.points is None:
+        return "—"
+    shown = str(score.points).replace(".", ",")
+    return shown if score.maximum is None else f"{shown} из {score.maximum}"
 
 
 def note(score: Score) -> str:
     """What limits this score: answers that are missing."""
-    if score.points is None:
+    if score.points is None and not score.is_sites:
         return "Ответов нет, оценить нельзя"
     if score.is_partial:
         return f"Учтено ответов: {score.answered} из {len(score.scale.questions)}, оценка предварительная"
     return ""
 
 
+def how_to_read(report: Report) -> str:
+    """How the bars are meant; of a threshold only where one is drawn."""
+    is_drawn = any(score.threshold for score in report.scores)
+    return f"{HOW_TO_READ} {THRESHOLD}" if is_drawn else HOW_TO_READ
+
+
 def summary(report: Report) -> tuple[str, str]:
     """The main thing in one line, and what it means in a few sentences."""
     concerning, borderline = report.with_status(Status.CONCERNING), report.with_status(Status.BORDERLINE)
-    near = f"Около порога: {_listed(borderline)}." if borderline else ""
+    incomplete, unclear = report.with_status(Status.INCOMPLETE), report.with_status(Status.UNCLEAR)
+    near = f"Погранично: {_listed(borderline)}." if borderline else ""
+    lacking = f"Неполные данные: {_listed(incomplete)}." if incomplete else ""
+    asking = ASK.format(scales=_listed(unclear)) if unclear else ""
     if concerning:
         return "Есть то, чему важно уделить внимание", _joined(
-            f"Требует внимания: {_listed(concerning)}.", near, SUPPORT
+            f"Требует внимания: {_listed(concerning)}.", near, asking, SUPPORT
         )
-    incomplete = report.with_status(Status.INCOMPLETE)
-    lacking = f"Неполные данные: {_listed(incomplete)}." if incomplete else ""
     if borderline:
-        headline = "Есть к чему присмотреться" if incomplete else "В целом спокойно, есть к чему присмотреться"
-        return headline, _joined(near, WATCH, lacking)
+        is_calm = not incomplete and not unclear
+        headline = "В целом спокойно, есть к чему присмотреться" if is_calm else "Есть к чему присмотреться"
+        return headline, _joined(near, WATCH, lacking, asking)
     if incomplete:
-        return "Для вывода не хватает ответов", _joined(lacking, UNSURE)
-    return "Все в порядке", _joined(f"По всем шкалам результаты {_place(report)}.", CALM)
+        return "Для вывода не хватает ответов", _joined(lacking, asking, UNSURE)
+    if unclear or not report.with_status(Status.TYPICAL):
+        return "Обсудите результаты со специалистом", _joined(asking, UNRATED)
+    return "Все в порядке", _joined(_place(report), CALM)
 
 
 def _place(report: Report) -> str:
-    """Where typical results stand: the site's norms may call one typical that has reached our threshold."""
-    is_below = all((score.points or 0) < score.scale.threshold for score in report.scores)
-    return "ниже порога внимания" if is_below else "ниже порога внимания или около него"
+    """Where typical results stand: below the table's thresholds, or where the site decided, as it said."""
+    if any(score.is_sites for score in report.scores):
+        return "По всем шкалам — «все в порядке»."
+    return "По всем шкалам результаты ниже порога внимания."
 
 
 def _joined(*sentences: str) -> str:
@@ -167,9 +197,10 @@ def _joined(*sentences: str) -> str:
 
 
 def _listed(scores: tuple[Score, ...]) -> str:
-    """The scales by name; the total only where it stands alone."""
-    parts = tuple(score for score in scores if score.scale is not TOTAL) or scores
-    return ", ".join(f"«{title(score)}»" for score in parts)
+    """The scales by name, a dozen at most; a sum only where it stands alone."""
+    parts = tuple(score for score in scores if not score.scale.is_sum) or scores
+    more = f" и еще {len(parts) - MOST_LISTED}" if len(parts) > MOST_LISTED else ""
+    return ", ".join(f"«{title(score)}»" for score in parts[:MOST_LISTED]) + more
 
 
 def next_steps(report: Report) -> tuple[Step, ...]:
@@ -179,6 +210,8 @@ def next_steps(report: Report) -> tuple[Step, ...]:
         first: tuple[Step, ...] = (MEET, BRING)
     elif report.with_status(Status.BORDERLINE):
         first = (OBSERVE, DISCUSS)
+    elif report.with_status(Status.UNCLEAR) or not any(score.status for score in report.scores):
+        first = (MEET, BRING)
     else:
         first = () if complete else (KEEP,)
     return (*first, *complete, AT_HOME[report.assessment_type], REPEAT)

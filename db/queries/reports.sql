@@ -38,6 +38,10 @@ CROSS JOIN LATERAL (
 ) AS given
 WHERE s.id = :id::uuid;
 
+-- name: site_scores(id, assessment_type)$
+-- What the site's own function makes of the answers; NULL where it has none.
+SELECT balansity.scores_by_site(:id::uuid, :assessment_type);
+
 -- name: is_kept(assessment_id, format, digest)$
 SELECT EXISTS (
     SELECT FROM balansity.report

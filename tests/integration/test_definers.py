@@ -27,10 +27,11 @@ DEFINERS = {
 }
 UNPINNED = {"balansity.waiting_payments"}  # inlined; its comment says why
 PINNED = "search_path=pg_catalog, pg_temp"
-# Those that write the site's rows, whose triggers look for their tables in public; every name in them is whole.
+# Those that write the site's rows or call its functions, which look for their tables in public;
+# every name in them is whole.
 WRITERS = {
     *(f"balansity.change_{what}" for what in ("appointment", "payment", "assessment")),
-    *("balansity.add_appointment", "balansity.add_purchase", "balansity.empty_purchase"),
+    *("balansity.add_appointment", "balansity.add_purchase", "balansity.empty_purchase", "balansity.scores_by_site"),
 }
 WIDER = "search_path=pg_catalog, public, extensions, pg_temp"
 

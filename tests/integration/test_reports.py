@@ -173,6 +173,45 @@ def scores(clinic: Clinic, assessment_id: str) -> list[int]:
     return [scale["score"] for scale in facts(clinic, assessment_id)["scales"]]
 
 
+SITES_FUNCTION = """
+    CREATE FUNCTION public.calculate_checkup_scores(p_assessment_id uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$
+        SELECT jsonb_build_object('emotional', jsonb_build_object('score', sum(value), 'status', 'concerning'))
+        FROM answers WHERE assessment_id = p_assessment_id AND question_id BETWEEN 2 AND 6
+    $$
+"""
+
+
+def test_results_that_are_missing_are_asked_of_the_sites_function(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user(), 1)
+    clinic.rows(SITES_FUNCTION)
+    generate_report(assessment_id=assessment_id, report_type="json")
+    [scale] = facts(clinic, assessment_id)["scales"]
+    assert (scale["scale"], scale["score"], scale["status"], scale["threshold"]) == ("emotional", 5, "concerning", None)
+
+
+def test_a_function_of_somebody_else_is_not_the_sites(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user(), 1)
+    clinic.rows(SITES_FUNCTION)
+    clinic.rows("DROP ROLE IF EXISTS planter")
+    clinic.rows("CREATE ROLE planter")
+    clinic.rows("GRANT CREATE ON SCHEMA public TO planter")
+    clinic.rows("ALTER FUNCTION public.calculate_checkup_scores(uuid) OWNER TO planter")
+    try:
+        generate_report(assessment_id=assessment_id, report_type="json")
+    finally:
+        clinic.rows("DROP OWNED BY planter")
+        clinic.rows("DROP ROLE planter")
+    assert facts(clinic, assessment_id)["scales"][0]["status"] == "typical"
+
+
+def test_a_function_of_the_sites_that_fails_makes_no_report_of_ours(clinic: Clinic) -> None:
+    assessment_id = completed_checkup(clinic, clinic.add_user(), 1)
+    clinic.rows(SITES_FUNCTION.replace("sum(value)", "sum(value / 0)"))
+    with pytest.raises(psycopg2.errors.DivisionByZero):
+        generate_report(assessment_id=assessment_id)
+    assert kept(clinic, assessment_id) == []
+
+
 def test_the_report_says_whom_it_is_about_and_for_whom(clinic: Clinic) -> None:
     user_id = clinic.add_user()
     clinic.rows("INSERT INTO public.profiles (user_id, type, first_name) VALUES (%s, 'parent', 'Анна')", user_id)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from errors import PermanentError
 from reports import text as words
-from reports.canvas import COLOURS, HEIGHT, INNER, MARGIN, TRACK, WIDTH, Canvas
+from reports.canvas import COLOURS, HEIGHT, INNER, MARGIN, PLAIN, TRACK, WIDTH, Canvas
 from reports.font import RUSSIAN, drawable, printable
 from reports.formats import render
 from reports.pdf import BAR, TEXT
@@ -33,7 +33,7 @@ def test_pdf_shows_every_scale_with_its_points_threshold_and_status(kind: str, v
         assert SCALE_WORDS[each.scale.name][0] in text
         assert f"{each.points} из {each.scale.maximum}" in text
         assert f"порог {each.scale.threshold}" in text
-        assert words.STATUSES[each.status] in text
+        assert each.status is None or words.STATUSES[each.status] in text
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,7 +44,8 @@ def test_every_bar_is_as_long_as_its_points_and_its_threshold_stands_in_its_plac
     tracks = [(x, y, width) for colour, x, y, width, height in boxes if colour == TRACK and height == BAR]
     assert [(x, width) for x, _, width in tracks] == [(MARGIN, INNER)] * len(report.scores)
     for each, (_, y, _) in zip(report.scores, tracks, strict=True):
-        filled = [box for box in boxes if box[2] == y and box[0] == COLOURS[each.status]]
+        colour = COLOURS[each.status] if each.status else PLAIN
+        filled = [box for box in boxes if box[2] == y and box[0] == colour]
         lengths = [width / INNER for _, x, _, width, height in filled if (x, height) == (MARGIN, BAR)]
         assert lengths == pytest.approx([each.points / each.scale.maximum] if each.points else [])
         [mark] = [box for box in boxes if y - 2 < box[2] < y and box[2] + box[4] > y + BAR]
@@ -73,7 +74,18 @@ def test_each_scale_and_each_tile_has_the_symbol_of_its_status() -> None:
     report = Report(ASSESSMENT, "checkup", None, None, date(2026, 11, 23), score("checkup", results, answers))
     tiles = [Status.TYPICAL, Status.BORDERLINE, Status.CONCERNING, Status.INCOMPLETE]
     assert {each.status for each in report.scores} >= {Status.BORDERLINE, Status.CONCERNING, Status.INCOMPLETE}
-    assert Recorder(report).symbols == tiles + [each.status for each in report.scores]
+    assert Recorder(report).symbols == tiles + [each.status for each in report.scores if each.status]
+
+
+def test_scales_that_only_the_site_knows_are_shown_however_many_and_whatever_they_are_called() -> None:
+    results = {f"scale_{number} 🌸 王\n" + "Ж" * 300: {"score": number, "status": "typical"} for number in range(30)}
+    scores = score("checkup", results | {"prosocial": {"score": 3, "status": "concerning"}}, [])
+    report = Report(ASSESSMENT, "checkup", None, None, date(2026, 11, 23), scores)
+    text = text_of(render(report, "pdf").content)
+    assert "Отзывчивость" in text
+    assert text.count("Scale ") >= 29
+    canvas = Recorder(report)
+    assert all(right <= WIDTH - MARGIN + 0.01 and baseline < HEIGHT - 10 for _, _, right, baseline in canvas.lines)
 
 
 HEADLINES = {
@@ -81,12 +93,14 @@ HEADLINES = {
     Status.BORDERLINE: "В целом спокойно, есть к чему присмотреться",
     Status.CONCERNING: "Есть то, чему важно уделить внимание",
     Status.INCOMPLETE: "Для вывода не хватает ответов",
+    Status.UNCLEAR: "Обсудите результаты со специалистом",
 }
 FIRST_STEPS = {
     Status.TYPICAL: "Продолжайте то, что помогает",
     Status.BORDERLINE: "Понаблюдайте две — четыре недели",
     Status.CONCERNING: "Запишитесь на консультацию",
     Status.INCOMPLETE: "Ответьте на остальные вопросы",
+    Status.UNCLEAR: "Запишитесь на консультацию",
 }
 AT_HOME = {"checkup": "Поговорите с ребенком", "parent": "Позаботьтесь о себе", "family": "Поговорите друг с другом"}
 

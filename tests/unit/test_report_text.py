@@ -6,14 +6,14 @@ import pytest
 
 from reports.report import Report, day_in_words, years
 from reports.scoring import Answer, score
-from reports.text import summary
+from reports.text import how_to_read, summary
 from tests.unit.report_cases import ASSESSMENT
 
 
 def test_summary_names_what_needs_attention_and_what_is_near_it() -> None:
     results = {"anxiety": {"score": 5, "status": "concerning"}, "depression": {"score": 3, "status": "borderline"}}
     report = Report(ASSESSMENT, "parent", None, None, date(2026, 11, 23), score("parent", results, []))
-    assert "Требует внимания: «Тревога». Около порога: «Сниженное настроение»." in summary(report)[1]
+    assert "Требует внимания: «Тревога». Погранично: «Сниженное настроение»." in summary(report)[1]
 
 
 def test_nothing_is_called_calm_while_data_are_incomplete() -> None:
@@ -21,22 +21,25 @@ def test_nothing_is_called_calm_while_data_are_incomplete() -> None:
     scores = score("parent", results, [Answer(2, "frequency", 1), Answer(4, "frequency", 3)])
     headline, meaning = summary(Report(ASSESSMENT, "parent", None, None, date(2026, 11, 23), scores))
     assert headline == "Есть к чему присмотреться"
-    assert "Около порога: «Сниженное настроение»." in meaning
+    assert "Погранично: «Сниженное настроение»." in meaning
     assert "Неполные данные: «Тревога»." in meaning
 
 
-@pytest.mark.parametrize(
-    ("points", "status", "said"),
-    [
-        (3, "typical", "По всем шкалам результаты ниже порога внимания."),
-        (5, "typical", "По всем шкалам результаты ниже порога внимания или около него."),
-        (5, "borderline", "Около порога: «Тревога»."),
-    ],
-)
-def test_the_summary_says_below_the_threshold_only_of_what_is_below(points: int, status: str, said: str) -> None:
-    results = {"anxiety": {"score": points, "status": status}, "depression": {"score": 0, "status": "typical"}}
-    report = Report(ASSESSMENT, "parent", None, None, date(2026, 11, 23), score("parent", results, []))
-    assert said in summary(report)[1]
+def test_the_summary_speaks_of_thresholds_only_where_they_are_the_tables() -> None:
+    results = {"anxiety": {"score": 5, "status": "typical"}, "depression": {"score": 0, "status": "typical"}}
+    answers = [Answer(number, "frequency", 0) for number in range(2, 6)]
+    for summary_of, said in ((results, "По всем шкалам — «все в порядке»."), (None, "ниже порога внимания.")):
+        report = Report(ASSESSMENT, "parent", None, None, date(2026, 11, 23), score("parent", summary_of, answers))
+        assert said in summary(report)[1]
+        assert ("порог" in summary(report)[1] + how_to_read(report)) == (summary_of is None)
+
+
+def test_what_nobody_rated_is_not_called_fine() -> None:
+    results: dict[str, object] = {"sleep": {"score": 9}, "anxiety": {"score": 1, "status": "typical"}}
+    scores = score("parent", results, [], site_scores=results)
+    headline, meaning = summary(Report(ASSESSMENT, "parent", None, None, date(2026, 11, 23), scores))
+    assert headline == "Обсудите результаты со специалистом"
+    assert "Нужно уточнить у специалиста: «Sleep»." in meaning
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ AS $$
     WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (SELECT f.name FROM balansity.site_function f)
       AND balansity.in_charge() -- until then they are the old system's
     UNION ALL
+    SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL
+    FROM unnest('{checkup, parent, family}'::text[]) AS type, pg_proc p
+    WHERE p.oid = to_regprocedure(format('public.calculate_%s_scores(uuid)', type)) -- the site's own; most give it to all
+    UNION ALL
     SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
