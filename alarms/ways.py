@@ -14,10 +14,12 @@ WAYS: dict[str, Callable[[str, str], None]] = {
 
 
 def tell(way: str, heading: str, lines: str) -> None:
-    """Tell somebody, under the name of the installation.
+    """Tell somebody, under the name of the installation, and with where its pages are.
 
     Raises:
         BalansityError: it was not taken, or nobody knows.
     """
-    site = urlsplit(settings.current().site_url).hostname
-    WAYS[way](f"Balansity, {site}: {heading}", lines)
+    current = settings.current()
+    site = urlsplit(current.site_url).hostname
+    pages = f"\n\n{current.web_url}/" if current.web_url else ""
+    WAYS[way](f"Balansity, {site}: {heading}", lines + pages)

@@ -105,6 +105,18 @@ def test_it_is_told_in_russian_unless_somebody_wants_english(
     assert told.startswith("Balansity, balansity.example: требует внимания\n\n✗ Очередь emails опаздывает")
 
 
+def test_it_leads_to_the_pages_where_their_address_is_known(
+    alive: Connection, hook: Hook, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("WEB_URL", "https://work.clinic.example")
+    environment.setenv("UNSUBSCRIBE_KEYS", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+    settings.current.cache_clear()
+    late(alive)
+    look(alive)
+    look(alive, 3)
+    assert hook.texts[0].endswith("\n\nhttps://work.clinic.example/")
+
+
 def test_what_flickers_is_not_told_and_what_comes_back_soon_is_the_same(alive: Connection, hook: Hook) -> None:
     late(alive)
     look(alive)
