@@ -136,7 +136,11 @@ def preview(template: str | None, html: bool) -> None:
 
 
 @click.command()
-@click.option("--lift", metavar="ADDRESS", help="Let all mail go to this address again.")
+@click.option(
+    "--lift",
+    metavar="ADDRESS",
+    help="Let mail go to this address again; a family's wish for no reminders ends at the second time.",
+)
 @click.option("--reason", help="With --lift: why; it is kept with your name.")
 @json_option
 def suppressions(lift: str | None, reason: str | None, as_json: bool) -> None:

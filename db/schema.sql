@@ -3459,11 +3459,12 @@ CREATE FUNCTION balansity.unsubscribe(p_delivery_id uuid) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH noted AS (
-        INSERT INTO balansity.suppression (address, reason, delivery_id, since)
-        SELECT lower(d.recipient), 'unsubscribed', d.id, balansity.now()
+        INSERT INTO balansity.suppression AS s (address, reason, delivery_id, since, unsubscribed)
+        SELECT lower(d.recipient), 'unsubscribed', d.id, balansity.now(), true
         FROM balansity.delivery d
         WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL
-        ON CONFLICT (address) DO NOTHING -- whatever it has stops no less
+        ON CONFLICT (address) DO UPDATE SET unsubscribed = true -- the reason that it has stops no less
+        WHERE NOT s.unsubscribed
         RETURNING 1
     )
     SELECT EXISTS (SELECT FROM noted);
@@ -6737,6 +6738,7 @@ CREATE TABLE balansity.suppression (
     reason text NOT NULL,
     delivery_id uuid,
     since timestamp with time zone NOT NULL,
+    unsubscribed boolean DEFAULT false NOT NULL,
     CONSTRAINT suppression_address_check CHECK ((address = lower(address))),
     CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['unsubscribed'::text, 'bounced'::text, 'complained'::text])))
 );

@@ -124,9 +124,18 @@ SELECT reason FROM balansity.suppression WHERE address = lower(:address) AND rea
 -- Every suppressed address, the newest first.
 SELECT * FROM balansity.suppression ORDER BY since DESC;
 
--- name: lift(address)!
--- Let all mail go to this address again.
-DELETE FROM balansity.suppression WHERE address = lower(:address);
+-- name: lift(address)$
+-- Let mail go to this address again: what bounced and was complained of first, a family's own wish when asked once more.
+WITH wished AS (
+    UPDATE balansity.suppression SET reason = 'unsubscribed'
+    WHERE address = lower(:address) AND reason <> 'unsubscribed' AND unsubscribed
+    RETURNING 1
+), lifted AS (
+    DELETE FROM balansity.suppression
+    WHERE address = lower(:address) AND (reason = 'unsubscribed' OR NOT unsubscribed)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM wished) + (SELECT count(*) FROM lifted);
 
 -- name: record_event(id, delivery_id, kind, detail, occurred_at)$
 -- Take in what a provider reports; gives whether it was news.

@@ -18,6 +18,7 @@ from gateways import http
 from gateways.mail.envelope import Accepted, Attachment, Mail
 from gateways.mail.mime import CALENDAR_FILE, message_id, one_line, unsubscribing
 
+TRACKING = ("click_tracking", "open_tracking", "subscription_tracking")  # the last has a way to unsubscribe of its own
 LONGEST_PAUSE_SECONDS = 3600
 DEFAULT_PAUSE_SECONDS = 30
 
@@ -92,7 +93,7 @@ def _body(mail: Mail) -> dict[str, Any]:
         "categories": [mail.template],
         "custom_args": {"delivery": mail.delivery_id},
         # Nobody watches who opens a letter about their child's health, and links lead where they say.
-        "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
+        "tracking_settings": {each: {"enable": False} for each in TRACKING},
         "mail_settings": {"sandbox_mode": {"enable": settings.current().sendgrid_sandbox}},
     }
     if reply_to := settings.current().email_reply_to:

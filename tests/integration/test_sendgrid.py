@@ -63,7 +63,8 @@ def test_a_mail_arrives_whole(provider: SendGrid) -> None:
     assert request["custom_args"] == {"delivery": "delivery-1"}
     assert base64.b64decode(request["attachments"][0]["content"]) == PDF.content
     assert request["attachments"][1]["type"] == "application/ics"
-    assert request["tracking_settings"]["open_tracking"] == {"enable": False}
+    for each in ("open", "click", "subscription"):
+        assert request["tracking_settings"][f"{each}_tracking"] == {"enable": False}
 
 
 def test_connections_are_kept(provider: SendGrid) -> None:

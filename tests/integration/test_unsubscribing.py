@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 import settings
 from commands import mail as commands
+from db import queries
 from db.connection import Connection
 from errors import SettingsError
 from mail import unsubscribing
@@ -146,6 +147,25 @@ def test_what_stops_more_takes_the_place_of_a_wish(client: FlaskClient, clinic: 
     delivery = clinic.value("SELECT id::text FROM balansity.delivery")
     clinic.rows("SELECT balansity.record_event('e1', %s, %s, NULL, now())", delivery, kind)
     assert suppressed(clinic) == [("anna@example.com", kind)]
+
+
+@pytest.mark.parametrize("kind", ["bounced", "complained"])
+@pytest.mark.parametrize("wish_first", [True, False])
+def test_a_wish_outlives_a_bounce_that_somebody_lifts(
+    client: FlaskClient, clinic: Clinic, kind: str, wish_first: bool
+) -> None:
+    send(order("appointment_reminder_24h", **WHEN))
+    delivery = clinic.value("SELECT id::text FROM balansity.delivery")
+    for wish in (wish_first, not wish_first):
+        if wish:
+            client.post(link(), data=ONE_CLICK)
+        else:
+            clinic.rows("SELECT balansity.record_event('e1', %s, %s, NULL, now())", delivery, kind)
+    assert suppressed(clinic) == [("anna@example.com", kind)]
+    for left in ([("anna@example.com", "unsubscribed")], []):
+        assert queries.deliveries.lift(clinic.connection, address="Anna@example.com") == 1
+        assert suppressed(clinic) == left
+    assert queries.deliveries.lift(clinic.connection, address="Anna@example.com") == 0
 
 
 def test_an_old_link_writes_nobody_down_again_who_was_forgotten(client: FlaskClient, clinic: Clinic) -> None:

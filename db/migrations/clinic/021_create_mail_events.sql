@@ -15,7 +15,8 @@ CREATE TABLE balansity.suppression (
     address text PRIMARY KEY CHECK (address = lower(address)),
     reason text NOT NULL CHECK (reason IN ('unsubscribed', 'bounced', 'complained')), -- each stops more
     delivery_id uuid REFERENCES balansity.delivery (id) ON DELETE SET NULL,
-    since timestamptz NOT NULL
+    since timestamptz NOT NULL,
+    unsubscribed boolean NOT NULL DEFAULT false -- a family's wish, which outlives a bounce that somebody lifts
 );
 
 CREATE FUNCTION balansity.suppression_reach(p_reason text) RETURNS integer
@@ -28,11 +29,12 @@ COMMENT ON FUNCTION balansity.suppression_reach IS
 CREATE FUNCTION balansity.unsubscribe(p_delivery_id uuid) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH noted AS (
-        INSERT INTO balansity.suppression (address, reason, delivery_id, since)
-        SELECT lower(d.recipient), 'unsubscribed', d.id, balansity.now()
+        INSERT INTO balansity.suppression AS s (address, reason, delivery_id, since, unsubscribed)
+        SELECT lower(d.recipient), 'unsubscribed', d.id, balansity.now(), true
         FROM balansity.delivery d
         WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL
-        ON CONFLICT (address) DO NOTHING -- whatever it has stops no less
+        ON CONFLICT (address) DO UPDATE SET unsubscribed = true -- the reason that it has stops no less
+        WHERE NOT s.unsubscribed
         RETURNING 1
     )
     SELECT EXISTS (SELECT FROM noted);
