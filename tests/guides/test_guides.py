@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import settings
 from db import embedded
 from db.connection import Connection
+from tests.clinic import Clinic
 from tests.guides.page import DOCS, GUIDES, Block, blocks, commands, complaints
 
 LEFT_OUT = shutil.ignore_patterns(".*", "var", "build", "__pycache__", "*.egg-info")
@@ -115,6 +117,8 @@ def check_unit(text: str, checkout: Path) -> None:
 
 @pytest.mark.parametrize("page", GUIDES, ids=named)
 def test_a_guide_does_what_it_says(page: Path, checkout: Path, database: str, connection: Connection) -> None:
+    user = Clinic(connection).add_user("anna@example.com")
+    Clinic(connection).book(user, datetime.now(UTC) + timedelta(days=2))
     reader = Reader(checkout, database, connection)
     for block in blocks(page):
         reader.follow(block)
@@ -129,3 +133,17 @@ def test_every_command_that_a_page_names_is_there(page: Path) -> None:
 def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
+
+
+def test_every_alarm_and_check_has_its_line() -> None:
+    sources = "".join(
+        path.read_text(encoding="utf-8")
+        for room in ("checks", "alarms")
+        for path in (settings.ROOT / room).glob("*.py")
+    )
+    told = set(re.findall(r'check="([a-z-]+)"', sources)) | set(
+        re.findall(r'^AWAY = "([a-z-]+)"', sources, re.MULTILINE)
+    )
+    guide = (DOCS / "guides" / "alarms.md").read_text(encoding="utf-8")
+    assert len(told) > 10
+    assert not [name for name in told if f"`{name}`" not in guide]
