@@ -1,4 +1,4 @@
-"""The documentation's reference is what the code says, the site has every page, and its pictures are small and shown."""
+"""The reference is what the code says, the site has every page, and its pictures are small and shown."""
 
 import re
 
