@@ -5,6 +5,7 @@ BIN      := $(VENV)/bin
 STAMP    := $(VENV)/installed
 TOOLS    := $(VENV)/tools-installed
 PIP      := $(BIN)/pip install --quiet --disable-pip-version-check
+SITE     := var/docs/installed
 # Three workers on two cores, for half of the time a test waits; a test at a time, so that none is left with the last ones.
 PARALLEL := $(BIN)/pytest --numprocesses 3 --dist load --maxschedchunk 1
 PACKAGES := chromium pgbouncer postgresql-15 postgresql-15-cron
@@ -74,10 +75,16 @@ hashes: ## Write the requirements' .txt from their .in: the same versions, with 
 			--strip-extras --no-annotate --no-emit-options $$file.in --output-file $$file.txt || exit 1; \
 	done
 
-docs: reference ## Build the documentation as a site in var/site, with every link looked at
+docs: reference $(SITE) ## Build the documentation as a site in var/site, with every link looked at
+	var/docs/bin/mkdocs --quiet build --strict
+
+pictures: $(TOOLS) $(SITE) test-packages ## Photograph pages, mails and a report of the demonstration for README and guides
+	$(BIN)/python -m docs.making_pictures
+
+$(SITE): requirements-docs.txt
 	$(PYTHON) -m venv var/docs
 	var/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-docs.txt
-	var/docs/bin/mkdocs --quiet build --strict
+	@touch $(SITE)
 
 reference: install ## Write docs/reference/ from the code: settings, commands, SQL functions, log events
 	$(BIN)/python -m docs.making_reference
@@ -88,4 +95,4 @@ faults: $(TOOLS) ## Work under every fault at once, and audit it: MINUTES=30 SEE
 bench: $(TOOLS) ## Measure the broker beside its peers (balansity bench --help)
 	$(BIN)/balansity bench
 
-.PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs reference faults bench
+.PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs pictures reference faults bench

@@ -45,7 +45,7 @@ def demo(*, as_json: bool, folder: Path) -> None:
     started_at = time.monotonic()
     try:
         with interruptible(), set_up(folder.absolute()) as stage:
-            account = _play(stage, console, started_at)
+            account = play(stage, console, started_at)
             conn = connect(stage.url)
             try:
                 problems = account.problems(conn)
@@ -62,7 +62,7 @@ def demo(*, as_json: bool, folder: Path) -> None:
     sys.exit(1 if problems else 0)
 
 
-def _play(stage: Stage, console: Terminal, started_at: float) -> Account:
+def play(stage: Stage, console: Terminal, started_at: float) -> Account:
     console.print(Rule("Balansity: the whole job, once"))
     conn = connect(stage.url)
     conn.autocommit = True

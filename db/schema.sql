@@ -2936,6 +2936,31 @@ END $$;
 
 COMMENT ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) IS 'Takes back what a payment gave: its consultation if that is still to come, its unused sessions.';
 
+CREATE FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_type text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'extensions', 'pg_temp'
+    AS $_$
+DECLARE
+    function_name text := format('calculate_%s_scores', p_assessment_type);
+    scores jsonb;
+BEGIN
+    IF p_assessment_type NOT IN ('checkup', 'parent', 'family') OR NOT EXISTS (
+        SELECT FROM pg_proc p, pg_roles r, pg_class c
+        WHERE p.oid = to_regprocedure(format('public.%I(uuid)', function_name))
+          AND p.prorettype IN ('jsonb'::regtype, 'json'::regtype) AND NOT p.proretset
+          AND r.oid = p.proowner AND c.oid = to_regclass('public.assessments')
+          AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, c.relowner, 'USAGE'))
+    ) THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT to_jsonb(public.%I($1))', function_name) INTO scores USING p_assessment_id;
+    RETURN coalesce(scores, '{}');
+END $_$;
+
+COMMENT ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_type text) IS 'What calculate_checkup_scores, calculate_parent_scores or calculate_family_scores of the site says; NULL where there is none,
+or one that somebody else made: what the site decides counts more than any table of ours. It runs as whoever asks. Its
+path has public, for the site''s functions look for their tables there; what it raises is raised.';
+
 CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3560,6 +3585,10 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (SELECT f.name FROM balansity.site_function f)
       AND balansity.in_charge() -- until then they are the old system's
+    UNION ALL
+    SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL
+    FROM unnest('{checkup, parent, family}'::text[]) AS type, pg_proc p
+    WHERE p.oid = to_regprocedure(format('public.calculate_%s_scores(uuid)', type)) -- the site's own; most give it to all
     UNION ALL
     SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
@@ -8046,6 +8075,10 @@ GRANT ALL ON FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) T
 REVOKE ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.revoke_payment(p_payment public.payments, p_now timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_type text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_type text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) TO balansity_web;

@@ -51,7 +51,7 @@ def commands(page: Path) -> set[str]:
 def complaints(call: str) -> Iterator[str]:
     """What of a call the command does not have; names in capitals and … stand for what a person fills in."""
     words = _words(call)[1:]
-    if not words or words[0].startswith("-") or words[0] == "…":
+    if not words or words[0].startswith("-") or words[0] in {"…", "COMMAND"}:
         return
     if words[0] not in COMMANDS:
         yield f"no command {words[0]}"

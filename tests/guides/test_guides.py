@@ -141,7 +141,7 @@ def test_every_alarm_and_check_has_its_line() -> None:
         for room in ("checks", "alarms")
         for path in (settings.ROOT / room).glob("*.py")
     )
-    told = set(re.findall(r'check="([a-z-]+)"', sources)) | set(
+    told = set(re.findall(r'(?:check=|_finding\()"([a-z-]+)"', sources)) | set(
         re.findall(r'^AWAY = "([a-z-]+)"', sources, re.MULTILINE)
     )
     guide = (DOCS / "guides" / "alarms.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The documentation's reference is what the code says, and the site has every page."""
+"""The reference is what the code says, the site has every page, and its pictures are small and shown."""
 
 import re
 
@@ -29,3 +29,14 @@ def test_the_site_leads_to_every_page() -> None:
     menu = (settings.ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     left_out = [each for page in DOCS.rglob("*.md") if f"- {(each := str(page.relative_to(DOCS)))}\n" not in menu]
     assert left_out == []
+
+
+def test_every_picture_is_small_and_shown() -> None:
+    pages_text = "".join(
+        page.read_text(encoding="utf-8") for page in [settings.ROOT / "README.md", *DOCS.rglob("*.md")]
+    )
+    pictures = list((DOCS / "pictures").iterdir())
+    assert pictures
+    for picture in pictures:
+        assert picture.stat().st_size < 150_000, picture.name
+        assert f"pictures/{picture.name})" in pages_text, f"{picture.name} is shown nowhere"
