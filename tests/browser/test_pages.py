@@ -151,8 +151,18 @@ def complaints(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("language", ["ru", "en"])
-@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (961, False), (1440, False), (1440, True)])
+# Each width by day and by night, and each language at each width.
+LOOKS = [
+    (360, False, "ru"),
+    (360, True, "en"),
+    (961, False, "ru"),
+    (961, True, "en"),
+    (1440, False, "en"),
+    (1440, True, "ru"),
+]
+
+
+@pytest.mark.parametrize(("width", "dark", "language"), LOOKS)
 def test_every_page_reads_well(visit: Visit, busy: None, width: int, dark: bool, language: str) -> None:
     page = visit(width, dark=dark, language=language)
     errors: list[str] = []
