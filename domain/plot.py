@@ -13,7 +13,7 @@ from domain.russian import number
 Day = tuple[date, int | Decimal]
 
 WIDTH, HEIGHT = 420, 170
-LEFT, RIGHT, TOP, BOTTOM = 60, 4, 12, 24  # margins inside
+LEFT, RIGHT, TOP, BOTTOM = 60, 16, 12, 24  # margins inside, on the right for half of a date
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 MOST_DATES = 6  # labels under the bars
 
