@@ -50,6 +50,11 @@ def sample(template: str) -> tuple[str, str]:
 INLINER = CSSInliner(load_remote_stylesheets=False)
 
 
+def sample_subject(template: str) -> str:
+    """The subject of a mail with made-up words."""
+    return heading(template, SAMPLES[template], settings.current().time_zone).subject
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -89,6 +89,7 @@ def create_app() -> Flask:
     for open_to_all in (sendgrid_events, yookassa_notices, unsubscribe):  # which check their callers themselves
         access.csrf.exempt(open_to_all.pages)
     app.context_processor(_words)
+    app.add_template_filter(words.suppression)
     return app
 
 

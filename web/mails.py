@@ -17,7 +17,9 @@ pages = Blueprint("mails", __name__, template_folder="templates")
 @pages.get("/mails")
 def overview() -> str:
     """Every template, framed."""
-    return render_template("mails.html", templates=list(TEMPLATES.values()), dark=request.args.get("scheme") == "dark")
+    subjects = {name: rendering.sample_subject(name) for name in TEMPLATES}
+    dark = request.args.get("scheme") == "dark"
+    return render_template("mails.html", templates=list(TEMPLATES.values()), subjects=subjects, dark=dark)
 
 
 @pages.get("/mails/<name>.<kind>")

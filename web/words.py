@@ -83,6 +83,11 @@ MOODS = {
     **dict.fromkeys(("available", "done", "sent", "delivered", "completed", "succeeded"), "good"),
     **dict.fromkeys(("running", "queued", "planned", "sending", "started", "pending", "processing", "paused"), "busy"),
 }
+SUPPRESSIONS = {
+    "bounced": N_("a returned mail"),
+    "complained": N_("a complaint"),
+    "unsubscribed": N_("a wish for no reminders"),
+}
 HEADINGS = {
     "checkups": N_("Check-ups"),
     "consultations": N_("Consultations"),
@@ -196,6 +201,11 @@ def mail(template: str) -> str:
     """What a mail is called in the reader's language."""
     name = GROUPS["mails"].get(template)
     return gettext(name) if name else template
+
+
+def suppression(reason: str) -> str:
+    """Why an address takes no mail, or not all."""
+    return gettext(SUPPRESSIONS[reason])
 
 
 def mood(name: str) -> str:

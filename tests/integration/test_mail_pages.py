@@ -63,7 +63,7 @@ def test_the_overview_shows_every_template(client: FlaskClient) -> None:
     page = client.get("/mails", auth=LOGIN)
     assert page.status_code == 200
     assert all(f"/mails/{name}.html" in page.text for name in TEMPLATES)
-    assert "уходит, несмотря на: bounced, complained" in page.text
+    assert "уходит, несмотря на: возврат письма, жалобу, отписку" in page.text
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
