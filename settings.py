@@ -81,7 +81,7 @@ class Settings(BaseModel, frozen=True):
     )
     email_from: Mailbox = setting("Balansity <no-reply@balansity.example>", "sender of every mail")
     email_reply_to: Mailbox = setting("", "where families' answers go, which every mail names; empty: nowhere")
-    clinic_phone: Phone = setting("", "the clinic's telephone, such as +7 495 123-45-67, which every mail names")
+    clinic_phone: Phone = setting("", "the clinic's telephone, such as +7 495 123-45-67, which mails and reports name")
     email_dkim_selector: Selector = setting(
         "", "name of the DKIM key that signs mail, for doctor to look up; empty: SendGrid's and other usual ones"
     )
@@ -122,6 +122,7 @@ class Settings(BaseModel, frozen=True):
     site_report_url: SitePattern = setting(
         "", "page of a check-up's results, with the check-up's {id}; empty: SITE_URL"
     )
+    site_booking_url: WebAddress = setting("", "page where a consultation is booked, for reports; empty: SITE_URL")
     video_hosts: HostNames = setting(
         "", "hosts, with commas, whose addresses of video rooms are links in mails; empty: SITE_URL's and below it"
     )

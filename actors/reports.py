@@ -1,6 +1,7 @@
 """The report actor: one check-up, one kept report, one mail that brings it."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -25,7 +26,7 @@ from log import EventLogger
 from mail.order import AGAIN
 from reports.check_up import CheckUp
 from reports.formats import digest, render
-from reports.report import Report
+from reports.report import Contact, Report
 from reports.scoring import SCALES
 
 ANSWERS_ARRIVE_WITHIN = timedelta(minutes=10)  # of the check-up's last change
@@ -105,7 +106,9 @@ def _load(conn: Connection, request: ReportRequest) -> CheckUp:
 
 def _report(check_up: CheckUp, site_scores: object, at: datetime) -> Report:
     """The report, unless there is nothing to report: the site may still be writing, but not for long."""
-    report = check_up.report(settings.current().time_zone, site_scores)
+    current = settings.current()
+    contact = Contact(current.site_booking_url or current.site_url, current.clinic_phone)
+    report = replace(check_up.report(current.time_zone, site_scores), contact=contact)
     if not report.is_empty:
         return report
     message = f"Assessment {check_up.id} has no results and no answers that count: there is nothing to report"

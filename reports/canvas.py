@@ -1,15 +1,17 @@
 """The paper that a report is drawn on: A4, our colours and letters, and the few shapes it is made of."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from itertools import accumulate, takewhile
+from itertools import accumulate, groupby, takewhile
 from time import thread_time
 
 from fpdf import FPDF
 from fpdf.enums import ResourceAccessPolicy
+from fpdf.prefs import ViewerPreferences
 
 from errors import PermanentError
 from reports.font import FAMILY, SharedFontOutput, fonts_for, shared_fonts
@@ -91,11 +93,44 @@ class Canvas(FPDF):
         self.set_title(title)
         self.set_author("Balansity")
         self.set_lang("ru-RU")
+        self.viewer_preferences = ViewerPreferences(display_doc_title=True)
+        self.is_marked = False
         self.add_page()
 
     def bookmark(self, name: str, y: float) -> None:
         self.set_y(y)
         self.start_section(name)
+
+    @contextmanager
+    def tagged(self, kind: str, alt: str | None = None) -> Iterator[None]:
+        """What is drawn here is one element that a screen reader reads, in the order of drawing; `alt` is said of it.
+
+        It is part of the one around it, if any.
+        """
+        if self.is_marked:
+            yield
+            return
+        number = self.struct_builder.next_mcid_for_page(self.page)
+        self._add_marked_content(struct_type=f"/{kind}", mcid=number, alt_text=alt)
+        with self._marked(f"/{kind} <</MCID {number}>> BDC"):
+            yield
+
+    @contextmanager
+    def ornament(self) -> Iterator[None]:
+        """What is drawn here says nothing that no text says: a screen reader leaves it out."""
+        if self.is_marked:
+            yield
+            return
+        with self._marked("/Artifact BMC"):
+            yield
+
+    @contextmanager
+    def _marked(self, begin: str) -> Iterator[None]:
+        self._out(begin)
+        self.is_marked = True
+        yield
+        self.is_marked = False
+        self._out("EMC")
 
     def line_of(self, style: Style, x: float, y: float, text: str) -> None:
         """One line of text, its baseline at `y`."""
@@ -103,7 +138,8 @@ class Canvas(FPDF):
             raise PermanentError(f"The report takes more than {self.seconds} s of computing to draw")
         self.set_font(FAMILY, style.emphasis, style.points)
         self.set_text_color(*style.colour)
-        self.text(x, y, text)
+        with self.tagged("P"):
+            self.text(x, y, text)
 
     def line_before(self, style: Style, right: float, y: float, text: str) -> None:
         """One line of text that ends at `right`."""
@@ -114,22 +150,39 @@ class Canvas(FPDF):
 
     def paragraph(self, style: Style, x: float, y: float, width: float, text: str) -> float:
         """Text broken into lines of at most `width`, the first baseline at `y`; returns where the next would stand."""
-        for line in wrapped(text, style, width):
-            self.line_of(style, x, y, line)
-            y += style.leading
+        with self.tagged("P"):
+            for line in wrapped(text, style, width):
+                self.line_of(style, x, y, line)
+                y += style.leading
         return y
 
     def box(self, colour: Colour, x: float, y: float, width: float, height: float) -> None:
         self.set_fill_color(*colour)
-        self.rect(x, y, width, height, style="F")
+        with self.ornament():
+            self.rect(x, y, width, height, style="F")
 
     def card(self, colour: Colour, x: float, y: float, width: float, height: float) -> None:
         """A box with rounded corners."""
         self.set_fill_color(*colour)
-        self.rect(x, y, width, height, style="F", round_corners=True, corner_radius=min(3, height / 2))
+        with self.ornament():
+            self.rect(x, y, width, height, style="F", round_corners=True, corner_radius=min(3, height / 2))
+
+    def squares(self, rows: Iterable[Iterable[int]], x: float, y: float, size: float) -> None:
+        """Rows of small squares, dark where there is a 1, as a QR code has them."""
+        for down, row in enumerate(rows):
+            at = x
+            for is_dark, run in groupby(row):
+                width = size * len(list(run))
+                if is_dark:
+                    self.box(INK, at, y + down * size, width, size)
+                at += width
 
     def symbol(self, status: Status, x: float, y: float, size: float) -> None:
         """The status as a shape of its own: a tick, a half-full ring, a triangle, a ring with a dash or a dot."""
+        with self.ornament():
+            self._symbol(status, x, y, size)
+
+    def _symbol(self, status: Status, x: float, y: float, size: float) -> None:
         self.set_fill_color(*COLOURS[status])
         self.set_draw_color(*COLOURS[status])
         self.set_line_width(size * 0.12)
@@ -153,7 +206,8 @@ class Canvas(FPDF):
     def number(self, number: int, x: float, y: float) -> None:
         """A step's number in a disc, 8 mm across."""
         self.set_fill_color(*TEAL)
-        self.ellipse(x, y, 8, 8, style="F")
+        with self.ornament():
+            self.ellipse(x, y, 8, 8, style="F")
         self.line_around(Style(11, WHITE, "B"), x + 4, y + 5.4, str(number))
 
     def number_pages(self, style: Style, y: float, name: str) -> None:
@@ -161,8 +215,9 @@ class Canvas(FPDF):
         for number in range(1, self.pages_count + 1):
             self.page = number
             self.current_font_is_set_on_page = False  # fpdf2 remembers the font of the page that it left
-            self.line_of(style, MARGIN, y, style.shortened(name, INNER - 20))
-            self.line_before(style, WIDTH - MARGIN, y, f"{number} из {self.pages_count}")
+            with self.ornament():
+                self.line_of(style, MARGIN, y, style.shortened(name, INNER - 20))
+                self.line_before(style, WIDTH - MARGIN, y, f"{number} из {self.pages_count}")
 
     def contents(self) -> bytes:
         return bytes(self.output(output_producer_class=SharedFontOutput))

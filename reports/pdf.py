@@ -1,5 +1,9 @@
 """The report as a PDF: a cover with the main thing, every scale as a bar, and what to do next."""
 
+import re
+
+import segno
+
 from reports import text
 from reports.canvas import (
     BOTTOM,
@@ -13,6 +17,7 @@ from reports.canvas import (
     PLAIN,
     TEAL,
     TRACK,
+    WHITE,
     WIDTH,
     Canvas,
     Style,
@@ -35,6 +40,7 @@ TEXT = Style(10.5, GREY)
 SMALL = Style(9.5)
 ASIDE = Style(9.5, GREY)
 TINY = Style(8.5, GREY)
+LINK = Style(10.5, TEAL, "B")
 
 RIGHT = WIDTH - MARGIN
 COVER_BAND = 128.0  # height of the cover's coloured part
@@ -42,9 +48,11 @@ SHORT_COVER_BAND = 96.0  # where there is no name to show
 NAME_LINES = 3
 BAR = 3.4  # height of a scale's bar
 ROW = 25.5  # height of a scale
+GAP = 6.0  # below it, which the foot of a page may take
 SHORT_ROW = 16.0  # of one without a bar
 STEP = 13.0  # what a step's text is moved in by
 NOTE_LINE = 10.0
+CONTACT = 36.0  # height of the card that says where to book
 RARE = (Status.INCOMPLETE, Status.UNCLEAR)  # have a tile only where there is one
 
 
@@ -78,7 +86,8 @@ def _cover(canvas: Canvas, report: Report) -> None:
     canvas.box(PALE, 0, 0, WIDTH, band)
     canvas.box(TEAL, 0, band, WIDTH, 1.2)
     canvas.line_of(BRAND, MARGIN, 27, "Balansity")
-    y = canvas.paragraph(TITLE, MARGIN, 58, INNER, text.TITLES[report.assessment_type])
+    with canvas.tagged("H1"):
+        y = canvas.paragraph(TITLE, MARGIN, 58, INNER, text.TITLES[report.assessment_type])
     canvas.line_of(SUBTITLE, MARGIN, y - 2, text.SUBJECTS[report.assessment_type])
     _person(canvas, report, band)
     y = _main_thing(canvas, report, band + 18)
@@ -94,8 +103,9 @@ def _person(canvas: Canvas, report: Report, band: float) -> None:
     if len(lines) > NAME_LINES:
         lines = (*lines[: NAME_LINES - 1], style.shortened(" ".join(lines[NAME_LINES - 1 :]), INNER))
     top = band - 19 - style.leading * (len(lines) - 1)
-    for place, line in enumerate(lines):
-        canvas.line_of(style, MARGIN, top + place * style.leading, line)
+    with canvas.tagged("P"):
+        for place, line in enumerate(lines):
+            canvas.line_of(style, MARGIN, top + place * style.leading, line)
     age = years(report.age) if report.age is not None else ""
     reader = f"Для: {_shown(report.reader)}" if _shown(report.reader) else ""
     facts = " · ".join(filter(None, [age, day_in_words(report.answered_on), reader]))
@@ -104,7 +114,8 @@ def _person(canvas: Canvas, report: Report, band: float) -> None:
 
 def _main_thing(canvas: Canvas, report: Report, y: float) -> float:
     headline, meaning = text.summary(report)
-    y = canvas.paragraph(HEADING, MARGIN, y, INNER, headline) + 1
+    with canvas.tagged("H2"):
+        y = canvas.paragraph(HEADING, MARGIN, y, INNER, headline) + 1
     y = canvas.paragraph(LEAD, MARGIN, y, INNER, meaning)
     if report.is_incomplete:
         y = canvas.paragraph(LEAD, MARGIN, y + 2, INNER, text.PARTIAL)
@@ -120,8 +131,9 @@ def _tally(canvas: Canvas, report: Report, y: float) -> None:
         x = MARGIN + place * (width + 4)
         canvas.card(PALE, x, y, width, 25)
         canvas.symbol(status, x + 5, y + 5.4, 5.5)
-        canvas.line_of(COUNT, x + 13, y + 10.6, str(counts[status]))
-        canvas.line_of(SMALL, x + 5, y + 19.5, text.STATUSES[status])
+        with canvas.tagged("P"):
+            canvas.line_of(COUNT, x + 13, y + 10.6, str(counts[status]))
+            canvas.line_of(SMALL, x + 5, y + 19.5, text.STATUSES[status])
 
 
 def _scales(canvas: Canvas, report: Report) -> float:
@@ -129,12 +141,12 @@ def _scales(canvas: Canvas, report: Report) -> float:
     y = _heading(canvas, "Результаты по шкалам", 28)
     y = canvas.paragraph(ASIDE, MARGIN, y, INNER, text.how_to_read(report)) + 4
     for score in report.main_scores:
-        y = _scale(canvas, score, _room(canvas, y, ROW))
+        y = _scale(canvas, score, _room(canvas, y, ROW - GAP))
     if report.impact_scores:
         y = _heading(canvas, "Влияние на жизнь", _room(canvas, y + 9, ROW + 20))
         y = canvas.paragraph(ASIDE, MARGIN, y, INNER, text.IMPACT_INTRO) + 4
         for score in report.impact_scores:
-            y = _scale(canvas, score, _room(canvas, y, ROW))
+            y = _scale(canvas, score, _room(canvas, y, ROW - GAP))
     return y
 
 
@@ -148,13 +160,15 @@ def _room(canvas: Canvas, y: float, height: float) -> float:
 
 def _heading(canvas: Canvas, name: str, y: float) -> float:
     canvas.bookmark(name, y - 10)
-    canvas.line_of(HEADING, MARGIN, y, name)
+    with canvas.tagged("H2"):
+        canvas.line_of(HEADING, MARGIN, y, name)
     return y + 8
 
 
 def _scale(canvas: Canvas, score: Score, y: float) -> float:
     """One scale: its name and status, what it is about, the points, the bar; returns where the next one starts."""
-    canvas.line_of(STRONG, MARGIN, y + 3, STRONG.shortened(_shown(text.title(score)), INNER * 0.7))
+    with canvas.tagged("H3"):
+        canvas.line_of(STRONG, MARGIN, y + 3, STRONG.shortened(_shown(text.title(score)), INNER * 0.7))
     if score.status:
         status = text.STATUSES[score.status]
         canvas.line_before(LABEL, RIGHT, y + 3, status)
@@ -162,7 +176,8 @@ def _scale(canvas: Canvas, score: Score, y: float) -> float:
     canvas.line_of(ASIDE, MARGIN, y + 8, text.note(score) or text.about(score))
     canvas.line_before(SMALL, RIGHT, y + 8, text.points(score))
     if score.maximum is not None:
-        _bar(canvas, score, score.maximum, y + 11)
+        with canvas.tagged("Figure", text.drawn(score)):
+            _bar(canvas, score, score.maximum, y + 11)
     return y + (ROW if score.maximum is not None else SHORT_ROW)
 
 
@@ -179,7 +194,7 @@ def _bar(canvas: Canvas, score: Score, maximum: int, y: float) -> None:
 
 def _next_steps(canvas: Canvas, report: Report, y: float) -> None:
     steps = text.next_steps(report)
-    if y + _height(steps) > BOTTOM:
+    if y + _height(steps) + bool(report.contact) * (CONTACT + 5) > BOTTOM:
         canvas.add_page()
         y = 19
     y = _heading(canvas, "Что дальше", y + 9) + 2
@@ -187,6 +202,7 @@ def _next_steps(canvas: Canvas, report: Report, y: float) -> None:
         canvas.number(number, MARGIN, y - 5)
         y = canvas.paragraph(STRONG, MARGIN + STEP, y, INNER - STEP, action)
         y = canvas.paragraph(TEXT, MARGIN + STEP, y, INNER - STEP, reason) + 4
+    y = _contact(canvas, report, y)
     _urgent(canvas, report, y)
     _notes(canvas, y + 43)
 
@@ -195,6 +211,38 @@ def _height(steps: tuple[text.Step, ...]) -> float:
     """Room for the heading, the steps and the notice below them."""
     reasons = sum(len(wrapped(reason, TEXT, INNER - STEP)) for _, reason in steps)
     return 19 + len(steps) * (STRONG.leading + 4) + reasons * TEXT.leading + 25
+
+
+def _contact(canvas: Canvas, report: Report, y: float) -> float:
+    """Where to book and whom to call: a link, its QR code for whoever holds the paper, and a telephone."""
+    if report.contact is None:
+        return y
+    link, phone = report.contact.book_at, report.contact.phone
+    canvas.card(PALE, MARGIN, y, INNER, CONTACT)
+    with canvas.tagged("H3"):
+        canvas.line_of(LABEL, MARGIN + 6, y + 9, text.BOOK)
+    _linked(canvas, link.removeprefix("https://"), link, y + 16)
+    if phone:
+        canvas.line_of(SMALL, MARGIN + 6, y + 23, text.CALL)
+        _linked(canvas, phone, "tel:" + re.sub(r"[^+\d]", "", phone), y + 29)
+    _qr_code(canvas, link, RIGHT - CONTACT + 3, y + 3, CONTACT - 6)
+    return y + CONTACT + 5
+
+
+def _linked(canvas: Canvas, shown: str, address: str, y: float) -> None:
+    shown = LINK.shortened(printable(shown), INNER - CONTACT - 10)
+    with canvas.tagged("Link"):
+        canvas.line_of(LINK, MARGIN + 6, y, shown)
+    canvas.link(MARGIN + 6, y - 4, LINK.width(shown), 5.5, address, contents=shown)
+
+
+def _qr_code(canvas: Canvas, address: str, x: float, y: float, side: float) -> None:
+    """As large as the side allows, the white edge of four squares included that readers ask for."""
+    rows = segno.make_qr(address, error="m").matrix
+    size = side / (len(rows) + 8)
+    with canvas.tagged("Figure", text.QR_CODE.format(address=address)):
+        canvas.box(WHITE, x, y, side, side)
+        canvas.squares(rows, x + 4 * size, y + 4 * size, size)
 
 
 def _urgent(canvas: Canvas, report: Report, y: float) -> None:

@@ -14,6 +14,14 @@ LONGEST_NAME = 120  # characters
 
 
 @dataclass(frozen=True)
+class Contact:
+    """Where a family books a consultation, and whom it calls; an empty telephone is none."""
+
+    book_at: str
+    phone: str
+
+
+@dataclass(frozen=True)
 class Report:
     """One assessment's results; names and `birthday` are None where nobody gave them."""
 
@@ -24,6 +32,7 @@ class Report:
     answered_on: date
     scores: tuple[Score, ...]
     reader: str | None = None  # whom it is for, where that is somebody else
+    contact: Contact | None = None
 
     @property
     def main_scores(self) -> tuple[Score, ...]:

@@ -48,10 +48,7 @@ SCREENING = (
     "Чекап — это скрининг. Он помогает заметить, чему уделить внимание, но не ставит диагноз "
     "и не заменяет встречу со специалистом."
 )
-HOW_TO_READ = (
-    "Полоса показывает, сколько баллов набрано из возможных. Чем она длиннее, тем больше трудностей. "
-    "Главное — оценка справа: она говорит, на что обратить внимание."
-)
+HOW_TO_READ = "Чем длиннее полоса, тем больше трудностей. Главное — оценка справа."
 THRESHOLD = "Черта на полосе — порог: около него и выше к шкале важно присмотреться."
 IMPACT_INTRO = "Не сами трудности, а то, насколько они мешают жить, учиться и отдыхать."
 EMERGENCY = (
@@ -63,6 +60,9 @@ URGENT = {
     "parent": f"{EMERGENCY} {NOT_ALONE}",
     "family": f"{EMERGENCY} {NOT_ALONE}",
 }
+BOOK = "Записаться на консультацию"
+CALL = "Или позвоните нам:"
+QR_CODE = "QR-код со ссылкой для записи: {address}"
 NOTES = "Ваши заметки и вопросы специалисту"
 PARTIAL = (
     "На часть вопросов ответов нет, поэтому картина неполная: результаты этих шкал предварительные, их лучше уточнить."
@@ -155,6 +155,12 @@ def note(score: Score) -> str:
     if score.is_partial:
         return f"Учтено ответов: {score.answered} из {len(score.scale.questions)}, оценка предварительная"
     return ""
+
+
+def drawn(score: Score) -> str:
+    """What a scale's bar shows, for whoever does not see it."""
+    threshold = f", порог {score.threshold}" if score.threshold is not None else ""
+    return f"{title(score)}: {points(score)}{threshold}"
 
 
 def how_to_read(report: Report) -> str:

@@ -69,3 +69,39 @@ class Recorder(Canvas):
     def text(self, x: float, y: float, text: str = "") -> None:
         self.lines.append((text, x, x + self.get_string_width(text), y))
         super().text(x, y, text)
+
+
+def elements_of(pdf: bytes) -> list[tuple[str, str]]:
+    """What a screen reader reads, in its order: each element's kind, and its alternative or the letters shown."""
+    reader = pypdf.PdfReader(io.BytesIO(pdf))
+    letters = {page.indirect_reference.idnum: _marked(page) for page in reader.pages if page.indirect_reference}
+    root: Any = reader.root_object["/StructTreeRoot"]
+    [document] = root["/K"]
+    found = []
+    for each in document.get_object()["/K"]:
+        element = each.get_object()
+        shown = letters[element.raw_get("/Pg").idnum][element["/K"][0]]
+        found.append((element["/S"], str(element.get("/Alt", shown))))
+    return found
+
+
+def _marked(page: pypdf.PageObject) -> dict[int, str]:
+    """The text of each marked sequence of a page, by its number."""
+    texts: dict[int, str] = {}
+    marks: list[int] = []
+
+    def note(operator: bytes, operands: Any, *_: Any) -> None:
+        if operator == b"BDC":
+            marks.append(operands[1]["/MCID"])
+            texts[marks[-1]] = ""
+        elif operator == b"BMC":
+            marks.append(-1)
+        elif operator == b"EMC":
+            marks.pop()
+
+    def add(text: str, *_: Any) -> None:
+        if marks and marks[-1] >= 0 and text.strip():
+            texts[marks[-1]] += text
+
+    page.extract_text(visitor_operand_before=note, visitor_text=add)
+    return texts
