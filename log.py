@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any
 
 from discretion import told
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"
 
 FILE_MARK = '  File "'
 FILE = re.compile(r'^  File "/[^"]*', re.MULTILINE)
@@ -30,9 +31,11 @@ def set_up(level: str = "INFO") -> None:
 
 
 def obey(level: str) -> None:
-    """Log so much where the dramatiq command set logging up; with its --verbose, everything is logged."""
-    guard()
+    """Log so much, and as everybody, where the dramatiq command set logging up; with its --verbose, log everything."""
     root = logging.getLogger()
+    for handler in root.handlers:
+        handler.setFormatter(logging.Formatter(FORMAT))
+    guard()
     if root.level == logging.INFO:
         root.setLevel(level)
 
@@ -64,10 +67,18 @@ def guard() -> None:
 class Discreet(logging.Filter):
     """Keeps out of Dramatiq's log what an exception says, which may quote a message's arguments, but not where it rose.
 
-    A message's dead letter has all of it. Dropped wholly are the lines about messages that were handed back.
+    A message's dead letter has all of it. Dropped wholly are the lines about messages that were handed back, and about
+    runs that ended with what is expected: how such a message goes on is told by who settles it.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_expected: Callable[[BaseException], bool] = lambda _: False
+
     def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info and record.levelno == logging.ERROR else None
+        if error and self.is_expected(error):
+            return False
         if record.exc_info and record.exc_info[0]:
             record.exc_text = _whence(*record.exc_info)
             record.exc_info = None
@@ -88,11 +99,17 @@ class Relay(logging.Handler):
 
 DISCREET = Discreet()
 WORKERS = Relay("dramatiq.worker")  # WorkerThread, and a ConsumerThread(…) for each queue
-WORKERS.addFilter(DISCREET)
+RUNS = Discreet()
+WORKERS.addFilter(RUNS)
 
 
-def hide_payloads() -> None:
-    """Make the loggers discreet through which Dramatiq reports the failures of actors, consumers and middleware."""
+def hide_payloads(is_expected: Callable[[BaseException], bool] = lambda _: False) -> None:
+    """Make the loggers discreet through which Dramatiq reports the failures of actors, consumers and middleware.
+
+    It says nothing of runs that end with what `is_expected`, nor that a message is tried again: we do, in one line.
+    """
+    RUNS.is_expected = is_expected
+    logging.getLogger("dramatiq.middleware.retries.Retries").setLevel(logging.WARNING)
     logging.getLogger("dramatiq.broker.PostgresBroker").addFilter(DISCREET)
     WORKERS.logger.addHandler(WORKERS)
     WORKERS.logger.propagate = False

@@ -34,7 +34,7 @@ from broker import broker
 from db import clock, queries
 from db.connection import Connection
 from db.database import single_statements, transaction
-from db.trouble import explained
+from db.trouble import explained, is_lost
 from domain.slots import (
     Missed,
     PlannedJob,
@@ -56,7 +56,8 @@ SILENCE_SECONDS = BEATS_IN_SILENCE * SAFETY_NET_SECONDS  # after which a schedul
 TICK_SECOND = 1  # of a slot's minute: the database's clock may be a little behind ours
 
 events = log.EventLogger("scheduler")  # also where the module is run as a program
-troubles: dict[str, str] = {}  # what the database said last to a step that failed
+troubles: dict[str, tuple[str, float]] = {}  # by what fails: what was said of it, and since when, monotonic
+DATABASE = "database"  # fails with all of its steps
 
 
 @dataclass(frozen=True)
@@ -171,25 +172,34 @@ def _look(presence: Presence, jobs: Sequence[Job]) -> None:
 
 def _run_step(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[Job]) -> bool:
     """Take a step by the database's clock; whether it succeeded."""
+    name = " ".join([step.__name__, *(job.name for job in jobs if len(jobs) == 1)])
     try:
         with single_statements() as conn:
             now = clock.now(conn)
         step(now, jobs)
     except psycopg2.Error as error:
-        _tell(step.__name__, explained(error))
+        if is_lost(error):
+            if _is_news(DATABASE, ""):  # a server that goes and comes says another thing each time
+                events.error("database_lost", error=explained(error))
+        elif _is_news(name, explained(error)):
+            events.error("scheduler_step_failed", step=name, error=explained(error))
         return False
     except Exception as error:  # noqa: BLE001 - the loop goes on; what was not enqueued is still due at the next look
-        events.error("scheduler_step_failed", step=step.__name__, error=type(error).__name__, with_traceback=True)
+        if _is_news(name, type(error).__name__):
+            events.error("scheduler_step_failed", step=name, error=type(error).__name__, with_traceback=True)
         return False
-    troubles.pop(step.__name__, None)
+    for what, event in ((DATABASE, "database_regained"), (name, "scheduler_step_succeeded")):
+        if over := troubles.pop(what, None):
+            step_name = {} if what == DATABASE else {"step": name}
+            events.info(event, **step_name, seconds=round(time.monotonic() - over[1]))
     return True
 
 
-def _tell(step: str, why: str) -> None:
-    """Log a database's trouble once, until it is another one or over."""
-    if troubles.get(step) != why:
-        events.error("scheduler_step_failed", step=step, error=why)
-    troubles[step] = why
+def _is_news(what: str, why: str) -> bool:
+    """Whether a trouble has begun, or become another one: it is told once, and once when it is over."""
+    said, since = troubles.get(what, (None, time.monotonic()))
+    troubles[what] = (why, since)
+    return said != why
 
 
 def publish(conn: Connection, jobs: Sequence[Job] = JOBS, now: datetime | None = None) -> None:

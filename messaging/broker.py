@@ -30,6 +30,7 @@ import log
 from db.connection import Connection, Pool
 from errors import DeadLettered
 from messaging import contract
+from messaging.again import comes_again
 from messaging.claim import Claim
 from messaging.claims import Claims
 from messaging.consumer import PostgresConsumer
@@ -88,7 +89,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.add_middleware(RouteOption())
         self.add_middleware(Custody(self.process))
         self.add_middleware(StopOnce())
-        log.hide_payloads()
+        log.hide_payloads(comes_again)
 
     def add_middleware(
         self, middleware: Middleware, *, before: type[Middleware] | None = None, after: type[Middleware] | None = None

@@ -61,6 +61,10 @@ class Claim(MessageProxy):
         """Whether its run ended because a person wanted it to."""
         return isinstance(self._exception, Cancelled)
 
+    def ended_by(self) -> str | None:
+        """The class of what its run ended with, for a log."""
+        return type(self._exception).__name__ if self._exception else None
+
     def is_run(self) -> bool:
         """Whether a thread is at it, or will be."""
         return self.thread is None or (self.thread.is_alive() and not self.left)

@@ -52,6 +52,7 @@ class PostgresConsumer(Consumer):
         self.unsealing = Unsealing(process, queue_name)
         self.ready: deque[Claim] = deque()
         self.trouble = ""  # what the database said last that was no answer
+        self.lost_at = 0.0
         self.bridge_at = 0.0
         self.audit_at = 0.0
 
@@ -125,7 +126,7 @@ class PostgresConsumer(Consumer):
         if now > began + self.process.pulse.silence_seconds:  # frozen in between: others may have rescued them
             self.claims.hand_back()
         if self.appetite.lost:
-            events.info("database_regained", queue=self.queue_name)
+            events.info("database_regained", queue=self.queue_name, seconds=round(now - self.lost_at))
             self.trouble = ""
         exchange = Exchange(began, len(settled), limit, [row[0] for row in rows])
         self.appetite.exchanged(exchange, now, _jitter(POLL_SECONDS))
@@ -276,11 +277,14 @@ class PostgresConsumer(Consumer):
     def _wait_out(self, error: psycopg2.Error) -> None:
         self._tell("database_lost" if is_lost(error) else "exchange_failed", error)
         self.audit_at = 0.0
+        if not self.appetite.lost:
+            self.lost_at = time.monotonic()
         self.appetite.failed(time.monotonic(), _jitter(LOST_SECONDS))
 
     def _tell(self, event: str, error: psycopg2.Error) -> None:
-        """Log a trouble once, until it is another one or over."""
-        if self.trouble != (trouble := f"{event} {quoteless(error)}"):
+        """Log a trouble once, until it is another one or over; a lost database may say another thing each time."""
+        trouble = event if is_lost(error) else f"{event} {quoteless(error)}"
+        if self.trouble != trouble:
             events.warning(event, queue=self.queue_name, error=quoteless(error))
         self.trouble = trouble
 

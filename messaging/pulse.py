@@ -13,7 +13,7 @@ import psycopg2
 
 from db import queries
 from db.connection import Connection
-from db.trouble import explained
+from db.trouble import explained, is_lost
 from errors import DatabaseError
 from log import EventLogger
 from messaging import contract, looking
@@ -24,6 +24,7 @@ from messaging.repertoire import Repertoire
 
 SILENCE_SECONDS = 12.0  # after which a worker is dead
 MOST_RESCUES = 10  # a message that outlived so many workers is their killer
+LOST = "lost"
 LISTEN_SECONDS = 0.5  # between looks at anything but the doorbell
 
 events = EventLogger(__name__)
@@ -88,12 +89,12 @@ class Pulse:
             try:
                 conn = self.connect()
             except (DatabaseError, psycopg2.Error) as error:
-                self._fail(str(error))
+                self._fail(error)
                 continue
             try:
                 self._live(conn)
             except psycopg2.Error as error:
-                self._fail(explained(error))
+                self._fail(error)
             except Exception:  # noqa: BLE001 - a process without a pulse would claim nothing more, and look well
                 events.error("pulse_failed", with_traceback=True)
                 self._sleep()
@@ -101,11 +102,13 @@ class Pulse:
                 self.doorbell.disconnected()
                 conn.close()
 
-    def _fail(self, why: str) -> None:
-        """Say a trouble once, until it is another one or over, and wait a moment."""
-        if why != self.trouble:
+    def _fail(self, error: Exception) -> None:
+        """Say a trouble once, until it is one of another kind or over, and wait a moment."""
+        why = explained(error) if isinstance(error, psycopg2.Error) else str(error)
+        kind = LOST if isinstance(error, psycopg2.Error) and is_lost(error) else why
+        if kind != self.trouble:
             events.warning("heartbeat_failed", error=why)
-        self.trouble = why
+        self.trouble = kind
         self._sleep()
 
     def _live(self, conn: Connection) -> None:

@@ -70,7 +70,10 @@ class Settlement:
         claim.written = True
         self.claims.settle(claim)
         if event := self._event(how, claim) if ours else "claim_was_taken_over":
-            events.info(event, queue=claim.queue_name, actor=claim.actor_name, message_id=claim.message_id)
+            tell = events.warning if event == EVENTS["reject"] else events.info
+            why = {"error": claim.ended_by()} if claim.ended_by() else {}
+            wait = {"delay_ms": arguments["delay"]} if how == "retry" else {}
+            tell(event, queue=claim.queue_name, actor=claim.actor_name, message_id=claim.message_id, **why, **wait)
 
     def _event(self, how: str, claim: Claim) -> str | None:
         return "message_cancelled" if claim.is_cancelled() else EVENTS[how]
