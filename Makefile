@@ -76,7 +76,7 @@ hashes: ## Write the requirements' .txt from their .in: the same versions, with 
 	done
 
 docs: reference $(SITE) ## Build the documentation as a site in var/site, with every link looked at
-	var/docs/bin/mkdocs --quiet build --strict
+	NO_MKDOCS_2_WARNING=1 var/docs/bin/mkdocs --quiet build --strict
 
 pictures: $(TOOLS) $(SITE) test-packages ## Photograph pages, mails and a report of the demonstration for README and guides
 	$(BIN)/python -m docs.making_pictures
