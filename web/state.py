@@ -9,7 +9,7 @@ from checks import looks
 from checks.finding import Finding
 from db import clock, overview, queries
 from db.database import single_statements
-from web import places
+from web import job_words, places
 from web.language import gettext as _
 from web.words import heads
 
@@ -77,5 +77,6 @@ def _process(row: dict[str, Any]) -> dict[str, Any]:
 def _job(job: dict[str, Any]) -> dict[str, Any]:
     next_run = _("paused") if job["paused"] else next(iter(job["next_runs"]), None)
     links = {"job": places.place(f"/jobs/{job['job']}") or places.place("/jobs")}
-    latest = {name: job[name] for name in ("latest_run", "state", "outcome")}
+    latest = {name: job[name] for name in ("latest_run", "state")}
+    latest["outcome"] = job_words.outcome(job["state"], job["outcome"])
     return {"job": job["job"], "next_run": next_run, **latest, "links": links}

@@ -63,6 +63,14 @@ def test_a_night_is_folded_and_what_failed_or_took_long_stands_by_itself(client:
     assert page(client, "/jobs/purge-messages?period=night").count("Nothing ran then.") == 1
 
 
+def test_a_failed_run_quotes_nobody_on_any_page(client: FlaskClient, clinic: Clinic) -> None:
+    run(clinic, datetime.now(UTC) - timedelta(minutes=1), "failed", "ValueError: no place for Анна")
+    for address in ("/", "/jobs", "/jobs?period=day", f"/jobs/{JOB}", f"/jobs/{JOB}?period=day"):
+        told = page(client, address)
+        assert "ValueError" in told, address
+        assert "Анна" not in told, address
+
+
 def test_a_night_of_many_failures_comes_in_pages_that_overlook_none(client: FlaskClient, clinic: Clinic) -> None:
     clinic.set_clock(NOW)
     for minutes in range(1, 61):
