@@ -188,10 +188,10 @@ def _run_step(step: Callable[[datetime, Sequence[Job]], object], jobs: Sequence[
         if _is_news(name, type(error).__name__):
             events.error("scheduler_step_failed", step=name, error=type(error).__name__, with_traceback=True)
         return False
-    for what, event in ((DATABASE, "database_regained"), (name, "scheduler_step_succeeded")):
-        if over := troubles.pop(what, None):
-            step_name = {} if what == DATABASE else {"step": name}
-            events.info(event, **step_name, seconds=round(time.monotonic() - over[1]))
+    if lost := troubles.pop(DATABASE, None):
+        events.info("database_regained", seconds=round(time.monotonic() - lost[1]))
+    if failed := troubles.pop(name, None):
+        events.info("scheduler_step_succeeded", step=name, seconds=round(time.monotonic() - failed[1]))
     return True
 
 

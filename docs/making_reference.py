@@ -72,8 +72,8 @@ def sql() -> Iterator[str]:
 
 def log_events() -> Iterator[str]:
     yield "# Log events\n"
-    yield "One a line: `time level logger name key=value …`. Fields hold ids, counts and kinds, never a person's name,"
-    yield "address or answers.\n"
+    yield "One a line: `time level process logger name key=value …`. Fields hold ids, counts and kinds, never a"
+    yield "person's name, address or answers. What a run logs ends with its `trace`.\n"
     yield "| event | level | fields | written by |\n|---|---|---|---|"
     for event in sorted({event for path in _sources() for event in events(path)}):
         yield f"| `{event.name}` | {event.level} | {_cell(event.fields)} | `{event.file}` |"

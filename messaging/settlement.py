@@ -15,7 +15,6 @@ from messaging.process import Process
 
 INTERRUPTED_DELAY = 1_000  # milliseconds before a message runs again whose ending the database missed
 SOON = 10_000  # milliseconds; a retry so soon is looked for at its time, a later one at the next poll
-EVENTS = {"finish": None, "retry": "message_retried", "reject": "message_dead_lettered"}
 
 events = EventLogger(__name__)
 
@@ -69,14 +68,7 @@ class Settlement:
             self.claims.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
         self.claims.settle(claim)
-        if event := self._event(how, claim) if ours else "claim_was_taken_over":
-            tell = events.warning if event == EVENTS["reject"] else events.info
-            why = {"error": claim.ended_by()} if claim.ended_by() else {}
-            wait = {"delay_ms": arguments["delay"]} if how == "retry" else {}
-            tell(event, queue=claim.queue_name, actor=claim.actor_name, message_id=claim.message_id, **why, **wait)
-
-    def _event(self, how: str, claim: Claim) -> str | None:
-        return "message_cancelled" if claim.is_cancelled() else EVENTS[how]
+        _tell(how if ours else "taken over", claim, arguments.get("delay"))
 
     def _reject_plainly(self, claim: Claim, reason: str) -> bool:
         try:
@@ -87,3 +79,16 @@ class Settlement:
 
     def _said(self, error: psycopg2.Error) -> str:
         return type(error).__name__ if self.process.seal else first_line(error)
+
+
+def _tell(how: str, claim: Claim, delay: int | None) -> None:
+    """Log what became of a claim, unless it is simply done; `delay` is in milliseconds."""
+    queue, actor, message_id, error = claim.queue_name, claim.actor_name, claim.message_id, claim.ended_by()
+    if how == "taken over":
+        events.info("claim_was_taken_over", queue=queue, actor=actor, message_id=message_id)
+    elif claim.is_cancelled():
+        events.info("message_cancelled", queue=queue, actor=actor, message_id=message_id)
+    elif how == "retry":
+        events.info("message_retried", queue=queue, actor=actor, message_id=message_id, error=error, delay_ms=delay)
+    elif how == "reject":
+        events.warning("message_dead_lettered", queue=queue, actor=actor, message_id=message_id, error=error)
