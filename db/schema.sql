@@ -6418,6 +6418,9 @@ CREATE TABLE balansity.bulk_action (
     reason text NOT NULL,
     begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     taken_until timestamp with time zone,
+    state text,
+    at timestamp with time zone,
+    after uuid,
     stopped_by text,
     ended_at timestamp with time zone,
     CONSTRAINT bulk_action_action_check CHECK ((action = ANY (ARRAY['redrive'::text, 'cancel'::text, 'discard'::text]))),
@@ -6425,7 +6428,8 @@ CREATE TABLE balansity.bulk_action (
 );
 
 COMMENT ON TABLE balansity.bulk_action IS 'What a person decided about many messages at once, and how far it is. `wanted` has names and ids alone, `total` is what it
-found when it was decided; until `taken_until` somebody is working on it.';
+found when it was decided; until `taken_until` somebody is working on it. What is behind `after`, which changed `at`, in
+`state`, has yet to be done: so one that cannot be done is tried once.';
 
 CREATE TABLE balansity.job (
     name text NOT NULL,

@@ -1,15 +1,14 @@
 """What a person decides about many messages at once: worked through step by step as a page shows it, until stopped."""
 
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from psycopg2.extras import Json
 
-from db import clock, queries
-from db.batches import Done
+from db import batches, clock, queries
 from db.connection import Connection
 from db.database import transaction
 from desk import control, messages
@@ -19,18 +18,13 @@ from desk.messages import Filter
 from desk.wanted import Wanted
 from errors import Refused
 
-ACTS: dict[str, Callable[[Chosen, Decision, control.Told], Done]] = {
-    "redrive": control.redrive,
-    "cancel": control.cancel,
-    "discard": control.discard,
-}
 STATES = {"redrive": control.DEAD, "cancel": control.UNENDED, "discard": control.GIVEN_UP}
 STEP_SECONDS = 2.0
 LEASE = timedelta(seconds=30)  # after which a step is taken to have died
 
 
-class Enough(Exception):  # noqa: N818 - no error: the step has had its time
-    """A step ends here; the next one goes on."""
+class Stopped(Exception):  # noqa: N818 - no error: a person wants it so
+    """What is left stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class Bulk:
     wanted: Wanted
 
     def __post_init__(self) -> None:
-        if self.action not in ACTS or (self.wanted.state and self.wanted.state not in STATES[self.action]):
+        if self.action not in STATES or (self.wanted.state and self.wanted.state not in STATES[self.action]):
             raise Refused("Messages in this state cannot be treated so: choose another state, or any.")
 
     def filters(self, conn: Connection) -> list[Filter]:
@@ -73,29 +67,19 @@ def begin(conn: Connection, id_: str, bulk: Bulk, decision: Decision) -> None:
         raise Refused("There is no such message any more: nothing was done.")
 
 
-def step(id_: str) -> None:
-    """Work on it for two seconds, unless it has ended or another step does."""
+def step(id_: str) -> bool:
+    """Work on it for two seconds, unless it has ended or another step does; whether this one did."""
     with transaction() as conn:
         if not queries.operators.take_bulk(conn, id=id_, span=LEASE):
-            return
-        row = queries.operators.bulk(conn, id=id_)
-        try:
-            chosen = Chosen(which=Wanted.kept(row.wanted).filter(conn))
-        except Refused:  # of its kind of failure nothing is left
-            queries.operators.end_bulk(conn, id=id_, stopped_by=None)
-            return
+            return False
     deadline = time.monotonic() + STEP_SECONDS
-    try:
-        done = ACTS[row.action](
-            chosen, Decision(row.who, "page", row.reason), lambda rows: _advance(id_, rows, deadline)
-        )
-    except Enough:
+    with suppress(Stopped):
+        while _goes_on(id_):
+            if time.monotonic() > deadline:
+                break
         with transaction() as conn:
             queries.operators.leave_bulk(conn, id=id_)
-        return
-    with transaction() as conn:
-        queries.operators.advance_bulk(conn, id=id_, rows=0, skipped=len(done.skipped), span=LEASE)
-        queries.operators.end_bulk(conn, id=id_, stopped_by=None)
+    return True
 
 
 def stop(conn: Connection, id_: str, decision: Decision) -> None:
@@ -104,8 +88,60 @@ def stop(conn: Connection, id_: str, decision: Decision) -> None:
         record(conn, decision, "stop bulk action", id_)
 
 
-def _advance(id_: str, rows: int, deadline: float) -> None:
+def _goes_on(id_: str) -> bool:
+    """Work on the messages that follow, or end where none does; whether it is to go on."""
     with transaction() as conn:
-        goes_on = queries.operators.advance_bulk(conn, id=id_, rows=rows, skipped=0, span=LEASE)
-    if not goes_on or time.monotonic() > deadline:
-        raise Enough
+        row = queries.operators.bulk(conn, id=id_)
+        if row.ended_at:
+            return False
+        rows, which = _following(conn, row)
+    if not rows:
+        return _turn(row) and _goes_on(id_)
+    decision = Decision(row.who, "page", row.reason)
+    done = control.work_on(rows, Chosen(which=which), row.action, decision, lambda count: _advance(id_, count))
+    with transaction() as conn:
+        last = rows[-1]
+        queries.operators.reach_in_bulk(
+            conn, id=id_, state=_state(row), at=last.at, after=last.key, skipped=len(done.skipped)
+        )
+    return True
+
+
+def _following(conn: Connection, row: Any) -> tuple[list[Any], Filter | None]:
+    """The messages behind where it is, and the filter that finds them."""
+    try:
+        which = Wanted.kept(row.wanted).filter(conn)
+    except Refused:  # of its kind of failure nothing is left
+        return [], None
+    in_state = replace(which, state=_state(row)).json()
+    return list(
+        queries.messages.page_found(conn, filter=in_state, at=row.at, after=row.after, rows=batches.ROWS)
+    ), which
+
+
+def _turn(row: Any) -> bool:
+    """On to the state that follows, or to its end; whether it goes on."""
+    states = _states(row)
+    following = states[states.index(_state(row)) + 1 :]
+    with transaction() as conn:
+        if following:
+            queries.operators.reach_in_bulk(conn, id=row.id, state=following[0], at=None, after=None, skipped=0)
+        else:
+            queries.operators.end_bulk(conn, id=row.id, stopped_by=None)
+    return bool(following)
+
+
+def _states(row: Any) -> tuple[str, ...]:
+    said = row.wanted["state"]
+    return (said,) if said else STATES[row.action]
+
+
+def _state(row: Any) -> str:
+    """The state in whose messages it is."""
+    return row.state or _states(row)[0]
+
+
+def _advance(id_: str, rows: int) -> None:
+    with transaction() as conn:
+        if not queries.operators.advance_bulk(conn, id=id_, rows=rows, span=LEASE):
+            raise Stopped

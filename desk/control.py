@@ -1,6 +1,6 @@
 """A person's hand on the broker: queues are paused and go on, messages are cancelled or discarded."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import settings
 from db import clock, overview, queries
-from db.batches import Batches, Done, Work, work_through
+from db.batches import Batches, Done, Row, Work, work_through
 from db.connection import Connection
 from db.database import transaction
 from desk.decision import Decision, record, record_once
@@ -21,7 +21,7 @@ UNTOLD = ("arguments", "kind")  # of a filter: they may name a person
 GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
 Told = Callable[[int], object]  # is told of each batch, how many rows it had
 DEAD = ("dead",)
-UNENDED = ("waiting", "delayed", "set aside", "running")
+UNENDED = ("delayed", "set aside", "waiting", "running")  # in the order in which they move on: none slips past
 GIVEN_UP = ("dead", "cancelled")
 
 
@@ -126,6 +126,13 @@ def cancel(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> D
 def discard(chosen: Chosen, decision: Decision, told: Told = lambda _: None) -> Done:
     """Delete these messages for good where they are dead or cancelled, in batches; counts: `discarded`."""
     return _work_through(chosen, GIVEN_UP, _recorded(chosen, "discard", decision), told)
+
+
+def work_on(rows: Iterable[Row], of: Chosen, action: str, decision: Decision, told: Told) -> Done:
+    """Redrive, cancel or discard these rows `of` those that a person means, in batches."""
+    batches = Batches(transaction, "message", _recorded(of, action, decision), told=told)
+    batches.take(rows)
+    return batches.done
 
 
 def act(conn: Connection, action: str, message_id: str, decision: Decision) -> None:

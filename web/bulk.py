@@ -17,6 +17,8 @@ from web.decisions import decided
 from web.messages import listed, said
 
 SAMPLE = 5
+PAUSE = "100ms"  # before the page asks for the next step
+PAUSE_BESIDE_ANOTHER = "2s"  # while another page's step works
 
 pages = Blueprint("bulk", __name__, template_folder="templates")
 
@@ -62,11 +64,11 @@ def action(id_: UUID) -> str:
 @operator
 def step(id_: UUID) -> Any:
     """Go on with it for a moment: its page asks for that, over and over."""
-    bulk.step(str(id_))
+    worked = bulk.step(str(id_))
     if "HX-Request" not in request.headers:
         return redirect(url_for(".action", id_=id_), 303)
     with transaction() as conn:
-        return _page(conn, id_)
+        return _page(conn, id_, PAUSE if worked else PAUSE_BESIDE_ANOTHER)
 
 
 @pages.post("/actions/<uuid:id_>/stop")
@@ -78,6 +80,6 @@ def stop(id_: UUID) -> Any:
     return redirect(url_for(".action", id_=id_), 303)
 
 
-def _page(conn: Connection, id_: UUID) -> str:
+def _page(conn: Connection, id_: UUID, pause: str = PAUSE) -> str:
     row = queries.operators.bulk(conn, id=str(id_)) or abort(404)
-    return render_template("action.html", bulk=row)
+    return render_template("action.html", bulk=row, pause=pause)

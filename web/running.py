@@ -7,6 +7,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from db import clock
 from db.database import transaction
 from desk import running as desk
+from web.language import gettext as _
 
 pages = Blueprint("running", __name__, template_folder="templates")
 
@@ -50,7 +51,7 @@ def _listed(run: desk.Run, at: Any) -> dict[str, Any]:
         "limit_seconds": round(run.limit_seconds),
         "worker": str(run.worker),
         "attempt": run.attempt,
-        "is_cancelled": run.is_cancelled,
+        "note": _("to be ended") if run.is_cancelled else "",
         "address": url_for("messages.message", id_=run.id),
     }
 

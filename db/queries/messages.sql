@@ -211,7 +211,8 @@ WHERE state = 'queued' AND delayed AND error IS NOT NULL;
 SELECT message_id::text AS id, dramatiq.trace_of(message_id::text) AS trace, queue_name AS queue,
        message ->> 'actor_name' AS actor, dramatiq.state_of(q) AS state,
        dramatiq.sent_at(message_id::text) AS sent_at, available_at AS due_at, mtime AS changed_at, attempt, priority,
-       rescues, claimed_by AS worker, waits_for, pgmq_queue, pgmq_msg_id, error, message::text
+       rescues, claimed_by AS worker, waits_for, pgmq_queue, pgmq_msg_id, error, message::text,
+       EXISTS (SELECT FROM dramatiq.cancellation c WHERE c.message_id = q.message_id) AS is_to_end
 FROM dramatiq.queue q WHERE message_id = :id::uuid;
 
 -- name: ended()

@@ -11,7 +11,8 @@ SELECT count(*) = 1 FROM begun;
 
 -- name: bulk(id)^
 -- How far a bulk action is.
-SELECT id::text, action, wanted, total, done, skipped, who, reason, begun_at, stopped_by, ended_at
+SELECT id::text, action, wanted, total, done, skipped, who, reason, begun_at, stopped_by, ended_at, state, at,
+       after::text
 FROM balansity.bulk_action WHERE id = :id::uuid;
 
 -- name: bulks(limit)
@@ -25,11 +26,15 @@ UPDATE balansity.bulk_action SET taken_until = clock_timestamp() + :span
 WHERE id = :id::uuid AND ended_at IS NULL AND coalesce(taken_until, '-infinity') < clock_timestamp()
 RETURNING true;
 
--- name: advance_bulk(id, rows, skipped, span)$
--- Note that so many rows more were worked through; whether it is to go on.
-UPDATE balansity.bulk_action
-SET done = done + :rows, skipped = skipped + :skipped, taken_until = clock_timestamp() + :span
+-- name: advance_bulk(id, rows, span)$
+-- Note that so many rows more were worked through; whether it is to go on. After a crash some are worked through again.
+UPDATE balansity.bulk_action SET done = least(total, done + :rows), taken_until = clock_timestamp() + :span
 WHERE id = :id::uuid RETURNING ended_at IS NULL;
+
+-- name: reach_in_bulk(id, state, at, after, skipped)!
+-- Note where it is: in this state, behind the message `after` that changed `at`; and how many could not be done.
+UPDATE balansity.bulk_action SET state = :state, at = :at, after = :after::uuid, skipped = skipped + :skipped
+WHERE id = :id::uuid;
 
 -- name: leave_bulk(id)!
 UPDATE balansity.bulk_action SET taken_until = NULL WHERE id = :id::uuid;

@@ -5,6 +5,8 @@ from playwright.sync_api import Page
 
 import actors
 import scheduler
+from actors.emails import send_email
+from broker import broker
 from db.connection import Connection
 from desk import control
 from desk.decision import Decision
@@ -76,3 +78,20 @@ def test_a_server_that_does_not_answer_is_told_until_it_does(page: Page) -> None
     page.context.set_offline(False)
     page.clock.fast_forward(BEAT_MS)
     stale.wait_for(state="hidden")
+
+
+def test_an_action_about_many_goes_on_by_itself_when_the_server_was_away(visit: Visit, database: str) -> None:
+    actors.publish(database, scheduler.publish)
+    broker.enqueue_many(send_email.message(to=f"p{number}@example.com", subject="s") for number in range(9))
+    page = visit(language="en")
+    page.clock.install()
+    page.goto("/messages/all/cancel?queue=emails")
+    page.route("**/step", lambda route: route.fulfill(status=503))
+    page.get_by_label("Why").fill("sent by mistake")
+    page.get_by_role("button", name="Cancel all").click()
+    page.clock.run_for(1_000)
+    page.get_by_text("The server does not answer").wait_for()
+    page.unroute("**/step")
+    page.clock.run_for(15_000)
+    page.get_by_text("9 of 9.").wait_for()
+    assert page.get_by_text("The server does not answer").is_hidden()

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 import actors
 from actors.emails import send_email
 from broker import broker
+from db.connection import Connection
 from desk import bulk
 from tests.clinic import Clinic
 from tests.pages import READER, log_in, open_pages, token
@@ -93,6 +94,32 @@ def test_while_one_step_works_another_waits_and_one_that_died_is_taken_over(
     clinic.rows(taken, -1)
     press(client, f"{address}/step", form)
     assert clinic.rows(STATES) == [("cancelled", MAILS)]
+
+
+def test_what_cannot_be_done_is_tried_once_and_what_runs_is_counted_once(
+    client: FlaskClient, clinic: Clinic, connection: Connection, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setattr("db.batches.ROWS", 10)
+    environment.setattr(bulk, "STEP_SECONDS", 0.0)
+    clinic.rows(
+        "UPDATE dramatiq.queue SET state = 'consumed' WHERE message_id IN"
+        " (SELECT message_id FROM dramatiq.queue ORDER BY position LIMIT 15) RETURNING 1"
+    )
+    clinic.rows(
+        "CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;"
+        " CREATE TRIGGER refuse BEFORE UPDATE ON dramatiq.queue FOR EACH ROW WHEN (OLD.position %% 13 = 0)"
+        " EXECUTE FUNCTION pg_temp.refuse(); SELECT 1"
+    )
+    _, form = decide(client)
+    address = press(client, "/actions", form).location
+    for _ in range(8):
+        press(client, f"{address}/step", form)
+    refused = clinic.value("SELECT count(*) FROM dramatiq.queue WHERE state = 'queued'")
+    assert refused > 0
+    told = "SELECT done, skipped, ended_at IS NOT NULL FROM balansity.bulk_action"
+    assert clinic.rows(told) == [(MAILS, refused, True)]
+    assert clinic.value("SELECT count(*) FROM dramatiq.cancellation") == 15
 
 
 def test_a_kind_of_failure_is_tried_again_alone(client: FlaskClient, clinic: Clinic) -> None:

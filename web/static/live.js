@@ -11,6 +11,12 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (isLive(event)) event.target.previousElementSibling.firstElementChild.hidden = event.detail.successful === true;
 });
 
+for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failure, (event) => {
+    event.target.querySelectorAll(":scope > .unheard").forEach((words) => (words.hidden = false));
+  });
+}
+
 document.addEventListener("visibilitychange", () => {
   document.querySelectorAll(".live").forEach((part) => htmx.trigger(part, "look"));
 });

@@ -26,12 +26,16 @@ CREATE TABLE balansity.bulk_action (
     reason text NOT NULL CHECK (reason <> ''),
     begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     taken_until timestamptz,
+    state text,
+    at timestamptz,
+    after uuid,
     stopped_by text,
     ended_at timestamptz
 );
 COMMENT ON TABLE balansity.bulk_action IS
 'What a person decided about many messages at once, and how far it is. `wanted` has names and ids alone, `total` is what it
-found when it was decided; until `taken_until` somebody is working on it.';
+found when it was decided; until `taken_until` somebody is working on it. What is behind `after`, which changed `at`, in
+`state`, has yet to be done: so one that cannot be done is tried once.';
 CREATE INDEX bulk_action_begun_at ON balansity.bulk_action (begun_at DESC);
 
 CREATE FUNCTION balansity.opened_report(p_id uuid)
