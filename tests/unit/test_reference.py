@@ -27,7 +27,7 @@ def test_every_event_that_is_logged_is_listed() -> None:
 
 def test_the_site_leads_to_every_page() -> None:
     menu = (settings.ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    left_out = [each for page in DOCS.rglob("*.md") if f"- {(each := str(page.relative_to(DOCS)))}\n" not in menu]
+    left_out = [each for page in DOCS.rglob("*.md") if f" {(each := str(page.relative_to(DOCS)))}\n" not in menu]
     assert left_out == []
 
 
