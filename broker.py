@@ -1,6 +1,8 @@
 """This service's broker: a PostgresBroker on our pool, with our settings."""
 
+import os
 import sys
+from importlib import import_module
 from typing import Any
 
 import dramatiq
@@ -12,6 +14,8 @@ from errors import SettingsError
 from messaging.broker import PostgresBroker
 from messaging.limits import PostgresLimits
 from values import key_bytes
+
+COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own setting, and so are its sisters
 
 
 class Settled(dramatiq.Middleware):
@@ -27,12 +31,27 @@ class Settled(dramatiq.Middleware):
             sys.exit(str(error))
 
 
+def _spans() -> dramatiq.Middleware:
+    """Sends spans; what that takes is loaded only where somebody wants them."""
+    try:
+        provider = import_module("gateways.telemetry").provider()
+    except ImportError:
+        remedy = "pip install opentelemetry-exporter-otlp-proto-http, or unset it"
+        raise SettingsError(f"{COLLECTOR} is set, and what sends spans is not installed: {remedy}.") from None
+    spans: dramatiq.Middleware = import_module("messaging.spans").Spans(
+        provider.get_tracer("balansity"), provider.force_flush
+    )
+    return spans
+
+
 broker = PostgresBroker(
     pool,
     listen=lambda: settings.current().broker_listen,
     keys=lambda: map(key_bytes, settings.current().message_keys),
 )
 broker.add_middleware(Settled())
+if os.environ.get(COLLECTOR):
+    broker.add_middleware(_spans())
 dramatiq.set_broker(broker)
 
 limits = PostgresLimits(pool)  # shared by all workers: `ConcurrentRateLimiter(broker.limits, …)`
