@@ -26,13 +26,15 @@ def running(*, named: str | None, as_json: bool) -> None:
         _tell_stacks(named, as_json=as_json)
         return
     with transaction() as conn:
-        runs, blocked = desk.running(conn), desk.blocked(conn)
+        runs, blocked, sees_all = desk.running(conn), desk.blocked(conn), desk.sees_all(conn)
     if as_json:
         show_json({"running": [asdict(each) for each in runs], "blocked": blocked})
         return
     show_table("Running", [_listed(each) for each in runs], least=("attempt", "queue", "process", "limit"))
     if blocked:
         show_table("Sessions that wait for a lock", blocked, least=("since", "waits_for"))
+    if not sees_all:
+        say("Sessions of other roles are not seen: GRANT pg_read_all_stats to this one to see them.")
     if runs:
         say(f"Where one stands: balansity running --stacks {runs[0].id[:8]}")
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from db import queries
 from db.connection import Connection
 from domain.payload import YEARS
-from errors import BalansityError
+from errors import Refused
 
 Number = int | Decimal
 
@@ -87,15 +87,20 @@ def choose_period(first: date | None, last: date | None, zone: ZoneInfo) -> Peri
     """The days that somebody asks for: up to today unless they say otherwise, and 30 of them.
 
     Raises:
-        BalansityError: the days are in the wrong order, or out of this world.
+        Refused: the days are in the wrong order, or out of this world.
     """
     last = last or datetime.now(zone).date()
     for day in (first or last, last):
         if day.year not in YEARS:
-            raise BalansityError(f"{day} cannot be counted: choose days from {YEARS[0]}-01-01 to {YEARS[-1]}-12-31.")
+            raise Refused(
+                "%(day)s cannot be counted: choose days from %(first)s-01-01 to %(last)s-12-31.",
+                day=day,
+                first=YEARS[0],
+                last=YEARS[-1],
+            )
     first = first or last - timedelta(days=29)
     if first > last:
-        raise BalansityError(f"The first day {first} is later than the last day {last}: swap them.")
+        raise Refused("The first day %(first)s is later than the last day %(last)s: swap them.", first=first, last=last)
     return Period(first, last, zone)
 
 

@@ -65,6 +65,11 @@ def seen(conn: Connection, worker: int) -> Look | None:
     return row and Look(row.asked_at, row.stacks, is_late=row.waited.total_seconds() > PATIENCE_SECONDS)
 
 
+def sees_all(conn: Connection) -> bool:
+    """Whether `blocked` tells of other roles' sessions, too."""
+    return bool(queries.running.sees_all_sessions(conn))
+
+
 def stacks(worker: int, patience_seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
     """Where the threads of a worker stand: its pulse tells, however its actors hang.
 

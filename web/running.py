@@ -17,9 +17,15 @@ def running() -> str:
     """Every message that a worker holds, longest first, and the sessions that wait for others' locks."""
     with transaction() as conn:
         at, runs = clock.now(conn), desk.running(conn)
+        sees_all = desk.sees_all(conn)
         blocked = [row | {"pid": str(row["pid"])} for row in desk.blocked(conn)]
     return render_template(
-        "running.html", at=at, runs=[_listed(run, at) for run in runs], workers=_workers(runs), blocked=blocked
+        "running.html",
+        at=at,
+        runs=[_listed(run, at) for run in runs],
+        workers=_workers(runs),
+        blocked=blocked,
+        sees_all=sees_all,
     )
 
 

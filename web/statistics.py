@@ -5,7 +5,7 @@ from datetime import date, datetime
 from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, Response, abort, render_template, request, send_file
+from flask import Blueprint, Response, render_template, request, send_file
 from markupsafe import Markup
 
 import settings
@@ -13,7 +13,7 @@ from db.database import transaction
 from db.statistics import Period, Section, choose_period, collect
 from desk.statistics import PRESETS, as_csv, highest, preset, sums
 from domain.plot import daily_bars
-from errors import BalansityError
+from errors import Refused
 from web import periods
 from web.language import gettext as _
 from web.paging import same_page
@@ -66,11 +66,9 @@ def _period() -> tuple[str | None, Period]:
     try:
         period = choose_period(_day("from"), _day("to"), zone)
     except ValueError:
-        abort(400, "from and to are days such as 2026-11-30")
-    except BalansityError as error:
-        abort(400, str(error))
+        raise Refused("Give days such as 2026-11-30.") from None
     if len(period.days) > LONGEST_DAYS:
-        abort(400, f"from must not be more than {LONGEST_DAYS} days before to")
+        raise Refused("Choose %(days)s days at most.", days=LONGEST_DAYS)
     return None, period
 
 

@@ -9,6 +9,10 @@ FROM dramatiq.running();
 -- Sessions that wait for others' locks.
 SELECT pid, application, waits_for, since, blocked_by, blockers FROM dramatiq.blocked_sessions();
 
+-- name: sees_all_sessions()$
+-- Whether this role may see what sessions of others wait for.
+SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE');
+
 -- name: workers()
 -- The numbers of the workers that have a row.
 SELECT id FROM dramatiq.worker ORDER BY id;
