@@ -51,6 +51,10 @@ class Clinic:
                 ).format(sql.Literal(moment.isoformat()))
             )
 
+    def plan_up_to_now(self) -> None:
+        """Let no slot be unplanned: the template of the tests' databases grows old while they run."""
+        self.rows("UPDATE balansity.job SET planned_until = now()")
+
     def add_user(self, email: str | None = "anna@example.com") -> str:
         return str(self.value("INSERT INTO public.users (email) VALUES (%s) RETURNING id", email))
 

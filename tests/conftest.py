@@ -31,7 +31,8 @@ pytest_plugins = ["tests.rules"]
 SHARED_SERVER = pytest.StashKey[str]()
 
 os.environ["ENV_FILE"] = ""  # no test, and no process that one starts, reads a developer's .env
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nor inherits from nohup that a closed terminal means nothing
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nor inherits from nohup that a closed terminal means nothing,
+signal.signal(signal.SIGINT, signal.default_int_handler)  # or from a shell's background that Ctrl-C does
 
 
 def pytest_configure_node(node: Any) -> None:

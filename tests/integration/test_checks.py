@@ -14,6 +14,7 @@ from checks import looks
 from checks.finding import Finding
 from db import queries
 from db.connection import Connection
+from tests.clinic import Clinic
 from tests.integration.broker_cases import run
 
 WAITS = """
@@ -35,6 +36,7 @@ def alive(environment: pytest.MonkeyPatch, connection: Connection, database: str
     run(connection, "INSERT INTO dramatiq.worker (host, pid) VALUES ('clinic', 1)")
     run(connection, "INSERT INTO balansity.scheduler (id, host, pid, beats) VALUES (gen_random_uuid(), 'clinic', 2, 1)")
     connection.autocommit = True
+    Clinic(connection).plan_up_to_now()
     return connection
 
 

@@ -125,6 +125,7 @@ def test_a_process_lives_once_its_count_has_moved_and_is_dead_once_it_stood_stil
 
 def test_status_says_first_what_the_overview_says(clinic: Clinic, database: str) -> None:
     actors.publish(database)
+    clinic.plan_up_to_now()
     clinic.rows("SELECT dramatiq.pause_queue('reports', NULL, 'vera', 'a test')")
     said = CliRunner().invoke(cli.main, ["status"]).output
     for words in (

@@ -174,7 +174,7 @@ def doctor_tells_of_everything_unfinished(evidence: Evidence) -> Iterator[str]:
         if f"{what}: {count or 'none'}" not in told:
             yield f"doctor does not say `{what}: {count or 'none'}`"
     for finding in evidence.doctor:
-        if finding["verdict"] == "bad":
+        if finding["verdict"] == "bad" and finding.get("check") != "sender-domain":  # the stand-in's is nobody's
             yield f"doctor finds bad, although the faults are over: {finding['what']}"
 
 
