@@ -14,6 +14,7 @@ KINDS = {
     "mail": N_("Mail"),
     "address": N_("Address that is no user's"),
 }
+REMINDERS = {"24h": N_("24h"), "1h": N_("1h")}
 EVENTS = {
     "begun": N_("begun"),
     "completed": N_("completed"),
@@ -70,6 +71,11 @@ def step(kind_name: str, event: str) -> str:
     name, _by, who = event.partition(" by ")
     happened = gettext(EVENTS[name]) if name in EVENTS else state(name)
     return f"{kind(kind_name)}: {happened}" + (f" · {who}" if who else "")
+
+
+def reminder(kind_name: str) -> str:
+    """How long before a consultation it comes."""
+    return gettext(REMINDERS[kind_name]) if kind_name in REMINDERS else kind_name
 
 
 def reason(words: str) -> str:

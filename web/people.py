@@ -125,4 +125,5 @@ def _reminder(reminder: Reminder, *, bare: bool) -> dict[str, Any]:
     """Our own reasons are shown; what a provider answered may name a person."""
     is_ours = not reminder.delivery_id
     why = words.reason(reminder.why) if is_ours else reminder.why
-    return asdict(reminder) | {"why": shown(why, bare=bare or is_ours), "appointment_id": reminder.appointment_id[:8]}
+    told = {"kind": words.reminder(reminder.kind), "why": shown(why, bare=bare or is_ours)}
+    return asdict(reminder) | told | {"appointment_id": reminder.appointment_id[:8]}
