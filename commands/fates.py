@@ -76,6 +76,7 @@ def cancel(*, message_ids: tuple[str, ...], reason: str, yes: bool, **options: A
 
     What is cancelled is kept: `balansity messages --state cancelled`, `balansity redrive ID`. A worker ends a run
     within seconds, unless it waits for what cannot be interrupted; what a provider has been told stays told.
+    What still waits in pgmq is found once it has come over: while the queue is paused, it comes and nothing runs.
     """  # noqa: D301 - click reads the \b as "keep these lines"
     with transaction() as conn:
         meant = chosen(conn, message_ids, **options)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import actors
+from broker import broker as application
 from cli import main
 from db.connection import Connection
 from messaging.broker import PostgresBroker
@@ -21,6 +22,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.usefixtures("environment")
 
 MANY = 5_000
+PAUSED = 1_500  # more than one claim moves
 FILL = """
     INSERT INTO dramatiq.queue (message_id, queue_name, state, message, delayed)
     SELECT gen_random_uuid(), 'emails', 'queued',
@@ -54,6 +56,30 @@ def test_five_thousand_waiting_mails_are_cancelled_by_one_command(database: str,
     assert run(connection, "SELECT sum(count), min(reason) FROM balansity.operator_action") == [
         (MANY, "sent by mistake")
     ]
+
+
+def test_what_came_through_pgmq_is_cancelled_whole_while_its_queue_is_paused(
+    environment: pytest.MonkeyPatch, database: str, connection: Connection
+) -> None:
+    actors.publish(database)
+    why = ("--reason", "sent by mistake")
+    told("queues", "pause", "emails", *why)
+    run(
+        connection,
+        "SELECT pgmq.send('email_queue', jsonb_build_object('to', 'x@example.com', 'subject', 's', 'template', 't'))"
+        " FROM generate_series(1, %s)",
+        PAUSED,
+    )
+    worker = dramatiq.Worker(application, queues={"emails"}, worker_timeout=100, worker_threads=2)
+    worker.start()
+    try:
+        until(lambda: run(connection, "SELECT count(*) FROM pgmq.q_email_queue") == [(0,)], "pgmq is empty")
+        assert f"{PAUSED} cancelled." in told("cancel", "--queue", "emails", *why, "--yes")
+        told("queues", "resume", "emails", *why)
+    finally:
+        worker.stop()
+    assert states(connection) == {"cancelled": PAUSED}
+    assert run(connection, "SELECT count(*) FROM balansity.delivery") == [(0,)]
 
 
 def test_without_a_yes_nothing_is_cancelled(database: str, connection: Connection) -> None:
