@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 import settings
 from db.connection import Connection
 from mail import unsubscribing
-from tests.browser.test_pages import complaints
+from tests.browser.busy_day import complaints
 from tests.integration.mail_cases import row
 
 DELIVERY = "b0000000-0000-4000-8000-00000000000b"
