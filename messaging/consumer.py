@@ -122,9 +122,9 @@ class PostgresConsumer(Consumer):
         claimed = self._runnable(self.unsealing.claims(rows))
         self.claims.take(claimed)
         self.ready.extend(claimed)
-        now = time.monotonic()
-        if now > began + self.process.pulse.silence_seconds:  # frozen in between: others may have rescued them
+        if self.process.pulse.may_have_lost(began):  # frozen in between, say
             self.claims.hand_back()
+        now = time.monotonic()
         if self.appetite.lost:
             events.info("database_regained", queue=self.queue_name, seconds=round(now - self.lost_at))
             self.trouble = ""

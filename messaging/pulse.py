@@ -53,6 +53,7 @@ class Pulse:
         self.worker_id: int | None = None
         self.closing = False  # claim nothing more
         self.beaten_at = 0.0
+        self.given_up_at = 0.0  # when it last heard that others had taken over what it held
         self.beats = 0
         self.judge: Judge[int] = Judge()
         self.trouble = ""  # what the database said last that was no answer
@@ -83,6 +84,10 @@ class Pulse:
     def lapsed(self) -> bool:
         """Whether others may have given this process up, so that it must not start what it holds."""
         return time.monotonic() - self.beaten_at > self.silence_seconds
+
+    def may_have_lost(self, since: float) -> bool:
+        """Whether others may have taken over what this process claimed since then, however short its silence was."""
+        return self.lapsed() or self.given_up_at >= since  # in this order: a beat sets the other first
 
     def _run(self) -> None:
         while not self.ended.is_set():
@@ -126,8 +131,8 @@ class Pulse:
     def _register(self, conn: Connection) -> None:
         contract.introduce(conn, self.repertoire.actors.values())
         abilities = self.repertoire.abilities()
-        self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid(), abilities=abilities)
         self.beaten_at = time.monotonic()
+        self.worker_id = queries.broker.register(conn, host=platform.node(), pid=os.getpid(), abilities=abilities)
         events.info("worker_registered", worker=self.worker_id)
         self._ring(list(self.claims))
 
@@ -146,6 +151,7 @@ class Pulse:
         self.judge.beat(now, time.monotonic(), silence=self.silence_seconds)
         if not known:
             events.warning("worker_was_given_up", worker=self.worker_id)
+            self.given_up_at = time.monotonic()
             for claims in list(self.claims.values()):
                 claims.hand_back()
         self.beaten_at = now

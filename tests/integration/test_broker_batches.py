@@ -10,8 +10,8 @@ import pytest
 from db.connection import Connection
 from errors import InvalidMessage
 from messaging.broker import PostgresBroker
-from tests.integration.broker_cases import PATIENCE, run, states
-from tests.waiting import WAITS_HERE, until
+from tests.integration.broker_cases import PATIENCE, blocked, run, states
+from tests.waiting import until
 
 BATCHES = [3, 100]  # messages: inserted, copied
 
@@ -64,11 +64,6 @@ def test_arguments_nested_as_deeply_as_they_may_be_run(
     work()
     broker.join("default", timeout=PATIENCE)
     assert states(connection) == {"done": 1}
-
-
-def blocked(connection: Connection) -> int:
-    [(count,)] = run(connection, f"SELECT count(DISTINCT pid) FROM pg_locks WHERE {WAITS_HERE}")
-    return int(count)
 
 
 @pytest.mark.parametrize("count", BATCHES)

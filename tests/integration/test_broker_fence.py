@@ -1,6 +1,7 @@
 """What a run causes counts with its end: a run that others have taken over causes nothing, and none counts twice."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -16,7 +17,7 @@ from db.connection import Connection
 from db.database import pool
 from messaging.broker import PostgresBroker
 from messaging.limits import PostgresLimits
-from tests.integration.broker_cases import PATIENCE, run
+from tests.integration.broker_cases import PATIENCE, blocked, message_with, run
 from tests.waiting import until
 
 Work = Callable[..., dramatiq.Worker]
@@ -24,6 +25,17 @@ PATIENCE_SECONDS = PATIENCE / 1000
 TRACES = """
     SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = 'caused'), (SELECT count(*) FROM dramatiq.result),
            (SELECT count(*) FROM dramatiq.group_member)
+"""
+
+HANG_WHILE_SETTING_ASIDE = """
+    SELECT pg_advisory_lock(7);
+    CREATE FUNCTION public.hang() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock(7);
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER hang BEFORE UPDATE ON dramatiq.queue FOR EACH ROW
+    WHEN (NEW.waits_for IS NOT NULL AND OLD.waits_for IS NULL) EXECUTE FUNCTION public.hang()
 """
 
 
@@ -96,6 +108,29 @@ def test_a_run_that_was_taken_over_causes_nothing(
     broker.close()  # what was to be written is written by then
     assert run(connection, "SELECT * FROM dramatiq.queue WHERE message_id = %s", message.message_id) == held
     assert run(connection, TRACES) == [(0, 0, 0)]
+
+
+def test_a_claim_that_was_taken_over_while_its_exchange_hung_does_not_start(
+    broker: PostgresBroker, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However short the silence was: others count it from the last beat, which was before the exchange began."""
+    broker.pulse.silence_seconds = 3
+    note = dramatiq.actor(broker=broker, actor_name="note")(lambda: None)
+    broker.enqueue_many([note.message(), message_with(actor_name="nobody")])
+    run(connection, HANG_WHILE_SETTING_ASIDE)
+    consumer = broker.consume("default", prefetch=4, timeout=PATIENCE)
+    with ThreadPoolExecutor(1) as thread:
+        claimed = thread.submit(next, consumer)
+        until(lambda: blocked(connection) == 1, "it sets aside the other that it claimed")
+        run(connection, "SELECT dramatiq.rescue(array_agg(id), array_agg(beats), 10) FROM dramatiq.worker")
+        assert run(connection, "SELECT message ->> 'actor_name' FROM dramatiq.queue WHERE state = 'queued'") == [
+            ("note",)
+        ]
+        until(lambda: "worker_was_given_up" in caplog.text, "it has learned of it")
+        run(connection, "SELECT pg_advisory_unlock(7)")
+        claim = claimed.result()
+    with pytest.raises(SkipMessage):
+        broker.emit_before("process_message", claim)
 
 
 @pytest.mark.parametrize(("end", "state"), [("return", "done"), ("raise", "rejected")])
