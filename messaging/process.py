@@ -82,7 +82,7 @@ class Process:
             running=sum(len(claims.held) - len(claims.settled) for claims in everyone),
             rate=sum(claims.appetite.rate for claims in everyone),
             rivals=sum(1 for claims in everyone if claims.held or claims.appetite.more),
-            may_claim=self.pulse.worker_id is not None and not self.pulse.closing,
+            may_claim=self.pulse.may_claim(),
         )
 
 

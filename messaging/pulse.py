@@ -81,6 +81,10 @@ class Pulse:
                 self.waker.close()
                 self.woken.close()
 
+    def may_claim(self) -> bool:
+        """Whether others know that this process lives, and it is not about to end."""
+        return self.worker_id is not None and not self.closing and not self.lapsed()
+
     def lapsed(self) -> bool:
         """Whether others may have given this process up, so that it must not start what it holds."""
         return time.monotonic() - self.beaten_at > self.silence_seconds

@@ -133,6 +133,27 @@ def test_a_claim_that_was_taken_over_while_its_exchange_hung_does_not_start(
         broker.emit_before("process_message", claim)
 
 
+def test_a_worker_that_cannot_say_that_it_lives_claims_nothing(
+    broker: PostgresBroker, connection: Connection, connect: Callable[[], Connection]
+) -> None:
+    """Others would take it over at once; claimed and handed back in turn, it would find no rest."""
+    broker.pulse.silence_seconds = 1
+    note = dramatiq.actor(broker=broker, actor_name="note")(lambda: None)
+    consumer = broker.consume("default", prefetch=4, timeout=500)
+    until(lambda: run(connection, "SELECT 1 FROM dramatiq.worker") == [(1,)], "it is known")
+    other = connect()
+    other.autocommit = False
+    run(other, "SELECT FROM dramatiq.worker FOR UPDATE")
+    until(broker.pulse.lapsed, "its beat hangs")
+    message = note.send()
+    assert next(consumer) is None
+    assert run(connection, "SELECT state::text, attempt FROM dramatiq.queue") == [("queued", 0)]
+    other.rollback()
+    until(lambda: not broker.pulse.lapsed(), "it beats again")
+    claim = next(each for each in consumer if each is not None)
+    assert (claim.message_id, claim.attempt) == (message.message_id, 1)
+
+
 @pytest.mark.parametrize(("end", "state"), [("return", "done"), ("raise", "rejected")])
 @pytest.mark.usefixtures("ends")
 def test_what_a_run_causes_is_there_with_its_end(
