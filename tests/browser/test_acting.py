@@ -167,7 +167,7 @@ def test_a_person_sees_what_will_run_tomorrow(visit: Visit, busy: None) -> None:
     page.get_by_role("link", name="Plan", exact=True).click()
     page.get_by_role("link", name="Seven days").click()
     assert "reminder an hour before" in page.locator("main").inner_text()
-    page.locator("table", has_text="One by one").get_by_role("link").first.click()
+    page.locator("tr", has_text="reminder an hour before").get_by_role("link").first.click()
     page.wait_for_url("**/people/user/*")
 
 

@@ -94,7 +94,7 @@ def test_7_what_ran_last_night(morning: Morning) -> None:
 
 def test_8_what_will_run_tomorrow(morning: Morning) -> None:
     appointment = morning.tomorrow()
-    plan = told("plan", "--from", "+1h", "--to", "+2d")
+    plan = told("plan", "--to", "+2d")
     assert {(each["what"], each["subject"]) for each in plan["happening"]} >= {
         ("reminder 24h", f"appointment {appointment}"),
         ("reminder 1h", f"appointment {appointment}"),
