@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -100,7 +101,9 @@ class ProcessGroup:
         self.process.wait()
 
     def freeze(self) -> None:
+        """Stop it where it stands: the signal takes a moment, in which one thread may run on, so that is waited for."""
         self.tell(signal.SIGSTOP)
+        until(lambda: {*_thread_states(self.process.pid)} <= {"T", "Z"}, "every thread stands still")
 
     def resume(self) -> None:
         self.tell(signal.SIGCONT)
@@ -137,6 +140,15 @@ class Worker(ProcessGroup):
     def did(self) -> list[str]:
         """The deeds of this worker alone."""
         return [deed for deed, pid, _ in self.office.effects() if _group(pid) == self.process.pid]
+
+
+def _thread_states(group: int) -> Iterator[str]:
+    """What each thread of a process group does, by the letters of proc(5)."""
+    for stat in Path("/proc").glob("[0-9]*/task/*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _parent, its_group, *_ = stat.read_text().rpartition(") ")[2].split()
+            if int(its_group) == group:
+                yield state
 
 
 def _group(pid: int) -> int | None:
