@@ -129,6 +129,7 @@ def test_a_claim_that_was_taken_over_while_its_exchange_hung_does_not_start(
         until(lambda: "worker_was_given_up" in caplog.text, "it has learned of it")
         run(connection, "SELECT pg_advisory_unlock(7)")
         claim = claimed.result()
+    assert claim is not None
     assert not consumer.claims.start(claim)
 
 
