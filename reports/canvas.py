@@ -13,13 +13,16 @@ from typing import Any
 from fpdf import FPDF
 from fpdf.actions import URIAction
 from fpdf.annotations import PDFAnnotation
+from fpdf.drawing_primitives import DeviceRGB
 from fpdf.enums import ResourceAccessPolicy
 from fpdf.prefs import ViewerPreferences
 from fpdf.syntax import Name
 
 from errors import PermanentError
-from reports.font import FAMILY, fonts_for, shared_fonts
+from reports.font import FAMILY, fonts_for, is_plain, shared_fonts
+from reports.part_font import PartFont
 from reports.scoring import Status
+from reports.shaping import from_left_to_right, runs
 from reports.structure import Element, Structure, TaggedOutput, metadata, sayable
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here but letter sizes
@@ -27,6 +30,8 @@ INNER = WIDTH - 2 * MARGIN
 BOTTOM = HEIGHT - 22
 POINT = 25.4 / 72
 AUTHOR, LANGUAGE = "Balansity", "ru-RU"
+OUTLINE = 0.03  # of the size: what makes letters bold whose font is not
+LONGEST_LINE = 400  # letters, more than any has, unless they are nothing but marks
 DRAWING_SECONDS = 20  # of computing; a report takes a tenth of one, and others wait behind it
 
 Colour = tuple[int, int, int]
@@ -67,7 +72,10 @@ class Style:
 
     def fitting(self, text: str, width: float) -> int:
         """How many letters of `text` fit into `width`; one at least, if there is any."""
+        text = text[:LONGEST_LINE]
         fit = sum(1 for _ in takewhile(lambda end: end <= width, accumulate(self._widths(text))))
+        while fit > 1 and not is_plain(text) and self.width(text[:fit]) > width:  # the last letter has another form
+            fit -= 1
         return max(fit, min(len(text), 1))
 
     def shortened(self, text: str, width: float) -> str:
@@ -77,8 +85,12 @@ class Style:
         return text[: self.fitting(text, width - self.width("…"))].rstrip() + "…"
 
     def _widths(self, text: str) -> Iterator[float]:
+        """Of each letter, or of several that are joined at the first of them."""
         widths = shared_fonts()[FAMILY + self.emphasis].cw
-        return (widths[ord(letter)] * self.points * POINT / 1000 for letter in text)
+        if is_plain(text):
+            return (widths[ord(letter)] * self.points * POINT / 1000 for letter in text)
+        parts = (run.advances or [widths[ord(letter)] for letter in run.letters] for run in runs(text))
+        return (width * self.points * POINT / 1000 for part in parts for width in part)
 
 
 class Canvas(FPDF):
@@ -169,7 +181,26 @@ class Canvas(FPDF):
         self.set_font(FAMILY, style.emphasis, style.points)
         self.set_text_color(*style.colour)
         with self.tagged("P"):
-            self.text(x, y, text)
+            if is_plain(text):
+                self.text(x, y, text)
+            else:
+                self._shaped(style, x, y, text)
+
+    def _shaped(self, style: Style, x: float, y: float, text: str) -> None:
+        """A line of letters from several fonts, or in several directions; those that have no bold font are outlined."""
+        colour, points = DeviceRGB(*(part / 255 for part in style.colour)).serialize(), style.points
+        fonts: Any = self.fonts  # which fpdf2 takes for files
+        outlined = f"2 Tr {points * OUTLINE:.2f} w" if style.emphasis else ""
+        self._out(f"q {colour.lower()} {colour.upper()} BT {x * self.k:.2f} {(self.h - y) * self.k:.2f} Td")
+        for run in from_left_to_right(runs(text)):
+            if run.script:
+                part: Any = fonts.setdefault(run.script, PartFont(run.script, len(fonts) + 1))
+                self._out(" ".join([outlined, self._set_font_for_page(part, points, False), *part.drawn(run, points)]))
+            else:
+                font = fonts[FAMILY + style.emphasis]
+                self._out(f"0 Tr {self._set_font_for_page(font, points, False)} {font.encode_text(run.in_sight)}")
+        self._out("ET Q")
+        self.current_font_is_set_on_page = False
 
     def linked(self, style: Style, x: float, y: float, text: str, address: str) -> None:
         """One line of text that leads to `address`."""

@@ -60,7 +60,7 @@ RARE = (Status.INCOMPLETE, Status.UNCLEAR)  # have a tile only where there is on
 def render_pdf(report: Report) -> bytes:
     """The same report always gives the same bytes."""
     title = ", ".join(
-        filter(None, [text.TITLES[report.assessment_type], report.person, day_in_words(report.answered_on)])
+        filter(None, [text.TITLES[report.assessment_type], _shown(report.person), day_in_words(report.answered_on)])
     )
     named = "".join(map(_shown, [report.person, report.reader, *map(text.title, report.scores)]))
     canvas = Canvas(title, report.answered_on, named)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pypdf
 
-from reports.canvas import Canvas
+from reports.canvas import Canvas, Style
 from reports.pdf import draw
 from reports.report import Report
 from reports.scoring import SCALES, Answer, Status, score
@@ -67,9 +67,9 @@ class Recorder(Canvas):
         self.symbols.append(status)
         super().symbol(status, x, y, size)
 
-    def text(self, x: float, y: float, text: str = "") -> None:
-        self.lines.append((text.rstrip(), x, x + self.get_string_width(text.rstrip()), y))
-        super().text(x, y, text)
+    def line_of(self, style: Style, x: float, y: float, text: str) -> None:
+        self.lines.append((text.rstrip(), x, x + style.width(text.rstrip()), y))
+        super().line_of(style, x, y, text)
 
 
 def elements_of(pdf: bytes) -> list[tuple[str, str]]:
@@ -105,8 +105,8 @@ def _marked(page: pypdf.PageObject) -> dict[int, str]:
 
     def note(operator: bytes, operands: Any, *_: Any) -> None:
         if operator == b"BDC":
-            marks.append(operands[1]["/MCID"])
-            texts[marks[-1]] = ""
+            marks.append(operands[1].get("/MCID", marks[-1] if marks else -1))
+            texts.setdefault(marks[-1], "")
         elif operator == b"BMC":
             marks.append(-1)
         elif operator == b"EMC":
