@@ -122,7 +122,9 @@ class Settings(BaseModel, frozen=True):
     site_report_url: SitePattern = setting(
         "", "page of a check-up's results, with the check-up's {id}; empty: SITE_URL"
     )
-    site_booking_url: WebAddress = setting("", "page where a consultation is booked, for reports; empty: SITE_URL")
+    site_booking_url: WebAddress = setting(
+        "", "page where a consultation is booked, for mails and reports; empty: SITE_URL"
+    )
     video_hosts: HostNames = setting(
         "", "hosts, with commas, whose addresses of video rooms are links in mails; empty: SITE_URL's and below it"
     )
@@ -174,6 +176,11 @@ class Settings(BaseModel, frozen=True):
     def room_hosts(self) -> tuple[str, ...]:
         """The hosts whose addresses, and those of their subdomains, may be links to video rooms."""
         return self.video_hosts or ((urlsplit(self.site_url).hostname or "").removeprefix("www."),)
+
+    @property
+    def booking_page(self) -> str:
+        """Where a family books a consultation."""
+        return self.site_booking_url or self.site_url
 
     def page_of(self, kind: Literal["appointment", "payment", "report"], which: object) -> str:
         """Where the site shows one of its things; where that is not known, or which one: the site itself."""

@@ -107,7 +107,7 @@ def _load(conn: Connection, request: ReportRequest) -> CheckUp:
 def _report(check_up: CheckUp, site_scores: object, at: datetime) -> Report:
     """The report, unless there is nothing to report: the site may still be writing, but not for long."""
     current = settings.current()
-    contact = Contact(current.site_booking_url or current.site_url, current.clinic_phone)
+    contact = Contact(current.booking_page, current.clinic_phone)
     report = replace(check_up.report(current.time_zone, site_scores), contact=contact)
     if not report.is_empty:
         return report

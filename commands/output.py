@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,6 +42,11 @@ def show_json(value: object) -> None:
 def say(text: str, *, err: bool = False) -> None:
     """Print a line."""
     click.echo(told(text), err=err)
+
+
+def short(path: Path) -> str:
+    """`path` as short as it can be typed from here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def confirmed(question: str, *, yes: bool) -> None:

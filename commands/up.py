@@ -24,12 +24,16 @@ import settings
 from address import shown
 from broker import broker
 from commands.output import say
+from commands.welcome import welcome
 from db import embedded
 from db.database import start_options
 from db.migrate import migrate
 from procfile import SERVE, STOPPING, environment, interruptible, processes, tied, unserved
+from web import port
 
 STOP_SECONDS = 30  # running messages may finish; what does not is rescued later
+ENDING_SECONDS = 10  # for the processes of a killed predecessor to leave the port
+LOOK_SECONDS = 0.2
 PAUSES_SECONDS = (1, 60)  # before a process that died starts again: twice as long each time, until it lives as long
 
 
@@ -41,7 +45,10 @@ def up(*, only: tuple[str, ...]) -> None:
     One that dies is started again.
     """
     actors.complete()
+    wanted = _wanted(only)
     with interruptible(), server() as url:
+        if "web" in wanted:
+            port.check(settings.current().port, ENDING_SECONDS)
         say(f"PostgreSQL: {shown(url)}")
         migrate(url, start_options=start_options())
         actors.publish(url, scheduler.publish)
@@ -49,7 +56,7 @@ def up(*, only: tuple[str, ...]) -> None:
             say(f"{waiting} {SERVE}")
         honcho.manager.KILL_WAIT = STOP_SECONDS
         manager = Manager(Printer(sys.stdout))
-        for name, command in _wanted(only).items():
+        for name, command in wanted.items():
             manager.add_process(name, tied(command), env=environment(url), cwd=str(settings.ROOT))
         manager.loop()
     sys.exit(0 if manager.returncode in {0, 130, 143} else manager.returncode)
@@ -144,6 +151,19 @@ class Manager(honcho.manager.Manager):  # type: ignore[misc]
         super().__init__(printer)
         self.stopping = multiprocessing.Event()
         self._process_ctor = partial(LastingProcess, stopping=self.stopping)
+
+    def _start(self) -> None:
+        super()._start()
+        threading.Thread(target=self._greet, daemon=True).start()  # after the forks, which want to be of one thread
+
+    def _greet(self) -> None:
+        """Say what there is as soon as the pages answer."""
+        has_pages, current = "web" in self._processes, settings.current()
+        while has_pages and not port.answers(current.port):
+            if self.stopping.wait(LOOK_SECONDS):
+                return
+        name, words = honcho.manager.SYSTEM_PRINTER_NAME, welcome(current, has_pages=has_pages)
+        self.events.put(honcho.printer.Message("line", words, self._clock.now(), name, None))
 
     def terminate(self) -> None:
         self.stopping.set()

@@ -23,6 +23,11 @@ from procfile import environment, processes, tied, uninterrupted
 
 STOP_SECONDS = 10
 PROCESSES = ("worker", "reports", "scheduler")
+# Settings by which something would leave this machine.
+OUTWARD = (
+    *("EMAIL_FALLBACK_PROVIDER", "REPORT_STORAGE_URL", "YOOKASSA_SHOP_ID", "YOOKASSA_SECRET_KEY"),
+    *("ALARM_WEBHOOK_URL", "ALARM_SMTP_URL", "ALARM_EMAIL_TO", "HEARTBEAT_URL"),
+)
 
 
 @dataclass
@@ -41,15 +46,15 @@ class Stage:
     def reports(self) -> Path:
         return self.folder / "reports"
 
-    def start(self) -> None:
-        """Start the processes; each writes to its own log."""
-        for name, command in _played().items():
+    def start(self, *names: str, **changes: str) -> None:
+        """Start these of the Procfile's processes, with these settings; each writes to its own log."""
+        for name in names:
             with private.create(self.folder / "logs" / f"{name}.log") as log, uninterrupted():
                 self.running[name] = subprocess.Popen(  # noqa: S602 - the Procfile's lines are shell commands
-                    tied(command),
+                    tied(processes()[name]),
                     shell=True,
                     cwd=settings.ROOT,
-                    env=self._environment(),
+                    env=self._environment() | changes,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C is ours to pass on
@@ -86,11 +91,9 @@ class Stage:
         """Nothing of the demonstration leaves this machine, whatever the settings say."""
         return environment(
             self.url,
+            **dict.fromkeys(OUTWARD, ""),
             EMAIL_PROVIDER="file",
             EMAIL_OUTBOX_DIR=str(self.outbox),
-            REPORT_STORAGE_URL="",
-            YOOKASSA_SHOP_ID="",
-            YOOKASSA_SECRET_KEY="",
             BROKER_LISTEN="on",
         )
 
@@ -128,7 +131,3 @@ def _fresh_database(server: str) -> str:
     finally:
         conn.close()
     return server.replace("/postgres?", f"/{name}?")
-
-
-def _played() -> dict[str, str]:
-    return {name: command for name, command in processes().items() if name in PROCESSES}

@@ -25,6 +25,7 @@ def render(
     context = {
         "zone": current.time_zone,
         "site_url": current.site_url,
+        "booking_page": current.booking_page,
         "phone": current.clinic_phone,
         "reply_to": current.email_reply_to and current.email_reply_to.addr_spec,
         "subject": subject,

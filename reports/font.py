@@ -40,7 +40,7 @@ USUAL = frozenset(
     | set(range(0x1E00, 0x1F00))
     | set(map(ord, "ƏəƠơƯưǦǧȘșȚțʹʺʻʼʽʾʿ"))
 )
-EVERYTHING = frozenset(range(0x20, 0x10000))
+EVERYTHING = frozenset(range(0x20, 0x10000)) - {0xFEFF}  # which no text may lead back to, says PDF/UA
 
 
 class SharedFont(TTFFont):

@@ -1,9 +1,12 @@
 """The operators' log: who did what, when and why."""
 
+from typing import Any
+
 from flask import Blueprint, render_template, request, url_for
 
 from db import queries
 from db.database import transaction
+from web import action_words as words
 
 ROWS = 50
 
@@ -18,4 +21,14 @@ def log() -> str:
         rows = list(queries.operators.actions(conn, since=None, before=before, limit=ROWS))
         total = queries.operators.count_actions(conn, since=None)
     older = url_for(".log", before=rows[-1].id) if len(rows) == ROWS else None
-    return render_template("log.html", rows=[row._asdict() for row in rows], total=total, older=older)
+    return render_template("log.html", rows=[_told(row) for row in rows], total=total, older=older)
+
+
+def _told(row: Any) -> dict[str, Any]:
+    return {
+        **row._asdict(),
+        "via": words.face(row.via),
+        "action": words.did(row.action),
+        "target": words.about(row.target),
+        "links": {"target": words.place(row.action, row.target)},
+    }

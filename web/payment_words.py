@@ -9,6 +9,7 @@ from functools import cache
 
 from web.covered import shown
 from web.language import gettext
+from web.sums import written
 from web.words import N_, state
 
 SENTENCES = (
@@ -81,6 +82,7 @@ PARTS = {
     "reason": r".*",
 }
 STATES = {"status", "new_status"}
+SUMS = {"sum", "our_sum"}
 ANSWERS = {
     "pending": N_("not paid yet"),
     "waiting_for_capture": N_("paid, not captured yet"),
@@ -110,6 +112,8 @@ def _part(name: str, words: str, *, bare: bool) -> str:
         return words[:8]
     if name == "answer":
         return gettext(ANSWERS[words])
+    if name in SUMS:
+        return written(words)
     return state(words) if name in STATES else words
 
 

@@ -18,6 +18,7 @@ from web.language import gettext as _
 from web.paging import cursor
 from web.payment_effects import effect
 from web.payment_words import told
+from web.sums import written
 
 ROWS = 50
 LISTS = ("flagged", "open", "unasked")
@@ -121,7 +122,7 @@ def _row(payment: desk.Flagged | desk.Open) -> dict[str, Any]:
         "whole_id": payment.id,
         "address": url_for(".payment", id_=payment.id),
         "state": payment.status,
-        "sum": payment.sum,
+        "sum": written(payment.sum),
         "since": payment.since,
     }
 
@@ -138,7 +139,7 @@ def _told(id_: UUID, *, bare: bool) -> str:
         "payment.html",
         at=at,
         is_bare=bare,
-        payment=facts,
+        payment=facts | {"sum": written(facts["sum"])},
         waits=waits,
         flags=[told(flag.reason, bare=bare) for flag in flags],
         is_held=any(flag.halts for flag in flags),

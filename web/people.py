@@ -16,6 +16,7 @@ from web import journey_words as words
 from web.access import operator
 from web.covered import COVERED, shown
 from web.decisions import decided
+from web.sums import written
 from web.words import mail
 
 PAGES = {
@@ -107,7 +108,7 @@ def _step(step: Step, *, bare: bool) -> dict[str, Any]:
     return {
         "at": step.at,
         "what": words.step(step.kind, step.event),
-        "words": datetime.fromisoformat(step.words) if is_time and step.words else mail(step.words or ""),
+        "words": datetime.fromisoformat(step.words) if is_time and step.words else written(mail(step.words or "")),
         "detail": shown(step.detail, bare=bare),
         "id": step.id if " " in step.id else step.id[:8],
         "address": _page_of(step),

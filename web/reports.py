@@ -76,6 +76,7 @@ def _listed(row: Any) -> dict[str, Any]:
         "id": row.id[:8],
         **shown,
         "checkup": row.assessment_id[:8],
+        "links": {"checkup": url_for("people.person", kind="check-up", id_=row.assessment_id)},
         "state": row.mail,
         "address": url_for(".report", id_=row.id),
     }

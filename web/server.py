@@ -24,6 +24,7 @@ import log
 import settings
 from alarms.lookout import Lookout
 from errors import SettingsError
+from web import port
 from web.app import LARGEST_REQUEST, create_app
 
 CONNECTIONS = 400  # at once; with one more comes, the one that has waited longest goes
@@ -44,6 +45,7 @@ def main() -> None:
         current = settings.current()
         log.set_up(current.log_level)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a short queue is no news
+        port.check(current.port)
         server = Server(create_app(), host="0.0.0.0", port=current.port, proxies=current.web_proxies)  # noqa: S104
     except SettingsError as error:
         sys.exit(str(error))

@@ -140,7 +140,7 @@ def test_an_operator_opens_a_report_and_the_log_says_so(visit: Visit, busy: None
     assert begun.value.path().read_bytes() == b"%PDF"
     page.get_by_role("link", name="Log").click()
     noted = page.locator("tbody tr").first.inner_text()
-    assert "open report" in noted
+    assert "opened a report" in noted
     assert REPORT in noted
 
 

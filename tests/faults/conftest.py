@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.faults.crew import Crew, Office
+from tests.servers import ground
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that the embedded server's own user may enter, which pytest's are not."""
+    with ground.new_folder("commands") as path:
+        yield path
 
 
 @pytest.fixture

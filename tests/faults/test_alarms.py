@@ -13,7 +13,7 @@ import actors
 import scheduler
 import settings
 from tests.clinic import Clinic
-from tests.faults.test_commands import free_port
+from tests.faults.command import free_port
 from tests.servers import hook as hooks
 from tests.servers.hook import Hook
 from tests.waiting import until

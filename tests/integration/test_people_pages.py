@@ -56,7 +56,7 @@ def test_a_journey_tells_what_happened_and_what_becomes_of_reminders(client: Fla
     for words in ("Check-up: completed", "Payment: settled", "Message: waits", "its message is on its way"):
         assert words in page
     assert not any(word in page for word in anna[5:])
-    assert "Обследование: завершено" in client.get(f"/people/user/{anna[0]}").text
+    assert "Чекап: завершено" in client.get(f"/people/user/{anna[0]}").text
 
 
 def test_words_that_may_name_a_person_are_covered_until_an_operator_says_why(

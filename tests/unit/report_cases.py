@@ -1,6 +1,7 @@
 """Reports of any kind and status for the tests, and what can be read off them."""
 
 import io
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -67,7 +68,7 @@ class Recorder(Canvas):
         super().symbol(status, x, y, size)
 
     def line_of(self, style: Style, x: float, y: float, text: str) -> None:
-        self.lines.append((text, x, x + style.width(text), y))
+        self.lines.append((text.rstrip(), x, x + style.width(text.rstrip()), y))
         super().line_of(style, x, y, text)
 
 
@@ -75,14 +76,26 @@ def elements_of(pdf: bytes) -> list[tuple[str, str]]:
     """What a screen reader reads, in its order: each element's kind, and its alternative or the letters shown."""
     reader = pypdf.PdfReader(io.BytesIO(pdf))
     letters = {page.indirect_reference.idnum: _marked(page) for page in reader.pages if page.indirect_reference}
-    root: Any = reader.root_object["/StructTreeRoot"]
-    [document] = root["/K"]
     found = []
-    for each in document.get_object()["/K"]:
-        element = each.get_object()
-        shown = letters[element.raw_get("/Pg").idnum][element["/K"][0]]
-        found.append((element["/S"], str(element.get("/Alt", shown))))
+    for element in tree_of(reader):
+        numbers = [kid for kid in element["/K"] if isinstance(kid, int)]
+        if numbers:
+            page = letters[element.raw_get("/Pg").idnum]
+            found.append((str(element["/S"]), str(element.get("/Alt", "".join(page[number] for number in numbers)))))
     return found
+
+
+def tree_of(reader: pypdf.PdfReader) -> list[Any]:
+    """Every structure element, each before its parts."""
+    root: Any = reader.root_object["/StructTreeRoot"]
+    return list(_elements(root["/K"]))
+
+
+def _elements(kids: Any) -> Iterator[Any]:
+    for kid in (each.get_object() for each in kids):
+        if isinstance(kid, dict) and kid["/Type"] == "/StructElem":
+            yield kid
+            yield from _elements(kid["/K"])
 
 
 def _marked(page: pypdf.PageObject) -> dict[int, str]:
@@ -100,7 +113,7 @@ def _marked(page: pypdf.PageObject) -> dict[int, str]:
             marks.pop()
 
     def add(text: str, *_: Any) -> None:
-        if marks and marks[-1] >= 0 and text.strip():
+        if marks and marks[-1] >= 0 and text.strip("\n"):
             texts[marks[-1]] += text
 
     page.extract_text(visitor_operand_before=note, visitor_text=add)

@@ -97,6 +97,7 @@ def test_an_unpaid_booking_is_not_called_confirmed() -> None:
         assert "Осталось оплатить" in content
         assert re.search(r"К оплате\W.*5 000 ₽", content)
         assert re.search(r"Оплатите до\W.*25 ноября в 10:35 \(МСК\)", content)
+        assert not re.search(r"(отмен|аннулир|освобо|сним)\w*(тся|ем|им|ена|ено)\b", content)  # nothing does that
 
 
 @pytest.mark.parametrize(
@@ -158,3 +159,19 @@ def test_a_button_leads_to_its_own_page_of_the_site() -> None:
     html, text = rendered("payment_failed", SAMPLES["payment_failed"] | {"page": page})
     assert f'<a href="{page}"' in html
     assert f"Попробовать еще раз: {page}" in plain(text)
+
+
+@pytest.fixture
+def booking_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where the site has consultations booked."""
+    monkeypatch.setenv("SITE_BOOKING_URL", page := "https://balansity.example/booking")
+    settings.current.cache_clear()
+    yield page
+    settings.current.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["report_ready", "appointment_cancelled"])
+def test_what_comes_next_is_booked_where_the_site_says(name: str, booking_page: str) -> None:
+    html, text = rendered(name, SAMPLES[name])
+    assert f'<a href="{booking_page}"' in html
+    assert f": {booking_page}" in plain(text)
