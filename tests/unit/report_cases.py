@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pypdf
 
-from reports.canvas import Canvas, Style
+from reports.canvas import Canvas
 from reports.pdf import draw
 from reports.report import Report
 from reports.scoring import SCALES, Answer, Status, score
+from reports.style import Style
 
 ASSESSMENT = UUID("0a1b2c3d-0000-4000-8000-000000000001")
 KINDS = sorted(SCALES)
