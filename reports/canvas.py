@@ -1,12 +1,9 @@
 """The paper that a report is drawn on: A4, our colours and letters, and the few shapes it is made of."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
-from itertools import accumulate, groupby, takewhile
+from itertools import groupby
 from time import thread_time
 from typing import Any
 
@@ -19,23 +16,20 @@ from fpdf.prefs import ViewerPreferences
 from fpdf.syntax import Name
 
 from errors import PermanentError
-from reports.font import FAMILY, fonts_for, is_plain, shared_fonts
+from reports.font import FAMILY, fonts_for, is_plain
 from reports.part_font import PartFont
 from reports.scoring import Status
-from reports.shaping import from_left_to_right, runs
+from reports.shaping import Run, from_left_to_right, runs
 from reports.structure import Element, Structure, TaggedOutput, metadata, sayable
+from reports.style import INK, Colour, Style, wrapped
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here but letter sizes
 INNER = WIDTH - 2 * MARGIN
 BOTTOM = HEIGHT - 22
-POINT = 25.4 / 72
-AUTHOR, LANGUAGE = "Balansity", "ru-RU"
 OUTLINE = 0.03  # of the size: what makes letters bold whose font is not
-LONGEST_LINE = 400  # letters, more than any has, unless they are nothing but marks
+AUTHOR, LANGUAGE = "Balansity", "ru-RU"
 DRAWING_SECONDS = 20  # of computing; a report takes a tenth of one, and others wait behind it
 
-Colour = tuple[int, int, int]
-INK: Colour = (30, 45, 54)
 GREY: Colour = (92, 108, 117)
 TEAL: Colour = (24, 94, 92)
 PALE: Colour = (234, 242, 240)
@@ -50,47 +44,7 @@ COLOURS: dict[Status, Colour] = {
     Status.INCOMPLETE: (150, 162, 168),
     Status.UNCLEAR: (112, 120, 150),
 }
-SHORT_WORD = re.compile(r"(?<=\b\w) |(?<=\b\w\w) ")
 TICK = [(0.27, 0.52), (0.44, 0.69), (0.74, 0.34)]  # in parts of the symbol's size
-
-
-@dataclass(frozen=True)
-class Style:
-    """How letters look."""
-
-    points: float
-    colour: Colour = INK
-    emphasis: str = ""  # "B" for bold
-
-    @property
-    def leading(self) -> float:
-        """From one baseline to the next."""
-        return self.points * POINT * 1.42
-
-    def width(self, text: str) -> float:
-        return sum(self._widths(text))
-
-    def fitting(self, text: str, width: float) -> int:
-        """How many letters of `text` fit into `width`; one at least, if there is any."""
-        text = text[:LONGEST_LINE]
-        fit = sum(1 for _ in takewhile(lambda end: end <= width, accumulate(self._widths(text))))
-        while fit > 1 and not is_plain(text) and self.width(text[:fit]) > width:  # the last letter has another form
-            fit -= 1
-        return max(fit, min(len(text), 1))
-
-    def shortened(self, text: str, width: float) -> str:
-        """`text`, its end an ellipsis where it would be wider than `width`."""
-        if self.fitting(text, width) == len(text):
-            return text
-        return text[: self.fitting(text, width - self.width("…"))].rstrip() + "…"
-
-    def _widths(self, text: str) -> Iterator[float]:
-        """Of each letter, or of several that are joined at the first of them."""
-        widths = shared_fonts()[FAMILY + self.emphasis].cw
-        if is_plain(text):
-            return (widths[ord(letter)] * self.points * POINT / 1000 for letter in text)
-        parts = (run.advances or [widths[ord(letter)] for letter in run.letters] for run in runs(text))
-        return (width * self.points * POINT / 1000 for part in parts for width in part)
 
 
 class Canvas(FPDF):
@@ -192,7 +146,9 @@ class Canvas(FPDF):
         fonts: Any = self.fonts  # which fpdf2 takes for files
         outlined = f"2 Tr {points * OUTLINE:.2f} w" if style.emphasis else ""
         self._out(f"q {colour.lower()} {colour.upper()} BT {x * self.k:.2f} {(self.h - y) * self.k:.2f} Td")
-        for run in from_left_to_right(runs(text)):
+        line = text.rstrip()
+        end = [Run(text[len(line) :], None, 0)] if line != text else []  # is seen last in either direction
+        for run in (*from_left_to_right(runs(line)), *end):
             if run.script:
                 part: Any = fonts.setdefault(run.script, PartFont(run.script, len(fonts) + 1))
                 self._out(" ".join([outlined, self._set_font_for_page(part, points, False), *part.drawn(run, points)]))
@@ -297,34 +253,3 @@ class Canvas(FPDF):
 
     def contents(self) -> bytes:
         return bytes(self.output(output_producer_class=TaggedOutput))
-
-
-@lru_cache(maxsize=512)
-def wrapped(text: str, style: Style, width: float) -> tuple[str, ...]:
-    """`text` in lines of at most `width`; kept, since most sentences stand in every report."""
-    return tuple(line.replace("\N{NO-BREAK SPACE}", " ") for line in _lines(text, style, width))
-
-
-def _lines(text: str, style: Style, width: float) -> Iterator[str]:
-    line = ""
-    for word in _words(text, style, width):
-        longer = f"{line} {word}" if line else word
-        if line and style.width(longer) > width:
-            yield line
-            longer = word
-        line = longer
-    if line:
-        yield line
-
-
-def _words(text: str, style: Style, width: float) -> Iterator[str]:
-    """The words of `text`, one that is wider than a line cut into pieces.
-
-    As Russian typesetting wants it, a dash stays with the word before it and a short word with the one after it.
-    """
-    for word in SHORT_WORD.sub("\N{NO-BREAK SPACE}", text.replace(" — ", "\N{NO-BREAK SPACE}— ")).split(" "):
-        rest = word
-        while (fitting := style.fitting(rest, width)) < len(rest):
-            yield rest[:fitting]
-            rest = rest[fitting:]
-        yield rest

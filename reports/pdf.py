@@ -10,7 +10,6 @@ from reports.canvas import (
     COLOURS,
     GREY,
     HEIGHT,
-    INK,
     INNER,
     MARGIN,
     PALE,
@@ -20,12 +19,11 @@ from reports.canvas import (
     WHITE,
     WIDTH,
     Canvas,
-    Style,
-    wrapped,
 )
 from reports.font import printable
 from reports.report import Report, day_in_words, years
 from reports.scoring import Score, Status
+from reports.style import INK, Style, wrapped
 
 BRAND = Style(15, TEAL, "B")
 TITLE = Style(30, INK, "B")

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pypdf
 
-from reports.canvas import Canvas, Style
+from reports.canvas import Canvas
 from reports.pdf import draw
 from reports.report import Report
 from reports.scoring import SCALES, Answer, Status, score
+from reports.style import Style
 
 ASSESSMENT = UUID("0a1b2c3d-0000-4000-8000-000000000001")
 KINDS = sorted(SCALES)
@@ -113,7 +114,7 @@ def _marked(page: pypdf.PageObject) -> dict[int, str]:
             marks.pop()
 
     def add(text: str, *_: Any) -> None:
-        if marks and marks[-1] >= 0 and text.strip():
+        if marks and marks[-1] >= 0 and text.strip("\n"):
             texts[marks[-1]] += text
 
     page.extract_text(visitor_operand_before=note, visitor_text=add)

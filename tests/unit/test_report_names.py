@@ -20,7 +20,7 @@ from reports.formats import render
 from reports.report import LONGEST_NAME, full_name
 from reports.scripts import BLOCKS, FOLDER, script_font, script_of
 from reports.shaping import from_left_to_right, runs
-from tests.unit.report_cases import Recorder, make_report, pages_of, text_of
+from tests.unit.report_cases import Recorder, elements_of, make_report, pages_of, text_of
 
 # Names that need what is special in their script: letters that join, stack, change places, or are written leftward.
 NAMES = {
@@ -65,6 +65,15 @@ def test_a_name_of_any_script_can_be_read_off_cover_and_foot(name: str) -> None:
     assert f"\n{name}\n" in cover
     assert f" · Для: {name}\n" in cover
     assert [name in page for page in others] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "name", ["محمد عبد الرحمن بن خالد الهاشمي " * 3, "გიორგი შევარდნაძე " * 6], ids=["leftward", "rightward"]
+)
+def test_a_name_of_several_lines_is_read_as_one(name: str) -> None:
+    content = render(make_report(person=name.strip()), "pdf").content
+    assert len(re.findall(name.split(maxsplit=1)[0], pages_of(content)[0])) >= 3
+    assert ("/P", name.strip()) in elements_of(content)
 
 
 @pytest.mark.parametrize("script", BLOCKS)
