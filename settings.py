@@ -71,7 +71,7 @@ class Settings(BaseModel, frozen=True):
 
     database_url: PostgresUrl = setting("", "PostgreSQL 14 or newer; empty: the embedded server", secret=True)
     database_pool_size: Annotated[int, Field(ge=2, le=200)] = setting(
-        "10", "connections at most of a process; a worker has one a thread and two"
+        "10", "connections at most of a process; a worker has one a thread and three"
     )
     database_folder: Folder = setting("var/postgres", "data of the embedded server")
     broker_listen: bool = setting("on", "off behind a transaction-mode pooler: workers poll instead of LISTEN")
