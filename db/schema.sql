@@ -4899,25 +4899,31 @@ BEGIN
         'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
                 to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error
          FROM dramatiq.queue q
-         WHERE q.message_id = ANY ($1)
-            OR q.message_id IN (
-                SELECT u.message_id FROM (
-                    SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
-                ) AS u
-                WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
+         WHERE q.message_id IN (
+             SELECT unnest($1)
+             UNION
+             SELECT said.message_id FROM (
+                 SELECT u.message_id, concat_ws('' '', u.message, u.error) AS text, u.message -> ''kwargs'' AS arguments
+                 FROM (
+                     SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
+                 ) AS u
+                 OFFSET 0 -- columns as arguments let the function that knows be inlined
+             ) AS said
+             WHERE %s(said.text, said.arguments, $2))', p_speaks_of)
     USING p_ids, p_subject;
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) IS 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
-its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index.';
+its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index, and what
+they find is found by its id: an OR of the two would walk the finished messages.';
 
 CREATE FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) RETURNS SETOF uuid
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 20
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT message_id FROM dramatiq.queue WHERE message_id BETWEEN p_low AND p_high ORDER BY message_id LIMIT 20;
@@ -6151,7 +6157,7 @@ $_$;
 COMMENT ON FUNCTION dramatiq.trace_of(p_message_id text) IS 'The trace that a message is part of: what it carries, or else its own id without dashes. NULL for what is no message''s id.';
 
 CREATE FUNCTION dramatiq.traced(p_trace text) RETURNS SETOF uuid
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 20
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT q.message_id FROM dramatiq.queue q
@@ -7331,7 +7337,13 @@ CREATE INDEX report_by_age ON balansity.report USING btree (created_at);
 
 CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+CREATE INDEX slot_by_start ON balansity.slot USING btree (COALESCE(started_at, slot));
+
 CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
+
+CREATE INDEX slot_failed_or_skipped ON balansity.slot USING btree (state, slot, job) WHERE (state = ANY (ARRAY['failed'::text, 'skipped'::text]));
+
+CREATE INDEX slot_long ON balansity.slot USING btree (slot) WHERE ((finished_at - started_at) > '00:00:30'::interval);
 
 CREATE INDEX slot_open ON balansity.slot USING btree (job, slot) WHERE (state = ANY (ARRAY['planned'::text, 'started'::text]));
 
@@ -7367,11 +7379,27 @@ CREATE INDEX revelation_by_id ON dramatiq.revelation USING btree (id);
 
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
+CREATE INDEX appointments_status_scheduled_at_idx ON public.appointments USING btree (status, scheduled_at);
+
+CREATE INDEX appointments_user_id_idx ON public.appointments USING btree (user_id);
+
+CREATE INDEX assessments_profile_id_idx ON public.assessments USING btree (profile_id);
+
+CREATE INDEX assessments_status_idx ON public.assessments USING btree (status);
+
 CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
 
 CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (external_payment_id);
 
+CREATE INDEX payments_status_idx ON public.payments USING btree (status);
+
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
+
+CREATE INDEX profiles_last_name_idx ON public.profiles USING btree (lower(last_name));
+
+CREATE INDEX profiles_user_id_idx ON public.profiles USING btree (user_id);
+
+CREATE INDEX users_address_idx ON public.users USING btree ("substring"(lower(email), '[^\s<>"]+@[^\s<>"]+'::text));
 
 CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
 

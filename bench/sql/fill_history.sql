@@ -102,7 +102,7 @@ FROM (
     SELECT number, gen_random_uuid() AS id, md5(number::text || 'about')::uuid AS about,
            CASE WHEN number %% 1000 = 7 THEN 'reports' WHEN number %% 10 < 7 THEN 'emails' ELSE 'analytics' END AS queue,
            CASE WHEN number %% 1000 = 7 THEN 'generate_report' WHEN number %% 10 < 7 THEN 'send_email' ELSE 'update_analytics' END AS actor,
-           CASE WHEN number %% 400 = 0 THEN 'rejected' WHEN number %% 5000 = 1 THEN 'cancelled' ELSE 'done' END::dramatiq.state AS state,
+           CASE WHEN number %% 2000 = 0 THEN 'rejected' WHEN number %% 5000 = 1 THEN 'cancelled' ELSE 'done' END::dramatiq.state AS state,
            now() - interval '7 days' * number / %(messages)s AS at
     FROM generate_series(1, %(messages)s) AS number
 ) AS ended;
