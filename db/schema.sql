@@ -1558,7 +1558,7 @@ COMMENT ON FUNCTION balansity.hears_all(p_trigger oid) IS 'Whether a trigger''s 
 
 CREATE TABLE balansity.delivery (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
     template text NOT NULL,
     recipient text,
     subject text,
@@ -1825,21 +1825,6 @@ CREATE FUNCTION balansity.is_unfinished(p_payment_id uuid) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_unfinished(p_payment_id uuid) IS 'Whether what a payment''s status brings about could not be written yet.';
-
-CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT p_delivery.state = 'sent'
-        AND EXISTS (
-            SELECT FROM balansity.delivery_attempt a
-            WHERE a.delivery_id = p_delivery.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
-              AND a.finished_at <= balansity.now() - interval '15 minutes'
-        )
-        AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery.id);
-$$;
-
-COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) IS 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
 
 CREATE FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2434,7 +2419,7 @@ CREATE FUNCTION balansity.open_deliveries(p_most bigint) RETURNS TABLE(state tex
     FROM unnest(ARRAY['planned', 'sending', 'unknown', 'failed']) AS wanted (state), LATERAL (
         SELECT count(*) AS deliveries FROM (
             SELECT FROM balansity.delivery d
-            WHERE d.state BETWEEN wanted.state AND wanted.state AND d.state IN ('planned', 'sending', 'unknown', 'failed')
+            WHERE d.state BETWEEN wanted.state AND wanted.state
             ORDER BY d.state, d.changed_at DESC LIMIT p_most) AS first
     ) AS counted;
 $$;
@@ -2900,7 +2885,9 @@ DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT EXISTS (
+        SELECT FROM balansity.unheard(p_reporting) AS u WHERE u.id = opened.id
+    ) THEN
         RETURN format(
             'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
         );
@@ -3445,6 +3432,23 @@ $$;
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
 
+CREATE FUNCTION balansity.unheard(p_reporting text[]) RETURNS TABLE(id uuid, changed_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT d.id, d.changed_at FROM balansity.delivery d
+    WHERE d.state = 'sent'
+      AND EXISTS (
+          SELECT FROM balansity.delivery_attempt a
+          WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+            AND a.finished_at <= balansity.now() - interval '15 minutes'
+      )
+      AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = d.id);
+$$;
+
+COMMENT ON FUNCTION balansity.unheard(p_reporting text[]) IS 'The deliveries that one of the providers that report on their mails has accepted and said nothing more of. Without a pinned
+path, which would keep it from being inlined: who wants one, or the latest, would have all found. Its callers'' paths are
+safe.';
+
 CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3552,18 +3556,25 @@ COMMENT ON FUNCTION balansity.vouch_for(p_payment public.payments) IS 'The servi
 CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, claimed boolean)
     LANGUAGE sql STABLE
     AS $$
+    -- A CASE where a provider is asked after: of the rows that a checkout gave no id there may be many, and completed ones
+    -- would all be asked about before the join tells that nothing waits.
     SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    -- A CASE, or every completed payment is asked whether a provider knows it, before the join tells that nothing waits.
-    WHERE CASE WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
-               THEN balansity.is_known_to_provider(p) ELSE false END
+    WHERE p.status IN ('pending', 'processing')
+      AND CASE WHEN p.external_payment_id IS NULL THEN false ELSE balansity.is_known_to_provider(p) END
+    UNION ALL
+    SELECT p.id, p.status, coalesce(c.since, p.created_at), c.claimed
+    FROM balansity.payment_check c
+    JOIN public.payments p ON p.id = c.payment_id
+    WHERE (c.refund_id IS NOT NULL OR c.claimed) AND p.status = 'completed'
+      AND CASE WHEN c.refund_id IS NOT NULL OR c.claimed THEN balansity.is_known_to_provider(p) ELSE false END
 $$;
 
 COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, completed ones whose refund is undecided or which only a visitor
-calls so. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for ever. No view, which
-would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
-it would read all of it. Its callers'' paths are safe.';
+calls so, each found by an index. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for
+ever. No view, which would keep the site from altering its columns; and without a pinned path, which would keep it from being
+inlined: a page of it would read all of it. Its callers'' paths are safe.';
 
 CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege text, kind text, object text, columns text[])
     LANGUAGE sql STABLE
@@ -7309,6 +7320,8 @@ CREATE INDEX delivery_by_origin ON balansity.delivery USING btree (again_of) WHE
 
 CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
 
+CREATE INDEX delivery_by_state ON balansity.delivery USING btree (state, changed_at DESC, id DESC);
+
 CREATE INDEX delivery_by_trace ON balansity.delivery USING btree (trace) WHERE (trace IS NOT NULL);
 
 CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
@@ -7319,8 +7332,6 @@ CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event USING btree (
 
 CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
 
-CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
-
 CREATE INDEX delivery_postponed ON balansity.delivery USING btree (postponed_until) WHERE ((state = 'planned'::text) AND (postponed_until IS NOT NULL));
 
 CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
@@ -7330,6 +7341,8 @@ CREATE INDEX held_message_in_line ON balansity.held_message USING btree (provide
 CREATE INDEX operator_action_acted_at ON balansity.operator_action USING btree (acted_at DESC);
 
 CREATE INDEX outage_by_end ON balansity.outage USING btree (provider, ended_at);
+
+CREATE INDEX payment_check_undecided ON balansity.payment_check USING btree (payment_id) WHERE ((refund_id IS NOT NULL) OR claimed);
 
 CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
 
@@ -7873,10 +7886,6 @@ REVOKE ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_web;
-GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_worker;
-
 REVOKE ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
@@ -8197,6 +8206,10 @@ GRANT ALL ON FUNCTION balansity.told_reminders() TO balansity_worker;
 REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.unheard(p_reporting text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.unheard(p_reporting text[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.unheard(p_reporting text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_web;

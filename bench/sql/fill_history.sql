@@ -62,7 +62,7 @@ SELECT gen_random_uuid(),
                    ELSE concat_ws(':', 'bench', n, number) END,
        CASE number WHEN 1 THEN 'report_ready' WHEN 2 THEN 'payment_confirmation' ELSE 'appointment_reminder_24h' END,
        'family' || n || '@example.com', 'Ваш отчет готов', id, CASE WHEN number > 2 THEN appointment END,
-       CASE WHEN n < 20 AND number = 3 THEN 'failed' WHEN n < 40 AND number = 4 THEN 'unknown' WHEN number = 5 THEN 'sent'
+       CASE WHEN n < 20 AND number = 3 THEN 'failed' WHEN n < 40 AND number = 4 THEN 'unknown' WHEN n %% 10 = 0 AND number = 5 THEN 'sent'
             ELSE 'delivered' END,
        1, gen_random_uuid(), md5(concat(n, ':', number)), 'sendgrid', gen_random_uuid(), came, came, came
 FROM family, generate_series(1, 10) AS number;
