@@ -4048,7 +4048,9 @@ CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
                 'dramatiq.kind_of(error) = $1 ->> ''kind'' AND (state = ''rejected'' OR error IS NOT NULL)' END END,
         CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
         CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
-        CASE WHEN p_filter ? 'trace' THEN
+        CASE WHEN p_filter ? 'trace' AND p_filter ->> 'state' = 'done' THEN
+            'message_id IN (SELECT ($1 ->> ''trace'')::uuid UNION ALL SELECT dramatiq.traced($1 ->> ''trace''))'
+        WHEN p_filter ? 'trace' THEN
             '(message_id = ($1 ->> ''trace'')::uuid'
             || ' OR pgmq_msg_id IS NULL AND message #>> ''{options,trace}'' = $1 ->> ''trace'''
             -- What the bridge moved has changed since then, and its states'' indexes are by that.
@@ -4123,7 +4125,7 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
 
-CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL::bigint) RETURNS bigint
+CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL::bigint, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_last uuid DEFAULT NULL::uuid, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -4131,14 +4133,16 @@ DECLARE
     found bigint;
 BEGIN
     EXECUTE (
-        SELECT format('SELECT count(*) FROM (%s LIMIT $2) AS counted', string_agg(
-            'SELECT 1 FROM dramatiq.queue WHERE ' || each.condition, ' UNION ALL '))
+        SELECT format('SELECT count(*) FROM (%s LIMIT $2) AS counted', string_agg(format(
+            'SELECT 1 FROM dramatiq.queue WHERE %s AND ($3 IS NULL OR (mtime, message_id) < ($3, $4))
+               AND ($5 IS NULL OR (mtime, message_id) >= ($5, $6))', each.condition), ' UNION ALL '))
         FROM dramatiq.conditions(p_filter) AS each)
-    INTO found USING p_filter, p_most;
+    INTO found USING p_filter, p_most, p_until, p_last, p_from, p_first;
     RETURN found;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) IS 'How many messages a filter finds, counted up to p_most.';
+COMMENT ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) IS 'How many messages a filter finds, counted up to p_most: of those that changed before p_until, p_last and not before p_from,
+p_first.';
 
 CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
     LANGUAGE plpgsql
@@ -4448,7 +4452,7 @@ END $_$;
 COMMENT ON FUNCTION dramatiq.failures(p_filter jsonb) IS 'What fails and why: dead letters and what waits to be tried again, by actor and kind of failure, the latest first, each
 with the id of its latest message.';
 
-CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
+CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -4460,13 +4464,15 @@ BEGIN
              FROM (%s) AS q ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4',
             string_agg(format(
                 '(SELECT q.* FROM dramatiq.queue q WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
+                    AND ($5 IS NULL OR (q.mtime, q.message_id) >= ($5, $6))
                   ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4)',
                 each.condition), ' UNION ALL '))
         FROM dramatiq.conditions(p_filter) AS each)
-    USING p_filter, p_until, p_last, p_rows;
+    USING p_filter, p_until, p_last, p_rows, p_from, p_first;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) IS 'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last.';
+COMMENT ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) IS 'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last and not
+before the one at p_from, p_first.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
     LANGUAGE sql
@@ -4788,6 +4794,22 @@ CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
 $$;
 
 COMMENT ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) IS 'Leaves these pgmq queues to whoever reads them now, until release_routes.';
+
+CREATE FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT q.mtime, q.message_id FROM dramatiq.queue q
+    WHERE q.state = 'done' AND (p_until IS NULL OR (q.mtime, q.message_id) < (p_until, p_last))
+      AND (NOT p_filter ? 'since' OR q.mtime >= (p_filter ->> 'since')::timestamptz)
+      AND (NOT p_filter ? 'before' OR q.mtime < (p_filter ->> 'before')::timestamptz)
+      AND p_filter ?| '{queue, actor, arguments}' AND NOT p_filter ?| '{kind, trace, low}'
+      AND coalesce(p_filter ->> 'state', 'done') = 'done'
+    ORDER BY q.mtime DESC, q.message_id DESC OFFSET p_look - 1 LIMIT 1;
+$$;
+
+COMMENT ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) IS 'How far back a page of what a filter finds is looked for, after the one that changed at p_until, p_last: to the p_look-th
+message that is done, where the filter asks for what no index tells of those. NULL: to the end.';
 
 CREATE FUNCTION dramatiq.is_cancelled(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -6174,13 +6196,18 @@ CREATE FUNCTION dramatiq.traced(p_trace text) RETURNS SETOF uuid
     SELECT q.message_id FROM dramatiq.queue q
     WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NULL
     UNION ALL
-    SELECT q.message_id FROM dramatiq.queue q
-    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NOT NULL
-      AND q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+    SELECT since.message_id
+    FROM (
+        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.queue q
+        WHERE q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+        ORDER BY q.mtime, q.message_id LIMIT 30000
+    ) AS since
+    WHERE since.pgmq_msg_id IS NOT NULL AND since.message #>> '{options,trace}' = p_trace
     LIMIT 1000;
 $$;
 
-COMMENT ON FUNCTION dramatiq.traced(p_trace text) IS 'The messages that carry this trace, of those that pgmq was sent only what is done; not the one whose id it is.';
+COMMENT ON FUNCTION dramatiq.traced(p_trace text) IS 'The messages that carry this trace, not the one whose id it is; of those that pgmq was sent only what is done, among the
+first 30,000 that were done since the trace began.';
 
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -8339,9 +8366,9 @@ REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting big
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) TO balansity_web;
@@ -8395,9 +8422,9 @@ REVOKE ALL ON FUNCTION dramatiq.failures(p_filter jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) TO balansity_web;
@@ -8464,6 +8491,10 @@ REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) TO balansity_web;

@@ -174,14 +174,18 @@ SELECT message::text FROM dramatiq.queue WHERE message_id = :id::uuid;
 -- Keep that somebody is shown what a message says.
 INSERT INTO dramatiq.revelation (id, revealed_by, reason) VALUES (:id::uuid, :who, :reason);
 
--- name: find(filter, until, last, rows)
--- A page of the messages that a filter finds, the last changed first.
-SELECT message_id::text AS id, queue, actor, state, changed_at, due_at, attempt, priority, kind
-FROM dramatiq.find(:filter::jsonb, :until, :last::uuid, :rows);
+-- name: horizon(filter, until, last, look)^
+-- How far back a page of what a filter finds is looked for: to this message; nulls: to the end.
+SELECT changed_at, message_id::text AS id FROM dramatiq.horizon(:filter::jsonb, :until, :last::uuid, :look);
 
--- name: count_found(filter, most)$
--- How many messages a filter finds, counted up to `most` (NULL: to the last).
-SELECT dramatiq.count_found(:filter::jsonb, :most);
+-- name: find(filter, until, last, rows, start, first)
+-- A page of the messages that a filter finds, the last changed first, not before the message `first` that changed at `start`.
+SELECT message_id::text AS id, queue, actor, state, changed_at, due_at, attempt, priority, kind
+FROM dramatiq.find(:filter::jsonb, :until, :last::uuid, :rows, :start, :first::uuid);
+
+-- name: count_found(filter, most, until, last, start, first)$
+-- How many of these there are, counted up to `most` (NULL: to the last).
+SELECT dramatiq.count_found(:filter::jsonb, :most, :until, :last::uuid, :start, :first::uuid);
 
 -- name: known_queues()
 -- The queues of the actors that are published.

@@ -233,10 +233,15 @@ AS $$
     SELECT q.message_id FROM dramatiq.queue q
     WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NULL
     UNION ALL
-    SELECT q.message_id FROM dramatiq.queue q
-    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NOT NULL
-      AND q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+    SELECT since.message_id
+    FROM (
+        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.queue q
+        WHERE q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+        ORDER BY q.mtime, q.message_id LIMIT 30000
+    ) AS since
+    WHERE since.pgmq_msg_id IS NOT NULL AND since.message #>> '{options,trace}' = p_trace
     LIMIT 1000;
 $$;
 COMMENT ON FUNCTION dramatiq.traced IS
-'The messages that carry this trace, of those that pgmq was sent only what is done; not the one whose id it is.';
+'The messages that carry this trace, not the one whose id it is; of those that pgmq was sent only what is done, among the
+first 30,000 that were done since the trace began.';
