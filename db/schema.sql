@@ -4114,16 +4114,26 @@ seconds, too: the clock may have gone on while it waited, or be late on its mach
 CREATE FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
     SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
            count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
            count(*) FILTER (WHERE q.state = 'consumed'),
-           count(*) FILTER (WHERE q.state = 'done'),
+           (SELECT coalesce(sum(m.messages), 0)::bigint
+            FROM dramatiq.minute m WHERE m.pgmq_queue = p_pgmq_queue AND m.ending = 'done')
+           + (SELECT count(*) FROM dramatiq.queue l
+              WHERE l.pgmq_queue = p_pgmq_queue AND l.state = 'done' AND l.mtime >= (SELECT k.at FROM dramatiq.kept_until k)),
            count(*) FILTER (WHERE q.state = 'rejected')
-    FROM dramatiq.queue q WHERE q.pgmq_queue = p_pgmq_queue;
+    FROM (
+        SELECT * FROM dramatiq.queue WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'consumed'
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'rejected'
+    ) AS q WHERE q.pgmq_queue = p_pgmq_queue;
 $$;
 
-COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
+COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue; done: in the minutes that are kept, and since.';
 
 CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL::bigint, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_last uuid DEFAULT NULL::uuid, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -4617,9 +4627,15 @@ BEGIN
         EXECUTE format(
             'CREATE VIEW %I.%I AS
              SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
+             UNION ALL -- three reads, for each has an index of its own: one would walk the finished messages too
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND NOT delayed AND waits_for IS NULL
              UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
-             FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND delayed AND waits_for IS NULL
+             UNION ALL
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND waits_for IS NOT NULL',
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
@@ -4858,17 +4874,18 @@ BEGIN
     IF ends <= begins THEN
         RETURN begins;
     END IF;
-    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
+    INSERT INTO dramatiq.minute
+        (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds, pgmq_queue)
     SELECT date_trunc('minute', mtime), queue_name, coalesce(message ->> 'actor_name', ''),
            CASE state WHEN 'done' THEN 'done' ELSE 'dead' END,
            CASE state WHEN 'done' THEN '' ELSE dramatiq.class_of(error) END, width_bucket(took.seconds, dramatiq.bounds()),
-           count(*), sum(attempt), sum(took.seconds)
+           count(*), sum(attempt), sum(took.seconds), coalesce(pgmq_queue, '')
     FROM (
         SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
         UNION ALL
         SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
     ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
-    GROUP BY 1, 2, 3, 4, 5, 6;
+    GROUP BY 1, 2, 3, 4, 5, 6, 10;
 
     INSERT INTO dramatiq.total AS t (queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
     SELECT queue_name, actor, ending, failure, bucket, sum(messages), sum(attempts), sum(seconds)
@@ -6963,6 +6980,7 @@ CREATE TABLE dramatiq.minute (
     messages bigint NOT NULL,
     attempts bigint NOT NULL,
     seconds double precision NOT NULL,
+    pgmq_queue text DEFAULT ''::text NOT NULL,
     CONSTRAINT minute_ending_check CHECK ((ending = ANY (ARRAY['done'::text, 'dead'::text])))
 );
 
@@ -7265,7 +7283,7 @@ ALTER TABLE ONLY dramatiq.look
     ADD CONSTRAINT look_pkey PRIMARY KEY (worker);
 
 ALTER TABLE ONLY dramatiq.minute
-    ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket);
+    ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket, pgmq_queue);
 
 ALTER TABLE ONLY dramatiq.open_group
     ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);

@@ -1,5 +1,5 @@
 -- A database after years: finished messages of the last week, what died and what is due later; families with their
--- check-ups, consultations, payments and mails of two years; the jobs' runs of three months. %(mails)s mails make a tenth
+-- check-ups, consultations, payments and mails of two years; the jobs' runs of %(days)s days. %(mails)s mails make a tenth
 -- as many families, %(messages)s messages are spread over a week. No trigger runs.
 SET LOCAL session_replication_role = replica;
 SET LOCAL synchronous_commit = off;
@@ -76,7 +76,7 @@ WHERE state = 'delivered' OR hashtext(key) %% 50 <> 0 AND kind = 'processed'; --
 INSERT INTO balansity.slot (job, slot, state, enqueued_at, started_at, finished_at, attempts, outcome)
 SELECT j.name, at, CASE WHEN hashtext(j.name || at) %% 5000 = 0 THEN 'failed' ELSE 'succeeded' END, at, at,
        at + interval '200 milliseconds', 1, '0 done'
-FROM balansity.job j, generate_series(now() - interval '90 days', now() - interval '1 minute', CASE split_part(j.schedule, ' ', 1)
+FROM balansity.job j, generate_series(now() - interval '1 day' * %(days)s, now() - interval '1 minute', CASE split_part(j.schedule, ' ', 1)
          WHEN '*' THEN interval '1 minute' WHEN '*/5' THEN interval '5 minutes' ELSE interval '1 day' END) AS at;
 
 INSERT INTO balansity.operator_action (acted_at, who, via, action, target, reason)
@@ -112,9 +112,10 @@ SELECT id, 'emails', 'queued', now() + interval '1 day' * number / 100, true, js
     'message_id', id, 'message_timestamp', 1700000000000)
 FROM (SELECT gen_random_uuid() AS id, number FROM generate_series(1, 1000) AS number) AS later;
 
-INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
-SELECT date_trunc('minute', mtime), queue_name, message ->> 'actor_name', 'done', '', 6, count(*), count(*), count(*)
-FROM dramatiq.queue WHERE state = 'done' GROUP BY 1, 2, 3;
+INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds, pgmq_queue)
+SELECT date_trunc('minute', mtime), queue_name, message ->> 'actor_name', 'done', '', 6, count(*), count(*), count(*),
+       coalesce(pgmq_queue, '')
+FROM dramatiq.queue WHERE state = 'done' GROUP BY 1, 2, 3, 10;
 UPDATE dramatiq.kept_until SET at = date_trunc('minute', now());
 
 INSERT INTO pgmq.a_email_queue (msg_id, read_ct, enqueued_at, archived_at, vt, message)
