@@ -7,11 +7,16 @@
 SELECT kind, id, user_id::text
 FROM (
     SELECT 'user' AS kind, u.id::text AS id, u.id AS user_id FROM public.users u
-    WHERE lower(u.email::text) = lower(:words) OR u.id BETWEEN :low::uuid AND :high::uuid
+    WHERE lower(u.email::text) = lower(:words) AND balansity.address_in(u.email::text) = balansity.address_in(:words)
+       OR u.id BETWEEN :low::uuid AND :high::uuid
     UNION
     SELECT 'user', p.user_id::text, p.user_id FROM public.profiles p
-    WHERE lower(:words) IN (lower(p.last_name::text), lower(concat(p.first_name, ' ', p.last_name)),
-                            lower(concat(p.last_name, ' ', p.first_name)))
+    WHERE lower(p.last_name::text) = ANY (ARRAY( -- the words to each space and from each, which the index finds
+              SELECT array_to_string(part, ' ')
+              FROM string_to_array(lower(:words), ' ') AS word, generate_series(1, cardinality(word)) AS place,
+                   LATERAL (VALUES (word[1 : place]), (word[place:])) AS parts (part)))
+          AND lower(:words) IN (lower(p.last_name::text), lower(concat(p.first_name, ' ', p.last_name)),
+                                lower(concat(p.last_name, ' ', p.first_name)))
        OR p.id BETWEEN :low::uuid AND :high::uuid
     UNION
     SELECT CASE WHEN d.user_id IS NULL THEN 'address' ELSE 'user' END, d.user_id::text, d.user_id

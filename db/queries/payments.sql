@@ -140,16 +140,18 @@ WHERE p.id = :payment_id::uuid;
 -- A page of those that are not decided yet, the oldest first, behind the payment `last` that waits since `until`: those
 -- that the provider knows, or those that it does not.
 WITH waiting AS MATERIALIZED ( -- found before anything is asked about one
-    SELECT id FROM public.payments WHERE status IN ('pending', 'processing')
-    UNION
-    SELECT payment_id FROM balansity.payment_check WHERE refund_id IS NOT NULL OR claimed
+    SELECT p.id, p.created_at,
+           CASE WHEN p.external_payment_id IS NULL THEN false ELSE balansity.is_known_to_provider(p) END AS is_known
+    FROM public.payments p WHERE p.status IN ('pending', 'processing')
+    UNION ALL
+    SELECT p.id, p.created_at, CASE WHEN c.refund_id IS NOT NULL OR c.claimed THEN balansity.is_known_to_provider(p) END
+    FROM balansity.payment_check c JOIN public.payments p ON p.id = c.payment_id
+    WHERE (c.refund_id IS NOT NULL OR c.claimed) AND p.status = 'completed'
 ), open AS (
-    SELECT p.id, coalesce(c.since, p.created_at) AS since
-    FROM waiting w
-    JOIN public.payments p ON p.id = w.id
-    LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE p.status IN ('pending', 'processing', 'completed') AND balansity.is_known_to_provider(p) = :known
-      AND (:last::uuid IS NULL OR (coalesce(c.since, p.created_at), p.id) > (:until, :last::uuid))
+    SELECT w.id, coalesce(c.since, w.created_at) AS since
+    FROM waiting w LEFT JOIN balansity.payment_check c ON c.payment_id = w.id
+    WHERE w.is_known = :known
+      AND (:last::uuid IS NULL OR (coalesce(c.since, w.created_at), w.id) > (:until, :last::uuid))
     ORDER BY since, id
     LIMIT :count
 )
@@ -170,17 +172,15 @@ LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
 ORDER BY o.since, p.id;
 
 -- name: count_open()^
--- How many of those the provider can be asked about, and how many it cannot.
-WITH waiting AS MATERIALIZED ( -- as `open` has them
-    SELECT id FROM public.payments WHERE status IN ('pending', 'processing')
-    UNION
-    SELECT payment_id FROM balansity.payment_check WHERE refund_id IS NOT NULL OR claimed
-)
+-- How many of those the provider can be asked about, and how many it cannot; each once, as `open` has them.
 SELECT count(*) FILTER (WHERE is_known) AS known, count(*) FILTER (WHERE NOT is_known) AS unknown
 FROM (
-    SELECT balansity.is_known_to_provider(p) AS is_known
-    FROM waiting w JOIN public.payments p ON p.id = w.id
-    WHERE p.status IN ('pending', 'processing', 'completed')
+    SELECT CASE WHEN p.external_payment_id IS NULL THEN false ELSE balansity.is_known_to_provider(p) END AS is_known
+    FROM public.payments p WHERE p.status IN ('pending', 'processing')
+    UNION ALL
+    SELECT CASE WHEN c.refund_id IS NOT NULL OR c.claimed THEN balansity.is_known_to_provider(p) END
+    FROM balansity.payment_check c JOIN public.payments p ON p.id = c.payment_id
+    WHERE (c.refund_id IS NOT NULL OR c.claimed) AND p.status = 'completed'
 ) AS asked;
 
 -- name: effects(payment_id)
