@@ -36,6 +36,10 @@ BROKEN_WORDS = """() => [...document.querySelectorAll("th, td")].flatMap((cell) 
   return broken;
 })"""
 
+WIDE_TABLES = """() => [...document.querySelectorAll("main table")]
+  .filter((table) => table.getBoundingClientRect().right > table.closest("main").getBoundingClientRect().right + 1)
+  .map((table) => table.caption.textContent)"""
+
 
 @pytest.fixture
 def busy(connection: Connection, database: str) -> None:
@@ -90,6 +94,12 @@ def busy(connection: Connection, database: str) -> None:
             """SELECT dramatiq.send('send_email', '{"to": "a@example.com", "subject": "s", "template": "t"}')"""
         )
         cursor.execute("UPDATE dramatiq.queue SET message_id = %s, state = 'rejected', error = %s", (MESSAGE, ERROR))
+        cursor.execute(
+            "INSERT INTO dramatiq.minute"
+            " (queue_name, minute, actor, ending, failure, bucket, messages, attempts, seconds)"
+            " SELECT name, date_trunc('minute', now()), 'send_email', 'done', '', 1, 12345, 12345, 1"
+            " FROM unnest(ARRAY['analytics', 'appointments', 'emails', 'payments', 'reports']) AS name"
+        )
         cursor.execute("INSERT INTO dramatiq.worker (id, host, pid) OVERRIDING SYSTEM VALUE VALUES (1, 'web.1', 4711)")
         cursor.execute("""SELECT dramatiq.send('generate_report', '{"assessment_id": "7"}')""")
         cursor.execute("UPDATE dramatiq.queue SET state = 'consumed', claimed_by = 1 WHERE state = 'queued'")
@@ -119,6 +129,7 @@ def complaints(page: Page) -> list[str]:
     ]
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     found += ["it must be scrolled sideways"] * wide
+    found += [f"wider than the page's content: {table}" for table in page.evaluate(WIDE_TABLES)]
     found += [f"broken: {word}" for word in page.evaluate(BROKEN_WORDS)]
     found += [f"{name}: not one" for name in ("main", "h1") if page.locator(name).count() != 1]
     return found
