@@ -4,6 +4,7 @@ from flask import Blueprint, render_template, request, url_for
 
 from db import queries
 from db.database import transaction
+from web.paging import MOST_COUNTED
 
 ROWS = 50
 
@@ -16,6 +17,6 @@ def log() -> str:
     before = request.args.get("before", type=int)
     with transaction() as conn:
         rows = list(queries.operators.actions(conn, since=None, before=before, limit=ROWS))
-        total = queries.operators.count_actions(conn, since=None)
+        total = queries.operators.count_actions(conn, since=None, most=MOST_COUNTED)
     older = url_for(".log", before=rows[-1].id) if len(rows) == ROWS else None
     return render_template("log.html", rows=[row._asdict() for row in rows], total=total, older=older)
