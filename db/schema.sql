@@ -93,7 +93,7 @@ CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
 COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Vera <vera@clinic.example>", in lower case; NULL where there is none.';
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 5
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT theirs.address
@@ -3556,14 +3556,12 @@ COMMENT ON FUNCTION balansity.vouch_for(p_payment public.payments) IS 'The servi
 CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, status text, since timestamp with time zone, claimed boolean)
     LANGUAGE sql STABLE
     AS $$
-    -- A CASE where a provider is asked after: of the rows that a checkout gave no id there may be many, and completed ones
-    -- would all be asked about before the join tells that nothing waits.
     SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE p.status IN ('pending', 'processing')
-      AND CASE WHEN p.external_payment_id IS NULL THEN false ELSE balansity.is_known_to_provider(p) END
-    UNION ALL
+    WHERE p.status IN ('pending', 'processing') AND p.external_payment_id IS NOT NULL
+      AND balansity.is_known_to_provider(p)
+    UNION ALL -- a CASE, or every completed one is asked about before the join tells that nothing waits
     SELECT p.id, p.status, coalesce(c.since, p.created_at), c.claimed
     FROM balansity.payment_check c
     JOIN public.payments p ON p.id = c.payment_id
@@ -7363,6 +7361,8 @@ CREATE INDEX delivery_by_message ON balansity.delivery USING btree (message_id);
 
 CREATE INDEX delivery_by_origin ON balansity.delivery USING btree (again_of) WHERE (again_of IS NOT NULL);
 
+CREATE INDEX delivery_by_plan ON balansity.delivery USING btree (planned_at);
+
 CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
 
 CREATE INDEX delivery_by_state ON balansity.delivery USING btree (state, changed_at DESC, id DESC);
@@ -7435,6 +7435,8 @@ CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
 CREATE INDEX revelation_by_id ON dramatiq.revelation USING btree (id);
 
+CREATE INDEX appointments_created_at_idx ON public.appointments USING btree (created_at);
+
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
 
 CREATE INDEX appointments_status_scheduled_at_idx ON public.appointments USING btree (status, scheduled_at);
@@ -7443,13 +7445,17 @@ CREATE INDEX appointments_user_id_idx ON public.appointments USING btree (user_i
 
 CREATE INDEX assessments_profile_id_idx ON public.assessments USING btree (profile_id);
 
+CREATE INDEX assessments_started_at_idx ON public.assessments USING btree (started_at);
+
 CREATE INDEX assessments_status_idx ON public.assessments USING btree (status);
 
 CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
 
+CREATE INDEX payments_created_at_idx ON public.payments USING btree (created_at);
+
 CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (external_payment_id);
 
-CREATE INDEX payments_status_idx ON public.payments USING btree (status);
+CREATE INDEX payments_status_external_payment_id_idx ON public.payments USING btree (status, external_payment_id);
 
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
 

@@ -182,9 +182,11 @@ WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped')
 ORDER BY slot DESC, job
 LIMIT :limit;
 
--- name: count_history(job, skipped)$
--- How many slots `history` chooses from.
-SELECT count(*) FROM balansity.slot WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped');
+-- name: count_history(job, skipped, most)$
+-- How many slots `history` chooses from, counted up to `most`.
+SELECT count(*) FROM (
+    SELECT FROM balansity.slot WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped') LIMIT :most
+) AS counted;
 
 -- name: job_names()
 -- What the jobs are called, retired ones too.

@@ -39,6 +39,7 @@ CREATE TABLE balansity.delivery (
 );
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
+CREATE INDEX delivery_by_plan ON balansity.delivery (planned_at);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX delivery_by_recipient ON balansity.delivery (lower(recipient), changed_at) WHERE recipient IS NOT NULL;
 CREATE INDEX delivery_by_trace ON balansity.delivery (trace) WHERE trace IS NOT NULL;

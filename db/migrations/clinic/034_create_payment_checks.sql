@@ -114,14 +114,12 @@ CREATE FUNCTION balansity.waiting_payments()
 RETURNS TABLE (payment_id uuid, status text, since timestamptz, claimed boolean)
 LANGUAGE sql STABLE
 AS $$
-    -- A CASE where a provider is asked after: of the rows that a checkout gave no id there may be many, and completed ones
-    -- would all be asked about before the join tells that nothing waits.
     SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE p.status IN ('pending', 'processing')
-      AND CASE WHEN p.external_payment_id IS NULL THEN false ELSE balansity.is_known_to_provider(p) END
-    UNION ALL
+    WHERE p.status IN ('pending', 'processing') AND p.external_payment_id IS NOT NULL
+      AND balansity.is_known_to_provider(p)
+    UNION ALL -- a CASE, or every completed one is asked about before the join tells that nothing waits
     SELECT p.id, p.status, coalesce(c.since, p.created_at), c.claimed
     FROM balansity.payment_check c
     JOIN public.payments p ON p.id = c.payment_id
