@@ -86,6 +86,12 @@ $(SITE): requirements-docs.txt
 	var/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-docs.txt
 	@touch $(SITE)
 
+fonts: install ## Make reports/fonts anew from Debian's packages: after a change of reports/scripts.py
+	mkdir -p var/fonts
+	cd var/fonts && apt-get download fonts-noto-core fonts-noto-cjk
+	for package in var/fonts/*.deb; do dpkg --extract $$package var/fonts; done
+	$(BIN)/python -m docs.making_fonts var/fonts
+
 reference: install ## Write docs/reference/ from the code: settings, commands, SQL functions, log events
 	$(BIN)/python -m docs.making_reference
 
@@ -95,4 +101,4 @@ faults: $(TOOLS) ## Work under every fault at once, and audit it: MINUTES=30 SEE
 bench: $(TOOLS) ## Measure the broker beside its peers (balansity bench --help)
 	$(BIN)/balansity bench
 
-.PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs pictures reference faults bench
+.PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs pictures fonts reference faults bench

@@ -4,12 +4,13 @@ from typing import Any
 
 import click
 
-from commands.output import json_option, say, show_json, show_table, so_many
+from commands.output import MOST_COUNTED, json_option, moment, say, show_json, show_table, so_many
 from commands.selecting import chosen_filter, filter_options
 from commands.when import When
 from db.database import transaction
 from desk import messages as desk
 from desk.messages import Filter
+from domain.slots import INSTANT
 
 
 @click.command()
@@ -21,11 +22,15 @@ def messages(*, limit: int, as_json: bool, **options: Any) -> None:
     """List messages, the last changed first: `balansity messages --state dead --since 12h --actor send_email`."""
     with transaction() as conn:
         wanted = chosen_filter(conn, **options)
-        rows, total = desk.find(conn, wanted, limit), desk.count(conn, wanted)
+        page = desk.look(conn, wanted, limit, MOST_COUNTED)
     if as_json:
-        show_json({"total": total, "messages": rows})
+        show_json({"total": page.total, "looked_back_to": page.horizon, "messages": page.rows})
         return
-    show_table(f"{so_many(len(rows), total)} messages", [_listed(row) for row in rows], least=["tries"])
+    shown = so_many(len(page.rows), page.total)
+    show_table(f"{shown} messages", [_listed(row) for row in page.rows], least=["tries"])
+    if page.horizon:
+        before = (page.horizon + INSTANT).isoformat()  # others may have changed at the same time
+        say(f"Looked back to {moment(page.horizon)}: --before {before} looks further back.")
 
 
 @click.command()

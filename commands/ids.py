@@ -17,12 +17,19 @@ def find_id(given: str, what: str, listing: str, *between: Callable[..., Iterabl
     Raises:
         BalansityError: there is none, or there are several; `listing` is the command that shows them.
     """
-    digits = given.strip().lower().replace("-", "")
-    if not DIGITS.fullmatch(digits):
+    first, last = ends(given)
+    if first is None:
         raise BalansityError(f"{given!r} is no id of a {what}, nor its beginning: one looks like 3f2b6c1e-….")
-    first, last = (str(UUID(digits.ljust(32, filler))) for filler in "0f")
     found = [row[0] for find in between for row in find(first=first, last=last, count=NAMED + 1)]
     return the_one(given, found, what, listing)
+
+
+def ends(given: str) -> tuple[str, str] | tuple[None, None]:
+    """The first and the last id that begin as a person gave it; none where no id can."""
+    digits = given.strip().lower().replace("-", "")
+    if not DIGITS.fullmatch(digits):
+        return None, None
+    return str(UUID(digits.ljust(32, "0"))), str(UUID(digits.ljust(32, "f")))
 
 
 def the_one(given: str, found: list[str], what: str, listing: str) -> str:

@@ -10,7 +10,7 @@ import click
 import scheduler
 from commands.acting import decision, reason_option
 from commands.ids import the_one
-from commands.output import counted, json_option, moment, say, say_rest, show_json, show_table, so_many
+from commands.output import MOST_COUNTED, counted, json_option, moment, say, say_rest, show_json, show_table, so_many
 from commands.when import When
 from db import clock, overview, queries
 from db.connection import Connection
@@ -166,7 +166,8 @@ def _seconds(span: float | None) -> str:
 def _tell_latest(name: str | None, limit: int, *, skipped: bool, as_json: bool) -> None:
     with transaction() as conn:
         rows = [row._asdict() for row in queries.jobs.history(conn, job=name, skipped=skipped, limit=limit)]
-        total = counted(rows, limit, partial(queries.jobs.count_history, conn, job=name, skipped=skipped))
+        count = partial(queries.jobs.count_history, conn, job=name, skipped=skipped, most=MOST_COUNTED)
+        total = counted(rows, limit, count)
     say_rest(len(rows), total, "runs")
     if as_json:
         show_json(rows)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from commands.output import json_option, say_rest, show_json, show_table, so_many
+from commands.output import MOST_COUNTED, json_option, say_rest, show_json, show_table, so_many
 from commands.when import When
 from db import queries
 from db.database import transaction
@@ -18,7 +18,7 @@ def log(*, since: datetime | None, limit: int, as_json: bool) -> None:
     """List what people did here, by the shell and on the pages, the newest first: `balansity log --since 12h`."""
     with transaction() as conn:
         rows = [row._asdict() for row in queries.operators.actions(conn, since=since, before=None, limit=limit)]
-        total = queries.operators.count_actions(conn, since=since)
+        total = queries.operators.count_actions(conn, since=since, most=MOST_COUNTED)
     if as_json:
         show_json({"actions": rows, "total": total})
         return

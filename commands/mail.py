@@ -12,9 +12,10 @@ from rich.text import Text
 from broker import broker
 from commands import sending
 from commands.acting import asked_for, decision
-from commands.ids import the_one
+from commands.ids import ends, the_one
 from commands.output import (
     HIDDEN,
+    MOST_COUNTED,
     Terminal,
     counted,
     json_option,
@@ -177,7 +178,8 @@ def _latest(conn: Connection, state: str | None, since: datetime | None, limit: 
 
 def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
     """The deliveries whose id or key begins with `name`: at least one."""
-    rows = _ledger(queries.deliveries.matching(conn, name=name, count=limit))
+    first, last = ends(name)
+    rows = _ledger(queries.deliveries.matching(conn, name=name, first=first, last=last, count=limit))
     if not rows:
         the_one(name, [], "delivery", "balansity deliveries")
     return rows
@@ -186,11 +188,12 @@ def _matching(conn: Connection, name: str, limit: int) -> list[dict[str, Any]]:
 def _count(conn: Connection, which: str | None, state: str | None, since: datetime | None) -> int:
     """How many there are of what is listed."""
     if which is not None:
-        count = queries.deliveries.count_matching(conn, name=which)
+        first, last = ends(which)
+        count = queries.deliveries.count_matching(conn, name=which, first=first, last=last)
     elif state == UNHEARD:
-        count = queries.deliveries.count_unheard(conn, reporting=gateway.reporting(), since=since)
+        count = queries.deliveries.count_unheard(conn, reporting=gateway.reporting(), since=since, most=MOST_COUNTED)
     else:
-        count = queries.deliveries.count_latest(conn, states=[state] if state else None, since=since, most=None)
+        count = queries.deliveries.count_latest(conn, states=[state] if state else None, since=since, most=MOST_COUNTED)
     return int(count)
 
 

@@ -28,6 +28,8 @@ GAP = 2  # spaces between columns, and before the first
 LONGEST_WORD = 36  # letters that a column makes room for: a UUID
 FIGURE = re.compile(r"-?[\d ]*\d(\.\d+)?")  # 1 234 567.89
 
+MOST_COUNTED = 10_001  # rows; of more it is said that they are
+
 HIDDEN = "(balansity reveal ID)"  # in the place of what a person sees only for a reason
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -151,13 +153,15 @@ def counted(rows: Sequence[object], limit: int, count: Callable[[], int]) -> int
 
 def so_many(shown: int, total: int) -> str:
     """How many are shown, and of how many where these are not all."""
-    return str(total) if shown >= total else f"{shown} of {total}"
+    whole = str(total) if total < MOST_COUNTED else f"more than {MOST_COUNTED - 1}"
+    return str(total) if shown >= total else f"{shown} of {whole}"
 
 
 def say_rest(shown: int, total: int, what: str) -> None:
     """Tell whoever sees a part how to see the rest; beside JSON, too."""
     if shown < total:
-        say(f"{so_many(shown, total)} {what}: --limit {total} lists all.", err=True)
+        rest = f"--limit {total} lists all" if total < MOST_COUNTED else "--limit lists more"
+        say(f"{so_many(shown, total)} {what}: {rest}.", err=True)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from commands.acting import asked_for, decision, reason_option
 from commands.ids import find_id, the_one
 from commands.output import (
     confirmed,
-    counted,
     json_option,
     moment,
     say,
@@ -59,8 +58,8 @@ def open_(*, unknown: bool, limit: int, as_json: bool) -> None:
     """Payments that are not decided yet: what each waits for, since when, and when it is asked about next."""
     with transaction() as conn:
         rows = desk.open_ones(conn, limit, known=not unknown)
-        total = counted(rows, limit, partial(desk.count_open, conn, known=not unknown))
-        others = 0 if unknown else desk.count_open(conn, known=False)
+        counts = desk.counts_open(conn)
+        total, others = counts[not unknown], 0 if unknown else counts[False]
     if as_json:
         show_json([asdict(row) for row in rows])
     else:
@@ -68,7 +67,8 @@ def open_(*, unknown: bool, limit: int, as_json: bool) -> None:
             say("\n".join(_waiting(row)))
         say(f"{so_many(len(rows), total)} open payments.")
         if others:
-            say(f"{others} more that no provider can be asked about: balansity payments open --unknown")
+            many = others if others < desk.MOST_COUNTED else f"More than {desk.MOST_COUNTED - 1}"
+            say(f"{many} more that no provider can be asked about: balansity payments open --unknown")
     say_rest(len(rows), total, "open payments")
 
 

@@ -7,7 +7,7 @@ import click
 
 from commands.acting import asked_for, decision
 from commands.ids import find_id
-from commands.output import counted, json_option, moment, say, say_rest, show_json, show_table, so_many
+from commands.output import MOST_COUNTED, counted, json_option, moment, say, say_rest, show_json, show_table, so_many
 from commands.when import When
 from db import queries
 from db.connection import Connection
@@ -61,7 +61,7 @@ def _found(conn: Connection, given: str) -> str:
 
 def _list(conn: Connection, since: datetime | None, limit: int, *, as_json: bool) -> None:
     rows = [row._asdict() for row in queries.reports.latest(conn, since=since, until=None, last=None, count=limit)]
-    total = counted(rows, limit, partial(queries.reports.count_kept, conn, since=since, most=None))
+    total = counted(rows, limit, partial(queries.reports.count_kept, conn, since=since, most=MOST_COUNTED))
     if as_json:
         show_json(rows)
     else:

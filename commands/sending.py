@@ -3,7 +3,7 @@
 import click
 
 from commands.acting import asked_for, decision
-from commands.ids import NAMED, the_one
+from commands.ids import NAMED, ends, the_one
 from commands.output import say
 from db import queries
 from db.connection import Connection
@@ -32,5 +32,7 @@ def send_again(conn: Connection, delivery_id: str, reason: str | None, *, made_a
 
 def named(conn: Connection, name: str) -> str:
     """The id of the delivery whose id or key begins so."""
-    ids = [str(row.id) for row in queries.deliveries.matching(conn, name=name, count=NAMED + 1)]
+    first, last = ends(name)
+    found = queries.deliveries.matching(conn, name=name, first=first, last=last, count=NAMED + 1)
+    ids = [str(row.id) for row in found]
     return the_one(name, ids, "delivery", "balansity deliveries")

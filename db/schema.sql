@@ -93,7 +93,7 @@ CREATE FUNCTION balansity.address_in(p_text text) RETURNS text
 COMMENT ON FUNCTION balansity.address_in(p_text text) IS 'The bare address of "Vera <vera@clinic.example>", in lower case; NULL where there is none.';
 
 CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 5
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT theirs.address
@@ -1558,7 +1558,7 @@ COMMENT ON FUNCTION balansity.hears_all(p_trigger oid) IS 'Whether a trigger''s 
 
 CREATE TABLE balansity.delivery (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
     template text NOT NULL,
     recipient text,
     subject text,
@@ -1825,21 +1825,6 @@ CREATE FUNCTION balansity.is_unfinished(p_payment_id uuid) RETURNS boolean
 $$;
 
 COMMENT ON FUNCTION balansity.is_unfinished(p_payment_id uuid) IS 'Whether what a payment''s status brings about could not be written yet.';
-
-CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT p_delivery.state = 'sent'
-        AND EXISTS (
-            SELECT FROM balansity.delivery_attempt a
-            WHERE a.delivery_id = p_delivery.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
-              AND a.finished_at <= balansity.now() - interval '15 minutes'
-        )
-        AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery.id);
-$$;
-
-COMMENT ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) IS 'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
 
 CREATE FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2434,7 +2419,7 @@ CREATE FUNCTION balansity.open_deliveries(p_most bigint) RETURNS TABLE(state tex
     FROM unnest(ARRAY['planned', 'sending', 'unknown', 'failed']) AS wanted (state), LATERAL (
         SELECT count(*) AS deliveries FROM (
             SELECT FROM balansity.delivery d
-            WHERE d.state BETWEEN wanted.state AND wanted.state AND d.state IN ('planned', 'sending', 'unknown', 'failed')
+            WHERE d.state BETWEEN wanted.state AND wanted.state
             ORDER BY d.state, d.changed_at DESC LIMIT p_most) AS first
     ) AS counted;
 $$;
@@ -2900,7 +2885,9 @@ DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT EXISTS (
+        SELECT FROM balansity.unheard(p_reporting) AS u WHERE u.id = opened.id
+    ) THEN
         RETURN format(
             'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
         );
@@ -3445,6 +3432,23 @@ $$;
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
 
+CREATE FUNCTION balansity.unheard(p_reporting text[]) RETURNS TABLE(id uuid, changed_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT d.id, d.changed_at FROM balansity.delivery d
+    WHERE d.state = 'sent'
+      AND EXISTS (
+          SELECT FROM balansity.delivery_attempt a
+          WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+            AND a.finished_at <= balansity.now() - interval '15 minutes'
+      )
+      AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = d.id);
+$$;
+
+COMMENT ON FUNCTION balansity.unheard(p_reporting text[]) IS 'The deliveries that one of the providers that report on their mails has accepted and said nothing more of. Without a pinned
+path, which would keep it from being inlined: who wants one, or the latest, would have all found. Its callers'' paths are
+safe.';
+
 CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3555,15 +3559,20 @@ CREATE FUNCTION balansity.waiting_payments() RETURNS TABLE(payment_id uuid, stat
     SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    -- A CASE, or every completed payment is asked whether a provider knows it, before the join tells that nothing waits.
-    WHERE CASE WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
-               THEN balansity.is_known_to_provider(p) ELSE false END
+    WHERE p.status IN ('pending', 'processing') AND p.external_payment_id IS NOT NULL
+      AND balansity.is_known_to_provider(p)
+    UNION ALL -- a CASE, or every completed one is asked about before the join tells that nothing waits
+    SELECT p.id, p.status, coalesce(c.since, p.created_at), c.claimed
+    FROM balansity.payment_check c
+    JOIN public.payments p ON p.id = c.payment_id
+    WHERE (c.refund_id IS NOT NULL OR c.claimed) AND p.status = 'completed'
+      AND CASE WHEN c.refund_id IS NOT NULL OR c.claimed THEN balansity.is_known_to_provider(p) ELSE false END
 $$;
 
 COMMENT ON FUNCTION balansity.waiting_payments() IS 'What waits for the provider, and since when: open payments, completed ones whose refund is undecided or which only a visitor
-calls so. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for ever. No view, which
-would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
-it would read all of it. Its callers'' paths are safe.';
+calls so, each found by an index. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for
+ever. No view, which would keep the site from altering its columns; and without a pinned path, which would keep it from being
+inlined: a page of it would read all of it. Its callers'' paths are safe.';
 
 CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege text, kind text, object text, columns text[])
     LANGUAGE sql STABLE
@@ -4037,7 +4046,9 @@ CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
                 'dramatiq.kind_of(error) = $1 ->> ''kind'' AND (state = ''rejected'' OR error IS NOT NULL)' END END,
         CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
         CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
-        CASE WHEN p_filter ? 'trace' THEN
+        CASE WHEN p_filter ? 'trace' AND p_filter ->> 'state' = 'done' THEN
+            'message_id IN (SELECT ($1 ->> ''trace'')::uuid UNION ALL SELECT dramatiq.traced($1 ->> ''trace''))'
+        WHEN p_filter ? 'trace' THEN
             '(message_id = ($1 ->> ''trace'')::uuid'
             || ' OR pgmq_msg_id IS NULL AND message #>> ''{options,trace}'' = $1 ->> ''trace'''
             -- What the bridge moved has changed since then, and its states'' indexes are by that.
@@ -4101,18 +4112,28 @@ seconds, too: the clock may have gone on while it waited, or be late on its mach
 CREATE FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
     SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
            count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
            count(*) FILTER (WHERE q.state = 'consumed'),
-           count(*) FILTER (WHERE q.state = 'done'),
+           (SELECT coalesce(sum(m.messages), 0)::bigint
+            FROM dramatiq.minute m WHERE m.pgmq_queue = p_pgmq_queue AND m.ending = 'done')
+           + (SELECT count(*) FROM dramatiq.queue l
+              WHERE l.pgmq_queue = p_pgmq_queue AND l.state = 'done' AND l.mtime >= (SELECT k.at FROM dramatiq.kept_until k)),
            count(*) FILTER (WHERE q.state = 'rejected')
-    FROM dramatiq.queue q WHERE q.pgmq_queue = p_pgmq_queue;
+    FROM (
+        SELECT * FROM dramatiq.queue WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'consumed'
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'rejected'
+    ) AS q WHERE q.pgmq_queue = p_pgmq_queue;
 $$;
 
-COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue.';
+COMMENT ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) IS 'What became of the messages that the bridge moved here from a pgmq queue; done: in the minutes that are kept, and since.';
 
-CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL::bigint) RETURNS bigint
+CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL::bigint, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_last uuid DEFAULT NULL::uuid, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -4120,14 +4141,16 @@ DECLARE
     found bigint;
 BEGIN
     EXECUTE (
-        SELECT format('SELECT count(*) FROM (%s LIMIT $2) AS counted', string_agg(
-            'SELECT 1 FROM dramatiq.queue WHERE ' || each.condition, ' UNION ALL '))
+        SELECT format('SELECT count(*) FROM (%s LIMIT $2) AS counted', string_agg(format(
+            'SELECT 1 FROM dramatiq.queue WHERE %s AND ($3 IS NULL OR (mtime, message_id) < ($3, $4))
+               AND ($5 IS NULL OR (mtime, message_id) >= ($5, $6))', each.condition), ' UNION ALL '))
         FROM dramatiq.conditions(p_filter) AS each)
-    INTO found USING p_filter, p_most;
+    INTO found USING p_filter, p_most, p_until, p_last, p_from, p_first;
     RETURN found;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) IS 'How many messages a filter finds, counted up to p_most.';
+COMMENT ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) IS 'How many messages a filter finds, counted up to p_most: of those that changed before p_until, p_last and not before p_from,
+p_first.';
 
 CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
     LANGUAGE plpgsql
@@ -4437,7 +4460,7 @@ END $_$;
 COMMENT ON FUNCTION dramatiq.failures(p_filter jsonb) IS 'What fails and why: dead letters and what waits to be tried again, by actor and kind of failure, the latest first, each
 with the id of its latest message.';
 
-CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
+CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -4449,13 +4472,15 @@ BEGIN
              FROM (%s) AS q ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4',
             string_agg(format(
                 '(SELECT q.* FROM dramatiq.queue q WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
+                    AND ($5 IS NULL OR (q.mtime, q.message_id) >= ($5, $6))
                   ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4)',
                 each.condition), ' UNION ALL '))
         FROM dramatiq.conditions(p_filter) AS each)
-    USING p_filter, p_until, p_last, p_rows;
+    USING p_filter, p_until, p_last, p_rows, p_from, p_first;
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) IS 'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last.';
+COMMENT ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) IS 'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last and not
+before the one at p_from, p_first.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
     LANGUAGE sql
@@ -4600,9 +4625,15 @@ BEGIN
         EXECUTE format(
             'CREATE VIEW %I.%I AS
              SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
+             UNION ALL -- three reads, for each has an index of its own: one would walk the finished messages too
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND NOT delayed AND waits_for IS NULL
              UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
-             FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND delayed AND waits_for IS NULL
+             UNION ALL
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND waits_for IS NOT NULL',
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
@@ -4778,6 +4809,22 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) IS 'Leaves these pgmq queues to whoever reads them now, until release_routes.';
 
+CREATE FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT q.mtime, q.message_id FROM dramatiq.queue q
+    WHERE q.state = 'done' AND (p_until IS NULL OR (q.mtime, q.message_id) < (p_until, p_last))
+      AND (NOT p_filter ? 'since' OR q.mtime >= (p_filter ->> 'since')::timestamptz)
+      AND (NOT p_filter ? 'before' OR q.mtime < (p_filter ->> 'before')::timestamptz)
+      AND p_filter ?| '{queue, actor, arguments}' AND NOT p_filter ?| '{kind, trace, low}'
+      AND coalesce(p_filter ->> 'state', 'done') = 'done'
+    ORDER BY q.mtime DESC, q.message_id DESC OFFSET p_look - 1 LIMIT 1;
+$$;
+
+COMMENT ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) IS 'How far back a page of what a filter finds is looked for, after the one that changed at p_until, p_last: to the p_look-th
+message that is done, where the filter asks for what no index tells of those. NULL: to the end.';
+
 CREATE FUNCTION dramatiq.is_cancelled(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4825,17 +4872,18 @@ BEGIN
     IF ends <= begins THEN
         RETURN begins;
     END IF;
-    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
+    INSERT INTO dramatiq.minute
+        (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds, pgmq_queue)
     SELECT date_trunc('minute', mtime), queue_name, coalesce(message ->> 'actor_name', ''),
            CASE state WHEN 'done' THEN 'done' ELSE 'dead' END,
            CASE state WHEN 'done' THEN '' ELSE dramatiq.class_of(error) END, width_bucket(took.seconds, dramatiq.bounds()),
-           count(*), sum(attempt), sum(took.seconds)
+           count(*), sum(attempt), sum(took.seconds), coalesce(pgmq_queue, '')
     FROM (
         SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
         UNION ALL
         SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
     ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
-    GROUP BY 1, 2, 3, 4, 5, 6;
+    GROUP BY 1, 2, 3, 4, 5, 6, 10;
 
     INSERT INTO dramatiq.total AS t (queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
     SELECT queue_name, actor, ending, failure, bucket, sum(messages), sum(attempts), sum(seconds)
@@ -4899,25 +4947,31 @@ BEGIN
         'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
                 to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error
          FROM dramatiq.queue q
-         WHERE q.message_id = ANY ($1)
-            OR q.message_id IN (
-                SELECT u.message_id FROM (
-                    SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
-                ) AS u
-                WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
+         WHERE q.message_id IN (
+             SELECT unnest($1)
+             UNION
+             SELECT said.message_id FROM (
+                 SELECT u.message_id, concat_ws('' '', u.message, u.error) AS text, u.message -> ''kwargs'' AS arguments
+                 FROM (
+                     SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
+                 ) AS u
+                 OFFSET 0 -- columns as arguments let the function that knows be inlined
+             ) AS said
+             WHERE %s(said.text, said.arguments, $2))', p_speaks_of)
     USING p_ids, p_subject;
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) IS 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
-its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index.';
+its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index, and what
+they find is found by its id: an OR of the two would walk the finished messages.';
 
 CREATE FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) RETURNS SETOF uuid
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 20
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT message_id FROM dramatiq.queue WHERE message_id BETWEEN p_low AND p_high ORDER BY message_id LIMIT 20;
@@ -6151,19 +6205,24 @@ $_$;
 COMMENT ON FUNCTION dramatiq.trace_of(p_message_id text) IS 'The trace that a message is part of: what it carries, or else its own id without dashes. NULL for what is no message''s id.';
 
 CREATE FUNCTION dramatiq.traced(p_trace text) RETURNS SETOF uuid
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 20
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT q.message_id FROM dramatiq.queue q
     WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NULL
     UNION ALL
-    SELECT q.message_id FROM dramatiq.queue q
-    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NOT NULL
-      AND q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+    SELECT since.message_id
+    FROM (
+        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.queue q
+        WHERE q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+        ORDER BY q.mtime, q.message_id LIMIT 30000
+    ) AS since
+    WHERE since.pgmq_msg_id IS NOT NULL AND since.message #>> '{options,trace}' = p_trace
     LIMIT 1000;
 $$;
 
-COMMENT ON FUNCTION dramatiq.traced(p_trace text) IS 'The messages that carry this trace, of those that pgmq was sent only what is done; not the one whose id it is.';
+COMMENT ON FUNCTION dramatiq.traced(p_trace text) IS 'The messages that carry this trace, not the one whose id it is; of those that pgmq was sent only what is done, among the
+first 30,000 that were done since the trace began.';
 
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -6919,6 +6978,7 @@ CREATE TABLE dramatiq.minute (
     messages bigint NOT NULL,
     attempts bigint NOT NULL,
     seconds double precision NOT NULL,
+    pgmq_queue text DEFAULT ''::text NOT NULL,
     CONSTRAINT minute_ending_check CHECK ((ending = ANY (ARRAY['done'::text, 'dead'::text])))
 );
 
@@ -7221,7 +7281,7 @@ ALTER TABLE ONLY dramatiq.look
     ADD CONSTRAINT look_pkey PRIMARY KEY (worker);
 
 ALTER TABLE ONLY dramatiq.minute
-    ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket);
+    ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket, pgmq_queue);
 
 ALTER TABLE ONLY dramatiq.open_group
     ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
@@ -7301,7 +7361,11 @@ CREATE INDEX delivery_by_message ON balansity.delivery USING btree (message_id);
 
 CREATE INDEX delivery_by_origin ON balansity.delivery USING btree (again_of) WHERE (again_of IS NOT NULL);
 
+CREATE INDEX delivery_by_plan ON balansity.delivery USING btree (planned_at);
+
 CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
+
+CREATE INDEX delivery_by_state ON balansity.delivery USING btree (state, changed_at DESC, id DESC);
 
 CREATE INDEX delivery_by_trace ON balansity.delivery USING btree (trace) WHERE (trace IS NOT NULL);
 
@@ -7313,8 +7377,6 @@ CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event USING btree (
 
 CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
 
-CREATE INDEX delivery_not_out ON balansity.delivery USING btree (state, changed_at DESC) WHERE (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text, 'failed'::text]));
-
 CREATE INDEX delivery_postponed ON balansity.delivery USING btree (postponed_until) WHERE ((state = 'planned'::text) AND (postponed_until IS NOT NULL));
 
 CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
@@ -7325,13 +7387,21 @@ CREATE INDEX operator_action_acted_at ON balansity.operator_action USING btree (
 
 CREATE INDEX outage_by_end ON balansity.outage USING btree (provider, ended_at);
 
+CREATE INDEX payment_check_undecided ON balansity.payment_check USING btree (payment_id) WHERE ((refund_id IS NOT NULL) OR claimed);
+
 CREATE INDEX payment_flag_open ON balansity.payment_flag USING btree (flagged_at) WHERE (resolved_at IS NULL);
 
 CREATE INDEX report_by_age ON balansity.report USING btree (created_at);
 
 CREATE INDEX report_by_user ON balansity.report USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+CREATE INDEX slot_by_start ON balansity.slot USING btree (COALESCE(started_at, slot));
+
 CREATE INDEX slot_by_time ON balansity.slot USING btree (slot);
+
+CREATE INDEX slot_failed_or_skipped ON balansity.slot USING btree (state, slot, job) WHERE (state = ANY (ARRAY['failed'::text, 'skipped'::text]));
+
+CREATE INDEX slot_long ON balansity.slot USING btree (slot) WHERE ((finished_at - started_at) > '00:00:30'::interval);
 
 CREATE INDEX slot_open ON balansity.slot USING btree (job, slot) WHERE (state = ANY (ARRAY['planned'::text, 'started'::text]));
 
@@ -7365,13 +7435,35 @@ CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
 CREATE INDEX revelation_by_id ON dramatiq.revelation USING btree (id);
 
+CREATE INDEX appointments_created_at_idx ON public.appointments USING btree (created_at);
+
 CREATE UNIQUE INDEX appointments_payment_id_unique ON public.appointments USING btree (payment_id) WHERE (payment_id IS NOT NULL);
+
+CREATE INDEX appointments_status_scheduled_at_idx ON public.appointments USING btree (status, scheduled_at);
+
+CREATE INDEX appointments_user_id_idx ON public.appointments USING btree (user_id);
+
+CREATE INDEX assessments_profile_id_idx ON public.assessments USING btree (profile_id);
+
+CREATE INDEX assessments_started_at_idx ON public.assessments USING btree (started_at);
+
+CREATE INDEX assessments_status_idx ON public.assessments USING btree (status);
 
 CREATE INDEX package_purchases_payment_id_idx ON public.package_purchases USING btree (payment_id);
 
+CREATE INDEX payments_created_at_idx ON public.payments USING btree (created_at);
+
 CREATE INDEX payments_external_payment_id_idx ON public.payments USING btree (external_payment_id);
 
+CREATE INDEX payments_status_external_payment_id_idx ON public.payments USING btree (status, external_payment_id);
+
 CREATE INDEX payments_user_id_idx ON public.payments USING btree (user_id);
+
+CREATE INDEX profiles_last_name_idx ON public.profiles USING btree (lower(last_name));
+
+CREATE INDEX profiles_user_id_idx ON public.profiles USING btree (user_id);
+
+CREATE INDEX users_address_idx ON public.users USING btree ("substring"(lower(email), '[^\s<>"]+@[^\s<>"]+'::text));
 
 CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
 
@@ -7845,10 +7937,6 @@ REVOKE ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_unfinished(p_payment_id uuid) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_web;
-GRANT ALL ON FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) TO balansity_worker;
-
 REVOKE ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.is_unheard_of(p_payment_id uuid, p_now timestamp with time zone) TO balansity_worker;
@@ -8170,6 +8258,10 @@ REVOKE ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) FR
 GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.unheard(p_reporting text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.unheard(p_reporting text[]) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.unheard(p_reporting text[]) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.unheard_since(p_provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.unheard_since(p_provider text) TO balansity_worker;
@@ -8298,9 +8390,9 @@ REVOKE ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting big
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint, p_until timestamp with time zone, p_last uuid, p_from timestamp with time zone, p_first uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) TO balansity_web;
@@ -8354,9 +8446,9 @@ REVOKE ALL ON FUNCTION dramatiq.failures(p_filter jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) TO balansity_web;
@@ -8423,6 +8515,10 @@ REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) TO balansity_web;

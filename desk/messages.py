@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg2.extras import Json
 
@@ -13,6 +13,7 @@ from db.connection import Connection
 from domain import failures as kinds
 from errors import Refused
 
+LOOK = 30_000  # messages that are done, of which a page is looked for at one go
 STATES = ("waiting", "delayed", "set aside", "running", "dead", "cancelled", "done")
 
 
@@ -34,6 +35,18 @@ class Filter:
     def json(self) -> Json:
         given = {name: value for name, value in vars(self).items() if value is not None}
         return Json({name: str(value) if isinstance(value, datetime) else value for name, value in given.items()})
+
+
+Place = tuple[datetime, str]  # of a message in the order of change: when it changed last, and its id
+
+
+class Page(NamedTuple):
+    """Some of what a filter finds. Where no index tells what it asks for, it was looked for back to `horizon` alone."""
+
+    rows: list[dict[str, Any]]
+    total: int  # of all, or of those back to the horizon
+    horizon: datetime | None
+    behind: Place | None  # where the next page begins
 
 
 @dataclass(frozen=True)
@@ -60,17 +73,35 @@ class Failure(Kind):
     sample: str  # the id of the latest
 
 
-def find(conn: Connection, which: Filter, rows: int, after: tuple[datetime, str] | None = None) -> list[dict[str, Any]]:
-    """A page of messages, the last changed first, behind the one that changed `after`."""
+def look(conn: Connection, which: Filter, rows: int, most: int, after: Place | None = None) -> Page:
+    """A page of messages, the last changed first, behind `after`; how many there are is counted up to `most`."""
     until, last = after or (None, None)
-    return [
-        row._asdict() for row in queries.messages.find(conn, filter=which.json(), until=until, last=last, rows=rows)
-    ]
+    row = queries.messages.horizon(conn, filter=which.json(), until=until, last=last, look=LOOK)
+    end = (row.changed_at, row.id) if row.id else None
+    found = find(conn, which, rows, after, end)
+    if end is None:  # all are counted, on whichever page
+        until, last = None, None
+    start, first = end or (None, None)
+    total = queries.messages.count_found(
+        conn, filter=which.json(), most=most, until=until, last=last, start=start, first=first
+    )
+    full = len(found) == rows
+    return Page(found, int(total), start, (found[-1]["changed_at"], found[-1]["id"]) if full else end)
 
 
-def count(conn: Connection, which: Filter, most: int | None = None) -> int:
-    """How many there are, counted up to `most`."""
-    return int(queries.messages.count_found(conn, filter=which.json(), most=most))
+def find(
+    conn: Connection, which: Filter, rows: int, after: Place | None = None, until: Place | None = None
+) -> list[dict[str, Any]]:
+    """So many messages, the last changed first: behind `after`, and none behind `until`."""
+    (at, last), (start, first) = after or (None, None), until or (None, None)
+    found = queries.messages.find(conn, filter=which.json(), until=at, last=last, rows=rows, start=start, first=first)
+    return [row._asdict() for row in found]
+
+
+def count(conn: Connection, which: Filter) -> int:
+    """How many there are."""
+    everything = dict.fromkeys(("most", "until", "last", "start", "first"))
+    return int(queries.messages.count_found(conn, filter=which.json(), **everything))
 
 
 def failures(conn: Connection, which: Filter) -> list[Failure]:

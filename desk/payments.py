@@ -31,6 +31,9 @@ OF_WAITING = {
 }
 
 
+MOST_COUNTED = 10_001  # of what nobody can be asked about, for there may be as many as payments
+
+
 @dataclass(frozen=True)
 class Open:
     """A payment that is not decided yet; a time that nobody knows is None."""
@@ -77,13 +80,9 @@ def open_ones(
     return [_opened(row) for row in rows]
 
 
-def count_open(conn: Connection, *, known: bool = True) -> int:
-    return counts_open(conn)[known]
-
-
 def counts_open(conn: Connection) -> dict[bool, int]:
-    """How many are open that the provider can be asked about (True), and that it cannot."""
-    row = queries.payments.count_open(conn)
+    """How many are open that the provider can be asked about (True), and, counted so far, that it cannot."""
+    row = queries.payments.count_open(conn, most=MOST_COUNTED)
     return {True: row.known, False: row.unknown}
 
 

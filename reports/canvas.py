@@ -1,30 +1,35 @@
 """The paper that a report is drawn on: A4, our colours and letters, and the few shapes it is made of."""
 
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
-from itertools import accumulate, groupby, takewhile
+from itertools import groupby
 from time import thread_time
+from typing import Any
 
 from fpdf import FPDF
+from fpdf.actions import URIAction
+from fpdf.annotations import PDFAnnotation
+from fpdf.drawing_primitives import DeviceRGB
 from fpdf.enums import ResourceAccessPolicy
 from fpdf.prefs import ViewerPreferences
+from fpdf.syntax import Name
 
 from errors import PermanentError
-from reports.font import FAMILY, SharedFontOutput, fonts_for, shared_fonts
+from reports.font import FAMILY, fonts_for, is_plain
+from reports.part_font import PartFont
 from reports.scoring import Status
+from reports.shaping import Run, from_left_to_right, runs
+from reports.structure import Element, Structure, TaggedOutput, metadata, sayable
+from reports.style import INK, Colour, Style, wrapped
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 20.0  # millimetres, as everything here but letter sizes
 INNER = WIDTH - 2 * MARGIN
 BOTTOM = HEIGHT - 22
-POINT = 25.4 / 72
+OUTLINE = 0.03  # of the size: what makes letters bold whose font is not
+AUTHOR, LANGUAGE = "Balansity", "ru-RU"
 DRAWING_SECONDS = 20  # of computing; a report takes a tenth of one, and others wait behind it
 
-Colour = tuple[int, int, int]
-INK: Colour = (30, 45, 54)
 GREY: Colour = (92, 108, 117)
 TEAL: Colour = (24, 94, 92)
 PALE: Colour = (234, 242, 240)
@@ -39,40 +44,7 @@ COLOURS: dict[Status, Colour] = {
     Status.INCOMPLETE: (150, 162, 168),
     Status.UNCLEAR: (112, 120, 150),
 }
-SHORT_WORD = re.compile(r"(?<=\b\w) |(?<=\b\w\w) ")
 TICK = [(0.27, 0.52), (0.44, 0.69), (0.74, 0.34)]  # in parts of the symbol's size
-
-
-@dataclass(frozen=True)
-class Style:
-    """How letters look."""
-
-    points: float
-    colour: Colour = INK
-    emphasis: str = ""  # "B" for bold
-
-    @property
-    def leading(self) -> float:
-        """From one baseline to the next."""
-        return self.points * POINT * 1.42
-
-    def width(self, text: str) -> float:
-        return sum(self._widths(text))
-
-    def fitting(self, text: str, width: float) -> int:
-        """How many letters of `text` fit into `width`; one at least, if there is any."""
-        fit = sum(1 for _ in takewhile(lambda end: end <= width, accumulate(self._widths(text))))
-        return max(fit, min(len(text), 1))
-
-    def shortened(self, text: str, width: float) -> str:
-        """`text`, its end an ellipsis where it would be wider than `width`."""
-        if self.fitting(text, width) == len(text):
-            return text
-        return text[: self.fitting(text, width - self.width("…"))].rstrip() + "…"
-
-    def _widths(self, text: str) -> Iterator[float]:
-        widths = shared_fonts()[FAMILY + self.emphasis].cw
-        return (widths[ord(letter)] * self.points * POINT / 1000 for letter in text)
 
 
 class Canvas(FPDF):
@@ -90,19 +62,30 @@ class Canvas(FPDF):
         self.began = thread_time()  # once the fonts are there, which others share
         self.set_auto_page_break(False)
         self.set_creation_date(datetime.combine(day, time(), UTC))
-        self.set_title(title)
-        self.set_author("Balansity")
-        self.set_lang("ru-RU")
-        self.viewer_preferences = ViewerPreferences(display_doc_title=True)
+        self._describe(sayable(title))
+        self.structure = Structure()
         self.is_marked = False
         self.add_page()
+
+    def _describe(self, title: str) -> None:
+        self.set_title(title)
+        self.set_author(AUTHOR)
+        self.set_lang(LANGUAGE)
+        self.set_xmp_metadata(metadata(title, AUTHOR, LANGUAGE))
+        self.viewer_preferences = ViewerPreferences(display_doc_title=True)
+        self._set_min_pdf_version("1.7")  # of which PDF/UA-1 speaks
+
+    def add_page(self, *args: Any, **kwargs: Any) -> None:
+        super().add_page(*args, **kwargs)
+        page: Any = self.pages[self.page]
+        page.tabs = Name("S")  # the tab key goes by the structure
 
     def bookmark(self, name: str, y: float) -> None:
         self.set_y(y)
         self.start_section(name)
 
     @contextmanager
-    def tagged(self, kind: str, alt: str | None = None) -> Iterator[None]:
+    def tagged(self, kind: str, alt: str | None = None, attributes: str = "") -> Iterator[None]:
         """What is drawn here is one element that a screen reader reads, in the order of drawing; `alt` is said of it.
 
         It is part of the one around it, if any.
@@ -110,10 +93,18 @@ class Canvas(FPDF):
         if self.is_marked:
             yield
             return
-        number = self.struct_builder.next_mcid_for_page(self.page)
-        self._add_marked_content(struct_type=f"/{kind}", mcid=number, alt_text=alt)
-        with self._marked(f"/{kind} <</MCID {number}>> BDC"):
+        with self.grouped(kind, alt, attributes), self._numbered(kind):
             yield
+
+    def grouped(self, kind: str, alt: str | None = None, attributes: str = "") -> AbstractContextManager[Element]:
+        """The elements made here are parts of one."""
+        return self.structure.element(kind, self.pages[self.page], alt, attributes)
+
+    def figure(self, alt: str, x: float, y: float, width: float, height: float) -> AbstractContextManager[None]:
+        """What is drawn here is a picture that takes this place."""
+        edges = (x, HEIGHT - y - height, x + width, HEIGHT - y)
+        box = " ".join(f"{edge * self.k:.2f}" for edge in edges)
+        return self.tagged("Figure", alt, f"<</O /Layout /BBox [{box}]>>")
 
     @contextmanager
     def ornament(self) -> Iterator[None]:
@@ -123,6 +114,11 @@ class Canvas(FPDF):
             return
         with self._marked("/Artifact BMC"):
             yield
+
+    def _numbered(self, kind: str) -> AbstractContextManager[None]:
+        """What is drawn here belongs to the innermost element, which is of that kind."""
+        number = self.structure.number(self.pages[self.page])
+        return self._marked(f"/{kind} <</MCID {number}>> BDC")
 
     @contextmanager
     def _marked(self, begin: str) -> Iterator[None]:
@@ -139,7 +135,37 @@ class Canvas(FPDF):
         self.set_font(FAMILY, style.emphasis, style.points)
         self.set_text_color(*style.colour)
         with self.tagged("P"):
-            self.text(x, y, text)
+            if is_plain(text):
+                self.text(x, y, text)
+            else:
+                self._shaped(style, x, y, text)
+
+    def _shaped(self, style: Style, x: float, y: float, text: str) -> None:
+        """A line of letters from several fonts, or in several directions; those that have no bold font are outlined."""
+        colour, points = DeviceRGB(*(part / 255 for part in style.colour)).serialize(), style.points
+        fonts: Any = self.fonts  # which fpdf2 takes for files
+        outlined = f"2 Tr {points * OUTLINE:.2f} w" if style.emphasis else ""
+        self._out(f"q {colour.lower()} {colour.upper()} BT {x * self.k:.2f} {(self.h - y) * self.k:.2f} Td")
+        line = text.rstrip()
+        end = [Run(text[len(line) :], None, 0)] if line != text else []  # is seen last in either direction
+        for run in (*from_left_to_right(runs(line)), *end):
+            if run.script:
+                part: Any = fonts.setdefault(run.script, PartFont(run.script, len(fonts) + 1))
+                self._out(" ".join([outlined, self._set_font_for_page(part, points, False), *part.drawn(run, points)]))
+            else:
+                font = fonts[FAMILY + style.emphasis]
+                self._out(f"0 Tr {self._set_font_for_page(font, points, False)} {font.encode_text(run.in_sight)}")
+        self._out("ET Q")
+        self.current_font_is_set_on_page = False
+
+    def linked(self, style: Style, x: float, y: float, text: str, address: str) -> None:
+        """One line of text that leads to `address`."""
+        with self.grouped("P"), self.grouped("Link"):
+            with self._numbered("Link"):
+                self.line_of(style, x, y, text)
+            place = x * self.k, self.h_pt - (y - 4) * self.k, style.width(text) * self.k, 5.5 * self.k
+            link = PDFAnnotation("Link", *place, contents=text, action=URIAction(address))
+            self.structure.annotate(self.pages[self.page], link)
 
     def line_before(self, style: Style, right: float, y: float, text: str) -> None:
         """One line of text that ends at `right`."""
@@ -150,11 +176,16 @@ class Canvas(FPDF):
 
     def paragraph(self, style: Style, x: float, y: float, width: float, text: str) -> float:
         """Text broken into lines of at most `width`, the first baseline at `y`; returns where the next would stand."""
+        lines = wrapped(text, style, width)
+        self.lines_of(style, x, y, lines)
+        return y + len(lines) * style.leading
+
+    def lines_of(self, style: Style, x: float, y: float, lines: Sequence[str]) -> None:
+        """Lines of one text below each other; a screen reader joins them, so that a space ends each but the last."""
         with self.tagged("P"):
-            for line in wrapped(text, style, width):
-                self.line_of(style, x, y, line)
-                y += style.leading
-        return y
+            for place, line in enumerate(lines):
+                end = " " if place < len(lines) - 1 else ""
+                self.line_of(style, x, y + place * style.leading, line + end)
 
     def box(self, colour: Colour, x: float, y: float, width: float, height: float) -> None:
         self.set_fill_color(*colour)
@@ -208,7 +239,8 @@ class Canvas(FPDF):
         self.set_fill_color(*TEAL)
         with self.ornament():
             self.ellipse(x, y, 8, 8, style="F")
-        self.line_around(Style(11, WHITE, "B"), x + 4, y + 5.4, str(number))
+        with self.tagged("Lbl"):
+            self.line_around(Style(11, WHITE, "B"), x + 4, y + 5.4, str(number))
 
     def number_pages(self, style: Style, y: float, name: str) -> None:
         """The foot of every page, once it is known how many there are."""
@@ -220,35 +252,4 @@ class Canvas(FPDF):
                 self.line_before(style, WIDTH - MARGIN, y, f"{number} из {self.pages_count}")
 
     def contents(self) -> bytes:
-        return bytes(self.output(output_producer_class=SharedFontOutput))
-
-
-@lru_cache(maxsize=512)
-def wrapped(text: str, style: Style, width: float) -> tuple[str, ...]:
-    """`text` in lines of at most `width`; kept, since most sentences stand in every report."""
-    return tuple(line.replace("\N{NO-BREAK SPACE}", " ") for line in _lines(text, style, width))
-
-
-def _lines(text: str, style: Style, width: float) -> Iterator[str]:
-    line = ""
-    for word in _words(text, style, width):
-        longer = f"{line} {word}" if line else word
-        if line and style.width(longer) > width:
-            yield line
-            longer = word
-        line = longer
-    if line:
-        yield line
-
-
-def _words(text: str, style: Style, width: float) -> Iterator[str]:
-    """The words of `text`, one that is wider than a line cut into pieces.
-
-    As Russian typesetting wants it, a dash stays with the word before it and a short word with the one after it.
-    """
-    for word in SHORT_WORD.sub("\N{NO-BREAK SPACE}", text.replace(" — ", "\N{NO-BREAK SPACE}— ")).split(" "):
-        rest = word
-        while (fitting := style.fitting(rest, width)) < len(rest):
-            yield rest[:fitting]
-            rest = rest[fitting:]
-        yield rest
+        return bytes(self.output(output_producer_class=TaggedOutput))

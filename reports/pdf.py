@@ -10,7 +10,6 @@ from reports.canvas import (
     COLOURS,
     GREY,
     HEIGHT,
-    INK,
     INNER,
     MARGIN,
     PALE,
@@ -20,12 +19,11 @@ from reports.canvas import (
     WHITE,
     WIDTH,
     Canvas,
-    Style,
-    wrapped,
 )
 from reports.font import printable
 from reports.report import Report, day_in_words, years
 from reports.scoring import Score, Status
+from reports.style import INK, Style, wrapped
 
 BRAND = Style(15, TEAL, "B")
 TITLE = Style(30, INK, "B")
@@ -53,13 +51,14 @@ SHORT_ROW = 16.0  # of one without a bar
 STEP = 13.0  # what a step's text is moved in by
 NOTE_LINE = 10.0
 CONTACT = 36.0  # height of the card that says where to book
+NUMBERED = "<</O /List /ListNumbering /Decimal>>"
 RARE = (Status.INCOMPLETE, Status.UNCLEAR)  # have a tile only where there is one
 
 
 def render_pdf(report: Report) -> bytes:
     """The same report always gives the same bytes."""
     title = ", ".join(
-        filter(None, [text.TITLES[report.assessment_type], report.person, day_in_words(report.answered_on)])
+        filter(None, [text.TITLES[report.assessment_type], _shown(report.person), day_in_words(report.answered_on)])
     )
     named = "".join(map(_shown, [report.person, report.reader, *map(text.title, report.scores)]))
     canvas = Canvas(title, report.answered_on, named)
@@ -103,9 +102,7 @@ def _person(canvas: Canvas, report: Report, band: float) -> None:
     if len(lines) > NAME_LINES:
         lines = (*lines[: NAME_LINES - 1], style.shortened(" ".join(lines[NAME_LINES - 1 :]), INNER))
     top = band - 19 - style.leading * (len(lines) - 1)
-    with canvas.tagged("P"):
-        for place, line in enumerate(lines):
-            canvas.line_of(style, MARGIN, top + place * style.leading, line)
+    canvas.lines_of(style, MARGIN, top, lines)
     age = years(report.age) if report.age is not None else ""
     reader = f"Для: {_shown(report.reader)}" if _shown(report.reader) else ""
     facts = " · ".join(filter(None, [age, day_in_words(report.answered_on), reader]))
@@ -132,7 +129,7 @@ def _tally(canvas: Canvas, report: Report, y: float) -> None:
         canvas.card(PALE, x, y, width, 25)
         canvas.symbol(status, x + 5, y + 5.4, 5.5)
         with canvas.tagged("P"):
-            canvas.line_of(COUNT, x + 13, y + 10.6, str(counts[status]))
+            canvas.line_of(COUNT, x + 13, y + 10.6, f"{counts[status]} ")
             canvas.line_of(SMALL, x + 5, y + 19.5, text.STATUSES[status])
 
 
@@ -176,7 +173,7 @@ def _scale(canvas: Canvas, score: Score, y: float) -> float:
     canvas.line_of(ASIDE, MARGIN, y + 8, text.note(score) or text.about(score))
     canvas.line_before(SMALL, RIGHT, y + 8, text.points(score))
     if score.maximum is not None:
-        with canvas.tagged("Figure", text.drawn(score)):
+        with canvas.figure(text.drawn(score), MARGIN, y + 10, INNER, BAR + 6):
             _bar(canvas, score, score.maximum, y + 11)
     return y + (ROW if score.maximum is not None else SHORT_ROW)
 
@@ -198,13 +195,21 @@ def _next_steps(canvas: Canvas, report: Report, y: float) -> None:
         canvas.add_page()
         y = 19
     y = _heading(canvas, "Что дальше", y + 9) + 2
-    for number, (action, reason) in enumerate(steps, start=1):
-        canvas.number(number, MARGIN, y - 5)
-        y = canvas.paragraph(STRONG, MARGIN + STEP, y, INNER - STEP, action)
-        y = canvas.paragraph(TEXT, MARGIN + STEP, y, INNER - STEP, reason) + 4
+    with canvas.grouped("L", attributes=NUMBERED):
+        for number, step in enumerate(steps, start=1):
+            with canvas.grouped("LI"):
+                y = _step(canvas, number, step, y)
     y = _contact(canvas, report, y)
     _urgent(canvas, report, y)
     _notes(canvas, y + 43)
+
+
+def _step(canvas: Canvas, number: int, step: text.Step, y: float) -> float:
+    action, reason = step
+    canvas.number(number, MARGIN, y - 5)
+    with canvas.grouped("LBody"):
+        y = canvas.paragraph(STRONG, MARGIN + STEP, y, INNER - STEP, action)
+        return canvas.paragraph(TEXT, MARGIN + STEP, y, INNER - STEP, reason) + 4
 
 
 def _height(steps: tuple[text.Step, ...]) -> float:
@@ -231,16 +236,14 @@ def _contact(canvas: Canvas, report: Report, y: float) -> float:
 
 def _linked(canvas: Canvas, shown: str, address: str, y: float) -> None:
     shown = LINK.shortened(printable(shown), INNER - CONTACT - 10)
-    with canvas.tagged("Link"):
-        canvas.line_of(LINK, MARGIN + 6, y, shown)
-    canvas.link(MARGIN + 6, y - 4, LINK.width(shown), 5.5, address, contents=shown)
+    canvas.linked(LINK, MARGIN + 6, y, shown, address)
 
 
 def _qr_code(canvas: Canvas, address: str, x: float, y: float, side: float) -> None:
     """As large as the side allows, the white edge of four squares included that readers ask for."""
     rows = segno.make_qr(address, error="m").matrix
     size = side / (len(rows) + 8)
-    with canvas.tagged("Figure", text.QR_CODE.format(address=address)):
+    with canvas.figure(text.QR_CODE.format(address=address), x, y, side, side):
         canvas.box(WHITE, x, y, side, side)
         canvas.squares(rows, x + 4 * size, y + 4 * size, size)
 

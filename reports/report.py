@@ -64,7 +64,8 @@ class Report:
 
 def full_name(first: str | None, last: str | None) -> str | None:
     """Both names in one line, cut where nobody's is longer; None where there is nothing to show."""
-    name = " ".join(unicodedata.normalize("NFC", f"{first or ''} {last or ''}").split())
+    letters = f"{first or ''} {last or ''}".encode("utf-8", "ignore").decode()  # halves of a UTF-16 pair are none
+    name = " ".join(unicodedata.normalize("NFC", letters).split())
     return (name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "…") or None
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request, url_for
 from db import queries
 from db.database import transaction
 from web import action_words as words
+from web.paging import MOST_COUNTED
 
 ROWS = 50
 
@@ -19,7 +20,7 @@ def log() -> str:
     before = request.args.get("before", type=int)
     with transaction() as conn:
         rows = list(queries.operators.actions(conn, since=None, before=before, limit=ROWS))
-        total = queries.operators.count_actions(conn, since=None)
+        total = queries.operators.count_actions(conn, since=None, most=MOST_COUNTED)
     older = url_for(".log", before=rows[-1].id) if len(rows) == ROWS else None
     return render_template("log.html", rows=[_told(row) for row in rows], total=total, older=older)
 

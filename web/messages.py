@@ -34,17 +34,17 @@ def found() -> str:
     with transaction() as conn:
         wanted = said(conn)
         which = wanted.filter(conn)
-        rows = messages.find(conn, which, ROWS, (until, last) if until and last else None)
-        total = messages.count(conn, which, MOST_COUNTED)
+        page = messages.look(conn, which, ROWS, MOST_COUNTED, (until, last) if until and last else None)
         known = queries.messages.known_queues(conn)
     return render_template(
         "messages.html",
         wanted=wanted,
         span=request.args.get("since"),
         actions=[action for action, states in bulk.STATES.items() if not wanted.state or wanted.state in states],
-        rows=[listed(row) for row in rows],
-        total=total,
-        older=older_than(rows[-1]["changed_at"], rows[-1]["id"]) if len(rows) == ROWS else None,
+        rows=[listed(row) for row in page.rows],
+        total=page.total,
+        horizon=page.horizon,
+        older=older_than(*page.behind) if page.behind else None,
         queues={row.queue: row.queue for row in known},
         states={name: message_state(name) for name in messages.STATES},
         spans={name: span(name) for name in SPANS},

@@ -160,14 +160,20 @@ SELECT count(*) FROM (
 
 -- name: unheard(reporting, since, count)
 -- The deliveries that one of these providers accepted and said no more of, the last changed first.
-SELECT * FROM balansity.delivery d
-WHERE balansity.is_unheard(d, :reporting) AND (:since::timestamptz IS NULL OR changed_at >= :since)
-ORDER BY changed_at DESC, id
-LIMIT :count;
+SELECT d.*
+FROM (
+    SELECT u.id FROM balansity.unheard(:reporting) AS u
+    WHERE :since::timestamptz IS NULL OR u.changed_at >= :since
+    ORDER BY u.changed_at DESC, u.id DESC
+    LIMIT :count
+) AS first JOIN balansity.delivery d USING (id)
+ORDER BY d.changed_at DESC, d.id DESC;
 
--- name: count_unheard(reporting, since)$
-SELECT count(*) FROM balansity.delivery d
-WHERE balansity.is_unheard(d, :reporting) AND (:since::timestamptz IS NULL OR changed_at >= :since);
+-- name: count_unheard(reporting, since, most)$
+-- How many there are of these, counted up to `most`.
+SELECT count(*) FROM (
+    SELECT FROM balansity.unheard(:reporting) AS u WHERE :since::timestamptz IS NULL OR u.changed_at >= :since LIMIT :most
+) AS counted;
 
 -- name: find(id)^
 -- One delivery.
@@ -177,20 +183,21 @@ SELECT * FROM balansity.delivery WHERE id = :id::uuid;
 -- The mail that a message is to send, or has sent.
 SELECT id::text FROM balansity.delivery WHERE message_id = :message_id ORDER BY planned_at LIMIT 5;
 
--- name: matching(name, count)
--- The deliveries whose id or key begins with `name`, the last changed first; what is called exactly so stands alone.
+-- name: matching(name, first, last, count)
+-- The deliveries whose key begins with `name` or whose id is from one to another, the last changed first; what is called
+-- exactly so stands alone.
 WITH named AS (
     SELECT id, id::text = :name OR key = :name AS exact FROM balansity.delivery
-    WHERE starts_with(id::text, :name) OR starts_with(key, :name)
+    WHERE id BETWEEN :first::uuid AND :last::uuid OR starts_with(key, :name)
 )
 SELECT d.* FROM balansity.delivery d JOIN named USING (id)
 WHERE named.exact OR NOT EXISTS (SELECT FROM named WHERE exact)
 ORDER BY d.changed_at DESC, d.id
 LIMIT :count;
 
--- name: count_matching(name)$
--- How many deliveries' ids or keys begin with `name`.
-SELECT count(*) FROM balansity.delivery WHERE starts_with(id::text, :name) OR starts_with(key, :name);
+-- name: count_matching(name, first, last)$
+-- How many deliveries' keys begin with `name`, or have ids from one to another.
+SELECT count(*) FROM balansity.delivery WHERE id BETWEEN :first::uuid AND :last::uuid OR starts_with(key, :name);
 
 -- name: ids(first, last, count)
 -- The ids of deliveries from one to another.

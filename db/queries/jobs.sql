@@ -123,32 +123,56 @@ LIMIT :rows;
 DELETE FROM balansity.slot WHERE id = ANY (:keys);
 
 -- name: folded(start, end, job)
--- What each job did in a period, or one of them, a row each.
-SELECT job, count(*) FILTER (WHERE state <> 'skipped') AS runs, count(*) FILTER (WHERE state = 'failed') AS failed,
-       count(*) FILTER (WHERE state IN ('planned', 'started')) AS unfinished,
-       count(*) FILTER (WHERE state = 'skipped') AS skipped, min(slot) AS first, max(slot) AS last,
-       extract(epoch FROM max(finished_at - started_at))::float AS longest_seconds,
-       (array_agg(state ORDER BY slot DESC) FILTER (WHERE state <> 'skipped'))[1] AS state,
-       (array_agg(outcome ORDER BY slot DESC) FILTER (WHERE state <> 'skipped'))[1] AS outcome
-FROM balansity.slot
-WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
-GROUP BY job
-ORDER BY job;
+-- What each job did in a period, or one of them, a row each. All runs are only counted and their longest looked for; what
+-- is rare, and the last one, each has an index.
+SELECT ran.job, ran.slots - rare.skipped AS runs, rare.failed, open.unfinished, rare.skipped, ran.first, ran.last,
+       extract(epoch FROM ran.longest)::float AS longest_seconds, latest.state, latest.outcome
+FROM (
+    SELECT job, count(*) AS slots, min(slot) AS first, max(slot) AS last, max(finished_at - started_at) AS longest
+    FROM balansity.slot
+    WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
+    GROUP BY job
+) AS ran
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE s.state = 'failed') AS failed, count(*) FILTER (WHERE s.state = 'skipped') AS skipped
+    FROM balansity.slot s
+    WHERE s.job = ran.job AND s.slot >= :start AND s.slot < :end AND s.state IN ('failed', 'skipped')
+) AS rare
+CROSS JOIN LATERAL (
+    SELECT count(*) AS unfinished FROM balansity.slot s
+    WHERE s.job = ran.job AND s.slot >= :start AND s.slot < :end AND s.state IN ('planned', 'started')
+) AS open
+LEFT JOIN LATERAL (
+    SELECT s.state, s.outcome FROM balansity.slot s
+    WHERE s.job = ran.job AND s.slot >= :start AND s.slot < :end AND s.state <> 'skipped' ORDER BY s.slot DESC LIMIT 1
+) AS latest ON true
+ORDER BY ran.job;
 
 -- name: remarkable(start, end, job, patience, limit)
 -- The runs of a period that failed or took longer than this (NULL: only those that failed), the latest first.
 SELECT job, slot, state, attempts, started_at, extract(epoch FROM finished_at - started_at)::float AS took_seconds,
        outcome
-FROM balansity.slot
-WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
-  AND (state = 'failed' OR state <> 'skipped' AND finished_at - started_at > :patience::interval)
+FROM (
+    SELECT * FROM balansity.slot WHERE state = 'failed' AND slot >= :start AND slot < :end
+    UNION ALL
+    SELECT * FROM balansity.slot
+    WHERE state NOT IN ('failed', 'skipped') AND finished_at - started_at > :patience::interval
+      AND slot >= :start AND slot < :end
+) AS remarkable
+WHERE :job::text IS NULL OR job = :job
 ORDER BY slot DESC, job
 LIMIT :limit;
 
 -- name: count_remarkable(start, end, job, patience)$
-SELECT count(*) FROM balansity.slot
-WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
-  AND (state = 'failed' OR state <> 'skipped' AND finished_at - started_at > :patience::interval);
+SELECT count(*)
+FROM (
+    SELECT job FROM balansity.slot WHERE state = 'failed' AND slot >= :start AND slot < :end
+    UNION ALL
+    SELECT job FROM balansity.slot
+    WHERE state NOT IN ('failed', 'skipped') AND finished_at - started_at > :patience::interval
+      AND slot >= :start AND slot < :end
+) AS remarkable
+WHERE :job::text IS NULL OR job = :job;
 
 -- name: history(job, skipped, limit)
 -- The latest slots of one job, or of all; those that were skipped only where they are asked for.
@@ -158,9 +182,11 @@ WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped')
 ORDER BY slot DESC, job
 LIMIT :limit;
 
--- name: count_history(job, skipped)$
--- How many slots `history` chooses from.
-SELECT count(*) FROM balansity.slot WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped');
+-- name: count_history(job, skipped, most)$
+-- How many slots `history` chooses from, counted up to `most`.
+SELECT count(*) FROM (
+    SELECT FROM balansity.slot WHERE (:job::text IS NULL OR job = :job) AND (:skipped OR state <> 'skipped') LIMIT :most
+) AS counted;
 
 -- name: job_names()
 -- What the jobs are called, retired ones too.

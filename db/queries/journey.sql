@@ -7,11 +7,16 @@
 SELECT kind, id, user_id::text
 FROM (
     SELECT 'user' AS kind, u.id::text AS id, u.id AS user_id FROM public.users u
-    WHERE lower(u.email::text) = lower(:words) OR u.id BETWEEN :low::uuid AND :high::uuid
+    WHERE lower(u.email::text) = lower(:words) AND balansity.address_in(u.email::text) = balansity.address_in(:words)
+       OR u.id BETWEEN :low::uuid AND :high::uuid
     UNION
     SELECT 'user', p.user_id::text, p.user_id FROM public.profiles p
-    WHERE lower(:words) IN (lower(p.last_name::text), lower(concat(p.first_name, ' ', p.last_name)),
-                            lower(concat(p.last_name, ' ', p.first_name)))
+    WHERE lower(p.last_name::text) = ANY (ARRAY( -- the words to each space and from each, which the index finds
+              SELECT array_to_string(part, ' ')
+              FROM string_to_array(lower(:words), ' ') AS word, generate_series(1, cardinality(word)) AS place,
+                   LATERAL (VALUES (word[1 : place]), (word[place:])) AS parts (part)))
+          AND lower(:words) IN (lower(p.last_name::text), lower(concat(p.first_name, ' ', p.last_name)),
+                                lower(concat(p.last_name, ' ', p.first_name)))
        OR p.id BETWEEN :low::uuid AND :high::uuid
     UNION
     SELECT CASE WHEN d.user_id IS NULL THEN 'address' ELSE 'user' END, d.user_id::text, d.user_id
@@ -53,13 +58,17 @@ WITH signs AS (
 ), paid AS (
     SELECT y.* FROM public.payments y WHERE y.user_id = :user_id::uuid OR y.id = :id::uuid
 ), filled AS (
-    SELECT s.* FROM public.assessments s WHERE s.profile_id IN (TABLE families) OR s.id = :id::uuid
+    SELECT s.* FROM public.assessments s WHERE s.id IN (
+        SELECT o.id FROM public.assessments o JOIN families f ON f.id = o.profile_id UNION SELECT :id::uuid)
 ), mails AS (
     SELECT d.* FROM balansity.delivery d WHERE d.user_id = :user_id::uuid
     UNION SELECT d.* FROM balansity.delivery d WHERE d.appointment_id IN (SELECT id FROM booked)
-    UNION SELECT d.* FROM balansity.delivery d WHERE d.user_id IS NULL AND lower(d.recipient) IN (
+    UNION SELECT nobodys.* FROM (
         SELECT lower(:address) UNION SELECT theirs.address
-        FROM balansity.addresses_of(:user_id::uuid) AS theirs (address) WHERE :user_id::uuid IS NOT NULL)
+        FROM balansity.addresses_of(:user_id::uuid) AS theirs (address) WHERE :user_id::uuid IS NOT NULL
+    ) AS theirs (address), LATERAL ( -- address by address, or all that belong to nobody would be read
+        SELECT d.* FROM balansity.delivery d WHERE lower(d.recipient) = theirs.address AND d.user_id IS NULL OFFSET 0
+    ) AS nobodys
     UNION SELECT d.* FROM balansity.delivery d WHERE d.id = :id::uuid OR d.message_id = :id
 )
 SELECT balansity.of_our_time(step.at) AS at, step.kind, step.event, step.id, step.about, step.words, step.detail
@@ -72,7 +81,9 @@ FROM (
     WHERE status <> 'in_progress'
     UNION ALL
     SELECT r.created_at, 'report', 'kept', r.id::text, r.assessment_id::text, r.format, NULL FROM balansity.report r
-    WHERE r.user_id = :user_id::uuid OR r.assessment_id IN (SELECT id FROM filled) OR r.id = :id::uuid
+    WHERE r.id IN (
+        SELECT o.id FROM balansity.report o WHERE o.user_id = :user_id::uuid
+        UNION SELECT o.id FROM balansity.report o JOIN filled f ON f.id = o.assessment_id UNION SELECT :id::uuid)
     UNION ALL
     SELECT created_at, 'consultation', 'booked', id::text, id::text, balansity.iso_utc(balansity.of_our_time(scheduled_at)),
            NULL

@@ -79,15 +79,28 @@ SELECT dramatiq.edit(:id::uuid, :content::jsonb, :who, :reason)::text;
 
 -- name: purges_until(done, dead, until)
 -- How many messages purge is going to delete by a given time, by the minute from which on they are due.
--- Each state by an index of its own: a million messages are not walked through for the few that are due.
-SELECT date_trunc('minute', due.at) + interval '1 minute' AS due_at, count(*) AS messages
+-- What is done is told by the minutes that are kept, from the first of which any is left; only what ended before or after
+-- them is counted. Each state by an index of its own.
+WITH known AS (
+    SELECT k.at AS until, coalesce((SELECT min(m.minute) FROM dramatiq.minute m), k.at) AS first,
+           (SELECT min(q.mtime) FROM dramatiq.queue q WHERE q.state = 'done') AS oldest
+    FROM dramatiq.kept_until k
+)
+SELECT date_trunc('minute', due.at) + interval '1 minute' AS due_at, sum(due.messages)::bigint AS messages
 FROM (
-    SELECT mtime + :done AS at FROM dramatiq.queue WHERE state = 'done' AND mtime < :until - :done
+    SELECT m.minute + :done AS at, m.messages FROM known k, dramatiq.minute m
+    WHERE m.ending = 'done' AND m.minute >= date_trunc('minute', k.oldest) AND m.minute < :until - :done
     UNION ALL
-    SELECT mtime + :dead FROM dramatiq.queue WHERE state = 'rejected' AND mtime < :until - :dead
+    SELECT q.mtime + :done, 1 FROM known k, dramatiq.queue q
+    WHERE q.state = 'done' AND q.mtime < least(k.first, :until - :done)
     UNION ALL
-    SELECT mtime + :dead FROM dramatiq.queue WHERE state = 'cancelled' AND mtime < :until - :dead
-) AS due
+    SELECT q.mtime + :done, 1 FROM known k, dramatiq.queue q
+    WHERE q.state = 'done' AND q.mtime >= greatest(k.first, k.until) AND q.mtime < :until - :done
+    UNION ALL
+    SELECT mtime + :dead, 1 FROM dramatiq.queue WHERE state = 'rejected' AND mtime < :until - :dead
+    UNION ALL
+    SELECT mtime + :dead, 1 FROM dramatiq.queue WHERE state = 'cancelled' AND mtime < :until - :dead
+) AS due (at, messages)
 GROUP BY due_at
 ORDER BY due_at;
 
@@ -174,14 +187,18 @@ SELECT message::text FROM dramatiq.queue WHERE message_id = :id::uuid;
 -- Keep that somebody is shown what a message says.
 INSERT INTO dramatiq.revelation (id, revealed_by, reason) VALUES (:id::uuid, :who, :reason);
 
--- name: find(filter, until, last, rows)
--- A page of the messages that a filter finds, the last changed first.
-SELECT message_id::text AS id, queue, actor, state, changed_at, due_at, attempt, priority, kind
-FROM dramatiq.find(:filter::jsonb, :until, :last::uuid, :rows);
+-- name: horizon(filter, until, last, look)^
+-- How far back a page of what a filter finds is looked for: to this message; nulls: to the end.
+SELECT changed_at, message_id::text AS id FROM dramatiq.horizon(:filter::jsonb, :until, :last::uuid, :look);
 
--- name: count_found(filter, most)$
--- How many messages a filter finds, counted up to `most` (NULL: to the last).
-SELECT dramatiq.count_found(:filter::jsonb, :most);
+-- name: find(filter, until, last, rows, start, first)
+-- A page of the messages that a filter finds, the last changed first, not before the message `first` that changed at `start`.
+SELECT message_id::text AS id, queue, actor, state, changed_at, due_at, attempt, priority, kind
+FROM dramatiq.find(:filter::jsonb, :until, :last::uuid, :rows, :start, :first::uuid);
+
+-- name: count_found(filter, most, until, last, start, first)$
+-- How many of these there are, counted up to `most` (NULL: to the last).
+SELECT dramatiq.count_found(:filter::jsonb, :most, :until, :last::uuid, :start, :first::uuid);
 
 -- name: known_queues()
 -- The queues of the actors that are published.

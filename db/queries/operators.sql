@@ -60,6 +60,8 @@ WHERE (:since::timestamptz IS NULL OR acted_at >= :since) AND (:before::bigint I
 ORDER BY id DESC
 LIMIT :limit;
 
--- name: count_actions(since)$
--- How many actions there were.
-SELECT count(*) FROM balansity.operator_action WHERE :since::timestamptz IS NULL OR acted_at >= :since;
+-- name: count_actions(since, most)$
+-- How many actions there were, counted up to `most`.
+SELECT count(*) FROM (
+    SELECT FROM balansity.operator_action WHERE :since::timestamptz IS NULL OR acted_at >= :since LIMIT :most
+) AS counted;

@@ -140,23 +140,32 @@ WHERE p.id = :payment_id::uuid;
 -- A page of those that are not decided yet, the oldest first, behind the payment `last` that waits since `until`: those
 -- that the provider knows, or those that it does not.
 WITH waiting AS MATERIALIZED ( -- found before anything is asked about one
-    SELECT id FROM public.payments WHERE status IN ('pending', 'processing')
-    UNION
-    SELECT payment_id FROM balansity.payment_check WHERE refund_id IS NOT NULL OR claimed
+    SELECT p.id, balansity.is_known_to_provider(p) AS is_known,
+           coalesce((SELECT c.since FROM balansity.payment_check c WHERE c.payment_id = p.id), p.created_at) AS since
+    FROM public.payments p WHERE p.status IN ('pending', 'processing') AND p.external_payment_id IS NOT NULL
+    UNION ALL
+    SELECT p.id, CASE WHEN c.refund_id IS NOT NULL OR c.claimed THEN balansity.is_known_to_provider(p) END,
+           coalesce(c.since, p.created_at)
+    FROM balansity.payment_check c JOIN public.payments p ON p.id = c.payment_id
+    WHERE (c.refund_id IS NOT NULL OR c.claimed) AND p.status = 'completed'
+), unnamed AS ( -- what the checkout gave no id may be many: as many as are wanted, the oldest first
+    SELECT p.id, p.created_at FROM public.payments p
+    WHERE NOT :known AND p.status IN ('pending', 'processing') AND p.external_payment_id IS NULL
+      AND (:last::uuid IS NULL OR (p.created_at, p.id) > (:until, :last::uuid))
+    ORDER BY p.created_at, p.id
+    LIMIT :count
 ), open AS (
-    SELECT p.id, coalesce(c.since, p.created_at) AS since
-    FROM waiting w
-    JOIN public.payments p ON p.id = w.id
-    LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    WHERE p.status IN ('pending', 'processing', 'completed') AND balansity.is_known_to_provider(p) = :known
-      AND (:last::uuid IS NULL OR (coalesce(c.since, p.created_at), p.id) > (:until, :last::uuid))
+    SELECT w.id, w.since FROM waiting w
+    WHERE w.is_known = :known AND (:last::uuid IS NULL OR (w.since, w.id) > (:until, :last::uuid))
+    UNION ALL
+    TABLE unnamed
     ORDER BY since, id
     LIMIT :count
 )
 SELECT p.id::text, p.user_id::text, coalesce(p.status, 'of no status') AS status, p.amount,
        coalesce(p.currency, 'RUB') AS currency, p.payment_method, p.external_payment_id AS external_id,
        balansity.of_our_time(p.created_at) AS created_at, balansity.of_our_time(p.updated_at) AS updated_at,
-       balansity.appointment_of(p)::text AS appointment_id, coalesce(c.since, p.created_at) AS since,
+       balansity.appointment_of(p)::text AS appointment_id, o.since,
        c.next_at, coalesce(c.checks, 0) AS checks, c.answer, c.refund_id, coalesce(c.claimed, false) AS claimed,
        balansity.is_anothers(p) AS is_anothers, balansity.is_known_to_provider(p) AS is_known,
        balansity.is_stuck(coalesce(c.since, p.created_at), balansity.now()) AS is_stuck,
@@ -169,18 +178,20 @@ JOIN public.payments p ON p.id = o.id
 LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
 ORDER BY o.since, p.id;
 
--- name: count_open()^
--- How many of those the provider can be asked about, and how many it cannot.
-WITH waiting AS MATERIALIZED ( -- as `open` has them
-    SELECT id FROM public.payments WHERE status IN ('pending', 'processing')
-    UNION
-    SELECT payment_id FROM balansity.payment_check WHERE refund_id IS NOT NULL OR claimed
-)
-SELECT count(*) FILTER (WHERE is_known) AS known, count(*) FILTER (WHERE NOT is_known) AS unknown
+-- name: count_open(most)^
+-- How many of those the provider can be asked about, and how many it cannot, counted up to `most`; as `open` has them.
+SELECT count(*) FILTER (WHERE is_known) AS known, count(*) FILTER (WHERE NOT is_known) + (
+           SELECT count(*) FROM (
+               SELECT FROM public.payments p
+               WHERE p.status IN ('pending', 'processing') AND p.external_payment_id IS NULL LIMIT :most
+           ) AS unnamed) AS unknown
 FROM (
     SELECT balansity.is_known_to_provider(p) AS is_known
-    FROM waiting w JOIN public.payments p ON p.id = w.id
-    WHERE p.status IN ('pending', 'processing', 'completed')
+    FROM public.payments p WHERE p.status IN ('pending', 'processing') AND p.external_payment_id IS NOT NULL
+    UNION ALL
+    SELECT CASE WHEN c.refund_id IS NOT NULL OR c.claimed THEN balansity.is_known_to_provider(p) END
+    FROM balansity.payment_check c JOIN public.payments p ON p.id = c.payment_id
+    WHERE (c.refund_id IS NOT NULL OR c.claimed) AND p.status = 'completed'
 ) AS asked;
 
 -- name: effects(payment_id)

@@ -39,7 +39,9 @@ SELECT (y.created_at AT TIME ZONE :zone)::date AS day,
        coalesce(sum(y.amount) FILTER (WHERE y.status = 'refunded'), 0.00) AS refunds,
        coalesce(sum(y.amount) FILTER (WHERE y.status = 'completed'), 0.00) AS kept
 FROM public.payments y
-LEFT JOIN public.appointments a ON a.id = balansity.appointment_of(y)
+LEFT JOIN LATERAL ( -- one by one: all consultations together are many more
+    SELECT o.appointment_type_id FROM public.appointments o WHERE o.id = balansity.appointment_of(y) LIMIT 1
+) AS a ON true
 LEFT JOIN public.packages k ON k.id = balansity.uuid_in(y.metadata, 'package_id')
 LEFT JOIN public.appointment_types t ON t.id = coalesce(
     a.appointment_type_id, balansity.uuid_in(y.metadata, 'appointment_type_id'), k.appointment_type_id

@@ -43,13 +43,17 @@ SITES_SCHEMA = """
     SELECT 'policy', tablename || ' ' || policyname, concat(roles, cmd, qual, with_check) FROM pg_policies
     WHERE schemaname = 'public' AND NOT policyname ~ '^balansity_'
 """
-# As docs/operations.md has it: the CHECK of the statuses, which is known by our name then, two triggers, three indexes.
+# As docs/operations.md has it: the CHECK of the statuses, which is known by our name then, two triggers, our indexes.
 CHANGED = {
     ("constraint", "appointments status_is_known"),
     ("constraint", "appointments appointments_status_check"),
     ("trigger", "appointments on_appointment_change"),
     ("trigger", "payments on_new_payment"),
-    ("index", "payments payments_user_id_idx"),
+    *(("index", f"appointments appointments_{what}_idx") for what in ("user_id", "status_scheduled_at", "created_at")),
+    *(("index", f"assessments assessments_{what}_idx") for what in ("profile_id", "status", "started_at")),
+    *(("index", f"payments payments_{what}_idx") for what in ("user_id", "status_external_payment_id", "created_at")),
+    *(("index", f"profiles profiles_{what}_idx") for what in ("user_id", "last_name")),
+    ("index", "users users_address_idx"),
     ("index", "payments payments_external_payment_id_idx"),
     ("index", "package_purchases package_purchases_payment_id_idx"),
 }

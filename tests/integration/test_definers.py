@@ -25,7 +25,7 @@ DEFINERS = {
     "balansity.handle_new_payment",
     "balansity.handle_payment_status_change",
 }
-UNPINNED = {"balansity.waiting_payments"}  # inlined; its comment says why
+UNPINNED = {"balansity.unheard", "balansity.waiting_payments"}  # inlined; their comments say why
 PINNED = "search_path=pg_catalog, pg_temp"
 # Those that write the site's rows or call its functions, which look for their tables in public;
 # every name in them is whole.

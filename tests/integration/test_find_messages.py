@@ -1,6 +1,7 @@
 """Messages are found by where they are, how they failed and what they were given, and failures are told by kind."""
 
 import json
+import re
 from typing import Any
 
 import dramatiq
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from cli import main
 from db.connection import Connection
+from desk.messages import LOOK
 from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import run, states
 from tests.waiting import until
@@ -119,7 +121,11 @@ def test_a_kind_of_failure_is_none_of_how_others_ended(connection: Connection) -
     kind = told("failures")[0]["id"]
     found = told("messages", "--failure", kind)
     assert ({each["id"] for each in found["messages"]}, found["total"]) == ({dead, retried}, 2)
-    assert told("messages", "--failure", kind, "--state", "cancelled") == {"total": 0, "messages": []}
+    assert told("messages", "--failure", kind, "--state", "cancelled") == {
+        "total": 0,
+        "looked_back_to": None,
+        "messages": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,27 @@ def test_a_page_has_so_many_and_says_of_how_many(connection: Connection) -> None
     found = told("messages", "--limit", "2")
     assert ([int(each["id"][:8], 16) for each in found["messages"]], found["total"]) == ([0, 1], 5)
     assert "2 of 5 messages" in CliRunner().invoke(main, ["messages", "--limit", "2"]).output
+
+
+def test_what_no_index_tells_is_looked_for_in_parts_that_leave_nothing_out(connection: Connection) -> None:
+    """As many as are done since the rare one, and a dead one between the parts: each is listed once."""
+    run(
+        connection,
+        "INSERT INTO dramatiq.queue (message_id, queue_name, state, mtime, message) "
+        "SELECT gen_random_uuid(), 'emails', 'done', now() - n * interval '1 second', "
+        "       jsonb_build_object('actor_name', 'send_email') FROM generate_series(1, %s) AS n",
+        LOOK,
+    )
+    fail(connection, 1, "no error", state="done", actor="rare", hours=24)
+    fail(connection, 2, "one", actor="rare", hours=23)
+    first = told("messages", "--actor", "rare")
+    assert (first["messages"], first["total"]) == ([], 0)
+    said = CliRunner().invoke(main, ["messages", "--actor", "rare"]).output
+    [before] = re.findall(r"--before (\S+) looks further back", said)
+    behind = told("messages", "--actor", "rare", "--before", before)
+    assert [int(each["id"][:8], 16) for each in behind["messages"]] == [2, 1]
+    assert behind["looked_back_to"] is None
+    assert told("messages", "--actor", "rare", "--state", "dead")["total"] == 1
 
 
 @pytest.mark.parametrize(

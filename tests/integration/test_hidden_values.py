@@ -39,7 +39,7 @@ HARMLESS = set(
     at attempt attempts beats before can_ask cause channel claimed columns contents count dead deadline
     definitions delay delivery_id despite digest done drop due end external_id first form format gender group
     handlers happened_at hears high host hourly id ids in_charge job keep kept_actors key keys kind kinds known
-    last limit low media_type member members message_id most most_rescues ms msg_id msg_ids name names now number
+    last limit look low media_type member members message_id most most_rescues ms msg_id msg_ids name names now number
     occurred_at outcome path patience patience_seconds pause paused payment_id pgmq_queue pid places priorities
     priority profile_id provider provider_message_id question_id queue queue_name queues reasons refund_id
     refusal report_id report_type reporting reports required resend_after restored_to schema retention room rows

@@ -1,5 +1,6 @@
 """Messages on pages: found by a filter that names nobody, and sent back, edited, cancelled or deleted one by one."""
 
+import html
 import json
 import re
 from typing import Any
@@ -14,6 +15,7 @@ from broker import broker
 from db.database import transaction
 from desk import editing
 from desk.decision import Decision
+from desk.messages import LOOK
 from errors import Refused
 from tests.clinic import Clinic
 from tests.pages import READER, log_in, open_pages, token
@@ -174,3 +176,19 @@ def test_a_reader_acts_on_nothing_and_nothing_is_done_without_a_reason(client: F
         answer = client.post(f"/messages/{DEAD}/{action}", data={"csrf_token": form, **WHY})
         assert answer.status_code == 403, action
     assert kept.value("SELECT count(*) FROM balansity.operator_action") == 0
+
+
+def test_a_page_says_how_far_back_it_looked_and_leads_further(client: FlaskClient, kept: Clinic) -> None:
+    kept.rows(
+        "INSERT INTO dramatiq.queue (message_id, queue_name, state, mtime, message) "
+        "SELECT gen_random_uuid(), 'emails', 'done', now() - n * interval '1 second', "
+        "       jsonb_build_object('actor_name', CASE n WHEN %s THEN 'rare' ELSE 'send_email' END) "
+        "FROM generate_series(1, %s) AS n",
+        *(LOOK + 1, LOOK + 1),
+    )
+    page = client.get("/messages?actor=rare").text
+    assert "просматриваются частями; здесь" in page
+    [further] = re.findall(r'href="([^"]+)">Более старые', page)
+    found = client.get(html.unescape(further)).text
+    assert "Показано 1 из 1." in found
+    assert "просматриваются" not in found

@@ -1,6 +1,7 @@
 """Reports of any kind and status for the tests, and what can be read off them."""
 
 import io
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from reports.canvas import Canvas
 from reports.pdf import draw
 from reports.report import Report
 from reports.scoring import SCALES, Answer, Status, score
+from reports.style import Style
 
 ASSESSMENT = UUID("0a1b2c3d-0000-4000-8000-000000000001")
 KINDS = sorted(SCALES)
@@ -66,23 +68,35 @@ class Recorder(Canvas):
         self.symbols.append(status)
         super().symbol(status, x, y, size)
 
-    def text(self, x: float, y: float, text: str = "") -> None:
-        self.lines.append((text, x, x + self.get_string_width(text), y))
-        super().text(x, y, text)
+    def line_of(self, style: Style, x: float, y: float, text: str) -> None:
+        self.lines.append((text.rstrip(), x, x + style.width(text.rstrip()), y))
+        super().line_of(style, x, y, text)
 
 
 def elements_of(pdf: bytes) -> list[tuple[str, str]]:
     """What a screen reader reads, in its order: each element's kind, and its alternative or the letters shown."""
     reader = pypdf.PdfReader(io.BytesIO(pdf))
     letters = {page.indirect_reference.idnum: _marked(page) for page in reader.pages if page.indirect_reference}
-    root: Any = reader.root_object["/StructTreeRoot"]
-    [document] = root["/K"]
     found = []
-    for each in document.get_object()["/K"]:
-        element = each.get_object()
-        shown = letters[element.raw_get("/Pg").idnum][element["/K"][0]]
-        found.append((element["/S"], str(element.get("/Alt", shown))))
+    for element in tree_of(reader):
+        numbers = [kid for kid in element["/K"] if isinstance(kid, int)]
+        if numbers:
+            page = letters[element.raw_get("/Pg").idnum]
+            found.append((str(element["/S"]), str(element.get("/Alt", "".join(page[number] for number in numbers)))))
     return found
+
+
+def tree_of(reader: pypdf.PdfReader) -> list[Any]:
+    """Every structure element, each before its parts."""
+    root: Any = reader.root_object["/StructTreeRoot"]
+    return list(_elements(root["/K"]))
+
+
+def _elements(kids: Any) -> Iterator[Any]:
+    for kid in (each.get_object() for each in kids):
+        if isinstance(kid, dict) and kid["/Type"] == "/StructElem":
+            yield kid
+            yield from _elements(kid["/K"])
 
 
 def _marked(page: pypdf.PageObject) -> dict[int, str]:
@@ -92,15 +106,15 @@ def _marked(page: pypdf.PageObject) -> dict[int, str]:
 
     def note(operator: bytes, operands: Any, *_: Any) -> None:
         if operator == b"BDC":
-            marks.append(operands[1]["/MCID"])
-            texts[marks[-1]] = ""
+            marks.append(operands[1].get("/MCID", marks[-1] if marks else -1))
+            texts.setdefault(marks[-1], "")
         elif operator == b"BMC":
             marks.append(-1)
         elif operator == b"EMC":
             marks.pop()
 
     def add(text: str, *_: Any) -> None:
-        if marks and marks[-1] >= 0 and text.strip():
+        if marks and marks[-1] >= 0 and text.strip("\n"):
             texts[marks[-1]] += text
 
     page.extract_text(visitor_operand_before=note, visitor_text=add)

@@ -8,6 +8,7 @@ from typing import Any
 import pypdf
 import pytest
 
+from reports import text
 from reports.canvas import HEIGHT, MARGIN, WIDTH
 from reports.formats import digest, render
 from reports.report import Contact
@@ -43,9 +44,13 @@ def test_every_element_has_words_or_an_alternative_and_every_number_is_a_place_o
         for line in data.split(b"\n"):
             depth += line.count(b" BDC") + line.count(b" BMC") - line.count(b"EMC")
             assert depth == 1 or line not in painted, line
-    tree = pypdf.PdfReader(io.BytesIO(pdf)).root_object["/StructTreeRoot"]["/ParentTree"]["/Nums"]  # type: ignore[index]
-    for elements in tree[1::2]:
-        assert [element.get_object()["/K"][0] for element in elements] == list(range(len(elements)))
+
+
+def test_lines_of_one_text_are_read_as_one_text() -> None:
+    person = " ".join(["Анна-Мария Александровна"] * 4)
+    report = replace(make_report("checkup", 3, person), contact=CONTACT)
+    read = {words.replace("\n", "") for _, words in elements_of(render(report, "pdf").content)}
+    assert {person, text.SCREENING, text.URGENT["checkup"], text.summary(report)[1], "8 Требует внимания"} <= read
 
 
 def test_bars_and_the_code_are_told_in_words() -> None:
@@ -77,8 +82,8 @@ def test_a_code_of_any_address_stays_on_the_page(kind: str, address: str) -> Non
     for _, x, y, width, height in canvas.boxes[1:]:
         assert x + width <= WIDTH + 0.01
         assert y + height <= HEIGHT - 10
-    for text, left, right, _ in canvas.lines:
-        assert MARGIN - 0.01 <= left <= right <= WIDTH - MARGIN + 0.01, text
+    for line, left, right, _ in canvas.lines:
+        assert MARGIN - 0.01 <= left <= right <= WIDTH - MARGIN + 0.01, line
 
 
 def test_where_to_book_makes_no_other_report_of_the_same_answers() -> None:

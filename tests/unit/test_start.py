@@ -7,7 +7,16 @@ import pytest
 
 import settings
 
-LATE = {"fontTools", "fpdf", "fsspec", "icalendar", "requests", "sendgrid", "yookassa"}  # half of a second, together
+LATE = {
+    "fontTools",
+    "fpdf",
+    "fsspec",
+    "icalendar",
+    "requests",
+    "sendgrid",
+    "uharfbuzz",
+    "yookassa",
+}  # half of a second, together
 
 
 @pytest.mark.parametrize("process", ["actors", "scheduler", "web.server"])

@@ -47,9 +47,15 @@ BEGIN
         EXECUTE format(
             'CREATE VIEW %I.%I AS
              SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
+             UNION ALL -- three reads, for each has an index of its own: one would walk the finished messages too
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND NOT delayed AND waits_for IS NULL
              UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs''
-             FROM dramatiq.queue WHERE pgmq_queue = %L AND state = ''queued''',
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND delayed AND waits_for IS NULL
+             UNION ALL
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             WHERE pgmq_queue = %4$L AND state = ''queued'' AND waits_for IS NOT NULL',
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
     END IF;
@@ -157,18 +163,3 @@ END $$;
 COMMENT ON FUNCTION dramatiq.other_readers IS
 'Routed pgmq queues from which somebody beside the bridge takes messages: one is hidden now, or was archived while hidden,
 within that time.';
-
-CREATE FUNCTION dramatiq.count_bridged(
-    p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint
-)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
-           count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
-           count(*) FILTER (WHERE q.state = 'consumed'),
-           count(*) FILTER (WHERE q.state = 'done'),
-           count(*) FILTER (WHERE q.state = 'rejected')
-    FROM dramatiq.queue q WHERE q.pgmq_queue = p_pgmq_queue;
-$$;
-COMMENT ON FUNCTION dramatiq.count_bridged IS
-'What became of the messages that the bridge moved here from a pgmq queue.';

@@ -168,22 +168,28 @@ BEGIN
         'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
                 to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error
          FROM dramatiq.queue q
-         WHERE q.message_id = ANY ($1)
-            OR q.message_id IN (
-                SELECT u.message_id FROM (
-                    SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
-                    UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
-                ) AS u
-                WHERE %s(concat_ws('' '', u.message, u.error), u.message -> ''kwargs'', $2))', p_speaks_of)
+         WHERE q.message_id IN (
+             SELECT unnest($1)
+             UNION
+             SELECT said.message_id FROM (
+                 SELECT u.message_id, concat_ws('' '', u.message, u.error) AS text, u.message -> ''kwargs'' AS arguments
+                 FROM (
+                     SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
+                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
+                 ) AS u
+                 OFFSET 0 -- columns as arguments let the function that knows be inlined
+             ) AS said
+             WHERE %s(said.text, said.arguments, $2))', p_speaks_of)
     USING p_ids, p_subject;
 END $$;
 COMMENT ON FUNCTION dramatiq.messages_about IS
 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
-its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index.';
+its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index, and what
+they find is found by its id: an OR of the two would walk the finished messages.';
 
 CREATE FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb)
 RETURNS TABLE (pgmq_queue text, msg_id bigint, actor text, sent_at timestamptz, visible_at timestamptz)
@@ -203,7 +209,7 @@ COMMENT ON FUNCTION dramatiq.pgmq_messages_about IS
 'The messages that wait in pgmq for the bridge and speak of a subject, as dramatiq.messages_about finds its own.';
 
 CREATE FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) RETURNS SETOF uuid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT message_id FROM dramatiq.queue WHERE message_id BETWEEN p_low AND p_high ORDER BY message_id LIMIT 20;
 $$;
@@ -222,15 +228,20 @@ COMMENT ON FUNCTION dramatiq.trace_of IS
 'The trace that a message is part of: what it carries, or else its own id without dashes. NULL for what is no message''s id.';
 
 CREATE FUNCTION dramatiq.traced(p_trace text) RETURNS SETOF uuid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT q.message_id FROM dramatiq.queue q
     WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NULL
     UNION ALL
-    SELECT q.message_id FROM dramatiq.queue q
-    WHERE q.message #>> '{options,trace}' = p_trace AND q.pgmq_msg_id IS NOT NULL
-      AND q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+    SELECT since.message_id
+    FROM (
+        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.queue q
+        WHERE q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+        ORDER BY q.mtime, q.message_id LIMIT 30000
+    ) AS since
+    WHERE since.pgmq_msg_id IS NOT NULL AND since.message #>> '{options,trace}' = p_trace
     LIMIT 1000;
 $$;
 COMMENT ON FUNCTION dramatiq.traced IS
-'The messages that carry this trace, of those that pgmq was sent only what is done; not the one whose id it is.';
+'The messages that carry this trace, not the one whose id it is; of those that pgmq was sent only what is done, among the
+first 30,000 that were done since the trace began.';

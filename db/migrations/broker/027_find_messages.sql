@@ -56,7 +56,9 @@ AS $$
                 'dramatiq.kind_of(error) = $1 ->> ''kind'' AND (state = ''rejected'' OR error IS NOT NULL)' END END,
         CASE WHEN p_filter ? 'since' THEN 'mtime >= ($1 ->> ''since'')::timestamptz' END,
         CASE WHEN p_filter ? 'before' THEN 'mtime < ($1 ->> ''before'')::timestamptz' END,
-        CASE WHEN p_filter ? 'trace' THEN
+        CASE WHEN p_filter ? 'trace' AND p_filter ->> 'state' = 'done' THEN
+            'message_id IN (SELECT ($1 ->> ''trace'')::uuid UNION ALL SELECT dramatiq.traced($1 ->> ''trace''))'
+        WHEN p_filter ? 'trace' THEN
             '(message_id = ($1 ->> ''trace'')::uuid'
             || ' OR pgmq_msg_id IS NULL AND message #>> ''{options,trace}'' = $1 ->> ''trace'''
             -- What the bridge moved has changed since then, and its states'' indexes are by that.
@@ -80,23 +82,47 @@ $$;
 COMMENT ON FUNCTION dramatiq.conditions IS
 'A filter in each state that it leaves open, for each state has an index of its own.';
 
-CREATE FUNCTION dramatiq.count_found(p_filter jsonb, p_most bigint DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION dramatiq.horizon(
+    p_filter jsonb, p_until timestamptz, p_last uuid, p_look integer, OUT changed_at timestamptz, OUT message_id uuid
+)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT q.mtime, q.message_id FROM dramatiq.queue q
+    WHERE q.state = 'done' AND (p_until IS NULL OR (q.mtime, q.message_id) < (p_until, p_last))
+      AND (NOT p_filter ? 'since' OR q.mtime >= (p_filter ->> 'since')::timestamptz)
+      AND (NOT p_filter ? 'before' OR q.mtime < (p_filter ->> 'before')::timestamptz)
+      AND p_filter ?| '{queue, actor, arguments}' AND NOT p_filter ?| '{kind, trace, low}'
+      AND coalesce(p_filter ->> 'state', 'done') = 'done'
+    ORDER BY q.mtime DESC, q.message_id DESC OFFSET p_look - 1 LIMIT 1;
+$$;
+COMMENT ON FUNCTION dramatiq.horizon IS
+'How far back a page of what a filter finds is looked for, after the one that changed at p_until, p_last: to the p_look-th
+message that is done, where the filter asks for what no index tells of those. NULL: to the end.';
+
+CREATE FUNCTION dramatiq.count_found(
+    p_filter jsonb, p_most bigint DEFAULT NULL, p_until timestamptz DEFAULT NULL, p_last uuid DEFAULT NULL,
+    p_from timestamptz DEFAULT NULL, p_first uuid DEFAULT NULL
+) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found bigint;
 BEGIN
     EXECUTE (
-        SELECT format('SELECT count(*) FROM (%s LIMIT $2) AS counted', string_agg(
-            'SELECT 1 FROM dramatiq.queue WHERE ' || each.condition, ' UNION ALL '))
+        SELECT format('SELECT count(*) FROM (%s LIMIT $2) AS counted', string_agg(format(
+            'SELECT 1 FROM dramatiq.queue WHERE %s AND ($3 IS NULL OR (mtime, message_id) < ($3, $4))
+               AND ($5 IS NULL OR (mtime, message_id) >= ($5, $6))', each.condition), ' UNION ALL '))
         FROM dramatiq.conditions(p_filter) AS each)
-    INTO found USING p_filter, p_most;
+    INTO found USING p_filter, p_most, p_until, p_last, p_from, p_first;
     RETURN found;
 END $$;
 COMMENT ON FUNCTION dramatiq.count_found IS
-'How many messages a filter finds, counted up to p_most.';
+'How many messages a filter finds, counted up to p_most: of those that changed before p_until, p_last and not before p_from,
+p_first.';
 
-CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamptz, p_last uuid, p_rows integer)
+CREATE FUNCTION dramatiq.find(
+    p_filter jsonb, p_until timestamptz, p_last uuid, p_rows integer, p_from timestamptz DEFAULT NULL, p_first uuid DEFAULT NULL
+)
 RETURNS TABLE (message_id uuid, queue text, actor text, state text, changed_at timestamptz, due_at timestamptz,
                attempt integer, priority integer, kind text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -109,13 +135,15 @@ BEGIN
              FROM (%s) AS q ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4',
             string_agg(format(
                 '(SELECT q.* FROM dramatiq.queue q WHERE %s AND ($2 IS NULL OR (q.mtime, q.message_id) < ($2, $3))
+                    AND ($5 IS NULL OR (q.mtime, q.message_id) >= ($5, $6))
                   ORDER BY q.mtime DESC, q.message_id DESC LIMIT $4)',
                 each.condition), ' UNION ALL '))
         FROM dramatiq.conditions(p_filter) AS each)
-    USING p_filter, p_until, p_last, p_rows;
+    USING p_filter, p_until, p_last, p_rows, p_from, p_first;
 END $$;
 COMMENT ON FUNCTION dramatiq.find IS
-'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last.';
+'A page of the messages that a filter finds, the last changed first, after the one that changed at p_until, p_last and not
+before the one at p_from, p_first.';
 
 CREATE FUNCTION dramatiq.failing(p_most integer DEFAULT NULL) RETURNS TABLE (actor text, kind text, first_at timestamptz)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

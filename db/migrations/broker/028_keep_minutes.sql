@@ -18,13 +18,14 @@ CREATE TABLE dramatiq.minute (
     messages bigint NOT NULL,
     attempts bigint NOT NULL,                            -- together; what is more than messages was tried again
     seconds double precision NOT NULL,                   -- together
-    PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket)
+    pgmq_queue text NOT NULL DEFAULT '',                 -- where the bridge took them from
+    PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket, pgmq_queue)
 );
 COMMENT ON TABLE dramatiq.minute IS
 'What ended in each minute. A message that was sent back to work counts each time.';
 
 CREATE TABLE dramatiq.total (LIKE dramatiq.minute INCLUDING ALL);
-ALTER TABLE dramatiq.total DROP COLUMN minute, ADD PRIMARY KEY (queue_name, actor, ending, failure, bucket);
+ALTER TABLE dramatiq.total DROP COLUMN minute, DROP COLUMN pgmq_queue, ADD PRIMARY KEY (queue_name, actor, ending, failure, bucket);
 COMMENT ON TABLE dramatiq.total IS
 'The sum of all minutes that were ever kept: what only grows, as Prometheus wants it.';
 
@@ -64,17 +65,18 @@ BEGIN
     IF ends <= begins THEN
         RETURN begins;
     END IF;
-    INSERT INTO dramatiq.minute (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
+    INSERT INTO dramatiq.minute
+        (minute, queue_name, actor, ending, failure, bucket, messages, attempts, seconds, pgmq_queue)
     SELECT date_trunc('minute', mtime), queue_name, coalesce(message ->> 'actor_name', ''),
            CASE state WHEN 'done' THEN 'done' ELSE 'dead' END,
            CASE state WHEN 'done' THEN '' ELSE dramatiq.class_of(error) END, width_bucket(took.seconds, dramatiq.bounds()),
-           count(*), sum(attempt), sum(took.seconds)
+           count(*), sum(attempt), sum(took.seconds), coalesce(pgmq_queue, '')
     FROM (
         SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
         UNION ALL
         SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
     ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
-    GROUP BY 1, 2, 3, 4, 5, 6;
+    GROUP BY 1, 2, 3, 4, 5, 6, 10;
 
     INSERT INTO dramatiq.total AS t (queue_name, actor, ending, failure, bucket, messages, attempts, seconds)
     SELECT queue_name, actor, ending, failure, bucket, sum(messages), sum(attempts), sum(seconds)
@@ -205,3 +207,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.backlog IS
 'What waits in each routed pgmq queue for the bridge, counted up to p_most, and how old the first of it is.';
+
+CREATE FUNCTION dramatiq.count_bridged(
+    p_pgmq_queue text, OUT waiting bigint, OUT delayed bigint, OUT in_flight bigint, OUT done bigint, OUT dead bigint
+)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- what is done since is little, whatever the statistics say of a moment that they do not know
+AS $$
+    SELECT count(*) FILTER (WHERE q.state = 'queued' AND NOT q.delayed),
+           count(*) FILTER (WHERE q.state = 'queued' AND q.delayed),
+           count(*) FILTER (WHERE q.state = 'consumed'),
+           (SELECT coalesce(sum(m.messages), 0)::bigint
+            FROM dramatiq.minute m WHERE m.pgmq_queue = p_pgmq_queue AND m.ending = 'done')
+           + (SELECT count(*) FROM dramatiq.queue l
+              WHERE l.pgmq_queue = p_pgmq_queue AND l.state = 'done' AND l.mtime >= (SELECT k.at FROM dramatiq.kept_until k)),
+           count(*) FILTER (WHERE q.state = 'rejected')
+    FROM (
+        SELECT * FROM dramatiq.queue WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'consumed'
+        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'rejected'
+    ) AS q WHERE q.pgmq_queue = p_pgmq_queue;
+$$;
+COMMENT ON FUNCTION dramatiq.count_bridged IS
+'What became of the messages that the bridge moved here from a pgmq queue; done: in the minutes that are kept, and since.';

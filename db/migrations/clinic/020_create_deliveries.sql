@@ -9,7 +9,7 @@
 -- A person may put failed and unknown ones back to planned, and sent ones that were never heard of again.
 CREATE TABLE balansity.delivery (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- plan_delivery derives it from the key
-    key text NOT NULL UNIQUE,               -- the business reason: one reason, one mail
+    key text COLLATE "C" NOT NULL UNIQUE,   -- the business reason: one reason, one mail; in "C" found by its beginning
     template text NOT NULL,
     recipient text,
     subject text,
@@ -39,6 +39,7 @@ CREATE TABLE balansity.delivery (
 );
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
+CREATE INDEX delivery_by_plan ON balansity.delivery (planned_at);
 CREATE INDEX delivery_by_user ON balansity.delivery (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX delivery_by_recipient ON balansity.delivery (lower(recipient), changed_at) WHERE recipient IS NOT NULL;
 CREATE INDEX delivery_by_trace ON balansity.delivery (trace) WHERE trace IS NOT NULL;
@@ -46,8 +47,7 @@ CREATE INDEX delivery_by_message ON balansity.delivery (message_id);
 CREATE INDEX delivery_by_origin ON balansity.delivery (again_of) WHERE again_of IS NOT NULL;
 CREATE INDEX delivery_by_appointment ON balansity.delivery (appointment_id) WHERE appointment_id IS NOT NULL;
 CREATE INDEX delivery_postponed ON balansity.delivery (postponed_until) WHERE state = 'planned' AND postponed_until IS NOT NULL;
-CREATE INDEX delivery_not_out ON balansity.delivery (state, changed_at DESC)
-    WHERE state IN ('planned', 'sending', 'unknown', 'failed');
+CREATE INDEX delivery_by_state ON balansity.delivery (state, changed_at DESC, id DESC);
 
 CREATE TABLE balansity.delivery_attempt (
     delivery_id uuid NOT NULL REFERENCES balansity.delivery (id) ON DELETE CASCADE,
@@ -407,7 +407,9 @@ DECLARE
     opened balansity.delivery;
 BEGIN
     SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
-    IF opened.state NOT IN ('failed', 'unknown') AND NOT balansity.is_unheard(opened, p_reporting) THEN
+    IF opened.state NOT IN ('failed', 'unknown') AND NOT EXISTS (
+        SELECT FROM balansity.unheard(p_reporting) AS u WHERE u.id = opened.id
+    ) THEN
         RETURN format(
             'It is %s: only what is failed or unknown, or was accepted and never heard of, can be sent again.', opened.state
         );

@@ -35,18 +35,21 @@ COMMENT ON FUNCTION balansity.unheard_since IS
 'When the first of the last three mails left that the provider has had for 15 minutes, if it has reported nothing of
 them nor of any later one; else NULL.';
 
-CREATE FUNCTION balansity.is_unheard(p_delivery balansity.delivery, p_reporting text[]) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p_delivery.state = 'sent'
-        AND EXISTS (
-            SELECT FROM balansity.delivery_attempt a
-            WHERE a.delivery_id = p_delivery.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
-              AND a.finished_at <= balansity.now() - interval '15 minutes'
-        )
-        AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery.id);
+CREATE FUNCTION balansity.unheard(p_reporting text[]) RETURNS TABLE (id uuid, changed_at timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT d.id, d.changed_at FROM balansity.delivery d
+    WHERE d.state = 'sent'
+      AND EXISTS (
+          SELECT FROM balansity.delivery_attempt a
+          WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+            AND a.finished_at <= balansity.now() - interval '15 minutes'
+      )
+      AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = d.id);
 $$;
-COMMENT ON FUNCTION balansity.is_unheard IS
-'Whether one of the providers that report on their mails has accepted this one and said nothing more of it.';
+COMMENT ON FUNCTION balansity.unheard IS
+'The deliveries that one of the providers that report on their mails has accepted and said nothing more of. Without a pinned
+path, which would keep it from being inlined: who wants one, or the latest, would have all found. Its callers'' paths are
+safe.';
 
 CREATE FUNCTION balansity.heard_again(p_provider text, p_worker text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -135,6 +135,7 @@ CREATE TABLE balansity.payment_check (
     answer text,                 -- what the provider said last, for a person,
     answered_at timestamptz      -- and when
 );
+CREATE INDEX payment_check_undecided ON balansity.payment_check (payment_id) WHERE refund_id IS NOT NULL OR claimed;
 
 -- Which row a payment at the provider pays for: the first that the service wrote its id into, else the first that it
 -- settled. It outlives the row, or a deleted one could be written and paid for again.

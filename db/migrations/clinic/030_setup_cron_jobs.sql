@@ -43,6 +43,9 @@ CREATE TABLE balansity.slot (
 );
 CREATE INDEX slot_by_time ON balansity.slot (slot);
 CREATE INDEX slot_open ON balansity.slot (job, slot) WHERE state IN ('planned', 'started');
+CREATE INDEX slot_failed_or_skipped ON balansity.slot (state, slot, job) WHERE state IN ('failed', 'skipped');
+CREATE INDEX slot_long ON balansity.slot (slot) WHERE finished_at - started_at > interval '30 seconds'; -- desk.jobs.LONG
+CREATE INDEX slot_by_start ON balansity.slot ((coalesce(started_at, slot))); -- as job_run_details has it
 
 -- A reminder that was sent, or is about to be; written in the transaction that sends it, so each exists once.
 CREATE TABLE balansity.reminder (

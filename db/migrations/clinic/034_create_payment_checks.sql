@@ -117,15 +117,20 @@ AS $$
     SELECT p.id, p.status, coalesce(c.since, p.created_at), coalesce(c.claimed, false)
     FROM public.payments p
     LEFT JOIN balansity.payment_check c ON c.payment_id = p.id
-    -- A CASE, or every completed payment is asked whether a provider knows it, before the join tells that nothing waits.
-    WHERE CASE WHEN p.status IN ('pending', 'processing') OR p.status = 'completed' AND (c.refund_id IS NOT NULL OR c.claimed)
-               THEN balansity.is_known_to_provider(p) ELSE false END
+    WHERE p.status IN ('pending', 'processing') AND p.external_payment_id IS NOT NULL
+      AND balansity.is_known_to_provider(p)
+    UNION ALL -- a CASE, or every completed one is asked about before the join tells that nothing waits
+    SELECT p.id, p.status, coalesce(c.since, p.created_at), c.claimed
+    FROM balansity.payment_check c
+    JOIN public.payments p ON p.id = c.payment_id
+    WHERE (c.refund_id IS NOT NULL OR c.claimed) AND p.status = 'completed'
+      AND CASE WHEN c.refund_id IS NOT NULL OR c.claimed THEN balansity.is_known_to_provider(p) ELSE false END
 $$;
 COMMENT ON FUNCTION balansity.waiting_payments IS
 'What waits for the provider, and since when: open payments, completed ones whose refund is undecided or which only a visitor
-calls so. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for ever. No view, which
-would keep the site from altering its columns; and without a pinned path, which would keep it from being inlined: a page of
-it would read all of it. Its callers'' paths are safe.';
+calls so, each found by an index. Of what it does not know, nobody can decide anything: such rows of a checkout stay open for
+ever. No view, which would keep the site from altering its columns; and without a pinned path, which would keep it from being
+inlined: a page of it would read all of it. Its callers'' paths are safe.';
 
 CREATE FUNCTION balansity.is_stuck(p_since timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
