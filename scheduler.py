@@ -5,11 +5,8 @@ that was away). Both do the same: give every slot that has come since `planned_u
 transaction. Which have come, the database's clock says. Any number of schedulers may run; none is a leader.
 """
 
-import os
-import platform
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +45,8 @@ from domain.slots import (
 )
 from errors import Refused
 from mail import restore
-from messaging.judge import BEATS_IN_SILENCE, Judge
+from messaging.judge import BEATS_IN_SILENCE
+from presence import Presence
 from zones import zone_or
 
 SAFETY_NET_SECONDS = 5
@@ -98,36 +96,9 @@ def main() -> None:
     run(stop)
 
 
-class Presence:
-    """This scheduler's row: that it lives is told by a count, and by no clock; a row that stands still is removed."""
-
-    def __init__(self) -> None:
-        self.id = str(uuid.uuid4())
-        self.beats = 0
-        self.judge: Judge[str] = Judge()
-
-    def beat(self, _now: datetime, _jobs: Sequence[Job]) -> None:
-        """Count one more, and see whose count has not moved for long."""
-        self.beats += 1
-        with single_statements() as conn:
-            began = time.monotonic()
-            queries.jobs.beat(conn, id=self.id, host=platform.node(), pid=os.getpid(), beats=self.beats)
-            self.judge.beat(began, time.monotonic(), silence=SILENCE_SECONDS)
-            asked = time.monotonic()
-            counts = dict(queries.jobs.list_beats(conn))
-            dead = self.judge.dead(counts, asked, time.monotonic(), silence=SILENCE_SECONDS)
-            if dead and self.judge.may_judge(asked, silence=SILENCE_SECONDS):
-                queries.jobs.remove_schedulers(conn, ids=list(dead), beats=list(dead.values()))
-
-    def end(self, _now: datetime, _jobs: Sequence[Job]) -> None:
-        """Say that this one has ended in good order."""
-        with single_statements() as conn:
-            queries.jobs.remove_schedulers(conn, ids=[self.id], beats=[self.beats])
-
-
 def run(stop: SimpleQueue[int], jobs: Sequence[Job] = JOBS) -> None:
     """Keep the schedule until something is put on `stop`."""
-    presence, lookout = Presence(), Lookout()
+    presence, lookout = Presence(SILENCE_SECONDS), Lookout()
     lookout.start()  # also while there is no database to begin with
     try:
         _keep(stop, jobs, presence)

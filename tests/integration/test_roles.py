@@ -24,6 +24,7 @@ from db import queries
 from db.database import pool
 from db.migrate import migrate
 from mail import unsubscribing
+from presence import Presence
 from tests.clinic import Clinic
 from tests.integration.test_mail_events import PUBLIC_KEY, event, report
 from tests.live.database import LiveDatabase
@@ -152,7 +153,7 @@ def test_a_worker_and_a_scheduler_need_no_more_than_their_role(live: LiveDatabas
     site.complete_checkup(anna, site.begin_checkup(anna), results=None)
     with login(live, "balansity_worker") as clinic, live.owner() as owner:
         scheduler.introduce(now)
-        scheduler.Presence().beat(now, [])
+        Presence(scheduler.SILENCE_SECONDS).beat(now, [])
         scheduler.enqueue_due(now + timedelta(days=1))
         worker = Worker(application, worker_timeout=100, worker_threads=2)
         worker.start()

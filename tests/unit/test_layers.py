@@ -20,7 +20,7 @@ LAYERS = [
     {"procfile", "web"},
     {"desk"},
     {"scheduler"},
-    {"alarms"},
+    {"alarms", "presence"},
     {"checks"},
     {"actors"},
     {"broker", "mail", "reports"},
@@ -69,6 +69,7 @@ ABOVE_THE_BROKER = {"messaging.broker", "messaging.testing"}
 FACES = {"click", "flask"}
 FACELESS = {
     *("actors", "alarms", "broker", "checks", "db", "desk", "domain", "gateways", "mail", "messaging", "reports"),
+    "presence",
     "scheduler",
 }
 
