@@ -992,6 +992,11 @@ CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
         WHERE r.appointment_id = ANY (p_ids)
           AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
         RETURNING 1
+    ), move AS (
+        DELETE FROM balansity.ordered_move m
+        WHERE m.appointment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = m.appointment_id)
+        RETURNING 1
     ), settlement AS (
         DELETE FROM balansity.payment_settlement s
         WHERE s.payment_id = ANY (p_ids)
@@ -1009,7 +1014,9 @@ CREATE FUNCTION balansity.forget_deleted(p_ids uuid[]) RETURNS bigint
         RETURNING 1
     )
     SELECT count(*)
-    FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
+    FROM (
+        TABLE reminder UNION ALL TABLE move UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check
+    ) removed
 $$;
 
 COMMENT ON FUNCTION balansity.forget_deleted(p_ids uuid[]) IS 'Removes the notes about those of these appointments and payments that are gone; returns how many notes.';
@@ -1290,6 +1297,11 @@ BEGIN
     END IF;
     IF NEW.scheduled_at <= balansity.now() THEN
         RETURN NULL;  -- what has begun or is over is history: a change of it is no news
+    END IF;
+    IF moved THEN
+        INSERT INTO balansity.ordered_move AS m (appointment_id, scheduled_at)
+        VALUES (NEW.id, balansity.of_our_time(NEW.scheduled_at))
+        ON CONFLICT (appointment_id) DO UPDATE SET scheduled_at = excluded.scheduled_at;
     END IF;
     PERFORM balansity.send_mail(
         NEW.user_id,
@@ -6618,6 +6630,14 @@ CREATE UNLOGGED TABLE balansity.mail_pace (
     free_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE balansity.ordered_move (
+    appointment_id uuid NOT NULL,
+    scheduled_at timestamp with time zone
+);
+
+COMMENT ON TABLE balansity.ordered_move IS 'The time that a consultation was moved to when a mail about a move of it was last ordered. Of a move to any other time,
+while the old system was in charge, no mail tells: whatever mail names the time next must name that.';
+
 CREATE TABLE balansity.payment_check (
     payment_id uuid NOT NULL,
     checks integer NOT NULL,
@@ -6661,6 +6681,9 @@ CREATE TABLE balansity.reminder (
 CREATE VIEW balansity.noted WITH (security_invoker='true') AS
  SELECT reminder.appointment_id AS id
    FROM balansity.reminder
+UNION ALL
+ SELECT ordered_move.appointment_id AS id
+   FROM balansity.ordered_move
 UNION ALL
  SELECT payment_settlement.payment_id AS id
    FROM balansity.payment_settlement
@@ -7201,6 +7224,9 @@ ALTER TABLE ONLY balansity.operator_action
 
 ALTER TABLE ONLY balansity.operator_action
     ADD CONSTRAINT operator_action_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY balansity.ordered_move
+    ADD CONSTRAINT ordered_move_pkey PRIMARY KEY (appointment_id);
 
 ALTER TABLE ONLY balansity.payment_check
     ADD CONSTRAINT payment_check_pkey PRIMARY KEY (payment_id);
@@ -8892,6 +8918,9 @@ GRANT USAGE ON SEQUENCE balansity.job_id_seq TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.mail_pace TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.mail_pace TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.ordered_move TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.ordered_move TO balansity_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.payment_check TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.payment_check TO balansity_worker;

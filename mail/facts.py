@@ -22,7 +22,8 @@ REMINDERS = ((timedelta(days=1), "за сутки и за час"), (timedelta(h
 class AppointmentFacts(BaseModel):
     """A consultation; at `read_at` by the database's clock.
 
-    `reader` is the first name of the parent who booked it, `patient` of whom it is for.
+    `reader` is the first name of the parent who booked it, `patient` of whom it is for; `is_move_ordered` tells that a
+    mail was ordered that names its time as the one that it was moved to.
     """
 
     id: UUID
@@ -33,6 +34,7 @@ class AppointmentFacts(BaseModel):
     type_name: Line
     price: IfReadable[Amount]
     duration_minutes: int
+    is_move_ordered: bool = False
     time_zone: str | None
     video_room_url: str | None
     reader: Name

@@ -14,7 +14,7 @@ from gateways.mail.envelope import Attachment, Mail
 from mail import ledger, unsubscribing
 from mail.checks import Unsendable, check_size, checked_address, checked_subject, is_address
 from mail.facts import AppointmentFacts
-from mail.guard import Superseded
+from mail.guard import TELL_THE_TIME
 from mail.headings import heading
 from mail.order import Contents, MailOrder, Variables
 from mail.rendering import render
@@ -55,9 +55,9 @@ def write(conn: Connection, order: MailOrder) -> Letter:
     contents = order.read_contents()
     variables = contents.variables
     _check_owners(conn, recipient, contents, order.user_id)
-    if template.name == "appointment_moved" and not order.is_again:
+    if template.name in TELL_THE_TIME and not order.is_again:
         variables = _since_last_told(conn, variables, order.key)
-    elif template.name == "appointment_confirmation" and (order.key is None or order.is_again):
+    if template.name == "appointment_confirmation" and (order.key is None or order.is_again):
         variables = _whatever_time(variables)
     filling = WRITERS[template.name](conn, template.name, variables)
     reader = variables.name or filling.words.get("reader") or _reader(conn, order.user_id)
@@ -90,8 +90,6 @@ def _since_last_told(conn: Connection, variables: Variables, key: str | None) ->
     if variables.appointment_id is None:
         return variables
     told = ledger.told_time(conn, variables.appointment_id, key)
-    if told and told == variables.scheduled_at:
-        raise Superseded("the family has heard of no other time")
     return variables.model_copy(update={"previous_scheduled_at": told or variables.previous_scheduled_at})
 
 

@@ -42,6 +42,7 @@ def about_appointment(conn: Connection, template: str, variables: Variables) -> 
         raise Superseded("the appointment no longer exists")
     zone = appointment.zone(settings.current().time_zone)
     guard.check_appointment(template, appointment, variables.scheduled_at, zone)
+    guard.check_news(template, appointment, variables.scheduled_at, variables.previous_scheduled_at)
     words = {
         "reader": appointment.reader,
         "type_name": appointment.type_name,

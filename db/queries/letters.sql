@@ -24,12 +24,14 @@ FROM (
 SELECT a.id, coalesce(a.status, 'of no status') AS status, balansity.of_our_time(a.scheduled_at) AS scheduled_at,
     coalesce(balansity.of_our_time(a.created_at), '2020-01-01 00:00:00+00') AS created_at,
     balansity.now() AS read_at, coalesce(t.name, 'Консультация') AS type_name, balansity.minutes_of(a) AS duration_minutes,
+    m.scheduled_at IS NOT DISTINCT FROM balansity.of_our_time(a.scheduled_at) AS is_move_ordered,
     left(to_jsonb(a) ->> 'timezone', 100) AS time_zone, nullif(t.price, 0) AS price,
     left(to_jsonb(a) ->> 'video_room_url', 3000) AS video_room_url, -- more than a link may have
     balansity.reader_name(a.user_id) AS reader, left(p.first_name, 200) AS patient
 FROM public.appointments a
 LEFT JOIN public.appointment_types t ON t.id = a.appointment_type_id
 LEFT JOIN public.profiles p ON p.id = a.profile_id AND p.user_id = a.user_id -- no other family's child
+LEFT JOIN balansity.ordered_move m ON m.appointment_id = a.id
 WHERE a.id = :id::uuid;
 
 -- name: payment(id)^

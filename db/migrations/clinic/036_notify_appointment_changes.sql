@@ -1,5 +1,13 @@
 -- Tells the family, and their calendar, when a booked consultation is moved or cancelled.
 
+CREATE TABLE balansity.ordered_move (
+    appointment_id uuid PRIMARY KEY, -- no foreign key: the service's tables carry nothing of ours
+    scheduled_at timestamptz -- NULL for one that no row of a clinic can mean
+);
+COMMENT ON TABLE balansity.ordered_move IS
+'The time that a consultation was moved to when a mail about a move of it was last ordered. Of a move to any other time,
+while the old system was in charge, no mail tells: whatever mail names the time next must name that.';
+
 CREATE FUNCTION balansity.handle_appointment_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -16,6 +24,11 @@ BEGIN
     END IF;
     IF NEW.scheduled_at <= balansity.now() THEN
         RETURN NULL;  -- what has begun or is over is history: a change of it is no news
+    END IF;
+    IF moved THEN
+        INSERT INTO balansity.ordered_move AS m (appointment_id, scheduled_at)
+        VALUES (NEW.id, balansity.of_our_time(NEW.scheduled_at))
+        ON CONFLICT (appointment_id) DO UPDATE SET scheduled_at = excluded.scheduled_at;
     END IF;
     PERFORM balansity.send_mail(
         NEW.user_id,

@@ -3,6 +3,7 @@
 
 CREATE VIEW balansity.noted AS
 SELECT appointment_id AS id FROM balansity.reminder
+UNION ALL SELECT appointment_id FROM balansity.ordered_move
 UNION ALL SELECT payment_id FROM balansity.payment_settlement
 UNION ALL SELECT payment_id FROM balansity.payment_flag
 UNION ALL SELECT payment_id FROM balansity.payment_check;
@@ -17,6 +18,11 @@ AS $$
         DELETE FROM balansity.reminder r
         WHERE r.appointment_id = ANY (p_ids)
           AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = r.appointment_id)
+        RETURNING 1
+    ), move AS (
+        DELETE FROM balansity.ordered_move m
+        WHERE m.appointment_id = ANY (p_ids)
+          AND NOT EXISTS (SELECT FROM public.appointments a WHERE a.id = m.appointment_id)
         RETURNING 1
     ), settlement AS (
         DELETE FROM balansity.payment_settlement s
@@ -35,7 +41,9 @@ AS $$
         RETURNING 1
     )
     SELECT count(*)
-    FROM (TABLE reminder UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check) removed
+    FROM (
+        TABLE reminder UNION ALL TABLE move UNION ALL TABLE settlement UNION ALL TABLE flag UNION ALL TABLE payment_check
+    ) removed
 $$;
 COMMENT ON FUNCTION balansity.forget_deleted IS
 'Removes the notes about those of these appointments and payments that are gone; returns how many notes.';
