@@ -2097,7 +2097,7 @@ undone what was.';
 
 CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN COALESCE(((lower(p_text) ~ (p_person ->> 'ids'::text)) OR ((lower(COALESCE(p_named_user, (p_person ->> 'user_id'::text))) = (p_person ->> 'user_id'::text)) AND (lower(p_text) ~ (p_person ->> 'addresses'::text)))), false);
+    RETURN COALESCE(((lower(p_text) ~~ ANY (string_to_array((('%'::text || replace((p_person ->> 'ids'::text), '|'::text, '%|%'::text)) || '%'::text), '|'::text))) OR ((lower(COALESCE(p_named_user, (p_person ->> 'user_id'::text))) = (p_person ->> 'user_id'::text)) AND (lower(p_text) ~ (p_person ->> 'addresses'::text)))), false);
 
 COMMENT ON FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) IS 'Whether a text is about the person of these signs. One that names its user is another''s if that is another, whatever
 address it has: addresses change hands.';
@@ -3045,7 +3045,8 @@ CREATE FUNCTION balansity.signs_of(p_user_id uuid) RETURNS jsonb
     )
 $$;
 
-COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
+COMMENT ON FUNCTION balansity.signs_of(p_user_id uuid) IS 'A person, and what gives them away in a text in lower case: ids with | between them, and addresses as a regular expression;
+null matches nothing.';
 
 CREATE FUNCTION balansity.site_pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER

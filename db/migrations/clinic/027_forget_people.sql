@@ -62,12 +62,13 @@ AS $$
     )
 $$;
 COMMENT ON FUNCTION balansity.signs_of IS
-'A person, and what gives them away in a text in lower case, as regular expressions; null matches nothing.';
+'A person, and what gives them away in a text in lower case: ids with | between them, and addresses as a regular expression;
+null matches nothing.';
 
 CREATE FUNCTION balansity.speaks_of(p_text text, p_named_user text, p_person jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN coalesce(
-    lower(p_text) ~ (p_person ->> 'ids')
+    lower(p_text) LIKE ANY (string_to_array('%' || replace(p_person ->> 'ids', '|', '%|%') || '%', '|')) -- half of a ~
     OR lower(coalesce(p_named_user, p_person ->> 'user_id')) = p_person ->> 'user_id'
        AND lower(p_text) ~ (p_person ->> 'addresses'), false
 );
