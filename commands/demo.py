@@ -96,7 +96,8 @@ def play(stage: Stage, console: Terminal, started_at: float) -> Account:
             def all_seen() -> bool:
                 account.look(conn)
                 progress.update(bar, completed=account.tell())
-                return account.complete() and not queries.messages.unfinished_soon(conn)
+                is_over = not queries.messages.count_in_pgmq(conn) and not queries.messages.unfinished_soon(conn)
+                return account.complete() and is_over
 
             _wait(stage, all_seen, LONGEST_SECONDS - account.seconds)
         return account

@@ -218,8 +218,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
-        route = self.routes.get(queue_name)
-        while self.process.call("unfinished", queue=queue_name, pgmq_queue=route and route.pgmq_queue):
+        while self._is_unfinished(queue_name):
             if deadline and time.monotonic() > deadline:
                 raise QueueJoinTimeout(queue_name)
             time.sleep(JOIN_POLL_SECONDS)
@@ -239,6 +238,13 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
     def close(self) -> None:
         self.pulse.stop()
         self.pool.closeall()
+
+    def _is_unfinished(self, queue_name: str) -> bool:
+        """Whether a message of that queue waits or runs; first those in pgmq are looked for, for they move here."""
+        route = self.routes.get(queue_name)
+        if route and self.process.call("count_in_pgmq", pgmq_queue=route.pgmq_queue):
+            return True
+        return bool(self.process.call("unfinished", queue=queue_name))
 
     def _listeners(self) -> Listeners:
         if self.listeners.middleware != self.middleware:  # whoever changed that list, and however

@@ -145,11 +145,13 @@ def _work_off(broker: PostgresBroker, queues: tuple[str, ...], *, delayed: bool,
 
 
 def _due(broker: PostgresBroker, queues: tuple[str, ...], *, delayed: bool) -> bool:
-    routes = ((name, broker.routes.get(name)) for name in queues)
+    routes = [(name, route.pgmq_queue) for name in queues if (route := broker.routes.get(name))]
     with broker.pool.transaction() as conn:
         hastened = delayed and queries.testing.hasten(conn, queues=list(queues))
-        return bool(hastened) or any(
-            queries.testing.due(conn, queue=name, pgmq_queue=route and route.pgmq_queue) for name, route in routes
+        return (
+            bool(hastened)
+            or any(queries.testing.due_in_pgmq(conn, queue=name, pgmq_queue=pgmq_queue) for name, pgmq_queue in routes)
+            or any(queries.testing.due(conn, queue=name) for name in queues)
         )
 
 

@@ -156,13 +156,17 @@ SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL;
 -- Create the routes' pgmq queues where they are missing, and give them what they lack.
 SELECT dramatiq.furnish_routes();
 
--- name: unfinished(queue, pgmq_queue)$
--- How many messages of a queue are due, delayed or running, here or in the pgmq queue that feeds it.
-SELECT (SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed'))
-     + coalesce((
-         SELECT m.queue_length
-         FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
-         WHERE readable.name = :pgmq_queue), 0);
+-- name: count_in_pgmq(pgmq_queue)$
+-- How many messages lie in a pgmq queue. To be asked before `unfinished`, in a statement of its own: pgmq.metrics sees what
+-- is committed while it runs, and of one statement that asked both, each might see a move on the other's side.
+SELECT coalesce((
+    SELECT m.queue_length
+    FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
+    WHERE readable.name = :pgmq_queue), 0);
+
+-- name: unfinished(queue)$
+-- How many messages of a queue are due, delayed or running here.
+SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed');
 
 -- name: unclaimed(queue, after, rows)
 -- A page of the messages of a queue that nobody has claimed, dead letters too.

@@ -23,12 +23,15 @@ SELECT id AS worker, host, pid, extract(epoch FROM now() - heartbeat_at)::int AS
 FROM dramatiq.worker
 ORDER BY id;
 
+-- name: count_in_pgmq()$
+-- How many messages lie in pgmq; to be asked before `unfinished_soon`, as broker.count_in_pgmq before its sister.
+SELECT coalesce(sum(m.queue_length), 0)::bigint
+FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m;
+
 -- name: unfinished_soon()$
--- Messages that run now or within a minute; later ones are for another day.
-SELECT (SELECT count(*) FROM dramatiq.queue
-        WHERE state = 'consumed' OR (state = 'queued' AND available_at < now() + interval '1 minute'))
-     + (SELECT sum(m.queue_length)
-        FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m);
+-- Messages here that run now or within a minute; later ones are for another day.
+SELECT count(*) FROM dramatiq.queue
+WHERE state = 'consumed' OR (state = 'queued' AND available_at < now() + interval '1 minute');
 
 -- name: list_dead(actor, since, limit)
 -- Dead letters, the newest first; of an actor (NULL: of any), since then (NULL: since ever).

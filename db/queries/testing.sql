@@ -1,16 +1,20 @@
 -- What tests of actors ask of the broker's table.
 
--- name: due(queue, pgmq_queue)$
--- How many messages of a queue run or are due, here or in the pgmq queue that feeds it; of a paused one, how many run.
-SELECT (SELECT count(*) FROM dramatiq.queue
-        WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND waits_for IS NULL
-            AND available_at <= clock_timestamp() AND NOT EXISTS (
-                SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue)))
-     + coalesce((
-        SELECT (to_jsonb(m) ->> 'queue_visible_length')::bigint
-        FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
-        WHERE readable.name = :pgmq_queue AND NOT EXISTS (
-            SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue)), 0);
+-- name: due_in_pgmq(queue, pgmq_queue)$
+-- How many messages are due in the pgmq queue that feeds a queue; of a paused one, none. To be asked before `due`, as
+-- broker.count_in_pgmq before its sister.
+SELECT coalesce((
+    SELECT (to_jsonb(m) ->> 'queue_visible_length')::bigint
+    FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
+    WHERE readable.name = :pgmq_queue AND NOT EXISTS (
+        SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue)), 0);
+
+-- name: due(queue)$
+-- How many messages of a queue run or are due here; of a paused one, how many run.
+SELECT count(*) FROM dramatiq.queue
+WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND waits_for IS NULL
+    AND available_at <= clock_timestamp() AND NOT EXISTS (
+        SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue));
 
 -- name: hasten(queues)$
 -- Make due now what is delayed in these queues; gives how many messages that were.
