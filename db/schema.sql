@@ -5068,6 +5068,44 @@ $$;
 COMMENT ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) IS 'The first messages that wait for an actor which a pgmq queue feeds, and that nobody has tried to run. Who calls says which
 of them (p_begun, message ids) may have done something outside all the same.';
 
+CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) RETURNS TABLE(queue_name text, seconds double precision)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    route text;
+    visible boolean;
+BEGIN
+    FOREACH queue_name IN ARRAY p_queues LOOP
+        SELECT a.pgmq_queue INTO route FROM dramatiq.actor a
+        WHERE a.queue_name = news.queue_name AND to_regclass(format('pgmq.%I', 'q_' || a.pgmq_queue)) IS NOT NULL
+            AND NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = a.pgmq_queue);
+        visible := false;
+        IF route IS NOT NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I WHERE vt <= clock_timestamp())', 'q_' || route) INTO visible;
+        END IF;
+        seconds := CASE
+            WHEN visible THEN 0
+            WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
+                THEN dramatiq.next_due(queue_name, route)
+            WHEN EXISTS (
+                SELECT FROM dramatiq.queue q
+                WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            ) OR EXISTS (
+                SELECT FROM dramatiq.worker w, dramatiq.queue q
+                WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
+            ) THEN 0
+            ELSE dramatiq.next_due(queue_name, route) END;
+        IF seconds IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) IS 'Which of these queues a worker should look at, and in how many seconds: 0 or less where something is due, here or in the
+pgmq queue that feeds it, else as dramatiq.next_due has it. A process asks for all of its queues that sleep.';
+
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8591,6 +8629,10 @@ GRANT ALL ON FUNCTION dramatiq.nack_pgmq(queue_name text, msg_id bigint) TO bala
 REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_web;
