@@ -26,6 +26,10 @@ class Family:
     child_id: str
 
 
+IN_PGMQ = "SELECT coalesce(sum(queue_length), 0) FROM pgmq.metrics_all()"
+UNFINISHED = "SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed')"
+
+
 class Clinic:
     """Writes and reads the service's tables through one connection."""
 
@@ -40,6 +44,10 @@ class Clinic:
     def value(self, statement: str, *values: Any) -> Any:
         [(found,)] = self.rows(statement, *values)
         return found
+
+    def is_worked_off(self) -> bool:
+        """Whether no message waits or runs; pgmq is asked first, for a move to the queue may come between the two."""
+        return not self.value(IN_PGMQ) and not self.value(UNFINISHED)
 
     def set_clock(self, moment: datetime) -> None:
         """Let it be `moment` in this database: its owner replaces the clock, as nobody else can."""

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from messaging.claim import Claim
 from messaging.custody import Custody
 from messaging.intake import FEWEST_COPIED
 from messaging.pulse import SILENCE_SECONDS
-from tests.integration.broker_cases import PATIENCE, blocked, message_with, run, states
+from tests.integration.broker_cases import PATIENCE, message_with, run, states
 from tests.servers import deaf_relay
 from tests.servers.deaf_relay import DeafRelay
 from tests.waiting import until
@@ -141,42 +140,6 @@ def test_a_refused_message_leaves_the_callers_transaction_usable(broker: Postgre
         broker.enqueue(message_with())
     caller.commit()
     assert states(other) == {"queued": 1}
-
-
-def test_join_waits_for_what_is_still_in_pgmq(broker: PostgresBroker, work: Work, connection: Connection) -> None:
-    seen: list[int] = []
-
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
-    def record(number: int) -> None:
-        seen.append(number)
-
-    run(connection, "SELECT pgmq.send('analytics_queue', '{\"number\": 1}')")
-    with pytest.raises(dramatiq.errors.QueueJoinTimeout):
-        broker.join("analytics", timeout=100)
-    work()
-    broker.join("analytics", timeout=PATIENCE)
-    assert seen == [1]
-
-
-def test_join_sees_a_message_that_is_moved_while_it_looks(broker: PostgresBroker, connect: Connect) -> None:
-    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
-    def record(number: int) -> None:
-        del number
-
-    mover, connection = connect(), connect()
-    run(connection, "SELECT pgmq.send('analytics_queue', '{\"number\": 1}')")
-    mover.autocommit = False
-    run(mover, "LOCK TABLE pgmq.q_analytics_queue IN ACCESS EXCLUSIVE MODE")
-    with ThreadPoolExecutor() as pool:
-        joined = pool.submit(broker.join, "analytics", timeout=1000)
-        until(lambda: blocked(connection), "join looks into pgmq", seconds=5)
-        run(mover, "DELETE FROM pgmq.q_analytics_queue")
-        message = record.message(1)
-        insert = "INSERT INTO dramatiq.queue (message_id, queue_name, state, message) VALUES (%s, %s, 'queued', %s)"
-        run(mover, insert, message.message_id, "analytics", message.encode().decode())
-        mover.commit()
-        with pytest.raises(dramatiq.errors.QueueJoinTimeout):
-            joined.result()
 
 
 def test_a_locked_row_does_not_keep_the_rescue_from_the_others(connect: Connect) -> None:

@@ -23,11 +23,6 @@ from tests.integration.forget_cases import AT, forget, live_with_the_service, tr
 from tests.terminal import answered
 from tests.waiting import until
 
-UNFINISHED = """
-    SELECT (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
-         + (SELECT sum(queue_length) FROM pgmq.metrics_all())
-"""
-
 
 def live(clinic: Clinic, address: str) -> tuple[str, str]:
     """A user with traces everywhere; returns their id and their check-up's."""
@@ -73,7 +68,7 @@ def work(clinic: Clinic) -> Iterator[Callable[[], None]]:
     def wait() -> None:
         if not worker.consumers:
             worker.start()
-        until(lambda: not clinic.value(UNFINISHED), "all messages are done")
+        until(clinic.is_worked_off, "all messages are done")
 
     yield wait
     worker.stop()

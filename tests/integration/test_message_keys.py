@@ -34,10 +34,6 @@ TABLES = """
 """
 DEAD = "SELECT message_id::text FROM dramatiq.dead_letter"
 WAITING = "SELECT waits_for, count(*) FROM dramatiq.queue WHERE waits_for IS NOT NULL GROUP BY 1"
-UNFINISHED = """
-    SELECT (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
-         + (SELECT sum(queue_length) FROM pgmq.metrics_all())
-"""
 SPOILED = """
     UPDATE dramatiq.queue
     SET message = jsonb_set(message, '{sealed}', to_jsonb(overlay(message ->> 'sealed' PLACING 'AAAA' FROM 50)))
@@ -242,7 +238,7 @@ def test_the_clinics_work_leaves_nothing_readable_and_a_person_is_still_forgotte
         clinic.rows("SELECT pgmq.send('analytics_queue', %s::jsonb)", f'{{"type": "page_seen", "email": "{anna[5]}"}}')
     worker = dramatiq.Worker(application, worker_timeout=100, worker_threads=4)
     worker.start()
-    until(lambda: not clinic.value(UNFINISHED))
+    until(clinic.is_worked_off)
     held = traces(clinic, *anna[5:], *others[5:])
     assert [table for table in held if not table.startswith("balansity.")] == []
     assert clinic.value("SELECT count(*) FROM balansity.analytics_event WHERE type = 'page_seen'") == 40

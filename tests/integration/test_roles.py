@@ -37,10 +37,6 @@ from tests.waiting import until
 from web.app import create_app
 
 PASSWORD = "of-a-test"
-UNDONE = """
-    SELECT (SELECT coalesce(sum(queue_length), 0) FROM pgmq.metrics_all())
-         + (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
-"""
 # What each role may not do, of what somebody who took its password would try.
 BEYOND = {
     "balansity_worker": (
@@ -158,7 +154,7 @@ def test_a_worker_and_a_scheduler_need_no_more_than_their_role(live: LiveDatabas
         worker = Worker(application, worker_timeout=100, worker_threads=2)
         worker.start()
         try:
-            until(lambda: owner.value(UNDONE) == 0)
+            until(owner.is_worked_off)
         finally:
             worker.stop()
         assert owner.rows("SELECT error FROM dramatiq.queue WHERE state = 'rejected'") == []

@@ -41,11 +41,6 @@ ALTERATIONS = (
     "package_purchases ALTER sessions_remaining TYPE smallint",
 )
 
-WAITING = """
-    SELECT (SELECT coalesce(sum(queue_length), 0) FROM pgmq.metrics_all())
-         + (SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))
-"""
-
 
 @pytest.fixture
 def live(server: str, worker_id: str, tmp_path: Path) -> Iterator[LiveDatabase]:
@@ -73,7 +68,7 @@ def work(live: LiveDatabase) -> list[str]:
     worker.start()
     try:
         with live.owner() as owner:
-            until(lambda: owner.value(WAITING) == 0)
+            until(owner.is_worked_off)
             return [error for (error,) in owner.rows("SELECT error FROM dramatiq.queue WHERE state = 'rejected'")]
     finally:
         worker.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg2
 
+from tests.clinic import IN_PGMQ
 from tests.faults.proof import evidence
 from tests.faults.proof import scene as scenes
 from tests.faults.proof.auditor import Breach, audit
@@ -22,7 +23,6 @@ SETTLED = """
     SELECT NOT EXISTS (SELECT FROM dramatiq.queue q WHERE state IN ('queued', 'consumed') AND NOT EXISTS (
             SELECT FROM balansity.delivery d
             WHERE d.message_id = q.message_id::text AND d.state IN ('unknown', 'sent') AND q.available_at > now()))
-        AND NOT EXISTS (SELECT FROM pgmq.metrics_all() WHERE queue_length > 0)
         AND NOT EXISTS (SELECT FROM balansity.provider_state WHERE state <> 'available')
         AND NOT EXISTS (SELECT FROM balansity.reminders_between(now(), now() + interval '1 second'))
 """
@@ -76,7 +76,7 @@ def _settle(scene: Scene, patience_seconds: float) -> float | None:
     began = time.monotonic()
     while time.monotonic() < began + patience_seconds:
         with suppress(psycopg2.Error):
-            if scene.server.query(SETTLED) == [(True,)]:
+            if scene.server.query(IN_PGMQ) == [(0,)] and scene.server.query(SETTLED) == [(True,)]:
                 return time.monotonic() - began
         time.sleep(LOOK_SECONDS)
     return None
