@@ -130,11 +130,13 @@ class PostgresConsumer(Consumer):
             self.trouble = ""
         exchange = Exchange(began, len(settled), limit, [row[0] for row in rows])
         self.appetite.exchanged(exchange, now, _jitter(POLL_SECONDS))
+        if limit and (self.appetite.idle or self.queue_name in self.process.pulse.rest.asleep):
+            self.process.pulse.nudge()
 
     def _let_others_look(self) -> None:
-        """Wake the queues that have news and found no thread free."""
+        """Wake the queues that have news, or hear of none because they do not sleep, and found no thread free."""
         for claims in list(self.process.claims.values()):
-            if claims.rung and claims is not self.claims:
+            if (claims.rung or not claims.appetite.idle) and claims is not self.claims:
                 claims.wake.set()
 
     def _call(self, settled: list[Claim], returned: list[Claim], limit: int, after: str | None) -> list[Any]:

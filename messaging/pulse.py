@@ -21,6 +21,7 @@ from messaging.claims import Claims
 from messaging.doorbell import Doorbell
 from messaging.judge import BEATS_IN_SILENCE, Judge
 from messaging.repertoire import Repertoire
+from messaging.rest import Rest
 
 SILENCE_SECONDS = 12.0  # after which a worker is dead
 MOST_RESCUES = 10  # a message that outlived so many workers is their killer
@@ -58,6 +59,8 @@ class Pulse:
         self.judge: Judge[int] = Judge()
         self.trouble = ""  # what the database said last that was no answer
         self.doorbell = Doorbell()
+        self.rest = Rest()
+        self.nudged = False  # since the last wait
         self.thread: threading.Thread | None = None
         self.ended = threading.Event()
         self.lock = threading.Lock()
@@ -66,7 +69,7 @@ class Pulse:
         with self.lock:
             if self.thread is None:
                 self.ended.clear()
-                self.closing = False
+                self.closing = self.nudged = False
                 self.woken, self.waker = socket.socketpair()  # a byte ends a wait
                 self.thread = threading.Thread(target=self._run, name="pulse", daemon=True)
                 self.thread.start()
@@ -80,6 +83,13 @@ class Pulse:
                 self.thread = None
                 self.waker.close()
                 self.woken.close()
+
+    def nudge(self) -> None:
+        """Say that a queue sleeps, or no more; called by the consumers' threads."""
+        with self.lock:
+            if self.thread and not self.nudged:
+                self.nudged = True
+                self.waker.send(b"!")
 
     def may_claim(self) -> bool:
         """Whether others know that this process lives, and it is not about to end."""
@@ -109,6 +119,7 @@ class Pulse:
                 self._sleep()
             finally:
                 self.doorbell.disconnected()
+                self.rest.disconnected()
                 conn.close()
 
     def _fail(self, error: Exception) -> None:
@@ -184,6 +195,7 @@ class Pulse:
         rescued = queries.broker.rescue(conn, dead=list(dead), beats=list(dead.values()), most_rescues=MOST_RESCUES)
         if rescued:
             events.warning("messages_rescued", count=rescued)
+            self._ring(list(self.claims))  # a session rings for those that sleep in others
 
     def _wait(self, conn: Connection) -> None:
         """Wait for the doorbell, or merely wait where a pooler cannot carry it."""
@@ -191,8 +203,10 @@ class Pulse:
             self._sleep()
             return
         self._ring(self.doorbell.listen(conn, list(self.claims)))  # for what came before we listened
-        self._sleep(conn)
-        self._ring(self.doorbell.rung(conn))
+        self._ring(self.rest.turn(conn, self._idle()))
+        if not self._hear(conn):  # it may have rung meanwhile
+            self._sleep(conn)
+            self._hear(conn)
         if self.doorbell.turns_out_deaf(self.silence_seconds):
             events.warning("doorbell_is_deaf", worker=self.worker_id)
 
@@ -202,7 +216,24 @@ class Pulse:
         waiting.register(self.woken, select.POLLIN)
         for connection in connections:
             waiting.register(connection, select.POLLIN)
-        waiting.poll(1000 * min(LISTEN_SECONDS, self.silence_seconds / BEATS_IN_SILENCE / 4))
+        seconds = min(LISTEN_SECONDS, self.silence_seconds / BEATS_IN_SILENCE / 4)
+        waiting.poll(1000 * (min(seconds, self.rest.seconds) if connections else seconds))
+        if self.nudged:
+            self.woken.recv(1)
+            self.nudged = False
+
+    def _hear(self, conn: Connection) -> bool:
+        """Rouse the queues that rang."""
+        rung = self.doorbell.rung(conn)
+        for queue_name in rung:
+            self.claims[queue_name].rouse()
+        return bool(rung)
+
+    def _idle(self) -> set[str]:
+        """The queues that would take a message at once; none while they may not, or would not hear of it."""
+        if self.doorbell.deaf or not self.may_claim():
+            return set()
+        return {queue_name for queue_name, claims in list(self.claims.items()) if claims.appetite.idle}
 
     def _ring(self, queue_names: Iterable[str]) -> None:
         for queue_name in queue_names:

@@ -59,8 +59,24 @@ SELECT (extract(epoch FROM now() + :delay * interval '1 millisecond' - timestamp
        ARRAY(SELECT nextval('dramatiq.queue_position_seq') FROM generate_series(1, :count)) AS positions;
 
 -- name: ring(queues)$
--- Wake the workers that wait on these queues.
+-- Wake the workers that sleep on these queues.
 SELECT dramatiq.ring(:queues);
+
+-- name: fall_asleep(queues)
+-- Hold the bells of these queues, so that senders ring; those of the queues for which that can be.
+SELECT queue_name, bells FROM dramatiq.fall_asleep(:queues);
+
+-- name: wake_up(bells)!
+-- Let go of bells.
+SELECT dramatiq.wake_up(:bells::bigint[]);
+
+-- name: last_begun()$
+-- A number after those of all transactions that have written anything by now.
+SELECT dramatiq.last_begun();
+
+-- name: have_ended(last_begun)$
+-- Whether all that had begun to write by then have ended.
+SELECT dramatiq.have_ended(:last_begun);
 
 -- name: finish(id, attempt)$
 -- Ack one message, with what is written beside it; false where its claim was taken over.

@@ -1,4 +1,7 @@
-"""Whoever may log in can hold any advisory lock: only migrate waits for one, says for whom, and ends."""
+"""Whoever may log in can hold any advisory lock: only migrate waits for one, says for whom, and ends.
+
+Bells are such locks, too, but nobody waits for one (test_rest.py).
+"""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +19,11 @@ from errors import DatabaseError
 from tests.clinic import Clinic
 from tests.waiting import WAITS_HERE, until
 
-ADVISORY = """
+WAITING = r"pg_advisory_(xact_)?lock"
+WAITERS = """
     SELECT proname FROM pg_proc
     WHERE pronamespace IN ('dramatiq'::regnamespace, 'balansity'::regnamespace, 'public'::regnamespace)
-      AND (prosrc ~ 'advisory' OR pg_get_functiondef(oid) ~ 'advisory') AND prokind = 'f'
+      AND (prosrc ~ %s OR pg_get_functiondef(oid) ~ %s) AND prokind = 'f'
 """
 
 
@@ -36,8 +40,8 @@ def visitor(database: str, connection: Connection) -> Iterator[Connection]:
     clinic.rows(f"DROP ROLE {name}")
 
 
-def test_no_function_of_ours_takes_a_lock_that_a_visitor_may_hold(undone: Connection) -> None:
-    assert Clinic(undone).rows(ADVISORY) == []
+def test_no_function_of_ours_waits_for_a_lock_that_a_visitor_may_hold(undone: Connection) -> None:
+    assert Clinic(undone).rows(WAITERS, WAITING, WAITING) == []
 
 
 def test_migrate_says_which_visitor_is_in_its_way_and_gives_up(

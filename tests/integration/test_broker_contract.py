@@ -239,6 +239,7 @@ def test_many_messages_of_one_transaction_ring_once(broker: PostgresBroker, conn
     caller.autocommit = False
     note = dramatiq.actor(broker=broker, actor_name="note")(print)
     run(listener, 'LISTEN "dramatiq.default.enqueue"')
+    run(listener, "SELECT dramatiq.fall_asleep('{default}')")
     with broker.transaction(caller):
         for number in range(50):
             note.send(number)

@@ -36,7 +36,7 @@ REFUSE = """
 HARMLESS = set(
     """
     abilities accepted action actor actors after amount answer_type appointment_id assessment_id assessment_type
-    at attempt attempts beats before can_ask cause channel claimed columns contents count dead deadline
+    at attempt attempts beats before bells can_ask cause channel claimed columns contents count dead deadline
     definitions delay delivery_id despite digest done drop due end external_id first form format gender group
     handlers happened_at hears high host hourly id ids in_charge job keep kept_actors key keys kind kinds known
     last limit look low media_type member members message_id most most_rescues ms msg_id msg_ids name names now number
@@ -46,7 +46,7 @@ HARMLESS = set(
     schedule scheduled_at sealed seconds signature signatures since size_bytes skipped slot slots spacing
     speaks_of stacks start started_at state states status table target template time_zone times token tried ttl type
     check_name span stopped_by total type_name until urgencies user_id value via vt wanted who whole why worker zone
-    checks lease least over sentences settled subjects way ways
+    checks last_begun lease least over sentences settled subjects way ways
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
 

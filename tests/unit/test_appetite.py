@@ -4,6 +4,7 @@ import pytest
 
 from messaging.appetite import (
     AHEAD_SECONDS,
+    DOZE_SECONDS,
     IDLE_SECONDS,
     LARGEST_BATCH,
     LINGER_SECONDS,
@@ -53,6 +54,15 @@ def test_it_wants(why: str, appetite: Appetite, queue: Holding, load: Load, room
         ("a poll is due", Appetite(8, poll_at=EARLIER), EMPTY, IDLE, True),
         ("nothing has happened", Appetite(8, poll_at=LATER), EMPTY, IDLE, False),
         ("the doorbell rang", Appetite(8, poll_at=LATER), Holding(rung=True), IDLE, True),
+        ("it has dozed", Appetite(8, poll_at=LATER, doze_until=EARLIER), EMPTY, IDLE, True),
+        ("it dozes still", Appetite(8, poll_at=LATER, doze_until=LATER), EMPTY, IDLE, False),
+        (
+            "it has dozed, and every thread is busy",
+            Appetite(8, poll_at=LATER, doze_until=EARLIER),
+            EMPTY,
+            Load(8),
+            False,
+        ),
         ("it rang, and every thread is busy", Appetite(8, poll_at=LATER), Holding(8, rung=True), Load(8), False),
         ("it rang, and the process ends", Appetite(8), Holding(rung=True), Load(may_claim=False), False),
         ("claims go back, whatever else", Appetite(8, poll_at=LATER), Holding(1, returned=True), Load(8), True),
@@ -103,6 +113,7 @@ def test_it_exchanges_when(why: str, appetite: Appetite, queue: Holding, load: L
     [
         ("the deadline", Appetite(8), EMPTY, NOW + 9),
         ("the next poll", Appetite(8, poll_at=LATER), EMPTY, LATER),
+        ("the end of its doze", Appetite(8, poll_at=LATER, doze_until=NOW + DOZE_SECONDS), EMPTY, NOW + DOZE_SECONDS),
         ("the end of lingering", Appetite(8, exchanged_at=NOW), Holding(8, 3), NOW + LINGER_SECONDS),
         ("the next claim", Appetite(8, more=True, exchanged_at=NOW), Holding(8, 3), NOW + AHEAD_SECONDS / 2),
         ("the next try, with acks in hand", Appetite(8, lost=True, poll_at=LATER), Holding(8, 3), LATER),
@@ -139,6 +150,25 @@ def test_too_few_of_the_whole_queue_mean_that_none_is_left() -> None:
     appetite.exchanged(exchange(limit=8, claimed=3), NOW, 0.7)
     assert not appetite.more
     assert appetite.poll_at == pytest.approx(NOW + 0.7)
+
+
+def test_it_sleeps_once_it_finds_nothing_after_a_doze() -> None:
+    appetite = Appetite(8)
+    appetite.exchanged(exchange(limit=8, claimed=1), NOW, 0.7)
+    appetite.exchanged(exchange(limit=7), NOW + DOZE_SECONDS / 2, 0.7)
+    assert not appetite.idle, "more may come soon"
+    appetite.exchanged(exchange(limit=0, finished=1), NOW + DOZE_SECONDS, 0.7)
+    assert not appetite.idle, "acks are no look"
+    appetite.exchanged(exchange(limit=8), NOW + DOZE_SECONDS, 0.7)
+    assert appetite.idle
+    appetite.exchanged(exchange(limit=8, claimed=1), NOW + 1, 0.7)
+    assert not appetite.idle
+
+
+def test_it_does_not_sleep_before_it_has_looked_at_the_whole_queue() -> None:
+    appetite = Appetite(8, last_claimed="message 7", whole_look_at=LATER)
+    appetite.exchanged(exchange(limit=8), NOW, 0.7)
+    assert not appetite.idle
 
 
 def test_acks_alone_leave_its_place_in_the_queue() -> None:

@@ -1,19 +1,5 @@
 -- Sends messages to actors: the broker's own way, and the one from SQL.
 
-CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    queue_name text;
-BEGIN
-    FOREACH queue_name IN ARRAY coalesce(queue_names, '{}') LOOP
-        PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '');
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION dramatiq.ring IS
-'Wakes the workers that wait on these queues. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds
-equal notifications of one transaction into one.';
-
 CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

@@ -4,11 +4,12 @@ CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
+    PERFORM dramatiq.notify(queue_name) FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION dramatiq.ring_for_pgmq IS
-'A message that any pgmq function sends rings for the actor that its queue is routed to.';
+'A message that any pgmq function sends rings for the actor that its queue is routed to; the trigger''s condition sees
+whether anybody sleeps.';
 
 CREATE FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -29,8 +30,10 @@ BEGIN
     BEGIN
         IF NOT EXISTS (SELECT FROM pg_trigger
                        WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
+            -- As dramatiq.ring has it; whoever sends runs it, and may not call that.
             EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
-                            EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
+                            WHEN (CASE WHEN pg_try_advisory_lock(%2$s) THEN NOT pg_advisory_unlock(%2$s) ELSE true END)
+                            EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue, dramatiq.bell_of('pgmq.' || p_pgmq_queue));
         END IF;
         IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
             -- As priority_of has it, which is inlined where the bridge asks; whoever sends runs it, and may not call that.
