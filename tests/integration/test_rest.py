@@ -159,6 +159,19 @@ def test_a_worker_asleep_is_woken_though_a_stranger_holds_its_bells(
         until(lambda: states(connection) == {"done": number})  # noqa: B023 - asked in this round
 
 
+def test_a_worker_that_fell_asleep_over_an_open_transaction_wakes_at_its_commit(
+    broker: PostgresBroker, work: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "POLL_SECONDS", (3_600.0, 3_600.0))
+    sender, watcher = connect(), connect()
+    run(sender, "BEGIN")
+    run(sender, f"SELECT pgmq.send('{ROUTE}', '{{}}')")
+    work()
+    until(lambda: "default" in broker.pulse.rest.unseen, "it sleeps, and has seen what it must wait for")
+    run(sender, "COMMIT")
+    until(lambda: states(watcher) == {"done": 1})
+
+
 def test_a_worker_sleeps_while_it_has_nothing_to_do_and_not_while_it_could_take_nothing(
     broker: PostgresBroker, connect: Connect, work: Any
 ) -> None:
