@@ -34,6 +34,10 @@ def test_a_sender_rings_for_nobody_where_its_commit_would_fail_for_it(server: Ow
         sleeper.autocommit = True
         Rest().turn(sleeper, {"default"})
         with pytest.raises(ProgramLimitExceeded, match="notification"):
-            for number in range(FULL):
-                server.query(NOTIFY, str(number))
+            fill(server)
         server.query("SELECT dramatiq.ring('{default}')")
+
+
+def fill(server: OwnServer) -> None:
+    for number in range(FULL):
+        server.query(NOTIFY, str(number))
