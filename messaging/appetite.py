@@ -7,6 +7,7 @@ the time is handed in (seconds on the monotonic clock), and so is every random p
 
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import inf
 from typing import NamedTuple
 
 LARGEST_BATCH = 512  # messages claimed at once
@@ -17,7 +18,8 @@ WHOLE_LOOK_SECONDS = 0.3  # at least, between claims that begin at the start of 
 WHOLE_LOOK_SHARE = 0.1  # of the time, at most, goes into those
 MEMORY_SECONDS = 0.25  # how far back the rate of finished messages looks
 SHORTEST_SECONDS = 0.001  # that an exchange is taken for
-DOZE_SECONDS = 0.005  # after something was found it looks again, unrung for; finding nothing then, it sleeps
+DOZE_SECONDS = 0.005  # after something was found it looks again, unrung for; in a stream, it sleeps no sooner
+STREAM_SECONDS = 0.03  # between finds of a stream, at most
 
 
 class Holding(NamedTuple):
@@ -74,7 +76,9 @@ class Appetite:
     more: bool = False  # whether the last look left some waiting
     lost: bool = False  # the database did not answer
     idle: bool = False  # it found nothing and would take something at once: whoever sends must ring
-    doze_until: float | None = None  # before it may sleep
+    found_at: float = 0.0
+    doze_until: float = inf  # when to look again
+    streams: bool = False  # the last finds came close together: it may not sleep before that look
     exchanged_at: float = 0.0
     poll_at: float = 0.0  # when to look without having been called
     due: list[float] = field(default_factory=list)  # a heap: when what this process put back may run again
@@ -105,7 +109,7 @@ class Appetite:
         """Until when to wait for news, at the latest."""
         look_at = self._look_at()
         until = min(deadline, look_at) if now < look_at else deadline
-        if self.doze_until and now < self.doze_until:
+        if now < self.doze_until:
             until = min(until, self.doze_until)
         if queue.settled and not self.lost:
             until = min(until, self._linger_until())
@@ -131,9 +135,10 @@ class Appetite:
         self.rate += min(1.0, elapsed / MEMORY_SECONDS) * (exchange.finished / elapsed - self.rate)
         self.more = exchange.full or not whole
         if exchange.claimed:
-            self.idle, self.doze_until = False, now + DOZE_SECONDS
-        elif exchange.limit and not self.more and (not self.doze_until or now >= self.doze_until):
-            self.idle, self.doze_until = True, None
+            self.streams = now - self.found_at < STREAM_SECONDS
+            self.idle, self.found_at, self.doze_until = False, now, now + DOZE_SECONDS
+        elif exchange.limit and not self.more and (not self.streams or now >= self.doze_until):
+            self.idle, self.streams, self.doze_until = True, False, inf
         self.exchanged_at, self.poll_at = now, now + pause
         self.lost = False
         while exchange.limit and self.due and self.due[0] <= exchange.began:
@@ -155,7 +160,7 @@ class Appetite:
     def _claim_is_due(self, queue: Holding, load: Load, now: float) -> bool:
         room = self.room(queue, load, now)
         worth_it = self.more and room >= load.share(self.threads) // 2
-        dozed = self.doze_until is not None and now >= self.doze_until and not self.more
+        dozed = now >= self.doze_until and not self.more
         return room > 0 and (queue.rung or now >= self._look_at() or worth_it or dozed)
 
     def _look_at(self) -> float:

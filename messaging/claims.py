@@ -81,10 +81,10 @@ class Claims:
         self.rung = True
         self.wake.set()
 
-    def rouse(self) -> None:
-        """Say so to a queue that sleeps."""
-        self.appetite.idle = False
-        self.ring()
+    def expect(self, at: float) -> None:
+        """Say that a message falls due then."""
+        self.appetite.expect(at)
+        self.wake.set()
 
     def release(self, claims: Iterable[Claim]) -> None:
         self.held.difference_update(claims)

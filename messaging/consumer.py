@@ -24,7 +24,8 @@ from messaging.settlement import Settlement
 from messaging.unsealing import Unsealing
 
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
-POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
+POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring, or at all that sleep
+ASLEEP_SECONDS = (5.0, 10.0)  # between looks at one of those
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
 
@@ -64,10 +65,18 @@ class PostgresConsumer(Consumer):
             queue, load, now = self.claims.holding(), self.process.load(), time.monotonic()
             if self.appetite.is_due(queue, load, now):
                 self._exchange(self.appetite.room(queue, load, now))
+            elif self._sleeps() and self.process.watch.take(now, _jitter(POLL_SECONDS)):
+                self.process.look(max(POLL_SECONDS))
             elif now >= deadline:
                 return None
             else:
-                self.claims.wake.wait(max(0.0, self.appetite.wake_at(queue, now, deadline) - now))
+                if queue.rung and self.appetite.idle:  # every thread is busy: whoever sends need not ring
+                    self.appetite.idle = False
+                    self.process.pulse.nudge()
+                until = self.appetite.wake_at(queue, now, deadline)
+                if self._sleeps():
+                    until = min(until, self.process.watch.look_at)
+                self.claims.wake.wait(max(0.0, until - now))
         return self.ready.popleft()
 
     def ack(self, message: Any) -> None:
@@ -94,6 +103,10 @@ class PostgresConsumer(Consumer):
         if not isinstance(message, Claim):
             events.warning("foreign_message_ignored", queue=self.queue_name, message_id=message.message_id)
         return isinstance(message, Claim)
+
+    def _sleeps(self) -> bool:
+        """Whether senders ring for this queue, and one look is made for all that sleep."""
+        return self.queue_name in self.process.pulse.rest.asleep
 
     def _give_idle_back(self) -> None:
         """Hand back what waits for a thread too long, and leave it to idle workers for a moment."""
@@ -129,8 +142,8 @@ class PostgresConsumer(Consumer):
             events.info("database_regained", queue=self.queue_name, seconds=round(now - self.lost_at))
             self.trouble = ""
         exchange = Exchange(began, len(settled), limit, [row[0] for row in rows])
-        self.appetite.exchanged(exchange, now, _jitter(POLL_SECONDS))
-        if limit and (self.appetite.idle or self.queue_name in self.process.pulse.rest.asleep):
+        self.appetite.exchanged(exchange, now, _jitter(ASLEEP_SECONDS if self._sleeps() and not rows else POLL_SECONDS))
+        if limit and (self.appetite.idle or self._sleeps()):
             self.process.pulse.nudge()
 
     def _let_others_look(self) -> None:

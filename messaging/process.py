@@ -1,8 +1,9 @@
 """One worker process: what its consumers and its pulse share."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from messaging.claims import Claims
 from messaging.pulse import Pulse
 from messaging.repertoire import Repertoire
 from messaging.seal import Seal
+from messaging.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Process:
     claims: dict[str, Claims]
     pulse: Pulse
     repertoire: Repertoire
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def seal(self) -> Seal:
@@ -74,6 +77,23 @@ class Process:
     def _transaction(self) -> Iterator[Connection]:
         with _connection_errors(), self.pool.transaction() as conn:
             yield conn
+
+    def look(self, soon_seconds: float) -> None:
+        """Look for all queues that sleep; where that fails each looks for itself, and says what is wrong."""
+        asleep = list(self.pulse.rest.asleep)
+        try:
+            with self.pool.single_statements() as conn:
+                news = list(queries.broker.news(conn, worker=self.pulse.worker_id, queues=asleep))
+        except psycopg2.Error:
+            for queue in asleep:
+                self.claims[queue].ring()
+            return
+        now = time.monotonic()
+        for queue, seconds in news:
+            if seconds <= 0:
+                self.claims[queue].ring()
+            elif seconds < soon_seconds:
+                self.claims[queue].expect(now + seconds)
 
     def load(self) -> Load:
         """What its queues come to now."""

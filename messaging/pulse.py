@@ -119,7 +119,7 @@ class Pulse:
                 self._sleep()
             finally:
                 self.doorbell.disconnected()
-                self.rest.disconnected()
+                self._ring(self.rest.disconnected())
                 conn.close()
 
     def _fail(self, error: Exception) -> None:
@@ -203,7 +203,10 @@ class Pulse:
             self._sleep()
             return
         self._ring(self.doorbell.listen(conn, list(self.claims)))  # for what came before we listened
+        slept = set(self.rest.asleep)
         self._ring(self.rest.turn(conn, self._idle()))
+        awake = slept - self.rest.asleep.keys()
+        self._ring(name for name in awake if self.claims[name].appetite.idle)  # nobody looks for them any more
         if not self._hear(conn):  # it may have rung meanwhile
             self._sleep(conn)
             self._hear(conn)
@@ -223,10 +226,8 @@ class Pulse:
             self.nudged = False
 
     def _hear(self, conn: Connection) -> bool:
-        """Rouse the queues that rang."""
         rung = self.doorbell.rung(conn)
-        for queue_name in rung:
-            self.claims[queue_name].rouse()
+        self._ring(rung)
         return bool(rung)
 
     def _idle(self) -> set[str]:

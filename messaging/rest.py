@@ -19,9 +19,11 @@ class Rest:
         self.unseen: dict[str, int] = {}  # the last transaction that may send to a sleeping queue without ringing
         self.seconds = LONGEST_SECONDS  # until the next turn, at most
 
-    def disconnected(self) -> None:
-        """Note that there is another connection from now on."""
+    def disconnected(self) -> list[str]:
+        """Note that there is another connection from now on; returns the queues that slept."""
+        slept = list(self.asleep)
         self.asleep, self.unseen = {}, {}
+        return slept
 
     def turn(self, conn: Connection, idle: set[str]) -> set[str]:
         """Let the idle queues sleep and no others; returns those to look at once more."""

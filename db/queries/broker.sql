@@ -48,6 +48,10 @@ WHERE message_id = ANY (:ids::uuid[]) ORDER BY message_id FOR UPDATE;
 -- In how many seconds the next message of a queue falls due that is delayed, here or in the pgmq queue that feeds it.
 SELECT dramatiq.next_due(:queue, :pgmq_queue);
 
+-- name: news(worker, queues)
+-- Which of these queues are to be looked at, and in how many seconds.
+SELECT queue_name, seconds FROM dramatiq.news(:worker, :queues);
+
 -- name: enqueue(messages, priorities, delay, tried)!
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
 SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);

@@ -29,6 +29,12 @@ WAYS = pytest.mark.parametrize(
 )
 HOLDS = pytest.mark.parametrize("lock", ["pg_advisory_lock", "pg_advisory_lock_shared"])
 SENDERS, MESSAGES = 4, 150
+SILENTLY = """
+    SELECT id, now() + interval '1500 milliseconds' AS soon, jsonb_build_object(
+        'message_id', id, 'queue_name', 'default', 'actor_name', 'note', 'args', '[]'::jsonb, 'kwargs', '{}'::jsonb,
+        'options', '{}'::jsonb, 'message_timestamp', 0) AS message
+    FROM gen_random_uuid() AS id
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +54,18 @@ def stranger(database: str, connection: Connection) -> Iterator[Connection]:
         conn.set_session(autocommit=True)
         yield conn
     run(connection, f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def asleep(broker: PostgresBroker, work: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """To the database of a worker whose queues sleep, have been looked at once more, and never look for themselves."""
+    monkeypatch.setattr(consumer, "ASLEEP_SECONDS", (3_600.0, 3_600.0))
+    run(connection, "ALTER TABLE pgmq.q_analytics_queue DISABLE TRIGGER ring")
+    broker.declare_queue("another")
+    work()
+    until(lambda: set(broker.pulse.rest.asleep) == {"default", "another"})
+    until(lambda: not broker.process.claims["default"].rung)
+    return connection
 
 
 def rings(connect: Connect, send: str) -> bool:
@@ -170,6 +188,42 @@ def test_a_worker_that_fell_asleep_over_an_open_transaction_wakes_at_its_commit(
     until(lambda: "default" in broker.pulse.rest.unseen, "it sleeps, and has seen what it must wait for")
     run(sender, "COMMIT")
     until(lambda: states(watcher) == {"done": 1})
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "values"),
+    [
+        ("dramatiq.queue", "message_id, state, message", "id, 'queued', message"),
+        ("dramatiq.queue", "message_id, state, message, waits_for", "id, 'queued', message, 'note'"),
+        ("dramatiq.queue", "message_id, state, message, delayed, available_at", "id, 'queued', message, true, soon"),
+        ("pgmq.q_analytics_queue", "vt, message", "now(), '{}'"),
+        ("pgmq.q_analytics_queue", "vt, message", "soon, '{}'"),
+    ],
+)
+def test_what_nobody_rang_for_is_found_in_the_look_for_all_that_sleep(
+    asleep: Connection, table: str, columns: str, values: str
+) -> None:
+    run(asleep, f"INSERT INTO {table} ({columns}) SELECT {values} FROM ({SILENTLY}) AS sent")
+    until(lambda: states(asleep) == {"done": 1})
+
+
+def test_a_paused_queue_is_looked_at_when_its_pause_ends(connection: Connection) -> None:
+    run(connection, "SELECT dramatiq.send('note')")
+    asked = "SELECT queue_name, seconds > 50 FROM dramatiq.news(0, '{default, another}')"
+    assert run(connection, asked) == [("default", False)]
+    run(connection, "SELECT dramatiq.pause_queue('default', now() + interval '1 minute', 'anna', 'a test')")
+    assert run(connection, asked) == [("default", True)]
+    run(connection, f"SELECT pgmq.send('{ROUTE}', '{{}}')")
+    assert run(connection, asked) == [("default", False)], "what waits in pgmq comes over all the same"
+
+
+def test_where_the_look_for_all_fails_each_queue_looks_for_itself(asleep: Connection) -> None:
+    run(asleep, "ALTER FUNCTION dramatiq.news RENAME TO olds")
+    run(
+        asleep,
+        f"INSERT INTO dramatiq.queue (message_id, state, message) SELECT id, 'queued', message FROM ({SILENTLY}) s",
+    )
+    until(lambda: states(asleep) == {"done": 1})
 
 
 def test_a_worker_sleeps_while_it_has_nothing_to_do_and_not_while_it_could_take_nothing(

@@ -8,6 +8,7 @@ from messaging.appetite import (
     IDLE_SECONDS,
     LARGEST_BATCH,
     LINGER_SECONDS,
+    STREAM_SECONDS,
     WHOLE_LOOK_SECONDS,
     WHOLE_LOOK_SHARE,
     Appetite,
@@ -152,8 +153,16 @@ def test_too_few_of_the_whole_queue_mean_that_none_is_left() -> None:
     assert appetite.poll_at == pytest.approx(NOW + 0.7)
 
 
-def test_it_sleeps_once_it_finds_nothing_after_a_doze() -> None:
+def test_it_sleeps_once_it_finds_nothing_where_finds_are_rare() -> None:
     appetite = Appetite(8)
+    appetite.exchanged(exchange(limit=8, claimed=1), NOW, 0.7)
+    assert not appetite.idle
+    appetite.exchanged(exchange(limit=7), NOW + DOZE_SECONDS / 2, 0.7)
+    assert appetite.idle
+
+
+def test_it_sleeps_once_it_finds_nothing_after_a_doze_in_a_stream() -> None:
+    appetite = Appetite(8, found_at=NOW - STREAM_SECONDS / 2)
     appetite.exchanged(exchange(limit=8, claimed=1), NOW, 0.7)
     appetite.exchanged(exchange(limit=7), NOW + DOZE_SECONDS / 2, 0.7)
     assert not appetite.idle, "more may come soon"

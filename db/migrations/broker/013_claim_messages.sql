@@ -219,3 +219,41 @@ END $$;
 COMMENT ON FUNCTION dramatiq.next_due IS
 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
 delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';
+
+CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[])
+RETURNS TABLE (queue_name text, seconds double precision)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+    route text;
+    visible boolean;
+BEGIN
+    FOREACH queue_name IN ARRAY p_queues LOOP
+        SELECT a.pgmq_queue INTO route FROM dramatiq.actor a
+        WHERE a.queue_name = news.queue_name AND to_regclass(format('pgmq.%I', 'q_' || a.pgmq_queue)) IS NOT NULL
+            AND NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = a.pgmq_queue);
+        visible := false;
+        IF route IS NOT NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I WHERE vt <= clock_timestamp())', 'q_' || route) INTO visible;
+        END IF;
+        seconds := CASE
+            WHEN visible THEN 0
+            WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
+                THEN dramatiq.next_due(queue_name, route)
+            WHEN EXISTS (
+                SELECT FROM dramatiq.queue q
+                WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            ) OR EXISTS (
+                SELECT FROM dramatiq.worker w, dramatiq.queue q
+                WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
+            ) THEN 0
+            ELSE dramatiq.next_due(queue_name, route) END;
+        IF seconds IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION dramatiq.news IS
+'Which of these queues a worker should look at, and in how many seconds: 0 or less where something is due, here or in the
+pgmq queue that feeds it, else as dramatiq.next_due has it. A process asks for all of its queues that sleep.';
