@@ -3825,6 +3825,24 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) IS 'Says of how many members a group is; false where it exists.';
 
+CREATE FUNCTION dramatiq.bell_of(p_table text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN ((('x'::text || "left"(md5(('bell of '::text || p_table)), 16)))::bit(64))::bigint;
+
+COMMENT ON FUNCTION dramatiq.bell_of(p_table text) IS 'The bell of a queue (dramatiq.<name>) or of a pgmq queue (pgmq.<name>): an advisory lock, which who sleeps holds shared.';
+
+CREATE FUNCTION dramatiq.bells_of(p_queue text) RETURNS SETOF bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.bell_of('dramatiq.' || p_queue)
+    UNION ALL
+    SELECT dramatiq.bell_of('pgmq.' || pgmq_queue) FROM dramatiq.actor
+    WHERE queue_name = p_queue AND pgmq_queue IS NOT NULL;
+$$;
+
+COMMENT ON FUNCTION dramatiq.bells_of(p_queue text) IS 'The bells of a queue: its own, and those of the pgmq queues that feed it.';
+
 CREATE FUNCTION dramatiq.blocked_sessions() RETURNS TABLE(pid integer, application text, waits_for text, since timestamp with time zone, blocked_by integer[], blockers text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4473,6 +4491,33 @@ END $_$;
 COMMENT ON FUNCTION dramatiq.failures(p_filter jsonb) IS 'What fails and why: dead letters and what waits to be tried again, by actor and kind of failure, the latest first, each
 with the id of its latest message.';
 
+CREATE FUNCTION dramatiq.fall_asleep(p_queues text[]) RETURNS TABLE(queue_name text, bells bigint[])
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    bell bigint;
+BEGIN
+    FOREACH queue_name IN ARRAY p_queues LOOP
+        bells := '{}';
+        FOR bell IN SELECT * FROM dramatiq.bells_of(queue_name) LOOP
+            IF NOT pg_try_advisory_lock_shared(bell) THEN
+                PERFORM dramatiq.wake_up(bells);
+                bells := NULL;
+                EXIT;
+            END IF;
+            bells := bells || bell;
+        END LOOP;
+        IF bells IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.fall_asleep(p_queues text[]) IS 'Holds the bells of these queues until this session wakes up or ends: whoever sends from now on rings. Returns the queues
+whose bells it got: another''s exclusive lock is in the way for as long as a sender takes to try it, or for as long as a
+stranger likes, and then every sender rings.';
+
 CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4620,8 +4665,10 @@ BEGIN
     BEGIN
         IF NOT EXISTS (SELECT FROM pg_trigger
                        WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
+            -- As dramatiq.ring has it; whoever sends runs it, and may not call that.
             EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
-                            EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue);
+                            WHEN (CASE WHEN pg_try_advisory_lock(%2$s) THEN NOT pg_advisory_unlock(%2$s) ELSE true END)
+                            EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue, dramatiq.bell_of('pgmq.' || p_pgmq_queue));
         END IF;
         IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
             -- As priority_of has it, which is inlined where the bridge asks; whoever sends runs it, and may not call that.
@@ -4737,6 +4784,16 @@ END $$;
 COMMENT ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) IS 'Makes messages that wait for their time due at once, in this order; the first p_pressing of them before all others of
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
+
+CREATE FUNCTION dramatiq.have_ended(p_last_begun bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > p_last_begun;
+$$;
+
+COMMENT ON FUNCTION dramatiq.have_ended(p_last_begun bigint) IS 'Whether every transaction has ended that had begun to write by then: what they sent can be seen now. One that found nobody
+asleep did not ring, and its messages were to be seen by nobody until it ended.';
 
 CREATE FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) RETURNS record
     LANGUAGE sql STABLE
@@ -4939,6 +4996,15 @@ $$;
 COMMENT ON FUNCTION dramatiq.kind_of(p_error text) IS 'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,
 numbers, addresses, what is quoted).';
 
+CREATE FUNCTION dramatiq.last_begun() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pg_current_xact_id()::text::bigint;
+$$;
+
+COMMENT ON FUNCTION dramatiq.last_begun() IS 'A transaction''s number, after those of all that have written anything by now.';
+
 CREATE FUNCTION dramatiq.look_into(p_worker bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5069,6 +5135,44 @@ $$;
 COMMENT ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) IS 'The first messages that wait for an actor which a pgmq queue feeds, and that nobody has tried to run. Who calls says which
 of them (p_begun, message ids) may have done something outside all the same.';
 
+CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) RETURNS TABLE(queue_name text, seconds double precision)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    route text;
+    visible boolean;
+BEGIN
+    FOREACH queue_name IN ARRAY p_queues LOOP
+        SELECT a.pgmq_queue INTO route FROM dramatiq.actor a
+        WHERE a.queue_name = news.queue_name AND to_regclass(format('pgmq.%I', 'q_' || a.pgmq_queue)) IS NOT NULL
+            AND NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = a.pgmq_queue);
+        visible := false;
+        IF route IS NOT NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I WHERE vt <= clock_timestamp())', 'q_' || route) INTO visible;
+        END IF;
+        seconds := CASE
+            WHEN visible THEN 0
+            WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
+                THEN dramatiq.next_due(queue_name, route)
+            WHEN EXISTS (
+                SELECT FROM dramatiq.queue q
+                WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            ) OR EXISTS (
+                SELECT FROM dramatiq.worker w, dramatiq.queue q
+                WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
+            ) THEN 0
+            ELSE dramatiq.next_due(queue_name, route) END;
+        IF seconds IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) IS 'Which of these queues a worker should look at, and in how many seconds: 0 or less where something is due, here or in the
+pgmq queue that feeds it, else as dramatiq.next_due has it. A process asks for all of its queues that sleep.';
+
 CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS double precision
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5091,6 +5195,20 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
 delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';
+
+CREATE FUNCTION dramatiq.notify(p_queue text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify('dramatiq.' || p_queue || '.enqueue', '');
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.notify(p_queue text) IS 'Wakes the workers that wait on a queue. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds equal
+notifications of one transaction into one. Where somebody''s open transaction fills the server''s queue of notifications it
+is not done: a full one fails the sender''s COMMIT, and workers look now and then.';
 
 CREATE FUNCTION dramatiq.oldest_due() RETURNS TABLE(queue_name text, since timestamp with time zone)
     LANGUAGE sql STABLE
@@ -5693,25 +5811,32 @@ CREATE FUNCTION dramatiq.ring(queue_names text[]) RETURNS void
     AS $$
 DECLARE
     queue_name text;
+    bell bigint;
 BEGIN
     FOREACH queue_name IN ARRAY coalesce(queue_names, '{}') LOOP
-        PERFORM pg_notify('dramatiq.' || queue_name || '.enqueue', '');
+        bell := dramatiq.bell_of('dramatiq.' || queue_name);
+        -- In one expression, which nothing can interrupt: a lock of the session's would outlive an error.
+        IF (CASE WHEN pg_try_advisory_lock(bell) THEN NOT pg_advisory_unlock(bell) ELSE true END) THEN
+            PERFORM dramatiq.notify(queue_name);
+        END IF;
     END LOOP;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.ring(queue_names text[]) IS 'Wakes the workers that wait on these queues. The channel is dramatiq-pg''s, the payload stays empty: PostgreSQL folds
-equal notifications of one transaction into one.';
+COMMENT ON FUNCTION dramatiq.ring(queue_names text[]) IS 'Rings for new messages of these queues, where somebody sleeps: then the bell''s lock cannot be had alone. To be called
+after the messages are written: who falls asleep then waits for this transaction''s end, and looks once more. It waits for
+nobody, and finds no sleeper in its own session.';
 
 CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM dramatiq.ring(ARRAY(SELECT queue_name FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME));
+    PERFORM dramatiq.notify(queue_name) FROM dramatiq.actor WHERE 'q_' || pgmq_queue = TG_TABLE_NAME;
     RETURN NULL;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to.';
+COMMENT ON FUNCTION dramatiq.ring_for_pgmq() IS 'A message that any pgmq function sends rings for the actor that its queue is routed to; the trigger''s condition sees
+whether anybody sleeps.';
 
 CREATE FUNCTION dramatiq.routed_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -6311,6 +6436,15 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.waiting_in_pgmq() IS 'How many messages each pgmq queue holds: up to 10,000 as they are now; where there are more, about, as the server last
 counted them.';
+
+CREATE FUNCTION dramatiq.wake_up(p_bells bigint[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pg_advisory_unlock_shared(bell) FROM unnest(p_bells) AS bell;
+$$;
+
+COMMENT ON FUNCTION dramatiq.wake_up(p_bells bigint[]) IS 'Lets go of bells that this session holds.';
 
 CREATE FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -8357,6 +8491,14 @@ REVOKE ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) FRO
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.begin_group(p_group text, p_members integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.bell_of(p_table text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.bell_of(p_table text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.bell_of(p_table text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.bells_of(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.bells_of(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.bells_of(p_queue text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.blocked_sessions() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.blocked_sessions() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.blocked_sessions() TO balansity_worker;
@@ -8473,6 +8615,10 @@ REVOKE ALL ON FUNCTION dramatiq.failures(p_filter jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.fall_asleep(p_queues text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.fall_asleep(p_queues text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.fall_asleep(p_queues text[]) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) TO balansity_worker;
@@ -8521,6 +8667,10 @@ REVOKE ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) FROM PUB
 GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.have_ended(p_last_begun bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.have_ended(p_last_begun bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.have_ended(p_last_begun bigint) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_worker;
@@ -8567,6 +8717,10 @@ REVOKE ALL ON FUNCTION dramatiq.kind_of(p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.last_begun() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.last_begun() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.last_begun() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.look_into(p_worker bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_worker;
@@ -8599,9 +8753,17 @@ REVOKE ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) FRO
 GRANT ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.notify(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.notify(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.notify(p_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.oldest_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.oldest_due() TO balansity_web;
@@ -8823,6 +8985,10 @@ GRANT ALL ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_onl
 REVOKE ALL ON FUNCTION dramatiq.waiting_in_pgmq() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.waiting_in_pgmq() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.waiting_in_pgmq() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.wake_up(p_bells bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.wake_up(p_bells bigint[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.wake_up(p_bells bigint[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.pgmq_archive(queue_name text, msg_id bigint) TO balansity_worker;
