@@ -2,6 +2,8 @@
 
 import os
 import select
+import time
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
@@ -21,6 +23,7 @@ __all__ = ["Connection"]  # for everybody: the noqa above stands once
 
 OLDEST_SERVER = 140000  # PostgreSQL's own numbering: 14.0
 WAIT_SECONDS = 30  # for a free connection of the pool
+KEPT_SECONDS = 60  # a connection that was not needed for so long is closed when another comes back
 
 
 class Unreachable(DatabaseError, psycopg2.OperationalError):  # noqa: N818 - says what is the case
@@ -49,7 +52,8 @@ class Pool:
     def _begin(self) -> None:
         """Without connections; a fork forgets its parent's, which psycopg2 closes only where they were opened."""
         self.lock = Lock()
-        self.idle: list[Connection] = []
+        self.idle: list[Connection] = []  # the last that came back is lent first
+        self.idle_since: list[float] = []
         self.places: BoundedSemaphore | None = None
 
     def resize(self, size: int) -> None:
@@ -82,6 +86,7 @@ class Pool:
             with self.lock:
                 if not self.idle:
                     return None
+                self.idle_since.pop()
                 conn = self.idle.pop()
             if _alive(conn):
                 return conn
@@ -89,7 +94,7 @@ class Pool:
 
     def _close_idle(self) -> None:
         with self.lock:
-            idle, self.idle = self.idle, []
+            idle, self.idle, self.idle_since = self.idle, [], []
         for conn in idle:
             conn.close()
 
@@ -115,11 +120,18 @@ class Pool:
 
     def _take_back(self, conn: Connection, places: BoundedSemaphore) -> None:
         well = not conn.closed and conn.info.transaction_status == TRANSACTION_STATUS_IDLE
+        now = time.monotonic()
         with self.lock:
-            if keep := well and places is self.places:
+            unneeded = bisect(self.idle_since, now - KEPT_SECONDS)
+            given_up = self.idle[:unneeded]
+            del self.idle[:unneeded], self.idle_since[:unneeded]
+            if well and places is self.places:
                 self.idle.append(conn)
-        if not keep:
-            conn.close()
+                self.idle_since.append(now)
+            else:
+                given_up.append(conn)
+        for each in given_up:
+            each.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -3829,7 +3829,7 @@ CREATE FUNCTION dramatiq.bell_of(p_table text) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     RETURN ((('x'::text || "left"(md5(('bell of '::text || p_table)), 16)))::bit(64))::bigint;
 
-COMMENT ON FUNCTION dramatiq.bell_of(p_table text) IS 'The bell of a queue (dramatiq.<name>) or of a pgmq queue (pgmq.<name>): an advisory lock, which who sleeps holds shared.';
+COMMENT ON FUNCTION dramatiq.bell_of(p_table text) IS 'The bell of a queue (dramatiq.<name>) or of a pgmq queue (pgmq.<name>): an advisory lock, which one of those who sleep holds.';
 
 CREATE FUNCTION dramatiq.bells_of(p_queue text) RETURNS SETOF bigint
     LANGUAGE sql STABLE
@@ -4501,7 +4501,7 @@ BEGIN
     FOREACH queue_name IN ARRAY p_queues LOOP
         bells := '{}';
         FOR bell IN SELECT * FROM dramatiq.bells_of(queue_name) LOOP
-            IF NOT pg_try_advisory_lock_shared(bell) THEN
+            IF NOT pg_try_advisory_lock(bell) THEN
                 PERFORM dramatiq.wake_up(bells);
                 bells := NULL;
                 EXIT;
@@ -4515,8 +4515,8 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.fall_asleep(p_queues text[]) IS 'Holds the bells of these queues until this session wakes up or ends: whoever sends from now on rings. Returns the queues
-whose bells it got: another''s exclusive lock is in the way for as long as a sender takes to try it, or for as long as a
-stranger likes, and then every sender rings.';
+whose bells it got, all of a queue''s or none: where another sleeps already, a message need not wake both. A sender''s
+shared lock is in the way only while it tries the bell.';
 
 CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
     LANGUAGE plpgsql STABLE
@@ -4667,7 +4667,8 @@ BEGIN
                        WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
             -- As dramatiq.ring has it; whoever sends runs it, and may not call that.
             EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
-                            WHEN (CASE WHEN pg_try_advisory_lock(%2$s) THEN NOT pg_advisory_unlock(%2$s) ELSE true END)
+                            WHEN (CASE WHEN pg_try_advisory_lock_shared(%2$s)
+                                       THEN NOT pg_advisory_unlock_shared(%2$s) ELSE true END)
                             EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue, dramatiq.bell_of('pgmq.' || p_pgmq_queue));
         END IF;
         IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
@@ -5332,6 +5333,17 @@ END $_$;
 
 COMMENT ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) IS 'A page of the messages that a filter finds, from the one that changed first, to work through in batches.';
 
+CREATE FUNCTION dramatiq.pass_on(p_queues text[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT pg_notify('dramatiq.bells', queue_name) FROM unnest(p_queues) AS queue_name
+    WHERE pg_notification_queue_usage() < 0.5;
+$$;
+
+COMMENT ON FUNCTION dramatiq.pass_on(p_queues text[]) IS 'Tells the workers that stand by that these queues have work and too few threads where it was heard of: let them look, and
+one of them take the bells.';
+
 CREATE FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5816,15 +5828,15 @@ BEGIN
     FOREACH queue_name IN ARRAY coalesce(queue_names, '{}') LOOP
         bell := dramatiq.bell_of('dramatiq.' || queue_name);
         -- In one expression, which nothing can interrupt: a lock of the session's would outlive an error.
-        IF (CASE WHEN pg_try_advisory_lock(bell) THEN NOT pg_advisory_unlock(bell) ELSE true END) THEN
+        IF (CASE WHEN pg_try_advisory_lock_shared(bell) THEN NOT pg_advisory_unlock_shared(bell) ELSE true END) THEN
             PERFORM dramatiq.notify(queue_name);
         END IF;
     END LOOP;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.ring(queue_names text[]) IS 'Rings for new messages of these queues, where somebody sleeps: then the bell''s lock cannot be had alone. To be called
+COMMENT ON FUNCTION dramatiq.ring(queue_names text[]) IS 'Rings for new messages of these queues, where somebody sleeps: then the bell''s lock cannot be shared. To be called
 after the messages are written: who falls asleep then waits for this transaction''s end, and looks once more. It waits for
-nobody, and finds no sleeper in its own session.';
+nobody, is in no other sender''s way, and finds no sleeper in its own session.';
 
 CREATE FUNCTION dramatiq.ring_for_pgmq() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6441,7 +6453,7 @@ CREATE FUNCTION dramatiq.wake_up(p_bells bigint[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT pg_advisory_unlock_shared(bell) FROM unnest(p_bells) AS bell;
+    SELECT pg_advisory_unlock(bell) FROM unnest(p_bells) AS bell;
 $$;
 
 COMMENT ON FUNCTION dramatiq.wake_up(p_bells bigint[]) IS 'Lets go of bells that this session holds.';
@@ -8784,6 +8796,10 @@ GRANT ALL ON FUNCTION dramatiq.others_signature(p_actor text, p_signature text) 
 REVOKE ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.page_found(p_filter jsonb, p_at timestamp with time zone, p_after uuid, p_rows integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.pass_on(p_queues text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.pass_on(p_queues text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.pass_on(p_queues text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.pause_queue(p_queue text, p_until timestamp with time zone, p_who text, p_reason text) TO balansity_web;

@@ -18,8 +18,8 @@ WHOLE_LOOK_SECONDS = 0.3  # at least, between claims that begin at the start of 
 WHOLE_LOOK_SHARE = 0.1  # of the time, at most, goes into those
 MEMORY_SECONDS = 0.25  # how far back the rate of finished messages looks
 SHORTEST_SECONDS = 0.001  # that an exchange is taken for
-DOZE_SECONDS = 0.005  # after something was found it looks again, unrung for; in a stream, it sleeps no sooner
-STREAM_SECONDS = 0.03  # between finds of a stream, at most
+DOZE_SECONDS = 0.005  # in a stream, after a find: it looks again unrung for, and sleeps no sooner
+STREAM_SECONDS = 0.005  # between finds of a stream, at most
 
 
 class Holding(NamedTuple):
@@ -75,10 +75,10 @@ class Appetite:
     rate: float = 0.0  # messages finished a second, lately
     more: bool = False  # whether the last look left some waiting
     lost: bool = False  # the database did not answer
-    idle: bool = False  # it found nothing and would take something at once: whoever sends must ring
+    idle: bool = False  # it would take something at once, and does not look by itself: whoever sends must ring
     found_at: float = 0.0
     doze_until: float = inf  # when to look again
-    streams: bool = False  # the last finds came close together: it may not sleep before that look
+    streams: bool = False  # the last finds came close together: whoever sends need not ring, for it looks again soon
     exchanged_at: float = 0.0
     poll_at: float = 0.0  # when to look without having been called
     due: list[float] = field(default_factory=list)  # a heap: when what this process put back may run again
@@ -136,7 +136,8 @@ class Appetite:
         self.more = exchange.full or not whole
         if exchange.claimed:
             self.streams = now - self.found_at < STREAM_SECONDS
-            self.idle, self.found_at, self.doze_until = False, now, now + DOZE_SECONDS
+            self.idle = self.idle and not self.streams and not exchange.full
+            self.found_at, self.doze_until = now, inf if self.idle else now + DOZE_SECONDS
         elif exchange.limit and not self.more and (not self.streams or now >= self.doze_until):
             self.idle, self.streams, self.doze_until = True, False, inf
         self.exchanged_at, self.poll_at = now, now + pause

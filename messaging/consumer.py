@@ -24,8 +24,9 @@ from messaging.settlement import Settlement
 from messaging.unsealing import Unsealing
 
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
-POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring, or at all that sleep
-ASLEEP_SECONDS = (5.0, 10.0)  # between looks at one of those
+POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
+LOOK_SECONDS = (0.8, 1.0)  # between looks at all that rest
+REST_SECONDS = (5.0, 10.0)  # between looks at one of those
 LOST_SECONDS = (0.1, 0.5)  # between tries to reach a lost database
 BRIDGE_PAUSE_SECONDS = 5.0  # after pgmq failed, before it is asked again
 
@@ -65,16 +66,16 @@ class PostgresConsumer(Consumer):
             queue, load, now = self.claims.holding(), self.process.load(), time.monotonic()
             if self.appetite.is_due(queue, load, now):
                 self._exchange(self.appetite.room(queue, load, now))
-            elif self._sleeps() and self.process.watch.take(now, _jitter(POLL_SECONDS)):
-                self.process.look(max(POLL_SECONDS))
+            elif self._rests() and self.process.watch.take(now, _jitter(LOOK_SECONDS)):
+                self.process.look(max(LOOK_SECONDS))
             elif now >= deadline:
                 return None
             else:
-                if queue.rung and self.appetite.idle:  # every thread is busy: whoever sends need not ring
+                if queue.rung and self.appetite.idle:  # every thread is busy
                     self.appetite.idle = False
-                    self.process.pulse.nudge()
+                    self.process.pulse.pass_on(self.queue_name)
                 until = self.appetite.wake_at(queue, now, deadline)
-                if self._sleeps():
+                if self._rests():
                     until = min(until, self.process.watch.look_at)
                 self.claims.wake.wait(max(0.0, until - now))
         return self.ready.popleft()
@@ -104,9 +105,9 @@ class PostgresConsumer(Consumer):
             events.warning("foreign_message_ignored", queue=self.queue_name, message_id=message.message_id)
         return isinstance(message, Claim)
 
-    def _sleeps(self) -> bool:
-        """Whether senders ring for this queue, and one look is made for all that sleep."""
-        return self.queue_name in self.process.pulse.rest.asleep
+    def _rests(self) -> bool:
+        """Whether senders ring for this queue, here or at another process, and one look is made for all such queues."""
+        return self.queue_name in self.process.pulse.rest.queues
 
     def _give_idle_back(self) -> None:
         """Hand back what waits for a thread too long, and leave it to idle workers for a moment."""
@@ -142,12 +143,15 @@ class PostgresConsumer(Consumer):
             events.info("database_regained", queue=self.queue_name, seconds=round(now - self.lost_at))
             self.trouble = ""
         exchange = Exchange(began, len(settled), limit, [row[0] for row in rows])
-        self.appetite.exchanged(exchange, now, _jitter(ASLEEP_SECONDS if self._sleeps() and not rows else POLL_SECONDS))
-        if limit and (self.appetite.idle or self._sleeps()):
+        rests = self._rests()
+        self.appetite.exchanged(exchange, now, _jitter(REST_SECONDS if rests and not exchange.full else POLL_SECONDS))
+        if exchange.full:
+            self.process.pulse.pass_on(self.queue_name)
+        elif limit and self.appetite.idle != rests:
             self.process.pulse.nudge()
 
     def _let_others_look(self) -> None:
-        """Wake the queues that have news, or hear of none because they do not sleep, and found no thread free."""
+        """Wake the queues that have news, or hear of none because they do not rest, and found no thread free."""
         for claims in list(self.process.claims.values()):
             if (claims.rung or not claims.appetite.idle) and claims is not self.claims:
                 claims.wake.set()

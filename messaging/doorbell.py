@@ -11,6 +11,8 @@ from psycopg2.extensions import quote_ident
 from db import queries
 from db.connection import Connection
 
+BELLS = "dramatiq.bells"  # on which a queue is passed on
+
 
 class Doorbell:
     """Listens on one connection, and is rung on others now and then to see whether it hears.
@@ -22,6 +24,8 @@ class Doorbell:
     def __init__(self) -> None:
         self.own_channel = f"dramatiq.bell.{uuid.uuid4().hex}"
         self.listening: set[str] = set()
+        self.connected = False
+        self.passed_on: set[str] = set()  # queues that others have no threads for, since the last time
         self.deaf = False
         self.numbers = count(1)
         self.heard = 0  # the number of the last trial that was heard
@@ -29,18 +33,27 @@ class Doorbell:
 
     def disconnected(self) -> None:
         """Note that there is another connection from now on."""
-        self.listening = set()
+        self.listening, self.passed_on = set(), set()
+        self.connected = False
         self.tried = None
 
-    def listen(self, conn: Connection, queue_names: Iterable[str]) -> set[str]:
-        """Listen for these queues; returns those that it did not listen for before."""
+    def listen(self, conn: Connection, queue_names: Iterable[str] = ()) -> None:
+        """Listen for these queues, too; always for its own trials, and for what others pass on."""
         fresh = set(queue_names) - self.listening
-        channels = [*map(_channel, fresh), *([] if self.listening else [self.own_channel])]
+        channels = [*map(_channel, fresh), *([] if self.connected else [self.own_channel, BELLS])]
         with conn.cursor() as cursor:
             for channel in channels:
                 cursor.execute(f"LISTEN {quote_ident(channel, conn)}")
         self.listening |= fresh
-        return fresh
+        self.connected = True
+
+    def ignore(self, conn: Connection, queue_names: Iterable[str]) -> None:
+        """Listen for these queues no more: somebody else does."""
+        known = self.listening & set(queue_names)
+        with conn.cursor() as cursor:
+            for queue_name in known:
+                cursor.execute(f"UNLISTEN {quote_ident(_channel(queue_name), conn)}")
+        self.listening -= known
 
     def rung(self, conn: Connection) -> set[str]:
         """The queues of those listened for that rang since the last time."""
@@ -51,12 +64,14 @@ class Doorbell:
             if notice.channel == self.own_channel:
                 with suppress(ValueError):  # of somebody who has seen the channel's name
                     self.heard, self.deaf = int(notice.payload), False
+            elif notice.channel == BELLS:
+                self.passed_on.add(notice.payload)
         channels = {notice.channel for notice in notices}
         return {queue_name for queue_name in self.listening if _channel(queue_name) in channels}
 
     def try_out(self, conn: Connection) -> None:
         """Ring it on a connection of somebody else's, as senders do; called by the consumers' threads."""
-        if self.listening:
+        if self.connected:
             number = next(self.numbers)
             queries.broker.try_bell(conn, channel=self.own_channel, number=number)
             if not self.tried or self.tried[0] <= self.heard:  # else the one before is still to be heard

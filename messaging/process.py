@@ -79,13 +79,13 @@ class Process:
             yield conn
 
     def look(self, soon_seconds: float) -> None:
-        """Look for all queues that sleep; where that fails each looks for itself, and says what is wrong."""
-        asleep = list(self.pulse.rest.asleep)
+        """Look for all queues that rest; where that fails each looks for itself, and says what is wrong."""
+        queues = sorted(self.pulse.rest.queues)
         try:
             with self.pool.single_statements() as conn:
-                news = list(queries.broker.news(conn, worker=self.pulse.worker_id, queues=asleep))
+                news = list(queries.broker.news(conn, worker=self.pulse.worker_id, queues=queues))
         except psycopg2.Error:
-            for queue in asleep:
+            for queue in queues:
                 self.claims[queue].ring()
             return
         now = time.monotonic()

@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 
 import psycopg2
@@ -27,6 +28,7 @@ SILENCE_SECONDS = 12.0  # after which a worker is dead
 MOST_RESCUES = 10  # a message that outlived so many workers is their killer
 LOST = "lost"
 LISTEN_SECONDS = 0.5  # between looks at anything but the doorbell
+PASS_ON_SECONDS = 0.1  # between two words to others that a queue has too few threads here
 
 events = EventLogger(__name__)
 
@@ -59,8 +61,10 @@ class Pulse:
         self.judge: Judge[int] = Judge()
         self.trouble = ""  # what the database said last that was no answer
         self.doorbell = Doorbell()
-        self.rest = Rest()
+        self.rest = Rest(self.doorbell)
         self.nudged = False  # since the last wait
+        self.crowded: dict[str, float] = {}  # queues that lacked threads, and when others were last told
+        self.to_pass_on: deque[str] = deque()
         self.thread: threading.Thread | None = None
         self.ended = threading.Event()
         self.lock = threading.Lock()
@@ -90,6 +94,14 @@ class Pulse:
             if self.thread and not self.nudged:
                 self.nudged = True
                 self.waker.send(b"!")
+
+    def pass_on(self, queue_name: str) -> None:
+        """Say that a queue has more than this process has threads for; called by the consumers' threads."""
+        now = time.monotonic()
+        if now >= self.crowded.get(queue_name, 0.0):
+            self.crowded[queue_name] = now + PASS_ON_SECONDS
+            self.to_pass_on.append(queue_name)
+            self.nudge()
 
     def may_claim(self) -> bool:
         """Whether others know that this process lives, and it is not about to end."""
@@ -140,6 +152,7 @@ class Pulse:
                 self._beat(conn)
             self.trouble = ""
             self._wait(conn)
+        self._rest(conn, set())
         queries.broker.unregister(conn, worker=self.worker_id)
         self.worker_id = None
 
@@ -202,16 +215,24 @@ class Pulse:
         if not self.listen():
             self._sleep()
             return
-        self._ring(self.doorbell.listen(conn, list(self.claims)))  # for what came before we listened
-        slept = set(self.rest.asleep)
-        self._ring(self.rest.turn(conn, self._idle()))
-        awake = slept - self.rest.asleep.keys()
-        self._ring(name for name in awake if self.claims[name].appetite.idle)  # nobody looks for them any more
+        self.doorbell.listen(conn)
+        self._rest(conn, self._idle())
         if not self._hear(conn):  # it may have rung meanwhile
             self._sleep(conn)
             self._hear(conn)
         if self.doorbell.turns_out_deaf(self.silence_seconds):
             events.warning("doorbell_is_deaf", worker=self.worker_id)
+
+    def _rest(self, conn: Connection, idle: set[str]) -> None:
+        """Let the idle queues rest, and tell others of those that woke for want of threads, or for good."""
+        rested, slept = self.rest.queues, set(self.rest.asleep)
+        self._ring(self.rest.turn(conn, idle, time.monotonic()))
+        self._ring(queue for queue in rested - self.rest.queues if self.claims[queue].appetite.idle)  # it may not rest
+        lacking = {queue for queue in slept - self.rest.asleep.keys() if not self.claims[queue].appetite.streams}
+        while self.to_pass_on:
+            lacking.add(self.to_pass_on.popleft())
+        if lacking:
+            queries.broker.pass_on(conn, queues=sorted(lacking))
 
     def _sleep(self, *connections: Connection) -> None:
         """Wait until a server says something, `stop` is called, or it is time to see whether to beat."""
@@ -220,7 +241,9 @@ class Pulse:
         for connection in connections:
             waiting.register(connection, select.POLLIN)
         seconds = min(LISTEN_SECONDS, self.silence_seconds / BEATS_IN_SILENCE / 4)
-        waiting.poll(1000 * (min(seconds, self.rest.seconds) if connections else seconds))
+        if connections:
+            seconds = max(0.0, min(seconds, self.rest.turn_at - time.monotonic()))
+        waiting.poll(1000 * seconds)
         if self.nudged:
             self.woken.recv(1)
             self.nudged = False
@@ -228,7 +251,7 @@ class Pulse:
     def _hear(self, conn: Connection) -> bool:
         rung = self.doorbell.rung(conn)
         self._ring(rung)
-        return bool(rung)
+        return bool(rung or self.doorbell.passed_on)
 
     def _idle(self) -> set[str]:
         """The queues that would take a message at once; none while they may not, or would not hear of it."""

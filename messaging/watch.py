@@ -1,4 +1,4 @@
-"""The watch: one look for all queues of a process that sleep, by whichever consumer's thread comes first."""
+"""The watch: one look for all queues of a process that rest, by whichever consumer's thread comes first."""
 
 from threading import Lock
 

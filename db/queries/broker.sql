@@ -74,6 +74,10 @@ SELECT queue_name, bells FROM dramatiq.fall_asleep(:queues);
 -- Let go of bells.
 SELECT dramatiq.wake_up(:bells::bigint[]);
 
+-- name: pass_on(queues)!
+-- Let who stands by look into these queues.
+SELECT dramatiq.pass_on(:queues);
+
 -- name: last_begun()$
 -- A number after those of all transactions that have written anything by now.
 SELECT dramatiq.last_begun();

@@ -8,6 +8,7 @@ import pytest
 from psycopg2.errors import ProgramLimitExceeded
 
 from db.migrate import BROKER, migrate
+from messaging.doorbell import Doorbell
 from messaging.rest import Rest
 from tests.servers import own_postgres
 from tests.servers.own_postgres import OwnServer
@@ -32,7 +33,7 @@ def test_a_sender_rings_for_nobody_where_its_commit_would_fail_for_it(server: Ow
             holder.commit()
             cursor.execute("SELECT 1")  # from here on it hears nothing, and everything is kept for it
         sleeper.autocommit = True
-        Rest().turn(sleeper, {"default"})
+        Rest(Doorbell()).turn(sleeper, {"default"}, 0)
         with pytest.raises(ProgramLimitExceeded, match="notification"):
             fill(server)
         server.query("SELECT dramatiq.ring('{default}')")

@@ -9,6 +9,7 @@ import dramatiq
 import psycopg2
 import pytest
 
+from db import connection as connection_module
 from db.connection import Connection, Pool
 from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import run
@@ -48,6 +49,17 @@ def test_a_message_is_sent_although_every_idle_connection_ended(
     run(connection, "SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s) pid", fill(pool, 3))
     actor.send()
     assert run(connection, "SELECT count(*) FROM dramatiq.queue") == [(1,)]
+
+
+def test_connections_that_were_needed_once_are_given_back_to_the_server(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(pool, 4)
+    kept = backend(pool)
+    assert len(pool.idle) == 4
+    monkeypatch.setattr(connection_module, "KEPT_SECONDS", 0)
+    assert backend(pool) == kept, "the last one that was needed"
+    assert [conn.info.backend_pid for conn in pool.idle] == [kept]
 
 
 def test_a_connection_that_cannot_write_is_given_up(pool: Pool) -> None:

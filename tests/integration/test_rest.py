@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from threading import Event
+from threading import Barrier, Event
 from typing import Any
 from uuid import uuid4
 
@@ -15,9 +15,10 @@ from psycopg2.extensions import make_dsn
 
 from db.connection import Connection
 from messaging import consumer
+from messaging.appetite import STREAM_SECONDS
 from messaging.broker import PostgresBroker
 from messaging.doorbell import Doorbell
-from messaging.rest import Rest
+from messaging.rest import LONGEST_SECONDS, Rest
 from tests.integration.broker_cases import run, states
 from tests.waiting import until
 
@@ -57,9 +58,21 @@ def stranger(database: str, connection: Connection) -> Iterator[Connection]:
 
 
 @pytest.fixture
+def another(broker: PostgresBroker, request: pytest.FixtureRequest) -> Iterator[PostgresBroker]:
+    """Another worker's; it has as many threads as its test says: one, or two."""
+    second = PostgresBroker(broker.pool)
+    dramatiq.actor(broker=second, actor_name="note", pgmq_queue=ROUTE)(lambda **_: None)
+    worker = dramatiq.Worker(second, worker_timeout=100, worker_threads=getattr(request, "param", 2))
+    worker.start()
+    yield second
+    worker.stop()
+    second.pulse.stop()
+
+
+@pytest.fixture
 def asleep(broker: PostgresBroker, work: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """To the database of a worker whose queues sleep, have been looked at once more, and never look for themselves."""
-    monkeypatch.setattr(consumer, "ASLEEP_SECONDS", (3_600.0, 3_600.0))
+    monkeypatch.setattr(consumer, "REST_SECONDS", (3_600.0, 3_600.0))
     run(connection, "ALTER TABLE pgmq.q_analytics_queue DISABLE TRIGGER ring")
     broker.declare_queue("another")
     work()
@@ -73,34 +86,52 @@ def rings(connect: Connect, send: str) -> bool:
     bell, ear, sender = Doorbell(), connect(), connect()
     bell.listen(ear, ["default"])
     run(sender, send)
-    bell.try_out(sender)  # which is heard after whatever was rung before
-    heard: set[str] = set()
+    return trial(bell, ear, sender) == {"default"}
+
+
+def trial(bell: Doorbell, ear: Connection, sender: Connection) -> set[str]:
+    """What rings before a trial that is heard after whatever was rung before."""
+    heard, number = set[str](), bell.heard + 1
+    bell.try_out(sender)
 
     def tried() -> bool:
         heard.update(bell.rung(ear))
-        return bell.heard == 1
+        return bell.heard == number
 
     until(tried, "the trial is heard")
-    return heard == {"default"}
+    return heard
+
+
+def rest() -> Rest:
+    return Rest(Doorbell())
+
+
+def never_look(monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
+    """Let workers look only when they are told to, or when nothing but these kinds of looks is left."""
+    for seconds in kinds or ("POLL_SECONDS", "LOOK_SECONDS", "REST_SECONDS"):
+        monkeypatch.setattr(consumer, seconds, (3_600.0, 3_600.0))
 
 
 @WAYS
 def test_a_bell_rings_while_somebody_sleeps_and_not_otherwise(connect: Connect, send: str) -> None:
-    rest, other, first, second = Rest(), Rest(), connect(), connect()
+    one, other, first, second = rest(), rest(), connect(), connect()
     assert not rings(connect, send)
-    assert rest.turn(first, {"default"}) == {"default"}, "it is to be looked at once more"
-    assert other.turn(second, {"default", "tea"}) == {"default", "tea"}
+    assert one.turn(first, {"default"}, 0) == {"default"}, "it is to be looked at once more"
+    assert other.turn(second, {"default", "tea"}, 0) == {"tea"}
+    assert (other.standing_by, other.queues) == ({"default"}, {"default", "tea"})
     assert rings(connect, send)
-    rest.turn(first, set())
-    assert rings(connect, send), "the other sleeps still"
-    other.turn(second, {"tea"})
+    one.turn(first, set(), 0)
+    assert not rings(connect, send), "who stands by has not heard of it yet"
+    assert "default" in other.turn(second, {"default", "tea"}, LONGEST_SECONDS)
+    assert rings(connect, send)
+    other.turn(second, {"tea"}, LONGEST_SECONDS)
     assert not rings(connect, send)
 
 
 @WAYS
 def test_whoever_dies_asleep_is_rung_for_no_more(connect: Connect, connection: Connection, send: str) -> None:
     sleeper = connect()
-    Rest().turn(sleeper, {"default"})
+    rest().turn(sleeper, {"default"}, 0)
     assert rings(connect, send)
     pid = sleeper.info.backend_pid
     sleeper.close()
@@ -108,71 +139,103 @@ def test_whoever_dies_asleep_is_rung_for_no_more(connect: Connect, connection: C
     assert not rings(connect, send)
 
 
+def test_one_who_sleeps_hears_a_message_and_who_stands_by_does_not(connect: Connect) -> None:
+    bells, ears, sender = [Doorbell(), Doorbell()], [connect(), connect()], connect()
+    rests = [Rest(bell) for bell in bells]
+    for bell, ear, each in zip(bells, ears, rests, strict=True):
+        bell.listen(ear)
+        each.turn(ear, {"default"}, 0)
+    run(sender, "SELECT dramatiq.send('note')")
+    assert trial(bells[0], ears[0], sender) == {"default"}
+    assert trial(bells[1], ears[1], sender) == set()
+    rests[0].turn(ears[0], set(), 0)
+    run(ears[0], "SELECT dramatiq.pass_on('{default}')")
+    assert trial(bells[1], ears[1], sender) == set()
+    assert rests[1].turn(ears[1], {"default"}, 0) == {"default"}, "it is passed on"
+    rests[0].turn(ears[0], {"default"}, 0)
+    run(sender, "SELECT dramatiq.send('note')")
+    assert trial(bells[0], ears[0], sender) == set()
+    assert trial(bells[1], ears[1], sender) == {"default"}
+
+
+def test_a_queue_that_is_passed_on_is_looked_at_by_who_stands_by_and_by_nobody_else(connect: Connect) -> None:
+    sleeper, standing, busy, conn = rest(), rest(), rest(), connect()
+    sleeper.turn(connect(), {"default", "tea"}, 0)
+    standing.turn(conn, {"default", "tea"}, 0)
+    for each in (standing, busy):
+        each.doorbell.passed_on = {"default", "a stranger's word"}
+    assert standing.turn(conn, {"default", "tea"}, 0) == {"default"}, "though the sleeper holds its bells"
+    assert standing.turn(conn, {"default", "tea"}, 0) == set(), "once"
+    assert busy.turn(conn, set(), 0) == set()
+
+
 def test_what_was_sent_before_somebody_fell_asleep_is_looked_for_when_it_is_committed(connect: Connect) -> None:
-    rest, sleeper, sender, late = Rest(), connect(), connect(), connect()
+    each, sleeper, sender, late = rest(), connect(), connect(), connect()
     for conn in (sender, late):
         run(conn, "BEGIN")
     run(sender, f"SELECT pgmq.send('{ROUTE}', '{{}}')")
-    assert rest.turn(sleeper, {"default"}) == {"default"}
+    assert each.turn(sleeper, {"default"}, 0) == {"default"}
     run(late, f"SELECT pgmq.send('{ROUTE}', '{{}}')")  # this one rings
-    assert [rest.turn(sleeper, {"default"}) for _ in range(3)] == [set()] * 3
+    assert [each.turn(sleeper, {"default"}, now) for now in (10, 20, 30)] == [set()] * 3
     run(sender, "COMMIT")
-    assert rest.turn(sleeper, {"default"}) == {"default"}
-    assert rest.turn(sleeper, {"default"}) == set()
+    until(lambda: each.turn(sleeper, {"default"}, each.turn_at) == {"default"})
+    assert each.turn(sleeper, {"default"}, each.turn_at) == set()
     run(late, "COMMIT")
 
 
 def test_who_waits_for_a_senders_end_asks_ever_more_rarely_and_who_waits_for_none_not_at_all(connect: Connect) -> None:
-    rest, sleeper, sender = Rest(), connect(), connect()
-    longest = rest.seconds
+    each, sleeper, sender = rest(), connect(), connect()
     run(sender, "BEGIN")
     run(sender, f"SELECT pgmq.send('{ROUTE}', '{{}}')")
-    pauses = [rest.seconds for _ in range(20) if rest.turn(sleeper, {"default"}) is not None]
+    pauses = [each.seconds for _ in range(20) if each.turn(sleeper, {"default"}, each.turn_at) is not None]
     assert pauses == sorted(pauses)
-    assert (pauses[0] < longest / 100, pauses[-1]) == (True, longest)
-    rest.turn(sleeper, set())
-    rest.turn(sleeper, {"tea"})
-    assert rest.seconds < longest / 100
+    assert (pauses[0] < LONGEST_SECONDS / 100, pauses[-1]) == (True, LONGEST_SECONDS)
+    now = each.turn_at
     run(sender, "COMMIT")
-    rest.turn(sleeper, {"tea"})
-    assert rest.seconds == longest
+    assert each.turn(sleeper, {"default"}, now - 0.1) == set(), "it is not due"
+    until(lambda: each.turn(sleeper, {"default"}, each.turn_at) == {"default"})
+    now = each.turn_at
+    each.turn(sleeper, {"tea"}, now)
+    assert each.seconds < LONGEST_SECONDS / 100
+    until(lambda: each.turn(sleeper, {"tea"}, each.turn_at) == set() and not each.unseen)
+    assert each.seconds == LONGEST_SECONDS
 
 
 @WAYS
 @HOLDS
-def test_a_stranger_who_holds_the_bells_silences_nobody_and_holds_up_nobody(
+def test_a_stranger_who_holds_the_bells_holds_up_nobody_and_keeps_them_no_longer_than_he_is_there(
     connect: Connect, connection: Connection, stranger: Connection, send: str, lock: str
 ) -> None:
     bells = [bell for (bell,) in run(connection, "SELECT * FROM dramatiq.bells_of('default')")]
     for bell in bells:
         run(stranger, f"SELECT {lock}(%s)", bell)
-    assert rings(connect, send), "for all that senders know, somebody sleeps"
-    rest, sleeper = Rest(), connect()
-    rest.turn(sleeper, {"default"})
-    assert bool(rest.asleep) is lock.endswith("shared")
-    assert rings(connect, send)
+    assert rings(connect, send) is not lock.endswith("shared")
+    each, sleeper = rest(), connect()
+    assert each.turn(sleeper, {"default"}, 0) == set()
+    assert (each.asleep, each.queues) == ({}, {"default"}), "which is looked at each second"
     run(stranger, "SELECT pg_advisory_unlock_all()")
-    rest.turn(sleeper, {"default"})
+    assert not rings(connect, send), "what it could not hold is held no more"
+    assert each.turn(sleeper, {"default"}, each.turn_at) == {"default"}
     assert rings(connect, send)
-    rest.turn(sleeper, set())
-    assert not rings(connect, send), "what it could not hold alone is held no more"
 
 
-def test_a_worker_asleep_is_woken_though_a_stranger_holds_its_bells(
+@HOLDS
+def test_what_is_sent_while_a_stranger_holds_the_bells_is_found_in_the_next_look(
     broker: PostgresBroker,
     actor: Any,
     work: Any,
     *,
     connection: Connection,
     stranger: Connection,
+    lock: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumer, "POLL_SECONDS", (3_600.0, 3_600.0))
+    never_look(monkeypatch, "POLL_SECONDS", "REST_SECONDS")
     for (bell,) in run(connection, "SELECT * FROM dramatiq.bells_of('default')"):
-        run(stranger, "SELECT pg_advisory_lock(%s)", bell)
+        run(stranger, f"SELECT {lock}(%s)", bell)
     work()
-    until(lambda: broker.process.claims["default"].appetite.idle)
-    for number in range(1, 6):
+    until(lambda: broker.pulse.rest.standing_by == {"default"})
+    for number in range(1, 4):
         actor.send()
         until(lambda: states(connection) == {"done": number})  # noqa: B023 - asked in this round
 
@@ -180,7 +243,7 @@ def test_a_worker_asleep_is_woken_though_a_stranger_holds_its_bells(
 def test_a_worker_that_fell_asleep_over_an_open_transaction_wakes_at_its_commit(
     broker: PostgresBroker, work: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "POLL_SECONDS", (3_600.0, 3_600.0))
+    never_look(monkeypatch)
     sender, watcher = connect(), connect()
     run(sender, "BEGIN")
     run(sender, f"SELECT pgmq.send('{ROUTE}', '{{}}')")
@@ -248,15 +311,59 @@ def test_a_worker_sleeps_while_it_has_nothing_to_do_and_not_while_it_could_take_
     assert not rings(connect, "SELECT dramatiq.ring('{default}')")
 
 
-def test_no_message_is_slept_through(
-    broker: PostgresBroker, actor: Any, work: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch
+def test_a_message_wakes_one_of_those_who_sleep(
+    broker: PostgresBroker,
+    another: PostgresBroker,
+    actor: Any,
+    *,
+    work: Any,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    never_look(monkeypatch)
+    work()
+    both = (broker, another)
+    until(lambda: all(each.pulse.rest.queues == {"default"} and not each.pulse.rest.unseen for each in both))
+    (standing,) = (each for each in both if each.pulse.rest.standing_by)
+    appetite = standing.process.claims["default"].appetite
+    looked_at, paused = appetite.exchanged_at, Event()
+    for number in range(1, 21):
+        paused.wait(4 * STREAM_SECONDS)  # in a stream whoever works holds no bell, and another may take it
+        actor.send()
+        until(lambda: states(connection) == {"done": number})  # noqa: B023 - asked in this round
+    assert appetite.exchanged_at == looked_at
+
+
+@pytest.mark.parametrize("another", [1], indirect=True)
+def test_who_has_no_thread_left_passes_what_comes_on(
+    broker: PostgresBroker,
+    another: PostgresBroker,
+    *,
+    work: Any,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two messages that wait for each other run at two workers of one thread each, however often."""
+    never_look(monkeypatch)
+    both = Barrier(2)
+
+    def meet() -> None:
+        both.wait(60)
+
+    actor = dramatiq.actor(broker=broker, actor_name="meet", max_retries=0)(meet)
+    dramatiq.actor(broker=another, actor_name="meet", max_retries=0)(meet)
+    work(threads=1)
+    until(lambda: all(each.pulse.rest.queues == {"default"} for each in (broker, another)))
+    for number in range(1, 6):
+        actor.send()
+        actor.send()
+        until(lambda: states(connection) == {"done": 2 * number})  # noqa: B023 - asked in this round
+
+
+@pytest.mark.usefixtures("another")
+def test_no_message_is_slept_through(actor: Any, work: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many senders at every pace, some of whom commit late, and two workers who look only when they are rung for."""
-    monkeypatch.setattr(consumer, "POLL_SECONDS", (3_600.0, 3_600.0))
-    second = PostgresBroker(broker.pool)
-    dramatiq.actor(broker=second, actor_name="note", pgmq_queue=ROUTE)(lambda **_: None)
-    another = dramatiq.Worker(second, worker_timeout=100, worker_threads=2)
-    another.start()
+    never_look(monkeypatch)
     work(threads=2)
     paused = Event()
 
@@ -272,11 +379,7 @@ def test_no_message_is_slept_through(
                 run(conn, "COMMIT")
             paused.wait(chance.choice([0, 0, 0.001, 0.005, 0.006, 0.008, 0.02]))
 
-    try:
-        with ThreadPoolExecutor(SENDERS) as senders:
-            list(senders.map(send, range(SENDERS)))
-        watcher = connect()
-        until(lambda: states(watcher) == {"done": SENDERS * MESSAGES})
-    finally:
-        another.stop()
-        second.close()
+    with ThreadPoolExecutor(SENDERS) as senders:
+        list(senders.map(send, range(SENDERS)))
+    watcher = connect()
+    until(lambda: states(watcher) == {"done": SENDERS * MESSAGES})

@@ -1,5 +1,7 @@
 """How much a consumer claims, and when: the table of its decisions, which need neither a worker nor a database."""
 
+from math import inf
+
 import pytest
 
 from messaging.appetite import (
@@ -153,25 +155,28 @@ def test_too_few_of_the_whole_queue_mean_that_none_is_left() -> None:
     assert appetite.poll_at == pytest.approx(NOW + 0.7)
 
 
-def test_it_sleeps_once_it_finds_nothing_where_finds_are_rare() -> None:
+def test_it_sleeps_on_over_a_find_where_finds_are_rare() -> None:
     appetite = Appetite(8)
     appetite.exchanged(exchange(limit=8, claimed=1), NOW, 0.7)
-    assert not appetite.idle
-    appetite.exchanged(exchange(limit=7), NOW + DOZE_SECONDS / 2, 0.7)
+    assert not appetite.idle, "it has not slept yet, and what it did not see may not have rung"
+    appetite.exchanged(exchange(limit=7), NOW + DOZE_SECONDS, 0.7)
     assert appetite.idle
+    appetite.exchanged(exchange(limit=8, claimed=1), NOW + 1, 0.7)
+    assert (appetite.idle, appetite.doze_until) == (True, inf), "whoever sends rings"
+    appetite.exchanged(exchange(limit=8, claimed=8), NOW + 2, 0.7)
+    assert not appetite.idle, "there may be more, and there is no thread for it"
 
 
-def test_it_sleeps_once_it_finds_nothing_after_a_doze_in_a_stream() -> None:
-    appetite = Appetite(8, found_at=NOW - STREAM_SECONDS / 2)
+def test_in_a_stream_it_looks_again_by_itself_and_sleeps_once_it_finds_nothing() -> None:
+    appetite = Appetite(8, idle=True, found_at=NOW - STREAM_SECONDS / 2)
     appetite.exchanged(exchange(limit=8, claimed=1), NOW, 0.7)
+    assert (appetite.idle, appetite.doze_until) == (False, NOW + DOZE_SECONDS)
     appetite.exchanged(exchange(limit=7), NOW + DOZE_SECONDS / 2, 0.7)
     assert not appetite.idle, "more may come soon"
     appetite.exchanged(exchange(limit=0, finished=1), NOW + DOZE_SECONDS, 0.7)
     assert not appetite.idle, "acks are no look"
     appetite.exchanged(exchange(limit=8), NOW + DOZE_SECONDS, 0.7)
     assert appetite.idle
-    appetite.exchanged(exchange(limit=8, claimed=1), NOW + 1, 0.7)
-    assert not appetite.idle
 
 
 def test_it_does_not_sleep_before_it_has_looked_at_the_whole_queue() -> None:

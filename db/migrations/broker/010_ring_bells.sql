@@ -4,7 +4,7 @@ CREATE FUNCTION dramatiq.bell_of(p_table text) RETURNS bigint
 LANGUAGE sql IMMUTABLE
 RETURN ('x' || left(md5('bell of ' || p_table), 16))::bit(64)::bigint;
 COMMENT ON FUNCTION dramatiq.bell_of IS
-'The bell of a queue (dramatiq.<name>) or of a pgmq queue (pgmq.<name>): an advisory lock, which who sleeps holds shared.';
+'The bell of a queue (dramatiq.<name>) or of a pgmq queue (pgmq.<name>): an advisory lock, which one of those who sleep holds.';
 
 CREATE FUNCTION dramatiq.bells_of(p_queue text) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -26,7 +26,7 @@ BEGIN
     FOREACH queue_name IN ARRAY p_queues LOOP
         bells := '{}';
         FOR bell IN SELECT * FROM dramatiq.bells_of(queue_name) LOOP
-            IF NOT pg_try_advisory_lock_shared(bell) THEN
+            IF NOT pg_try_advisory_lock(bell) THEN
                 PERFORM dramatiq.wake_up(bells);
                 bells := NULL;
                 EXIT;
@@ -40,13 +40,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.fall_asleep IS
 'Holds the bells of these queues until this session wakes up or ends: whoever sends from now on rings. Returns the queues
-whose bells it got: another''s exclusive lock is in the way for as long as a sender takes to try it, or for as long as a
-stranger likes, and then every sender rings.';
+whose bells it got, all of a queue''s or none: where another sleeps already, a message need not wake both. A sender''s
+shared lock is in the way only while it tries the bell.';
 
 CREATE FUNCTION dramatiq.wake_up(p_bells bigint[]) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT pg_advisory_unlock_shared(bell) FROM unnest(p_bells) AS bell;
+    SELECT pg_advisory_unlock(bell) FROM unnest(p_bells) AS bell;
 $$;
 COMMENT ON FUNCTION dramatiq.wake_up IS
 'Lets go of bells that this session holds.';
@@ -74,15 +74,25 @@ BEGIN
     FOREACH queue_name IN ARRAY coalesce(queue_names, '{}') LOOP
         bell := dramatiq.bell_of('dramatiq.' || queue_name);
         -- In one expression, which nothing can interrupt: a lock of the session's would outlive an error.
-        IF (CASE WHEN pg_try_advisory_lock(bell) THEN NOT pg_advisory_unlock(bell) ELSE true END) THEN
+        IF (CASE WHEN pg_try_advisory_lock_shared(bell) THEN NOT pg_advisory_unlock_shared(bell) ELSE true END) THEN
             PERFORM dramatiq.notify(queue_name);
         END IF;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION dramatiq.ring IS
-'Rings for new messages of these queues, where somebody sleeps: then the bell''s lock cannot be had alone. To be called
+'Rings for new messages of these queues, where somebody sleeps: then the bell''s lock cannot be shared. To be called
 after the messages are written: who falls asleep then waits for this transaction''s end, and looks once more. It waits for
-nobody, and finds no sleeper in its own session.';
+nobody, is in no other sender''s way, and finds no sleeper in its own session.';
+
+CREATE FUNCTION dramatiq.pass_on(p_queues text[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_notify('dramatiq.bells', queue_name) FROM unnest(p_queues) AS queue_name
+    WHERE pg_notification_queue_usage() < 0.5;
+$$;
+COMMENT ON FUNCTION dramatiq.pass_on IS
+'Tells the workers that stand by that these queues have work and too few threads where it was heard of: let them look, and
+one of them take the bells.';
 
 CREATE FUNCTION dramatiq.last_begun() RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

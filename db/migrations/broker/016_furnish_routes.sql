@@ -32,7 +32,8 @@ BEGIN
                        WHERE tgrelid = format('pgmq.%I', queue)::regclass AND tgname = 'ring') THEN
             -- As dramatiq.ring has it; whoever sends runs it, and may not call that.
             EXECUTE format('CREATE TRIGGER ring AFTER INSERT ON pgmq.%I FOR EACH STATEMENT
-                            WHEN (CASE WHEN pg_try_advisory_lock(%2$s) THEN NOT pg_advisory_unlock(%2$s) ELSE true END)
+                            WHEN (CASE WHEN pg_try_advisory_lock_shared(%2$s)
+                                       THEN NOT pg_advisory_unlock_shared(%2$s) ELSE true END)
                             EXECUTE FUNCTION dramatiq.ring_for_pgmq()', queue, dramatiq.bell_of('pgmq.' || p_pgmq_queue));
         END IF;
         IF to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NULL THEN
