@@ -47,7 +47,7 @@ class Run:
 
     @property
     def since(self) -> str:
-        return f"{self.machine['at'][:10]}, {self.machine['commit']}"
+        return f"{self.machine['at'][:10]}, {self.machine['commit']}, at load {self.machine['load'][0]:.1f}"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Change:
     def _gain(self) -> float:
         change = self.now / self.then - 1
         return change if self.more_is_better else -change
+
+
+def written(value: float) -> str:
+    """A figure of any size."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _rate(result: Result) -> float:

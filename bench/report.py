@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.contestants import EVERYONE
-from bench.history import Change, Run
+from bench.history import Change, Run, written
 from bench.measures import MEASURES
 from bench.race import Race, Standing
 
@@ -68,7 +68,7 @@ def show_changes(then: Run, changes: Sequence[Change], console: Console) -> None
     table = Table("", "then", "now", "scatter", "", title=f"Since {then.since}", title_justify="left")
     for change in changes:
         verdict = "[red]slower[/]" if change.slowed else "[green]faster[/]" if change.sped else "as it was"
-        table.add_row(change.title, f"{change.then:.3g}", f"{change.now:.3g}", f"{change.scatter:.0%}", verdict)
+        table.add_row(change.title, written(change.then), written(change.now), f"{change.scatter:.0%}", verdict)
     console.print(table)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import settings
-from bench.history import FIGURES, Figure, Run
+from bench.history import FIGURES, Figure, Run, written
 from bench.picture import TEMPLATES
 
 PICTURE = settings.ROOT / "docs" / "bench-trend.svg"
@@ -43,7 +43,7 @@ def _plot(figure: Figure, runs: Sequence[Run], hardware: list[tuple[str, int]]) 
 
     lines = [{"colour": _colour(number), "points": list(points(kind))} for number, kind in enumerate(hardware)]
     last = next(run.figures[figure.name] for run in reversed(runs) if figure.name in run.figures)
-    return {"lines": lines, "most": f"{most:.3g}", "last": f"{_median(last):.3g}"}
+    return {"lines": lines, "most": written(most), "last": written(_median(last))}
 
 
 def _median(rounds: list[float]) -> float:
