@@ -8,7 +8,7 @@ PIP      := $(BIN)/pip install --quiet --disable-pip-version-check
 SITE     := var/docs/installed
 # Three workers on two cores, for half of the time a test waits; a test at a time, so that none is left with the last ones.
 PARALLEL := $(BIN)/pytest --numprocesses 3 --dist load --maxschedchunk 1
-PACKAGES := chromium pgbouncer postgresql-15 postgresql-15-cron
+PACKAGES := chromium nodejs pgbouncer postgresql-15 postgresql-15-cron
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,7 +98,7 @@ reference: install ## Write docs/reference/ from the code: settings, commands, S
 faults: $(TOOLS) ## Work under every fault at once, and audit it: MINUTES=30 SEED=… (or PROVIDER=smtp) repeat a run
 	$(BIN)/python -m tests.faults.proof --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(PROVIDER),--provider $(PROVIDER))
 
-bench: $(TOOLS) ## Measure the broker beside its peers (balansity bench --help)
-	$(BIN)/balansity bench
+bench: $(TOOLS) ## Measure the broker beside its peers (balansity bench --help); KEEP=1 keeps the figures beside the code
+	$(BIN)/balansity bench $(if $(KEEP),--keep)
 
 .PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs pictures fonts reference faults bench

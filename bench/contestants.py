@@ -1,48 +1,42 @@
-"""Who takes part, and the virtual environment each one lives in."""
+"""Who takes part, and how each one is played."""
 
-import subprocess
-import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
+from bench import environments
 
-import settings
-
-FOLDER = settings.ROOT / "var" / "bench"
+NODE_MAIN = str(Path(__file__).parent / "players" / "node" / "main.js")
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One contestant: its player (a module of bench.players), what it needs, and how its workers start."""
+    """One contestant: its player (a module of bench.players, or of its folder node), and what it needs."""
 
     name: str
     label: str
     player: str
-    server: str = "postgresql"
+    server: str | None = "postgresql"
     requirements: str | None = None  # None: it runs in this project's own environment
     dramatiq: bool = True  # its workers are the `dramatiq` command's; else its player's work()
     bulk: bool = False  # it can enqueue many at once
+    alone: bool = False  # one process is all that it can use
 
-    @property
-    def programs(self) -> Path:
-        """Where its Python is."""
-        return FOLDER / "environments" / self.requirements / "bin" if self.requirements else Path(sys.executable).parent
-
-    @property
-    def python(self) -> str:
-        return str(self.programs / "python")
+    def command(self, verb: str, *numbers: int) -> list[str]:
+        """What runs a verb of its player."""
+        node = self.requirements == environments.NODE
+        program = [environments.node(), NODE_MAIN] if node else [self._python, "-m", "bench.players"]
+        return [*program, self.player, verb, *map(str, numbers)]
 
     def workers(self, processes: int, threads: int) -> list[list[str]]:
         """The commands that run that many worker processes."""
-        module = f"bench.players.{self.player}"
         if self.dramatiq:
             options = ["--processes", str(processes), "--threads", str(threads)]
-            return [[self.python, "-m", "dramatiq", module, *options]]
-        return [[self.python, "-m", "bench.players", self.player, "work"]] * processes
+            return [[self._python, "-m", "dramatiq", f"bench.players.{self.player}", *options]]
+        return [self.command("work")] * (1 if self.alone else processes)
+
+    @property
+    def _python(self) -> str:
+        return environments.python(self.requirements)
 
 
 OURS = Contestant("ours", "Balansity", "ours", bulk=True)
@@ -55,38 +49,9 @@ PEERS = [
     Contestant("procrastinate", "Procrastinate 3.10", "procrastinate", "postgresql", "procrastinate", False, True),
     Contestant("pgqueuer", "PgQueuer 1.6, in threads", "pgqueuer", "postgresql", "pgqueuer", False, True),
     Contestant("pgqueuer-async", "PgQueuer 1.6, async no-op", "pgqueuer_async", "postgresql", "pgqueuer", False, True),
+    Contestant("pg-boss", "pg-boss 12.38", "pg_boss", "postgresql", "node", False, True),
+    Contestant("graphile-worker", "graphile-worker 0.18", "graphile_worker", "postgresql", "node", False, True),
 ]
-EVERYONE = [OURS, BRIDGED, *PEERS]
-
-
-def prepare(contestants: Iterable[Contestant]) -> None:
-    """Make the virtual environments that are missing or out of date."""
-    needed = sorted({contestant.requirements for contestant in contestants if contestant.requirements})
-    stale = [name for name in needed if not _is_current(name)]
-    for name in track(stale, "Virtual environments", console=Console(stderr=True), disable=not stale):
-        _make(name)
-
-
-def _requirements(name: str) -> Path:
-    return Path(__file__).parent / f"requirements-{name}.txt"
-
-
-def _environment(name: str) -> Path:
-    return FOLDER / "environments" / name
-
-
-def _digest(name: str) -> str:
-    return sha256(_requirements(name).read_bytes()).hexdigest()
-
-
-def _is_current(name: str) -> bool:
-    stamp = _environment(name) / "installed"
-    return stamp.exists() and stamp.read_text() == _digest(name)
-
-
-def _make(name: str) -> None:
-    folder = _environment(name)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-    install = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*install, "--requirement", str(_requirements(name))], check=True)
-    (folder / "installed").write_text(_digest(name))
+BARE_SQL = Contestant("bare-sql", "limit: bare SQL", "bare_sql", dramatiq=False, bulk=True)
+IN_MEMORY = Contestant("in-memory", "limit: Dramatiq in memory", "in_memory", None, dramatiq=False, alone=True)
+EVERYONE = [OURS, BRIDGED, *PEERS, BARE_SQL, IN_MEMORY]

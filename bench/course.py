@@ -32,11 +32,12 @@ class Course:
     contestant: Contestant
     environment: dict[str, str]
     database: str
+    server: int | None  # the server's first process
     folder: Path  # the probe's files and the workers' output
 
     def play(self, verb: str, *numbers: int) -> dict[str, float]:
         """Run one verb of the contestant's player; gives its seconds and rate."""
-        command = [self.contestant.python, "-m", "bench.players", self.contestant.player, verb, *map(str, numbers)]
+        command = self.contestant.command(verb, *numbers)
         with (self.folder / "player.log").open("ab") as log:
             done = subprocess.run(
                 command, cwd=settings.ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=log, check=False
@@ -98,7 +99,8 @@ class Course:
 
 def course(servers: Servers, contestant: Contestant, *, install: bool = True) -> Course:
     """An empty course, with the contestant's tables where there are any."""
-    servers.start(contestant.server)
+    if contestant.server:
+        servers.start(contestant.server)
     folder = servers.folder / "probe"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -112,7 +114,8 @@ def course(servers: Servers, contestant: Contestant, *, install: bool = True) ->
     }
     if not database:
         del environment["DATABASE_URL"]
-    made = Course(contestant, environment, database, folder)
+    server = servers.started[contestant.server] if contestant.server else None
+    made = Course(contestant, environment, database, server, folder)
     if install:
         made.play("install")
     return made

@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg2
 
 from bench import probe
-from bench.contestants import BRIDGED, EVERYONE, OURS, Contestant
+from bench.contestants import BARE_SQL, BRIDGED, EVERYONE, IN_MEMORY, OURS, Contestant
+from bench.cost import Cost, between
 from bench.course import PROCESSES, Course
 from bench.watch import Watch
 
@@ -56,6 +57,7 @@ class Result:
     memory_mb: float | None = None  # of the largest worker process
     connections: float | None = None  # per worker process
     curve: list[float] = field(default_factory=list)  # messages a second, second by second
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -120,16 +122,24 @@ def latency(course: Course, scale: Scale) -> Result:
 
 def drained(course: Course, scale: Scale) -> Result:
     course.settle()
-    with course.working() as workers, Watch(workers, course.database) as watch:
+    with course.working() as workers, Watch(workers, course) as watch:
+        course.wait_until_ran(1, most_seconds=0)
+        before = watch.spent()
         seen = course.wait_until_ran(scale.drain, scale.most_seconds)
-    return Result(seen.messages / seen.seconds, memory_mb=watch.memory_mb, connections=watch.connections / PROCESSES)
+        after = watch.spent()
+    return Result(
+        seen.messages / seen.seconds,
+        memory_mb=watch.memory_mb,
+        connections=watch.connections / PROCESSES,
+        cost=between(before, after),
+    )
 
 
 def _at_the_end(course: Course, scale: Scale, *, held: bool) -> Result:
     course.play("fill", scale.snapshot_backlog)
     course.settle()
     snapshot = _snapshot(course.database) if held else nullcontext()
-    with snapshot, course.working() as workers, Watch(workers, course.database) as watch:
+    with snapshot, course.working() as workers, Watch(workers, course) as watch:
         curve = list(_seconds(course, scale.snapshot_seconds))
     end = curve[-max(1, len(curve) // 5) :]
     return Result(sum(end) / len(end), memory_mb=watch.memory_mb, curve=curve)
@@ -159,11 +169,14 @@ def _snapshot(database: str) -> Iterator[None]:
         conn.close()
 
 
+SENDERS = [each for each in EVERYONE if each not in {BRIDGED, IN_MEMORY}]
+SLEEPERS = [each for each in SENDERS if each is not BARE_SQL]
+
 MEASURES = [
     Measure("drain", "Drain of waiting messages", EVERYONE, drain),
-    Measure("send", "Enqueue one by one", [each for each in EVERYONE if each not in {BRIDGED}], send),
+    Measure("send", "Enqueue one by one", SENDERS, send),
     Measure("bulk", "Enqueue many at once", [each for each in EVERYONE if each.bulk], bulk),
-    Measure("latency", "From send to start, idle", [each for each in EVERYONE if each not in {BRIDGED}], latency),
+    Measure("latency", "From send to start, idle", SLEEPERS, latency),
     Measure("backlog", "Drain of a large backlog", [OURS], drain_backlog, baseline="drain"),
     Measure("future", "Drain beside messages due next month", [OURS], drain_beside_future, baseline="drain"),
     Measure("finished", "Drain beside finished messages", [OURS], drain_beside_finished, baseline="drain"),

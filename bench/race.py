@@ -7,19 +7,22 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import contestants, servers
+from bench import environments, servers
 from bench.contestants import Contestant
+from bench.cost import Cost
 from bench.course import course
 from bench.measures import MEASURES, Measure, Result, Scale
 
 SYNCS = 50
+CPU = Path("/proc/cpuinfo")
 
 
 @dataclass
@@ -43,6 +46,12 @@ class Standing:
     @property
     def connections(self) -> float | None:
         return max((run.connections for run in self.runs if run.connections), default=None)
+
+    @property
+    def cost(self) -> Cost | None:
+        """The median of the rounds, of each part."""
+        costs = [astuple(run.cost) for run in self.runs if run.cost]
+        return Cost(*map(statistics.median, zip(*costs, strict=True))) if costs else None
 
     def wait(self, percent: int) -> float | None:
         """A percentile of all rounds' waits, in milliseconds."""
@@ -74,6 +83,7 @@ class Race:
                 "p99_ms": standing.wait(99),
                 "memory_mb": standing.memory_mb,
                 "connections_per_process": standing.connections,
+                "cost": asdict(standing.cost) if standing.cost else None,
                 "problem": standing.problem,
                 "runs": [{**asdict(run), "waits": len(run.waits)} for run in standing.runs],
             }
@@ -89,10 +99,10 @@ def run(measures: Iterable[str], names: Iterable[str], rounds: int, scale: Scale
         for contestant in measure.contestants
         if contestant.name in names
     ]
-    contestants.FOLDER.mkdir(parents=True, exist_ok=True)
-    contestants.prepare({contestant for _, contestant in heats})
+    environments.FOLDER.mkdir(parents=True, exist_ok=True)
+    environments.prepare({contestant.requirements for _, contestant in heats if contestant.requirements})
     race = Race(_machine(rounds), {})
-    with servers.fresh(contestants.FOLDER / f"run-{os.getpid()}") as running, _progress() as progress:
+    with servers.fresh(environments.FOLDER / f"run-{os.getpid()}") as running, _progress() as progress:
         task = progress.add_task("", total=len(heats) * rounds)
         for _ in range(rounds):
             for measure, contestant in heats:
@@ -117,6 +127,7 @@ def _heat(running: servers.Servers, measure: Measure, contestant: Contestant, st
 def _machine(rounds: int) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": _cpu(),
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
         "sync_ms": _sync_ms(),
@@ -126,10 +137,17 @@ def _machine(rounds: int) -> dict[str, Any]:
     }
 
 
+def _cpu() -> str:
+    return next(
+        (line.partition(":")[2].strip() for line in CPU.read_text().splitlines() if line.startswith("model name")),
+        platform.machine(),
+    )
+
+
 def _sync_ms() -> float:
     """How long the disk takes to make one page durable: what every commit waits for."""
     page, took = bytes(8192), []
-    with tempfile.TemporaryFile(dir=contestants.FOLDER) as file:
+    with tempfile.TemporaryFile(dir=environments.FOLDER) as file:
         for _ in range(SYNCS):
             began = time.perf_counter()
             os.pwrite(file.fileno(), page, 0)

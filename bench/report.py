@@ -1,11 +1,12 @@
-"""Shows a race: a table in the terminal, with each target beside what was reached."""
+"""Shows a race: a table in the terminal, with each target beside what was reached, and what changed since."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.contestants import EVERYONE
+from bench.history import Change, Run, written
 from bench.measures import MEASURES
 from bench.race import Race, Standing
 
@@ -15,10 +16,15 @@ LABELS = {contestant.name: contestant.label for contestant in EVERYONE}
 def show(race: Race, console: Console) -> None:
     """Print everything that was measured."""
     load, sync_ms = race.machine["load"][0], race.machine["sync_ms"]
-    console.print(f"{race.machine['cores']} cores, load {load:.1f} at the start, {sync_ms} ms to make a page durable\n")
+    console.print(
+        f"{race.machine['cores']} cores of {race.machine['cpu']}, load {load:.1f} at the start, "
+        f"{sync_ms} ms to make a page durable\n"
+    )
     for measure in MEASURES:
         if standings := race.of(measure.name):
             console.print(_table(race, measure.name, measure.title, measure.baseline, standings))
+    if any(standing.cost for standing in race.of("drain")):
+        console.print(_costs(race.of("drain")))
     targets = list(reached(race))
     if targets:
         table = Table("target", "reached", "", title="Targets", title_justify="left")
@@ -45,6 +51,25 @@ def _table(race: Race, name: str, title: str, baseline: str | None, standings: l
         connections = f"{standing.connections:g}" if standing.connections else ""
         table.add_row(LABELS[standing.contestant], *figures, memory, connections)
     return table
+
+
+def _costs(standings: list[Standing]) -> Table:
+    columns = ("workers, µs", "server, µs", "both", "WAL, bytes", "transactions ‰")
+    table = Table("", *columns, title="What a message of the drain costs", title_justify="left")
+    for standing in standings:
+        if cost := standing.cost:
+            figures = (cost.worker_us, cost.server_us, cost.processor_us, cost.wal_bytes, 1000 * cost.transactions)
+            table.add_row(LABELS[standing.contestant], *(f"{figure:,.0f}" for figure in figures))
+    return table
+
+
+def show_changes(then: Run, changes: Sequence[Change], console: Console) -> None:
+    """Print how a run stands to the one that was kept before it."""
+    table = Table("", "then", "now", "scatter", "", title=f"Since {then.since}", title_justify="left")
+    for change in changes:
+        verdict = "[red]slower[/]" if change.slowed else "[green]faster[/]" if change.sped else "as it was"
+        table.add_row(change.title, written(change.then), written(change.now), f"{change.scatter:.0%}", verdict)
+    console.print(table)
 
 
 def reached(race: Race) -> Iterator[tuple[str, str, bool]]:

@@ -30,7 +30,7 @@ class Servers:
     stack: ExitStack
     postgres_url: str = ""
     environment: dict[str, str] = field(default_factory=dict)
-    started: set[str] = field(default_factory=set)
+    started: dict[str, int] = field(default_factory=dict)  # the first process of each
 
     def start(self, name: str) -> None:
         """Start a server unless it runs.
@@ -39,8 +39,7 @@ class Servers:
             Missing: its program is not installed, or it does not come up.
         """
         if name not in self.started:
-            getattr(self, f"_start_{name}")()
-            self.started.add(name)
+            self.started[name] = getattr(self, f"_start_{name}")()
 
     def fresh_database(self) -> str:
         """The address of an empty database; the one before it is dropped."""
@@ -53,23 +52,26 @@ class Servers:
         conn.close()
         return urlunsplit(urlsplit(self.postgres_url)._replace(path="/bench"))
 
-    def _start_postgresql(self) -> None:
-        self.postgres_url = self.stack.enter_context(embedded.running(self.folder / "postgres"))
+    def _start_postgresql(self) -> int:
+        folder = self.folder / "postgres"
+        self.postgres_url = self.stack.enter_context(embedded.running(folder))
+        return int((folder / "postmaster.pid").read_text().split()[0])
 
-    def _start_redis(self) -> None:
+    def _start_redis(self) -> int:
         port = _free_port()
         command = [_program("redis-server"), "--port", str(port), "--appendonly", "yes", "--bind", "127.0.0.1"]
-        self._run(command, "redis", port)
         self.environment["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+        return self._run(command, "redis", port)
 
-    def _start_rabbitmq(self) -> None:
+    def _start_rabbitmq(self) -> int:
         _program("rabbitmq-server")
         # The program behind Debian's wrapper, which insists on a user and folders of its own.
         script = "/usr/lib/rabbitmq/bin/rabbitmq-server"
         port, distribution, names = _free_port(), _free_port(), _free_port()
         folder = self.folder / "rabbitmq"
         self.stack.callback(subprocess.run, ["epmd", "-port", str(names), "-kill"], capture_output=True, check=False)
-        self._run(
+        self.environment["RABBITMQ_URL"] = f"amqp://guest:guest@127.0.0.1:{port}"
+        return self._run(
             [script],
             "rabbitmq",
             port,
@@ -84,9 +86,8 @@ class Servers:
             RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
             RABBITMQ_CONFIG_FILE=str(folder / "none"),
         )
-        self.environment["RABBITMQ_URL"] = f"amqp://guest:guest@127.0.0.1:{port}"
 
-    def _run(self, command: list[str], name: str, port: int, **environment: str) -> None:
+    def _run(self, command: list[str], name: str, port: int, **environment: str) -> int:
         folder = self.folder / name
         folder.mkdir()
         with (folder / "output").open("wb") as output:
@@ -100,6 +101,7 @@ class Servers:
             )
         self.stack.callback(_stop, process)
         _wait_for(port, process, folder / "output")
+        return process.pid
 
 
 @contextmanager
