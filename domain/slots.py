@@ -1,8 +1,9 @@
 """A job's slots: the planned times of its cron expression, and what becomes of those that are due."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from heapq import heappop, heappush, merge
@@ -172,10 +173,28 @@ def _wall_times(schedule: str, start: datetime) -> Iterator[datetime]:
 
 
 def _wall_times_of(trigger: CronTrigger, start: datetime) -> Iterator[datetime]:
-    at = trigger.get_next_fire_time(None, start)
-    while at is not None:
-        yield at
-        at = trigger.get_next_fire_time(None, at + INSTANT)
+    times = _times_of_day(trigger)
+    day = _day_from(trigger, start.date())
+    while day is not None:
+        midnight = datetime.combine(day, time(), UTC)
+        yield from (midnight + at for at in times[bisect_left(times, start - midnight) :])
+        day = _day_from(trigger, day + DAY)
+
+
+@lru_cache
+def _times_of_day(trigger: CronTrigger) -> tuple[timedelta, ...]:
+    """Since midnight, the same on each of its days."""
+    *_, hour, minute, _second = trigger.fields
+    hours = [at for at in range(24) if hour.get_next_value(SOME_DAY.replace(hour=at)) == at]
+    minutes = [at for at in range(60) if minute.get_next_value(SOME_DAY.replace(minute=at)) == at]
+    return tuple(timedelta(hours=hour, minutes=minute) for hour in hours for minute in minutes)
+
+
+@lru_cache(maxsize=10_000)  # whoever plans asks about the same days for each row
+def _day_from(trigger: CronTrigger, day: date) -> date | None:
+    """The first of its days from this one on."""
+    at = trigger.get_next_fire_time(None, datetime.combine(day, time(), UTC))
+    return at.date() if at else None
 
 
 @lru_cache
