@@ -5146,7 +5146,7 @@ DECLARE
 BEGIN
     FOREACH queue_name IN ARRAY p_queues LOOP
         SELECT a.pgmq_queue INTO route FROM dramatiq.actor a
-        WHERE a.queue_name = news.queue_name AND to_regclass(format('pgmq.%I', 'q_' || a.pgmq_queue)) IS NOT NULL
+        WHERE a.queue_name = news.queue_name AND to_regclass('pgmq.' || quote_ident('q_' || a.pgmq_queue)) IS NOT NULL
             AND NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = a.pgmq_queue);
         visible := false;
         IF route IS NOT NULL THEN
