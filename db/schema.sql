@@ -3934,6 +3934,7 @@ that the table refuses. That one is taken out of the way; an error that speaks o
 CREATE FUNCTION dramatiq.call_up(p_queue text) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     lines text[];
@@ -4429,8 +4430,10 @@ BEGIN
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name, q.line
     )
-    SELECT array_agg(DISTINCT queue_name), array_agg(line) INTO queues, lines FROM enqueued;
-    PERFORM dramatiq.note_change(lines, false);
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) FILTER (WHERE line IS NOT NULL) INTO queues, lines FROM enqueued;
+    IF lines IS NOT NULL THEN
+        PERFORM dramatiq.note_change(lines, false);
+    END IF;
     PERFORM dramatiq.ring(queues);
 END $$;
 
