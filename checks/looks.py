@@ -32,6 +32,7 @@ QUICK: tuple[Look, ...] = (
     jobs.running,
     telling.ways,
     queues.pauses,
+    queues.days,
 )
 
 

@@ -26,12 +26,12 @@ QUEUED = b"queued"
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
 COPY = (  # in binary form: of text, an error would quote the line
-    "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) "
+    "COPY dramatiq.live (message_id, available_at, queue_name, state, priority, delayed, position, message) "
     "FROM STDIN (FORMAT binary)"
 )
 COPY_ONE = (
-    "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN (FORMAT binary); "
-    "SELECT dramatiq.ring(%s)"
+    "COPY dramatiq.live (message_id, queue_name, state, priority, message) FROM STDIN (FORMAT binary); "
+    "SELECT dramatiq.start_over(ARRAY[%s]::uuid[], %s), dramatiq.ring(%s)"
 )
 
 
@@ -142,7 +142,7 @@ class Intake:
             binary.JSONB + messages.encoded[0].encode(),
         )
         with self.pool.single_statements() as conn, conn.cursor() as cursor:
-            statement = cursor.mogrify(COPY_ONE, ([message.queue_name],))
+            statement = cursor.mogrify(COPY_ONE, (message.message_id, message.message_timestamp, [message.queue_name]))
             cursor.copy_expert(statement, BytesIO(binary.rows([row])))
 
     def _copy_many(self, batch: list[Any], messages: Batch) -> None:
@@ -165,6 +165,8 @@ class Intake:
             ]
             rows.sort()
             cursor.copy_expert(COPY, BytesIO(binary.rows(rows)))
+            ids, built = [each.message_id for each in batch], min(each.message_timestamp for each in batch)
+            queries.broker.start_over(conn, ids=ids, built=built)
             queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
 
 

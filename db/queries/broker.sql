@@ -82,6 +82,10 @@ SELECT dramatiq.last_begun();
 -- Whether all that had begun to write by then have ended.
 SELECT dramatiq.have_ended(:last_begun);
 
+-- name: start_over(ids, built)$
+-- Let those of these messages, just copied in, that were done before begin under a new fence; `built`: when the first was.
+SELECT dramatiq.start_over(:ids::uuid[], :built);
+
 -- name: finish(id, attempt)$
 -- Ack one message, with what is written beside it; false where its claim was taken over.
 SELECT dramatiq.finish(:id::uuid, :attempt);
@@ -186,20 +190,20 @@ SELECT coalesce((
 
 -- name: unfinished(queue)$
 -- How many messages of a queue are due, delayed or running here.
-SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed');
+SELECT count(*) FROM dramatiq.live WHERE queue_name = :queue AND state IN ('queued', 'consumed');
 
 -- name: unclaimed(queue, after, rows)
 -- A page of the messages of a queue that nobody has claimed, dead letters too.
-SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes FROM dramatiq.queue
+SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes FROM dramatiq.live
 WHERE queue_name = :queue AND state IN ('queued', 'rejected') AND (:after::uuid IS NULL OR message_id > :after::uuid)
 ORDER BY message_id
 LIMIT :rows;
 
 -- name: flush(keys)!
 -- Drop those of these messages that nobody has claimed.
-DELETE FROM dramatiq.queue WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected');
+DELETE FROM dramatiq.live WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected');
 
 -- name: first_dead(queue)^
 -- The oldest dead letter of a queue.
 SELECT message_id::text AS id, message ->> 'actor_name' AS actor, error
-FROM dramatiq.queue WHERE queue_name = :queue AND state = 'rejected' ORDER BY position LIMIT 1;
+FROM dramatiq.live WHERE queue_name = :queue AND state = 'rejected' ORDER BY position LIMIT 1;

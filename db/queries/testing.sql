@@ -11,7 +11,7 @@ SELECT coalesce((
 
 -- name: due(queue)$
 -- How many messages of a queue run or are due here; of a paused one, how many run.
-SELECT count(*) FROM dramatiq.queue
+SELECT count(*) FROM dramatiq.live
 WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND waits_for IS NULL
     AND available_at <= clock_timestamp() AND NOT EXISTS (
         SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue));
@@ -19,13 +19,13 @@ WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND waits_
 -- name: hasten(queues)$
 -- Make due now what is delayed in these queues; gives how many messages that were.
 WITH hastened AS (
-    UPDATE dramatiq.queue SET available_at = now()
+    UPDATE dramatiq.live SET available_at = now()
     WHERE queue_name = ANY (:queues) AND state = 'queued' AND waits_for IS NULL AND available_at > now()
     RETURNING queue_name)
 SELECT count(*) FROM hastened, LATERAL dramatiq.ring(ARRAY[hastened.queue_name]);
 
 -- name: enqueued(actor)
 -- The messages that wait for an actor or are delayed, in the order of their turns.
-SELECT message_id::text, message, available_at AS due, priority FROM dramatiq.queue
+SELECT message_id::text, message, available_at AS due, priority FROM dramatiq.live
 WHERE message ->> 'actor_name' = :actor AND state = 'queued'
 ORDER BY available_at, priority DESC, position;

@@ -20,6 +20,34 @@ faster than it is worked off, for only here does priority count. A fast one''s m
 which saves each an update: only a look at the whole queue (p_whole) moves more than there is room for, so that what is
 sent straight to the queue does not hold them up.';
 
+CREATE FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    finished bigint;
+BEGIN
+    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
+    -- planner walks it once for every row of the batch.
+    WITH finished AS (
+        DELETE FROM dramatiq.live AS q USING unnest(p_ids, p_attempts) AS run (message_id, attempt)
+        WHERE q.message_id = run.message_id
+            AND (q.attempt = run.attempt AND q.state::text = 'consumed' OR run.attempt IS NULL)
+        RETURNING q.*, coalesce(run.attempt, q.attempt + 1) AS attempts
+    )
+    INSERT INTO dramatiq.done
+        (message_id, queue_name, state, mtime, message, position, priority, available_at, attempt, rescues, pgmq_queue,
+         pgmq_msg_id, unique_key)
+    SELECT message_id, queue_name, 'done', now(), message, position, priority, available_at, attempts, rescues, pgmq_queue,
+           pgmq_msg_id, unique_key
+    FROM finished;
+    GET DIAGNOSTICS finished = ROW_COUNT;
+    RETURN finished;
+END $$;
+COMMENT ON FUNCTION dramatiq.finish_all IS
+'Acks messages: each moves to the day on which it ends, if the claim that is named is the current one. An attempt of NULL:
+nobody claimed it, and the caller has it locked. All that is done passes here; returns how many did.';
+
 CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
     p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
@@ -38,12 +66,7 @@ DECLARE
     behind bigint := 0;
     paused boolean;
 BEGIN
-    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
-    -- planner walks it once for every row of the batch.
-    UPDATE dramatiq.queue AS q
-    SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-    FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed';
+    PERFORM dramatiq.finish_all(p_done, p_attempts);
 
     -- A worker that was given up for dead must say that it lives before it claims again.
     IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
@@ -52,9 +75,9 @@ BEGIN
 
     paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
     IF NOT paused THEN
-        UPDATE dramatiq.queue AS q SET delayed = false
+        UPDATE dramatiq.live AS q SET delayed = false
         WHERE q.message_id IN (
-            SELECT message_id FROM dramatiq.queue
+            SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
             ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
 
@@ -62,19 +85,19 @@ BEGIN
             PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
         ELSE
             SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
-            FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+            FROM dramatiq.live AS q WHERE q.message_id = p_after;
         END IF;
 
         RETURN QUERY
         WITH due AS MATERIALIZED (
-            SELECT message_id FROM dramatiq.queue
+            SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
                 AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
             ORDER BY priority DESC, available_at, position
             LIMIT p_limit
             FOR UPDATE SKIP LOCKED
         ), taken AS (
-            UPDATE dramatiq.queue AS q
+            UPDATE dramatiq.live AS q
             SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
             FROM due WHERE q.message_id = due.message_id
             RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
@@ -103,12 +126,7 @@ Of a paused queue nothing is claimed; what waits in pgmq comes over all the same
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH finished AS (
-        UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM finished;
+    SELECT dramatiq.finish_all(ARRAY[p_id], ARRAY[p_attempt]) = 1;
 $$;
 COMMENT ON FUNCTION dramatiq.finish IS
 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
@@ -122,7 +140,7 @@ DECLARE
     queue text;
     waits boolean;
 BEGIN
-    UPDATE dramatiq.queue
+    UPDATE dramatiq.live
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
         available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
@@ -145,7 +163,7 @@ AS $$
 DECLARE
     ours boolean;
 BEGIN
-    UPDATE dramatiq.queue
+    UPDATE dramatiq.live
     SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed';
@@ -163,7 +181,7 @@ DECLARE
     queues text[];
 BEGIN
     WITH requeued AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET state = 'queued', claimed_by = NULL, mtime = now()
         FROM unnest(p_ids, p_attempts) AS unstarted (message_id, attempt)
         WHERE q.message_id = unstarted.message_id AND q.attempt = unstarted.attempt AND q.state = 'consumed'
@@ -183,7 +201,7 @@ AS $$
 DECLARE
     freed bigint;
 BEGIN
-    UPDATE dramatiq.queue AS q
+    UPDATE dramatiq.live AS q
     SET state = 'queued', claimed_by = NULL, mtime = now()
     WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
         SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
@@ -210,7 +228,7 @@ BEGIN
     IF FOUND THEN
         RETURN extract(epoch FROM due - clock_timestamp());
     END IF;
-    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    SELECT min(available_at) INTO due FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed;
     IF p_pgmq_queue IS NOT NULL THEN
         EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
     END IF;
@@ -242,10 +260,10 @@ BEGIN
             WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
                 THEN dramatiq.next_due(queue_name, route)
             WHEN EXISTS (
-                SELECT FROM dramatiq.queue q
+                SELECT FROM dramatiq.live q
                 WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             ) OR EXISTS (
-                SELECT FROM dramatiq.worker w, dramatiq.queue q
+                SELECT FROM dramatiq.worker w, dramatiq.live q
                 WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
             ) THEN 0
             ELSE dramatiq.next_due(queue_name, route) END;

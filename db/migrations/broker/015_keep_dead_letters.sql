@@ -3,7 +3,7 @@
 CREATE VIEW dramatiq.dead_letter AS
 SELECT message_id, queue_name, message ->> 'actor_name' AS actor_name, error, mtime AS died_at, attempt,
        pgmq_queue, pgmq_msg_id, message
-FROM dramatiq.queue
+FROM dramatiq.live
 WHERE state = 'rejected';
 COMMENT ON VIEW dramatiq.dead_letter IS
 'What went wrong and waits for a person.';
@@ -15,7 +15,7 @@ DECLARE
     queues text[];
 BEGIN
     WITH redriven AS (
-        UPDATE dramatiq.queue
+        UPDATE dramatiq.live
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
             error = CASE state WHEN 'rejected' THEN error END,
             message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'

@@ -47,19 +47,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- From one queue's first entry in the index to the next queue's, and of each from one priority to the next.
     WITH RECURSIVE waits (queue_name) AS (
-        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        SELECT min(q.queue_name) FROM dramatiq.live q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         UNION ALL
-        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.live q
                 WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
         FROM waits w WHERE w.queue_name IS NOT NULL
     ), priorities (queue_name, priority, place) AS (
         SELECT w.queue_name, (
-            SELECT max(q.priority) FROM dramatiq.queue q
+            SELECT max(q.priority) FROM dramatiq.live q
             WHERE q.queue_name = w.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL), 1
         FROM waits w WHERE w.queue_name IS NOT NULL
         UNION ALL
         SELECT p.queue_name, (
-            SELECT max(q.priority) FROM dramatiq.queue q
+            SELECT max(q.priority) FROM dramatiq.live q
             WHERE q.queue_name = p.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
               AND q.priority < p.priority), p.place + 1
         FROM priorities p WHERE p.priority IS NOT NULL AND p.place < 100
@@ -69,14 +69,14 @@ AS $$
         WHERE a.pgmq_queue NOT IN (SELECT h.pgmq_queue FROM dramatiq.held_route h)
     ), oldest (queue_name, since) AS (
         SELECT p.queue_name, (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = p.queue_name AND q.priority = p.priority
               AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
             ORDER BY q.available_at LIMIT 1)
         FROM priorities p WHERE p.priority IS NOT NULL
         UNION ALL
         SELECT a.queue_name, (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = a.queue_name AND q.state = 'queued' AND q.delayed
             ORDER BY q.available_at LIMIT 1)
         FROM (SELECT DISTINCT queue_name FROM dramatiq.actor) AS a
