@@ -280,6 +280,17 @@ def test_a_paused_queue_is_looked_at_when_its_pause_ends(connection: Connection)
     assert run(connection, asked) == [("default", False)], "what waits in pgmq comes over all the same"
 
 
+def test_a_queue_that_no_pgmq_queue_feeds_is_looked_at_with_the_others(
+    broker: PostgresBroker, connection: Connection
+) -> None:
+    dramatiq.actor(broker=broker, actor_name="plain", queue_name="plain")(lambda: None)
+    broker.publish_actors(connection, retire=True)
+    asked = "SELECT queue_name, seconds FROM dramatiq.news(0, '{plain, default}')"
+    assert run(connection, asked) == []
+    run(connection, "SELECT dramatiq.send('plain')")
+    assert run(connection, asked) == [("plain", 0)]
+
+
 def test_where_the_look_for_all_fails_each_queue_looks_for_itself(asleep: Connection) -> None:
     run(asleep, "ALTER FUNCTION dramatiq.news RENAME TO olds")
     run(
@@ -324,6 +335,7 @@ def test_a_message_wakes_one_of_those_who_sleep(
     work()
     both = (broker, another)
     until(lambda: all(each.pulse.rest.queues == {"default"} and not each.pulse.rest.unseen for each in both))
+    until(lambda: sum(bool(each.pulse.rest.asleep) for each in both) == 1, "one has the bells")
     (standing,) = (each for each in both if each.pulse.rest.standing_by)
     appetite = standing.process.claims["default"].appetite
     looked_at, paused = appetite.exchanged_at, Event()
