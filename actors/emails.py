@@ -23,6 +23,7 @@ MAX_RETRIES = 20  # with their backoff, over hours
     pgmq_queue="email_queue",
     required=["to", "subject", "template"],
     readable=["key"],
+    key="line",
     max_retries=MAX_RETRIES,
     min_backoff=2_000,
     max_backoff=1_800_000,

@@ -58,6 +58,7 @@ class Payment(Protocol):
     pgmq_queue="payment_processing_queue",
     required=["payment_id", "action"],
     readable=["payment_id", "action"],
+    key="payment_id",
     max_retries=16,
     min_backoff=2_000,
     max_backoff=3_600_000,

@@ -24,6 +24,7 @@ QUICK: tuple[Look, ...] = (
     processes.beating,
     providers.away,
     queues.lateness,
+    queues.lines,
     processes.overrunning,
     providers.restored,
     failures.flagged,

@@ -10,6 +10,7 @@ from translations import N_
 
 PATIENCE = {"emails": timedelta(minutes=2), "payments": timedelta(minutes=2)}  # a family waits for these
 USUAL_PATIENCE = timedelta(minutes=10)
+STANDSTILL = timedelta(minutes=2)  # of a line in which a message could run
 
 
 def lateness(conn: Connection) -> Iterator[Finding]:
@@ -32,6 +33,24 @@ def lateness(conn: Connection) -> Iterator[Finding]:
         )
     if not late:
         yield Finding("good", N_("No queue is late."), check="queue-late")
+
+
+def lines(conn: Connection) -> Iterator[Finding]:
+    """Lines that stand still: whatever the service does lets them go on, so somebody changed rows by hand."""
+    rows = list(queries.checks.stuck_lines(conn, seconds=STANDSTILL.total_seconds()))
+    for row in rows:
+        yield Finding(
+            "bad",
+            N_("A line of queue %(queue)s stands still: its first message waits since %(since)s for nothing."),
+            N_("Rows were changed by hand. In psql: SELECT dramatiq.note_change('{%(line)s}', true)"),
+            check="line-stuck",
+            subject=row.line,
+            since=row.since,
+            facts={"queue": row.queue, "since": row.since, "line": row.line},
+            calls=True,
+        )
+    if not rows:
+        yield Finding("good", N_("No line stands still."), check="line-stuck")
 
 
 def pauses(conn: Connection) -> Iterator[Finding]:

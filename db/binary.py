@@ -9,11 +9,11 @@ JSONB = b"\1"  # before a document's text: the version of its form
 integer, bigint, boolean = (struct.Struct(form).pack for form in ("!i", "!q", "!?"))
 
 
-def rows(values: Iterable[tuple[bytes, ...]]) -> bytes:
-    """Rows of columns, each as its type is sent."""
+def rows(values: Iterable[tuple[bytes | None, ...]]) -> bytes:
+    """Rows of columns, each as its type is sent; None is NULL."""
     parts = [BEGIN]
     for row in values:
         parts.append(struct.pack("!h", len(row)))
         for column in row:
-            parts += integer(len(column)), column
+            parts += (integer(-1),) if column is None else (integer(len(column)), column)
     return b"".join([*parts, END])

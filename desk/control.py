@@ -21,7 +21,13 @@ UNTOLD = ("arguments", "kind")  # of a filter: they may name a person
 GIVEN_UP_AT_ONCE = 5_000  # messages, a transaction
 Told = Callable[[int], object]  # is told of each batch, how many rows it had
 DEAD = ("dead",)
-UNENDED = ("delayed", "set aside", "waiting", "running")  # in the order in which they move on: none slips past
+UNENDED = (
+    "delayed",
+    "set aside",
+    "in line",
+    "waiting",
+    "running",
+)  # in the order in which they move on: none slips past
 GIVEN_UP = ("dead", "cancelled")
 
 

@@ -14,7 +14,7 @@ from domain import failures as kinds
 from errors import Refused
 
 LOOK = 30_000  # messages that are done, of which a page is looked for at one go
-STATES = ("waiting", "delayed", "set aside", "running", "dead", "cancelled", "done")
+STATES = ("waiting", "in line", "delayed", "set aside", "running", "dead", "cancelled", "done")
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ class SealedBridge:
         if not rows:
             return []
         said = {row.msg_id: (row.content, _read(row.content)) for row in rows}
+        headers = {row.msg_id: _read(row.headers) for row in rows if row.headers is not None}
         claimed = queries.broker.take_in(
             conn,
             worker=worker,
@@ -87,13 +88,21 @@ class SealedBridge:
             urgencies=[row.urgency for row in rows],
             times=[row.sent_at for row in rows],
             due=[row.due_at for row in rows],
+            headers=[self._sealed_headers(headers.get(row.msg_id)) for row in rows],
+            lines=[row.line for row in rows],
         )
-        return [self._completed(row, said) for row in claimed]
+        return [self._completed(row, said, headers) for row in claimed]
 
-    def _completed(self, row: Any, said: dict[int, tuple[str, dict[str, Any]]]) -> Any:
+    def _completed(self, row: Any, said: dict[int, tuple[str, dict[str, Any]]], headers: dict[int, Any]) -> Any:
         fields = json.loads(row.message)
-        text, read = said[fields["options"]["pgmq"]["msg_id"]]
+        msg_id = fields["options"]["pgmq"]["msg_id"]
+        text, read = said[msg_id]
+        if msg_id in headers:
+            fields["options"]["headers"] = headers[msg_id]
         return row._replace(message=fields | read if read else text)  # which is refused as any that Python cannot read
+
+    def _sealed_headers(self, headers: dict[str, Any] | None) -> str | None:
+        return None if headers is None else ENCODE(self.process.seal.options({"headers": headers})["headers"])
 
     def _refuse(self, route: Route, msg_id: int, error: psycopg2.Error) -> None:
         """Take a message out of the way, with the kind of its error: its words may quote it."""

@@ -38,6 +38,7 @@ from messaging.custody import Custody
 from messaging.encoding import milliseconds, rank, unfit_queue
 from messaging.groups import CountedGroups
 from messaging.intake import Intake
+from messaging.lines import LineOptions, check_options
 from messaging.listeners import ONLY_ONCE, Listeners
 from messaging.process import Process
 from messaging.pulse import SILENCE_SECONDS, Pulse
@@ -76,7 +77,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """
         pool = _pool(pool, url, listen)
         self.seal = Seal(keys)
-        self.intake = Intake(pool, self.seal, self._readable)
+        self.intake = Intake(pool, self.seal, self._readable, self._line)
         middleware = _built_in(self.intake) if middleware is None else list(middleware)
         self.listeners = Listeners([], self.intake)
         super().__init__(pool=pool, schema="dramatiq", prefix="", middleware=middleware, results=False)
@@ -87,6 +88,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.process = Process(pool, claims, self.pulse, repertoire)
         self.vault = Vault(repertoire)
         self.add_middleware(RouteOption())
+        self.add_middleware(LineOptions())
         self.add_middleware(Custody(self.process))
         self.add_middleware(StopOnce())
         log.hide_payloads(comes_again)
@@ -126,8 +128,9 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         """Declare an actor, and its route where it has one.
 
         Raises:
-            SettingsError: pgmq cannot carry that name, or the actor's queue has another route.
+            SettingsError: pgmq cannot carry that name, the actor's queue has another route, or its key is none.
         """
+        check_options(actor)
         if pgmq_queue := actor.options.get("pgmq_queue"):
             self.routes.add(actor.queue_name, pgmq_queue, actor.actor_name)
         super().declare_actor(actor)
@@ -253,6 +256,9 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
 
     def _readable(self, actor_name: str) -> Collection[str]:
         return self.process.repertoire.readable(actor_name)
+
+    def _line(self, message: Any) -> str | None:
+        return self.process.repertoire.line(message)
 
     def _priority(self, message: Any) -> int:
         """Higher first, as in SQL and `broker_priority`; an actor's own `priority` is Dramatiq's, lower first."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from db import queries
 from db.connection import Connection
+from messaging.lines import KEY, LIMIT
 from messaging.repertoire import parameters, signature_of
 
 RELABELLED_AT_ONCE = 10_000  # messages, a statement
@@ -42,4 +43,6 @@ def _described(actor: Any) -> dict[str, Any]:
         "accepted": None if any(each.kind is each.VAR_KEYWORD for each in taken) else [each.name for each in named],
         "signature": signature_of(actor),
         "pgmq_queue": actor.options.get("pgmq_queue"),
+        "key": actor.options.get(KEY),
+        "key_limit": actor.options.get(LIMIT, 1),
     }

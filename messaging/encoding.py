@@ -71,6 +71,8 @@ def _unheard(message: Any) -> str | None:
         )
     if not MESSAGE_ID.fullmatch(message.message_id):
         return f"its id {message.message_id!r} is no UUID."
+    if not isinstance(key := message.options.get("key"), str | None) or (key and not is_storable(key)):
+        return "its key must be text, without a NUL and half characters."
     if "unique_key" in message.options:
         return "unique_key counts in SQL alone: SELECT dramatiq.send(actor, kwargs, unique_key => …)."
     return None

@@ -17,6 +17,7 @@ from db import binary, queries
 from db.connection import Connection, Pool
 from db.trouble import passes, spoils
 from messaging.encoding import ENCODE, encoded, refuse_twins, refused
+from messaging.lines import WAITING, keyless
 from messaging.outcome import Batch
 from messaging.seal import Seal
 from messaging.tracing import carried
@@ -26,7 +27,8 @@ QUEUED = b"queued"
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
 COPY = (  # in binary form: of text, an error would quote the line
-    "COPY dramatiq.queue (message_id, available_at, queue_name, state, priority, delayed, position, message) "
+    "COPY dramatiq.queue "
+    "(message_id, available_at, queue_name, state, priority, delayed, line, waits_for, position, message) "
     "FROM STDIN (FORMAT binary)"
 )
 COPY_ONE = (
@@ -46,11 +48,18 @@ class Joined:
 class Intake:
     """Stores messages in `dramatiq.queue` and rings for them."""
 
-    def __init__(self, pool: Pool, seal: Seal, readable: Callable[[str], Collection[str]]) -> None:
-        """`readable` tells which arguments of an actor are not sealed."""
+    def __init__(
+        self,
+        pool: Pool,
+        seal: Seal,
+        readable: Callable[[str], Collection[str]],
+        line: Callable[[Any], str | None],
+    ) -> None:
+        """`readable` tells which arguments of an actor are not sealed, `line` in which line a message waits."""
         self.pool = pool
         self.seal = seal
         self.readable = readable
+        self.line = line
         # The transaction that sends join: of this thread, or of this one task among a loop's.
         self.caller: ContextVar[Joined | None] = ContextVar("caller", default=None)
         self.collected: ContextVar[list[Batch] | None] = ContextVar("collected", default=None)
@@ -88,7 +97,7 @@ class Intake:
             InvalidMessage: one of them cannot be stored; it is named.
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
-        messages = Batch(self._encoded(batch), priorities, delay)
+        messages = Batch(self._encoded(batch), priorities, delay, [self.line(each) for each in batch])
         refuse_twins(batch)
         joined = self.caller.get()
         caller = joined.connection if joined and not joined.over else None
@@ -116,7 +125,7 @@ class Intake:
 
     def _encoded(self, batch: list[Any]) -> list[str]:
         """The messages as they will lie in the database; one that cannot be stored is refused by what it says."""
-        fields = [carried(vars(each)) for each in batch]
+        fields = [keyless(carried(vars(each))) for each in batch]
         plain = [encoded(*each) for each in zip(batch, fields, strict=True)]
         if not self.seal:
             return plain
@@ -125,7 +134,7 @@ class Intake:
     def _copied(self, batch: list[Any], messages: Batch) -> bool:
         """Copy new messages in, for less than inserting them costs; false, with nothing done, where that cannot be."""
         try:
-            if len(batch) == 1 and not messages.delay:
+            if len(batch) == 1 and not messages.delay and not messages.lines[0]:
                 self._copy_one(batch[0], messages)
             elif len(batch) >= FEWEST_COPIED:
                 self._copy_many(batch, messages)
@@ -157,14 +166,17 @@ class Intake:
             rows = [
                 (
                     *(_uuid(each), at, each.queue_name.encode(), QUEUED, binary.integer(priority), delayed),
+                    *((line.encode(), WAITING) if line else (None, None)),
                     *(binary.bigint(place), binary.JSONB + message.encode()),
                 )
-                for each, message, priority, place in zip(
-                    batch, messages.encoded, messages.priorities, positions, strict=True
+                for each, message, priority, line, place in zip(
+                    batch, messages.encoded, messages.priorities, messages.lines, positions, strict=True
                 )
             ]
             rows.sort()
             cursor.copy_expert(COPY, BytesIO(binary.rows(rows)))
+            if any(messages.lines):
+                queries.broker.note_change(conn, lines=messages.lines, ended=False)
             queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
 
 

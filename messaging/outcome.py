@@ -9,16 +9,19 @@ from messaging.encoding import BETWEEN
 
 
 class Batch(NamedTuple):
-    """Messages that were sent together, each with its priority, all due in `delay` milliseconds."""
+    """Messages that were sent together, each with its priority and line, all due in `delay` milliseconds."""
 
     encoded: list[str]
     priorities: list[int]
     delay: int
+    lines: list[str | None]
 
     def enqueue(self, conn: Connection, tried: int | None = None) -> None:
         """Write them; `tried`: how many milliseconds ago a first try began whose answer was lost."""
         text = BETWEEN.join(self.encoded)
-        queries.broker.enqueue(conn, messages=text, priorities=self.priorities, delay=self.delay, tried=tried)
+        queries.broker.enqueue(
+            conn, messages=text, priorities=self.priorities, delay=self.delay, tried=tried, lines=self.lines
+        )
 
 
 @dataclass

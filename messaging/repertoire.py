@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
+from messaging.lines import KEY, key_in, line_of
 from messaging.seal import Seal
 
 SHAPES = 1_000  # of calls whose fitting is remembered; a `**payload` may come in any
@@ -31,6 +32,15 @@ class Repertoire:
         """Names of an actor's arguments that stay readable in a sealed message."""
         actor = self.actors.get(actor_name)
         return actor.options.get("readable", ()) if actor else ()
+
+    def line(self, message: Any) -> str | None:
+        """The line of a message that is sent: of its own key, or of the one that its arguments hold."""
+        key = message.options.get(KEY)
+        actor = self.actors.get(message.actor_name)
+        if key is None and actor and (path := actor.options.get(KEY)):
+            names = [each.name for each in parameters(actor.fn)]
+            key = key_in(path, names, message.args, message.kwargs)
+        return line_of(message.queue_name, key)
 
     def can_run(self, message: Any) -> bool:
         """Whether a message's actor is here and can be called with its arguments."""

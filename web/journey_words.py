@@ -36,6 +36,7 @@ EVENTS = {
     "decided": N_("decided"),
     "waits in pgmq": N_("waits in pgmq"),
     "waits": N_("waits"),
+    "waits for its turn": N_("waits for its turn"),
     "runs": N_("runs"),
     "is dead": N_("given up"),
     "is cancelled": N_("cancelled"),

@@ -10,6 +10,7 @@ from werkzeug.routing import RequestRedirect
 OF_CHECKS = {
     "queue-late": ("/queues/%s",),
     "queue-paused": ("/queues/%s",),
+    "line-stuck": ("/queues",),
     "run-too-long": ("/running/%s", "/running"),
     "no-worker": ("/queues",),
     "no-scheduler": ("/jobs",),

@@ -155,6 +155,7 @@ GROUPS = {
 
 MESSAGE_STATES = {
     "waiting": N_("waits"),
+    "in line": N_("waits for its turn"),
     "delayed": N_("waits for its time"),
     "set aside": N_("set aside for a worker that can run it"),
     "running": N_("runs"),

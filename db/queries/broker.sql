@@ -10,26 +10,30 @@ FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :li
 SELECT moved, refused
 FROM dramatiq.bridge_singly(:queue, :pgmq_queue, :actor, :limit, :patience_seconds * interval '1 second');
 
+-- name: note_change(lines, ended)!
+-- Leave word that messages came to these lines, or left them.
+SELECT dramatiq.note_change(:lines::text[], :ended);
+
 -- name: visible(worker, queue, pgmq_queue, actor, limit, claimed, whole)
 -- What a worker that claims `limit` and got `claimed` should move from pgmq, for it to encrypt.
-SELECT msg_id, content::text, kind, urgency, sent_at, due_at
+SELECT msg_id, content::text, kind, urgency, sent_at, due_at, headers::text, line
 FROM dramatiq.visible(
     :pgmq_queue, dramatiq.most_moved(:worker, :queue, :pgmq_queue, :actor, :limit, :claimed, :whole));
 
 -- name: visible_one(pgmq_queue, msg_id)
 -- One message of pgmq, for a worker to encrypt; nothing where somebody else has it.
-SELECT msg_id, content::text, kind, urgency, sent_at, due_at FROM dramatiq.visible(:pgmq_queue, 1, :msg_id);
+SELECT msg_id, content::text, kind, urgency, sent_at, due_at, headers::text, line FROM dramatiq.visible(:pgmq_queue, 1, :msg_id);
 
 -- name: visible_ids(pgmq_queue, limit)$
 -- The next messages of pgmq.
 SELECT ARRAY(SELECT msg_id FROM dramatiq.visible(:pgmq_queue, :limit) ORDER BY msg_id LIMIT :limit);
 
--- name: take_in(worker, queue, pgmq_queue, actor, room, msg_ids, contents, kinds, urgencies, times, due)
+-- name: take_in(worker, queue, pgmq_queue, actor, room, msg_ids, contents, kinds, urgencies, times, due, headers, lines)
 -- Move what is visible, encrypted by now, and claim `room` of it.
 SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.take_in(
     :worker, :queue, :pgmq_queue, :actor, :room, true, :msg_ids::bigint[], :contents::jsonb[], :kinds::text[],
-    :urgencies::integer[], :times::timestamptz[], :due::timestamptz[]);
+    :urgencies::integer[], :times::timestamptz[], :due::timestamptz[], :headers::jsonb[], :lines::text[]);
 
 -- name: refuse_bridged(queue, pgmq_queue, msg_id, why, sealed)$
 -- Make a dead letter of a pgmq message that cannot be moved.
@@ -52,9 +56,9 @@ SELECT dramatiq.next_due(:queue, :pgmq_queue);
 -- Which of these queues are to be looked at, and in how many seconds.
 SELECT queue_name, seconds FROM dramatiq.news(:worker, :queues);
 
--- name: enqueue(messages, priorities, delay, tried)!
+-- name: enqueue(messages, priorities, delay, tried, lines)!
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
-SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried);
+SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried, :lines::text[]);
 
 -- name: places(count, delay)^
 -- When messages fall due that are enqueued now, in microseconds as COPY takes them, and their places in the order.
@@ -143,19 +147,21 @@ SELECT dramatiq.rescue_lost(:ids::uuid[], :attempts::integer[], :most_rescues);
 -- Take a pgmq queue from the actor that had it before.
 UPDATE dramatiq.actor SET pgmq_queue = NULL WHERE pgmq_queue = :pgmq_queue AND name <> :name;
 
--- name: publish_actor(name, queue_name, priority, required, accepted, signature, pgmq_queue)!
+-- name: publish_actor(name, queue_name, priority, required, accepted, signature, pgmq_queue, key, key_limit)!
 -- Tell SQL that an actor exists, and what it is from now on.
-INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, signature, pgmq_queue)
-VALUES (:name, :queue_name, :priority, :required, :accepted, :signature, :pgmq_queue)
+INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, signature, pgmq_queue, key, key_limit)
+VALUES (:name, :queue_name, :priority, :required, :accepted, :signature, :pgmq_queue, :key, :key_limit)
 ON CONFLICT (name) DO UPDATE
 SET queue_name = excluded.queue_name, priority = excluded.priority, required = excluded.required,
-    accepted = excluded.accepted, signature = excluded.signature, pgmq_queue = excluded.pgmq_queue;
+    accepted = excluded.accepted, signature = excluded.signature, pgmq_queue = excluded.pgmq_queue,
+    key = excluded.key, key_limit = excluded.key_limit;
 
--- name: introduce_actor(name, queue_name, priority, required, accepted, signature, pgmq_queue)!
+-- name: introduce_actor(name, queue_name, priority, required, accepted, signature, pgmq_queue, key, key_limit)!
 -- Tell SQL that an actor exists, where it was never told anything of it; a route that another has stays the other's.
-INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, signature, pgmq_queue)
+INSERT INTO dramatiq.actor (name, queue_name, priority, required, accepted, signature, pgmq_queue, key, key_limit)
 SELECT :name, :queue_name, :priority, :required, :accepted, :signature,
-       nullif(:pgmq_queue, (SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue = :pgmq_queue))
+       nullif(:pgmq_queue, (SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue = :pgmq_queue)),
+       :key, :key_limit
 WHERE NOT EXISTS (SELECT FROM dramatiq.retired_actor WHERE name = :name)
 ON CONFLICT DO NOTHING;
 
@@ -199,9 +205,14 @@ WHERE queue_name = :queue AND state IN ('queued', 'rejected') AND (:after::uuid 
 ORDER BY message_id
 LIMIT :rows;
 
--- name: flush(keys)!
--- Drop those of these messages that nobody has claimed.
-DELETE FROM dramatiq.queue WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected');
+-- name: flush(keys)$
+-- Drop those of these messages that nobody has claimed; how many.
+WITH dropped AS (
+    DELETE FROM dramatiq.queue WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected') RETURNING line
+), told AS MATERIALIZED (
+    SELECT dramatiq.leave_lines(array_agg(line)) FROM dropped
+)
+SELECT (SELECT count(*) FROM dropped) FROM told;
 
 -- name: first_dead(queue)^
 -- The oldest dead letter of a queue.

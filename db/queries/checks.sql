@@ -20,6 +20,10 @@ FROM dramatiq.heard_within(:seconds * interval '1 second') AS heard, (
 -- Since when the oldest message of each queue has been due.
 SELECT queue_name AS queue, since FROM dramatiq.oldest_due();
 
+-- name: stuck_lines(seconds)
+-- Lines whose first message has waited for so long though nothing before it has its turn.
+SELECT queue_name AS queue, line, since FROM dramatiq.stuck_lines(:seconds * interval '1 second');
+
 -- name: failing(most)
 -- The kinds of failure that have dead letters, by actor, and since when.
 SELECT actor, kind, first_at FROM dramatiq.failing(:most);

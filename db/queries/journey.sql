@@ -115,7 +115,7 @@ FROM (
     FROM signs, dramatiq.pgmq_messages_about('balansity.message_speaks_of', signs.person) AS m
     UNION ALL
     SELECT CASE WHEN m.state = 'queued' THEN m.due_at ELSE m.changed_at END, 'message',
-           CASE m.state WHEN 'queued' THEN 'waits' WHEN 'consumed' THEN 'runs' WHEN 'rejected' THEN 'is dead'
+           CASE m.state WHEN 'queued' THEN concat_ws(' for ', 'waits', CASE m.waits_for WHEN 'its turn' THEN 'its turn' END) WHEN 'consumed' THEN 'runs' WHEN 'rejected' THEN 'is dead'
                         WHEN 'cancelled' THEN 'is cancelled' ELSE 'done' END,
            m.message_id::text, NULL, m.actor, m.failure
     FROM dramatiq.messages_about(

@@ -10,9 +10,13 @@ SELECT coalesce((
         SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue)), 0);
 
 -- name: due(queue)$
--- How many messages of a queue run or are due here; of a paused one, how many run.
-SELECT count(*) FROM dramatiq.queue
-WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND waits_for IS NULL
+-- How many messages of a queue run or are due here, or wait in line for what is; of a paused one, how many run.
+SELECT count(*) FROM dramatiq.queue AS q
+WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND (waits_for IS NULL OR waits_for = 'its turn' AND (
+        SELECT count(*) FROM dramatiq.queue AS first -- that hold it up, and are not due
+        WHERE first.line = q.line AND first.state = 'queued'
+            AND (first.waits_for <> 'its turn' OR first.waits_for IS NULL AND first.available_at > clock_timestamp())
+    ) < coalesce((SELECT key_limit FROM dramatiq.actor WHERE name = q.message ->> 'actor_name'), 1))
     AND available_at <= clock_timestamp() AND NOT EXISTS (
         SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue));
 
@@ -20,7 +24,8 @@ WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND waits_
 -- Make due now what is delayed in these queues; gives how many messages that were.
 WITH hastened AS (
     UPDATE dramatiq.queue SET available_at = now()
-    WHERE queue_name = ANY (:queues) AND state = 'queued' AND waits_for IS NULL AND available_at > now()
+    WHERE queue_name = ANY (:queues) AND state = 'queued' AND (waits_for IS NULL OR waits_for = 'its turn')
+        AND available_at > now()
     RETURNING queue_name)
 SELECT count(*) FROM hastened, LATERAL dramatiq.ring(ARRAY[hastened.queue_name]);
 

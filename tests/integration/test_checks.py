@@ -104,6 +104,20 @@ def test_a_paused_queue_is_told_as_paused_and_not_as_late(alive: Connection) -> 
     assert pause.what == "Queue emails is paused until it is resumed, by vera: the provider asks for it"
 
 
+def test_a_line_that_nobody_calls_up_is_late_and_one_that_stands_still_is_told(alive: Connection) -> None:
+    for _ in range(2):
+        run(alive, """SELECT dramatiq.send('send_email', '{"to": "", "subject": "", "template": ""}', key => 'rye')""")
+    run(alive, "UPDATE dramatiq.queue SET available_at = now() - interval '3 minutes'")
+    run(alive, "UPDATE dramatiq.changed_line SET at = now() - interval '3 minutes'")
+    assert calls(alive) == [("queue-late", "emails")]
+    run(alive, "DELETE FROM dramatiq.changed_line")
+    [(check, line)] = calls(alive)
+    assert check == "line-stuck"
+    assert f"SELECT dramatiq.note_change('{{{line}}}', true)" in found(alive, "line-stuck").advised()
+    run(alive, f"SELECT dramatiq.note_change('{{{line}}}', true)")
+    assert calls(alive) == []
+
+
 def test_who_was_not_heard_for_half_a_minute_does_not_live(alive: Connection) -> None:
     run(alive, "UPDATE dramatiq.worker SET heartbeat_at = now() - interval '31 seconds'")
     assert calls(alive) == [("no-worker", "")]

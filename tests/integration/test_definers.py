@@ -141,7 +141,7 @@ def test_what_a_stranger_plants_is_never_called(clinic: Clinic, user: str) -> No
     queries.appointments.update_appointment_statuses(clinic.connection, now=now, keys=[appointment])
     queries.payments.waiting(clinic.connection, after=None, rows=10)
     queries.payments.claim_checks(clinic.connection, keys=[payment], now=now)
-    queries.broker.enqueue(clinic.connection, messages="", priorities=[], delay=5, tried=None)
+    queries.broker.enqueue(clinic.connection, messages="", priorities=[], delay=5, tried=None, lines=[])
     queries.broker.next_due(clinic.connection, queue="emails", pgmq_queue="email_queue")
     queries.broker.exchange(
         clinic.connection,

@@ -131,6 +131,16 @@ def test_a_retry_waits_unless_what_is_delayed_is_drained_too(broker: PostgresBro
     assert bakery.done == ["baked rye", "sold rye"]
 
 
+def test_what_waits_in_line_behind_a_retry_waits_with_it(broker: PostgresBroker, bakery: Bakery) -> None:
+    bakery.raw = 1
+    for loaf in ("rye", "spelt"):
+        bakery.bake.send_with_options(args=(loaf,), key="order 7")
+    assert drain(broker, "oven") == 1
+    assert [message.arguments["loaf"] for message in enqueued(bakery.bake)] == ["spelt", "rye"]
+    assert drain(broker, "oven", delayed=True) == 2
+    assert bakery.done == ["baked rye", "baked spelt"]
+
+
 def test_draining_raises_what_the_actor_raised_and_runs_the_rest(
     broker: PostgresBroker, bakery: Bakery, connection: Connection
 ) -> None:

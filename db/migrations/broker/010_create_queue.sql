@@ -32,7 +32,8 @@ CREATE TABLE dramatiq.queue (
     unique_key text,                                     -- its SHA-256
     error text,                                          -- the last failure
     hastened integer,                                    -- the attempt that waits for nothing if it is put back
-    waits_for text                                       -- set aside for workers that have this actor, or signature
+    waits_for text,                                      -- `its turn`, or set aside for who has this actor or signature
+    line text COLLATE "C"                                -- that its key puts it into, where it has one
 );
 
 -- Each index holds the rows of one state only, so that a claim never walks finished or future ones.
@@ -40,6 +41,10 @@ CREATE INDEX queue_due ON dramatiq.queue (queue_name, priority DESC, available_a
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL;
 CREATE INDEX queue_aside ON dramatiq.queue (queue_name, waits_for, priority DESC, available_at, position)
     WHERE state = 'queued' AND waits_for IS NOT NULL;
+CREATE INDEX queue_in_line ON dramatiq.queue (line, priority DESC, available_at, position)
+    WHERE state = 'queued' AND waits_for = 'its turn' AND NOT delayed;
+CREATE INDEX queue_has_turn ON dramatiq.queue (line)
+    WHERE line IS NOT NULL AND state IN ('queued', 'consumed') AND waits_for IS DISTINCT FROM 'its turn';
 CREATE INDEX queue_delayed ON dramatiq.queue (queue_name, available_at) WHERE state = 'queued' AND delayed;
 CREATE INDEX queue_claimed ON dramatiq.queue (claimed_by) WHERE state = 'consumed';
 CREATE INDEX queue_finished ON dramatiq.queue (mtime, message_id) WHERE state = 'done';
@@ -71,7 +76,9 @@ CREATE TABLE dramatiq.actor (
     required text[] NOT NULL DEFAULT '{}',   -- arguments that must be given
     accepted text[],                         -- arguments that may be given; NULL: any
     signature text NOT NULL,                 -- both and the name as one, to tell versions apart
-    pgmq_queue text UNIQUE                   -- its route: the pgmq queue that the bridge feeds it from
+    pgmq_queue text UNIQUE,                  -- its route: the pgmq queue that the bridge feeds it from
+    key text,                                -- which argument is its messages' key, where they carry no other
+    key_limit integer NOT NULL DEFAULT 1     -- how many messages of one key run at once
 );
 COMMENT ON TABLE dramatiq.actor IS
 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,

@@ -1,36 +1,43 @@
 -- Sends messages to actors: the broker's own way, and the one from SQL.
 
-CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
+CREATE FUNCTION dramatiq.enqueue(
+    p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[] DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     queues text[];
+    lines text[];
 BEGIN
     WITH enqueued AS (
         INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, delayed, position)
+            (message_id, queue_name, state, message, priority, available_at, delayed, position, line, waits_for)
         OVERRIDING SYSTEM VALUE
         SELECT id, message ->> 'queue_name', 'queued', message, priority,
-               now() + p_delay * interval '1 millisecond', p_delay > 0, place
+               now() + p_delay * interval '1 millisecond', p_delay > 0, place,
+               line, CASE WHEN line IS NOT NULL THEN 'its turn' END
         FROM (
-            SELECT (message ->> 'message_id')::uuid AS id, message, priority,
+            SELECT (message ->> 'message_id')::uuid AS id, message, priority, line,
                    nextval('dramatiq.queue_position_seq') AS place
-            FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities) AS sent (message, priority)
+            FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities, p_lines) AS sent (message, priority, line)
         ) AS numbered
         ORDER BY id
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
-            attempt = q.attempt + 1, claimed_by = NULL, waits_for = NULL
+            attempt = q.attempt + 1, claimed_by = NULL, line = coalesce(excluded.line, q.line),
+            waits_for = CASE WHEN coalesce(excluded.line, q.line) IS NOT NULL THEN 'its turn' END
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
-        RETURNING q.queue_name
+        RETURNING q.queue_name, q.line
     )
-    SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) INTO queues, lines FROM enqueued;
+    PERFORM dramatiq.note_change(lines, false);
     PERFORM dramatiq.ring(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.enqueue IS
 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
-escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
+escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities and p_lines (NULL: none): one for
+each of them.
 A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
 answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
 try. They are written in the order of their ids, so that two senders of the same messages cannot deadlock, and keep the
@@ -39,7 +46,7 @@ one message.';
 
 CREATE FUNCTION dramatiq.send(
     actor text, kwargs jsonb DEFAULT '{}', delay interval DEFAULT '0', priority integer DEFAULT NULL,
-    unique_key text DEFAULT NULL
+    unique_key text DEFAULT NULL, key text DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -55,6 +62,8 @@ DECLARE
     holder text;
     -- A key says what it is unique for, often a person's address; to compare keys their digests will do.
     digest text := encode(sha256(convert_to(unique_key, 'UTF8')), 'hex');
+    its_line text;
+    turn text;
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -84,15 +93,17 @@ BEGIN
                                            array_to_string(known.required, ', ') || ', and more') || '.');
     END IF;
 
+    its_line := dramatiq.line_of(known.queue_name, coalesce(key, dramatiq.key_in(kwargs, known.key)));
+    turn := CASE WHEN its_line IS NOT NULL THEN 'its turn' END;
     body := jsonb_build_object(
         'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
         'options', '{}'::jsonb, 'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000));
     LOOP
         INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
+            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key, line, waits_for)
         VALUES (
             id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest)
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest, its_line, turn)
         ON CONFLICT DO NOTHING
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -100,7 +111,7 @@ BEGIN
         SET queue_name = known.queue_name, state = 'queued', mtime = now(), rescues = 0,
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
-            delayed = coalesce(delay > '0', false)
+            delayed = coalesce(delay > '0', false), line = its_line, waits_for = turn
         WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -113,10 +124,12 @@ BEGIN
         END IF;
         RETURN written;
     END LOOP;
+    PERFORM dramatiq.note_change(ARRAY[its_line], false);
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
     RETURN written;
 END $$;
 COMMENT ON FUNCTION dramatiq.send IS
 'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
 it a no-op that returns the first message''s id, until that is purged. A dead letter that holds the key starts over as
-this message, under its own id: nobody else would run it, and a redrive of it beside this one would do the work twice.';
+this message, under its own id: nobody else would run it, and a redrive of it beside this one would do the work twice.
+key: its line''s, instead of what the actor''s argument says.';

@@ -35,24 +35,32 @@ COMMENT ON FUNCTION dramatiq.priority_of IS
 function is made: no search_path can mislead it, and it can be inlined.)';
 
 CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL)
-RETURNS TABLE (msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamptz, due_at timestamptz)
+RETURNS TABLE (msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamptz, due_at timestamptz,
+               headers jsonb, line text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    their_headers text;
+    fed dramatiq.actor;
 BEGIN
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
        OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
     THEN
         RETURN;
     END IF;
+    SELECT CASE WHEN count(*) > 0 THEN 'nullif(headers, ''null'')' ELSE 'NULL::jsonb' END INTO their_headers
+    FROM pg_attribute
+    WHERE attrelid = to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) AND attname = 'headers' AND NOT attisdropped;
+    SELECT * INTO fed FROM dramatiq.actor a WHERE a.pgmq_queue = p_pgmq_queue;
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     RETURN QUERY EXECUTE format(
         'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
              WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
              ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          ), others AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
              WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
              ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          )
@@ -61,16 +69,18 @@ BEGIN
                      THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
                      ELSE jsonb_build_object(''payload'', message) END,
                 coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
-                greatest(due_at, enqueued_at)
+                greatest(due_at, enqueued_at), headers,
+                dramatiq.line_of($2, coalesce(headers ->> ''x-pgmq-group'', dramatiq.key_in(message, $3)))
          FROM (TABLE urgent UNION ALL TABLE others) AS visible',
         'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
-        'AND msg_id = ' || p_only)
-    USING p_limit;
+        'AND msg_id = ' || p_only, their_headers)
+    USING p_limit, fed.queue_name, fed.key;
 END $$;
 COMMENT ON FUNCTION dramatiq.visible IS
 'Messages of a pgmq queue that no other reader holds, locked for the caller''s transaction: p_limit at most of a raised
 priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
-message here says for it, and the kind of JSON that it is.';
+message here says for it, the kind of JSON that it is, its headers (pgmq has them since 1.5), and the line of its key: the
+header x-pgmq-group, by which pgmq''s own readers go, or the argument that the actor names.';
 
 CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -112,7 +122,7 @@ COMMENT ON FUNCTION dramatiq.trace_began IS
 CREATE FUNCTION dramatiq.take_in(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean,
     p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamptz[],
-    p_due timestamptz[]
+    p_due timestamptz[], p_headers jsonb[], p_lines text[]
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -135,40 +145,44 @@ BEGIN
     WITH arrived AS (
         SELECT (left(batch, 4) || lpad(to_hex(a.msg_id % 65536), 4, '0') || substr(batch, 9)
                 || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
-               row_number() OVER (ORDER BY (a.kind = 'object') DESC, a.urgency DESC, a.msg_id) AS rank
-        FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due)
-            AS a (msg_id, content, kind, urgency, sent_at, due_at)
+               a.kind = 'object' AND a.line IS NULL AS free,
+               row_number() OVER (ORDER BY (a.kind = 'object' AND a.line IS NULL) DESC, a.urgency DESC, a.msg_id) AS rank
+        FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due, p_headers, p_lines)
+            AS a (msg_id, content, kind, urgency, sent_at, due_at, headers, line)
     ), moved AS (
         INSERT INTO dramatiq.queue AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
-             pgmq_queue, pgmq_msg_id, error)
+             pgmq_queue, pgmq_msg_id, error, line, waits_for)
         SELECT a.id, p_queue,
-               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= room THEN 'consumed' ELSE 'queued'
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.free AND a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
                CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
-                                                 'trace', dramatiq.trace_at(a.sent_at)),
+                                                 'trace', dramatiq.trace_at(a.sent_at))
+                       || CASE WHEN a.headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', a.headers) END,
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
-               CASE WHEN a.sound AND a.rank <= room THEN 1 ELSE 0 END,
-               CASE WHEN a.sound AND a.rank <= room THEN p_worker END,
+               CASE WHEN a.free AND a.rank <= room THEN 1 ELSE 0 END,
+               CASE WHEN a.free AND a.rank <= room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
                CASE WHEN NOT a.sound THEN
                    format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
                           a.msg_id, p_pgmq_queue, a.kind)
-               END
+               END,
+               CASE WHEN a.sound THEN a.line END, CASE WHEN a.sound AND a.line IS NOT NULL THEN 'its turn' END
         FROM arrived a
         ORDER BY a.rank
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
     )
     SELECT message_id, attempt, priority, CASE WHEN p_sealed THEN message - '{sealed,kwargs}'::text[] ELSE message END
     FROM moved WHERE state = 'consumed';
+    PERFORM dramatiq.note_change(p_lines, false);
 END $$;
 COMMENT ON FUNCTION dramatiq.take_in IS
 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
-are claimed on the way, of a paused queue none; the others wait here, where priority counts. What cannot be a message
-becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep
-them either, and the caller, who knows what the messages say, gets their envelopes alone.';
+are claimed on the way, of a paused queue none, and none that has a line; the others wait here, where priority counts.
+What cannot be a message becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so
+the archive must not keep them either, and the caller, who knows what the messages say, gets their envelopes alone.';
 
 CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,
@@ -183,15 +197,18 @@ DECLARE
     urgencies integer[];
     times timestamptz[];
     due timestamptz[];
+    headers jsonb[];
+    lines text[];
 BEGIN
     SELECT array_agg(v.msg_id), array_agg(v.content), array_agg(v.kind), array_agg(v.urgency), array_agg(v.sent_at),
-           array_agg(v.due_at)
-    INTO ids, contents, kinds, urgencies, times, due
+           array_agg(v.due_at), array_agg(v.headers), array_agg(v.line)
+    INTO ids, contents, kinds, urgencies, times, due, headers, lines
     FROM dramatiq.visible(p_pgmq_queue, p_limit, p_only) AS v;
     IF ids IS NOT NULL THEN
         RETURN QUERY
         SELECT * FROM dramatiq.take_in(
-            p_worker, p_queue, p_pgmq_queue, p_actor, p_room, false, ids, contents, kinds, urgencies, times, due);
+            p_worker, p_queue, p_pgmq_queue, p_actor, p_room, false, ids, contents, kinds, urgencies, times, due, headers,
+            lines);
     END IF;
 END $$;
 COMMENT ON FUNCTION dramatiq.bridge IS
@@ -273,17 +290,22 @@ CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigi
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     returned bigint;
+    lines text[];
+    sending constant text := CASE WHEN to_regprocedure('pgmq.send(text, jsonb, jsonb, integer)') IS NOT NULL
+        THEN 'o.message -> ''kwargs'', o.message #> ''{options,headers}''' ELSE 'o.message -> ''kwargs''' END;
 BEGIN
     EXECUTE format($query$
         WITH gone AS (
             DELETE FROM dramatiq.queue q USING dramatiq.actor a
             WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
-            RETURNING q.message_id, q.position, a.pgmq_queue,
+            RETURNING q.message_id, q.position, q.line, a.pgmq_queue,
                       greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
         )
-        SELECT count(*) FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
-            LATERAL pgmq.send(gone.pgmq_queue, o.message -> 'kwargs', gone.delay)$query$, p_opened)
-    INTO returned USING p_ids;
+        SELECT count(*), array_agg(gone.line)
+        FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
+            LATERAL pgmq.send(gone.pgmq_queue, %s, gone.delay)$query$, p_opened, sending)
+    INTO returned, lines USING p_ids;
+    PERFORM dramatiq.leave_lines(lines);
     RETURN returned;
 END $$;
 COMMENT ON FUNCTION dramatiq.hand_back IS

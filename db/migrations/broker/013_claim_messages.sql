@@ -37,26 +37,48 @@ DECLARE
     since timestamptz := '-infinity';
     behind bigint := 0;
     paused boolean;
+    lines text[];
+    called bigint := 0;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
-    UPDATE dramatiq.queue AS q
-    SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-    FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed';
+    WITH done AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+        FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
+        WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed'
+        RETURNING q.line
+    )
+    SELECT array_agg(line) INTO lines FROM done WHERE line IS NOT NULL;
+    IF lines IS NOT NULL THEN
+        PERFORM dramatiq.note_change(lines, true);
+    END IF;
 
     -- A worker that was given up for dead must say that it lives before it claims again.
     IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
+        IF lines IS NOT NULL THEN
+            PERFORM dramatiq.ring(ARRAY[p_queue]);
+        END IF;
         RETURN;
     END IF;
 
     paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
     IF NOT paused THEN
-        UPDATE dramatiq.queue AS q SET delayed = false
-        WHERE q.message_id IN (
-            SELECT message_id FROM dramatiq.queue
-            WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-            ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
+        WITH due AS (
+            UPDATE dramatiq.queue AS q SET delayed = false
+            WHERE q.message_id IN (
+                SELECT message_id FROM dramatiq.queue
+                WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+                ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
+            RETURNING q.line, q.waits_for
+        )
+        SELECT array_agg(line) INTO lines FROM due WHERE waits_for = 'its turn';
+        IF lines IS NOT NULL THEN
+            PERFORM dramatiq.note_change(lines, false);
+        END IF;
+        IF EXISTS (SELECT FROM dramatiq.changed_line WHERE queue_name = p_queue AND at <= clock_timestamp()) THEN
+            called := dramatiq.call_up(p_queue);
+        END IF;
 
         IF p_after IS NULL THEN
             PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
@@ -81,6 +103,9 @@ BEGIN
         )
         SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
         GET DIAGNOSTICS claimed = ROW_COUNT;
+        IF called > claimed OR called IS NULL THEN
+            PERFORM dramatiq.ring(ARRAY[p_queue]); -- for whoever sleeps while there is more than this worker takes
+        END IF;
     END IF;
 
     IF p_pgmq_queue IS NOT NULL THEN
@@ -98,18 +123,23 @@ An ack counts only while the claim it belongs to (message and attempt) is the cu
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
+Between acks and claims it calls up, in the queue''s lines, whose turn has come.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH finished AS (
-        UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM finished;
-$$;
+DECLARE
+    its_line text;
+    ours boolean;
+BEGIN
+    UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    RETURNING line INTO its_line;
+    ours := FOUND;
+    PERFORM dramatiq.leave_lines(ARRAY[its_line]);
+    RETURN ours;
+END $$;
 COMMENT ON FUNCTION dramatiq.finish IS
 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
 over, and nothing of it may be.';
@@ -143,14 +173,17 @@ CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    its_line text;
     ours boolean;
 BEGIN
     UPDATE dramatiq.queue
     SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed';
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    RETURNING line INTO its_line;
     ours := FOUND;
     PERFORM dramatiq.heed_cancellations();
+    PERFORM dramatiq.leave_lines(ARRAY[its_line]);
     RETURN ours;
 END $$;
 COMMENT ON FUNCTION dramatiq.reject IS
@@ -210,7 +243,12 @@ BEGIN
     IF FOUND THEN
         RETURN extract(epoch FROM due - clock_timestamp());
     END IF;
-    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    SELECT least(
+        (SELECT min(available_at) FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed),
+        -- A word that another worker is about to take, or took and left again.
+        (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
+         WHERE queue_name = p_queue HAVING count(*) > 0)
+    ) INTO due;
     IF p_pgmq_queue IS NOT NULL THEN
         EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
     END IF;
@@ -218,7 +256,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION dramatiq.next_due IS
 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
-delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';
+delayed; or in how many to look again for whose turn has come. Of a paused queue: in how many its pause ends. An idle
+worker asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[])
 RETURNS TABLE (queue_name text, seconds double precision)
@@ -247,6 +286,8 @@ BEGIN
             ) OR EXISTS (
                 SELECT FROM dramatiq.worker w, dramatiq.queue q
                 WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
+            ) OR EXISTS (
+                SELECT FROM dramatiq.changed_line c WHERE c.queue_name = news.queue_name AND c.at <= clock_timestamp()
             ) THEN 0
             ELSE dramatiq.next_due(queue_name, route) END;
         IF seconds IS NOT NULL THEN

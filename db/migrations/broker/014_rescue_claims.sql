@@ -25,6 +25,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     queues text[];
+    lines text[];
 BEGIN
     WITH rescued AS (
         UPDATE dramatiq.queue AS q
@@ -35,10 +36,12 @@ BEGIN
                                 ELSE available_at END,
             error = format(p_why, q.claimed_by, rescues + 1)
         WHERE message_id = ANY (p_ids) AND state = 'consumed'
-        RETURNING queue_name
+        RETURNING queue_name, line, state
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    SELECT coalesce(array_agg(queue_name), '{}'), array_agg(line) FILTER (WHERE state = 'rejected') INTO queues, lines
+    FROM rescued;
     PERFORM dramatiq.heed_cancellations();
+    PERFORM dramatiq.leave_lines(lines);
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;

@@ -133,6 +133,9 @@ AS $$
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
       AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
     UNION
+    SELECT queue_name FROM dramatiq.changed_line
+    WHERE at < now() - interval '1 minute' AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
+    UNION
     SELECT m.queue_name FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;

@@ -63,10 +63,14 @@ AS $$
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments
+        UNION ALL
+        SELECT FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for = 'its turn'
             AND message -> 'kwargs' @> p_arguments);
 $$;
 COMMENT ON FUNCTION dramatiq.is_waiting IS
-'Whether a message with these arguments is due that no worker has claimed or set aside.';
+'Whether a message with these arguments is due, or waits for its turn, that no worker has claimed or set aside.';
 
 CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -120,9 +124,16 @@ transaction ends. None of a paused queue. Where `sealed` is given, what they say
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    lines text[];
 BEGIN
-    UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
-    WHERE message_id = ANY (p_ids);
+    WITH done AS (
+        UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
+        WHERE message_id = ANY (p_ids)
+        RETURNING line
+    )
+    SELECT array_agg(line) INTO lines FROM done;
+    PERFORM dramatiq.leave_lines(lines);
     IF p_drop THEN
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
     ELSIF p_msg_ids <> '{}' THEN
@@ -138,6 +149,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     queues text[];
+    lines text[];
 BEGIN
     -- In the order in which acks lock them.
     PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
@@ -148,9 +160,10 @@ BEGIN
             hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
         WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
-        RETURNING q.queue_name
+        RETURNING q.queue_name, q.line
     )
-    SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) INTO queues, lines FROM hastened;
+    PERFORM dramatiq.note_change(lines, false);
     PERFORM dramatiq.ring(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.hasten IS
@@ -160,13 +173,14 @@ before: if it is, it takes its place in this order all the same.';
 
 CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb)
 RETURNS TABLE (message_id uuid, actor text, state dramatiq.state, sent_at timestamptz, due_at timestamptz,
-               changed_at timestamptz, attempt integer, failure text)
+               changed_at timestamptz, attempt integer, failure text, waits_for text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
-                to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error
+                to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error,
+                q.waits_for
          FROM dramatiq.queue q
          WHERE q.message_id IN (
              SELECT unnest($1)

@@ -95,6 +95,8 @@ CREATE FUNCTION dramatiq.forget(
 )
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    lines text[];
 BEGIN
     EXECUTE format(
         'WITH theirs AS (
@@ -107,11 +109,12 @@ BEGIN
              FOR UPDATE OF q
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
-             RETURNING 1
+             RETURNING q.line
          )
-         SELECT (SELECT count(*) FROM deleted),
+         SELECT (SELECT count(*) FROM deleted), (SELECT array_agg(line) FROM deleted),
                 coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_opened, p_speaks_of)
-    INTO removed, kept USING p_subject, p_kept_actors, p_ids;
+    INTO removed, lines, kept USING p_subject, p_kept_actors, p_ids;
+    PERFORM dramatiq.leave_lines(lines);
 END $$;
 COMMENT ON FUNCTION dramatiq.forget IS
 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds

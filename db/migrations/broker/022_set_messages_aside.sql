@@ -119,20 +119,31 @@ CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    lines text[];
     given_up bigint;
 BEGIN
-    UPDATE dramatiq.queue AS q
-    SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
-    WHERE q.message_id IN (
-        SELECT message_id FROM dramatiq.queue
-        WHERE state = 'queued' AND waits_for IS NOT NULL AND p_actor IN (message ->> 'actor_name', waits_for)
-        LIMIT p_limit FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS given_up = ROW_COUNT;
+    WITH given_up AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'rejected', mtime = now(), waits_for = NULL,
+            error = format('Given up: no worker has %s.', coalesce(nullif(q.waits_for, 'its turn'), p_actor))
+        WHERE q.message_id IN (
+            SELECT message_id FROM dramatiq.queue AS w
+            WHERE state = 'queued' AND waits_for IS NOT NULL AND NOT delayed
+                AND p_actor IN (message ->> 'actor_name', waits_for)
+                AND (waits_for <> 'its turn' OR EXISTS (
+                    SELECT FROM dramatiq.queue first
+                    WHERE first.line = w.line AND first.state = 'queued' AND first.waits_for <> 'its turn'))
+            ORDER BY waits_for <> 'its turn' -- the first of a line last, so that no next one is called up between
+            LIMIT p_limit FOR UPDATE SKIP LOCKED)
+        RETURNING line
+    )
+    SELECT count(*), array_agg(line) INTO given_up, lines FROM given_up;
+    PERFORM dramatiq.leave_lines(lines);
     RETURN given_up;
 END $$;
 COMMENT ON FUNCTION dramatiq.give_up_waiting IS
-'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come; returns how many,
-p_limit at most.';
+'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come, and of what
+waits in line behind that; returns how many, p_limit at most.';
 
 CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE (ability text, messages bigint, since timestamptz, published boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -140,7 +151,7 @@ AS $$
     SELECT waits_for, count(*), min(available_at),
            EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
     FROM dramatiq.queue q
-    WHERE state = 'queued' AND waits_for IS NOT NULL
+    WHERE state = 'queued' AND waits_for IS NOT NULL AND waits_for <> 'its turn'
     GROUP BY waits_for
     HAVING min(available_at) < now() - interval '1 minute'
         OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE q.waits_for = ANY (w.abilities))

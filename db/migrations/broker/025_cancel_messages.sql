@@ -18,14 +18,20 @@ COMMENT ON FUNCTION dramatiq.cancelled_by IS
 CREATE FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    lines text[];
 BEGIN
     -- In the order in which acks lock them.
     PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
-    UPDATE dramatiq.queue
-    SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
-        error = dramatiq.cancelled_by(p_who, p_reason)
-    WHERE message_id = ANY (p_ids) AND state = 'queued';
-    GET DIAGNOSTICS cancelled = ROW_COUNT;
+    WITH waiting AS (
+        UPDATE dramatiq.queue
+        SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
+            error = dramatiq.cancelled_by(p_who, p_reason)
+        WHERE message_id = ANY (p_ids) AND state = 'queued'
+        RETURNING line
+    )
+    SELECT count(*), array_agg(line) INTO cancelled, lines FROM waiting;
+    PERFORM dramatiq.leave_lines(lines);
     INSERT INTO dramatiq.cancellation (message_id, who, reason)
     SELECT message_id, p_who, p_reason FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state = 'consumed'
     ON CONFLICT DO NOTHING;
@@ -38,6 +44,8 @@ how many of each. A cancelled one stays, is no dead letter, and keeps its unique
 CREATE FUNCTION dramatiq.heed_cancellations() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    lines text[];
 BEGIN
     IF NOT EXISTS (SELECT FROM dramatiq.cancellation) THEN
         RETURN;
@@ -48,12 +56,16 @@ BEGIN
         FOR UPDATE OF c SKIP LOCKED
     ), heeded AS (
         DELETE FROM dramatiq.cancellation c USING over WHERE c.message_id = over.message_id RETURNING c.*
+    ), cancelled AS (
+        UPDATE dramatiq.queue q
+        SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
+            error = dramatiq.cancelled_by(heeded.who, heeded.reason)
+        FROM heeded
+        WHERE q.message_id = heeded.message_id AND q.state IN ('queued', 'rejected')
+        RETURNING q.line
     )
-    UPDATE dramatiq.queue q
-    SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
-        error = dramatiq.cancelled_by(heeded.who, heeded.reason)
-    FROM heeded
-    WHERE q.message_id = heeded.message_id AND q.state IN ('queued', 'rejected');
+    SELECT array_agg(line) INTO lines FROM cancelled;
+    PERFORM dramatiq.leave_lines(lines);
 END $$;
 COMMENT ON FUNCTION dramatiq.heed_cancellations IS
 'Cancels what a person asked to end and no worker runs any more, and forgets what was asked of the others that have ended.

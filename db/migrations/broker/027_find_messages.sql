@@ -30,11 +30,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE p_message.state
         WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done' WHEN 'cancelled' THEN 'cancelled'
-        ELSE CASE WHEN p_message.waits_for IS NOT NULL THEN 'set aside' WHEN p_message.delayed THEN 'delayed' ELSE 'waiting' END
+        ELSE CASE WHEN p_message.waits_for <> 'its turn' THEN 'set aside' WHEN p_message.delayed THEN 'delayed'
+             WHEN p_message.waits_for = 'its turn' THEN 'in line' ELSE 'waiting' END
     END;
 $$;
 COMMENT ON FUNCTION dramatiq.state_of IS
-'A message''s state as people call it: waiting, delayed, set aside, running, dead, cancelled or done.';
+'A message''s state as people call it: waiting, in line, delayed, set aside, running, dead, cancelled or done.';
 
 CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -42,8 +43,9 @@ AS $$
     SELECT concat_ws(' AND ', 'true',
         CASE p_filter ->> 'state'
             WHEN 'waiting' THEN 'state = ''queued'' AND NOT delayed AND waits_for IS NULL'
+            WHEN 'in line' THEN 'state = ''queued'' AND waits_for = ''its turn'' AND NOT delayed'
             WHEN 'delayed' THEN 'state = ''queued'' AND delayed'
-            WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL'
+            WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL AND waits_for <> ''its turn'''
             WHEN 'running' THEN 'state = ''consumed'''
             WHEN 'dead' THEN 'state = ''rejected'''
             WHEN 'cancelled' THEN 'state = ''cancelled'''
@@ -76,7 +78,7 @@ CREATE FUNCTION dramatiq.conditions(p_filter jsonb) RETURNS TABLE (condition tex
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT dramatiq.condition(p_filter || jsonb_build_object('state', each.state))
-    FROM unnest('{waiting, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
+    FROM unnest('{waiting, in line, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
     WHERE each.state = coalesce(p_filter ->> 'state', each.state);
 $$;
 COMMENT ON FUNCTION dramatiq.conditions IS

@@ -95,8 +95,9 @@ BEGIN
         UNION ALL
         SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.queue WHERE state = 'queued' AND delayed GROUP BY queue_name
         UNION ALL
-        SELECT queue_name, 0, 0, count(*), 0 FROM dramatiq.queue
-        WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
+        SELECT queue_name, count(*) FILTER (WHERE waits_for = 'its turn' AND NOT delayed), 0,
+               count(*) FILTER (WHERE waits_for <> 'its turn'), 0
+        FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
         UNION ALL
         SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.queue WHERE state = 'rejected' GROUP BY queue_name
     ) AS counts (queue_name, waiting, delayed, set_aside, dead)
@@ -138,12 +139,13 @@ AS $$
         WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour' GROUP BY 1, 2, 3
     )
     SELECT n.queue_name,
-           CASE WHEN waiting.messages > 1000 THEN greatest(d.waiting, waiting.messages) ELSE waiting.messages END,
+           CASE WHEN waiting.messages > 1000 OR in_line.messages > 1000
+                THEN greatest(d.waiting, waiting.messages + in_line.messages) ELSE waiting.messages + in_line.messages END,
            CASE WHEN delayed.messages > 1000 THEN greatest(d.delayed, delayed.messages) ELSE delayed.messages END,
            CASE WHEN aside.messages > 1000 THEN greatest(d.set_aside, aside.messages) ELSE aside.messages END,
            running.messages,
            CASE WHEN dead.messages > 1000 THEN greatest(d.dead, dead.messages) ELSE dead.messages END,
-           coalesce(extract(epoch FROM now() - waiting.since)::float8, 0),
+           coalesce(extract(epoch FROM now() - least(waiting.since, unheard.since))::float8, 0),
            coalesce(ended.done, 0), coalesce(ended.dead, 0), ended.buckets
     FROM names n
     LEFT JOIN dramatiq.depth d USING (queue_name)
@@ -155,13 +157,25 @@ AS $$
     ) AS waiting (messages, since)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q
+            WHERE q.line BETWEEN n.queue_name || ' ' AND n.queue_name || '!'
+              AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed LIMIT 1001) AS first
+    ) AS in_line (messages)
+    CROSS JOIN LATERAL (
+        SELECT min(c.at) FROM dramatiq.changed_line c WHERE c.queue_name = n.queue_name AND c.at < now()
+    ) AS unheard (since)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
             SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
         ) AS first
     ) AS delayed (messages)
     CROSS JOIN LATERAL (
-        SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q
-            WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for IS NOT NULL LIMIT 1001) AS first
+        SELECT count(*) FROM ( -- in two parts, past all that wait for their turn
+            (SELECT FROM dramatiq.queue q
+             WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for < 'its turn' LIMIT 1001)
+            UNION ALL
+            (SELECT FROM dramatiq.queue q
+             WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for > 'its turn' LIMIT 1001)) AS first
     ) AS aside (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'

@@ -81,6 +81,8 @@ AS $$
             ORDER BY q.available_at LIMIT 1)
         FROM (SELECT DISTINCT queue_name FROM dramatiq.actor) AS a
         UNION ALL
+        SELECT c.queue_name, min(c.at) FROM dramatiq.changed_line c GROUP BY c.queue_name -- nobody has called up since
+        UNION ALL
         SELECT r.queue_name, dramatiq.oldest_visible(r.pgmq_queue) FROM routes r
     )
     SELECT o.queue_name, min(o.since) FROM oldest o WHERE o.since < clock_timestamp() GROUP BY o.queue_name
@@ -89,3 +91,33 @@ $$;
 COMMENT ON FUNCTION dramatiq.oldest_due IS
 'Since when the oldest message of each queue has been due, here or in the pgmq queue that feeds it; a queue where nothing is
 due has no row.';
+
+CREATE FUNCTION dramatiq.stuck_lines(p_since interval) RETURNS TABLE (queue_name text, line text, since timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- From one line's first entry in the index to the next line's.
+    WITH RECURSIVE lines (line, number) AS (
+        SELECT min(q.line), 1 FROM dramatiq.queue q
+        WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
+        UNION ALL
+        SELECT (SELECT min(q.line) FROM dramatiq.queue q
+                WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed AND q.line > l.line), l.number + 1
+        FROM lines l WHERE l.line IS NOT NULL AND l.number < 1000
+    )
+    SELECT split_part(l.line, ' ', 1), l.line, first.available_at
+    FROM lines l, LATERAL (
+        SELECT q.available_at FROM dramatiq.queue q
+        WHERE q.line = l.line AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
+        ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1
+    ) AS first
+    WHERE first.available_at < now() - p_since
+        AND split_part(l.line, ' ', 1) NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
+        AND NOT EXISTS (
+            SELECT FROM dramatiq.queue q
+            WHERE q.line = l.line AND q.state IN ('queued', 'consumed') AND q.waits_for IS DISTINCT FROM 'its turn')
+        AND NOT EXISTS (
+            SELECT FROM dramatiq.changed_line c WHERE c.queue_name = split_part(l.line, ' ', 1) AND c.line = l.line);
+$$;
+COMMENT ON FUNCTION dramatiq.stuck_lines IS
+'Lines, among the first 1,000, in which the first message has waited for that long though none has its turn and nobody
+left word: rows were changed by hand. dramatiq.note_change for them lets them go on.';

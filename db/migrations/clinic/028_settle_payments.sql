@@ -16,8 +16,9 @@ $$;
 COMMENT ON FUNCTION balansity.email_of IS
 'The address that mail for this user goes to: null where there is none, and the delivery then says so.';
 
-CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb)
-RETURNS void
+CREATE FUNCTION balansity.send_mail(
+    p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb, p_line text DEFAULT NULL
+) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -30,10 +31,11 @@ AS $$
         'created_at', balansity.iso_utc(balansity.now()),
         'key', p_key,
         'user_id', p_user_id
-    ))
+    ) || CASE WHEN p_line IS NULL THEN '{}' ELSE jsonb_build_object('line', p_line) END)
 $$;
 COMMENT ON FUNCTION balansity.send_mail IS
-'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
+'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail. Mails of one
+p_line leave one after another, in the order of their causes.';
 
 -- Which status may follow which. Any other change is flagged for a person and has no effect of ours.
 CREATE TABLE balansity.payment_transition (

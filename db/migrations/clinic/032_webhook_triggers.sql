@@ -60,7 +60,8 @@ BEGIN
             (SELECT t.name FROM public.appointment_types t WHERE t.id = NEW.appointment_type_id),
             'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
             'status', NEW.status
-        )
+        ),
+        'appointment:' || NEW.id
     );
     RETURN NULL;
 END $$;

@@ -41,7 +41,8 @@ BEGIN
             'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
             'previous_scheduled_at', balansity.iso_utc(OLD.scheduled_at),
             'status', NEW.status
-        )
+        ),
+        'appointment:' || NEW.id
     );
     RETURN NULL;
 END $$;
