@@ -64,6 +64,7 @@ exchange, or takes it away, calls this in the same transaction.';
 
 CREATE FUNCTION dramatiq.call_up(p_queue text) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan -- to plan for one line takes longer than to call up in it
 AS $$
 DECLARE
     lines text[];

@@ -30,8 +30,10 @@ BEGIN
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
         RETURNING q.queue_name, q.line
     )
-    SELECT array_agg(DISTINCT queue_name), array_agg(line) INTO queues, lines FROM enqueued;
-    PERFORM dramatiq.note_change(lines, false);
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) FILTER (WHERE line IS NOT NULL) INTO queues, lines FROM enqueued;
+    IF lines IS NOT NULL THEN
+        PERFORM dramatiq.note_change(lines, false);
+    END IF;
     PERFORM dramatiq.ring(queues);
 END $$;
 COMMENT ON FUNCTION dramatiq.enqueue IS
