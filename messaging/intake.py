@@ -10,13 +10,13 @@ from typing import Any
 
 import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
-from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from db import binary, queries
 from db.connection import Connection, Pool
 from db.trouble import passes, spoils
 from messaging.encoding import ENCODE, encoded, refuse_twins, refused
+from messaging.gathering import Gathering, Row
 from messaging.lines import WAITING, keyless
 from messaging.outcome import Batch
 from messaging.seal import Seal
@@ -31,7 +31,7 @@ COPY = (  # in binary form: of text, an error would quote the line
     "(message_id, available_at, queue_name, state, priority, delayed, line, waits_for, position, message) "
     "FROM STDIN (FORMAT binary)"
 )
-COPY_ONE = (
+COPY_DUE = (
     "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN (FORMAT binary); "
     "SELECT dramatiq.ring(%s)"
 )
@@ -60,6 +60,7 @@ class Intake:
         self.seal = seal
         self.readable = readable
         self.line = line
+        self.gathering = Gathering(self._copy_due)
         # The transaction that sends join: of this thread, or of this one task among a loop's.
         self.caller: ContextVar[Joined | None] = ContextVar("caller", default=None)
         self.collected: ContextVar[list[Batch] | None] = ContextVar("collected", default=None)
@@ -135,24 +136,21 @@ class Intake:
         """Copy new messages in, for less than inserting them costs; false, with nothing done, where that cannot be."""
         try:
             if len(batch) == 1 and not messages.delay and not messages.lines[0]:
-                self._copy_one(batch[0], messages)
+                self.gathering.store(batch[0].queue_name, _due(batch[0], messages))
             elif len(batch) >= FEWEST_COPIED:
                 self._copy_many(batch, messages)
             else:
                 return False
-        except UniqueViolation:  # one of them exists, and starts over
-            return False
+        except psycopg2.Error as error:
+            if passes(error):
+                raise
+            return False  # one of them exists, or of those stored with it, and starts over; or one is to be named
         return True
 
-    def _copy_one(self, message: Any, messages: Batch) -> None:
-        """One that is due now, in a single message to the server, which makes that one transaction."""
-        row = (
-            *(_uuid(message), message.queue_name.encode(), QUEUED, binary.integer(messages.priorities[0])),
-            binary.JSONB + messages.encoded[0].encode(),
-        )
+    def _copy_due(self, queue_names: list[str], rows: list[Row]) -> None:
+        """Messages that are due now, in a single exchange with the server, which makes that one transaction."""
         with self.pool.single_statements() as conn, conn.cursor() as cursor:
-            statement = cursor.mogrify(COPY_ONE, ([message.queue_name],))
-            cursor.copy_expert(statement, BytesIO(binary.rows([row])))
+            cursor.copy_expert(cursor.mogrify(COPY_DUE, (queue_names,)), BytesIO(binary.rows(rows)))
 
     def _copy_many(self, batch: list[Any], messages: Batch) -> None:
         """All of them or none, in the order of their ids, as dramatiq.enqueue does, too.
@@ -178,6 +176,13 @@ class Intake:
             if any(messages.lines):
                 queries.broker.note_change(conn, lines=messages.lines, ended=False)
             queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
+
+
+def _due(message: Any, messages: Batch) -> Row:
+    return (
+        *(_uuid(message), message.queue_name.encode(), QUEUED, binary.integer(messages.priorities[0])),
+        binary.JSONB + messages.encoded[0].encode(),
+    )
 
 
 def _uuid(message: Any) -> bytes:
