@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from commands.output import json_option, moment, show_json, show_table
+from commands.output import json_option, moment, say_rest, show_json, show_table
 from commands.when import When
 from db import clock, queries
 from db.database import transaction
@@ -17,8 +17,15 @@ from desk.plan import happenings, runs_between
     "--from", "since", type=When(), help="A day or a time by the clinic's clocks, tomorrow, +2h; default: now."
 )
 @click.option("--to", "until", type=When(), help="As --from; default: a day later.")
+@click.option(
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many happenings at most; --json has all.",
+)
 @json_option
-def plan(since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
+def plan(since: datetime | None, until: datetime | None, limit: int, *, as_json: bool) -> None:
     """Show how often each job will run, and which reminders, status changes and clean-ups would happen when.
 
     Nothing is written.
@@ -40,4 +47,5 @@ def plan(since: datetime | None, until: datetime | None, *, as_json: bool) -> No
         show_json({"job": runs, "happening": rows})
     else:
         show_table("Runs of jobs", [row | {"paused": "paused" if row["paused"] else ""} for row in runs])
-        show_table("What they would do", rows)
+        show_table("What they would do", rows[:limit])
+        say_rest(min(limit, len(rows)), len(rows), "happenings")

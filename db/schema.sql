@@ -1314,7 +1314,8 @@ BEGIN
             'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
             'previous_scheduled_at', balansity.iso_utc(OLD.scheduled_at),
             'status', NEW.status
-        )
+        ),
+        'appointment:' || NEW.id
     );
     RETURN NULL;
 END $$;
@@ -1380,7 +1381,8 @@ BEGIN
             (SELECT t.name FROM public.appointment_types t WHERE t.id = NEW.appointment_type_id),
             'scheduled_at', balansity.iso_utc(NEW.scheduled_at),
             'status', NEW.status
-        )
+        ),
+        'appointment:' || NEW.id
     );
     RETURN NULL;
 END $$;
@@ -2960,7 +2962,7 @@ COMMENT ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_
 or one that somebody else made: what the site decides counts more than any table of ours. It runs as whoever asks. Its
 path has public, for the site''s functions look for their tables there; what it raises is raised.';
 
-CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) RETURNS void
+CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb, p_line text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2973,10 +2975,11 @@ CREATE FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text,
         'created_at', balansity.iso_utc(balansity.now()),
         'key', p_key,
         'user_id', p_user_id
-    ))
+    ) || CASE WHEN p_line IS NULL THEN '{}' ELSE jsonb_build_object('line', p_line) END)
 $$;
 
-COMMENT ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) IS 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail.';
+COMMENT ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb, p_line text) IS 'A mail by way of email_queue; p_key is its business key, so that a replay of its cause is not a second mail. Mails of one
+p_line leave one after another, in the order of their causes.';
 
 CREATE FUNCTION balansity.serves(p_handler text) RETURNS boolean
     LANGUAGE sql STABLE
@@ -3880,15 +3883,18 @@ DECLARE
     urgencies integer[];
     times timestamptz[];
     due timestamptz[];
+    headers jsonb[];
+    lines text[];
 BEGIN
     SELECT array_agg(v.msg_id), array_agg(v.content), array_agg(v.kind), array_agg(v.urgency), array_agg(v.sent_at),
-           array_agg(v.due_at)
-    INTO ids, contents, kinds, urgencies, times, due
+           array_agg(v.due_at), array_agg(v.headers), array_agg(v.line)
+    INTO ids, contents, kinds, urgencies, times, due, headers, lines
     FROM dramatiq.visible(p_pgmq_queue, p_limit, p_only) AS v;
     IF ids IS NOT NULL THEN
         RETURN QUERY
         SELECT * FROM dramatiq.take_in(
-            p_worker, p_queue, p_pgmq_queue, p_actor, p_room, false, ids, contents, kinds, urgencies, times, due);
+            p_worker, p_queue, p_pgmq_queue, p_actor, p_room, false, ids, contents, kinds, urgencies, times, due, headers,
+            lines);
     END IF;
 END $$;
 
@@ -3925,18 +3931,101 @@ END $_$;
 COMMENT ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) IS 'Moves messages that cannot be moved together, one by one for p_patience: a batch that is too large, or has one among it
 that the table refuses. That one is taken out of the way; an error that speaks of no message is raised.';
 
+CREATE FUNCTION dramatiq.call_up(p_queue text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    lines text[];
+    ends boolean[];
+    called bigint;
+BEGIN
+    PERFORM FROM dramatiq.caller WHERE number = hashtextextended(p_queue, 0) & 63 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- In statements of their own: each sees what was committed before it began, so what a word speaks of, too.
+    WITH heard AS (
+        DELETE FROM dramatiq.changed_line
+        WHERE queue_name = p_queue AND id IN (
+            SELECT ranked.id FROM ( -- so many lines, however many words one cause has left
+                SELECT w.id, dense_rank() OVER (ORDER BY w.first) AS rank FROM (
+                    SELECT c.id, min(c.id) OVER (PARTITION BY c.line) AS first FROM (
+                        SELECT id, line FROM dramatiq.changed_line
+                        WHERE queue_name = p_queue AND at <= clock_timestamp() ORDER BY id LIMIT 10000
+                    ) AS c
+                ) AS w
+            ) AS ranked
+            WHERE ranked.rank <= 256)
+        RETURNING line, ended
+    )
+    SELECT array_agg(h.line), array_agg(h.ended) INTO lines, ends
+    FROM (SELECT line, bool_or(ended) AS ended FROM heard GROUP BY line) AS h;
+
+    WITH first AS MATERIALIZED (
+        SELECT changed.line, changed.ended, waiting.message_id
+        FROM unnest(lines, ends) AS changed (line, ended), LATERAL (
+            SELECT count(*) AS taken FROM dramatiq.queue q
+            WHERE q.line = changed.line AND q.state IN ('queued', 'consumed') AND q.waits_for IS DISTINCT FROM 'its turn'
+        ) AS turns, LATERAL (
+            SELECT f.message_id, bool_and(turns.taken + f.place <= f.most) OVER (ORDER BY f.place) AS may_run
+            FROM (
+                SELECT q.message_id, coalesce(a.key_limit, 1) AS most,
+                       row_number() OVER (ORDER BY q.priority DESC, q.available_at, q.position) AS place
+                FROM dramatiq.queue q LEFT JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+                WHERE q.line = changed.line AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
+                ORDER BY q.priority DESC, q.available_at, q.position
+                LIMIT (SELECT coalesce(max(key_limit), 1) FROM dramatiq.actor)
+            ) AS f
+        ) AS waiting
+        WHERE waiting.may_run
+    ), locked AS MATERIALIZED (
+        SELECT q.message_id FROM dramatiq.queue q
+        WHERE q.message_id IN (SELECT f.message_id FROM first AS f)
+            AND q.state::text = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
+        FOR UPDATE SKIP LOCKED
+    ), held_up AS MATERIALIZED (
+        -- Somebody changes one of them just now: none of its line goes before it.
+        SELECT DISTINCT f.line FROM first AS f LEFT JOIN locked USING (message_id) WHERE locked.message_id IS NULL
+    ), again AS (
+        INSERT INTO dramatiq.changed_line (queue_name, line, ended, at)
+        SELECT p_queue, line, true, clock_timestamp() + interval '250 milliseconds' FROM held_up
+    ), up AS (
+        UPDATE dramatiq.queue AS q
+        SET waits_for = NULL, available_at = CASE WHEN f.ended THEN now() ELSE q.available_at END
+        FROM first AS f
+        WHERE q.message_id = f.message_id AND f.line NOT IN (TABLE held_up)
+        RETURNING 1
+    )
+    SELECT count(*) INTO called FROM up;
+    RETURN called;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.call_up(p_queue text) IS 'Makes messages due whose turn has come in lines of a queue that somebody left word of; how many, or NULL while another
+does it. A line''s first, by priority, due time and order, has its turn while fewer messages than its actor''s key_limit
+have theirs, from here until they are done, dead, cancelled or gone: so a retry keeps it. What another''s end called up
+falls due now: it stands behind what other causes sent meanwhile. Only an exchange does this, a single statement that the
+server ends by itself, and it waits for no lock: a sender''s transaction may stay open for hours, and no ack waits for it.';
+
 CREATE FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    lines text[];
 BEGIN
     -- In the order in which acks lock them.
     PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
-    UPDATE dramatiq.queue
-    SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
-        error = dramatiq.cancelled_by(p_who, p_reason)
-    WHERE message_id = ANY (p_ids) AND state = 'queued';
-    GET DIAGNOSTICS cancelled = ROW_COUNT;
+    WITH waiting AS (
+        UPDATE dramatiq.queue
+        SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
+            error = dramatiq.cancelled_by(p_who, p_reason)
+        WHERE message_id = ANY (p_ids) AND state = 'queued'
+        RETURNING line
+    )
+    SELECT count(*), array_agg(line) INTO cancelled, lines FROM waiting;
+    PERFORM dramatiq.leave_lines(lines);
     INSERT INTO dramatiq.cancellation (message_id, who, reason)
     SELECT message_id, p_who, p_reason FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state = 'consumed'
     ON CONFLICT DO NOTHING;
@@ -4063,8 +4152,9 @@ CREATE FUNCTION dramatiq.condition(p_filter jsonb) RETURNS text
     SELECT concat_ws(' AND ', 'true',
         CASE p_filter ->> 'state'
             WHEN 'waiting' THEN 'state = ''queued'' AND NOT delayed AND waits_for IS NULL'
+            WHEN 'in line' THEN 'state = ''queued'' AND waits_for = ''its turn'' AND NOT delayed'
             WHEN 'delayed' THEN 'state = ''queued'' AND delayed'
-            WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL'
+            WHEN 'set aside' THEN 'state = ''queued'' AND waits_for IS NOT NULL AND waits_for <> ''its turn'''
             WHEN 'running' THEN 'state = ''consumed'''
             WHEN 'dead' THEN 'state = ''rejected'''
             WHEN 'cancelled' THEN 'state = ''cancelled'''
@@ -4098,7 +4188,7 @@ CREATE FUNCTION dramatiq.conditions(p_filter jsonb) RETURNS TABLE(condition text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT dramatiq.condition(p_filter || jsonb_build_object('state', each.state))
-    FROM unnest('{waiting, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
+    FROM unnest('{waiting, in line, delayed, set aside, running, dead, cancelled, done}'::text[]) AS each (state)
     WHERE each.state = coalesce(p_filter ->> 'state', each.state);
 $$;
 
@@ -4311,38 +4401,45 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.end_looks() IS 'Forgets what was seen more than a minute ago.';
 
-CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) RETURNS void
+CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[] DEFAULT NULL::text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queues text[];
+    lines text[];
 BEGIN
     WITH enqueued AS (
         INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, delayed, position)
+            (message_id, queue_name, state, message, priority, available_at, delayed, position, line, waits_for)
         OVERRIDING SYSTEM VALUE
         SELECT id, message ->> 'queue_name', 'queued', message, priority,
-               now() + p_delay * interval '1 millisecond', p_delay > 0, place
+               now() + p_delay * interval '1 millisecond', p_delay > 0, place,
+               line, CASE WHEN line IS NOT NULL THEN 'its turn' END
         FROM (
-            SELECT (message ->> 'message_id')::uuid AS id, message, priority,
+            SELECT (message ->> 'message_id')::uuid AS id, message, priority, line,
                    nextval('dramatiq.queue_position_seq') AS place
-            FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities) AS sent (message, priority)
+            FROM unnest(string_to_array(p_messages, E'\x1e')::jsonb[], p_priorities, p_lines) AS sent (message, priority, line)
         ) AS numbered
         ORDER BY id
         ON CONFLICT (message_id) DO UPDATE
         SET queue_name = excluded.queue_name, state = 'queued', message = excluded.message, mtime = now(),
             priority = excluded.priority, available_at = excluded.available_at, delayed = excluded.delayed,
-            attempt = q.attempt + 1, claimed_by = NULL, waits_for = NULL
+            attempt = q.attempt + 1, claimed_by = NULL, line = coalesce(excluded.line, q.line),
+            waits_for = CASE WHEN coalesce(excluded.line, q.line) IS NOT NULL THEN 'its turn' END
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
-        RETURNING q.queue_name
+        RETURNING q.queue_name, q.line
     )
-    SELECT array_agg(DISTINCT queue_name) INTO queues FROM enqueued;
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) FILTER (WHERE line IS NOT NULL) INTO queues, lines FROM enqueued;
+    IF lines IS NOT NULL THEN
+        PERFORM dramatiq.note_change(lines, false);
+    END IF;
     PERFORM dramatiq.ring(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) IS 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
-escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities: one for each of them.
+COMMENT ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) IS 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
+escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities and p_lines (NULL: none): one for
+each of them.
 A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
 answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
 try. They are written in the order of their ids, so that two senders of the same messages cannot deadlock, and keep the
@@ -4366,26 +4463,48 @@ DECLARE
     since timestamptz := '-infinity';
     behind bigint := 0;
     paused boolean;
+    lines text[];
+    called bigint := 0;
 BEGIN
     -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
     -- planner walks it once for every row of the batch.
-    UPDATE dramatiq.queue AS q
-    SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-    FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-    WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed';
+    WITH done AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+        FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
+        WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed'
+        RETURNING q.line
+    )
+    SELECT array_agg(line) INTO lines FROM done WHERE line IS NOT NULL;
+    IF lines IS NOT NULL THEN
+        PERFORM dramatiq.note_change(lines, true);
+    END IF;
 
     -- A worker that was given up for dead must say that it lives before it claims again.
     IF p_limit <= 0 OR NOT EXISTS (SELECT FROM dramatiq.worker WHERE id = p_worker) THEN
+        IF lines IS NOT NULL THEN
+            PERFORM dramatiq.ring(ARRAY[p_queue]);
+        END IF;
         RETURN;
     END IF;
 
     paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
     IF NOT paused THEN
-        UPDATE dramatiq.queue AS q SET delayed = false
-        WHERE q.message_id IN (
-            SELECT message_id FROM dramatiq.queue
-            WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-            ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED);
+        WITH due AS (
+            UPDATE dramatiq.queue AS q SET delayed = false
+            WHERE q.message_id IN (
+                SELECT message_id FROM dramatiq.queue
+                WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+                ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
+            RETURNING q.line, q.waits_for
+        )
+        SELECT array_agg(line) INTO lines FROM due WHERE waits_for = 'its turn';
+        IF lines IS NOT NULL THEN
+            PERFORM dramatiq.note_change(lines, false);
+        END IF;
+        IF EXISTS (SELECT FROM dramatiq.changed_line WHERE queue_name = p_queue AND at <= clock_timestamp()) THEN
+            called := dramatiq.call_up(p_queue);
+        END IF;
 
         IF p_after IS NULL THEN
             PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
@@ -4410,6 +4529,9 @@ BEGIN
         )
         SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
         GET DIAGNOSTICS claimed = ROW_COUNT;
+        IF called > claimed OR called IS NULL THEN
+            PERFORM dramatiq.ring(ARRAY[p_queue]); -- for whoever sleeps while there is more than this worker takes
+        END IF;
     END IF;
 
     IF p_pgmq_queue IS NOT NULL THEN
@@ -4427,6 +4549,7 @@ An ack counts only while the claim it belongs to (message and attempt) is the cu
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
+Between acks and claims it calls up, in the queue''s lines, whose turn has come.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
 CREATE FUNCTION dramatiq.failing(p_most integer DEFAULT NULL::integer) RETURNS TABLE(actor text, kind text, first_at timestamp with time zone)
@@ -4541,16 +4664,20 @@ COMMENT ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zo
 before the one at p_from, p_first.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH finished AS (
-        UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-        WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM finished;
-$$;
+DECLARE
+    its_line text;
+    ours boolean;
+BEGIN
+    UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    RETURNING line INTO its_line;
+    ours := FOUND;
+    PERFORM dramatiq.leave_lines(ARRAY[its_line]);
+    RETURN ours;
+END $$;
 
 COMMENT ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) IS 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
 over, and nothing of it may be.';
@@ -4559,9 +4686,16 @@ CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    lines text[];
 BEGIN
-    UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
-    WHERE message_id = ANY (p_ids);
+    WITH done AS (
+        UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
+        WHERE message_id = ANY (p_ids)
+        RETURNING line
+    )
+    SELECT array_agg(line) INTO lines FROM done;
+    PERFORM dramatiq.leave_lines(lines);
     IF p_drop THEN
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
     ELSIF p_msg_ids <> '{}' THEN
@@ -4582,6 +4716,8 @@ CREATE FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of reg
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
+DECLARE
+    lines text[];
 BEGIN
     EXECUTE format(
         'WITH theirs AS (
@@ -4594,11 +4730,12 @@ BEGIN
              FOR UPDATE OF q
          ), deleted AS (
              DELETE FROM dramatiq.queue q USING theirs t WHERE q.message_id = t.message_id AND t.stays IS NOT TRUE
-             RETURNING 1
+             RETURNING q.line
          )
-         SELECT (SELECT count(*) FROM deleted),
+         SELECT (SELECT count(*) FROM deleted), (SELECT array_agg(line) FROM deleted),
                 coalesce((SELECT array_agg(message_id) FROM theirs WHERE stays), ''{}'')', p_opened, p_speaks_of)
-    INTO removed, kept USING p_subject, p_kept_actors, p_ids;
+    INTO removed, lines, kept USING p_subject, p_kept_actors, p_ids;
+    PERFORM dramatiq.leave_lines(lines);
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.forget(p_ids uuid[], p_opened regclass, p_speaks_of regproc, p_subject jsonb, p_kept_actors text[], OUT removed bigint, OUT kept uuid[]) IS 'Of these messages, removes those that speak of a subject, as dramatiq.forget_pgmq does; kept are what a worker holds
@@ -4722,20 +4859,31 @@ CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    lines text[];
     given_up bigint;
 BEGIN
-    UPDATE dramatiq.queue AS q
-    SET state = 'rejected', mtime = now(), waits_for = NULL, error = format('Given up: no worker has %s.', q.waits_for)
-    WHERE q.message_id IN (
-        SELECT message_id FROM dramatiq.queue
-        WHERE state = 'queued' AND waits_for IS NOT NULL AND p_actor IN (message ->> 'actor_name', waits_for)
-        LIMIT p_limit FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS given_up = ROW_COUNT;
+    WITH given_up AS (
+        UPDATE dramatiq.queue AS q
+        SET state = 'rejected', mtime = now(), waits_for = NULL,
+            error = format('Given up: no worker has %s.', coalesce(nullif(q.waits_for, 'its turn'), p_actor))
+        WHERE q.message_id IN (
+            SELECT message_id FROM dramatiq.queue AS w
+            WHERE state = 'queued' AND waits_for IS NOT NULL AND NOT delayed
+                AND p_actor IN (message ->> 'actor_name', waits_for)
+                AND (waits_for <> 'its turn' OR EXISTS (
+                    SELECT FROM dramatiq.queue first
+                    WHERE first.line = w.line AND first.state = 'queued' AND first.waits_for <> 'its turn'))
+            ORDER BY waits_for <> 'its turn' -- the first of a line last, so that no next one is called up between
+            LIMIT p_limit FOR UPDATE SKIP LOCKED)
+        RETURNING line
+    )
+    SELECT count(*), array_agg(line) INTO given_up, lines FROM given_up;
+    PERFORM dramatiq.leave_lines(lines);
     RETURN given_up;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come; returns how many,
-p_limit at most.';
+COMMENT ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) IS 'Makes dead letters of what was set aside for an actor, or for a key, when a person decides that none will come, and of what
+waits in line behind that; returns how many, p_limit at most.';
 
 CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigint
     LANGUAGE plpgsql
@@ -4743,17 +4891,22 @@ CREATE FUNCTION dramatiq.hand_back(p_ids uuid[], p_opened regclass) RETURNS bigi
     AS $_$
 DECLARE
     returned bigint;
+    lines text[];
+    sending constant text := CASE WHEN to_regprocedure('pgmq.send(text, jsonb, jsonb, integer)') IS NOT NULL
+        THEN 'o.message -> ''kwargs'', o.message #> ''{options,headers}''' ELSE 'o.message -> ''kwargs''' END;
 BEGIN
     EXECUTE format($query$
         WITH gone AS (
             DELETE FROM dramatiq.queue q USING dramatiq.actor a
             WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
-            RETURNING q.message_id, q.position, a.pgmq_queue,
+            RETURNING q.message_id, q.position, q.line, a.pgmq_queue,
                       greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
         )
-        SELECT count(*) FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
-            LATERAL pgmq.send(gone.pgmq_queue, o.message -> 'kwargs', gone.delay)$query$, p_opened)
-    INTO returned USING p_ids;
+        SELECT count(*), array_agg(gone.line)
+        FROM (SELECT * FROM gone ORDER BY position) AS gone JOIN %s AS o USING (message_id),
+            LATERAL pgmq.send(gone.pgmq_queue, %s, gone.delay)$query$, p_opened, sending)
+    INTO returned, lines USING p_ids;
+    PERFORM dramatiq.leave_lines(lines);
     RETURN returned;
 END $_$;
 
@@ -4766,6 +4919,7 @@ CREATE FUNCTION dramatiq.hasten(p_ids uuid[], p_pressing bigint DEFAULT 0) RETUR
     AS $$
 DECLARE
     queues text[];
+    lines text[];
 BEGIN
     -- In the order in which acks lock them.
     PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
@@ -4776,9 +4930,10 @@ BEGIN
             hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
         WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
-        RETURNING q.queue_name
+        RETURNING q.queue_name, q.line
     )
-    SELECT array_agg(DISTINCT queue_name) INTO queues FROM hastened;
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) INTO queues, lines FROM hastened;
+    PERFORM dramatiq.note_change(lines, false);
     PERFORM dramatiq.ring(queues);
 END $$;
 
@@ -4829,6 +4984,8 @@ CREATE FUNCTION dramatiq.heed_cancellations() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    lines text[];
 BEGIN
     IF NOT EXISTS (SELECT FROM dramatiq.cancellation) THEN
         RETURN;
@@ -4839,12 +4996,16 @@ BEGIN
         FOR UPDATE OF c SKIP LOCKED
     ), heeded AS (
         DELETE FROM dramatiq.cancellation c USING over WHERE c.message_id = over.message_id RETURNING c.*
+    ), cancelled AS (
+        UPDATE dramatiq.queue q
+        SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
+            error = dramatiq.cancelled_by(heeded.who, heeded.reason)
+        FROM heeded
+        WHERE q.message_id = heeded.message_id AND q.state IN ('queued', 'rejected')
+        RETURNING q.line
     )
-    UPDATE dramatiq.queue q
-    SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
-        error = dramatiq.cancelled_by(heeded.who, heeded.reason)
-    FROM heeded
-    WHERE q.message_id = heeded.message_id AND q.state IN ('queued', 'rejected');
+    SELECT array_agg(line) INTO lines FROM cancelled;
+    PERFORM dramatiq.leave_lines(lines);
 END $$;
 
 COMMENT ON FUNCTION dramatiq.heed_cancellations() IS 'Cancels what a person asked to end and no worker runs any more, and forgets what was asked of the others that have ended.
@@ -4924,10 +5085,14 @@ CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boo
     SELECT EXISTS (
         SELECT FROM dramatiq.queue
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            AND message -> 'kwargs' @> p_arguments
+        UNION ALL
+        SELECT FROM dramatiq.queue
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for = 'its turn'
             AND message -> 'kwargs' @> p_arguments);
 $$;
 
-COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due that no worker has claimed or set aside.';
+COMMENT ON FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) IS 'Whether a message with these arguments is due, or waits for its turn, that no worker has claimed or set aside.';
 
 CREATE FUNCTION dramatiq.keep_minutes(p_most interval) RETURNS timestamp with time zone
     LANGUAGE plpgsql
@@ -4973,8 +5138,9 @@ BEGIN
         UNION ALL
         SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.queue WHERE state = 'queued' AND delayed GROUP BY queue_name
         UNION ALL
-        SELECT queue_name, 0, 0, count(*), 0 FROM dramatiq.queue
-        WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
+        SELECT queue_name, count(*) FILTER (WHERE waits_for = 'its turn' AND NOT delayed), 0,
+               count(*) FILTER (WHERE waits_for <> 'its turn'), 0
+        FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
         UNION ALL
         SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.queue WHERE state = 'rejected' GROUP BY queue_name
     ) AS counts (queue_name, waiting, delayed, set_aside, dead)
@@ -4984,6 +5150,13 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.keep_minutes(p_most interval) IS 'Keeps the minutes that have passed since the last call, p_most of them at most; gives up to when they are kept now.';
+
+CREATE FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE jsonb_typeof((p_arguments #> string_to_array(p_key, '.'::text))) WHEN 'string'::text THEN (p_arguments #>> string_to_array(p_key, '.'::text)) WHEN 'number'::text THEN "substring"((p_arguments #>> string_to_array(p_key, '.'::text)), '^-?[0-9]+$'::text) ELSE NULL::text END;
+
+COMMENT ON FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) IS 'The key that arguments hold where an actor has it (`payment_id`, `variables.appointment_id`): a text or a whole number;
+NULL for anything else. (A body after RETURN can be inlined, and no search_path misleads it.)';
 
 CREATE FUNCTION dramatiq.kind_of(p_error text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5006,6 +5179,27 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.last_begun() IS 'A transaction''s number, after those of all that have written anything by now.';
 
+CREATE FUNCTION dramatiq.leave_lines(p_lines text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF array_remove(p_lines, NULL) <> '{}' THEN
+        PERFORM dramatiq.note_change(p_lines, true);
+        PERFORM dramatiq.ring(ARRAY(SELECT DISTINCT split_part(line, ' ', 1) FROM unnest(p_lines) AS line
+                                    WHERE line IS NOT NULL));
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.leave_lines(p_lines text[]) IS 'Says that messages of these lines are done, given up, cancelled or gone, and rings. Whatever ends a message outside an
+exchange, or takes it away, calls this in the same transaction.';
+
+CREATE FUNCTION dramatiq.line_of(p_queue text, p_key text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN ((p_queue || ' '::text) || encode(sha256(convert_to(p_key, 'UTF8'::name)), 'hex'::text));
+
+COMMENT ON FUNCTION dramatiq.line_of(p_queue text, p_key text) IS 'The line of a key in a queue, NULL without a key. Of the key only the digest: keys often say whose they are.';
+
 CREATE FUNCTION dramatiq.look_into(p_worker bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5018,14 +5212,15 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.look_into(p_worker bigint) IS 'Asks a worker where its threads stand; its pulse answers with its next beat, for a worker that hangs beats on.';
 
-CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text)
+CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text, waits_for text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
-                to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error
+                to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error,
+                q.waits_for
          FROM dramatiq.queue q
          WHERE q.message_id IN (
              SELECT unnest($1)
@@ -5066,7 +5261,7 @@ CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, message
     SELECT waits_for, count(*), min(available_at),
            EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
     FROM dramatiq.queue q
-    WHERE state = 'queued' AND waits_for IS NOT NULL
+    WHERE state = 'queued' AND waits_for IS NOT NULL AND waits_for <> 'its turn'
     GROUP BY waits_for
     HAVING min(available_at) < now() - interval '1 minute'
         OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE q.waits_for = ANY (w.abilities))
@@ -5163,6 +5358,8 @@ BEGIN
             ) OR EXISTS (
                 SELECT FROM dramatiq.worker w, dramatiq.queue q
                 WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
+            ) OR EXISTS (
+                SELECT FROM dramatiq.changed_line c WHERE c.queue_name = news.queue_name AND c.at <= clock_timestamp()
             ) THEN 0
             ELSE dramatiq.next_due(queue_name, route) END;
         IF seconds IS NOT NULL THEN
@@ -5187,7 +5384,12 @@ BEGIN
     IF FOUND THEN
         RETURN extract(epoch FROM due - clock_timestamp());
     END IF;
-    SELECT min(available_at) INTO due FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed;
+    SELECT least(
+        (SELECT min(available_at) FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed),
+        -- A word that another worker is about to take, or took and left again.
+        (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
+         WHERE queue_name = p_queue HAVING count(*) > 0)
+    ) INTO due;
     IF p_pgmq_queue IS NOT NULL THEN
         EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
     END IF;
@@ -5195,7 +5397,22 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
-delayed. Of a paused queue: in how many its pause ends. An idle worker asks, so that it need not wait for its next look.';
+delayed; or in how many to look again for whose turn has come. Of a paused queue: in how many its pause ends. An idle
+worker asks, so that it need not wait for its next look.';
+
+CREATE FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF array_remove(p_lines, NULL) <> '{}' THEN
+        INSERT INTO dramatiq.changed_line (queue_name, line, ended)
+        SELECT DISTINCT split_part(line, ' ', 1), line, p_ended FROM unnest(p_lines) AS line WHERE line IS NOT NULL;
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) IS 'Leaves word that messages came to these lines or, where p_ended, left them, in the transaction in which they do; the next
+exchange of the queue calls up. NULL stands for a message without a line.';
 
 CREATE FUNCTION dramatiq.notify(p_queue text) RETURNS void
     LANGUAGE plpgsql
@@ -5250,6 +5467,8 @@ CREATE FUNCTION dramatiq.oldest_due() RETURNS TABLE(queue_name text, since times
             WHERE q.queue_name = a.queue_name AND q.state = 'queued' AND q.delayed
             ORDER BY q.available_at LIMIT 1)
         FROM (SELECT DISTINCT queue_name FROM dramatiq.actor) AS a
+        UNION ALL
+        SELECT c.queue_name, min(c.at) FROM dramatiq.changed_line c GROUP BY c.queue_name -- nobody has called up since
         UNION ALL
         SELECT r.queue_name, dramatiq.oldest_visible(r.pgmq_queue) FROM routes r
     )
@@ -5436,12 +5655,13 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
         WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour' GROUP BY 1, 2, 3
     )
     SELECT n.queue_name,
-           CASE WHEN waiting.messages > 1000 THEN greatest(d.waiting, waiting.messages) ELSE waiting.messages END,
+           CASE WHEN waiting.messages > 1000 OR in_line.messages > 1000
+                THEN greatest(d.waiting, waiting.messages + in_line.messages) ELSE waiting.messages + in_line.messages END,
            CASE WHEN delayed.messages > 1000 THEN greatest(d.delayed, delayed.messages) ELSE delayed.messages END,
            CASE WHEN aside.messages > 1000 THEN greatest(d.set_aside, aside.messages) ELSE aside.messages END,
            running.messages,
            CASE WHEN dead.messages > 1000 THEN greatest(d.dead, dead.messages) ELSE dead.messages END,
-           coalesce(extract(epoch FROM now() - waiting.since)::float8, 0),
+           coalesce(extract(epoch FROM now() - least(waiting.since, unheard.since))::float8, 0),
            coalesce(ended.done, 0), coalesce(ended.dead, 0), ended.buckets
     FROM names n
     LEFT JOIN dramatiq.depth d USING (queue_name)
@@ -5453,13 +5673,25 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
     ) AS waiting (messages, since)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
+            SELECT FROM dramatiq.queue q
+            WHERE q.line BETWEEN n.queue_name || ' ' AND n.queue_name || '!'
+              AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed LIMIT 1001) AS first
+    ) AS in_line (messages)
+    CROSS JOIN LATERAL (
+        SELECT min(c.at) FROM dramatiq.changed_line c WHERE c.queue_name = n.queue_name AND c.at < now()
+    ) AS unheard (since)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM (
             SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
         ) AS first
     ) AS delayed (messages)
     CROSS JOIN LATERAL (
-        SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q
-            WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for IS NOT NULL LIMIT 1001) AS first
+        SELECT count(*) FROM ( -- in two parts, past all that wait for their turn
+            (SELECT FROM dramatiq.queue q
+             WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for < 'its turn' LIMIT 1001)
+            UNION ALL
+            (SELECT FROM dramatiq.queue q
+             WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for > 'its turn' LIMIT 1001)) AS first
     ) AS aside (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
@@ -5577,22 +5809,25 @@ CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
     AS $$
 DECLARE
     queues text[];
+    lines text[];
 BEGIN
     WITH redriven AS (
         UPDATE dramatiq.queue
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
             error = CASE state WHEN 'rejected' THEN error END,
+            waits_for = CASE WHEN line IS NOT NULL THEN 'its turn' END,
             message = message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}'
         WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
-        RETURNING queue_name
+        RETURNING queue_name, line
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM redriven;
+    SELECT coalesce(array_agg(queue_name), '{}'), array_agg(line) INTO queues, lines FROM redriven;
+    PERFORM dramatiq.note_change(lines, false);
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters, and what was cancelled, back to work with a clean record; returns how many there were. What never was
-a message stays.';
+COMMENT ON FUNCTION dramatiq.redrive(p_ids uuid[]) IS 'Sends dead letters, and what was cancelled, back to work with a clean record, each behind those that wait in its line by
+now; returns how many there were. What never was a message stays.';
 
 CREATE FUNCTION dramatiq.refuse_bridged(p_queue text, p_pgmq_queue text, p_msg_id bigint, p_why text, p_sealed jsonb DEFAULT NULL::jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -5623,14 +5858,17 @@ CREATE FUNCTION dramatiq.reject(p_id uuid, p_attempt integer, p_options jsonb, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    its_line text;
     ours boolean;
 BEGIN
     UPDATE dramatiq.queue
     SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed';
+    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    RETURNING line INTO its_line;
     ours := FOUND;
     PERFORM dramatiq.heed_cancellations();
+    PERFORM dramatiq.leave_lines(ARRAY[its_line]);
     RETURN ours;
 END $$;
 
@@ -5792,6 +6030,7 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
         WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
         WHEN c.relname = 'cancellation' THEN '{SELECT, INSERT}' -- or ends a running one
+        WHEN c.relname = 'changed_line' THEN '{SELECT, INSERT}' -- word of what is sent, cancelled or sent back to work
         WHEN c.relname = 'look' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- or looks where it hangs
         WHEN c.relname = 'pause' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- a person pauses a queue on a page
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
@@ -5931,7 +6170,7 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.sealed_messages() IS 'How many messages each key has encrypted, and how many are plain (NULL).';
 
-CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text) RETURNS uuid
+CREATE FUNCTION dramatiq.send(actor text, kwargs jsonb DEFAULT '{}'::jsonb, delay interval DEFAULT '00:00:00'::interval, priority integer DEFAULT NULL::integer, unique_key text DEFAULT NULL::text, key text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5947,6 +6186,8 @@ DECLARE
     holder text;
     -- A key says what it is unique for, often a person's address; to compare keys their digests will do.
     digest text := encode(sha256(convert_to(unique_key, 'UTF8')), 'hex');
+    its_line text;
+    turn text;
 BEGIN
     SELECT * INTO known FROM dramatiq.actor a WHERE a.name = actor;
     IF NOT FOUND THEN
@@ -5976,15 +6217,17 @@ BEGIN
                                            array_to_string(known.required, ', ') || ', and more') || '.');
     END IF;
 
+    its_line := dramatiq.line_of(known.queue_name, coalesce(key, dramatiq.key_in(kwargs, known.key)));
+    turn := CASE WHEN its_line IS NOT NULL THEN 'its turn' END;
     body := jsonb_build_object(
         'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
         'options', '{}'::jsonb, 'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000));
     LOOP
         INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key)
+            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key, line, waits_for)
         VALUES (
             id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest)
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest, its_line, turn)
         ON CONFLICT DO NOTHING
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -5992,7 +6235,7 @@ BEGIN
         SET queue_name = known.queue_name, state = 'queued', mtime = now(), rescues = 0,
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
-            delayed = coalesce(delay > '0', false)
+            delayed = coalesce(delay > '0', false), line = its_line, waits_for = turn
         WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
         RETURNING q.message_id INTO written;
         EXIT WHEN FOUND;
@@ -6005,13 +6248,15 @@ BEGIN
         END IF;
         RETURN written;
     END LOOP;
+    PERFORM dramatiq.note_change(ARRAY[its_line], false);
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
     RETURN written;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) IS 'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
+COMMENT ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text, key text) IS 'Sends a message to an actor from SQL, in the caller''s transaction; returns its id. A unique key that is taken makes
 it a no-op that returns the first message''s id, until that is purged. A dead letter that holds the key starts over as
-this message, under its own id: nobody else would run it, and a redrive of it beside this one would do the work twice.';
+this message, under its own id: nobody else would run it, and a redrive of it beside this one would do the work twice.
+key: its line''s, instead of what the actor''s argument says.';
 
 CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql
@@ -6145,7 +6390,8 @@ CREATE TABLE dramatiq.queue (
     unique_key text,
     error text,
     hastened integer,
-    waits_for text
+    waits_for text,
+    line text COLLATE pg_catalog."C"
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
 
@@ -6155,11 +6401,43 @@ CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
     AS $$
     SELECT CASE p_message.state
         WHEN 'consumed' THEN 'running' WHEN 'rejected' THEN 'dead' WHEN 'done' THEN 'done' WHEN 'cancelled' THEN 'cancelled'
-        ELSE CASE WHEN p_message.waits_for IS NOT NULL THEN 'set aside' WHEN p_message.delayed THEN 'delayed' ELSE 'waiting' END
+        ELSE CASE WHEN p_message.waits_for <> 'its turn' THEN 'set aside' WHEN p_message.delayed THEN 'delayed'
+             WHEN p_message.waits_for = 'its turn' THEN 'in line' ELSE 'waiting' END
     END;
 $$;
 
-COMMENT ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) IS 'A message''s state as people call it: waiting, delayed, set aside, running, dead, cancelled or done.';
+COMMENT ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) IS 'A message''s state as people call it: waiting, in line, delayed, set aside, running, dead, cancelled or done.';
+
+CREATE FUNCTION dramatiq.stuck_lines(p_since interval) RETURNS TABLE(queue_name text, line text, since timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- From one line's first entry in the index to the next line's.
+    WITH RECURSIVE lines (line, number) AS (
+        SELECT min(q.line), 1 FROM dramatiq.queue q
+        WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
+        UNION ALL
+        SELECT (SELECT min(q.line) FROM dramatiq.queue q
+                WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed AND q.line > l.line), l.number + 1
+        FROM lines l WHERE l.line IS NOT NULL AND l.number < 1000
+    )
+    SELECT split_part(l.line, ' ', 1), l.line, first.available_at
+    FROM lines l, LATERAL (
+        SELECT q.available_at FROM dramatiq.queue q
+        WHERE q.line = l.line AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
+        ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1
+    ) AS first
+    WHERE first.available_at < now() - p_since
+        AND split_part(l.line, ' ', 1) NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
+        AND NOT EXISTS (
+            SELECT FROM dramatiq.queue q
+            WHERE q.line = l.line AND q.state IN ('queued', 'consumed') AND q.waits_for IS DISTINCT FROM 'its turn')
+        AND NOT EXISTS (
+            SELECT FROM dramatiq.changed_line c WHERE c.queue_name = split_part(l.line, ' ', 1) AND c.line = l.line);
+$$;
+
+COMMENT ON FUNCTION dramatiq.stuck_lines(p_since interval) IS 'Lines, among the first 1,000, in which the first message has waited for that long though none has its turn and nobody
+left word: rows were changed by hand. dramatiq.note_change for them lets them go on.';
 
 CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) RETURNS TABLE(message_id uuid, msg_id bigint, sent_at timestamp with time zone, arguments text, sealed text)
     LANGUAGE plpgsql
@@ -6190,7 +6468,7 @@ COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
 transaction ends. None of a paused queue. Where `sealed` is given, what they say is in there.';
 
-CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6213,40 +6491,44 @@ BEGIN
     WITH arrived AS (
         SELECT (left(batch, 4) || lpad(to_hex(a.msg_id % 65536), 4, '0') || substr(batch, 9)
                 || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
-               row_number() OVER (ORDER BY (a.kind = 'object') DESC, a.urgency DESC, a.msg_id) AS rank
-        FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due)
-            AS a (msg_id, content, kind, urgency, sent_at, due_at)
+               a.kind = 'object' AND a.line IS NULL AS free,
+               row_number() OVER (ORDER BY (a.kind = 'object' AND a.line IS NULL) DESC, a.urgency DESC, a.msg_id) AS rank
+        FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due, p_headers, p_lines)
+            AS a (msg_id, content, kind, urgency, sent_at, due_at, headers, line)
     ), moved AS (
         INSERT INTO dramatiq.queue AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
-             pgmq_queue, pgmq_msg_id, error)
+             pgmq_queue, pgmq_msg_id, error, line, waits_for)
         SELECT a.id, p_queue,
-               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.rank <= room THEN 'consumed' ELSE 'queued'
+               CASE WHEN NOT a.sound THEN 'rejected' WHEN a.free AND a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
                CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
                    'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
-                                                 'trace', dramatiq.trace_at(a.sent_at)),
+                                                 'trace', dramatiq.trace_at(a.sent_at))
+                       || CASE WHEN a.headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', a.headers) END,
                    'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
                a.urgency, a.due_at,
-               CASE WHEN a.sound AND a.rank <= room THEN 1 ELSE 0 END,
-               CASE WHEN a.sound AND a.rank <= room THEN p_worker END,
+               CASE WHEN a.free AND a.rank <= room THEN 1 ELSE 0 END,
+               CASE WHEN a.free AND a.rank <= room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
                CASE WHEN NOT a.sound THEN
                    format('Message %s of pgmq queue %s is %s, not a JSON object: send an object of arguments.',
                           a.msg_id, p_pgmq_queue, a.kind)
-               END
+               END,
+               CASE WHEN a.sound THEN a.line END, CASE WHEN a.sound AND a.line IS NOT NULL THEN 'its turn' END
         FROM arrived a
         ORDER BY a.rank
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
     )
     SELECT message_id, attempt, priority, CASE WHEN p_sealed THEN message - '{sealed,kwargs}'::text[] ELSE message END
     FROM moved WHERE state = 'consumed';
+    PERFORM dramatiq.note_change(p_lines, false);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
-are claimed on the way, of a paused queue none; the others wait here, where priority counts. What cannot be a message
-becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so the archive must not keep
-them either, and the caller, who knows what the messages say, gets their envelopes alone.';
+COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
+are claimed on the way, of a paused queue none, and none that has a line; the others wait here, where priority counts.
+What cannot be a message becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so
+the archive must not keep them either, and the caller, who knows what the messages say, gets their envelopes alone.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -6254,6 +6536,7 @@ CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues inte
     AS $$
 DECLARE
     queues text[];
+    lines text[];
 BEGIN
     WITH rescued AS (
         UPDATE dramatiq.queue AS q
@@ -6264,10 +6547,12 @@ BEGIN
                                 ELSE available_at END,
             error = format(p_why, q.claimed_by, rescues + 1)
         WHERE message_id = ANY (p_ids) AND state = 'consumed'
-        RETURNING queue_name
+        RETURNING queue_name, line, state
     )
-    SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM rescued;
+    SELECT coalesce(array_agg(queue_name), '{}'), array_agg(line) FILTER (WHERE state = 'rejected') INTO queues, lines
+    FROM rescued;
     PERFORM dramatiq.heed_cancellations();
+    PERFORM dramatiq.leave_lines(lines);
     PERFORM dramatiq.ring(queues);
     RETURN cardinality(queues);
 END $$;
@@ -6382,6 +6667,9 @@ CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
       AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
     UNION
+    SELECT queue_name FROM dramatiq.changed_line
+    WHERE at < now() - interval '1 minute' AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
+    UNION
     SELECT m.queue_name FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE m.queue_name IN (SELECT pgmq_queue FROM dramatiq.actor EXCEPT SELECT pgmq_queue FROM dramatiq.held_route) AND m.oldest_msg_age_sec > 60
       AND coalesce((to_jsonb(m) ->> 'queue_visible_length')::bigint, m.queue_length) > 0;
@@ -6390,25 +6678,32 @@ $$;
 COMMENT ON FUNCTION dramatiq.unserved_queues() IS 'Queues, the broker''s and those of pgmq that feed it, with due messages older than a minute that no worker takes, though
 nobody paused them. The figures of an older pgmq do not tell what is due from what is delayed.';
 
-CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamp with time zone, due_at timestamp with time zone)
+CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL::bigint) RETURNS TABLE(msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamp with time zone, due_at timestamp with time zone, headers jsonb, line text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
+DECLARE
+    their_headers text;
+    fed dramatiq.actor;
 BEGIN
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
        OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
     THEN
         RETURN;
     END IF;
+    SELECT CASE WHEN count(*) > 0 THEN 'nullif(headers, ''null'')' ELSE 'NULL::jsonb' END INTO their_headers
+    FROM pg_attribute
+    WHERE attrelid = to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) AND attname = 'headers' AND NOT attisdropped;
+    SELECT * INTO fed FROM dramatiq.actor a WHERE a.pgmq_queue = p_pgmq_queue;
     -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
     -- to another reader, or is delayed.
     RETURN QUERY EXECUTE format(
         'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
              WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
              ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          ), others AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at FROM pgmq.%1$I
+             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
              WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
              ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
          )
@@ -6417,16 +6712,18 @@ BEGIN
                      THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
                      ELSE jsonb_build_object(''payload'', message) END,
                 coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
-                greatest(due_at, enqueued_at)
+                greatest(due_at, enqueued_at), headers,
+                dramatiq.line_of($2, coalesce(headers ->> ''x-pgmq-group'', dramatiq.key_in(message, $3)))
          FROM (TABLE urgent UNION ALL TABLE others) AS visible',
         'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
-        'AND msg_id = ' || p_only)
-    USING p_limit;
+        'AND msg_id = ' || p_only, their_headers)
+    USING p_limit, fed.queue_name, fed.key;
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) IS 'Messages of a pgmq queue that no other reader holds, locked for the caller''s transaction: p_limit at most of a raised
 priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
-message here says for it, and the kind of JSON that it is.';
+message here says for it, the kind of JSON that it is, its headers (pgmq has them since 1.5), and the line of its key: the
+header x-pgmq-group, by which pgmq''s own readers go, or the argument that the actor names.';
 
 CREATE FUNCTION dramatiq.waiting_in_pgmq() RETURNS TABLE(queue text, waiting bigint)
     LANGUAGE plpgsql STABLE
@@ -7037,11 +7334,20 @@ CREATE TABLE dramatiq.actor (
     required text[] DEFAULT '{}'::text[] NOT NULL,
     accepted text[],
     signature text NOT NULL,
-    pgmq_queue text
+    pgmq_queue text,
+    key text,
+    key_limit integer DEFAULT 1 NOT NULL
 );
 
 COMMENT ON TABLE dramatiq.actor IS 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,
 of whatever version; a process that starts adds only what no `migrate` has published or retired.';
+
+CREATE TABLE dramatiq.caller (
+    number integer NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.caller IS 'Who calls up in a queue locks its row: what one counts, no other changes meanwhile. A row and no advisory lock, which
+whoever may log in can hold.';
 
 CREATE TABLE dramatiq.cancellation (
     message_id uuid NOT NULL,
@@ -7051,6 +7357,26 @@ CREATE TABLE dramatiq.cancellation (
 );
 
 COMMENT ON TABLE dramatiq.cancellation IS 'Running messages that a person wants to end, for as long as they run: whoever puts one back cancels it instead.';
+
+CREATE TABLE dramatiq.changed_line (
+    queue_name text NOT NULL,
+    id bigint NOT NULL,
+    line text NOT NULL,
+    ended boolean NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.changed_line IS 'Words that a message came to a line, or left it: a row each, so that nobody who leaves one waits for another. Where a
+message waits whose turn could be now, there is one.';
+
+ALTER TABLE dramatiq.changed_line ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME dramatiq.changed_line_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE dramatiq.counter (
     key text NOT NULL COLLATE pg_catalog."C",
@@ -7424,7 +7750,7 @@ ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_id_key UNIQUE (id);
 
 ALTER TABLE ONLY balansity.slot
-    ADD CONSTRAINT slot_pkey PRIMARY KEY (job, slot);
+    ADD CONSTRAINT slot_pkey PRIMARY KEY (job, slot) INCLUDE (started_at, finished_at, state);
 
 ALTER TABLE ONLY balansity.suppression
     ADD CONSTRAINT suppression_pkey PRIMARY KEY (address);
@@ -7435,8 +7761,14 @@ ALTER TABLE ONLY dramatiq.actor
 ALTER TABLE ONLY dramatiq.actor
     ADD CONSTRAINT actor_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY dramatiq.caller
+    ADD CONSTRAINT caller_pkey PRIMARY KEY (number);
+
 ALTER TABLE ONLY dramatiq.cancellation
     ADD CONSTRAINT cancellation_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE ONLY dramatiq.changed_line
+    ADD CONSTRAINT changed_line_pkey PRIMARY KEY (queue_name, id);
 
 ALTER TABLE ONLY dramatiq.counter
     ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
@@ -7601,6 +7933,10 @@ CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_
 CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
 CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
+
+CREATE INDEX queue_has_turn ON dramatiq.queue USING btree (line) WHERE ((line IS NOT NULL) AND (state = ANY (ARRAY['queued'::dramatiq.state, 'consumed'::dramatiq.state])) AND (waits_for IS DISTINCT FROM 'its turn'::text));
+
+CREATE INDEX queue_in_line ON dramatiq.queue USING btree (line, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for = 'its turn'::text) AND (NOT delayed));
 
 CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
 
@@ -8345,9 +8681,9 @@ REVOKE ALL ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessme
 GRANT ALL ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_type text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.scores_by_site(p_assessment_id uuid, p_assessment_type text) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) TO balansity_web;
-GRANT ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb) TO balansity_worker;
+REVOKE ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb, p_line text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb, p_line text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.send_mail(p_user_id uuid, p_key text, p_template text, p_subject text, p_variables jsonb, p_line text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.serves(p_handler text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.serves(p_handler text) TO balansity_web;
@@ -8527,6 +8863,10 @@ REVOKE ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p
 GRANT ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.bridge_singly(p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_patience interval, OUT moved bigint, OUT refused bigint) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.call_up(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.call_up(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.call_up(p_queue text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.cancel(p_ids uuid[], p_who text, p_reason text, OUT cancelled bigint, OUT asked bigint) TO balansity_worker;
@@ -8611,9 +8951,9 @@ REVOKE ALL ON FUNCTION dramatiq.end_looks() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.end_looks() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.end_looks() TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_web;
@@ -8725,6 +9065,10 @@ REVOKE ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.kind_of(p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_worker;
@@ -8732,6 +9076,14 @@ GRANT ALL ON FUNCTION dramatiq.kind_of(p_error text) TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.last_begun() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.last_begun() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.last_begun() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.leave_lines(p_lines text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.leave_lines(p_lines text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.leave_lines(p_lines text[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.line_of(p_queue text, p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.line_of(p_queue text, p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.line_of(p_queue text, p_key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.look_into(p_worker bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_web;
@@ -8772,6 +9124,10 @@ GRANT ALL ON FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) TO balansi
 REVOKE ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.notify(p_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.notify(p_queue text) TO balansity_web;
@@ -8923,9 +9279,9 @@ REVOKE ALL ON FUNCTION dramatiq.sealed_messages() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.sealed_messages() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.sealed_messages() TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text, key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text, key text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.send(actor text, kwargs jsonb, delay interval, priority integer, unique_key text, key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.send_again(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.send_again(p_id uuid) TO balansity_web;
@@ -8954,13 +9310,17 @@ REVOKE ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.stuck_lines(p_since interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.stuck_lines(p_since interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.stuck_lines(p_since interval) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[]) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) TO balansity_web;
@@ -9191,8 +9551,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.suppression TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.actor TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.actor TO balansity_worker;
 
+GRANT SELECT ON TABLE dramatiq.caller TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.caller TO balansity_worker;
+
 GRANT SELECT,INSERT ON TABLE dramatiq.cancellation TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.cancellation TO balansity_worker;
+
+GRANT SELECT,INSERT ON TABLE dramatiq.changed_line TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.changed_line TO balansity_worker;
+
+GRANT USAGE ON SEQUENCE dramatiq.changed_line_id_seq TO balansity_web;
+GRANT USAGE ON SEQUENCE dramatiq.changed_line_id_seq TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;

@@ -4,14 +4,14 @@ SELECT name, schedule, time_zone, actor, paused, planned_until FROM balansity.jo
 WHERE NOT retired AND balansity.in_charge() ORDER BY id;
 
 -- name: list_jobs_with_latest()
+-- The latest run is found in the index alone: by the times of all jobs, a rare one's would lie behind all others'.
 SELECT j.name AS job, j.schedule, j.time_zone, j.paused, j.paused_by, j.paused_because, j.planned_until,
        latest.slot AS latest_run, latest.state, latest.outcome
 FROM balansity.job j
 LEFT JOIN LATERAL (
-    SELECT s.slot, s.state, s.outcome FROM balansity.slot s
-    WHERE s.job = j.name AND s.state <> 'skipped'
-    ORDER BY s.slot DESC LIMIT 1
-) AS latest ON true
+    SELECT s.slot FROM balansity.slot s WHERE s.job = j.name AND s.state <> 'skipped' ORDER BY s.slot DESC LIMIT 1
+) AS found ON true
+LEFT JOIN balansity.slot latest ON latest.job = j.name AND latest.slot = found.slot
 WHERE NOT j.retired
 ORDER BY j.id;
 
@@ -128,10 +128,13 @@ DELETE FROM balansity.slot WHERE id = ANY (:keys);
 SELECT ran.job, ran.slots - rare.skipped AS runs, rare.failed, open.unfinished, rare.skipped, ran.first, ran.last,
        extract(epoch FROM ran.longest)::float AS longest_seconds, latest.state, latest.outcome
 FROM (
-    SELECT job, count(*) AS slots, min(slot) AS first, max(slot) AS last, max(finished_at - started_at) AS longest
-    FROM balansity.slot
-    WHERE slot >= :start AND slot < :end AND (:job::text IS NULL OR job = :job)
-    GROUP BY job
+    SELECT j.name AS job, counted.*
+    FROM balansity.job j CROSS JOIN LATERAL (
+        SELECT count(*) AS slots, min(s.slot) AS first, max(s.slot) AS last, max(s.finished_at - s.started_at) AS longest
+        FROM balansity.slot s
+        WHERE s.job = j.name AND s.slot >= :start AND s.slot < :end
+    ) AS counted
+    WHERE (:job::text IS NULL OR j.name = :job) AND counted.slots > 0
 ) AS ran
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE s.state = 'failed') AS failed, count(*) FILTER (WHERE s.state = 'skipped') AS skipped
@@ -143,9 +146,10 @@ CROSS JOIN LATERAL (
     WHERE s.job = ran.job AND s.slot >= :start AND s.slot < :end AND s.state IN ('planned', 'started')
 ) AS open
 LEFT JOIN LATERAL (
-    SELECT s.state, s.outcome FROM balansity.slot s
+    SELECT s.slot FROM balansity.slot s
     WHERE s.job = ran.job AND s.slot >= :start AND s.slot < :end AND s.state <> 'skipped' ORDER BY s.slot DESC LIMIT 1
-) AS latest ON true
+) AS found ON true
+LEFT JOIN balansity.slot latest ON latest.job = ran.job AND latest.slot = found.slot
 ORDER BY ran.job;
 
 -- name: remarkable(start, end, job, patience, limit)

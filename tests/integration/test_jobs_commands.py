@@ -187,6 +187,15 @@ def test_the_plan_shows_what_will_happen_when(at_start: Clinic) -> None:
     ]
 
 
+def test_a_long_plan_shows_its_first_and_says_how_to_see_the_rest(at_start: Clinic) -> None:
+    at_start.book(at_start.add_user(), START + timedelta(hours=1, minutes=1, seconds=30))
+    period = ["--from", "2030-11-25 13:02", "--to", "2030-11-25 15:30"]
+    said = balansity("plan", *period, "--limit", "3")
+    assert "3 of 4 happenings: --limit 4 lists all." in said
+    assert "in_progress" in said
+    assert "completed" not in said
+
+
 def test_a_plan_of_later_leaves_out_what_will_have_happened_before(at_start: Clinic) -> None:
     appointment = at_start.book(at_start.add_user(), START + timedelta(hours=30))
     whole = planned("2030-11-25 13:02", "2030-11-27 00:00")

@@ -338,12 +338,13 @@ def test_a_message_wakes_one_of_those_who_sleep(
     until(lambda: sum(bool(each.pulse.rest.asleep) for each in both) == 1, "one has the bells")
     (standing,) = (each for each in both if each.pulse.rest.standing_by)
     appetite = standing.process.claims["default"].appetite
-    looked_at, paused = appetite.exchanged_at, Event()
+    looks, paused = set(), Event()
     for number in range(1, 21):
         paused.wait(4 * STREAM_SECONDS)  # in a stream whoever works holds no bell, and another may take it
         actor.send()
         until(lambda: states(connection) == {"done": number})  # noqa: B023 - asked in this round
-    assert appetite.exchanged_at == looked_at
+        looks.add(appetite.exchanged_at)
+    assert len(looks) <= 2, "one look may be due since it stands by, and none for each message"
 
 
 @pytest.mark.parametrize("another", [1], indirect=True)

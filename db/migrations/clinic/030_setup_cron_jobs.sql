@@ -39,7 +39,7 @@ CREATE TABLE balansity.slot (
     attempts integer NOT NULL DEFAULT 0,              -- also the fence: only the latest attempt may say how it ended
     message_id uuid,                                  -- the message that runs it
     outcome text,                                     -- what the run did, why it failed, or why it was skipped
-    PRIMARY KEY (job, slot)
+    PRIMARY KEY (job, slot) INCLUDE (started_at, finished_at, state) -- what counts runs and finds the last reads no other
 );
 CREATE INDEX slot_by_time ON balansity.slot (slot);
 CREATE INDEX slot_open ON balansity.slot (job, slot) WHERE state IN ('planned', 'started');
