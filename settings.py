@@ -114,6 +114,12 @@ class Settings(BaseModel, frozen=True):
     report_storage_secret: str = setting("", "secret access key of an s3:// storage", secret=True)
     report_retention_days: Days = setting("365", "days that finished reports are kept")
     analytics_retention_days: Days = setting("400", "days that events are kept; counts stay")
+    message_retention_days: Days = setting("7", "days that finished messages are kept, and until the end of that day")
+    dead_letter_retention_days: Days = setting(
+        "90", "days that dead letters and cancelled messages are kept for a person to decide"
+    )
+    archive_retention_days: Days = setting("30", "days that pgmq's archive keeps what workers have taken")
+    slot_retention_days: Days = setting("90", "days that slots of jobs are kept")
     site_url: WebAddress = setting("https://balansity.example", "where links in mails lead")
     site_appointment_url: SitePattern = setting(
         "", "page of a consultation, such as https://balansity.example/appointments/{id}; empty: SITE_URL"

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import dramatiq
 
+import settings
 from actors.emails import send_email
 from actors.runs import run_slot
 from broker import broker
@@ -17,7 +18,6 @@ from db.database import transaction
 from errors import PermanentError
 
 LOOK_AHEAD = timedelta(seconds=90)  # the job runs every 60 s: each reminder is on its way before its moment comes
-HISTORY = timedelta(days=90)  # how long slots are kept
 LONGEST_RUN = timedelta(hours=1)  # no actor's time limit comes near it
 CLEANED = {  # what the clean-up does, and to what
     "check-ups abandoned": "check-up",
@@ -131,7 +131,8 @@ def clean_up(now: datetime) -> str:
     done.add(_clean("lost runs ended", jobs.open_slots, jobs.fail_lost_slots, now=now, **lost))
     for state in ("planned", "sending"):
         done.add(_clean("lost mails given up", partial(mails.open, state=state), mails.give_up_lost, **lost))
-    done.add(_clean("slots purged", jobs.old_slots, jobs.purge_slots, before=now - HISTORY))
+    slots_kept = timedelta(days=settings.current().slot_retention_days)
+    done.add(_clean("slots purged", jobs.old_slots, jobs.purge_slots, before=now - slots_kept))
     done.add(_clean("notes about deleted rows removed", queries.people.noted, queries.people.forget_deleted))
     return ", ".join(f"{done.counts[what]} {what}" for what in CLEANED) + done.note()
 

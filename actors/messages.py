@@ -1,7 +1,7 @@
 """The broker's own housekeeping: messages leave when nobody will ask for them any more."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,6 @@ from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError
 
-DONE = timedelta(days=7)
-DEAD = timedelta(days=90)  # a dead letter waits for a person as long as that
-ARCHIVED = timedelta(days=30)  # pgmq's kept copies
 MINUTES = timedelta(days=8)  # a week can be held against the one before
 MOST_MINUTES = timedelta(minutes=10)  # that are kept in one transaction
 
@@ -27,7 +24,9 @@ MOST_MINUTES = timedelta(minutes=10)  # that are kept in one transaction
     queue_name="appointments", max_retries=5, min_backoff=60_000, time_limit=600_000, throws=(PermanentError,)
 )
 def purge_messages(slot: str) -> None:
-    """Delete finished messages, dead letters, pgmq's archive, results and events past their time, batch by batch.
+    """Drop days of finished messages, and delete dead letters, pgmq's archive, results and events past their time.
+
+    The tables of days to come are made ahead.
 
     What is still plain, for SQL sent it and no worker has claimed it, is encrypted where MESSAGE_KEYS is set.
     """
@@ -60,25 +59,41 @@ def _catch_up(keep_more: Callable[..., datetime]) -> datetime:
 
 def purge(now: datetime) -> str:
     """Purge kind by kind, in a transaction a batch; what cannot be deleted is named."""
-    kept = timedelta(days=settings.current().analytics_retention_days)
+    kept = settings.current()
+    finished_before = now - timedelta(days=kept.message_retention_days)
+    dead_before = now - timedelta(days=kept.dead_letter_retention_days)
+    archived_before = now - timedelta(days=kept.archive_retention_days)
     messages, done = queries.messages, Done()
-    done.add(_purge("message", messages.finished, messages.purge, state="done", before=now - DONE))
-    done.add(_purge("dead letter", messages.finished, messages.purge, state="rejected", before=now - DEAD))
-    done.add(_purge("cancelled message", messages.finished, messages.purge, state="cancelled", before=now - DEAD))
+    done.add(work_through(transaction, "day ahead", messages.missing_days, _make_days))
+    over = finished_before.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    done.add(work_through(transaction, "day", partial(messages.old_days, before=over), _drop_days))
+    strays = partial(messages.purge, state="done")
+    done.add(_purge("message", messages.strays, strays, before=over))
+    for kind, state in (("dead letter", "rejected"), ("cancelled message", "cancelled")):
+        done.add(_purge(kind, messages.given_up, messages.purge, state=state, before=dead_before))
     for pgmq_queue in _routed_queues():
-        kind, before = f"message of {pgmq_queue}", now - ARCHIVED
+        kind, before = f"message of {pgmq_queue}", archived_before
         done.add(_purge(kind, messages.archived, messages.purge_archive, pgmq_queue=pgmq_queue, before=before))
     with transaction() as conn:
         queries.pauses.purge(conn)
         queries.running.end_looks(conn)
     done.add(_purge("result", queries.results.expired, queries.results.purge))
     done.add(_purge("counter", queries.limits.expired, queries.limits.purge))
-    done.add(_purge("group", queries.groups.stale, queries.groups.purge, before=now - DEAD))
+    done.add(_purge("group", queries.groups.stale, queries.groups.purge, before=dead_before))
     old, purged = queries.analytics.old, queries.analytics.purge
-    done.add(_purge("event", old, purged, named=hexadecimal, before=now - kept))
+    counted_before = now - timedelta(days=kept.analytics_retention_days)
+    done.add(_purge("event", old, purged, named=hexadecimal, before=counted_before))
     done.add(broker.vault.seal_all(transaction))
     encrypted = f", {done.counts['encrypted']} encrypted" if done.counts["encrypted"] else ""
     return f"{done.counts['purged']} messages purged{encrypted}{done.note()}"
+
+
+def _make_days(conn: Connection, days: list[date]) -> dict[str, int]:
+    return {"made": queries.messages.make_days(conn, keys=days)}
+
+
+def _drop_days(conn: Connection, days: list[date]) -> dict[str, int]:
+    return {"purged": queries.messages.drop_days(conn, keys=days)}
 
 
 def _routed_queues() -> list[str]:

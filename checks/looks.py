@@ -33,6 +33,7 @@ QUICK: tuple[Look, ...] = (
     jobs.running,
     telling.ways,
     queues.pauses,
+    queues.days,
 )
 
 

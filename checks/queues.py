@@ -1,4 +1,4 @@
-"""Whether queues are late, and which of them a person has paused."""
+"""Whether queues are late, which of them a person has paused, and whether what is done finds its day."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -70,3 +70,18 @@ def pauses(conn: Connection) -> Iterator[Finding]:
         )
     if not rows:
         yield Finding("good", N_("Queues that a person paused: none"), check="queue-paused")
+
+
+def days(conn: Connection) -> Iterator[Finding]:
+    """Whether each day has its table before it begins; else its messages lie where they are deleted one by one."""
+    found = queries.checks.days(conn)
+    if found.missing or found.strays:
+        yield Finding(
+            "note",
+            N_("Finished messages without a table of their day: %(strays)s; days that have none: %(missing)s"),
+            N_("Nothing is lost. The job purge-messages and `balansity migrate` make the tables: see that they run."),
+            check="days-missing",
+            facts={"strays": found.strays, "missing": found.missing},
+        )
+    else:
+        yield Finding("good", N_("Every day has its table of finished messages."), check="days-missing")

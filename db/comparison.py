@@ -19,7 +19,19 @@ LISTS = (".migration", ".migration_digest", "._yoyo_log", "._yoyo_version")  # o
 FROM_BACKUP = "restore it from a backup, for it lists what migrations are applied, and run `balansity migrate` again"
 # In which parts can be made; of what one needs that comes later, the next round finds it.
 ORDER = (
-    *("owner", "schema", "value type", "table", "column", "type", "sequence", "function", "constraint", "queue"),
+    *(
+        "owner",
+        "schema",
+        "value type",
+        "counter",
+        "table",
+        "column",
+        "type",
+        "sequence",
+        "function",
+        "constraint",
+        "queue",
+    ),
     *("view", "index", "trigger", "grant"),
 )
 
@@ -264,7 +276,7 @@ def _renaming(kind: str, now: str, wanted: str) -> str:
         case "schema":
             return f"ALTER SCHEMA {own} RENAME TO {wanted_own}"
         case _:
-            sort = {"function": "ROUTINE", "value type": "TYPE"}.get(kind, kind.upper())
+            sort = {"function": "ROUTINE", "value type": "TYPE", "counter": "SEQUENCE"}.get(kind, kind.upper())
             return f"ALTER {sort} {now} RENAME TO {wanted_own}"
 
 

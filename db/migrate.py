@@ -19,8 +19,8 @@ from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 
 from address import shown
-from db import queries, turn
-from db.comparison import is_lost, should_be
+from db import coming_over, queries, turn
+from db.comparison import is_lost, note_intended, should_be
 from db.connection import Connection, connect
 from db.mending import LOST, mend, take_stock
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
@@ -64,6 +64,7 @@ def migrate(
     done = Migrated()
     patience = Patience(url, patience_seconds, start_options=start_options)
     with turn.taken(url, patience_seconds, start_options=start_options):
+        done.mended += _bring_over(patience)
         for folder, schema in folders:
             _refuse_other_content(patience, folder, schema)
         if CLINIC in folders:
@@ -96,6 +97,37 @@ def migrate(
         take_stock(patience, changed=bool(done.applied))
         owned = mend(patience)  # what a superuser has made is the site's owner's
     return Migrated(done.applied, done.mended + owned * (not done.applied))
+
+
+def _bring_over(patience: Patience) -> list[str]:
+    """Bring a queue that is one plain table over; what is done already of that is not done again."""
+    with closing(connect(patience.url, start_options=patience.start_options)) as conn, conn:
+        is_due = coming_over.is_due(conn)
+    if is_due:
+        patience.run("the queue's days", partial(_part_queue, patience))
+    told = coming_over.follow(patience.url, start_options=patience.start_options)
+    return [told] * bool(told)
+
+
+def _part_queue(patience: Patience, watch: Callable[[Connection], None]) -> None:
+    folder, schema = BROKER
+    backend = _backend(patience.url, schema, start_options=patience.start_options)
+    migrations = yoyo.read_migrations(str(folder))
+    try:
+        for migration in migrations:
+            _note_digest(backend, migration)
+        with backend.transaction():
+            queries.coming_over.let_callers_follow(backend.connection)
+        with backend.transaction():
+            watch(backend.connection)
+            parts = [*migrations, *migrations.post_apply]
+            coming_over.change(backend.connection, [Path(each.path) for each in parts if each.path.endswith(".sql")])
+            list(queries.roles.grant_rights(backend.connection))
+            for migration in backend.to_apply(migrations):
+                backend.mark_one(migration)
+            note_intended(backend.connection)
+    finally:
+        backend.connection.close()
 
 
 def _sites_owner(url: str, *, start_options: bool) -> str:

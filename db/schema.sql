@@ -3791,7 +3791,7 @@ BEGIN
     END IF;
     PERFORM dramatiq.heed_cancellations();
     RETURN QUERY
-    SELECT q.message_id, q.attempt FROM dramatiq.cancellation c JOIN dramatiq.queue q USING (message_id)
+    SELECT q.message_id, q.attempt FROM dramatiq.cancellation c JOIN dramatiq.live q USING (message_id)
     WHERE q.state = 'consumed' AND q.claimed_by = p_worker;
 END $$;
 
@@ -3966,14 +3966,14 @@ BEGIN
     WITH first AS MATERIALIZED (
         SELECT changed.line, changed.ended, waiting.message_id
         FROM unnest(lines, ends) AS changed (line, ended), LATERAL (
-            SELECT count(*) AS taken FROM dramatiq.queue q
+            SELECT count(*) AS taken FROM dramatiq.live q
             WHERE q.line = changed.line AND q.state IN ('queued', 'consumed') AND q.waits_for IS DISTINCT FROM 'its turn'
         ) AS turns, LATERAL (
             SELECT f.message_id, bool_and(turns.taken + f.place <= f.most) OVER (ORDER BY f.place) AS may_run
             FROM (
                 SELECT q.message_id, coalesce(a.key_limit, 1) AS most,
                        row_number() OVER (ORDER BY q.priority DESC, q.available_at, q.position) AS place
-                FROM dramatiq.queue q LEFT JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+                FROM dramatiq.live q LEFT JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
                 WHERE q.line = changed.line AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
                 ORDER BY q.priority DESC, q.available_at, q.position
                 LIMIT (SELECT coalesce(max(key_limit), 1) FROM dramatiq.actor)
@@ -3981,7 +3981,7 @@ BEGIN
         ) AS waiting
         WHERE waiting.may_run
     ), locked AS MATERIALIZED (
-        SELECT q.message_id FROM dramatiq.queue q
+        SELECT q.message_id FROM dramatiq.live q
         WHERE q.message_id IN (SELECT f.message_id FROM first AS f)
             AND q.state::text = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         FOR UPDATE SKIP LOCKED
@@ -3992,7 +3992,7 @@ BEGIN
         INSERT INTO dramatiq.changed_line (queue_name, line, ended, at)
         SELECT p_queue, line, true, clock_timestamp() + interval '250 milliseconds' FROM held_up
     ), up AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET waits_for = NULL, available_at = CASE WHEN f.ended THEN now() ELSE q.available_at END
         FROM first AS f
         WHERE q.message_id = f.message_id AND f.line NOT IN (TABLE held_up)
@@ -4016,9 +4016,9 @@ DECLARE
     lines text[];
 BEGIN
     -- In the order in which acks lock them.
-    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
+    PERFORM FROM dramatiq.live WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH waiting AS (
-        UPDATE dramatiq.queue
+        UPDATE dramatiq.live
         SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
             error = dramatiq.cancelled_by(p_who, p_reason)
         WHERE message_id = ANY (p_ids) AND state = 'queued'
@@ -4027,7 +4027,7 @@ BEGIN
     SELECT count(*), array_agg(line) INTO cancelled, lines FROM waiting;
     PERFORM dramatiq.leave_lines(lines);
     INSERT INTO dramatiq.cancellation (message_id, who, reason)
-    SELECT message_id, p_who, p_reason FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state = 'consumed'
+    SELECT message_id, p_who, p_reason FROM dramatiq.live WHERE message_id = ANY (p_ids) AND state = 'consumed'
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS asked = ROW_COUNT;
 END $$;
@@ -4240,15 +4240,15 @@ CREATE FUNCTION dramatiq.count_bridged(p_pgmq_queue text, OUT waiting bigint, OU
            count(*) FILTER (WHERE q.state = 'consumed'),
            (SELECT coalesce(sum(m.messages), 0)::bigint
             FROM dramatiq.minute m WHERE m.pgmq_queue = p_pgmq_queue AND m.ending = 'done')
-           + (SELECT count(*) FROM dramatiq.queue l
-              WHERE l.pgmq_queue = p_pgmq_queue AND l.state = 'done' AND l.mtime >= (SELECT k.at FROM dramatiq.kept_until k)),
+           + (SELECT count(*) FROM dramatiq.done l
+              WHERE l.pgmq_queue = p_pgmq_queue AND l.mtime >= (SELECT k.at FROM dramatiq.kept_until k)),
            count(*) FILTER (WHERE q.state = 'rejected')
     FROM (
-        SELECT * FROM dramatiq.queue WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND delayed AND waits_for IS NULL
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'consumed'
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'rejected'
+        SELECT * FROM dramatiq.live WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'queued' AND delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'queued' AND waits_for IS NOT NULL
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'consumed'
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'rejected'
     ) AS q WHERE q.pgmq_queue = p_pgmq_queue;
 $$;
 
@@ -4303,6 +4303,24 @@ CREATE FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with tim
 
 COMMENT ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) IS 'The value of a counter, 0 where it is absent.';
 
+CREATE FUNCTION dramatiq.day_begins(p_day date) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p_day::timestamp AT TIME ZONE 'UTC';
+$$;
+
+COMMENT ON FUNCTION dramatiq.day_begins(p_day date) IS 'When a day begins.';
+
+CREATE FUNCTION dramatiq.day_table(p_day date) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'dramatiq.done_' || to_char(p_day, 'YYYYMMDD');
+$$;
+
+COMMENT ON FUNCTION dramatiq.day_table(p_day date) IS 'The table of what was done on a day.';
+
 CREATE FUNCTION dramatiq.deaf_workers() RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4317,7 +4335,7 @@ CREATE FUNCTION dramatiq.discard(p_ids uuid[]) RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH discarded AS (
-        DELETE FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') RETURNING 1
+        DELETE FROM dramatiq.live WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') RETURNING 1
     )
     SELECT count(*) FROM discarded;
 $$;
@@ -4336,6 +4354,28 @@ CREATE FUNCTION dramatiq.doorless_routes() RETURNS SETOF text
 $$;
 
 COMMENT ON FUNCTION dramatiq.doorless_routes() IS 'Routed pgmq queues whose messages ring no bell, and those that do not exist.';
+
+CREATE FUNCTION dramatiq.drop_day(p_day date) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    AS $_$
+DECLARE
+    messages bigint;
+BEGIN
+    EXECUTE format(
+        'WITH released AS (
+             DELETE FROM dramatiq.taken_key k USING %1$s AS d WHERE (k.unique_key, k.message_id) = (d.unique_key, d.message_id)
+         )
+         SELECT count(*) FROM %1$s', dramatiq.day_table(p_day))
+    INTO messages;
+    EXECUTE 'DROP TABLE ' || dramatiq.day_table(p_day);
+    RETURN messages;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.drop_day(p_day date) IS 'Drops the table of a day, and gives its messages'' unique keys back; returns how many messages it had. It waits half a second
+at most for those who read finished messages, and whoever wants to waits behind it. Not detached first: as long as
+dramatiq.done_other is there, that takes the same locks.';
 
 CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -4358,12 +4398,11 @@ CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    kept dramatiq.queue := dramatiq.kept(p_id::uuid);
 BEGIN
-    RETURN (
-        SELECT CASE WHEN message #> '{options,retries}' IS NULL THEN available_at
-                    ELSE least(available_at, dramatiq.sent_at(p_id)) END
-        FROM dramatiq.queue WHERE message_id = p_id::uuid
-    );
+    RETURN CASE WHEN kept.message #> '{options,retries}' IS NULL THEN kept.available_at
+                ELSE least(kept.available_at, dramatiq.sent_at(p_id)) END;
 END $$;
 
 COMMENT ON FUNCTION dramatiq.due_since(p_id text) IS 'Since when a message has been due; of one that was tried before, only when it was sent is known. NULL where it is not
@@ -4376,14 +4415,14 @@ CREATE FUNCTION dramatiq.edit(p_id uuid, p_content jsonb, p_who text, p_reason t
 DECLARE
     copied uuid;
 BEGIN
-    INSERT INTO dramatiq.queue (message_id, queue_name, state, mtime, available_at, message, attempt, priority, error)
+    INSERT INTO dramatiq.live (message_id, queue_name, state, mtime, available_at, message, attempt, priority, error)
     SELECT gen_random_uuid(), queue_name, 'cancelled', now(), available_at, message, attempt, priority,
            format('Edited by %s as %s: %s', p_who, p_id, p_reason)
-    FROM dramatiq.queue WHERE message_id = p_id AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
+    FROM dramatiq.live WHERE message_id = p_id AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
     FOR UPDATE
     RETURNING message_id INTO copied;
     IF copied IS NOT NULL THEN
-        UPDATE dramatiq.queue SET message = (message - 'sealed' - 'args' - 'kwargs') || p_content WHERE message_id = p_id;
+        UPDATE dramatiq.live SET message = (message - 'sealed' - 'args' - 'kwargs') || p_content WHERE message_id = p_id;
         PERFORM dramatiq.redrive(ARRAY[p_id]);
     END IF;
     RETURN copied;
@@ -4401,18 +4440,18 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.end_looks() IS 'Forgets what was seen more than a minute ago.';
 
-CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[] DEFAULT NULL::text[]) RETURNS void
+CREATE FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[] DEFAULT NULL::text[], p_built bigint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     queues text[];
     lines text[];
+    ids uuid[];
 BEGIN
     WITH enqueued AS (
-        INSERT INTO dramatiq.queue AS q
+        INSERT INTO dramatiq.live AS q
             (message_id, queue_name, state, message, priority, available_at, delayed, position, line, waits_for)
-        OVERRIDING SYSTEM VALUE
         SELECT id, message ->> 'queue_name', 'queued', message, priority,
                now() + p_delay * interval '1 millisecond', p_delay > 0, place,
                line, CASE WHEN line IS NOT NULL THEN 'its turn' END
@@ -4428,18 +4467,23 @@ BEGIN
             attempt = q.attempt + 1, claimed_by = NULL, line = coalesce(excluded.line, q.line),
             waits_for = CASE WHEN coalesce(excluded.line, q.line) IS NOT NULL THEN 'its turn' END
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
-        RETURNING q.queue_name, q.line
+        RETURNING q.queue_name, q.line, q.message_id
     )
-    SELECT array_agg(DISTINCT queue_name), array_agg(line) FILTER (WHERE line IS NOT NULL) INTO queues, lines FROM enqueued;
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) FILTER (WHERE line IS NOT NULL),
+           array_agg(message_id) FILTER (WHERE p_built IS NOT NULL)
+    INTO queues, lines, ids FROM enqueued;
+    IF ids IS NOT NULL THEN
+        PERFORM dramatiq.start_over(ids, p_built, p_tried);
+    END IF;
     IF lines IS NOT NULL THEN
         PERFORM dramatiq.note_change(lines, false);
     END IF;
     PERFORM dramatiq.ring(queues);
 END $$;
 
-COMMENT ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) IS 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
+COMMENT ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) IS 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
 escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities and p_lines (NULL: none): one for
-each of them.
+each of them. p_built: when the first of them was built, in milliseconds since 1970; NULL: just now, so none was done before.
 A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
 answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
 try. They are written in the order of their ids, so that two senders of the same messages cannot deadlock, and keep the
@@ -4466,16 +4510,9 @@ DECLARE
     lines text[];
     called bigint := 0;
 BEGIN
-    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
-    -- planner walks it once for every row of the batch.
-    WITH done AS (
-        UPDATE dramatiq.queue AS q
-        SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-        FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-        WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed'
-        RETURNING q.line
-    )
-    SELECT array_agg(line) INTO lines FROM done WHERE line IS NOT NULL;
+    IF p_done <> '{}' THEN
+        SELECT f.lines INTO lines FROM dramatiq.finish_all(p_done, p_attempts) AS f;
+    END IF;
     IF lines IS NOT NULL THEN
         PERFORM dramatiq.note_change(lines, true);
     END IF;
@@ -4491,9 +4528,9 @@ BEGIN
     paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
     IF NOT paused THEN
         WITH due AS (
-            UPDATE dramatiq.queue AS q SET delayed = false
+            UPDATE dramatiq.live AS q SET delayed = false
             WHERE q.message_id IN (
-                SELECT message_id FROM dramatiq.queue
+                SELECT message_id FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
                 ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
             RETURNING q.line, q.waits_for
@@ -4510,19 +4547,19 @@ BEGIN
             PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
         ELSE
             SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
-            FROM dramatiq.queue AS q WHERE q.message_id = p_after;
+            FROM dramatiq.live AS q WHERE q.message_id = p_after;
         END IF;
 
         RETURN QUERY
         WITH due AS MATERIALIZED (
-            SELECT message_id FROM dramatiq.queue
+            SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
                 AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
             ORDER BY priority DESC, available_at, position
             LIMIT p_limit
             FOR UPDATE SKIP LOCKED
         ), taken AS (
-            UPDATE dramatiq.queue AS q
+            UPDATE dramatiq.live AS q
             SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
             FROM due WHERE q.message_id = due.message_id
             RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
@@ -4557,13 +4594,13 @@ CREATE FUNCTION dramatiq.failing(p_most integer DEFAULT NULL::integer) RETURNS T
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH RECURSIVE kinds (kind, actor, place) AS (
-        (SELECT dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', ''), 1 FROM dramatiq.queue q
+        (SELECT dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', ''), 1 FROM dramatiq.live q
          WHERE q.state = 'rejected'
          ORDER BY 1, 2 LIMIT 1)
         UNION ALL
         SELECT following.kind, following.actor, k.place + 1
         FROM kinds k, LATERAL (
-            SELECT dramatiq.kind_of(q.error) AS kind, coalesce(q.message ->> 'actor_name', '') AS actor FROM dramatiq.queue q
+            SELECT dramatiq.kind_of(q.error) AS kind, coalesce(q.message ->> 'actor_name', '') AS actor FROM dramatiq.live q
             WHERE q.state = 'rejected'
               AND (dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', '')) > (k.kind, k.actor)
             ORDER BY 1, 2 LIMIT 1
@@ -4572,7 +4609,7 @@ CREATE FUNCTION dramatiq.failing(p_most integer DEFAULT NULL::integer) RETURNS T
     )
     SELECT nullif(k.actor, ''), k.kind, first.mtime
     FROM kinds k, LATERAL (
-        SELECT q.mtime FROM dramatiq.queue q
+        SELECT q.mtime FROM dramatiq.live q
         WHERE q.state = 'rejected' AND dramatiq.kind_of(q.error) = k.kind
           AND coalesce(q.message ->> 'actor_name', '') = k.actor
         ORDER BY q.mtime LIMIT 1
@@ -4590,12 +4627,12 @@ BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT k.actor, k.kind, ''dead'', found.messages, found.first_at, last.mtime, last.message_id
          FROM dramatiq.failing() AS k, LATERAL (
-             SELECT q.mtime, q.message_id FROM dramatiq.queue q
+             SELECT q.mtime, q.message_id FROM dramatiq.live q
              WHERE q.state = ''rejected'' AND dramatiq.kind_of(q.error) = k.kind
                AND coalesce(q.message ->> ''actor_name'', '''') = coalesce(k.actor, '''') AND %1$s
              ORDER BY q.mtime DESC LIMIT 1
          ) AS last, LATERAL (
-             SELECT count(*) AS messages, min(q.mtime) AS first_at FROM dramatiq.queue q
+             SELECT count(*) AS messages, min(q.mtime) AS first_at FROM dramatiq.live q
              WHERE q.state = ''rejected'' AND dramatiq.kind_of(q.error) = k.kind
                AND coalesce(q.message ->> ''actor_name'', '''') = coalesce(k.actor, '''') AND %1$s
          ) AS found
@@ -4604,7 +4641,7 @@ BEGIN
                 (array_agg(f.message_id ORDER BY f.mtime DESC))[1]
          FROM (
              SELECT q.message_id, q.mtime, q.message ->> ''actor_name'' AS actor, dramatiq.kind_of(q.error) AS kind
-             FROM dramatiq.queue q WHERE q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL AND %1$s
+             FROM dramatiq.live q WHERE q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL AND %1$s
          ) AS f
          GROUP BY f.actor, f.kind
          ORDER BY 6 DESC', dramatiq.condition(p_filter - 'state'))
@@ -4668,19 +4705,47 @@ CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    its_line text;
-    ours boolean;
+    ended record;
 BEGIN
-    UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-    RETURNING line INTO its_line;
-    ours := FOUND;
-    PERFORM dramatiq.leave_lines(ARRAY[its_line]);
-    RETURN ours;
+    SELECT f.finished, f.lines INTO ended FROM dramatiq.finish_all(ARRAY[p_id], ARRAY[p_attempt]) AS f;
+    PERFORM dramatiq.leave_lines(ended.lines);
+    RETURN ended.finished = 1;
 END $$;
 
 COMMENT ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) IS 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
 over, and nothing of it may be.';
+
+CREATE FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[], OUT finished bigint, OUT lines text[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+BEGIN
+    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
+    -- planner walks it once for every row of the batch.
+    WITH ended AS (
+        DELETE FROM dramatiq.live AS q USING unnest(p_ids, p_attempts) AS run (message_id, attempt)
+        WHERE q.message_id = run.message_id
+            AND (q.attempt = run.attempt AND q.state::text = 'consumed' OR run.attempt IS NULL)
+        RETURNING q.*, coalesce(run.attempt, q.attempt + 1) AS attempts
+    ), kept AS (
+        INSERT INTO dramatiq.done
+            (message_id, queue_name, state, mtime, message, position, priority, available_at, attempt, rescues, pgmq_queue,
+             pgmq_msg_id, unique_key, line)
+        SELECT message_id, queue_name, 'done', now(), message, position, priority, available_at, attempts, rescues, pgmq_queue,
+               pgmq_msg_id, unique_key, line
+        FROM ended
+        RETURNING line
+    )
+    SELECT count(*), array_agg(line) FILTER (WHERE line IS NOT NULL) INTO finished, lines FROM kept;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[], OUT finished bigint, OUT lines text[]) IS 'Acks messages: each moves to the day on which it ends, if the claim that is named is the current one. An attempt of NULL:
+nobody claimed it, and the caller has it locked. All that is done passes here; returns how many did, and their lines, which
+the caller says they left.';
 
 CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) RETURNS void
     LANGUAGE plpgsql
@@ -4689,12 +4754,7 @@ CREATE FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids
 DECLARE
     lines text[];
 BEGIN
-    WITH done AS (
-        UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
-        WHERE message_id = ANY (p_ids)
-        RETURNING line
-    )
-    SELECT array_agg(line) INTO lines FROM done;
+    SELECT f.lines INTO lines FROM dramatiq.finish_all(p_ids, NULL) AS f;
     PERFORM dramatiq.leave_lines(lines);
     IF p_drop THEN
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
@@ -4767,7 +4827,7 @@ CREATE FUNCTION dramatiq.free_unknown(p_worker bigint, p_queue text, p_ids uuid[
 DECLARE
     freed bigint;
 BEGIN
-    UPDATE dramatiq.queue AS q
+    UPDATE dramatiq.live AS q
     SET state = 'queued', claimed_by = NULL, mtime = now()
     WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
         SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
@@ -4824,13 +4884,13 @@ BEGIN
             'CREATE VIEW %I.%I AS
              SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
              UNION ALL -- three reads, for each has an index of its own: one would walk the finished messages too
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.live
              WHERE pgmq_queue = %4$L AND state = ''queued'' AND NOT delayed AND waits_for IS NULL
              UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.live
              WHERE pgmq_queue = %4$L AND state = ''queued'' AND delayed AND waits_for IS NULL
              UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.live
              WHERE pgmq_queue = %4$L AND state = ''queued'' AND waits_for IS NOT NULL',
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
@@ -4863,15 +4923,15 @@ DECLARE
     given_up bigint;
 BEGIN
     WITH given_up AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET state = 'rejected', mtime = now(), waits_for = NULL,
             error = format('Given up: no worker has %s.', coalesce(nullif(q.waits_for, 'its turn'), p_actor))
         WHERE q.message_id IN (
-            SELECT message_id FROM dramatiq.queue AS w
+            SELECT message_id FROM dramatiq.live AS w
             WHERE state = 'queued' AND waits_for IS NOT NULL AND NOT delayed
                 AND p_actor IN (message ->> 'actor_name', waits_for)
                 AND (waits_for <> 'its turn' OR EXISTS (
-                    SELECT FROM dramatiq.queue first
+                    SELECT FROM dramatiq.live first
                     WHERE first.line = w.line AND first.state = 'queued' AND first.waits_for <> 'its turn'))
             ORDER BY waits_for <> 'its turn' -- the first of a line last, so that no next one is called up between
             LIMIT p_limit FOR UPDATE SKIP LOCKED)
@@ -4897,7 +4957,7 @@ DECLARE
 BEGIN
     EXECUTE format($query$
         WITH gone AS (
-            DELETE FROM dramatiq.queue q USING dramatiq.actor a
+            DELETE FROM dramatiq.live q USING dramatiq.actor a
             WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
             RETURNING q.message_id, q.position, q.line, a.pgmq_queue,
                       greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay
@@ -4922,9 +4982,9 @@ DECLARE
     lines text[];
 BEGIN
     -- In the order in which acks lock them.
-    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
+    PERFORM FROM dramatiq.live WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
-        UPDATE dramatiq.queue q
+        UPDATE dramatiq.live q
         SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
             priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
             hastened = CASE WHEN state = 'consumed' THEN attempt END
@@ -4991,13 +5051,13 @@ BEGIN
         RETURN;
     END IF;
     WITH over AS (
-        SELECT c.message_id FROM dramatiq.cancellation c LEFT JOIN dramatiq.queue q USING (message_id)
+        SELECT c.message_id FROM dramatiq.cancellation c LEFT JOIN dramatiq.live q USING (message_id)
         WHERE q.state IS DISTINCT FROM 'consumed'
         FOR UPDATE OF c SKIP LOCKED
     ), heeded AS (
         DELETE FROM dramatiq.cancellation c USING over WHERE c.message_id = over.message_id RETURNING c.*
     ), cancelled AS (
-        UPDATE dramatiq.queue q
+        UPDATE dramatiq.live q
         SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
             error = dramatiq.cancelled_by(heeded.who, heeded.reason)
         FROM heeded
@@ -5045,8 +5105,8 @@ CREATE FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zon
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT q.mtime, q.message_id FROM dramatiq.queue q
-    WHERE q.state = 'done' AND (p_until IS NULL OR (q.mtime, q.message_id) < (p_until, p_last))
+    SELECT q.mtime, q.message_id FROM dramatiq.done q
+    WHERE (p_until IS NULL OR (q.mtime, q.message_id) < (p_until, p_last))
       AND (NOT p_filter ? 'since' OR q.mtime >= (p_filter ->> 'since')::timestamptz)
       AND (NOT p_filter ? 'before' OR q.mtime < (p_filter ->> 'before')::timestamptz)
       AND p_filter ?| '{queue, actor, arguments}' AND NOT p_filter ?| '{kind, trace, low}'
@@ -5062,7 +5122,7 @@ CREATE FUNCTION dramatiq.is_cancelled(p_id uuid) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state = 'cancelled');
+    RETURN EXISTS (SELECT FROM dramatiq.live WHERE message_id = p_id AND state = 'cancelled');
 END $$;
 
 COMMENT ON FUNCTION dramatiq.is_cancelled(p_id uuid) IS 'Whether a person cancelled a message.';
@@ -5072,7 +5132,7 @@ CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state IN ('queued', 'consumed'));
+    RETURN EXISTS (SELECT FROM dramatiq.live WHERE message_id = p_id AND state IN ('queued', 'consumed'));
 END $$;
 
 COMMENT ON FUNCTION dramatiq.is_pending(p_id uuid) IS 'Whether a message waits or runs; false where it is done, dead or gone. In plpgsql, which keeps its plan: it is asked
@@ -5083,11 +5143,11 @@ CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boo
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT EXISTS (
-        SELECT FROM dramatiq.queue
+        SELECT FROM dramatiq.live
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND message -> 'kwargs' @> p_arguments
         UNION ALL
-        SELECT FROM dramatiq.queue
+        SELECT FROM dramatiq.live
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for = 'its turn'
             AND message -> 'kwargs' @> p_arguments);
 $$;
@@ -5115,9 +5175,9 @@ BEGIN
            CASE state WHEN 'done' THEN '' ELSE dramatiq.class_of(error) END, width_bucket(took.seconds, dramatiq.bounds()),
            count(*), sum(attempt), sum(took.seconds), coalesce(pgmq_queue, '')
     FROM (
-        SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
+        SELECT * FROM dramatiq.done WHERE mtime >= begins AND mtime < ends
         UNION ALL
-        SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
+        SELECT * FROM dramatiq.live WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
     ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
     GROUP BY 1, 2, 3, 4, 5, 6, 10;
 
@@ -5133,16 +5193,16 @@ BEGIN
     INSERT INTO dramatiq.depth (queue_name, waiting, delayed, set_aside, dead)
     SELECT queue_name, sum(waiting), sum(delayed), sum(set_aside), sum(dead)
     FROM (
-        SELECT queue_name, count(*), 0, 0, 0 FROM dramatiq.queue
+        SELECT queue_name, count(*), 0, 0, 0 FROM dramatiq.live
         WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL GROUP BY queue_name
         UNION ALL
-        SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.queue WHERE state = 'queued' AND delayed GROUP BY queue_name
+        SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.live WHERE state = 'queued' AND delayed GROUP BY queue_name
         UNION ALL
         SELECT queue_name, count(*) FILTER (WHERE waits_for = 'its turn' AND NOT delayed), 0,
                count(*) FILTER (WHERE waits_for <> 'its turn'), 0
-        FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
+        FROM dramatiq.live WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
         UNION ALL
-        SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.queue WHERE state = 'rejected' GROUP BY queue_name
+        SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.live WHERE state = 'rejected' GROUP BY queue_name
     ) AS counts (queue_name, waiting, delayed, set_aside, dead)
     GROUP BY queue_name;
     UPDATE dramatiq.kept_until SET at = ends;
@@ -5150,6 +5210,55 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION dramatiq.keep_minutes(p_most interval) IS 'Keeps the minutes that have passed since the last call, p_most of them at most; gives up to when they are kept now.';
+
+CREATE SEQUENCE dramatiq.queue_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE dramatiq.queue (
+    message_id uuid NOT NULL,
+    "position" bigint DEFAULT nextval('dramatiq.queue_position_seq'::regclass) NOT NULL,
+    available_at timestamp with time zone DEFAULT now() NOT NULL,
+    mtime timestamp with time zone DEFAULT now(),
+    claimed_by bigint,
+    pgmq_msg_id bigint,
+    attempt integer DEFAULT 0 NOT NULL,
+    state dramatiq.state,
+    hastened integer,
+    priority integer DEFAULT 0 NOT NULL,
+    rescues integer DEFAULT 0 NOT NULL,
+    delayed boolean DEFAULT false NOT NULL,
+    queue_name text DEFAULT 'default'::text NOT NULL,
+    pgmq_queue text,
+    unique_key text,
+    waits_for text,
+    line text COLLATE pg_catalog."C",
+    error text,
+    message jsonb
+)
+PARTITION BY LIST (state);
+
+COMMENT ON TABLE dramatiq.queue IS 'All messages that are kept. Each stands in one place only: in dramatiq.live until it is done, then in dramatiq.done.';
+
+CREATE FUNCTION dramatiq.kept(p_id uuid) RETURNS dramatiq.queue
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found_one dramatiq.queue;
+BEGIN
+    SELECT * INTO found_one FROM dramatiq.live WHERE message_id = p_id;
+    IF NOT FOUND THEN
+        SELECT * INTO found_one FROM dramatiq.done WHERE message_id = p_id;
+    END IF;
+    RETURN found_one;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.kept(p_id uuid) IS 'A message, of whatever state; NULLs where it is not kept. Asked first where most are that anybody asks for: of the days
+each has an index of its own.';
 
 CREATE FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -5212,6 +5321,33 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.look_into(p_worker bigint) IS 'Asks a worker where its threads stand; its pulse answers with its next beat, for a worker that hangs beats on.';
 
+CREATE FUNCTION dramatiq.make_day(p_day date) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    AS $$
+DECLARE
+    day_table text := dramatiq.day_table(p_day);
+    begins timestamptz;
+BEGIN
+    LOCK TABLE dramatiq.done_other IN ACCESS EXCLUSIVE MODE; -- as attaching does; nothing comes in meanwhile
+    IF to_regclass(day_table) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    SELECT coalesce(max(mtime) + interval '1 microsecond', dramatiq.day_begins(p_day)) INTO begins FROM dramatiq.done_other
+    WHERE mtime >= dramatiq.day_begins(p_day) AND mtime < dramatiq.day_begins(p_day + 1);
+    -- Nothing is updated in it and it is dropped whole, so vacuum need not look at it.
+    EXECUTE format('CREATE TABLE %s (LIKE dramatiq.done INCLUDING DEFAULTS) WITH (autovacuum_vacuum_insert_threshold = -1)',
+                   day_table);
+    EXECUTE format('ALTER TABLE dramatiq.done ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
+                   day_table, begins, dramatiq.day_begins(p_day + 1));
+    PERFORM dramatiq.shut('TABLE ' || day_table);
+    RETURN true;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.make_day(p_day date) IS 'Makes the table of a day; false where there is one. What was done on that day before stays in dramatiq.done_other, and the
+table begins behind it, so that nothing is moved while others wait. An owner''s work, which workers ask for.';
+
 CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text, waits_for text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5221,29 +5357,30 @@ BEGIN
         'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
                 to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error,
                 q.waits_for
-         FROM dramatiq.queue q
-         WHERE q.message_id IN (
+         FROM (
              SELECT unnest($1)
              UNION
              SELECT said.message_id FROM (
                  SELECT u.message_id, concat_ws('' '', u.message, u.error) AS text, u.message -> ''kwargs'' AS arguments
                  FROM (
-                     SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
+                     SELECT * FROM dramatiq.live WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND waits_for IS NOT NULL
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND delayed
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''consumed''
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''rejected''
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''cancelled''
                  ) AS u
                  OFFSET 0 -- columns as arguments let the function that knows be inlined
              ) AS said
-             WHERE %s(said.text, said.arguments, $2))', p_speaks_of)
+             WHERE %s(said.text, said.arguments, $2)
+         ) AS wanted (id), LATERAL dramatiq.kept(wanted.id) AS q
+         WHERE q.message_id IS NOT NULL', p_speaks_of)
     USING p_ids, p_subject;
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) IS 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
 its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index, and what
-they find is found by its id: an OR of the two would walk the finished messages.';
+they find is found by its id: an OR of the two would walk what is done.';
 
 CREATE FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) RETURNS SETOF uuid
     LANGUAGE sql STABLE ROWS 20
@@ -5260,7 +5397,7 @@ CREATE FUNCTION dramatiq.missing_abilities() RETURNS TABLE(ability text, message
     AS $$
     SELECT waits_for, count(*), min(available_at),
            EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
-    FROM dramatiq.queue q
+    FROM dramatiq.live q
     WHERE state = 'queued' AND waits_for IS NOT NULL AND waits_for <> 'its turn'
     GROUP BY waits_for
     HAVING min(available_at) < now() - interval '1 minute'
@@ -5270,6 +5407,20 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.missing_abilities() IS 'Actors, or signatures of theirs, that messages wait for and no worker has, or none that takes their queue: how many
 messages, since when the first was due, and whether the published contract knows it.';
+
+CREATE FUNCTION dramatiq.missing_days(p_ahead integer DEFAULT 3) RETURNS SETOF date
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT day FROM (
+        SELECT (now() AT TIME ZONE 'UTC')::date + number FROM generate_series(0, p_ahead) AS number
+    ) AS days (day)
+    WHERE to_regclass(dramatiq.day_table(day)) IS NULL AND NOT EXISTS (
+        SELECT FROM dramatiq.done_other WHERE mtime = dramatiq.day_begins(day + 1) - interval '1 microsecond')
+    ORDER BY day;
+$$;
+
+COMMENT ON FUNCTION dramatiq.missing_days(p_ahead integer) IS 'The days from today to p_ahead days ahead that have no table and could have one.';
 
 CREATE FUNCTION dramatiq.missing_route_rights() RETURNS SETOF text
     LANGUAGE sql STABLE
@@ -5320,7 +5471,7 @@ CREATE FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) RETURNS SE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT q.message_id
-    FROM dramatiq.queue q
+    FROM dramatiq.live q
     JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
     WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
       AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
@@ -5353,10 +5504,10 @@ BEGIN
             WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
                 THEN dramatiq.next_due(queue_name, route)
             WHEN EXISTS (
-                SELECT FROM dramatiq.queue q
+                SELECT FROM dramatiq.live q
                 WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             ) OR EXISTS (
-                SELECT FROM dramatiq.worker w, dramatiq.queue q
+                SELECT FROM dramatiq.worker w, dramatiq.live q
                 WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
             ) OR EXISTS (
                 SELECT FROM dramatiq.changed_line c WHERE c.queue_name = news.queue_name AND c.at <= clock_timestamp()
@@ -5385,7 +5536,7 @@ BEGIN
         RETURN extract(epoch FROM due - clock_timestamp());
     END IF;
     SELECT least(
-        (SELECT min(available_at) FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed),
+        (SELECT min(available_at) FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed),
         -- A word that another worker is about to take, or took and left again.
         (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
          WHERE queue_name = p_queue HAVING count(*) > 0)
@@ -5428,25 +5579,37 @@ COMMENT ON FUNCTION dramatiq.notify(p_queue text) IS 'Wakes the workers that wai
 notifications of one transaction into one. Where somebody''s open transaction fills the server''s queue of notifications it
 is not done: a full one fails the sender''s COMMIT, and workers look now and then.';
 
+CREATE FUNCTION dramatiq.old_days(p_before timestamp with time zone) RETURNS SETOF date
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT day
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, LATERAL to_date(substr(c.relname, 6), 'YYYYMMDD') AS day
+    WHERE i.inhparent = 'dramatiq.done'::regclass AND c.relname <> 'done_other' AND dramatiq.day_begins(day + 1) <= p_before
+    ORDER BY day;
+$$;
+
+COMMENT ON FUNCTION dramatiq.old_days(p_before timestamp with time zone) IS 'The days that were over by p_before and have a table.';
+
 CREATE FUNCTION dramatiq.oldest_due() RETURNS TABLE(queue_name text, since timestamp with time zone)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- From one queue's first entry in the index to the next queue's, and of each from one priority to the next.
     WITH RECURSIVE waits (queue_name) AS (
-        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        SELECT min(q.queue_name) FROM dramatiq.live q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         UNION ALL
-        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.live q
                 WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
         FROM waits w WHERE w.queue_name IS NOT NULL
     ), priorities (queue_name, priority, place) AS (
         SELECT w.queue_name, (
-            SELECT max(q.priority) FROM dramatiq.queue q
+            SELECT max(q.priority) FROM dramatiq.live q
             WHERE q.queue_name = w.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL), 1
         FROM waits w WHERE w.queue_name IS NOT NULL
         UNION ALL
         SELECT p.queue_name, (
-            SELECT max(q.priority) FROM dramatiq.queue q
+            SELECT max(q.priority) FROM dramatiq.live q
             WHERE q.queue_name = p.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
               AND q.priority < p.priority), p.place + 1
         FROM priorities p WHERE p.priority IS NOT NULL AND p.place < 100
@@ -5456,14 +5619,14 @@ CREATE FUNCTION dramatiq.oldest_due() RETURNS TABLE(queue_name text, since times
         WHERE a.pgmq_queue NOT IN (SELECT h.pgmq_queue FROM dramatiq.held_route h)
     ), oldest (queue_name, since) AS (
         SELECT p.queue_name, (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = p.queue_name AND q.priority = p.priority
               AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
             ORDER BY q.available_at LIMIT 1)
         FROM priorities p WHERE p.priority IS NOT NULL
         UNION ALL
         SELECT a.queue_name, (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = a.queue_name AND q.state = 'queued' AND q.delayed
             ORDER BY q.available_at LIMIT 1)
         FROM (SELECT DISTINCT queue_name FROM dramatiq.actor) AS a
@@ -5588,20 +5751,20 @@ CREATE FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) RETURN
     AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue
+        SELECT message FROM dramatiq.live
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
         UNION ALL
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
+        SELECT message FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
+        SELECT message FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'consumed'
+        SELECT message FROM dramatiq.live WHERE queue_name = p_queue AND state = 'consumed'
     ) AS pending, LATERAL (SELECT message #>> ARRAY['kwargs', p_argument]) AS given (argument)
     WHERE argument IS NOT NULL;
 $$;
 
 COMMENT ON FUNCTION dramatiq.pending_arguments(p_queue text, p_argument text) IS 'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
-index: a single one would walk the finished messages too.';
+index: a single one would walk what was given up, too.';
 
 CREATE FUNCTION dramatiq.pgmq_messages(p_table text, p_after bigint, p_rows integer) RETURNS TABLE(msg_id bigint, bytes integer)
     LANGUAGE plpgsql STABLE
@@ -5641,9 +5804,9 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
     AS $$
     WITH RECURSIVE waits (queue_name) AS (
         -- From one queue's first entry in the index to the next queue's.
-        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        SELECT min(q.queue_name) FROM dramatiq.live q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         UNION ALL
-        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.live q
                 WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
         FROM waits w WHERE w.queue_name IS NOT NULL
     ), names AS (
@@ -5667,13 +5830,13 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
     LEFT JOIN dramatiq.depth d USING (queue_name)
     CROSS JOIN LATERAL (
         SELECT count(*), min(available_at) FROM (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
             ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1001) AS first
     ) AS waiting (messages, since)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q
+            SELECT FROM dramatiq.live q
             WHERE q.line BETWEEN n.queue_name || ' ' AND n.queue_name || '!'
               AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed LIMIT 1001) AS first
     ) AS in_line (messages)
@@ -5682,24 +5845,24 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
     ) AS unheard (since)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
+            SELECT FROM dramatiq.live q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
         ) AS first
     ) AS delayed (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM ( -- in two parts, past all that wait for their turn
-            (SELECT FROM dramatiq.queue q
+            (SELECT FROM dramatiq.live q
              WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for < 'its turn' LIMIT 1001)
             UNION ALL
-            (SELECT FROM dramatiq.queue q
+            (SELECT FROM dramatiq.live q
              WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for > 'its turn' LIMIT 1001)) AS first
     ) AS aside (messages)
     CROSS JOIN LATERAL (
-        SELECT count(*) FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
+        SELECT count(*) FROM dramatiq.live q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
     ) AS running (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
             -- Said so that no other index gives the order: one by time would be walked through all queues' dead letters.
-            SELECT FROM dramatiq.queue q
+            SELECT FROM dramatiq.live q
             WHERE q.queue_name BETWEEN n.queue_name AND n.queue_name AND q.state = 'rejected'
             ORDER BY q.queue_name LIMIT 1001) AS first
     ) AS dead (messages)
@@ -5812,7 +5975,7 @@ DECLARE
     lines text[];
 BEGIN
     WITH redriven AS (
-        UPDATE dramatiq.queue
+        UPDATE dramatiq.live
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
             error = CASE state WHEN 'rejected' THEN error END,
             waits_for = CASE WHEN line IS NOT NULL THEN 'its turn' END,
@@ -5839,7 +6002,7 @@ BEGIN
     ELSE
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, ARRAY[p_msg_id]);
     END IF;
-    INSERT INTO dramatiq.queue (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
+    INSERT INTO dramatiq.live (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
     VALUES (gen_random_uuid(), p_queue, 'rejected', coalesce(p_sealed, '{}'), p_pgmq_queue, p_msg_id,
             format('Message %s of pgmq queue %s, which %s keeps, could not be moved: %s',
                    p_msg_id, p_pgmq_queue, CASE WHEN p_sealed IS NULL THEN 'its archive' ELSE 'this row' END, p_why));
@@ -5861,7 +6024,7 @@ DECLARE
     its_line text;
     ours boolean;
 BEGIN
-    UPDATE dramatiq.queue
+    UPDATE dramatiq.live
     SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
@@ -5881,9 +6044,9 @@ CREATE FUNCTION dramatiq.relabel_aside(p_limit integer) RETURNS bigint
 DECLARE
     relabelled bigint;
 BEGIN
-    UPDATE dramatiq.queue AS q SET waits_for = fitting.signature
+    UPDATE dramatiq.live AS q SET waits_for = fitting.signature
     FROM (
-        SELECT w.message_id, a.signature FROM dramatiq.queue AS w JOIN dramatiq.actor AS a
+        SELECT w.message_id, a.signature FROM dramatiq.live AS w JOIN dramatiq.actor AS a
             ON starts_with(w.waits_for, a.name || '(') AND w.waits_for <> a.signature
         WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
         LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
@@ -5895,6 +6058,19 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.relabel_aside(p_limit integer) IS 'Lets messages whose arguments an earlier signature of their actor took wait for the one that is published now, where it
 takes them too; returns how many, p_limit at most.';
+
+CREATE FUNCTION dramatiq.release_key() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM dramatiq.taken_key
+    WHERE (unique_key, message_id) = (OLD.unique_key, OLD.message_id)
+      AND NOT EXISTS (SELECT FROM dramatiq.queue WHERE message_id = OLD.message_id); -- it is done, or starts over
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.release_key() IS 'Gives a unique key back with the message that had it, however that is removed.';
 
 CREATE FUNCTION dramatiq.release_routes() RETURNS void
     LANGUAGE plpgsql
@@ -5918,7 +6094,7 @@ DECLARE
     queues text[];
 BEGIN
     WITH requeued AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET state = 'queued', claimed_by = NULL, mtime = now()
         FROM unnest(p_ids, p_attempts) AS unstarted (message_id, attempt)
         WHERE q.message_id = unstarted.message_id AND q.attempt = unstarted.attempt AND q.state = 'consumed'
@@ -5943,7 +6119,7 @@ CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescue
             FOR UPDATE OF w SKIP LOCKED)
         RETURNING id
     ), stranded AS (
-        SELECT message_id FROM dramatiq.queue q
+        SELECT message_id FROM dramatiq.live q
         WHERE state = 'consumed' AND (
             claimed_by IN (SELECT id FROM dead)
             OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
@@ -5963,7 +6139,7 @@ CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH lost AS (
-        SELECT q.message_id FROM dramatiq.queue AS q
+        SELECT q.message_id FROM dramatiq.live AS q
         JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
         WHERE q.state = 'consumed'
         ORDER BY q.message_id FOR UPDATE OF q
@@ -5997,7 +6173,7 @@ DECLARE
     queue text;
     waits boolean;
 BEGIN
-    UPDATE dramatiq.queue
+    UPDATE dramatiq.live
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
         available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
@@ -6022,20 +6198,23 @@ CREATE FUNCTION dramatiq.rights_to(p_duty text) RETURNS TABLE(privilege text, ki
     UNION ALL
     SELECT 'EXECUTE', 'FUNCTION', oid::regprocedure::text FROM pg_proc
     WHERE pronamespace = 'dramatiq'::regnamespace AND prorettype <> 'trigger'::regtype
+      AND (p_duty = 'work' OR proname NOT IN ('make_day', 'drop_day')) -- they act as their owner
     UNION ALL
     SELECT may.privilege, 'TABLE', c.oid::regclass::text
     FROM pg_class c, unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{INSERT}' END -- who saw what stays
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
-        WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        WHEN c.relname IN ('queue', 'live') THEN '{SELECT, INSERT, UPDATE}'
         WHEN c.relname = 'cancellation' THEN '{SELECT, INSERT}' -- or ends a running one
         WHEN c.relname = 'changed_line' THEN '{SELECT, INSERT}' -- word of what is sent, cancelled or sent back to work
         WHEN c.relname = 'look' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- or looks where it hangs
         WHEN c.relname = 'pause' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- a person pauses a queue on a page
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
-    WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '^_?yoyo|^migration'
+      AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND i.inhparent = 'dramatiq.done'::regclass
+                      AND c.relname <> 'done_other') -- a day is asked through dramatiq.done
     UNION ALL
     SELECT 'SELECT', 'TABLE', oid::regclass::text FROM pg_class -- whether migrations are missing
     WHERE relnamespace = 'dramatiq'::regnamespace AND relname = 'migration'
@@ -6118,7 +6297,7 @@ CREATE FUNCTION dramatiq.running() RETURNS TABLE(message_id uuid, queue text, ac
            CASE jsonb_typeof(q.message #> '{options,time_limit}') WHEN 'number'
                 THEN (q.message #>> '{options,time_limit}')::numeric::bigint END,
            EXISTS (SELECT FROM dramatiq.cancellation c WHERE c.message_id = q.message_id)
-    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    FROM dramatiq.live q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
     WHERE q.state = 'consumed'
     ORDER BY q.mtime, q.message_id;
 $$;
@@ -6222,32 +6401,38 @@ BEGIN
     body := jsonb_build_object(
         'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
         'options', '{}'::jsonb, 'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000));
-    LOOP
-        INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key, line, waits_for)
-        VALUES (
-            id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest, its_line, turn)
-        ON CONFLICT DO NOTHING
-        RETURNING q.message_id INTO written;
+    written := id;
+    WHILE digest IS NOT NULL LOOP
+        INSERT INTO dramatiq.taken_key (unique_key, message_id) VALUES (digest, id) ON CONFLICT DO NOTHING;
         EXIT WHEN FOUND;
-        UPDATE dramatiq.queue AS q
+        SELECT k.message_id INTO written FROM dramatiq.taken_key k WHERE k.unique_key = digest;
+        CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
+        UPDATE dramatiq.live AS q
         SET queue_name = known.queue_name, state = 'queued', mtime = now(), rescues = 0,
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
             delayed = coalesce(delay > '0', false), line = its_line, waits_for = turn
-        WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
-        RETURNING q.message_id INTO written;
+        WHERE q.message_id = written AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor;
         EXIT WHEN FOUND;
-        SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
-        FROM dramatiq.queue q WHERE q.unique_key = digest;
-        CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
-        IF holder IS DISTINCT FROM actor THEN
+        SELECT q.message ->> 'actor_name' INTO holder FROM dramatiq.queue q WHERE q.message_id = written;
+        IF NOT FOUND THEN  -- the whole table was emptied, say
+            UPDATE dramatiq.taken_key AS k SET message_id = id WHERE (k.unique_key, k.message_id) = (digest, written);
+            written := id;
+            EXIT WHEN FOUND;
+        ELSIF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
                 USING ERRCODE = 'unique_violation', HINT = 'Give the actors keys of their own.';
+        ELSE
+            RETURN written;
         END IF;
-        RETURN written;
     END LOOP;
+    IF written = id THEN
+        INSERT INTO dramatiq.live
+            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key, line, waits_for)
+        VALUES (
+            id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest, its_line, turn);
+    END IF;
     PERFORM dramatiq.note_change(ARRAY[its_line], false);
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
     RETURN written;
@@ -6263,17 +6448,14 @@ CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    body jsonb;
-    urgency integer;
+    kept dramatiq.queue := dramatiq.kept(p_id);
+    body jsonb := kept.message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
+        'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000));
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
-               'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
-    INTO body, urgency
-    FROM dramatiq.queue WHERE message_id = p_id;
-    IF NOT FOUND THEN
+    IF kept.message_id IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
+    PERFORM dramatiq.enqueue(body::text, ARRAY[kept.priority], 0, NULL, ARRAY[kept.line]);
     RETURN true;
 END $$;
 
@@ -6284,10 +6466,7 @@ CREATE FUNCTION dramatiq.sent_at(p_id text) RETURNS timestamp with time zone
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN (
-        SELECT to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0)
-        FROM dramatiq.queue WHERE message_id = p_id::uuid
-    );
+    RETURN to_timestamp(((dramatiq.kept(p_id::uuid)).message ->> 'message_timestamp')::bigint / 1000.0);
 END $$;
 
 COMMENT ON FUNCTION dramatiq.sent_at(p_id text) IS 'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
@@ -6306,7 +6485,7 @@ DECLARE
     moved integer;
 BEGIN
     RETURN QUERY
-    UPDATE dramatiq.queue AS q
+    UPDATE dramatiq.live AS q
     SET state = 'queued', claimed_by = NULL, mtime = now(), waits_for = strange.ability
     FROM (
         SELECT message_id, attempt,
@@ -6322,12 +6501,12 @@ BEGIN
     END IF;
 
     -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
-    UPDATE dramatiq.queue AS q SET waits_for = q.message ->> 'actor_name'
+    UPDATE dramatiq.live AS q SET waits_for = q.message ->> 'actor_name'
     WHERE q.message_id IN (
-        SELECT message_id FROM dramatiq.queue
+        SELECT message_id FROM dramatiq.live
         WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
             SELECT message_id FROM (
-                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.queue
+                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
                 ORDER BY priority DESC, available_at, position LIMIT 10000
             ) AS head
@@ -6372,28 +6551,43 @@ END $$;
 COMMENT ON FUNCTION dramatiq.shut(p_object text) IS 'Takes an object (as REVOKE names it) from PUBLIC and from Supabase''s visitors, whom default privileges may give every
 new one.';
 
-CREATE TABLE dramatiq.queue (
-    message_id uuid NOT NULL,
-    queue_name text DEFAULT 'default'::text NOT NULL,
-    state dramatiq.state,
-    mtime timestamp with time zone DEFAULT now(),
-    message jsonb,
-    "position" bigint NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    available_at timestamp with time zone DEFAULT now() NOT NULL,
-    delayed boolean DEFAULT false NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    claimed_by bigint,
-    rescues integer DEFAULT 0 NOT NULL,
-    pgmq_queue text,
-    pgmq_msg_id bigint,
-    unique_key text,
-    error text,
-    hastened integer,
-    waits_for text,
-    line text COLLATE pg_catalog."C"
-)
-WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
+CREATE FUNCTION dramatiq.start_over(p_ids uuid[], p_built bigint, p_tried bigint DEFAULT NULL::bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    built timestamptz := to_timestamp(greatest(0, least(p_built, 1e13)) / 1000) - interval '1 day';
+    known uuid[];
+BEGIN
+    SELECT array_agg(d.message_id) INTO known
+    FROM unnest(p_ids) AS sent (message_id) JOIN dramatiq.done AS d USING (message_id)
+    WHERE d.mtime BETWEEN built AND now() + interval '1 hour';
+    IF known IS NULL THEN
+        RETURN;
+    END IF;
+    DELETE FROM dramatiq.live AS q USING dramatiq.done AS d
+    WHERE q.message_id = ANY (known) AND d.message_id = q.message_id
+        AND d.mtime >= clock_timestamp() - p_tried * interval '1 millisecond';
+    WITH ended AS (
+        DELETE FROM dramatiq.done AS d USING dramatiq.live AS q
+        WHERE d.message_id = ANY (known) AND q.message_id = d.message_id
+        RETURNING d.message_id, d.attempt, d.unique_key
+    )
+    UPDATE dramatiq.live AS q
+    SET attempt = q.attempt + ended.attempt + 1, unique_key = ended.unique_key
+    FROM ended WHERE q.message_id = ended.message_id;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.start_over(p_ids uuid[], p_built bigint, p_tried bigint) IS 'Lets those of these messages, which the caller has just put into dramatiq.live, that were done before begin under a new
+fence, and forgets that end; as dramatiq.enqueue does it with what is live. No index spans both, so what was done is looked
+for afterwards: whoever acks such a message meanwhile has committed by then. None was done before it was built (p_built:
+when the first of them was, in milliseconds since 1970), so that few days are looked at; a day for clocks that differ.
+p_tried as dramatiq.enqueue has it: one that was done since then stays so.';
 
 CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
     LANGUAGE sql STABLE
@@ -6408,29 +6602,38 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) IS 'A message''s state as people call it: waiting, in line, delayed, set aside, running, dead, cancelled or done.';
 
+CREATE FUNCTION dramatiq.stray_messages() RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) FROM (SELECT FROM dramatiq.done_other LIMIT 10000) AS first;
+$$;
+
+COMMENT ON FUNCTION dramatiq.stray_messages() IS 'How many messages were done on days that had no table, counted up to 10,000. They leave after their time, row by row.';
+
 CREATE FUNCTION dramatiq.stuck_lines(p_since interval) RETURNS TABLE(queue_name text, line text, since timestamp with time zone)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- From one line's first entry in the index to the next line's.
     WITH RECURSIVE lines (line, number) AS (
-        SELECT min(q.line), 1 FROM dramatiq.queue q
+        SELECT min(q.line), 1 FROM dramatiq.live q
         WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         UNION ALL
-        SELECT (SELECT min(q.line) FROM dramatiq.queue q
+        SELECT (SELECT min(q.line) FROM dramatiq.live q
                 WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed AND q.line > l.line), l.number + 1
         FROM lines l WHERE l.line IS NOT NULL AND l.number < 1000
     )
     SELECT split_part(l.line, ' ', 1), l.line, first.available_at
     FROM lines l, LATERAL (
-        SELECT q.available_at FROM dramatiq.queue q
+        SELECT q.available_at FROM dramatiq.live q
         WHERE q.line = l.line AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1
     ) AS first
     WHERE first.available_at < now() - p_since
         AND split_part(l.line, ' ', 1) NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
         AND NOT EXISTS (
-            SELECT FROM dramatiq.queue q
+            SELECT FROM dramatiq.live q
             WHERE q.line = l.line AND q.state IN ('queued', 'consumed') AND q.waits_for IS DISTINCT FROM 'its turn')
         AND NOT EXISTS (
             SELECT FROM dramatiq.changed_line c WHERE c.queue_name = split_part(l.line, ' ', 1) AND c.line = l.line);
@@ -6450,7 +6653,7 @@ BEGIN
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs', q.message ->> 'sealed'
-    FROM dramatiq.queue q
+    FROM dramatiq.live q
     WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
@@ -6496,7 +6699,7 @@ BEGIN
         FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due, p_headers, p_lines)
             AS a (msg_id, content, kind, urgency, sent_at, due_at, headers, line)
     ), moved AS (
-        INSERT INTO dramatiq.queue AS q
+        INSERT INTO dramatiq.live AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
              pgmq_queue, pgmq_msg_id, error, line, waits_for)
         SELECT a.id, p_queue,
@@ -6539,7 +6742,7 @@ DECLARE
     lines text[];
 BEGIN
     WITH rescued AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
             rescues = rescues + 1, claimed_by = NULL, mtime = now(),
             delayed = rescues > 0,
@@ -6588,15 +6791,15 @@ CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer)
     AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM dramatiq.queue
+    IF NOT EXISTS (SELECT FROM dramatiq.live
                    WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
         RETURN;
     END IF;
-    UPDATE dramatiq.queue AS q SET waits_for = NULL
+    UPDATE dramatiq.live AS q SET waits_for = NULL
     WHERE q.message_id IN (
         SELECT mine.message_id
         FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
-            SELECT message_id FROM dramatiq.queue
+            SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
             ORDER BY priority DESC, available_at, position LIMIT p_limit
             FOR UPDATE SKIP LOCKED
@@ -6632,8 +6835,7 @@ CREATE FUNCTION dramatiq.trace_of(p_message_id text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     SELECT CASE WHEN p_message_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN coalesce(
-        (SELECT substring(q.message #>> '{options,trace}' FROM '^[0-9a-f]{32}$')
-         FROM dramatiq.queue q WHERE q.message_id = p_message_id::uuid),
+        substring((dramatiq.kept(p_message_id::uuid)).message #>> '{options,trace}' FROM '^[0-9a-f]{32}$'),
         replace(lower(p_message_id), '-', '')) END;
 $_$;
 
@@ -6648,8 +6850,8 @@ CREATE FUNCTION dramatiq.traced(p_trace text) RETURNS SETOF uuid
     UNION ALL
     SELECT since.message_id
     FROM (
-        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.queue q
-        WHERE q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.done q
+        WHERE q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
         ORDER BY q.mtime, q.message_id LIMIT 30000
     ) AS since
     WHERE since.pgmq_msg_id IS NOT NULL AND since.message #>> '{options,trace}' = p_trace
@@ -6663,7 +6865,7 @@ CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT queue_name FROM dramatiq.queue
+    SELECT queue_name FROM dramatiq.live
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
       AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
     UNION
@@ -7407,6 +7609,31 @@ CREATE VIEW dramatiq.current_pause WITH (security_invoker='true') AS
 
 COMMENT ON VIEW dramatiq.current_pause IS 'The queues that are paused now. A view, so that a claim''s look at it is planned with the claim.';
 
+CREATE TABLE dramatiq.live (
+    message_id uuid NOT NULL,
+    "position" bigint DEFAULT nextval('dramatiq.queue_position_seq'::regclass) CONSTRAINT queue_position_not_null NOT NULL,
+    available_at timestamp with time zone DEFAULT now() CONSTRAINT queue_available_at_not_null NOT NULL,
+    mtime timestamp with time zone DEFAULT now(),
+    claimed_by bigint,
+    pgmq_msg_id bigint,
+    attempt integer DEFAULT 0 CONSTRAINT queue_attempt_not_null NOT NULL,
+    state dramatiq.state,
+    hastened integer,
+    priority integer DEFAULT 0 CONSTRAINT queue_priority_not_null NOT NULL,
+    rescues integer DEFAULT 0 CONSTRAINT queue_rescues_not_null NOT NULL,
+    delayed boolean DEFAULT false CONSTRAINT queue_delayed_not_null NOT NULL,
+    queue_name text DEFAULT 'default'::text CONSTRAINT queue_queue_name_not_null NOT NULL,
+    pgmq_queue text,
+    unique_key text,
+    waits_for text,
+    line text COLLATE pg_catalog."C",
+    error text,
+    message jsonb
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE dramatiq.live IS 'What waits, runs, or was given up: small, whatever was done before, and all that the hot path walks.';
+
 CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
  SELECT message_id,
     queue_name,
@@ -7417,7 +7644,7 @@ CREATE VIEW dramatiq.dead_letter WITH (security_invoker='true') AS
     pgmq_queue,
     pgmq_msg_id,
     message
-   FROM dramatiq.queue
+   FROM dramatiq.live
   WHERE (state = 'rejected'::dramatiq.state);
 
 COMMENT ON VIEW dramatiq.dead_letter IS 'What went wrong and waits for a person.';
@@ -7431,6 +7658,55 @@ CREATE TABLE dramatiq.depth (
 );
 
 COMMENT ON TABLE dramatiq.depth IS 'How many messages each queue held when minutes were kept last.';
+
+CREATE TABLE dramatiq.done (
+    message_id uuid CONSTRAINT queue_message_id_not_null NOT NULL,
+    "position" bigint DEFAULT nextval('dramatiq.queue_position_seq'::regclass) CONSTRAINT queue_position_not_null NOT NULL,
+    available_at timestamp with time zone DEFAULT now() CONSTRAINT queue_available_at_not_null NOT NULL,
+    mtime timestamp with time zone DEFAULT now(),
+    claimed_by bigint,
+    pgmq_msg_id bigint,
+    attempt integer DEFAULT 0 CONSTRAINT queue_attempt_not_null NOT NULL,
+    state dramatiq.state,
+    hastened integer,
+    priority integer DEFAULT 0 CONSTRAINT queue_priority_not_null NOT NULL,
+    rescues integer DEFAULT 0 CONSTRAINT queue_rescues_not_null NOT NULL,
+    delayed boolean DEFAULT false CONSTRAINT queue_delayed_not_null NOT NULL,
+    queue_name text DEFAULT 'default'::text CONSTRAINT queue_queue_name_not_null NOT NULL,
+    pgmq_queue text,
+    unique_key text,
+    waits_for text,
+    line text COLLATE pg_catalog."C",
+    error text,
+    message jsonb
+)
+PARTITION BY RANGE (mtime);
+
+COMMENT ON TABLE dramatiq.done IS 'What is done, by the day (UTC) on which it ended: a day is dropped whole, and nothing is deleted row by row.';
+
+CREATE TABLE dramatiq.done_other (
+    message_id uuid CONSTRAINT queue_message_id_not_null NOT NULL,
+    "position" bigint DEFAULT nextval('dramatiq.queue_position_seq'::regclass) CONSTRAINT queue_position_not_null NOT NULL,
+    available_at timestamp with time zone DEFAULT now() CONSTRAINT queue_available_at_not_null NOT NULL,
+    mtime timestamp with time zone DEFAULT now(),
+    claimed_by bigint,
+    pgmq_msg_id bigint,
+    attempt integer DEFAULT 0 CONSTRAINT queue_attempt_not_null NOT NULL,
+    state dramatiq.state,
+    hastened integer,
+    priority integer DEFAULT 0 CONSTRAINT queue_priority_not_null NOT NULL,
+    rescues integer DEFAULT 0 CONSTRAINT queue_rescues_not_null NOT NULL,
+    delayed boolean DEFAULT false CONSTRAINT queue_delayed_not_null NOT NULL,
+    queue_name text DEFAULT 'default'::text CONSTRAINT queue_queue_name_not_null NOT NULL,
+    pgmq_queue text,
+    unique_key text,
+    waits_for text,
+    line text COLLATE pg_catalog."C",
+    error text,
+    message jsonb
+);
+
+COMMENT ON TABLE dramatiq.done_other IS 'What was done on a day that has no table: none should be missing, and no ack may fail for it.';
 
 CREATE TABLE dramatiq.group_member (
     group_id text NOT NULL,
@@ -7486,15 +7762,6 @@ CREATE TABLE dramatiq.open_group (
     touched_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-ALTER TABLE dramatiq.queue ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME dramatiq.queue_position_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
 CREATE TABLE dramatiq.result (
     message_id uuid NOT NULL,
     result bytea NOT NULL,
@@ -7517,6 +7784,13 @@ CREATE TABLE dramatiq.revelation (
 );
 
 COMMENT ON TABLE dramatiq.revelation IS 'Who was shown what a message says, when and why. It outlives the message.';
+
+CREATE TABLE dramatiq.taken_key (
+    unique_key text NOT NULL,
+    message_id uuid NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.taken_key IS 'The unique keys of the messages that are kept, and whose they are: no table of dramatiq.queue knows those of all others.';
 
 CREATE TABLE dramatiq.total (
     queue_name text CONSTRAINT minute_queue_name_not_null NOT NULL,
@@ -7640,6 +7914,12 @@ CREATE TABLE public.users (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+ALTER TABLE ONLY dramatiq.queue ATTACH PARTITION dramatiq.done FOR VALUES IN ('done');
+
+ALTER TABLE ONLY dramatiq.done ATTACH PARTITION dramatiq.done_other DEFAULT;
+
+ALTER TABLE ONLY dramatiq.queue ATTACH PARTITION dramatiq.live DEFAULT;
 
 ALTER TABLE ONLY balansity.alarm
     ADD CONSTRAINT alarm_pkey PRIMARY KEY (id);
@@ -7782,6 +8062,9 @@ ALTER TABLE ONLY dramatiq.group_member
 ALTER TABLE ONLY dramatiq.held_route
     ADD CONSTRAINT held_route_pkey PRIMARY KEY (pgmq_queue);
 
+ALTER TABLE ONLY dramatiq.live
+    ADD CONSTRAINT live_pkey PRIMARY KEY (message_id);
+
 ALTER TABLE ONLY dramatiq.look
     ADD CONSTRAINT look_pkey PRIMARY KEY (worker);
 
@@ -7794,14 +8077,14 @@ ALTER TABLE ONLY dramatiq.open_group
 ALTER TABLE ONLY dramatiq.pause
     ADD CONSTRAINT pause_pkey PRIMARY KEY (queue_name);
 
-ALTER TABLE ONLY dramatiq.queue
-    ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
-
 ALTER TABLE ONLY dramatiq.result
     ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
 
 ALTER TABLE ONLY dramatiq.retired_actor
     ADD CONSTRAINT retired_actor_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY dramatiq.taken_key
+    ADD CONSTRAINT taken_key_pkey PRIMARY KEY (unique_key);
 
 ALTER TABLE ONLY dramatiq.total
     ADD CONSTRAINT total_pkey PRIMARY KEY (queue_name, actor, ending, failure, bucket);
@@ -7912,33 +8195,43 @@ CREATE INDEX slot_open ON balansity.slot USING btree (job, slot) WHERE (state = 
 
 CREATE INDEX counter_expires ON dramatiq.counter USING btree (expires_at);
 
+CREATE INDEX queue_by_trace ON ONLY dramatiq.queue USING hash (((message #>> '{options,trace}'::text[]))) WHERE ((pgmq_msg_id IS NULL) AND ((message #>> '{options,trace}'::text[]) IS NOT NULL));
+
+CREATE INDEX done_expr_idx ON ONLY dramatiq.done USING hash (((message #>> '{options,trace}'::text[]))) WHERE ((pgmq_msg_id IS NULL) AND ((message #>> '{options,trace}'::text[]) IS NOT NULL));
+
+CREATE INDEX done_other_expr_idx ON dramatiq.done_other USING hash (((message #>> '{options,trace}'::text[]))) WHERE ((pgmq_msg_id IS NULL) AND ((message #>> '{options,trace}'::text[]) IS NOT NULL));
+
+CREATE INDEX queue_finished_by_id ON ONLY dramatiq.done USING btree (message_id);
+
+CREATE INDEX done_other_message_id_idx ON dramatiq.done_other USING btree (message_id);
+
+CREATE INDEX queue_finished ON ONLY dramatiq.done USING btree (mtime);
+
+CREATE INDEX done_other_mtime_idx ON dramatiq.done_other USING btree (mtime);
+
+CREATE INDEX live_expr_idx ON dramatiq.live USING hash (((message #>> '{options,trace}'::text[]))) WHERE ((pgmq_msg_id IS NULL) AND ((message #>> '{options,trace}'::text[]) IS NOT NULL));
+
 CREATE INDEX open_group_touched ON dramatiq.open_group USING btree (touched_at);
 
-CREATE INDEX queue_aside ON dramatiq.queue USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
+CREATE INDEX queue_aside ON dramatiq.live USING btree (queue_name, waits_for, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for IS NOT NULL));
 
-CREATE INDEX queue_by_trace ON dramatiq.queue USING hash (((message #>> '{options,trace}'::text[]))) WHERE ((pgmq_msg_id IS NULL) AND ((message #>> '{options,trace}'::text[]) IS NOT NULL));
+CREATE INDEX queue_cancelled ON dramatiq.live USING btree (mtime, message_id) WHERE (state = 'cancelled'::dramatiq.state);
 
-CREATE INDEX queue_cancelled ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'cancelled'::dramatiq.state);
+CREATE INDEX queue_claimed ON dramatiq.live USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
 
-CREATE INDEX queue_claimed ON dramatiq.queue USING btree (claimed_by) WHERE (state = 'consumed'::dramatiq.state);
+CREATE INDEX queue_dead ON dramatiq.live USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
 
-CREATE INDEX queue_dead ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_dead_by_kind ON dramatiq.live USING btree (dramatiq.kind_of(error), COALESCE((message ->> 'actor_name'::text), ''::text), mtime) WHERE (state = 'rejected'::dramatiq.state);
 
-CREATE INDEX queue_dead_by_kind ON dramatiq.queue USING btree (dramatiq.kind_of(error), COALESCE((message ->> 'actor_name'::text), ''::text), mtime) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_dead_by_queue ON dramatiq.live USING btree (queue_name) WHERE (state = 'rejected'::dramatiq.state);
 
-CREATE INDEX queue_dead_by_queue ON dramatiq.queue USING btree (queue_name) WHERE (state = 'rejected'::dramatiq.state);
+CREATE INDEX queue_delayed ON dramatiq.live USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
-CREATE INDEX queue_delayed ON dramatiq.queue USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
+CREATE INDEX queue_due ON dramatiq.live USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
-CREATE INDEX queue_due ON dramatiq.queue USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
+CREATE INDEX queue_has_turn ON dramatiq.live USING btree (line) WHERE ((line IS NOT NULL) AND (state = ANY (ARRAY['queued'::dramatiq.state, 'consumed'::dramatiq.state])) AND (waits_for IS DISTINCT FROM 'its turn'::text));
 
-CREATE INDEX queue_finished ON dramatiq.queue USING btree (mtime, message_id) WHERE (state = 'done'::dramatiq.state);
-
-CREATE INDEX queue_has_turn ON dramatiq.queue USING btree (line) WHERE ((line IS NOT NULL) AND (state = ANY (ARRAY['queued'::dramatiq.state, 'consumed'::dramatiq.state])) AND (waits_for IS DISTINCT FROM 'its turn'::text));
-
-CREATE INDEX queue_in_line ON dramatiq.queue USING btree (line, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for = 'its turn'::text) AND (NOT delayed));
-
-CREATE UNIQUE INDEX queue_unique_key ON dramatiq.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
+CREATE INDEX queue_in_line ON dramatiq.live USING btree (line, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for = 'its turn'::text) AND (NOT delayed));
 
 CREATE INDEX result_expires ON dramatiq.result USING btree (expires_at);
 
@@ -7974,9 +8267,21 @@ CREATE INDEX profiles_user_id_idx ON public.profiles USING btree (user_id);
 
 CREATE INDEX users_address_idx ON public.users USING btree ("substring"(lower(email), '[^\s<>"]+@[^\s<>"]+'::text));
 
+ALTER INDEX dramatiq.queue_by_trace ATTACH PARTITION dramatiq.done_expr_idx;
+
+ALTER INDEX dramatiq.done_expr_idx ATTACH PARTITION dramatiq.done_other_expr_idx;
+
+ALTER INDEX dramatiq.queue_finished_by_id ATTACH PARTITION dramatiq.done_other_message_id_idx;
+
+ALTER INDEX dramatiq.queue_finished ATTACH PARTITION dramatiq.done_other_mtime_idx;
+
+ALTER INDEX dramatiq.queue_by_trace ATTACH PARTITION dramatiq.live_expr_idx;
+
 CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
 
 ALTER TABLE dramatiq.hidden_value ENABLE ALWAYS TRIGGER hide_value;
+
+CREATE TRIGGER release_key AFTER DELETE ON dramatiq.queue FOR EACH ROW WHEN ((old.unique_key IS NOT NULL)) EXECUTE FUNCTION dramatiq.release_key();
 
 CREATE TRIGGER on_appointment_change AFTER UPDATE ON public.appointments FOR EACH ROW EXECUTE FUNCTION balansity.handle_appointment_change();
 
@@ -8923,6 +9228,14 @@ REVOKE ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp w
 GRANT ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.counted(p_value bigint, p_expires_at timestamp with time zone) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.day_begins(p_day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.day_begins(p_day date) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.day_begins(p_day date) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.day_table(p_day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.day_table(p_day date) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.day_table(p_day date) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.deaf_workers() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.deaf_workers() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.deaf_workers() TO balansity_worker;
@@ -8934,6 +9247,9 @@ GRANT ALL ON FUNCTION dramatiq.discard(p_ids uuid[]) TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.doorless_routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.doorless_routes() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.doorless_routes() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.drop_day(p_day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.drop_day(p_day date) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) TO balansity_web;
@@ -8951,9 +9267,9 @@ REVOKE ALL ON FUNCTION dramatiq.end_looks() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.end_looks() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.end_looks() TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[]) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_web;
@@ -8978,6 +9294,10 @@ GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time 
 REVOKE ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[], OUT finished bigint, OUT lines text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[], OUT finished bigint, OUT lines text[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[], OUT finished bigint, OUT lines text[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) TO balansity_web;
@@ -9065,6 +9385,16 @@ REVOKE ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.keep_minutes(p_most interval) TO balansity_worker;
 
+GRANT USAGE ON SEQUENCE dramatiq.queue_position_seq TO balansity_web;
+GRANT USAGE ON SEQUENCE dramatiq.queue_position_seq TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE dramatiq.queue TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.queue TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.kept(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.kept(p_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.kept(p_id uuid) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.key_in(p_arguments jsonb, p_key text) TO balansity_worker;
@@ -9089,6 +9419,9 @@ REVOKE ALL ON FUNCTION dramatiq.look_into(p_worker bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.make_day(p_day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.make_day(p_day date) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_worker;
@@ -9100,6 +9433,10 @@ GRANT ALL ON FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) TO bala
 REVOKE ALL ON FUNCTION dramatiq.missing_abilities() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.missing_abilities() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.missing_abilities() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.missing_days(p_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.missing_days(p_ahead integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.missing_days(p_ahead integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.missing_route_rights() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.missing_route_rights() TO balansity_web;
@@ -9132,6 +9469,10 @@ GRANT ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) TO b
 REVOKE ALL ON FUNCTION dramatiq.notify(p_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.notify(p_queue text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.notify(p_queue text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.old_days(p_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.old_days(p_before timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.old_days(p_before timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.oldest_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.oldest_due() TO balansity_web;
@@ -9221,6 +9562,8 @@ REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.release_key() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dramatiq.release_routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.release_routes() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.release_routes() TO balansity_worker;
@@ -9303,12 +9646,17 @@ REVOKE ALL ON FUNCTION dramatiq.shut(p_object text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.shut(p_object text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.shut(p_object text) TO balansity_worker;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE dramatiq.queue TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.queue TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.start_over(p_ids uuid[], p_built bigint, p_tried bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.start_over(p_ids uuid[], p_built bigint, p_tried bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.start_over(p_ids uuid[], p_built bigint, p_tried bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.state_of(p_message dramatiq.queue) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.stray_messages() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.stray_messages() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.stray_messages() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.stuck_lines(p_since interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.stuck_lines(p_since interval) TO balansity_web;
@@ -9572,11 +9920,20 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.pause TO balansity_worker;
 GRANT SELECT ON TABLE dramatiq.current_pause TO balansity_web;
 GRANT SELECT ON TABLE dramatiq.current_pause TO balansity_worker;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE dramatiq.live TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.live TO balansity_worker;
+
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_web;
 GRANT SELECT ON TABLE dramatiq.dead_letter TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.depth TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.depth TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.done TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.done TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.done_other TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.done_other TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.group_member TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.group_member TO balansity_worker;
@@ -9599,9 +9956,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.minute TO balansity_worker;
 GRANT SELECT ON TABLE dramatiq.open_group TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.open_group TO balansity_worker;
 
-GRANT USAGE ON SEQUENCE dramatiq.queue_position_seq TO balansity_web;
-GRANT USAGE ON SEQUENCE dramatiq.queue_position_seq TO balansity_worker;
-
 GRANT SELECT ON TABLE dramatiq.result TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.result TO balansity_worker;
 
@@ -9610,6 +9964,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.retired_actor TO balansity_w
 
 GRANT INSERT ON TABLE dramatiq.revelation TO balansity_web;
 GRANT SELECT,INSERT ON TABLE dramatiq.revelation TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.taken_key TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.taken_key TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.total TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.total TO balansity_worker;

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import settings
-from actors.messages import DEAD, DONE
 from db import queries
 from db.connection import Connection
 from domain.plan import Happening, at_slots
@@ -118,8 +117,9 @@ def _removals(conn: Connection, due: Due) -> list[Happening]:
 def _purges(conn: Connection, due: Due) -> list[Happening]:
     """How many of the messages that are finished or dead now leave in which slot."""
     counts: Counter[datetime] = Counter()
-    slot = due.start - INSTANT
-    for row in queries.messages.purges_until(conn, done=DONE, dead=DEAD, until=due.end):
+    slot, kept = due.start - INSTANT, settings.current()
+    done, dead = (timedelta(days=days) for days in (kept.message_retention_days, kept.dead_letter_retention_days))
+    for row in queries.messages.purges_until(conn, done=done, dead=dead, until=due.end):
         if (at := max(row.due_at, due.start)) > slot:  # they come in the order of time
             slot = next_slot(due.schedule, due.zone, at)
         counts[slot] += row.messages

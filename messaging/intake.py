@@ -25,14 +25,16 @@ from messaging.tracing import carried
 SEND_ATTEMPTS = 3
 QUEUED = b"queued"
 NETWORK_MILLISECONDS = 5_000  # that a statement needs to the server, at most
+JUST_BUILT = 5  # milliseconds ago, at most: nothing was sent, run and done since, to be sent anew
+BUILT_IN_ONE = 20  # messages of a batch that are built in a millisecond, at the slowest
 FEWEST_COPIED = 64  # messages; for fewer, the round trips of a transaction cost more than copying saves
 COPY = (  # in binary form: of text, an error would quote the line
-    "COPY dramatiq.queue "
+    "COPY dramatiq.live "
     "(message_id, available_at, queue_name, state, priority, delayed, line, waits_for, position, message) "
     "FROM STDIN (FORMAT binary)"
 )
 COPY_DUE = (
-    "COPY dramatiq.queue (message_id, queue_name, state, priority, message) FROM STDIN (FORMAT binary); "
+    "COPY dramatiq.live (message_id, queue_name, state, priority, message) FROM STDIN (FORMAT binary); "
     "SELECT dramatiq.ring(%s)"
 )
 
@@ -98,7 +100,7 @@ class Intake:
             InvalidMessage: one of them cannot be stored; it is named.
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
-        messages = Batch(self._encoded(batch), priorities, delay, [self.line(each) for each in batch])
+        messages = Batch(self._encoded(batch), priorities, delay, [self.line(each) for each in batch], _built(batch))
         refuse_twins(batch)
         joined = self.caller.get()
         caller = joined.connection if joined and not joined.over else None
@@ -135,7 +137,7 @@ class Intake:
     def _copied(self, batch: list[Any], messages: Batch) -> bool:
         """Copy new messages in, for less than inserting them costs; false, with nothing done, where that cannot be."""
         try:
-            if len(batch) == 1 and not messages.delay and not messages.lines[0]:
+            if len(batch) == 1 and not messages.delay and not messages.lines[0] and messages.built is None:
                 self.gathering.store(batch[0].queue_name, _due(batch[0], messages))
             elif len(batch) >= FEWEST_COPIED:
                 self._copy_many(batch, messages)
@@ -173,6 +175,9 @@ class Intake:
             ]
             rows.sort()
             cursor.copy_expert(COPY, BytesIO(binary.rows(rows)))
+            if messages.built is not None:
+                ids = [each.message_id for each in batch]
+                queries.broker.start_over(conn, ids=ids, built=messages.built)
             if any(messages.lines):
                 queries.broker.note_change(conn, lines=messages.lines, ended=False)
             queries.broker.ring(conn, queues=list({each.queue_name for each in batch}))
@@ -183,6 +188,13 @@ def _due(message: Any, messages: Batch) -> Row:
         *(_uuid(message), message.queue_name.encode(), QUEUED, binary.integer(messages.priorities[0])),
         binary.JSONB + messages.encoded[0].encode(),
     )
+
+
+def _built(batch: list[Any]) -> int | None:
+    """When the first of them was built, by this process's clock; None where all were just now."""
+    first = min(int(each.message_timestamp) for each in batch)
+    is_new = 0 <= int(1000 * time.time()) - first <= JUST_BUILT + len(batch) // BUILT_IN_ONE
+    return None if is_new else first
 
 
 def _uuid(message: Any) -> bytes:

@@ -15,12 +15,19 @@ class Batch(NamedTuple):
     priorities: list[int]
     delay: int
     lines: list[str | None]
+    built: int | None  # when the first of them was, in milliseconds since 1970; None: just now, so none was ever done
 
     def enqueue(self, conn: Connection, tried: int | None = None) -> None:
         """Write them; `tried`: how many milliseconds ago a first try began whose answer was lost."""
         text = BETWEEN.join(self.encoded)
         queries.broker.enqueue(
-            conn, messages=text, priorities=self.priorities, delay=self.delay, tried=tried, lines=self.lines
+            conn,
+            messages=text,
+            priorities=self.priorities,
+            delay=self.delay,
+            tried=tried,
+            lines=self.lines,
+            built=0 if tried else self.built,
         )
 
 

@@ -1,4 +1,5 @@
 -- Puts messages in that this project's broker finished over the last week.
+SELECT dramatiq.make_day((now() AT TIME ZONE 'UTC')::date - number) FROM generate_series(1, 7) AS number;
 INSERT INTO dramatiq.queue (message_id, queue_name, state, mtime, available_at, attempt, message)
 SELECT id, 'default', 'done', now() - number * interval '100 milliseconds', now() - number * interval '100 milliseconds',
     1, jsonb_build_object(

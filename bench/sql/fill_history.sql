@@ -85,6 +85,8 @@ SELECT came, 'vera', 'page', 'resolve payment', payment, 'the family asked' FROM
 INSERT INTO balansity.analytics_daily (day, type, events)
 SELECT came::date, 'assessment_completed', count(*) FROM family GROUP BY 1;
 
+SELECT dramatiq.make_day((now() AT TIME ZONE 'UTC')::date - number) FROM generate_series(1, 7) AS number;
+
 -- Messages: mails, three parts in ten of them sent by SQL through pgmq; others.
 INSERT INTO dramatiq.queue
     (message_id, queue_name, state, mtime, available_at, attempt, pgmq_queue, pgmq_msg_id, error, message)

@@ -56,9 +56,9 @@ SELECT dramatiq.next_due(:queue, :pgmq_queue);
 -- Which of these queues are to be looked at, and in how many seconds.
 SELECT queue_name, seconds FROM dramatiq.news(:worker, :queues);
 
--- name: enqueue(messages, priorities, delay, tried, lines)!
+-- name: enqueue(messages, priorities, delay, tried, lines, built)!
 -- Enqueue messages; `tried`: how many milliseconds ago a first try began whose answer was lost, null for a first try.
-SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried, :lines::text[]);
+SELECT dramatiq.enqueue(:messages, :priorities::integer[], :delay, :tried, :lines::text[], :built);
 
 -- name: places(count, delay)^
 -- When messages fall due that are enqueued now, in microseconds as COPY takes them, and their places in the order.
@@ -89,6 +89,10 @@ SELECT dramatiq.last_begun();
 -- name: have_ended(last_begun)$
 -- Whether all that had begun to write by then have ended.
 SELECT dramatiq.have_ended(:last_begun);
+
+-- name: start_over(ids, built)$
+-- Let those of these messages, just copied in, that were done before begin under a new fence; `built`: when the first was.
+SELECT dramatiq.start_over(:ids::uuid[], :built);
 
 -- name: finish(id, attempt)$
 -- Ack one message, with what is written beside it; false where its claim was taken over.
@@ -196,11 +200,11 @@ SELECT coalesce((
 
 -- name: unfinished(queue)$
 -- How many messages of a queue are due, delayed or running here.
-SELECT count(*) FROM dramatiq.queue WHERE queue_name = :queue AND state IN ('queued', 'consumed');
+SELECT count(*) FROM dramatiq.live WHERE queue_name = :queue AND state IN ('queued', 'consumed');
 
 -- name: unclaimed(queue, after, rows)
 -- A page of the messages of a queue that nobody has claimed, dead letters too.
-SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes FROM dramatiq.queue
+SELECT message_id::text AS key, coalesce(pg_column_size(message), 0) AS bytes FROM dramatiq.live
 WHERE queue_name = :queue AND state IN ('queued', 'rejected') AND (:after::uuid IS NULL OR message_id > :after::uuid)
 ORDER BY message_id
 LIMIT :rows;
@@ -208,7 +212,7 @@ LIMIT :rows;
 -- name: flush(keys)$
 -- Drop those of these messages that nobody has claimed; how many.
 WITH dropped AS (
-    DELETE FROM dramatiq.queue WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected') RETURNING line
+    DELETE FROM dramatiq.live WHERE message_id = ANY (:keys::uuid[]) AND state IN ('queued', 'rejected') RETURNING line
 ), told AS MATERIALIZED (
     SELECT dramatiq.leave_lines(array_agg(line)) FROM dropped
 )
@@ -217,4 +221,4 @@ SELECT (SELECT count(*) FROM dropped) FROM told;
 -- name: first_dead(queue)^
 -- The oldest dead letter of a queue.
 SELECT message_id::text AS id, message ->> 'actor_name' AS actor, error
-FROM dramatiq.queue WHERE queue_name = :queue AND state = 'rejected' ORDER BY position LIMIT 1;
+FROM dramatiq.live WHERE queue_name = :queue AND state = 'rejected' ORDER BY position LIMIT 1;

@@ -42,3 +42,7 @@ GROUP BY s.job, j.actor ORDER BY slot;
 -- name: held_since()^
 -- How many mails a restore holds back, and since when the first.
 SELECT count(*) AS held, min(held_at) AS since FROM balansity.delivery WHERE state = 'unknown' AND held_at IS NOT NULL;
+
+-- name: days()^
+-- How many of today and tomorrow have no table of finished messages, and how many messages found none.
+SELECT (SELECT count(*) FROM dramatiq.missing_days(1)) AS missing, dramatiq.stray_messages() AS strays;

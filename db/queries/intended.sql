@@ -49,7 +49,7 @@ WHERE n.nspname IN ('public', 'pgmq') AND c.relkind IN ('r', 'p');
 -- function that the site calls or of one of `handlers`.
 --
 -- A table, its columns, their types and its constraints are parts by themselves: so that one that was lost comes back, and
--- one that somebody added may stay. Owners are told where they are superusers and the site's is none: their functions
+-- one that somebody added may stay. A sequence comes with its identity column, a counter stands by itself. Owners are told where they are superusers and the site's is none: their functions
 -- would do for everybody what only a superuser may. All names are written in full, whatever the connection's path.
 SELECT set_config('search_path', 'pg_catalog, pg_temp', true);
 WITH site AS (
@@ -71,16 +71,20 @@ WITH site AS (
            WHERE o.pronamespace = to_regnamespace('balansity') AND o.proname ~ '^(site_|handle_)')
 ), our_relation AS MATERIALIZED (
     SELECT c.*, c.oid::regclass::text AS name,
-           CASE c.relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' ELSE 'table' END AS sort
+           CASE WHEN c.relkind = 'v' THEN 'view' WHEN c.relkind = 'S' THEN 'sequence' WHEN c.relkind IN ('i', 'I') THEN 'index'
+                ELSE 'table' END AS sort
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'S', 'i') AND (
+    WHERE c.relkind IN ('r', 'p', 'v', 'S', 'i', 'I') AND NOT (
+        -- The table of a day comes and goes; an index that is part of another comes with that.
+        c.relispartition AND (c.relkind IN ('i', 'I') OR pg_get_expr(c.relpartbound, c.oid) ~ '^FOR VALUES FROM')
+    ) AND (
         n.nspname IN ('balansity', 'dramatiq')
         OR n.nspname = 'cron' AND c.relkind = 'v' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
         OR n.nspname = 'pgmq' AND EXISTS (
             SELECT FROM our_queue
             WHERE c.relname = queue AND c.relkind = 'v' OR c.relname IN ('q_' || queue, 'a_' || queue) AND c.relkind = 'r'))
 ), our_table AS (
-    SELECT oid, name, relpersistence FROM our_relation WHERE sort = 'table' AND name !~ '^pgmq\.'
+    SELECT oid, name, relpersistence, relkind, relispartition FROM our_relation WHERE sort = 'table' AND name !~ '^pgmq\.'
 )
 SELECT 'schema' AS kind, nspname::text AS name, format('CREATE SCHEMA %%I', nspname) AS definition, NULL AS removal,
        oid::text AS place
@@ -105,7 +109,16 @@ FROM pg_type t
 WHERE t.typnamespace IN (SELECT oid FROM our_schema)
   AND (t.typtype = 'e' OR t.typtype = 'c' AND (SELECT relkind = 'c' FROM pg_class WHERE oid = t.typrelid))
 UNION ALL
-SELECT 'table', t.name, format('CREATE %%sTABLE %%s ()', CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END, t.name),
+SELECT 'table', t.name, concat_ws(' ',
+           CASE t.relpersistence WHEN 'u' THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END, t.name,
+           CASE WHEN t.relispartition
+                THEN format('PARTITION OF %%s %%s', (SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = t.oid),
+                            (SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = t.oid))
+                ELSE format('(%%s)', ( -- by which it is parted
+                    SELECT string_agg(format('%%I %%s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ')
+                    FROM pg_partitioned_table d JOIN pg_attribute a ON a.attrelid = d.partrelid AND a.attnum = ANY (d.partattrs)
+                    WHERE d.partrelid = t.oid)) END,
+           'PARTITION BY ' || pg_get_partkeydef(t.oid)),
        NULL, t.oid::text
 FROM our_table t
 UNION ALL
@@ -124,13 +137,17 @@ CROSS JOIN LATERAL (VALUES
                        coalesce('SET DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), 'DROP DEFAULT'),
                        CASE WHEN a.attnotnull THEN 'SET' ELSE 'DROP' END) END)),
     ('type', format('ALTER COLUMN %%1$I TYPE %%2$s USING %%1$I::%%2$s', a.attname, type))) AS part (kind, does)
+WHERE NOT t.relispartition -- whose columns are those of what it is a part of
 UNION ALL
 SELECT 'constraint', format('%%I on %%s', c.conname, t.name),
        format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', t.name, c.conname, pg_get_constraintdef(c.oid)),
        format('ALTER TABLE %%s DROP CONSTRAINT %%I', t.name, c.conname), c.oid::text
 FROM our_table t JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype IN ('p', 'u', 'c', 'f', 'x')
 UNION ALL
-SELECT 'sequence', r.name, format('CREATE SEQUENCE %%s', r.name), NULL, r.oid::text FROM our_relation r WHERE r.sort = 'sequence'
+SELECT CASE WHEN EXISTS (SELECT FROM pg_depend WHERE objid = r.oid AND classid = 'pg_class'::regclass AND deptype = 'i')
+            THEN 'sequence' ELSE 'counter' END,
+       r.name, format('CREATE SEQUENCE %%s', r.name), NULL, r.oid::text
+FROM our_relation r WHERE r.sort = 'sequence'
 UNION ALL
 SELECT 'view', r.name,
        format('CREATE OR REPLACE VIEW %%s%%s AS %%s', r.name, ' WITH (' || array_to_string(r.reloptions, ', ') || ')',
@@ -138,7 +155,7 @@ SELECT 'view', r.name,
        format('DROP VIEW %%s', r.name), r.oid::text
 FROM our_relation r WHERE r.sort = 'view'
 UNION ALL
-SELECT 'index', r.name, pg_get_indexdef(r.oid), 'DROP INDEX ' || r.name, r.oid::text
+SELECT 'index', r.name, replace(pg_get_indexdef(r.oid), ' ON ONLY ', ' ON '), 'DROP INDEX ' || r.name, r.oid::text
 FROM our_relation r JOIN pg_index i ON i.indexrelid = r.oid AND i.indisvalid
 WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = r.oid)
 UNION ALL
@@ -148,7 +165,7 @@ SELECT 'trigger', format('%%I on %%s', t.tgname, t.tgrelid::regclass),
                    WHEN 'A' THEN format('; ALTER TABLE %%s ENABLE ALWAYS TRIGGER %%I', t.tgrelid::regclass, t.tgname)
                    ELSE '; -- disabled' END,
        format('DROP TRIGGER %%I ON %%s', t.tgname, t.tgrelid::regclass), t.oid::text
-FROM pg_trigger t WHERE t.tgfoid IN (SELECT oid FROM our_function) AND NOT t.tgisinternal
+FROM pg_trigger t WHERE t.tgfoid IN (SELECT oid FROM our_function) AND NOT t.tgisinternal AND t.tgparentid = 0
 UNION ALL
 SELECT 'grant', format('%%s on %%s to %%s', g.privilege, g.what, g.grantee), -- perhaps given by more than one
        format('GRANT %%s ON %%s TO %%s', g.privilege, g.what, g.grantee),

@@ -30,7 +30,7 @@ FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readabl
 
 -- name: unfinished_soon()$
 -- Messages here that run now or within a minute; later ones are for another day.
-SELECT count(*) FROM dramatiq.queue
+SELECT count(*) FROM dramatiq.live
 WHERE state = 'consumed' OR (state = 'queued' AND available_at < now() + interval '1 minute');
 
 -- name: list_dead(actor, since, limit)
@@ -49,7 +49,7 @@ WHERE (:actor::text IS NULL OR actor_name = :actor) AND (:since::timestamptz IS 
 
 -- name: dead_ids(first, last, count)
 -- The ids of dead letters, and of what was cancelled, from one to another.
-SELECT message_id::text FROM dramatiq.queue
+SELECT message_id::text FROM dramatiq.live
 WHERE state IN ('rejected', 'cancelled') AND message_id BETWEEN :first::uuid AND :last::uuid ORDER BY message_id LIMIT :count;
 
 -- name: ids(first, last, count)
@@ -64,7 +64,7 @@ SELECT message_id::text, actor_name AS actor, queue_name AS queue, died_at, atte
 FROM (
     SELECT message_id, message ->> 'actor_name' AS actor_name, queue_name, mtime AS died_at, attempt, pgmq_queue, pgmq_msg_id,
            error, message
-    FROM dramatiq.queue WHERE state IN ('rejected', 'cancelled')
+    FROM dramatiq.live WHERE state IN ('rejected', 'cancelled')
 ) AS ended
 WHERE message_id = :id::uuid;
 
@@ -81,36 +81,64 @@ SELECT dramatiq.redrive(:ids::uuid[]);
 SELECT dramatiq.edit(:id::uuid, :content::jsonb, :who, :reason)::text;
 
 -- name: purges_until(done, dead, until)
--- How many messages purge is going to delete by a given time, by the minute from which on they are due.
--- What is done is told by the minutes that are kept, from the first of which any is left; only what ended before or after
--- them is counted. Each state by an index of its own.
+-- How many messages purge is going to delete by a given time, by the minute from which on they are due: what is done by the
+-- day, at the end of the one on which its time is over. It is told by the minutes that are kept, from the first of which any
+-- is left; only what ended before or after them is counted. Each state by an index of its own.
 WITH known AS (
     SELECT k.at AS until, coalesce((SELECT min(m.minute) FROM dramatiq.minute m), k.at) AS first,
-           (SELECT min(q.mtime) FROM dramatiq.queue q WHERE q.state = 'done') AS oldest
+           (SELECT min(q.mtime) FROM dramatiq.done q) AS oldest,
+           date_trunc('day', :until - :done, 'UTC') AS gone
     FROM dramatiq.kept_until k
 )
 SELECT date_trunc('minute', due.at) + interval '1 minute' AS due_at, sum(due.messages)::bigint AS messages
 FROM (
-    SELECT m.minute + :done AS at, m.messages FROM known k, dramatiq.minute m
-    WHERE m.ending = 'done' AND m.minute >= date_trunc('minute', k.oldest) AND m.minute < :until - :done
+    SELECT date_trunc('day', ended.at, 'UTC') + interval '1 day' + :done, ended.messages
+    FROM (
+        SELECT m.minute, m.messages FROM known k, dramatiq.minute m
+        WHERE m.ending = 'done' AND m.minute >= date_trunc('minute', k.oldest) AND m.minute < k.gone
+        UNION ALL
+        SELECT q.mtime, 1 FROM known k, dramatiq.done q WHERE q.mtime < least(k.first, k.gone)
+        UNION ALL
+        SELECT q.mtime, 1 FROM known k, dramatiq.done q WHERE q.mtime >= greatest(k.first, k.until) AND q.mtime < k.gone
+    ) AS ended (at, messages)
     UNION ALL
-    SELECT q.mtime + :done, 1 FROM known k, dramatiq.queue q
-    WHERE q.state = 'done' AND q.mtime < least(k.first, :until - :done)
+    SELECT mtime + :dead, 1 FROM dramatiq.live WHERE state = 'rejected' AND mtime < :until - :dead
     UNION ALL
-    SELECT q.mtime + :done, 1 FROM known k, dramatiq.queue q
-    WHERE q.state = 'done' AND q.mtime >= greatest(k.first, k.until) AND q.mtime < :until - :done
-    UNION ALL
-    SELECT mtime + :dead, 1 FROM dramatiq.queue WHERE state = 'rejected' AND mtime < :until - :dead
-    UNION ALL
-    SELECT mtime + :dead, 1 FROM dramatiq.queue WHERE state = 'cancelled' AND mtime < :until - :dead
+    SELECT mtime + :dead, 1 FROM dramatiq.live WHERE state = 'cancelled' AND mtime < :until - :dead
 ) AS due (at, messages)
 GROUP BY due_at
 ORDER BY due_at;
 
--- name: finished(state, before, at, after, rows)
--- A page of the messages that are done, or dead, since before then.
+-- name: missing_days(after, rows)
+-- A page of the days ahead that finished messages have no table for.
+SELECT day AS key, 0 AS bytes FROM dramatiq.missing_days() AS day
+WHERE :after::date IS NULL OR day > :after::date ORDER BY day LIMIT :rows;
+
+-- name: make_days(keys)$
+-- Make the tables of these days; how many there were to make.
+SELECT count(*) FILTER (WHERE dramatiq.make_day(day)) FROM unnest(:keys::date[]) AS day;
+
+-- name: old_days(before, after, rows)
+-- A page of the days of finished messages that were over by then.
+SELECT day AS key, 0 AS bytes FROM dramatiq.old_days(:before) AS day
+WHERE :after::date IS NULL OR day > :after::date ORDER BY day LIMIT :rows;
+
+-- name: drop_days(keys)$
+-- Drop the tables of these days; how many messages they had.
+SELECT sum(dramatiq.drop_day(day))::bigint FROM unnest(:keys::date[]) AS day;
+
+-- name: strays(before, at, after, rows)
+-- A page of the messages that were done before then, on days that had no table.
 SELECT message_id::text AS key, mtime AS at, pg_column_size(message) AS bytes
-FROM dramatiq.queue
+FROM dramatiq.done_other
+WHERE mtime < :before AND (:after::uuid IS NULL OR (mtime, message_id) > (:at, :after::uuid))
+ORDER BY mtime, message_id
+LIMIT :rows;
+
+-- name: given_up(state, before, at, after, rows)
+-- A page of the messages that are dead, or cancelled, since before then.
+SELECT message_id::text AS key, mtime AS at, pg_column_size(message) AS bytes
+FROM dramatiq.live
 WHERE state = :state::dramatiq.state AND mtime < :before
   AND (:after::uuid IS NULL OR (mtime, message_id) > (:at, :after::uuid))
 ORDER BY mtime, message_id
@@ -223,7 +251,7 @@ SELECT actor, kind FROM dramatiq.failing();
 -- Those, and the kinds of what waits to be tried again.
 SELECT actor, kind FROM dramatiq.failing()
 UNION
-SELECT message ->> 'actor_name', dramatiq.kind_of(error) FROM dramatiq.queue
+SELECT message ->> 'actor_name', dramatiq.kind_of(error) FROM dramatiq.live
 WHERE state = 'queued' AND delayed AND error IS NOT NULL;
 
 -- name: whole(id)^

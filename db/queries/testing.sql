@@ -11,9 +11,9 @@ SELECT coalesce((
 
 -- name: due(queue)$
 -- How many messages of a queue run or are due here, or wait in line for what is; of a paused one, how many run.
-SELECT count(*) FROM dramatiq.queue AS q
+SELECT count(*) FROM dramatiq.live AS q
 WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND (waits_for IS NULL OR waits_for = 'its turn' AND (
-        SELECT count(*) FROM dramatiq.queue AS first -- that hold it up, and are not due
+        SELECT count(*) FROM dramatiq.live AS first -- that hold it up, and are not due
         WHERE first.line = q.line AND first.state = 'queued'
             AND (first.waits_for <> 'its turn' OR first.waits_for IS NULL AND first.available_at > clock_timestamp())
     ) < coalesce((SELECT key_limit FROM dramatiq.actor WHERE name = q.message ->> 'actor_name'), 1))
@@ -23,7 +23,7 @@ WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND (waits
 -- name: hasten(queues)$
 -- Make due now what is delayed in these queues; gives how many messages that were.
 WITH hastened AS (
-    UPDATE dramatiq.queue SET available_at = now()
+    UPDATE dramatiq.live SET available_at = now()
     WHERE queue_name = ANY (:queues) AND state = 'queued' AND (waits_for IS NULL OR waits_for = 'its turn')
         AND available_at > now()
     RETURNING queue_name)
@@ -31,6 +31,6 @@ SELECT count(*) FROM hastened, LATERAL dramatiq.ring(ARRAY[hastened.queue_name])
 
 -- name: enqueued(actor)
 -- The messages that wait for an actor or are delayed, in the order of their turns.
-SELECT message_id::text, message, available_at AS due, priority FROM dramatiq.queue
+SELECT message_id::text, message, available_at AS due, priority FROM dramatiq.live
 WHERE message ->> 'actor_name' = :actor AND state = 'queued'
 ORDER BY available_at, priority DESC, position;

@@ -11,10 +11,11 @@ from tests.clinic import Clinic
 SHARES = 8  # of the long walk, to run beside each other
 # Every part of ours that can be dropped or renamed, as statements call it, and its table where they need that.
 PARTS = """
-    SELECT concat(CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'i' THEN 'INDEX' WHEN 'S' THEN 'SEQUENCE'
+    SELECT concat(CASE lower(c.relkind::text) WHEN 'v' THEN 'VIEW' WHEN 'i' THEN 'INDEX' WHEN 's' THEN 'SEQUENCE'
                   ELSE 'TABLE' END, ' ', n.nspname, '.', quote_ident(c.relname)) AS part, NULL::regclass AS its_table
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname IN ('balansity', 'dramatiq') AND c.relkind IN ('r', 'v', 'i', 'S')
+    WHERE n.nspname IN ('balansity', 'dramatiq') AND c.relkind IN ('r', 'p', 'v', 'i', 'I', 'S')
+      AND NOT (c.relispartition AND (c.relkind IN ('i', 'I') OR c.relname ~ '_[0-9]{8}$')) -- parts of indexes, days
       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid)
     UNION ALL
     SELECT 'ROUTINE ' || p.oid::regprocedure, NULL
@@ -27,7 +28,8 @@ PARTS = """
     UNION ALL
     SELECT 'TRIGGER ' || quote_ident(t.tgname), t.tgrelid
     FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-    WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace) AND NOT t.tgisinternal
+    WHERE p.pronamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace)
+      AND NOT t.tgisinternal AND t.tgparentid = 0
     UNION ALL
     SELECT 'CONSTRAINT ' || quote_ident(k.conname), k.conrelid
     FROM pg_constraint k
@@ -46,6 +48,9 @@ SAMPLE = (
     "DROP TABLE dramatiq.actor CASCADE",
     "ALTER TABLE dramatiq.actor RENAME pgmq_queue TO moved_away",
     "ALTER TABLE dramatiq.queue RENAME TO moved_away",
+    "DROP TABLE dramatiq.queue CASCADE",
+    "DROP TABLE dramatiq.done_other",
+    "DROP SEQUENCE dramatiq.queue_position_seq CASCADE",
     "ALTER FUNCTION dramatiq.close(text, text[], text[]) RENAME TO moved_away",
     "DROP TYPE dramatiq.state CASCADE",
     "DROP TYPE balansity.mail_entry CASCADE",

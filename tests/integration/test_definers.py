@@ -13,6 +13,8 @@ OURS = "pronamespace IN ('dramatiq'::regnamespace, 'balansity'::regnamespace, 'p
 TWINS = ("public.", "balansity.site_")
 DEFINERS = {
     "dramatiq.send",  # whoever may send may do nothing else to the queue
+    "dramatiq.start_over",  # nor forget how a message ended but by sending it anew
+    *("dramatiq.make_day", "dramatiq.drop_day"),  # only an owner makes and drops tables; workers may ask for a day's
     "dramatiq.discard",  # whoever acts on a page may delete what is given up, and nothing else
     "balansity.opened_report",  # the pages may read no report, but one that the operators' log says is opened
     "dramatiq.ring_for_pgmq",  # a trigger of pgmq's tables: their senders know nothing of ours
@@ -141,7 +143,7 @@ def test_what_a_stranger_plants_is_never_called(clinic: Clinic, user: str) -> No
     queries.appointments.update_appointment_statuses(clinic.connection, now=now, keys=[appointment])
     queries.payments.waiting(clinic.connection, after=None, rows=10)
     queries.payments.claim_checks(clinic.connection, keys=[payment], now=now)
-    queries.broker.enqueue(clinic.connection, messages="", priorities=[], delay=5, tried=None, lines=[])
+    queries.broker.enqueue(clinic.connection, messages="", priorities=[], delay=5, tried=None, lines=[], built=0)
     queries.broker.next_due(clinic.connection, queue="emails", pgmq_queue="email_queue")
     queries.broker.exchange(
         clinic.connection,

@@ -1,6 +1,7 @@
 """What threads send at the same time is stored together, and what befalls one of them befalls no other."""
 
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -103,11 +104,15 @@ def test_a_message_that_exists_starts_over_and_its_neighbours_are_new(
     broker: PostgresBroker, note: Any, send: Send, connection: Connection, look: Connection
 ) -> None:
     known = note.send("known")
-    run(connection, "UPDATE dramatiq.queue SET state = 'done'")
+    run(connection, "UPDATE dramatiq.queue SET state = 'rejected'")
+
+    def send_again() -> None:
+        broker.enqueue(known.copy(message_timestamp=int(1000 * time.time())))  # of old ones it is asked first
+
     with held(connection):
         sent = [send(note.send, "first")]
         wait_for(broker, look, 0)
-        sent += [send(broker.enqueue, known), send(note.send, "last")]
+        sent += [send(send_again), send(note.send, "last")]
         wait_for(broker, look, 2)
     assert [each.exception() for each in sent] == [None] * 3
     assert states(look) == {"queued": 3}

@@ -36,7 +36,7 @@ REFUSE = """
 HARMLESS = set(
     """
     abilities accepted action actor actors after amount answer_type appointment_id assessment_id assessment_type
-    at attempt attempts beats before bells can_ask cause channel claimed columns contents count dead deadline
+    at attempt attempts beats before bells built can_ask cause channel claimed columns contents count days dead deadline
     definitions delay delivery_id despite digest done drop due end external_id first form format gender group
     handlers happened_at hears high host hourly id ids in_charge job keep kept_actors key keys kind kinds known
     last limit look low media_type member members message_id most most_rescues ms msg_id msg_ids name names now number
@@ -138,7 +138,7 @@ def test_no_error_quotes_what_a_row_says(
         with pytest.raises(psycopg2.errors.RaiseException):
             broker.enqueue_many(messages)
     assert log().count("not this one") == 2
-    assert "COPY queue, line 1" in log()
+    assert "COPY live, line 1" in log()
     for word in (ADDRESS, NAME, "anna.hidden", json.dumps(NAME)[1:-1]):
         assert word not in log()
 

@@ -228,9 +228,11 @@ def test_the_plan_tells_which_reports_and_how_many_messages_leave(at_start: Clin
         for assessment in (checkup, "00000000-0000-0000-0000-000000000000")
     )
     for state, finished in (
-        ("done", START - timedelta(days=7, minutes=13)),  # these two by the run of 10:15
-        ("rejected", START - timedelta(days=90) + timedelta(minutes=12, seconds=59)),
-        ("done", START - timedelta(days=7) + timedelta(minutes=13)),  # not older than seven days at 10:15
+        ("rejected", START - timedelta(days=90) + timedelta(minutes=12, seconds=59)),  # by the run of 10:15
+        ("rejected", START - timedelta(days=90) + timedelta(minutes=13)),  # not older than 90 days at 10:15
+        ("done", START - timedelta(days=7, minutes=13)),  # these two when their day is seven days ago, in UTC
+        ("done", START - timedelta(days=7) + timedelta(minutes=13)),
+        ("done", START - timedelta(days=6)),
         ("queued", START - timedelta(days=400)),
     ):
         at_start.rows(
@@ -239,8 +241,9 @@ def test_the_plan_tells_which_reports_and_how_many_messages_leave(at_start: Clin
         )
     leaving = [event for event in plan("2030-11-25 13:02", "2030-11-26 03:45") if event[1] in {"purged", "removed"}]
     assert leaving == [
-        ("10:15:00", "purged", "2 messages"),
+        ("10:15:00", "purged", "1 messages"),
         ("11:15:00", "purged", "1 messages"),
+        ("00:15:00", "purged", "2 messages"),
         ("00:30:00", "removed", f"report {gone}"),
     ]
     at_start.rows("UPDATE balansity.report SET created_at = %s", START - timedelta(days=10 * 366))

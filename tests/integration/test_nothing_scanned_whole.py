@@ -28,11 +28,15 @@ COUNTED = {
     "/numbers?period=year": {"delivery", "payments", "appointments", "assessments"},
 }
 TABLES = "schemaname IN ('public', 'balansity', 'dramatiq', 'pgmq')"
-ROWS = f"SELECT relname, n_live_tup FROM pg_stat_all_tables WHERE {TABLES} AND n_live_tup > %s"
+WHOLE = "(SELECT c.relname FROM pg_class c WHERE c.oid = coalesce(pg_partition_root(t.relid), t.relid))"  # of its parts
+ROWS = f"""
+    SELECT {WHOLE}, sum(n_live_tup)::bigint FROM pg_stat_all_tables t
+    WHERE {TABLES} GROUP BY 1 HAVING sum(n_live_tup) > %s
+"""
 READ = f"""
-    SELECT t.relname, t.seq_tup_read + coalesce((
-               SELECT sum(i.idx_tup_read) FROM pg_stat_all_indexes i WHERE i.relid = t.relid), 0)::bigint
-    FROM pg_stat_all_tables t WHERE {TABLES}
+    SELECT {WHOLE}, sum(t.seq_tup_read + coalesce((
+               SELECT sum(i.idx_tup_read) FROM pg_stat_all_indexes i WHERE i.relid = t.relid), 0))::bigint
+    FROM pg_stat_all_tables t WHERE {TABLES} GROUP BY 1
 """
 FLUSH = "SELECT pg_stat_force_next_flush()"
 CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"

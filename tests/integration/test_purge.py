@@ -49,6 +49,21 @@ def test_pgmqs_archive_is_purged_after_a_month(clinic: Clinic) -> None:
     assert clinic.value("SELECT count(*) FROM pgmq.a_analytics_queue") == 1
 
 
+def test_how_long_each_kind_is_kept_is_a_setting(clinic: Clinic, environment: pytest.MonkeyPatch) -> None:
+    add = "INSERT INTO dramatiq.queue (message_id, state, mtime, message) VALUES (gen_random_uuid(), %s, %s, '{}')"
+    now = datetime.now(UTC)
+    for state, days in (("done", 4), ("done", 2), ("rejected", 4), ("rejected", 6), ("cancelled", 6)):
+        clinic.rows(add, state, now - timedelta(days=days))
+    clinic.rows("SELECT pgmq.archive('analytics_queue', pgmq.send('analytics_queue', '{}'))")
+    clinic.rows("UPDATE pgmq.a_analytics_queue SET archived_at = now() - interval '8 days'")
+    environment.setenv("MESSAGE_RETENTION_DAYS", "2")
+    environment.setenv("DEAD_LETTER_RETENTION_DAYS", "5")
+    environment.setenv("ARCHIVE_RETENTION_DAYS", "7")
+    settings.current.cache_clear()
+    assert purge(now) == "4 messages purged"
+    assert clinic.rows("SELECT state::text FROM dramatiq.queue ORDER BY mtime") == [("rejected",), ("done",)]
+
+
 def test_events_are_purged_after_their_days_and_stay_counted(clinic: Clinic, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ANALYTICS_RETENTION_DAYS", "30")
     settings.current.cache_clear()

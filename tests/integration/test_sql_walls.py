@@ -15,11 +15,11 @@ CLINIC = re.compile(
     r"|'(emails|reports|payments|analytics|appointments)'"
 )
 TABLES = re.compile(
-    r"\bdramatiq\.(queue|worker|actor|result|counter|pause|current_pause|cancellation|look|minute|total|depth|kept_until)\b"
+    r"\bdramatiq\.(queue|live|done|done_other|taken_key|worker|actor|result|counter|pause|current_pause|cancellation|look|minute|total|depth|kept_until)\b"
 )
 QUERIES = Path(queries.__file__).parent
 BROKERS_QUERIES = {
-    *("broker", "cancellations", "groups", "limits", "messages", "pauses", "pgmq", "results", "running"),
+    *("broker", "cancellations", "coming_over", "groups", "limits", "messages", "pauses", "pgmq", "results", "running"),
     "testing",
 }
 FILES = [path for folder in (QUERIES, migrate.BROKER[0], migrate.CLINIC[0]) for path in sorted(folder.glob("*.sql"))]

@@ -46,8 +46,10 @@ CLOSED = {
     "db.session": set(),
     "db.trouble": {"log"},
     "db.comparison": {"db.connection", "db.queries"},
+    "db.coming_over": {"db.batches", "db.connection", "db.queries"},
     "db.migrate": {
         "address",
+        "db.coming_over",
         "db.comparison",
         "db.connection",
         "db.mending",

@@ -96,14 +96,14 @@ BEGIN
     WITH first AS MATERIALIZED (
         SELECT changed.line, changed.ended, waiting.message_id
         FROM unnest(lines, ends) AS changed (line, ended), LATERAL (
-            SELECT count(*) AS taken FROM dramatiq.queue q
+            SELECT count(*) AS taken FROM dramatiq.live q
             WHERE q.line = changed.line AND q.state IN ('queued', 'consumed') AND q.waits_for IS DISTINCT FROM 'its turn'
         ) AS turns, LATERAL (
             SELECT f.message_id, bool_and(turns.taken + f.place <= f.most) OVER (ORDER BY f.place) AS may_run
             FROM (
                 SELECT q.message_id, coalesce(a.key_limit, 1) AS most,
                        row_number() OVER (ORDER BY q.priority DESC, q.available_at, q.position) AS place
-                FROM dramatiq.queue q LEFT JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
+                FROM dramatiq.live q LEFT JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
                 WHERE q.line = changed.line AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
                 ORDER BY q.priority DESC, q.available_at, q.position
                 LIMIT (SELECT coalesce(max(key_limit), 1) FROM dramatiq.actor)
@@ -111,7 +111,7 @@ BEGIN
         ) AS waiting
         WHERE waiting.may_run
     ), locked AS MATERIALIZED (
-        SELECT q.message_id FROM dramatiq.queue q
+        SELECT q.message_id FROM dramatiq.live q
         WHERE q.message_id IN (SELECT f.message_id FROM first AS f)
             AND q.state::text = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         FOR UPDATE SKIP LOCKED
@@ -122,7 +122,7 @@ BEGIN
         INSERT INTO dramatiq.changed_line (queue_name, line, ended, at)
         SELECT p_queue, line, true, clock_timestamp() + interval '250 milliseconds' FROM held_up
     ), up AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET waits_for = NULL, available_at = CASE WHEN f.ended THEN now() ELSE q.available_at END
         FROM first AS f
         WHERE q.message_id = f.message_id AND f.line NOT IN (TABLE held_up)

@@ -1,18 +1,53 @@
 -- Sends messages to actors: the broker's own way, and the one from SQL.
 
+CREATE FUNCTION dramatiq.start_over(p_ids uuid[], p_built bigint, p_tried bigint DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp -- whoever sends may delete nothing else
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    built timestamptz := to_timestamp(greatest(0, least(p_built, 1e13)) / 1000) - interval '1 day';
+    known uuid[];
+BEGIN
+    SELECT array_agg(d.message_id) INTO known
+    FROM unnest(p_ids) AS sent (message_id) JOIN dramatiq.done AS d USING (message_id)
+    WHERE d.mtime BETWEEN built AND now() + interval '1 hour';
+    IF known IS NULL THEN
+        RETURN;
+    END IF;
+    DELETE FROM dramatiq.live AS q USING dramatiq.done AS d
+    WHERE q.message_id = ANY (known) AND d.message_id = q.message_id
+        AND d.mtime >= clock_timestamp() - p_tried * interval '1 millisecond';
+    WITH ended AS (
+        DELETE FROM dramatiq.done AS d USING dramatiq.live AS q
+        WHERE d.message_id = ANY (known) AND q.message_id = d.message_id
+        RETURNING d.message_id, d.attempt, d.unique_key
+    )
+    UPDATE dramatiq.live AS q
+    SET attempt = q.attempt + ended.attempt + 1, unique_key = ended.unique_key
+    FROM ended WHERE q.message_id = ended.message_id;
+END $$;
+COMMENT ON FUNCTION dramatiq.start_over IS
+'Lets those of these messages, which the caller has just put into dramatiq.live, that were done before begin under a new
+fence, and forgets that end; as dramatiq.enqueue does it with what is live. No index spans both, so what was done is looked
+for afterwards: whoever acks such a message meanwhile has committed by then. None was done before it was built (p_built:
+when the first of them was, in milliseconds since 1970), so that few days are looked at; a day for clocks that differ.
+p_tried as dramatiq.enqueue has it: one that was done since then stays so.';
+
 CREATE FUNCTION dramatiq.enqueue(
-    p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[] DEFAULT NULL
+    p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[] DEFAULT NULL,
+    p_built bigint DEFAULT 0
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     queues text[];
     lines text[];
+    ids uuid[];
 BEGIN
     WITH enqueued AS (
-        INSERT INTO dramatiq.queue AS q
+        INSERT INTO dramatiq.live AS q
             (message_id, queue_name, state, message, priority, available_at, delayed, position, line, waits_for)
-        OVERRIDING SYSTEM VALUE
         SELECT id, message ->> 'queue_name', 'queued', message, priority,
                now() + p_delay * interval '1 millisecond', p_delay > 0, place,
                line, CASE WHEN line IS NOT NULL THEN 'its turn' END
@@ -28,9 +63,14 @@ BEGIN
             attempt = q.attempt + 1, claimed_by = NULL, line = coalesce(excluded.line, q.line),
             waits_for = CASE WHEN coalesce(excluded.line, q.line) IS NOT NULL THEN 'its turn' END
         WHERE p_tried IS NULL OR q.mtime < clock_timestamp() - p_tried * interval '1 millisecond'
-        RETURNING q.queue_name, q.line
+        RETURNING q.queue_name, q.line, q.message_id
     )
-    SELECT array_agg(DISTINCT queue_name), array_agg(line) FILTER (WHERE line IS NOT NULL) INTO queues, lines FROM enqueued;
+    SELECT array_agg(DISTINCT queue_name), array_agg(line) FILTER (WHERE line IS NOT NULL),
+           array_agg(message_id) FILTER (WHERE p_built IS NOT NULL)
+    INTO queues, lines, ids FROM enqueued;
+    IF ids IS NOT NULL THEN
+        PERFORM dramatiq.start_over(ids, p_built, p_tried);
+    END IF;
     IF lines IS NOT NULL THEN
         PERFORM dramatiq.note_change(lines, false);
     END IF;
@@ -39,12 +79,34 @@ END $$;
 COMMENT ON FUNCTION dramatiq.enqueue IS
 'Enqueues messages, each due in p_delay milliseconds. p_messages: as Dramatiq encodes them, with U+001E (which JSON
 escapes) between: splitting text is cheaper than taking a JSON array apart. p_priorities and p_lines (NULL: none): one for
-each of them.
+each of them. p_built: when the first of them was built, in milliseconds since 1970; NULL: just now, so none was done before.
 A message id that exists already starts over under a new fence, so an ack of its old claim changes nothing. Where the
 answer to a first try, p_tried milliseconds ago, was lost, one that was written since then stays as it is: by that
 try. They are written in the order of their ids, so that two senders of the same messages cannot deadlock, and keep the
 order in which they were sent by their positions. In plpgsql, which keeps its plans: planning costs more than inserting
 one message.';
+
+CREATE TABLE dramatiq.taken_key (
+    unique_key text PRIMARY KEY,                         -- its SHA-256
+    message_id uuid NOT NULL
+);
+COMMENT ON TABLE dramatiq.taken_key IS
+'The unique keys of the messages that are kept, and whose they are: no table of dramatiq.queue knows those of all others.';
+
+CREATE FUNCTION dramatiq.release_key() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM dramatiq.taken_key
+    WHERE (unique_key, message_id) = (OLD.unique_key, OLD.message_id)
+      AND NOT EXISTS (SELECT FROM dramatiq.queue WHERE message_id = OLD.message_id); -- it is done, or starts over
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION dramatiq.release_key IS
+'Gives a unique key back with the message that had it, however that is removed.';
+
+CREATE TRIGGER release_key AFTER DELETE ON dramatiq.queue FOR EACH ROW WHEN (OLD.unique_key IS NOT NULL)
+EXECUTE FUNCTION dramatiq.release_key();
 
 CREATE FUNCTION dramatiq.send(
     actor text, kwargs jsonb DEFAULT '{}', delay interval DEFAULT '0', priority integer DEFAULT NULL,
@@ -100,32 +162,38 @@ BEGIN
     body := jsonb_build_object(
         'queue_name', known.queue_name, 'actor_name', actor, 'args', '[]'::jsonb, 'kwargs', kwargs,
         'options', '{}'::jsonb, 'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000));
-    LOOP
-        INSERT INTO dramatiq.queue AS q
-            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key, line, waits_for)
-        VALUES (
-            id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
-            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest, its_line, turn)
-        ON CONFLICT DO NOTHING
-        RETURNING q.message_id INTO written;
+    written := id;
+    WHILE digest IS NOT NULL LOOP
+        INSERT INTO dramatiq.taken_key (unique_key, message_id) VALUES (digest, id) ON CONFLICT DO NOTHING;
         EXIT WHEN FOUND;
-        UPDATE dramatiq.queue AS q
+        SELECT k.message_id INTO written FROM dramatiq.taken_key k WHERE k.unique_key = digest;
+        CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
+        UPDATE dramatiq.live AS q
         SET queue_name = known.queue_name, state = 'queued', mtime = now(), rescues = 0,
             message = body || jsonb_build_object('message_id', q.message_id),
             priority = coalesce(send.priority, known.priority), available_at = due,
             delayed = coalesce(delay > '0', false), line = its_line, waits_for = turn
-        WHERE q.unique_key = digest AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor
-        RETURNING q.message_id INTO written;
+        WHERE q.message_id = written AND q.state = 'rejected' AND q.message ->> 'actor_name' = actor;
         EXIT WHEN FOUND;
-        SELECT q.message_id, q.message ->> 'actor_name' INTO written, holder
-        FROM dramatiq.queue q WHERE q.unique_key = digest;
-        CONTINUE WHEN NOT FOUND;  -- whoever held the key has just been purged
-        IF holder IS DISTINCT FROM actor THEN
+        SELECT q.message ->> 'actor_name' INTO holder FROM dramatiq.queue q WHERE q.message_id = written;
+        IF NOT FOUND THEN  -- the whole table was emptied, say
+            UPDATE dramatiq.taken_key AS k SET message_id = id WHERE (k.unique_key, k.message_id) = (digest, written);
+            written := id;
+            EXIT WHEN FOUND;
+        ELSIF holder IS DISTINCT FROM actor THEN
             RAISE EXCEPTION 'The unique key % belongs to a message for %.', quote_literal(unique_key), holder
                 USING ERRCODE = 'unique_violation', HINT = 'Give the actors keys of their own.';
+        ELSE
+            RETURN written;
         END IF;
-        RETURN written;
     END LOOP;
+    IF written = id THEN
+        INSERT INTO dramatiq.live
+            (message_id, queue_name, state, message, priority, available_at, delayed, unique_key, line, waits_for)
+        VALUES (
+            id, known.queue_name, 'queued', body || jsonb_build_object('message_id', id),
+            coalesce(priority, known.priority), due, coalesce(delay > '0', false), digest, its_line, turn);
+    END IF;
     PERFORM dramatiq.note_change(ARRAY[its_line], false);
     PERFORM dramatiq.ring(ARRAY[known.queue_name]);
     RETURN written;

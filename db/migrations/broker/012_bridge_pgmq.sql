@@ -150,7 +150,7 @@ BEGIN
         FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due, p_headers, p_lines)
             AS a (msg_id, content, kind, urgency, sent_at, due_at, headers, line)
     ), moved AS (
-        INSERT INTO dramatiq.queue AS q
+        INSERT INTO dramatiq.live AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
              pgmq_queue, pgmq_msg_id, error, line, waits_for)
         SELECT a.id, p_queue,
@@ -258,7 +258,7 @@ BEGIN
     ELSE
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, ARRAY[p_msg_id]);
     END IF;
-    INSERT INTO dramatiq.queue (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
+    INSERT INTO dramatiq.live (message_id, queue_name, state, message, pgmq_queue, pgmq_msg_id, error)
     VALUES (gen_random_uuid(), p_queue, 'rejected', coalesce(p_sealed, '{}'), p_pgmq_queue, p_msg_id,
             format('Message %s of pgmq queue %s, which %s keeps, could not be moved: %s',
                    p_msg_id, p_pgmq_queue, CASE WHEN p_sealed IS NULL THEN 'its archive' ELSE 'this row' END, p_why));
@@ -275,7 +275,7 @@ waits in pgmq for an hour. p_sealed: what it said, encrypted, is kept here and n
 CREATE FUNCTION dramatiq.never_begun(p_begun text[], p_limit integer) RETURNS SETOF uuid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT q.message_id
-    FROM dramatiq.queue q
+    FROM dramatiq.live q
     JOIN dramatiq.actor a ON a.name = q.message ->> 'actor_name'
     WHERE a.pgmq_queue IS NOT NULL AND q.state = 'queued' AND q.rescues = 0 AND q.error IS NULL
       AND coalesce((q.message #>> '{options,retries}')::integer, 0) = 0 AND q.message -> 'args' = '[]'
@@ -296,7 +296,7 @@ DECLARE
 BEGIN
     EXECUTE format($query$
         WITH gone AS (
-            DELETE FROM dramatiq.queue q USING dramatiq.actor a
+            DELETE FROM dramatiq.live q USING dramatiq.actor a
             WHERE q.message_id = ANY ($1) AND q.state = 'queued' AND a.name = q.message ->> 'actor_name'
             RETURNING q.message_id, q.position, q.line, a.pgmq_queue,
                       greatest(0, ceil(extract(epoch FROM q.available_at - clock_timestamp())))::integer AS delay

@@ -20,6 +20,34 @@ faster than it is worked off, for only here does priority count. A fast one''s m
 which saves each an update: only a look at the whole queue (p_whole) moves more than there is room for, so that what is
 sent straight to the queue does not hold them up.';
 
+CREATE FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[], OUT finished bigint, OUT lines text[])
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
+    -- planner walks it once for every row of the batch.
+    WITH ended AS (
+        DELETE FROM dramatiq.live AS q USING unnest(p_ids, p_attempts) AS run (message_id, attempt)
+        WHERE q.message_id = run.message_id
+            AND (q.attempt = run.attempt AND q.state::text = 'consumed' OR run.attempt IS NULL)
+        RETURNING q.*, coalesce(run.attempt, q.attempt + 1) AS attempts
+    ), kept AS (
+        INSERT INTO dramatiq.done
+            (message_id, queue_name, state, mtime, message, position, priority, available_at, attempt, rescues, pgmq_queue,
+             pgmq_msg_id, unique_key, line)
+        SELECT message_id, queue_name, 'done', now(), message, position, priority, available_at, attempts, rescues, pgmq_queue,
+               pgmq_msg_id, unique_key, line
+        FROM ended
+        RETURNING line
+    )
+    SELECT count(*), array_agg(line) FILTER (WHERE line IS NOT NULL) INTO finished, lines FROM kept;
+END $$;
+COMMENT ON FUNCTION dramatiq.finish_all IS
+'Acks messages: each moves to the day on which it ends, if the claim that is named is the current one. An attempt of NULL:
+nobody claimed it, and the caller has it locked. All that is done passes here; returns how many did, and their lines, which
+the caller says they left.';
+
 CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
     p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
@@ -40,16 +68,17 @@ DECLARE
     lines text[];
     called bigint := 0;
 BEGIN
-    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
-    -- planner walks it once for every row of the batch.
-    WITH done AS (
-        UPDATE dramatiq.queue AS q
-        SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-        FROM unnest(p_done, p_attempts) AS finished (message_id, attempt)
-        WHERE q.message_id = finished.message_id AND q.attempt = finished.attempt AND q.state::text = 'consumed'
-        RETURNING q.line
-    )
-    SELECT array_agg(line) INTO lines FROM done WHERE line IS NOT NULL;
+    IF p_after IS NOT NULL THEN -- looked for where most are, before the acks that may move it
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.live AS q WHERE q.message_id = p_after;
+        IF NOT FOUND THEN
+            SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+            FROM dramatiq.done AS q WHERE q.message_id = p_after AND q.mtime > now() - interval '1 minute';
+        END IF;
+    END IF;
+    IF p_done <> '{}' THEN
+        SELECT f.lines INTO lines FROM dramatiq.finish_all(p_done, p_attempts) AS f;
+    END IF;
     IF lines IS NOT NULL THEN
         PERFORM dramatiq.note_change(lines, true);
     END IF;
@@ -65,9 +94,9 @@ BEGIN
     paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
     IF NOT paused THEN
         WITH due AS (
-            UPDATE dramatiq.queue AS q SET delayed = false
+            UPDATE dramatiq.live AS q SET delayed = false
             WHERE q.message_id IN (
-                SELECT message_id FROM dramatiq.queue
+                SELECT message_id FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
                 ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
             RETURNING q.line, q.waits_for
@@ -82,21 +111,18 @@ BEGIN
 
         IF p_after IS NULL THEN
             PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
-        ELSE
-            SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
-            FROM dramatiq.queue AS q WHERE q.message_id = p_after;
         END IF;
 
         RETURN QUERY
         WITH due AS MATERIALIZED (
-            SELECT message_id FROM dramatiq.queue
+            SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
                 AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
             ORDER BY priority DESC, available_at, position
             LIMIT p_limit
             FOR UPDATE SKIP LOCKED
         ), taken AS (
-            UPDATE dramatiq.queue AS q
+            UPDATE dramatiq.live AS q
             SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
             FROM due WHERE q.message_id = due.message_id
             RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
@@ -130,15 +156,11 @@ CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    its_line text;
-    ours boolean;
+    ended record;
 BEGIN
-    UPDATE dramatiq.queue SET state = 'done', mtime = now(), claimed_by = NULL, error = NULL
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
-    RETURNING line INTO its_line;
-    ours := FOUND;
-    PERFORM dramatiq.leave_lines(ARRAY[its_line]);
-    RETURN ours;
+    SELECT f.finished, f.lines INTO ended FROM dramatiq.finish_all(ARRAY[p_id], ARRAY[p_attempt]) AS f;
+    PERFORM dramatiq.leave_lines(ended.lines);
+    RETURN ended.finished = 1;
 END $$;
 COMMENT ON FUNCTION dramatiq.finish IS
 'Acks one message whose run caused something that is written in the same transaction; false where the claim was taken
@@ -152,7 +174,7 @@ DECLARE
     queue text;
     waits boolean;
 BEGIN
-    UPDATE dramatiq.queue
+    UPDATE dramatiq.live
     SET state = 'queued', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error,
         available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
@@ -176,7 +198,7 @@ DECLARE
     its_line text;
     ours boolean;
 BEGIN
-    UPDATE dramatiq.queue
+    UPDATE dramatiq.live
     SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error
     WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
@@ -196,7 +218,7 @@ DECLARE
     queues text[];
 BEGIN
     WITH requeued AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET state = 'queued', claimed_by = NULL, mtime = now()
         FROM unnest(p_ids, p_attempts) AS unstarted (message_id, attempt)
         WHERE q.message_id = unstarted.message_id AND q.attempt = unstarted.attempt AND q.state = 'consumed'
@@ -216,7 +238,7 @@ AS $$
 DECLARE
     freed bigint;
 BEGIN
-    UPDATE dramatiq.queue AS q
+    UPDATE dramatiq.live AS q
     SET state = 'queued', claimed_by = NULL, mtime = now()
     WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
         SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
@@ -244,7 +266,7 @@ BEGIN
         RETURN extract(epoch FROM due - clock_timestamp());
     END IF;
     SELECT least(
-        (SELECT min(available_at) FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed),
+        (SELECT min(available_at) FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed),
         -- A word that another worker is about to take, or took and left again.
         (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
          WHERE queue_name = p_queue HAVING count(*) > 0)
@@ -281,10 +303,10 @@ BEGIN
             WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
                 THEN dramatiq.next_due(queue_name, route)
             WHEN EXISTS (
-                SELECT FROM dramatiq.queue q
+                SELECT FROM dramatiq.live q
                 WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             ) OR EXISTS (
-                SELECT FROM dramatiq.worker w, dramatiq.queue q
+                SELECT FROM dramatiq.worker w, dramatiq.live q
                 WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
             ) OR EXISTS (
                 SELECT FROM dramatiq.changed_line c WHERE c.queue_name = news.queue_name AND c.at <= clock_timestamp()

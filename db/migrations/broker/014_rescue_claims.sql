@@ -28,7 +28,7 @@ DECLARE
     lines text[];
 BEGIN
     WITH rescued AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET state = CASE WHEN rescues < p_most_rescues THEN 'queued' ELSE 'rejected' END::dramatiq.state,
             rescues = rescues + 1, claimed_by = NULL, mtime = now(),
             delayed = rescues > 0,
@@ -60,7 +60,7 @@ AS $$
             FOR UPDATE OF w SKIP LOCKED)
         RETURNING id
     ), stranded AS (
-        SELECT message_id FROM dramatiq.queue q
+        SELECT message_id FROM dramatiq.live q
         WHERE state = 'consumed' AND (
             claimed_by IN (SELECT id FROM dead)
             OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
@@ -79,7 +79,7 @@ CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     WITH lost AS (
-        SELECT q.message_id FROM dramatiq.queue AS q
+        SELECT q.message_id FROM dramatiq.live AS q
         JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
         WHERE q.state = 'consumed'
         ORDER BY q.message_id FOR UPDATE OF q

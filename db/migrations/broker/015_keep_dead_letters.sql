@@ -3,7 +3,7 @@
 CREATE VIEW dramatiq.dead_letter AS
 SELECT message_id, queue_name, message ->> 'actor_name' AS actor_name, error, mtime AS died_at, attempt,
        pgmq_queue, pgmq_msg_id, message
-FROM dramatiq.queue
+FROM dramatiq.live
 WHERE state = 'rejected';
 COMMENT ON VIEW dramatiq.dead_letter IS
 'What went wrong and waits for a person.';
@@ -16,7 +16,7 @@ DECLARE
     lines text[];
 BEGIN
     WITH redriven AS (
-        UPDATE dramatiq.queue
+        UPDATE dramatiq.live
         SET state = 'queued', mtime = now(), available_at = now(), delayed = false, rescues = 0,
             error = CASE state WHEN 'rejected' THEN error END,
             waits_for = CASE WHEN line IS NOT NULL THEN 'its turn' END,

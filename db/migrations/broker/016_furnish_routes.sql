@@ -52,13 +52,13 @@ BEGIN
             'CREATE VIEW %I.%I AS
              SELECT msg_id, read_ct, enqueued_at, vt, message FROM pgmq.%I
              UNION ALL -- three reads, for each has an index of its own: one would walk the finished messages too
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.live
              WHERE pgmq_queue = %4$L AND state = ''queued'' AND NOT delayed AND waits_for IS NULL
              UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.live
              WHERE pgmq_queue = %4$L AND state = ''queued'' AND delayed AND waits_for IS NULL
              UNION ALL
-             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.queue
+             SELECT pgmq_msg_id, rescues, available_at, available_at, message -> ''kwargs'' FROM dramatiq.live
              WHERE pgmq_queue = %4$L AND state = ''queued'' AND waits_for IS NOT NULL',
             home, p_pgmq_queue, queue, p_pgmq_queue);
         PERFORM dramatiq.show_as_reader(format('%I.%I', home, p_pgmq_queue));
@@ -129,7 +129,7 @@ COMMENT ON FUNCTION dramatiq.readable_queues IS
 CREATE FUNCTION dramatiq.unserved_queues() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT queue_name FROM dramatiq.queue
+    SELECT queue_name FROM dramatiq.live
     WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL AND available_at < now() - interval '1 minute'
       AND queue_name NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
     UNION

@@ -1,10 +1,26 @@
 -- Lets the application's SQL ask about its messages and work on them, so that it need not know the broker's tables.
 
+CREATE FUNCTION dramatiq.kept(p_id uuid) RETURNS dramatiq.queue
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_one dramatiq.queue;
+BEGIN
+    SELECT * INTO found_one FROM dramatiq.live WHERE message_id = p_id;
+    IF NOT FOUND THEN
+        SELECT * INTO found_one FROM dramatiq.done WHERE message_id = p_id;
+    END IF;
+    RETURN found_one;
+END $$;
+COMMENT ON FUNCTION dramatiq.kept IS
+'A message, of whatever state; NULLs where it is not kept. Asked first where most are that anybody asks for: of the days
+each has an index of its own.';
+
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state IN ('queued', 'consumed'));
+    RETURN EXISTS (SELECT FROM dramatiq.live WHERE message_id = p_id AND state IN ('queued', 'consumed'));
 END $$;
 COMMENT ON FUNCTION dramatiq.is_pending IS
 'Whether a message waits or runs; false where it is done, dead or gone. In plpgsql, which keeps its plan: it is asked
@@ -14,10 +30,7 @@ CREATE FUNCTION dramatiq.sent_at(p_id text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN (
-        SELECT to_timestamp((message ->> 'message_timestamp')::bigint / 1000.0)
-        FROM dramatiq.queue WHERE message_id = p_id::uuid
-    );
+    RETURN to_timestamp(((dramatiq.kept(p_id::uuid)).message ->> 'message_timestamp')::bigint / 1000.0);
 END $$;
 COMMENT ON FUNCTION dramatiq.sent_at IS
 'When a message was sent, to the millisecond, by its sender''s clock or that of the pgmq queue it came from; NULL where
@@ -26,12 +39,11 @@ it is not kept here.';
 CREATE FUNCTION dramatiq.due_since(p_id text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    kept dramatiq.queue := dramatiq.kept(p_id::uuid);
 BEGIN
-    RETURN (
-        SELECT CASE WHEN message #> '{options,retries}' IS NULL THEN available_at
-                    ELSE least(available_at, dramatiq.sent_at(p_id)) END
-        FROM dramatiq.queue WHERE message_id = p_id::uuid
-    );
+    RETURN CASE WHEN kept.message #> '{options,retries}' IS NULL THEN kept.available_at
+                ELSE least(kept.available_at, dramatiq.sent_at(p_id)) END;
 END $$;
 COMMENT ON FUNCTION dramatiq.due_since IS
 'Since when a message has been due; of one that was tried before, only when it was sent is known. NULL where it is not
@@ -42,30 +54,30 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT argument
     FROM (
-        SELECT message FROM dramatiq.queue
+        SELECT message FROM dramatiq.live
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
         UNION ALL
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
+        SELECT message FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL
         UNION ALL
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'queued' AND delayed
+        SELECT message FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed
         UNION ALL
-        SELECT message FROM dramatiq.queue WHERE queue_name = p_queue AND state = 'consumed'
+        SELECT message FROM dramatiq.live WHERE queue_name = p_queue AND state = 'consumed'
     ) AS pending, LATERAL (SELECT message #>> ARRAY['kwargs', p_argument]) AS given (argument)
     WHERE argument IS NOT NULL;
 $$;
 COMMENT ON FUNCTION dramatiq.pending_arguments IS
 'What the messages of a queue that wait or run were given for one argument. Four reads, because each has its own small
-index: a single one would walk the finished messages too.';
+index: a single one would walk what was given up, too.';
 
 CREATE FUNCTION dramatiq.is_waiting(p_queue text, p_arguments jsonb) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT EXISTS (
-        SELECT FROM dramatiq.queue
+        SELECT FROM dramatiq.live
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
             AND message -> 'kwargs' @> p_arguments
         UNION ALL
-        SELECT FROM dramatiq.queue
+        SELECT FROM dramatiq.live
         WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for = 'its turn'
             AND message -> 'kwargs' @> p_arguments);
 $$;
@@ -76,17 +88,14 @@ CREATE FUNCTION dramatiq.send_again(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    body jsonb;
-    urgency integer;
+    kept dramatiq.queue := dramatiq.kept(p_id);
+    body jsonb := kept.message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
+        'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000));
 BEGIN
-    SELECT message #- '{options,retries}' #- '{options,traceback}' #- '{options,failure}' || jsonb_build_object(
-               'message_timestamp', floor(extract(epoch FROM clock_timestamp()) * 1000)), priority
-    INTO body, urgency
-    FROM dramatiq.queue WHERE message_id = p_id;
-    IF NOT FOUND THEN
+    IF kept.message_id IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM dramatiq.enqueue(body::text, ARRAY[urgency], 0, NULL);
+    PERFORM dramatiq.enqueue(body::text, ARRAY[kept.priority], 0, NULL, ARRAY[kept.line]);
     RETURN true;
 END $$;
 COMMENT ON FUNCTION dramatiq.send_again IS
@@ -103,7 +112,7 @@ BEGIN
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs', q.message ->> 'sealed'
-    FROM dramatiq.queue q
+    FROM dramatiq.live q
     WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         AND q.message ->> 'actor_name' = p_actor
     ORDER BY q.priority DESC, q.available_at, q.position
@@ -127,12 +136,7 @@ AS $$
 DECLARE
     lines text[];
 BEGIN
-    WITH done AS (
-        UPDATE dramatiq.queue SET state = 'done', attempt = attempt + 1, mtime = now(), error = NULL
-        WHERE message_id = ANY (p_ids)
-        RETURNING line
-    )
-    SELECT array_agg(line) INTO lines FROM done;
+    SELECT f.lines INTO lines FROM dramatiq.finish_all(p_ids, NULL) AS f;
     PERFORM dramatiq.leave_lines(lines);
     IF p_drop THEN
         PERFORM dramatiq.drop_to_archive(p_pgmq_queue, p_msg_ids);
@@ -152,9 +156,9 @@ DECLARE
     lines text[];
 BEGIN
     -- In the order in which acks lock them.
-    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
+    PERFORM FROM dramatiq.live WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH hastened AS (
-        UPDATE dramatiq.queue q
+        UPDATE dramatiq.live q
         SET delayed = false, available_at = now() + place * interval '1 microsecond' - interval '1 second',
             priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
             hastened = CASE WHEN state = 'consumed' THEN attempt END
@@ -181,29 +185,30 @@ BEGIN
         'SELECT q.message_id, q.message ->> ''actor_name'', q.state,
                 to_timestamp((q.message ->> ''message_timestamp'')::numeric / 1000), q.available_at, q.mtime, q.attempt, q.error,
                 q.waits_for
-         FROM dramatiq.queue q
-         WHERE q.message_id IN (
+         FROM (
              SELECT unnest($1)
              UNION
              SELECT said.message_id FROM (
                  SELECT u.message_id, concat_ws('' '', u.message, u.error) AS text, u.message -> ''kwargs'' AS arguments
                  FROM (
-                     SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND waits_for IS NOT NULL
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''queued'' AND delayed
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''consumed''
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''rejected''
-                     UNION ALL SELECT * FROM dramatiq.queue WHERE state = ''cancelled''
+                     SELECT * FROM dramatiq.live WHERE state = ''queued'' AND NOT delayed AND waits_for IS NULL
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND waits_for IS NOT NULL
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND delayed
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''consumed''
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''rejected''
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''cancelled''
                  ) AS u
                  OFFSET 0 -- columns as arguments let the function that knows be inlined
              ) AS said
-             WHERE %s(said.text, said.arguments, $2))', p_speaks_of)
+             WHERE %s(said.text, said.arguments, $2)
+         ) AS wanted (id), LATERAL dramatiq.kept(wanted.id) AS q
+         WHERE q.message_id IS NOT NULL', p_speaks_of)
     USING p_ids, p_subject;
 END $$;
 COMMENT ON FUNCTION dramatiq.messages_about IS
 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
 its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index, and what
-they find is found by its id: an OR of the two would walk the finished messages.';
+they find is found by its id: an OR of the two would walk what is done.';
 
 CREATE FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb)
 RETURNS TABLE (pgmq_queue text, msg_id bigint, actor text, sent_at timestamptz, visible_at timestamptz)
@@ -234,8 +239,7 @@ CREATE FUNCTION dramatiq.trace_of(p_message_id text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN p_message_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN coalesce(
-        (SELECT substring(q.message #>> '{options,trace}' FROM '^[0-9a-f]{32}$')
-         FROM dramatiq.queue q WHERE q.message_id = p_message_id::uuid),
+        substring((dramatiq.kept(p_message_id::uuid)).message #>> '{options,trace}' FROM '^[0-9a-f]{32}$'),
         replace(lower(p_message_id), '-', '')) END;
 $$;
 COMMENT ON FUNCTION dramatiq.trace_of IS
@@ -249,8 +253,8 @@ AS $$
     UNION ALL
     SELECT since.message_id
     FROM (
-        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.queue q
-        WHERE q.state = 'done' AND q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
+        SELECT q.message_id, q.pgmq_msg_id, q.message FROM dramatiq.done q
+        WHERE q.mtime >= dramatiq.trace_began(p_trace) - interval '1 minute'
         ORDER BY q.mtime, q.message_id LIMIT 30000
     ) AS since
     WHERE since.pgmq_msg_id IS NOT NULL AND since.message #>> '{options,trace}' = p_trace

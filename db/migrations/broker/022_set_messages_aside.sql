@@ -26,7 +26,7 @@ DECLARE
     moved integer;
 BEGIN
     RETURN QUERY
-    UPDATE dramatiq.queue AS q
+    UPDATE dramatiq.live AS q
     SET state = 'queued', claimed_by = NULL, mtime = now(), waits_for = strange.ability
     FROM (
         SELECT message_id, attempt,
@@ -42,12 +42,12 @@ BEGIN
     END IF;
 
     -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
-    UPDATE dramatiq.queue AS q SET waits_for = q.message ->> 'actor_name'
+    UPDATE dramatiq.live AS q SET waits_for = q.message ->> 'actor_name'
     WHERE q.message_id IN (
-        SELECT message_id FROM dramatiq.queue
+        SELECT message_id FROM dramatiq.live
         WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
             SELECT message_id FROM (
-                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.queue
+                SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
                 ORDER BY priority DESC, available_at, position LIMIT 10000
             ) AS head
@@ -67,15 +67,15 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off S
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM dramatiq.queue
+    IF NOT EXISTS (SELECT FROM dramatiq.live
                    WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
         RETURN;
     END IF;
-    UPDATE dramatiq.queue AS q SET waits_for = NULL
+    UPDATE dramatiq.live AS q SET waits_for = NULL
     WHERE q.message_id IN (
         SELECT mine.message_id
         FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
-            SELECT message_id FROM dramatiq.queue
+            SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
             ORDER BY priority DESC, available_at, position LIMIT p_limit
             FOR UPDATE SKIP LOCKED
@@ -100,9 +100,9 @@ AS $$
 DECLARE
     relabelled bigint;
 BEGIN
-    UPDATE dramatiq.queue AS q SET waits_for = fitting.signature
+    UPDATE dramatiq.live AS q SET waits_for = fitting.signature
     FROM (
-        SELECT w.message_id, a.signature FROM dramatiq.queue AS w JOIN dramatiq.actor AS a
+        SELECT w.message_id, a.signature FROM dramatiq.live AS w JOIN dramatiq.actor AS a
             ON starts_with(w.waits_for, a.name || '(') AND w.waits_for <> a.signature
         WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
         LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
@@ -123,15 +123,15 @@ DECLARE
     given_up bigint;
 BEGIN
     WITH given_up AS (
-        UPDATE dramatiq.queue AS q
+        UPDATE dramatiq.live AS q
         SET state = 'rejected', mtime = now(), waits_for = NULL,
             error = format('Given up: no worker has %s.', coalesce(nullif(q.waits_for, 'its turn'), p_actor))
         WHERE q.message_id IN (
-            SELECT message_id FROM dramatiq.queue AS w
+            SELECT message_id FROM dramatiq.live AS w
             WHERE state = 'queued' AND waits_for IS NOT NULL AND NOT delayed
                 AND p_actor IN (message ->> 'actor_name', waits_for)
                 AND (waits_for <> 'its turn' OR EXISTS (
-                    SELECT FROM dramatiq.queue first
+                    SELECT FROM dramatiq.live first
                     WHERE first.line = w.line AND first.state = 'queued' AND first.waits_for <> 'its turn'))
             ORDER BY waits_for <> 'its turn' -- the first of a line last, so that no next one is called up between
             LIMIT p_limit FOR UPDATE SKIP LOCKED)
@@ -150,7 +150,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT waits_for, count(*), min(available_at),
            EXISTS (SELECT FROM dramatiq.actor a WHERE q.waits_for IN (a.name, a.signature))
-    FROM dramatiq.queue q
+    FROM dramatiq.live q
     WHERE state = 'queued' AND waits_for IS NOT NULL AND waits_for <> 'its turn'
     GROUP BY waits_for
     HAVING min(available_at) < now() - interval '1 minute'

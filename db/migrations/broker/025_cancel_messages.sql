@@ -22,9 +22,9 @@ DECLARE
     lines text[];
 BEGIN
     -- In the order in which acks lock them.
-    PERFORM FROM dramatiq.queue WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
+    PERFORM FROM dramatiq.live WHERE message_id = ANY (p_ids) ORDER BY message_id FOR NO KEY UPDATE;
     WITH waiting AS (
-        UPDATE dramatiq.queue
+        UPDATE dramatiq.live
         SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
             error = dramatiq.cancelled_by(p_who, p_reason)
         WHERE message_id = ANY (p_ids) AND state = 'queued'
@@ -33,7 +33,7 @@ BEGIN
     SELECT count(*), array_agg(line) INTO cancelled, lines FROM waiting;
     PERFORM dramatiq.leave_lines(lines);
     INSERT INTO dramatiq.cancellation (message_id, who, reason)
-    SELECT message_id, p_who, p_reason FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state = 'consumed'
+    SELECT message_id, p_who, p_reason FROM dramatiq.live WHERE message_id = ANY (p_ids) AND state = 'consumed'
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS asked = ROW_COUNT;
 END $$;
@@ -51,13 +51,13 @@ BEGIN
         RETURN;
     END IF;
     WITH over AS (
-        SELECT c.message_id FROM dramatiq.cancellation c LEFT JOIN dramatiq.queue q USING (message_id)
+        SELECT c.message_id FROM dramatiq.cancellation c LEFT JOIN dramatiq.live q USING (message_id)
         WHERE q.state IS DISTINCT FROM 'consumed'
         FOR UPDATE OF c SKIP LOCKED
     ), heeded AS (
         DELETE FROM dramatiq.cancellation c USING over WHERE c.message_id = over.message_id RETURNING c.*
     ), cancelled AS (
-        UPDATE dramatiq.queue q
+        UPDATE dramatiq.live q
         SET state = 'cancelled', mtime = now(), delayed = false, waits_for = NULL,
             error = dramatiq.cancelled_by(heeded.who, heeded.reason)
         FROM heeded
@@ -80,7 +80,7 @@ BEGIN
     END IF;
     PERFORM dramatiq.heed_cancellations();
     RETURN QUERY
-    SELECT q.message_id, q.attempt FROM dramatiq.cancellation c JOIN dramatiq.queue q USING (message_id)
+    SELECT q.message_id, q.attempt FROM dramatiq.cancellation c JOIN dramatiq.live q USING (message_id)
     WHERE q.state = 'consumed' AND q.claimed_by = p_worker;
 END $$;
 COMMENT ON FUNCTION dramatiq.asked_of IS
@@ -90,7 +90,7 @@ CREATE FUNCTION dramatiq.is_cancelled(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM dramatiq.queue WHERE message_id = p_id AND state = 'cancelled');
+    RETURN EXISTS (SELECT FROM dramatiq.live WHERE message_id = p_id AND state = 'cancelled');
 END $$;
 COMMENT ON FUNCTION dramatiq.is_cancelled IS
 'Whether a person cancelled a message.';
@@ -99,7 +99,7 @@ CREATE FUNCTION dramatiq.discard(p_ids uuid[]) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp -- whoever looks and sends may delete nothing else
 AS $$
     WITH discarded AS (
-        DELETE FROM dramatiq.queue WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') RETURNING 1
+        DELETE FROM dramatiq.live WHERE message_id = ANY (p_ids) AND state IN ('rejected', 'cancelled') RETURNING 1
     )
     SELECT count(*) FROM discarded;
 $$;
@@ -112,14 +112,14 @@ AS $$
 DECLARE
     copied uuid;
 BEGIN
-    INSERT INTO dramatiq.queue (message_id, queue_name, state, mtime, available_at, message, attempt, priority, error)
+    INSERT INTO dramatiq.live (message_id, queue_name, state, mtime, available_at, message, attempt, priority, error)
     SELECT gen_random_uuid(), queue_name, 'cancelled', now(), available_at, message, attempt, priority,
            format('Edited by %s as %s: %s', p_who, p_id, p_reason)
-    FROM dramatiq.queue WHERE message_id = p_id AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
+    FROM dramatiq.live WHERE message_id = p_id AND state IN ('rejected', 'cancelled') AND message ? 'actor_name'
     FOR UPDATE
     RETURNING message_id INTO copied;
     IF copied IS NOT NULL THEN
-        UPDATE dramatiq.queue SET message = (message - 'sealed' - 'args' - 'kwargs') || p_content WHERE message_id = p_id;
+        UPDATE dramatiq.live SET message = (message - 'sealed' - 'args' - 'kwargs') || p_content WHERE message_id = p_id;
         PERFORM dramatiq.redrive(ARRAY[p_id]);
     END IF;
     RETURN copied;

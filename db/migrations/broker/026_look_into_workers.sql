@@ -36,7 +36,7 @@ AS $$
            CASE jsonb_typeof(q.message #> '{options,time_limit}') WHEN 'number'
                 THEN (q.message #>> '{options,time_limit}')::numeric::bigint END,
            EXISTS (SELECT FROM dramatiq.cancellation c WHERE c.message_id = q.message_id)
-    FROM dramatiq.queue q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
+    FROM dramatiq.live q LEFT JOIN dramatiq.worker w ON w.id = q.claimed_by
     WHERE q.state = 'consumed'
     ORDER BY q.mtime, q.message_id;
 $$;

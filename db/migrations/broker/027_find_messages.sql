@@ -22,7 +22,7 @@ COMMENT ON FUNCTION dramatiq.kind_of IS
 'What kind of failure an error is: the line that says what was wrong, without what differs from one to the next (ids,
 numbers, addresses, what is quoted).';
 
-CREATE INDEX queue_dead_by_kind ON dramatiq.queue (dramatiq.kind_of(error), coalesce(message ->> 'actor_name', ''), mtime)
+CREATE INDEX queue_dead_by_kind ON dramatiq.live (dramatiq.kind_of(error), coalesce(message ->> 'actor_name', ''), mtime)
     WHERE state = 'rejected';
 
 CREATE FUNCTION dramatiq.state_of(p_message dramatiq.queue) RETURNS text
@@ -89,8 +89,8 @@ CREATE FUNCTION dramatiq.horizon(
 )
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT q.mtime, q.message_id FROM dramatiq.queue q
-    WHERE q.state = 'done' AND (p_until IS NULL OR (q.mtime, q.message_id) < (p_until, p_last))
+    SELECT q.mtime, q.message_id FROM dramatiq.done q
+    WHERE (p_until IS NULL OR (q.mtime, q.message_id) < (p_until, p_last))
       AND (NOT p_filter ? 'since' OR q.mtime >= (p_filter ->> 'since')::timestamptz)
       AND (NOT p_filter ? 'before' OR q.mtime < (p_filter ->> 'before')::timestamptz)
       AND p_filter ?| '{queue, actor, arguments}' AND NOT p_filter ?| '{kind, trace, low}'
@@ -151,13 +151,13 @@ CREATE FUNCTION dramatiq.failing(p_most integer DEFAULT NULL) RETURNS TABLE (act
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE kinds (kind, actor, place) AS (
-        (SELECT dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', ''), 1 FROM dramatiq.queue q
+        (SELECT dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', ''), 1 FROM dramatiq.live q
          WHERE q.state = 'rejected'
          ORDER BY 1, 2 LIMIT 1)
         UNION ALL
         SELECT following.kind, following.actor, k.place + 1
         FROM kinds k, LATERAL (
-            SELECT dramatiq.kind_of(q.error) AS kind, coalesce(q.message ->> 'actor_name', '') AS actor FROM dramatiq.queue q
+            SELECT dramatiq.kind_of(q.error) AS kind, coalesce(q.message ->> 'actor_name', '') AS actor FROM dramatiq.live q
             WHERE q.state = 'rejected'
               AND (dramatiq.kind_of(q.error), coalesce(q.message ->> 'actor_name', '')) > (k.kind, k.actor)
             ORDER BY 1, 2 LIMIT 1
@@ -166,7 +166,7 @@ AS $$
     )
     SELECT nullif(k.actor, ''), k.kind, first.mtime
     FROM kinds k, LATERAL (
-        SELECT q.mtime FROM dramatiq.queue q
+        SELECT q.mtime FROM dramatiq.live q
         WHERE q.state = 'rejected' AND dramatiq.kind_of(q.error) = k.kind
           AND coalesce(q.message ->> 'actor_name', '') = k.actor
         ORDER BY q.mtime LIMIT 1
@@ -184,12 +184,12 @@ BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT k.actor, k.kind, ''dead'', found.messages, found.first_at, last.mtime, last.message_id
          FROM dramatiq.failing() AS k, LATERAL (
-             SELECT q.mtime, q.message_id FROM dramatiq.queue q
+             SELECT q.mtime, q.message_id FROM dramatiq.live q
              WHERE q.state = ''rejected'' AND dramatiq.kind_of(q.error) = k.kind
                AND coalesce(q.message ->> ''actor_name'', '''') = coalesce(k.actor, '''') AND %1$s
              ORDER BY q.mtime DESC LIMIT 1
          ) AS last, LATERAL (
-             SELECT count(*) AS messages, min(q.mtime) AS first_at FROM dramatiq.queue q
+             SELECT count(*) AS messages, min(q.mtime) AS first_at FROM dramatiq.live q
              WHERE q.state = ''rejected'' AND dramatiq.kind_of(q.error) = k.kind
                AND coalesce(q.message ->> ''actor_name'', '''') = coalesce(k.actor, '''') AND %1$s
          ) AS found
@@ -198,7 +198,7 @@ BEGIN
                 (array_agg(f.message_id ORDER BY f.mtime DESC))[1]
          FROM (
              SELECT q.message_id, q.mtime, q.message ->> ''actor_name'' AS actor, dramatiq.kind_of(q.error) AS kind
-             FROM dramatiq.queue q WHERE q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL AND %1$s
+             FROM dramatiq.live q WHERE q.state = ''queued'' AND q.delayed AND q.error IS NOT NULL AND %1$s
          ) AS f
          GROUP BY f.actor, f.kind
          ORDER BY 6 DESC', dramatiq.condition(p_filter - 'state'))

@@ -72,9 +72,9 @@ BEGIN
            CASE state WHEN 'done' THEN '' ELSE dramatiq.class_of(error) END, width_bucket(took.seconds, dramatiq.bounds()),
            count(*), sum(attempt), sum(took.seconds), coalesce(pgmq_queue, '')
     FROM (
-        SELECT * FROM dramatiq.queue WHERE state = 'done' AND mtime >= begins AND mtime < ends
+        SELECT * FROM dramatiq.done WHERE mtime >= begins AND mtime < ends
         UNION ALL
-        SELECT * FROM dramatiq.queue WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
+        SELECT * FROM dramatiq.live WHERE state = 'rejected' AND mtime >= begins AND mtime < ends
     ) AS ended, LATERAL (SELECT greatest(extract(epoch FROM mtime - available_at)::float8, 0)) AS took (seconds)
     GROUP BY 1, 2, 3, 4, 5, 6, 10;
 
@@ -90,16 +90,16 @@ BEGIN
     INSERT INTO dramatiq.depth (queue_name, waiting, delayed, set_aside, dead)
     SELECT queue_name, sum(waiting), sum(delayed), sum(set_aside), sum(dead)
     FROM (
-        SELECT queue_name, count(*), 0, 0, 0 FROM dramatiq.queue
+        SELECT queue_name, count(*), 0, 0, 0 FROM dramatiq.live
         WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL GROUP BY queue_name
         UNION ALL
-        SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.queue WHERE state = 'queued' AND delayed GROUP BY queue_name
+        SELECT queue_name, 0, count(*), 0, 0 FROM dramatiq.live WHERE state = 'queued' AND delayed GROUP BY queue_name
         UNION ALL
         SELECT queue_name, count(*) FILTER (WHERE waits_for = 'its turn' AND NOT delayed), 0,
                count(*) FILTER (WHERE waits_for <> 'its turn'), 0
-        FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
+        FROM dramatiq.live WHERE state = 'queued' AND waits_for IS NOT NULL GROUP BY queue_name
         UNION ALL
-        SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.queue WHERE state = 'rejected' GROUP BY queue_name
+        SELECT queue_name, 0, 0, 0, count(*) FROM dramatiq.live WHERE state = 'rejected' GROUP BY queue_name
     ) AS counts (queue_name, waiting, delayed, set_aside, dead)
     GROUP BY queue_name;
     UPDATE dramatiq.kept_until SET at = ends;
@@ -125,9 +125,9 @@ SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
     WITH RECURSIVE waits (queue_name) AS (
         -- From one queue's first entry in the index to the next queue's.
-        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        SELECT min(q.queue_name) FROM dramatiq.live q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         UNION ALL
-        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.live q
                 WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
         FROM waits w WHERE w.queue_name IS NOT NULL
     ), names AS (
@@ -151,13 +151,13 @@ AS $$
     LEFT JOIN dramatiq.depth d USING (queue_name)
     CROSS JOIN LATERAL (
         SELECT count(*), min(available_at) FROM (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
             ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1001) AS first
     ) AS waiting (messages, since)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q
+            SELECT FROM dramatiq.live q
             WHERE q.line BETWEEN n.queue_name || ' ' AND n.queue_name || '!'
               AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed LIMIT 1001) AS first
     ) AS in_line (messages)
@@ -166,24 +166,24 @@ AS $$
     ) AS unheard (since)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
-            SELECT FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
+            SELECT FROM dramatiq.live q WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.delayed LIMIT 1001
         ) AS first
     ) AS delayed (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM ( -- in two parts, past all that wait for their turn
-            (SELECT FROM dramatiq.queue q
+            (SELECT FROM dramatiq.live q
              WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for < 'its turn' LIMIT 1001)
             UNION ALL
-            (SELECT FROM dramatiq.queue q
+            (SELECT FROM dramatiq.live q
              WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for > 'its turn' LIMIT 1001)) AS first
     ) AS aside (messages)
     CROSS JOIN LATERAL (
-        SELECT count(*) FROM dramatiq.queue q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
+        SELECT count(*) FROM dramatiq.live q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
     ) AS running (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
             -- Said so that no other index gives the order: one by time would be walked through all queues' dead letters.
-            SELECT FROM dramatiq.queue q
+            SELECT FROM dramatiq.live q
             WHERE q.queue_name BETWEEN n.queue_name AND n.queue_name AND q.state = 'rejected'
             ORDER BY q.queue_name LIMIT 1001) AS first
     ) AS dead (messages)
@@ -233,15 +233,15 @@ AS $$
            count(*) FILTER (WHERE q.state = 'consumed'),
            (SELECT coalesce(sum(m.messages), 0)::bigint
             FROM dramatiq.minute m WHERE m.pgmq_queue = p_pgmq_queue AND m.ending = 'done')
-           + (SELECT count(*) FROM dramatiq.queue l
-              WHERE l.pgmq_queue = p_pgmq_queue AND l.state = 'done' AND l.mtime >= (SELECT k.at FROM dramatiq.kept_until k)),
+           + (SELECT count(*) FROM dramatiq.done l
+              WHERE l.pgmq_queue = p_pgmq_queue AND l.mtime >= (SELECT k.at FROM dramatiq.kept_until k)),
            count(*) FILTER (WHERE q.state = 'rejected')
     FROM (
-        SELECT * FROM dramatiq.queue WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND delayed AND waits_for IS NULL
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'queued' AND waits_for IS NOT NULL
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'consumed'
-        UNION ALL SELECT * FROM dramatiq.queue WHERE state = 'rejected'
+        SELECT * FROM dramatiq.live WHERE state = 'queued' AND NOT delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'queued' AND delayed AND waits_for IS NULL
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'queued' AND waits_for IS NOT NULL
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'consumed'
+        UNION ALL SELECT * FROM dramatiq.live WHERE state = 'rejected'
     ) AS q WHERE q.pgmq_queue = p_pgmq_queue;
 $$;
 COMMENT ON FUNCTION dramatiq.count_bridged IS

@@ -47,19 +47,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- From one queue's first entry in the index to the next queue's, and of each from one priority to the next.
     WITH RECURSIVE waits (queue_name) AS (
-        SELECT min(q.queue_name) FROM dramatiq.queue q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+        SELECT min(q.queue_name) FROM dramatiq.live q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
         UNION ALL
-        SELECT (SELECT min(q.queue_name) FROM dramatiq.queue q
+        SELECT (SELECT min(q.queue_name) FROM dramatiq.live q
                 WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
         FROM waits w WHERE w.queue_name IS NOT NULL
     ), priorities (queue_name, priority, place) AS (
         SELECT w.queue_name, (
-            SELECT max(q.priority) FROM dramatiq.queue q
+            SELECT max(q.priority) FROM dramatiq.live q
             WHERE q.queue_name = w.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL), 1
         FROM waits w WHERE w.queue_name IS NOT NULL
         UNION ALL
         SELECT p.queue_name, (
-            SELECT max(q.priority) FROM dramatiq.queue q
+            SELECT max(q.priority) FROM dramatiq.live q
             WHERE q.queue_name = p.queue_name AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
               AND q.priority < p.priority), p.place + 1
         FROM priorities p WHERE p.priority IS NOT NULL AND p.place < 100
@@ -69,14 +69,14 @@ AS $$
         WHERE a.pgmq_queue NOT IN (SELECT h.pgmq_queue FROM dramatiq.held_route h)
     ), oldest (queue_name, since) AS (
         SELECT p.queue_name, (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = p.queue_name AND q.priority = p.priority
               AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
             ORDER BY q.available_at LIMIT 1)
         FROM priorities p WHERE p.priority IS NOT NULL
         UNION ALL
         SELECT a.queue_name, (
-            SELECT q.available_at FROM dramatiq.queue q
+            SELECT q.available_at FROM dramatiq.live q
             WHERE q.queue_name = a.queue_name AND q.state = 'queued' AND q.delayed
             ORDER BY q.available_at LIMIT 1)
         FROM (SELECT DISTINCT queue_name FROM dramatiq.actor) AS a
@@ -97,23 +97,23 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- From one line's first entry in the index to the next line's.
     WITH RECURSIVE lines (line, number) AS (
-        SELECT min(q.line), 1 FROM dramatiq.queue q
+        SELECT min(q.line), 1 FROM dramatiq.live q
         WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         UNION ALL
-        SELECT (SELECT min(q.line) FROM dramatiq.queue q
+        SELECT (SELECT min(q.line) FROM dramatiq.live q
                 WHERE q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed AND q.line > l.line), l.number + 1
         FROM lines l WHERE l.line IS NOT NULL AND l.number < 1000
     )
     SELECT split_part(l.line, ' ', 1), l.line, first.available_at
     FROM lines l, LATERAL (
-        SELECT q.available_at FROM dramatiq.queue q
+        SELECT q.available_at FROM dramatiq.live q
         WHERE q.line = l.line AND q.state = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         ORDER BY q.priority DESC, q.available_at, q.position LIMIT 1
     ) AS first
     WHERE first.available_at < now() - p_since
         AND split_part(l.line, ' ', 1) NOT IN (SELECT p.queue_name FROM dramatiq.current_pause p)
         AND NOT EXISTS (
-            SELECT FROM dramatiq.queue q
+            SELECT FROM dramatiq.live q
             WHERE q.line = l.line AND q.state IN ('queued', 'consumed') AND q.waits_for IS DISTINCT FROM 'its turn')
         AND NOT EXISTS (
             SELECT FROM dramatiq.changed_line c WHERE c.queue_name = split_part(l.line, ' ', 1) AND c.line = l.line);

@@ -7,20 +7,23 @@ AS $$
     UNION ALL
     SELECT 'EXECUTE', 'FUNCTION', oid::regprocedure::text FROM pg_proc
     WHERE pronamespace = 'dramatiq'::regnamespace AND prorettype <> 'trigger'::regtype
+      AND (p_duty = 'work' OR proname NOT IN ('make_day', 'drop_day')) -- they act as their owner
     UNION ALL
     SELECT may.privilege, 'TABLE', c.oid::regclass::text
     FROM pg_class c, unnest(CASE
         WHEN c.relkind = 'v' THEN '{SELECT}'
         WHEN c.relname = 'revelation' THEN CASE p_duty WHEN 'work' THEN '{SELECT, INSERT}' ELSE '{INSERT}' END -- who saw what stays
         WHEN p_duty = 'work' THEN '{SELECT, INSERT, UPDATE, DELETE}'
-        WHEN c.relname = 'queue' THEN '{SELECT, INSERT, UPDATE}'
+        WHEN c.relname IN ('queue', 'live') THEN '{SELECT, INSERT, UPDATE}'
         WHEN c.relname = 'cancellation' THEN '{SELECT, INSERT}' -- or ends a running one
         WHEN c.relname = 'changed_line' THEN '{SELECT, INSERT}' -- word of what is sent, cancelled or sent back to work
         WHEN c.relname = 'look' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- or looks where it hangs
         WHEN c.relname = 'pause' THEN '{SELECT, INSERT, UPDATE, DELETE}' -- a person pauses a queue on a page
         WHEN c.relname = 'hidden_value' THEN '{INSERT}' -- the way of every message that is sent
         ELSE '{SELECT}' END::text[]) AS may (privilege)
-    WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    WHERE c.relnamespace = 'dramatiq'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '^_?yoyo|^migration'
+      AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND i.inhparent = 'dramatiq.done'::regclass
+                      AND c.relname <> 'done_other') -- a day is asked through dramatiq.done
     UNION ALL
     SELECT 'SELECT', 'TABLE', oid::regclass::text FROM pg_class -- whether migrations are missing
     WHERE relnamespace = 'dramatiq'::regnamespace AND relname = 'migration'
