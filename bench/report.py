@@ -37,8 +37,8 @@ def _table(race: Race, name: str, title: str, baseline: str | None, standings: l
     latency = name == "latency"
     columns = ("p50", "p95", "p99") if latency else ("messages/s", "of ours" if not baseline else f"of {baseline}")
     table = Table("", *columns, "memory, MB", "connections", title=title, title_justify="left")
-    held_against = race.value(baseline or name, "ours")
     for standing in standings:
+        held_against = race.value(baseline, standing.contestant) if baseline else race.value(name, "ours")
         if not standing.runs:
             table.add_row(LABELS[standing.contestant], f"[red]{(standing.problem or '').splitlines()[0]}[/]")
             continue
@@ -78,8 +78,8 @@ def reached(race: Race) -> Iterator[tuple[str, str, bool]]:
         ours, theirs = race.value(measure, "ours"), race.value(measure, peer)
         if ours and theirs:
             yield f"{text} ≥ {least:g} ×", f"{ours / theirs:.2f} ×", ours / theirs >= least
-    for text, measure, contestant, baseline, least in SHARES:
-        value, base = race.value(measure, contestant), race.value(baseline, "ours")
+    for text, measure, contestant, baseline, peer, least in SHARES:
+        value, base = race.value(measure, contestant), race.value(baseline, peer)
         if value and base:
             yield f"{text} ≥ {least:.0%}", f"{value / base:.0%}", value / base >= least
     for text, most, read in LIMITS:
@@ -121,11 +121,12 @@ RATIOS = [
     ("enqueue one by one, of dramatiq-pg's", "send", "dramatiq-pg", 2),
 ]
 SHARES = [
-    ("drain through pgmq", "drain", "ours-pgmq", "drain", 0.85),
-    ("drain of a large backlog", "backlog", "ours", "drain", 0.85),
-    ("drain beside messages due next month", "future", "ours", "drain", 0.85),
-    ("drain beside finished messages", "finished", "ours", "drain", 0.90),
-    ("drain under a held snapshot", "snapshot", "ours", "long", 0.50),
+    ("drain through pgmq", "drain", "ours-pgmq", "drain", "ours", 0.85),
+    ("drain of a large backlog", "backlog", "ours", "drain", "ours", 0.85),
+    ("drain beside messages due next month", "future", "ours", "drain", "ours", 0.85),
+    ("drain beside finished messages", "finished", "ours", "drain", "ours", 0.90),
+    ("drain under a held snapshot", "snapshot", "ours", "long", "ours", 0.70),
+    ("drain through pgmq under a held snapshot", "snapshot", "ours-pgmq", "long", "ours-pgmq", 0.70),
 ]
 LIMITS: list[tuple[str, float, Callable[[Race], float | None]]] = [  # a negative limit is a least
     ("bulk enqueue, messages/s", -50_000, lambda race: race.value("bulk", "ours")),

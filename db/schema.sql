@@ -20,6 +20,32 @@ CREATE TYPE balansity.mail_entry AS (
 	scheduled_at timestamp with time zone
 );
 
+CREATE TYPE dramatiq.hearing AS (
+	behind bigint,
+	whole_at timestamp with time zone
+);
+
+COMMENT ON TYPE dramatiq.hearing IS 'What a session remembers of its looks for words of a queue, in the setting dramatiq.hearing_<md5 of its name>.';
+
+CREATE TYPE dramatiq.place AS (
+	priority integer,
+	available_at timestamp with time zone,
+	"position" bigint,
+	whole_at timestamp with time zone,
+	put_off integer
+);
+
+COMMENT ON TYPE dramatiq.place IS 'What a session remembers of its looks for what is due in a queue, in the setting dramatiq.place_<md5 of its name>.';
+
+CREATE TYPE dramatiq.sight AS (
+	since timestamp with time zone,
+	has_left boolean,
+	whole_at timestamp with time zone,
+	put_off integer
+);
+
+COMMENT ON TYPE dramatiq.sight IS 'What a session remembers of its looks into a pgmq queue, in the setting dramatiq.sight_<oid of its table>.';
+
 CREATE TYPE dramatiq.state AS ENUM (
     'queued',
     'consumed',
@@ -1616,14 +1642,38 @@ $$;
 COMMENT ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) IS 'Leaves a delivery that a restore has made doubtful to a person.';
 
 CREATE FUNCTION balansity.hold_mail(p_provider text, p_pause interval) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
-    INSERT INTO balansity.mail_pace AS pace (provider, free_at) VALUES (p_provider, balansity.now() + p_pause)
-    ON CONFLICT (provider) DO UPDATE SET free_at = greatest(pace.free_at, excluded.free_at);
-$$;
+DECLARE
+    held constant timestamptz := balansity.hold_pace(p_provider);
+BEGIN
+    UPDATE balansity.mail_pace SET free_at = greatest(held, balansity.now() + p_pause)
+    WHERE provider = p_provider AND free_at = held;
+END $$;
 
 COMMENT ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) IS 'Nobody sends for so long: the provider said so.';
+
+CREATE FUNCTION balansity.hold_pace(p_provider text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+    held timestamptz;
+BEGIN
+    LOOP
+        SELECT free_at INTO held FROM balansity.mail_pace WHERE provider = p_provider ORDER BY free_at DESC LIMIT 1 FOR UPDATE;
+        EXIT WHEN FOUND;
+        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, '-infinity') ON CONFLICT DO NOTHING;
+    END LOOP;
+    RETURN held;
+END $$;
+
+COMMENT ON FUNCTION balansity.hold_pace(p_provider text) IS 'When a provider''s next mail may leave; nobody else changes it until the transaction ends.';
 
 CREATE FUNCTION balansity.hold_routes() RETURNS void
     LANGUAGE sql
@@ -3322,18 +3372,16 @@ clear away, nothing is done at all.';
 CREATE FUNCTION balansity.take_places(p_provider text, p_places integer, p_spacing interval, p_patience interval) RETURNS interval
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
+    held constant timestamptz := balansity.hold_pace(p_provider);
     present constant timestamptz := balansity.now();
-    place timestamptz;
+    place constant timestamptz := greatest(held, present);
 BEGIN
-    SELECT greatest(free_at, present) INTO place FROM balansity.mail_pace WHERE provider = p_provider FOR UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO balansity.mail_pace (provider, free_at) VALUES (p_provider, present) ON CONFLICT DO NOTHING;
-        RETURN balansity.take_places(p_provider, p_places, p_spacing, p_patience);
-    END IF;
     IF place <= present + p_patience THEN
-        UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider;
+        UPDATE balansity.mail_pace SET free_at = place + p_places * p_spacing WHERE provider = p_provider AND free_at = held;
     END IF;
     RETURN place - present;
 END $$;
@@ -3742,19 +3790,26 @@ $$;
 COMMENT ON FUNCTION balansity.withdraw_attempt(p_token uuid) IS 'Takes back an attempt that was committed as its caller lost the connection, and that was never made.';
 
 CREATE FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH added AS (
-        INSERT INTO dramatiq.counter AS c (key, value, expires_at) VALUES (p_key, p_value, clock_timestamp() + p_ttl)
-        ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
-        WHERE c.expires_at <= clock_timestamp()
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM added;
-$$;
+DECLARE
+    held constant dramatiq.counter := dramatiq.hold_counter(p_key);
+BEGIN
+    IF held.expires_at > clock_timestamp() THEN
+        RETURN false;
+    END IF;
+    PERFORM dramatiq.set_counter(held, p_key, p_value, p_ttl);
+    RETURN true;
+END $$;
 
 COMMENT ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) IS 'Creates a counter; false where it exists.';
+
+CREATE FUNCTION dramatiq.again_at(p_began timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql
+    RETURN (clock_timestamp() + ((20)::double precision * (clock_timestamp() - p_began)));
+
+COMMENT ON FUNCTION dramatiq.again_at(p_began timestamp with time zone) IS 'When to do again what began then and has ended now, if a twentieth of the time may go into it.';
 
 CREATE FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) RETURNS boolean
     LANGUAGE plpgsql
@@ -3819,9 +3874,13 @@ COMMENT ON FUNCTION dramatiq.backlog(p_most integer) IS 'What waits in each rout
 CREATE FUNCTION dramatiq.begin_group(p_group text, p_members integer) RETURNS boolean
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
     WITH begun AS (
-        INSERT INTO dramatiq.open_group (id, missing) VALUES (p_group, p_members) ON CONFLICT DO NOTHING RETURNING 1
+        INSERT INTO dramatiq.open_group (id, missing)
+        SELECT p_group, p_members WHERE NOT EXISTS (SELECT FROM dramatiq.open_group WHERE id = p_group)
+        ON CONFLICT DO NOTHING RETURNING 1
     )
     SELECT count(*) = 1 FROM begun;
 $$;
@@ -3937,8 +3996,13 @@ CREATE FUNCTION dramatiq.call_up(p_queue text) RETURNS bigint
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
+    most_words constant integer := 10000;
+    most_lines constant integer := 256; -- however many words one cause has left
+    heard constant bigint := dramatiq.heard_up_to(p_queue);
     lines text[];
     ends boolean[];
+    words bigint;
+    last bigint;
     called bigint;
 BEGIN
     PERFORM FROM dramatiq.caller WHERE number = hashtextextended(p_queue, 0) & 63 FOR UPDATE SKIP LOCKED;
@@ -3946,22 +4010,25 @@ BEGIN
         RETURN NULL;
     END IF;
     -- In statements of their own: each sees what was committed before it began, so what a word speaks of, too.
-    WITH heard AS (
+    WITH taken AS (
         DELETE FROM dramatiq.changed_line
         WHERE queue_name = p_queue AND id IN (
-            SELECT ranked.id FROM ( -- so many lines, however many words one cause has left
+            SELECT ranked.id FROM (
                 SELECT w.id, dense_rank() OVER (ORDER BY w.first) AS rank FROM (
                     SELECT c.id, min(c.id) OVER (PARTITION BY c.line) AS first FROM (
                         SELECT id, line FROM dramatiq.changed_line
-                        WHERE queue_name = p_queue AND at <= clock_timestamp() ORDER BY id LIMIT 10000
+                        WHERE queue_name = p_queue AND id > heard AND at <= clock_timestamp() ORDER BY id LIMIT most_words
                     ) AS c
                 ) AS w
             ) AS ranked
-            WHERE ranked.rank <= 256)
-        RETURNING line, ended
+            WHERE ranked.rank <= most_lines)
+        RETURNING line, ended, id
     )
-    SELECT array_agg(h.line), array_agg(h.ended) INTO lines, ends
-    FROM (SELECT line, bool_or(ended) AS ended FROM heard GROUP BY line) AS h;
+    SELECT array_agg(h.line), array_agg(h.ended), sum(h.words), max(h.last) INTO lines, ends, words, last
+    FROM (SELECT line, bool_or(ended) AS ended, count(*) AS words, max(id) AS last FROM taken GROUP BY line) AS h;
+    IF words < most_words AND cardinality(lines) < most_lines THEN
+        PERFORM dramatiq.note_heard(p_queue, last);
+    END IF;
 
     WITH first AS MATERIALIZED (
         SELECT changed.line, changed.ended, waiting.message_id
@@ -4195,22 +4262,19 @@ $$;
 COMMENT ON FUNCTION dramatiq.conditions(p_filter jsonb) IS 'A filter in each state that it leaves open, for each state has an index of its own.';
 
 CREATE FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH counted AS (
-        INSERT INTO dramatiq.counter AS c (key, value, expires_at)
-        SELECT p_key, p_amount, clock_timestamp() + p_ttl
-        WHERE EXISTS (SELECT FROM dramatiq.counter WHERE key = p_key)
-           OR p_amount BETWEEN coalesce(p_low, p_amount) AND coalesce(p_high, p_amount)
-        ON CONFLICT (key) DO UPDATE
-        SET value = dramatiq.counted(c.value, c.expires_at) + p_amount, expires_at = excluded.expires_at
-        WHERE coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount >= p_low, true)
-          AND coalesce(dramatiq.counted(c.value, c.expires_at) + p_amount <= p_high, true)
-        RETURNING 1
-    )
-    SELECT count(*) = 1 FROM counted;
-$$;
+DECLARE
+    held constant dramatiq.counter := dramatiq.hold_counter(p_key);
+    sum constant bigint := coalesce(dramatiq.counted(held.value, held.expires_at), 0) + p_amount;
+BEGIN
+    IF sum < p_low OR sum > p_high THEN
+        RETURN false;
+    END IF;
+    PERFORM dramatiq.set_counter(held, p_key, sum, p_ttl);
+    RETURN true;
+END $$;
 
 COMMENT ON FUNCTION dramatiq.count(p_key text, p_amount bigint, p_low bigint, p_high bigint, p_ttl interval) IS 'Adds to a counter, or takes from it; false, and no change, where it would leave its bounds (NULL: unbounded).';
 
@@ -4219,7 +4283,7 @@ CREATE FUNCTION dramatiq.count_and_sum(p_key text, p_keys text[], p_amount bigin
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 BEGIN
-    PERFORM dramatiq.take_turn('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''));
+    PERFORM dramatiq.take_counters_turn(p_key);
     RETURN coalesce((SELECT sum(dramatiq.counted(value, expires_at)) FROM dramatiq.counter
                      WHERE key = ANY (p_keys) OR key BETWEEN p_key AND regexp_replace(p_key, '@[0-9]+$', '@A')), 0)
                + p_amount <= p_high
@@ -4276,11 +4340,13 @@ p_first.';
 CREATE FUNCTION dramatiq.count_member(p_group text, p_member uuid) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-    left_over integer;
+    open integer;
 BEGIN
-    PERFORM FROM dramatiq.open_group WHERE id = p_group FOR UPDATE;
+    SELECT missing INTO open FROM dramatiq.open_group WHERE id = p_group ORDER BY missing LIMIT 1 FOR UPDATE;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
@@ -4288,10 +4354,13 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    UPDATE dramatiq.open_group SET missing = missing - 1, touched_at = now() WHERE id = p_group
-    RETURNING missing INTO left_over;
-    DELETE FROM dramatiq.open_group WHERE id = p_group AND left_over <= 0;
-    RETURN left_over <= 0;
+    IF open > 1 THEN
+        UPDATE dramatiq.open_group SET missing = open - 1, touched_at = now() WHERE id = p_group AND missing = open;
+        RETURN false;
+    END IF;
+    DELETE FROM dramatiq.open_group WHERE id = p_group AND missing = open;
+    DELETE FROM dramatiq.group_member WHERE group_id = p_group;
+    RETURN true;
 END $$;
 
 COMMENT ON FUNCTION dramatiq.count_member(p_group text, p_member uuid) IS 'Notes that a member of a group has ended, each but once; true for the last of them, with which the group is forgotten.
@@ -4509,7 +4578,20 @@ DECLARE
     paused boolean;
     lines text[];
     called bigint := 0;
+    place constant dramatiq.place := dramatiq.recall_place(p_queue, p_done);
+    is_part boolean := p_after IS NULL AND place.priority IS NOT NULL
+                       AND (place.put_off < 20 OR clock_timestamp() < place.whole_at);
+    whole_began timestamptz;
+    entries bigint;
 BEGIN
+    IF p_after IS NOT NULL THEN -- looked for where most are, before the acks that may move it
+        SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+        FROM dramatiq.live AS q WHERE q.message_id = p_after;
+        IF NOT FOUND THEN
+            SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
+            FROM dramatiq.done AS q WHERE q.message_id = p_after AND q.mtime > now() - interval '1 minute';
+        END IF;
+    END IF;
     IF p_done <> '{}' THEN
         SELECT f.lines INTO lines FROM dramatiq.finish_all(p_done, p_attempts) AS f;
     END IF;
@@ -4539,33 +4621,40 @@ BEGIN
         IF lines IS NOT NULL THEN
             PERFORM dramatiq.note_change(lines, false);
         END IF;
-        IF EXISTS (SELECT FROM dramatiq.changed_line WHERE queue_name = p_queue AND at <= clock_timestamp()) THEN
+        IF dramatiq.is_called_for(p_queue) THEN
             called := dramatiq.call_up(p_queue);
         END IF;
 
-        IF p_after IS NULL THEN
-            PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
-        ELSE
-            SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
-            FROM dramatiq.live AS q WHERE q.message_id = p_after;
+        IF is_part THEN
+            SELECT place.priority, place.priority, place.available_at, place.position INTO lowest, highest, since, behind;
         END IF;
-
-        RETURN QUERY
-        WITH due AS MATERIALIZED (
-            SELECT message_id FROM dramatiq.live
-            WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-                AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-            ORDER BY priority DESC, available_at, position
-            LIMIT p_limit
-            FOR UPDATE SKIP LOCKED
-        ), taken AS (
-            UPDATE dramatiq.live AS q
-            SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-            FROM due WHERE q.message_id = due.message_id
-            RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
-        )
-        SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
-        GET DIAGNOSTICS claimed = ROW_COUNT;
+        LOOP
+            IF p_after IS NULL AND NOT is_part THEN
+                whole_began := clock_timestamp();
+                entries := dramatiq.entries_read();
+                PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+            END IF;
+            RETURN QUERY
+            WITH due AS MATERIALIZED (
+                SELECT message_id FROM dramatiq.live
+                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                    AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+                ORDER BY priority DESC, available_at, position
+                LIMIT p_limit
+                FOR UPDATE SKIP LOCKED
+            ), taken AS (
+                UPDATE dramatiq.live AS q
+                SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+                FROM due WHERE q.message_id = due.message_id
+                RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+            )
+            SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+            GET DIAGNOSTICS claimed = ROW_COUNT;
+            EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
+            SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
+        END LOOP;
+        PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
+        WHERE p_after IS NULL;
         IF called > claimed OR called IS NULL THEN
             PERFORM dramatiq.ring(ARRAY[p_queue]); -- for whoever sleeps while there is more than this worker takes
         END IF;
@@ -4585,7 +4674,9 @@ COMMENT ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid
 An ack counts only while the claim it belongs to (message and attempt) is the current one.
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
-queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few. Where that is
+dear, it begins behind what this session acked last, too, and at the start of the queue where that finds nothing, for a
+twentieth of the time, or after twenty looks that find something.
 Between acks and claims it calls up, in the queue''s lines, whose turn has come.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
@@ -5011,11 +5102,17 @@ $$;
 COMMENT ON FUNCTION dramatiq.have_ended(p_last_begun bigint) IS 'Whether every transaction has ended that had begun to write by then: what they sent can be seen now. One that found nobody
 asleep did not ring, and its messages were to be seen by nobody until it ended.';
 
+CREATE FUNCTION dramatiq.heard_up_to(p_queue text) RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN COALESCE(((NULLIF(current_setting(('dramatiq.hearing_'::text || md5(p_queue)), true), ''::text))::dramatiq.hearing).behind, (0)::bigint);
+
+COMMENT ON FUNCTION dramatiq.heard_up_to(p_queue text) IS 'Behind which id this session looks for words of a queue.';
+
 CREATE FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT count(*) FILTER (WHERE heartbeat_at > clock_timestamp() - p_time), max(heartbeat_at) FROM dramatiq.worker;
+    SELECT count(*) FILTER (WHERE heartbeat_at > clock_timestamp() - p_time), max(heartbeat_at) FROM dramatiq.alive;
 $$;
 
 COMMENT ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) IS 'How many workers have said within that time that they live, by this server''s clock, and when the latest did. For people:
@@ -5024,21 +5121,29 @@ who takes over from the dead goes by their counts.';
 CREATE FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
+DECLARE
+    known dramatiq.worker;
 BEGIN
-    UPDATE dramatiq.worker
-    SET beats = p_beats, abilities = p_abilities, hears = p_hears, heartbeat_at = clock_timestamp()
-    WHERE id = p_worker;
-    IF FOUND THEN
-        RETURN true;
+    SELECT * INTO known FROM dramatiq.worker WHERE id = p_worker FOR KEY SHARE; -- who gives it up waits, or has
+    IF known.id IS NULL THEN
+        INSERT INTO dramatiq.worker (id, host, pid, abilities, hears) VALUES (p_worker, p_host, p_pid, p_abilities, p_hears);
+    ELSIF (known.abilities, known.hears) IS DISTINCT FROM (p_abilities, p_hears) THEN
+        UPDATE dramatiq.worker SET abilities = p_abilities, hears = p_hears WHERE id = p_worker;
     END IF;
-    INSERT INTO dramatiq.worker (id, host, pid, beats, abilities, hears)
-    VALUES (p_worker, p_host, p_pid, p_beats, p_abilities, p_hears);
-    RETURN false;
+    UPDATE dramatiq.beat SET number = p_beats, at = clock_timestamp()
+    WHERE worker = p_worker AND number = (
+        SELECT number FROM dramatiq.beat WHERE worker = p_worker ORDER BY number DESC LIMIT 1);
+    IF NOT FOUND THEN
+        INSERT INTO dramatiq.beat (worker, number) VALUES (p_worker, p_beats);
+    END IF;
+    RETURN known.id IS NOT NULL;
 END $$;
 
 COMMENT ON FUNCTION dramatiq.heartbeat(p_worker bigint, p_host text, p_pid integer, p_beats bigint, p_abilities text[], p_hears boolean) IS 'Says that a worker lives, by its own count of beats, which goes on where others had given it up: then false, for its
-claims may be running elsewhere.';
+claims may be running elsewhere. Its own row changes only where the worker has.';
 
 CREATE FUNCTION dramatiq.heed_cancellations() RETURNS void
     LANGUAGE plpgsql
@@ -5092,6 +5197,32 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.hide_value() IS 'Keeps a value that is copied into dramatiq.hidden_value.';
 
+CREATE TABLE dramatiq.counter (
+    key text NOT NULL COLLATE pg_catalog."C",
+    value bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    change bigint DEFAULT 0 NOT NULL
+);
+
+CREATE FUNCTION dramatiq.hold_counter(p_key text) RETURNS dramatiq.counter
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+    held dramatiq.counter;
+BEGIN
+    SELECT * INTO held FROM dramatiq.counter WHERE key = p_key ORDER BY change DESC LIMIT 1 FOR UPDATE;
+    IF NOT FOUND THEN
+        PERFORM dramatiq.take_counters_turn(p_key); -- to create it
+        SELECT * INTO held FROM dramatiq.counter WHERE key = p_key ORDER BY change DESC LIMIT 1 FOR UPDATE;
+    END IF;
+    RETURN held;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.hold_counter(p_key text) IS 'A counter''s row, or an empty one where there is none; nobody else changes or creates it until the transaction ends.';
+
 CREATE FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5116,6 +5247,92 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) IS 'How far back a page of what a filter finds is looked for, after the one that changed at p_until, p_last: to the p_look-th
 message that is done, where the filter asks for what no index tells of those. NULL: to the end.';
+
+CREATE FUNCTION dramatiq.is_any_due(p_queue text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+    memory constant text := 'dramatiq.glance_' || md5(p_queue);
+    place constant dramatiq.place := dramatiq.recall_place(p_queue, '{}');
+    began constant timestamptz := clock_timestamp();
+    any_due boolean;
+BEGIN
+    IF place.priority IS NOT NULL AND EXISTS (
+        SELECT FROM dramatiq.live q
+        WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+            AND q.priority = place.priority AND (q.available_at, q.position) > (place.available_at, place.position))
+    THEN
+        RETURN true;
+    END IF;
+    IF began < nullif(current_setting(memory, true), '')::timestamptz THEN
+        RETURN false;
+    END IF;
+    any_due := EXISTS (
+        SELECT FROM dramatiq.live q
+        WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL);
+    PERFORM set_config(memory, dramatiq.again_at(began)::text, false);
+    RETURN any_due;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.is_any_due(p_queue text) IS 'Whether something of a queue is due, behind what this session acked last, or anywhere, which is asked where a twentieth of
+the session''s time is enough for it.';
+
+CREATE FUNCTION dramatiq.is_any_visible(p_pgmq_queue text) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $_$
+DECLARE
+    recent constant interval := '3 seconds'; -- who asks, asks each second
+    source constant regclass := to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue));
+    memory constant text := 'dramatiq.glance_' || source::oid;
+    present constant timestamptz := clock_timestamp();
+    question constant text := format('SELECT EXISTS (SELECT FROM pgmq.%I WHERE vt BETWEEN $1 AND $2)', 'q_' || p_pgmq_queue);
+    any_visible boolean;
+BEGIN
+    IF source IS NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE question INTO any_visible USING present - recent, present;
+    IF NOT any_visible AND coalesce(present >= nullif(current_setting(memory, true), '')::timestamptz, true) THEN
+        EXECUTE question INTO any_visible USING timestamptz '-infinity', present;
+        PERFORM set_config(memory, dramatiq.again_at(present)::text, false);
+    END IF;
+    RETURN any_visible;
+END $_$;
+
+COMMENT ON FUNCTION dramatiq.is_any_visible(p_pgmq_queue text) IS 'Whether a message of a pgmq queue can be read that has become so lately; or longer ago, which is asked where a twentieth of
+this session''s time is enough for it. False where there is no such queue.';
+
+CREATE FUNCTION dramatiq.is_called_for(p_queue text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+    memory constant text := 'dramatiq.hearing_' || md5(p_queue);
+    last constant bigint := pg_sequence_last_value('dramatiq.changed_line_id_seq');
+    began constant timestamptz := clock_timestamp();
+    heard dramatiq.hearing := nullif(current_setting(memory, true), '')::dramatiq.hearing;
+    called boolean;
+BEGIN
+    called := EXISTS (SELECT FROM dramatiq.changed_line
+                      WHERE queue_name = p_queue AND id > coalesce(heard.behind, 0) AND at <= began);
+    IF NOT called AND heard.behind > 0 AND began >= coalesce(heard.whole_at, '-infinity') THEN
+        called := EXISTS (SELECT FROM dramatiq.changed_line WHERE queue_name = p_queue AND id <= heard.behind AND at <= began);
+        heard := ROW(CASE WHEN called THEN 0 ELSE heard.behind END, dramatiq.again_at(began));
+    END IF;
+    PERFORM set_config(memory, heard::text, false);
+    PERFORM dramatiq.note_heard(p_queue, last) WHERE NOT called;
+    RETURN called;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.is_called_for(p_queue text) IS 'Whether somebody left word of a line of this queue, which this session has not heard. What committed late, a thousand words
+behind, is looked for where a twentieth of the session''s time is enough for it.';
 
 CREATE FUNCTION dramatiq.is_cancelled(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -5489,29 +5706,19 @@ CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) RETURNS TABLE(qu
     AS $$
 DECLARE
     route text;
-    visible boolean;
 BEGIN
     FOREACH queue_name IN ARRAY p_queues LOOP
         SELECT a.pgmq_queue INTO route FROM dramatiq.actor a
         WHERE a.queue_name = news.queue_name AND to_regclass('pgmq.' || quote_ident('q_' || a.pgmq_queue)) IS NOT NULL
             AND NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = a.pgmq_queue);
-        visible := false;
-        IF route IS NOT NULL THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I WHERE vt <= clock_timestamp())', 'q_' || route) INTO visible;
-        END IF;
         seconds := CASE
-            WHEN visible THEN 0
+            WHEN dramatiq.is_any_visible(route) THEN 0
             WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
                 THEN dramatiq.next_due(queue_name, route)
-            WHEN EXISTS (
-                SELECT FROM dramatiq.live q
-                WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-            ) OR EXISTS (
+            WHEN dramatiq.is_any_due(queue_name) OR EXISTS (
                 SELECT FROM dramatiq.worker w, dramatiq.live q
                 WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
-            ) OR EXISTS (
-                SELECT FROM dramatiq.changed_line c WHERE c.queue_name = news.queue_name AND c.at <= clock_timestamp()
-            ) THEN 0
+            ) OR dramatiq.is_called_for(queue_name) THEN 0
             ELSE dramatiq.next_due(queue_name, route) END;
         IF seconds IS NOT NULL THEN
             RETURN NEXT;
@@ -5526,7 +5733,7 @@ CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS doubl
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
-    AS $$
+    AS $_$
 DECLARE
     due timestamptz;
     visible timestamptz;
@@ -5539,13 +5746,14 @@ BEGIN
         (SELECT min(available_at) FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed),
         -- A word that another worker is about to take, or took and left again.
         (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
-         WHERE queue_name = p_queue HAVING count(*) > 0)
+         WHERE queue_name = p_queue AND id > dramatiq.heard_up_to(p_queue) HAVING count(*) > 0)
     ) INTO due;
     IF p_pgmq_queue IS NOT NULL THEN
-        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > $1', 'q_' || p_pgmq_queue)
+        INTO visible USING clock_timestamp();
     END IF;
     RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
-END $$;
+END $_$;
 
 COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
 delayed; or in how many to look again for whose turn has come. Of a paused queue: in how many its pause ends. An idle
@@ -5564,6 +5772,42 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) IS 'Leaves word that messages came to these lines or, where p_ended, left them, in the transaction in which they do; the next
 exchange of the queue calls up. NULL stands for a message without a line.';
+
+CREATE FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    margin constant integer := 1000; -- words of others that commit meanwhile
+    memory constant text := 'dramatiq.hearing_' || md5(p_queue);
+    heard dramatiq.hearing := nullif(current_setting(memory, true), '')::dramatiq.hearing;
+BEGIN
+    heard.behind := greatest(heard.behind, p_last - margin);
+    PERFORM set_config(memory, heard::text, false);
+END $$;
+
+COMMENT ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) IS 'Remembers that this session has heard all words of a queue up to this one, but for those that commit late.';
+
+CREATE FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    many constant integer := 5000;
+    place dramatiq.place := p_place;
+BEGIN
+    IF p_whole_began IS NOT NULL THEN
+        place.whole_at := CASE WHEN p_entries > many THEN dramatiq.again_at(p_whole_began) END;
+        place.put_off := 0;
+    ELSIF p_claimed > 0 AND clock_timestamp() >= place.whole_at THEN
+        place.put_off := place.put_off + 1;
+    END IF;
+    IF place.whole_at IS NOT NULL OR p_place.whole_at IS NOT NULL THEN
+        PERFORM set_config('dramatiq.place_' || md5(p_queue), place::text, false);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) IS 'Remembers a look that claimed so many, and, where it was one at the whole queue, when it began and how many entries it read.';
 
 CREATE FUNCTION dramatiq.notify(p_queue text) RETURNS void
     LANGUAGE plpgsql
@@ -5966,6 +6210,22 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.readable_queues() IS 'The pgmq queues whose figures this role may see: pgmq.metrics_all fails where it may not see one of them.';
 
+CREATE FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) RETURNS dramatiq.place
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    place dramatiq.place := nullif(current_setting('dramatiq.place_' || md5(p_queue), true), '')::dramatiq.place;
+BEGIN
+    IF place.whole_at IS NOT NULL AND p_done <> '{}' THEN
+        SELECT q.priority, q.available_at, q.position INTO place.priority, place.available_at, place.position
+        FROM dramatiq.live AS q WHERE q.message_id = p_done[cardinality(p_done)];
+    END IF;
+    RETURN place;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) IS 'Where this session''s next look for what is due may begin, if one at the whole queue is dear: behind what it acks.';
+
 CREATE FUNCTION dramatiq.redrive(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6109,26 +6369,30 @@ END $$;
 COMMENT ON FUNCTION dramatiq.requeue(p_ids uuid[], p_attempts integer[]) IS 'Hands claimed but unstarted messages back; they keep their place in the order.';
 
 CREATE FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
-    WITH dead AS (
-        DELETE FROM dramatiq.worker WHERE id IN (
-            SELECT w.id FROM dramatiq.worker AS w
-            JOIN unnest(p_dead, p_beats) AS silent (id, beats) ON w.id = silent.id AND w.beats = silent.beats
-            FOR UPDATE OF w SKIP LOCKED)
-        RETURNING id
-    ), stranded AS (
-        SELECT message_id FROM dramatiq.live q
-        WHERE state = 'consumed' AND (
-            claimed_by IN (SELECT id FROM dead)
-            OR NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by))
-        FOR UPDATE SKIP LOCKED
-    )
-    SELECT dramatiq.take_over(array_agg(message_id), 'Worker %s died while it held this message (death %s).',
-                              p_most_rescues)
-    FROM stranded;
-$$;
+DECLARE
+    silent bigint[];
+BEGIN
+    silent := ARRAY(SELECT id FROM dramatiq.worker WHERE id = ANY (p_dead) FOR UPDATE SKIP LOCKED);
+    -- In a statement of its own, which sees the beat of whoever had the lock before.
+    DELETE FROM dramatiq.worker WHERE id IN (
+        SELECT a.id FROM unnest(p_dead, p_beats) AS known (id, beats)
+        JOIN dramatiq.alive AS a ON a.id = known.id AND a.beats = known.beats
+        WHERE a.id = ANY (silent));
+    RETURN (
+        WITH stranded AS (
+            SELECT message_id FROM dramatiq.live q
+            WHERE state = 'consumed' AND NOT EXISTS (SELECT FROM dramatiq.worker w WHERE w.id = q.claimed_by)
+            FOR UPDATE SKIP LOCKED
+        )
+        SELECT dramatiq.take_over(array_agg(message_id), 'Worker %s died while it held this message (death %s).',
+                                  p_most_rescues)
+        FROM stranded);
+END $$;
 
 COMMENT ON FUNCTION dramatiq.rescue(p_dead bigint[], p_beats bigint[], p_most_rescues integer) IS 'Takes over the claims of workers that the caller saw standing still, unless their count has moved since, and of those
 that have no row; which are dead no time in a table can tell. A locked row waits for the next round: the worker that
@@ -6520,6 +6784,23 @@ arguments that do not fit its signature while somebody else''s differs. Returns 
 anywhere. Messages for unknown actors among the first 10,000 of the queue go the same way, so that what stands behind
 them is met at once; with the doorbell, because those who can run them may have looked while they were claimed here.';
 
+CREATE FUNCTION dramatiq.set_counter(p_held dramatiq.counter, p_key text, p_value bigint, p_ttl interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+BEGIN
+    IF p_held.key IS NULL THEN
+        INSERT INTO dramatiq.counter (key, value, expires_at) VALUES (p_key, p_value, clock_timestamp() + p_ttl);
+    ELSE
+        UPDATE dramatiq.counter SET value = p_value, expires_at = clock_timestamp() + p_ttl, change = change + 1
+        WHERE key = p_key AND change = p_held.change;
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.set_counter(p_held dramatiq.counter, p_key text, p_value bigint, p_ttl interval) IS 'Changes or creates a counter that dramatiq.hold_counter holds.';
+
 CREATE FUNCTION dramatiq.show_as_reader(p_view regclass) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6671,6 +6952,15 @@ COMMENT ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue
 as many that wait in pgmq (those have a msg_id) and no other reader holds. They stay locked until the caller''s
 transaction ends. None of a paused queue. Where `sealed` is given, what they say is in there.';
 
+CREATE FUNCTION dramatiq.take_counters_turn(p_key text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT dramatiq.take_turn('dramatiq.counter ' || regexp_replace(p_key, '@[0-9]+$', ''));
+$_$;
+
+COMMENT ON FUNCTION dramatiq.take_counters_turn(p_key text) IS 'One at a time creates a counter, or counts in a window, whose counters are called key@second.';
+
 CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6689,6 +6979,8 @@ BEGIN
     ELSE
         PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
     END IF;
+    PERFORM set_config('dramatiq.moved_' || format('pgmq.%I', 'q_' || p_pgmq_queue)::regclass::oid,
+                       p_msg_ids[cardinality(p_msg_ids)]::text, false); -- behind it dramatiq.visible finds the next
 
     RETURN QUERY
     WITH arrived AS (
@@ -6791,8 +7083,10 @@ CREATE FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer)
     AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM dramatiq.live
-                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
+    IF NOT EXISTS (SELECT FROM dramatiq.live -- in two parts, past all that wait for their turn
+                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for < 'its turn')
+       AND NOT EXISTS (SELECT FROM dramatiq.live
+                       WHERE queue_name = p_queue AND state = 'queued' AND waits_for > 'its turn') THEN
         RETURN;
     END IF;
     UPDATE dramatiq.live AS q SET waits_for = NULL
@@ -6885,47 +7179,97 @@ CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigi
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    their_headers text;
+    known_for constant interval := '10 seconds';
+    margin constant interval := '0.5 seconds'; -- what commits later after it was sent is found by a whole look
+    cheap constant interval := '1 millisecond';
+    source constant regclass := to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue));
+    memory constant text := 'dramatiq.sight_' || source::oid;
+    present constant timestamptz := clock_timestamp();
+    seen dramatiq.sight := nullif(current_setting(memory, true), '')::dramatiq.sight;
+    moved constant bigint := nullif(current_setting('dramatiq.moved_' || source::oid, true), ''); -- last, by take_in
+    is_known constant boolean := coalesce(seen.since BETWEEN present - known_for AND present, false);
+    is_due constant boolean := coalesce(present >= seen.whole_at, true);
+    ways text[] := '{whole}';
+    way text;
+    began timestamptz;
+    found bigint;
     fed dramatiq.actor;
+    columns text;
 BEGIN
-    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
+    IF source IS NULL  -- a route to a queue that nobody has created yet
        OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
     THEN
         RETURN;
     END IF;
-    SELECT CASE WHEN count(*) > 0 THEN 'nullif(headers, ''null'')' ELSE 'NULL::jsonb' END INTO their_headers
-    FROM pg_attribute
-    WHERE attrelid = to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) AND attname = 'headers' AND NOT attisdropped;
+    IF p_only IS NULL AND seen.whole_at IS NOT NULL AND NOT (is_due AND (seen.has_left OR seen.put_off >= 20)) THEN
+        ways := array_remove(ARRAY[CASE WHEN seen.has_left THEN 'behind' END, CASE WHEN is_known THEN 'lately' END,
+                                   CASE WHEN is_due OR NOT is_known THEN 'whole' END], NULL);
+    END IF;
     SELECT * INTO fed FROM dramatiq.actor a WHERE a.pgmq_queue = p_pgmq_queue;
-    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
-    -- to another reader, or is delayed.
-    RETURN QUERY EXECUTE format(
-        'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
-             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
-             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ), others AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
-             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
-             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         )
-         SELECT msg_id,
-                CASE jsonb_typeof(message) WHEN ''object''
-                     THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
-                     ELSE jsonb_build_object(''payload'', message) END,
-                coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
-                greatest(due_at, enqueued_at), headers,
-                dramatiq.line_of($2, coalesce(headers ->> ''x-pgmq-group'', dramatiq.key_in(message, $3)))
-         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
-        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
-        'AND msg_id = ' || p_only, their_headers)
-    USING p_limit, fed.queue_name, fed.key;
+    -- By name, and no types of pgmq's: both differ between its versions.
+    columns := 'msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, '
+        || CASE WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = source AND attname = 'headers' AND NOT attisdropped)
+                THEN 'nullif(headers, ''null'') AS headers' ELSE 'NULL::jsonb AS headers' END;
+    FOREACH way IN ARRAY ways LOOP
+        began := clock_timestamp();
+        RETURN QUERY EXECUTE format(
+            'SELECT msg_id,
+                    CASE jsonb_typeof(message) WHEN ''object''
+                         THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
+                         ELSE jsonb_build_object(''payload'', message) END,
+                    coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
+                    greatest(due_at, enqueued_at), headers,
+                    dramatiq.line_of($2, coalesce(headers ->> ''x-pgmq-group'', dramatiq.key_in(message, $3)))
+             FROM (' || CASE way
+            WHEN 'behind' THEN
+                'SELECT %1$s FROM pgmq.%2$I WHERE msg_id > $4 AND vt <= clock_timestamp()
+                 ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED'
+            WHEN 'lately' THEN -- ordered so that only the index of times can answer
+                'SELECT %1$s FROM pgmq.%2$I WHERE vt BETWEEN $5 AND $6
+                 ORDER BY msg_id + 0 LIMIT $1 FOR UPDATE SKIP LOCKED'
+            ELSE
+                'WITH urgent AS (
+                     SELECT %1$s FROM pgmq.%2$I
+                     WHERE %3$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %4$s
+                     ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+                 ), others AS (
+                     SELECT %1$s FROM pgmq.%2$I
+                     WHERE NOT (%3$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %4$s
+                     ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
+                 )
+                 TABLE urgent UNION ALL TABLE others'
+            END || ') AS visible',
+            columns, 'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
+            'AND msg_id = ' || p_only)
+        USING p_limit, fed.queue_name, fed.key, moved, seen.since - margin, present;
+        GET DIAGNOSTICS found = ROW_COUNT;
+        IF way = 'whole' THEN
+            seen.whole_at := CASE WHEN clock_timestamp() - began > cheap THEN dramatiq.again_at(began) END;
+            seen.put_off := 0;
+        ELSIF found > 0 AND is_due THEN
+            seen.put_off := seen.put_off + 1;
+        END IF;
+        IF found < p_limit AND way <> 'behind' THEN
+            seen.since := present;
+        END IF;
+        seen.has_left := found >= p_limit;
+        EXIT WHEN found > 0;
+    END LOOP;
+    IF p_only IS NULL THEN
+        PERFORM set_config(memory, seen::text, false);
+    END IF;
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint) IS 'Messages of a pgmq queue that no other reader holds, locked for the caller''s transaction: p_limit at most of a raised
 priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
 message here says for it, the kind of JSON that it is, its headers (pgmq has them since 1.5), and the line of its key: the
-header x-pgmq-group, by which pgmq''s own readers go, or the argument that the actor names.';
+header x-pgmq-group, by which pgmq''s own readers go, or the argument that the actor names. A message whose vt lies ahead
+belongs to another reader, or is delayed.
+While somebody holds an old snapshot, the index entries of all that was moved since stay, and a look at the whole queue walks
+them. Where that takes long, a look begins behind what this session moved last, while there is a backlog, or else at what has
+become readable since the last look that left nothing. What these pass over (it committed late, or another worker let go of it)
+is found by a look at the whole queue, which takes a twentieth of the time at most and waits for one that finds nothing, but
+for no more than twenty that find something.';
 
 CREATE FUNCTION dramatiq.waiting_in_pgmq() RETURNS TABLE(queue text, waiting bigint)
     LANGUAGE plpgsql STABLE
@@ -7544,6 +7888,39 @@ CREATE TABLE dramatiq.actor (
 COMMENT ON TABLE dramatiq.actor IS 'The contract: the actors that exist, so that SQL can refuse a message that nobody could run. The last `migrate` wrote it,
 of whatever version; a process that starts adds only what no `migrate` has published or retired.';
 
+CREATE TABLE dramatiq.beat (
+    worker bigint NOT NULL,
+    number bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE dramatiq.beat IS 'Each worker''s latest beat.';
+
+CREATE TABLE dramatiq.worker (
+    id bigint NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    abilities text[] DEFAULT '{}'::text[] NOT NULL,
+    hears boolean DEFAULT true NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE VIEW dramatiq.alive WITH (security_invoker='true') AS
+ SELECT w.id,
+    w.host,
+    w.pid,
+    COALESCE(b.number, (0)::bigint) AS beats,
+    COALESCE(b.at, w.started_at) AS heartbeat_at
+   FROM (dramatiq.worker w
+     LEFT JOIN LATERAL ( SELECT beat.number,
+            beat.at
+           FROM dramatiq.beat
+          WHERE (beat.worker = w.id)
+          ORDER BY beat.number DESC
+         LIMIT 1) b ON (true));
+
+COMMENT ON VIEW dramatiq.alive IS 'The workers that nobody has given up, how often their hearts have beaten and when they did last.';
+
 CREATE TABLE dramatiq.caller (
     number integer NOT NULL
 );
@@ -7579,13 +7956,6 @@ ALTER TABLE dramatiq.changed_line ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE dramatiq.counter (
-    key text NOT NULL COLLATE pg_catalog."C",
-    value bigint NOT NULL,
-    expires_at timestamp with time zone NOT NULL
-)
-WITH (fillfactor='50');
 
 CREATE TABLE dramatiq.pause (
     queue_name text NOT NULL,
@@ -7810,17 +8180,6 @@ CREATE TABLE dramatiq.turn (
     number integer NOT NULL
 );
 
-CREATE TABLE dramatiq.worker (
-    id bigint NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    abilities text[] DEFAULT '{}'::text[] NOT NULL,
-    hears boolean DEFAULT true NOT NULL,
-    beats bigint DEFAULT 0 NOT NULL,
-    started_at timestamp with time zone DEFAULT now() NOT NULL,
-    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
 ALTER TABLE dramatiq.worker ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME dramatiq.worker_id_seq
     START WITH 1
@@ -7921,6 +8280,14 @@ ALTER TABLE ONLY dramatiq.done ATTACH PARTITION dramatiq.done_other DEFAULT;
 
 ALTER TABLE ONLY dramatiq.queue ATTACH PARTITION dramatiq.live DEFAULT;
 
+CREATE INDEX queue_due ON dramatiq.live USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
+
+CREATE FUNCTION dramatiq.entries_read() RETURNS bigint
+    LANGUAGE sql
+    RETURN pg_stat_get_xact_tuples_returned(('dramatiq.queue_due'::regclass)::oid);
+
+COMMENT ON FUNCTION dramatiq.entries_read() IS 'How many entries of the index that claims walk this session has read of late: a look that reads many is dear.';
+
 ALTER TABLE ONLY balansity.alarm
     ADD CONSTRAINT alarm_pkey PRIMARY KEY (id);
 
@@ -7970,7 +8337,7 @@ ALTER TABLE ONLY balansity.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY balansity.mail_pace
-    ADD CONSTRAINT mail_pace_pkey PRIMARY KEY (provider);
+    ADD CONSTRAINT mail_pace_pkey PRIMARY KEY (provider, free_at);
 
 ALTER TABLE ONLY balansity.operator_action
     ADD CONSTRAINT operator_action_form_key UNIQUE (form);
@@ -8018,7 +8385,7 @@ ALTER TABLE ONLY balansity.restore
     ADD CONSTRAINT restore_pkey PRIMARY KEY (noticed_at);
 
 ALTER TABLE ONLY balansity.scheduler
-    ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT scheduler_pkey PRIMARY KEY (id, beats);
 
 ALTER TABLE ONLY balansity.shadow_look
     ADD CONSTRAINT shadow_look_pkey PRIMARY KEY (looked_at);
@@ -8041,6 +8408,9 @@ ALTER TABLE ONLY dramatiq.actor
 ALTER TABLE ONLY dramatiq.actor
     ADD CONSTRAINT actor_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY dramatiq.beat
+    ADD CONSTRAINT beat_pkey PRIMARY KEY (worker, number);
+
 ALTER TABLE ONLY dramatiq.caller
     ADD CONSTRAINT caller_pkey PRIMARY KEY (number);
 
@@ -8051,7 +8421,7 @@ ALTER TABLE ONLY dramatiq.changed_line
     ADD CONSTRAINT changed_line_pkey PRIMARY KEY (queue_name, id);
 
 ALTER TABLE ONLY dramatiq.counter
-    ADD CONSTRAINT counter_pkey PRIMARY KEY (key);
+    ADD CONSTRAINT counter_pkey PRIMARY KEY (key, change);
 
 ALTER TABLE ONLY dramatiq.depth
     ADD CONSTRAINT depth_pkey PRIMARY KEY (queue_name);
@@ -8072,7 +8442,7 @@ ALTER TABLE ONLY dramatiq.minute
     ADD CONSTRAINT minute_pkey PRIMARY KEY (minute, queue_name, actor, ending, failure, bucket, pgmq_queue);
 
 ALTER TABLE ONLY dramatiq.open_group
-    ADD CONSTRAINT open_group_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT open_group_pkey PRIMARY KEY (id, missing);
 
 ALTER TABLE ONLY dramatiq.pause
     ADD CONSTRAINT pause_pkey PRIMARY KEY (queue_name);
@@ -8227,8 +8597,6 @@ CREATE INDEX queue_dead_by_queue ON dramatiq.live USING btree (queue_name) WHERE
 
 CREATE INDEX queue_delayed ON dramatiq.live USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
-CREATE INDEX queue_due ON dramatiq.live USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
-
 CREATE INDEX queue_has_turn ON dramatiq.live USING btree (line) WHERE ((line IS NOT NULL) AND (state = ANY (ARRAY['queued'::dramatiq.state, 'consumed'::dramatiq.state])) AND (waits_for IS DISTINCT FROM 'its turn'::text));
 
 CREATE INDEX queue_in_line ON dramatiq.live USING btree (line, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for = 'its turn'::text) AND (NOT delayed));
@@ -8311,8 +8679,8 @@ ALTER TABLE ONLY balansity.slot
 ALTER TABLE ONLY balansity.suppression
     ADD CONSTRAINT suppression_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
 
-ALTER TABLE ONLY dramatiq.group_member
-    ADD CONSTRAINT group_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES dramatiq.open_group(id) ON DELETE CASCADE;
+ALTER TABLE ONLY dramatiq.beat
+    ADD CONSTRAINT beat_worker_fkey FOREIGN KEY (worker) REFERENCES dramatiq.worker(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_assessment_id_fkey FOREIGN KEY (assessment_id) REFERENCES public.assessments(id) ON DELETE CASCADE;
@@ -8666,6 +9034,10 @@ GRANT ALL ON FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_
 REVOKE ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.hold_mail(p_provider text, p_pause interval) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.hold_pace(p_provider text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.hold_pace(p_provider text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.hold_pace(p_provider text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.hold_routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.hold_routes() TO balansity_web;
@@ -9124,6 +9496,10 @@ REVOKE ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl in
 GRANT ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.add_counter(p_key text, p_value bigint, p_ttl interval) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.again_at(p_began timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.again_at(p_began timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.again_at(p_began timestamp with time zone) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.archive_pgmq(queue_name text, msg_id bigint) TO balansity_worker;
@@ -9343,6 +9719,10 @@ REVOKE ALL ON FUNCTION dramatiq.have_ended(p_last_begun bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.have_ended(p_last_begun bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.have_ended(p_last_begun bigint) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.heard_up_to(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.heard_up_to(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.heard_up_to(p_queue text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamp with time zone) TO balansity_worker;
@@ -9361,6 +9741,13 @@ GRANT ALL ON FUNCTION dramatiq.hidden(p_place integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.hide_value() FROM PUBLIC;
 
+GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.hold_counter(p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.hold_counter(p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.hold_counter(p_key text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_worker;
@@ -9368,6 +9755,18 @@ GRANT ALL ON FUNCTION dramatiq.hold_routes(p_pgmq_queues text[]) TO balansity_wo
 REVOKE ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.horizon(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_look integer, OUT changed_at timestamp with time zone, OUT message_id uuid) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.is_any_due(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.is_any_due(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.is_any_due(p_queue text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.is_any_visible(p_pgmq_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.is_any_visible(p_pgmq_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.is_any_visible(p_pgmq_queue text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.is_called_for(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.is_called_for(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.is_called_for(p_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) TO balansity_web;
@@ -9466,6 +9865,14 @@ REVOKE ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) FRO
 GRANT ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.notify(p_queue text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.notify(p_queue text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.notify(p_queue text) TO balansity_worker;
@@ -9545,6 +9952,10 @@ GRANT ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) TO balansi
 REVOKE ALL ON FUNCTION dramatiq.readable_queues() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.readable_queues() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.readable_queues() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.redrive(p_ids uuid[]) TO balansity_web;
@@ -9638,6 +10049,10 @@ REVOKE ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts
 GRANT ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.set_aside(p_queue text, p_ids uuid[], p_attempts integer[], p_actors text[], p_signatures text[], p_known text[]) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.set_counter(p_held dramatiq.counter, p_key text, p_value bigint, p_ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.set_counter(p_held dramatiq.counter, p_key text, p_value bigint, p_ttl interval) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.set_counter(p_held dramatiq.counter, p_key text, p_value bigint, p_ttl interval) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.show_as_reader(p_view regclass) TO balansity_worker;
@@ -9665,6 +10080,10 @@ GRANT ALL ON FUNCTION dramatiq.stuck_lines(p_since interval) TO balansity_worker
 REVOKE ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue text, p_limit integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.take_counters_turn(p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_counters_turn(p_key text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_counters_turn(p_key text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) TO balansity_web;
@@ -9899,6 +10318,15 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.suppression TO balansity_wo
 GRANT SELECT ON TABLE dramatiq.actor TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.actor TO balansity_worker;
 
+GRANT SELECT ON TABLE dramatiq.beat TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.beat TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.worker TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.worker TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.alive TO balansity_web;
+GRANT SELECT ON TABLE dramatiq.alive TO balansity_worker;
+
 GRANT SELECT ON TABLE dramatiq.caller TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.caller TO balansity_worker;
 
@@ -9910,9 +10338,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.changed_line TO balansity_wo
 
 GRANT USAGE ON SEQUENCE dramatiq.changed_line_id_seq TO balansity_web;
 GRANT USAGE ON SEQUENCE dramatiq.changed_line_id_seq TO balansity_worker;
-
-GRANT SELECT ON TABLE dramatiq.counter TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.counter TO balansity_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.pause TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.pause TO balansity_worker;
@@ -9974,9 +10399,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.total TO balansity_worker;
 GRANT SELECT ON TABLE dramatiq.turn TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.turn TO balansity_worker;
 
-GRANT SELECT ON TABLE dramatiq.worker TO balansity_web;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.worker TO balansity_worker;
-
 GRANT USAGE ON SEQUENCE dramatiq.worker_id_seq TO balansity_web;
 GRANT USAGE ON SEQUENCE dramatiq.worker_id_seq TO balansity_worker;
 
@@ -10026,4 +10448,8 @@ GRANT SELECT ON TABLE public.users TO balansity_worker;
 GRANT SELECT(id) ON TABLE public.users TO balansity_web;
 
 GRANT SELECT(email) ON TABLE public.users TO balansity_web;
+
+REVOKE ALL ON FUNCTION dramatiq.entries_read() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_worker;
 

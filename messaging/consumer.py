@@ -24,6 +24,7 @@ from messaging.settlement import Settlement
 from messaging.unsealing import Unsealing
 
 AUDIT_SECONDS = 10.0  # between looks for claims whose news never reached us
+AUDIT_SHARE = 0.05  # of the time, at most, goes into those
 POLL_SECONDS = (0.5, 1.0)  # between looks at a queue whose doorbell may not ring
 LOOK_SECONDS = (0.8, 1.0)  # between looks at all that rest
 REST_SECONDS = (5.0, 10.0)  # between looks at one of those
@@ -259,6 +260,7 @@ class PostgresConsumer(Consumer):
         What we never heard of (an exchange committed, its answer was lost) goes back. So does what its thread left
         without an end: something ended the thread, or was raised where Dramatiq awaits nothing.
         """
+        began = time.monotonic()
         left = [claim for claim in list(self.claims.held) if not claim.is_run()]
         # Read last, for a thread leaves what it has settled; copied, for others append meanwhile.
         ended = {*ended, *list(self.claims.settled), *list(self.claims.returned)}
@@ -271,7 +273,8 @@ class PostgresConsumer(Consumer):
         if freed:
             events.warning("unknown_claims_freed", queue=self.queue_name, count=freed)
         self.process.pulse.doorbell.try_out(conn)
-        self.audit_at = time.monotonic() + AUDIT_SECONDS
+        now = time.monotonic()
+        self.audit_at = now + max(AUDIT_SECONDS, (now - began) / AUDIT_SHARE)
 
     def _runnable(self, claims: list[Claim]) -> list[Claim]:
         """The claims but for those that another version's worker can run, and this one cannot: these are set aside."""

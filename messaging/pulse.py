@@ -29,6 +29,7 @@ MOST_RESCUES = 10  # a message that outlived so many workers is their killer
 LOST = "lost"
 LISTEN_SECONDS = 0.5  # between looks at anything but the doorbell
 PASS_ON_SECONDS = 0.1  # between two words to others that a queue has too few threads here
+STRANDED_SHARE = 0.05  # of the time, at most, goes into looks for claims of workers that have no row
 
 events = EventLogger(__name__)
 
@@ -59,6 +60,7 @@ class Pulse:
         self.given_up_at = 0.0  # when it last heard that others had taken over what it held
         self.beats = 0
         self.judge: Judge[int] = Judge()
+        self.stranded_at = 0.0  # when to look for stranded claims again
         self.trouble = ""  # what the database said last that was no answer
         self.doorbell = Doorbell()
         self.rest = Rest(self.doorbell)
@@ -203,9 +205,11 @@ class Pulse:
         began = time.monotonic()
         counts = dict(queries.broker.list_beats(conn))
         dead = self.judge.dead(counts, began, time.monotonic(), silence=self.silence_seconds)
-        if not self.judge.may_judge(began, silence=self.silence_seconds):
+        if not self.judge.may_judge(began, silence=self.silence_seconds) or not (dead or began >= self.stranded_at):
             return
+        asked = time.monotonic()
         rescued = queries.broker.rescue(conn, dead=list(dead), beats=list(dead.values()), most_rescues=MOST_RESCUES)
+        self.stranded_at = asked + (time.monotonic() - asked) / STRANDED_SHARE
         if rescued:
             events.warning("messages_rescued", count=rescued)
             self._ring(list(self.claims))  # a session rings for those that sleep in others

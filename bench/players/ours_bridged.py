@@ -12,6 +12,7 @@ from bench import probe
 from db.migrate import migrate
 
 SEND = Path(__file__).parents[1] / "sql" / "fill_pgmq.sql"
+BATCH = 50_000  # messages in one statement, which ends within its time limit
 
 
 @dramatiq.actor(broker=broker.broker, queue_name="analytics", pgmq_queue="analytics_queue")
@@ -25,5 +26,6 @@ def install() -> None:
 
 
 def fill(count: int) -> None:
-    with db.database.transaction() as conn, conn.cursor() as cursor:
-        cursor.execute(SEND.read_text(), {"count": count})
+    for sent in range(0, count, BATCH):
+        with db.database.transaction() as conn, conn.cursor() as cursor:
+            cursor.execute(SEND.read_text(), {"count": min(BATCH, count - sent)})

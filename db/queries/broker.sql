@@ -129,7 +129,7 @@ DELETE FROM dramatiq.worker WHERE id = :worker;
 
 -- name: list_beats()
 -- How often each worker's heart has beaten.
-SELECT id, beats FROM dramatiq.worker;
+SELECT id, beats FROM dramatiq.alive;
 
 -- name: heartbeat(worker, host, pid, beats, abilities, hears)$
 -- Say that a worker lives; false where it had been given up.

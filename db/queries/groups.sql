@@ -17,4 +17,9 @@ LIMIT :rows;
 
 -- name: purge(keys, before)!
 -- Forget those of these groups of which no member has ended since then.
-DELETE FROM dramatiq.open_group WHERE id = ANY (:keys) AND touched_at < :before;
+WITH purged AS (
+    DELETE FROM dramatiq.open_group WHERE id = ANY (:keys) AND touched_at < :before RETURNING id
+), emptied AS (
+    DELETE FROM dramatiq.group_member WHERE group_id IN (SELECT id FROM purged)
+)
+SELECT FROM purged;

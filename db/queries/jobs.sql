@@ -198,8 +198,14 @@ SELECT name FROM balansity.job ORDER BY name;
 
 -- name: beat(id, host, pid, beats)!
 -- Says that a scheduler lives.
-INSERT INTO balansity.scheduler (id, host, pid, beats) VALUES (:id::uuid, :host, :pid, :beats)
-ON CONFLICT (id) DO UPDATE SET beats = excluded.beats, looked_at = clock_timestamp();
+WITH beaten AS (
+    UPDATE balansity.scheduler SET beats = :beats, looked_at = clock_timestamp()
+    WHERE id = :id::uuid AND beats = (
+        SELECT beats FROM balansity.scheduler WHERE id = :id::uuid ORDER BY beats DESC LIMIT 1)
+    RETURNING id
+)
+INSERT INTO balansity.scheduler (id, host, pid, beats)
+SELECT :id::uuid, :host, :pid, :beats WHERE NOT EXISTS (SELECT FROM beaten);
 
 -- name: list_beats()
 -- How often each scheduler has looked.

@@ -14,7 +14,7 @@ SELECT dramatiq.count_and_sum(:key, :keys, :amount, :high, :ttl * interval '1 mi
 
 -- name: exists(key)$
 -- Whether a counter exists.
-SELECT EXISTS (SELECT FROM dramatiq.counter WHERE key = :key AND expires_at > now());
+SELECT coalesce((SELECT expires_at > now() FROM dramatiq.counter WHERE key = :key ORDER BY change DESC LIMIT 1), false);
 
 -- name: expired(at, after, rows)
 -- A page of the counters whose time has passed.

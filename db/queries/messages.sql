@@ -20,7 +20,7 @@ SELECT queue, waiting FROM dramatiq.waiting_in_pgmq();
 -- name: list_workers()
 -- The worker processes that say they live.
 SELECT id AS worker, host, pid, extract(epoch FROM now() - heartbeat_at)::int AS silent_seconds
-FROM dramatiq.worker
+FROM dramatiq.alive
 ORDER BY id;
 
 -- name: count_in_pgmq()$

@@ -59,7 +59,7 @@ def test_the_web_process_tells_of_a_scheduler_that_was_killed_and_of_its_return(
     database: str, clinic: Clinic, hook: Hook
 ) -> None:
     actors.publish(database, scheduler.publish)
-    clinic.rows("INSERT INTO dramatiq.worker (host, pid, heartbeat_at) VALUES ('a', 1, now() + interval '1 hour')")
+    clinic.rows("INSERT INTO dramatiq.worker (host, pid, started_at) VALUES ('a', 1, now() + interval '1 hour')")
     with process(database, hook, "web"):
         with process(database, hook, "scheduler") as killed:
             until(lambda: clinic.value("SELECT count(*) FROM balansity.scheduler") == 1, "the scheduler lives", 60)

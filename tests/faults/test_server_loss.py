@@ -32,7 +32,7 @@ def server() -> Iterator[OwnServer]:
 @pytest.fixture
 def office(server: OwnServer, tmp_path: Path) -> Iterator[Office]:
     office = Office(server.url, tmp_path)
-    office.query("TRUNCATE dramatiq.queue, dramatiq.worker")
+    office.query("TRUNCATE dramatiq.queue, dramatiq.worker CASCADE")
     yield office
     office.broker.close()
 

@@ -50,7 +50,7 @@ def clock_steps(_: OwnServer, office: Office) -> None:
     for minutes in (-10, 10):
         ends = time.monotonic() + TROUBLE_SECONDS / 2
         while time.monotonic() < ends:
-            office.query("UPDATE dramatiq.worker SET heartbeat_at = now() + %s * interval '1 minute'", minutes)
+            office.query("UPDATE dramatiq.beat SET at = now() + %s * interval '1 minute'", minutes)
             time.sleep(0.2)
 
 
@@ -69,7 +69,7 @@ def test_nobody_is_given_up_and_a_killed_worker_is_rescued(
     for name in NAMES:
         office.send("finish_after_gate", name)
     until(lambda: office.deeds().keys() >= {f"began:{name}" for name in NAMES}, "both run two each")
-    beats = "SELECT min(beats) FROM dramatiq.worker"
+    beats = "SELECT min(beats) FROM dramatiq.alive"
     until(lambda: office.query(beats)[0][0] > BEATS_IN_SILENCE + 1, "both may judge: a full silence lies behind them")
     happens(own_server, office)
     time.sleep(TROUBLE_SECONDS)  # for judges that would be wrong

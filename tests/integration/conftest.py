@@ -7,11 +7,13 @@ import pytest
 
 import settings
 from broker import broker as application
+from db.connection import Connection
 from db.database import pool
 from gateways import availability
 from mail import pace
 from messaging.broker import PostgresBroker
 from tests.clinic import Clinic
+from tests.integration.broker_cases import run
 from tests.servers import sendgrid, yookassa
 from tests.servers.sendgrid import SendGrid
 from tests.servers.yookassa import YooKassa
@@ -79,3 +81,11 @@ def work(broker: PostgresBroker) -> Iterator[Callable[..., dramatiq.Worker]]:
     yield start
     for worker in workers:
         worker.stop()
+
+
+@pytest.fixture
+def held(connect: Callable[[], Connection]) -> None:
+    """Somebody's transaction that still sees everything as it is now, as a backup's does."""
+    conn = connect()
+    run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+    run(conn, "SELECT 1")

@@ -122,7 +122,7 @@ def test_a_claim_that_was_taken_over_while_its_exchange_hung_does_not_start(
     with ThreadPoolExecutor(1) as thread:
         claimed = thread.submit(next, consumer)
         until(lambda: blocked(connection) == 1, "it sets aside the other that it claimed")
-        run(connection, "SELECT dramatiq.rescue(array_agg(id), array_agg(beats), 10) FROM dramatiq.worker")
+        run(connection, "SELECT dramatiq.rescue(array_agg(id), array_agg(beats), 10) FROM dramatiq.alive")
         assert run(connection, "SELECT message ->> 'actor_name' FROM dramatiq.queue WHERE state = 'queued'") == [
             ("note",)
         ]

@@ -119,7 +119,7 @@ def test_a_line_that_nobody_calls_up_is_late_and_one_that_stands_still_is_told(a
 
 
 def test_who_was_not_heard_for_half_a_minute_does_not_live(alive: Connection) -> None:
-    run(alive, "UPDATE dramatiq.worker SET heartbeat_at = now() - interval '31 seconds'")
+    run(alive, "UPDATE dramatiq.worker SET started_at = now() - interval '31 seconds'")
     assert calls(alive) == [("no-worker", "")]
     run(alive, "UPDATE balansity.scheduler SET looked_at = now() - interval '31 seconds'")
     assert calls(alive) == [("no-worker", ""), ("no-scheduler", "")]

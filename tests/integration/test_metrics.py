@@ -183,7 +183,7 @@ def test_a_slot_that_is_late_and_one_that_nobody_plans(client: FlaskClient, clin
 
 def test_who_beats_which_provider_is_there_and_which_payments_are_open(client: FlaskClient, clinic: Clinic) -> None:
     clinic.rows("INSERT INTO dramatiq.worker (host, pid) VALUES ('a', 1), ('b', 2)")
-    clinic.rows("INSERT INTO dramatiq.worker (host, pid, heartbeat_at) VALUES ('c', 3, now() - interval '1 minute')")
+    clinic.rows("INSERT INTO dramatiq.worker (host, pid, started_at) VALUES ('c', 3, now() - interval '1 minute')")
     clinic.rows(
         "INSERT INTO balansity.provider_state (provider, state, since, noticed_by, next_probe_at) "
         "VALUES ('sendgrid', 'away', now(), 'worker 1', now())"

@@ -82,9 +82,7 @@ CREATE TABLE dramatiq.worker (
     pid integer NOT NULL,
     abilities text[] NOT NULL DEFAULT '{}',              -- its actors' names and their signatures
     hears boolean NOT NULL DEFAULT true,                 -- the doorbell, which it tries out
-    beats bigint NOT NULL DEFAULT 0,                     -- who is dead is told by this count: it stands still
-    started_at timestamptz NOT NULL DEFAULT now(),       -- times are for people
-    heartbeat_at timestamptz NOT NULL DEFAULT now()
+    started_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE dramatiq.actor (

@@ -67,8 +67,13 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan -- to plan for one line takes longer than to call up in it
 AS $$
 DECLARE
+    most_words constant integer := 10000;
+    most_lines constant integer := 256; -- however many words one cause has left
+    heard constant bigint := dramatiq.heard_up_to(p_queue);
     lines text[];
     ends boolean[];
+    words bigint;
+    last bigint;
     called bigint;
 BEGIN
     PERFORM FROM dramatiq.caller WHERE number = hashtextextended(p_queue, 0) & 63 FOR UPDATE SKIP LOCKED;
@@ -76,22 +81,25 @@ BEGIN
         RETURN NULL;
     END IF;
     -- In statements of their own: each sees what was committed before it began, so what a word speaks of, too.
-    WITH heard AS (
+    WITH taken AS (
         DELETE FROM dramatiq.changed_line
         WHERE queue_name = p_queue AND id IN (
-            SELECT ranked.id FROM ( -- so many lines, however many words one cause has left
+            SELECT ranked.id FROM (
                 SELECT w.id, dense_rank() OVER (ORDER BY w.first) AS rank FROM (
                     SELECT c.id, min(c.id) OVER (PARTITION BY c.line) AS first FROM (
                         SELECT id, line FROM dramatiq.changed_line
-                        WHERE queue_name = p_queue AND at <= clock_timestamp() ORDER BY id LIMIT 10000
+                        WHERE queue_name = p_queue AND id > heard AND at <= clock_timestamp() ORDER BY id LIMIT most_words
                     ) AS c
                 ) AS w
             ) AS ranked
-            WHERE ranked.rank <= 256)
-        RETURNING line, ended
+            WHERE ranked.rank <= most_lines)
+        RETURNING line, ended, id
     )
-    SELECT array_agg(h.line), array_agg(h.ended) INTO lines, ends
-    FROM (SELECT line, bool_or(ended) AS ended FROM heard GROUP BY line) AS h;
+    SELECT array_agg(h.line), array_agg(h.ended), sum(h.words), max(h.last) INTO lines, ends, words, last
+    FROM (SELECT line, bool_or(ended) AS ended, count(*) AS words, max(id) AS last FROM taken GROUP BY line) AS h;
+    IF words < most_words AND cardinality(lines) < most_lines THEN
+        PERFORM dramatiq.note_heard(p_queue, last);
+    END IF;
 
     WITH first AS MATERIALIZED (
         SELECT changed.line, changed.ended, waiting.message_id

@@ -34,54 +34,6 @@ COMMENT ON FUNCTION dramatiq.priority_of IS
 'The priority that a pgmq message carries, 0 where it carries none that is a number. (A body after RETURN is bound when the
 function is made: no search_path can mislead it, and it can be inlined.)';
 
-CREATE FUNCTION dramatiq.visible(p_pgmq_queue text, p_limit integer, p_only bigint DEFAULT NULL)
-RETURNS TABLE (msg_id bigint, content jsonb, kind text, urgency integer, sent_at timestamptz, due_at timestamptz,
-               headers jsonb, line text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    their_headers text;
-    fed dramatiq.actor;
-BEGIN
-    IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NULL  -- a route to a queue that nobody has created yet
-       OR EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = p_pgmq_queue)
-    THEN
-        RETURN;
-    END IF;
-    SELECT CASE WHEN count(*) > 0 THEN 'nullif(headers, ''null'')' ELSE 'NULL::jsonb' END INTO their_headers
-    FROM pg_attribute
-    WHERE attrelid = to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) AND attname = 'headers' AND NOT attisdropped;
-    SELECT * INTO fed FROM dramatiq.actor a WHERE a.pgmq_queue = p_pgmq_queue;
-    -- Columns by name and no types of pgmq's: both differ between its versions. A message whose vt lies ahead belongs
-    -- to another reader, or is delayed.
-    RETURN QUERY EXECUTE format(
-        'WITH urgent AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
-             WHERE %2$L AND dramatiq.priority_of(message) > 0 AND vt <= clock_timestamp() %3$s
-             ORDER BY dramatiq.priority_of(message) DESC, msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ), others AS (
-             SELECT msg_id, message, enqueued_at, CASE read_ct WHEN 0 THEN vt END AS due_at, %4$s AS headers FROM pgmq.%1$I
-             WHERE NOT (%2$L AND dramatiq.priority_of(message) > 0) AND vt <= clock_timestamp() %3$s
-             ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-         )
-         SELECT msg_id,
-                CASE jsonb_typeof(message) WHEN ''object''
-                     THEN jsonb_build_object(''kwargs'', message - ''self'')  -- that one no Python function takes
-                     ELSE jsonb_build_object(''payload'', message) END,
-                coalesce(jsonb_typeof(message), ''NULL''), dramatiq.priority_of(message), enqueued_at,
-                greatest(due_at, enqueued_at), headers,
-                dramatiq.line_of($2, coalesce(headers ->> ''x-pgmq-group'', dramatiq.key_in(message, $3)))
-         FROM (TABLE urgent UNION ALL TABLE others) AS visible',
-        'q_' || p_pgmq_queue, to_regclass(format('pgmq.%I', p_pgmq_queue || '_urgent')) IS NOT NULL,
-        'AND msg_id = ' || p_only, their_headers)
-    USING p_limit, fed.queue_name, fed.key;
-END $$;
-COMMENT ON FUNCTION dramatiq.visible IS
-'Messages of a pgmq queue that no other reader holds, locked for the caller''s transaction: p_limit at most of a raised
-priority, wherever they stand in pgmq''s order, and as many others; p_only: that message and no other. Each with what a
-message here says for it, the kind of JSON that it is, its headers (pgmq has them since 1.5), and the line of its key: the
-header x-pgmq-group, by which pgmq''s own readers go, or the argument that the actor names.';
-
 CREATE FUNCTION dramatiq.drop_to_archive(p_pgmq_queue text, p_msg_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -140,6 +92,8 @@ BEGIN
     ELSE
         PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
     END IF;
+    PERFORM set_config('dramatiq.moved_' || format('pgmq.%I', 'q_' || p_pgmq_queue)::regclass::oid,
+                       p_msg_ids[cardinality(p_msg_ids)]::text, false); -- behind it dramatiq.visible finds the next
 
     RETURN QUERY
     WITH arrived AS (

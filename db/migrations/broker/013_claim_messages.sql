@@ -67,6 +67,11 @@ DECLARE
     paused boolean;
     lines text[];
     called bigint := 0;
+    place constant dramatiq.place := dramatiq.recall_place(p_queue, p_done);
+    is_part boolean := p_after IS NULL AND place.priority IS NOT NULL
+                       AND (place.put_off < 20 OR clock_timestamp() < place.whole_at);
+    whole_began timestamptz;
+    entries bigint;
 BEGIN
     IF p_after IS NOT NULL THEN -- looked for where most are, before the acks that may move it
         SELECT q.priority, q.priority, available_at, position INTO lowest, highest, since, behind
@@ -105,30 +110,40 @@ BEGIN
         IF lines IS NOT NULL THEN
             PERFORM dramatiq.note_change(lines, false);
         END IF;
-        IF EXISTS (SELECT FROM dramatiq.changed_line WHERE queue_name = p_queue AND at <= clock_timestamp()) THEN
+        IF dramatiq.is_called_for(p_queue) THEN
             called := dramatiq.call_up(p_queue);
         END IF;
 
-        IF p_after IS NULL THEN
-            PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+        IF is_part THEN
+            SELECT place.priority, place.priority, place.available_at, place.position INTO lowest, highest, since, behind;
         END IF;
-
-        RETURN QUERY
-        WITH due AS MATERIALIZED (
-            SELECT message_id FROM dramatiq.live
-            WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-                AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-            ORDER BY priority DESC, available_at, position
-            LIMIT p_limit
-            FOR UPDATE SKIP LOCKED
-        ), taken AS (
-            UPDATE dramatiq.live AS q
-            SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-            FROM due WHERE q.message_id = due.message_id
-            RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
-        )
-        SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
-        GET DIAGNOSTICS claimed = ROW_COUNT;
+        LOOP
+            IF p_after IS NULL AND NOT is_part THEN
+                whole_began := clock_timestamp();
+                entries := dramatiq.entries_read();
+                PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+            END IF;
+            RETURN QUERY
+            WITH due AS MATERIALIZED (
+                SELECT message_id FROM dramatiq.live
+                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                    AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+                ORDER BY priority DESC, available_at, position
+                LIMIT p_limit
+                FOR UPDATE SKIP LOCKED
+            ), taken AS (
+                UPDATE dramatiq.live AS q
+                SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+                FROM due WHERE q.message_id = due.message_id
+                RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+            )
+            SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+            GET DIAGNOSTICS claimed = ROW_COUNT;
+            EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
+            SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
+        END LOOP;
+        PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
+        WHERE p_after IS NULL;
         IF called > claimed OR called IS NULL THEN
             PERFORM dramatiq.ring(ARRAY[p_queue]); -- for whoever sleeps while there is more than this worker takes
         END IF;
@@ -148,7 +163,9 @@ COMMENT ON FUNCTION dramatiq.exchange IS
 An ack counts only while the claim it belongs to (message and attempt) is the current one.
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
-queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few.
+queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few. Where that is
+dear, it begins behind what this session acked last, too, and at the start of the queue where that finds nothing, for a
+twentieth of the time, or after twenty looks that find something.
 Between acks and claims it calls up, in the queue''s lines, whose turn has come.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
@@ -269,10 +286,11 @@ BEGIN
         (SELECT min(available_at) FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed),
         -- A word that another worker is about to take, or took and left again.
         (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
-         WHERE queue_name = p_queue HAVING count(*) > 0)
+         WHERE queue_name = p_queue AND id > dramatiq.heard_up_to(p_queue) HAVING count(*) > 0)
     ) INTO due;
     IF p_pgmq_queue IS NOT NULL THEN
-        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > clock_timestamp()', 'q_' || p_pgmq_queue) INTO visible;
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > $1', 'q_' || p_pgmq_queue)
+        INTO visible USING clock_timestamp();
     END IF;
     RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
 END $$;
@@ -288,29 +306,19 @@ SET enable_seqscan = off
 AS $$
 DECLARE
     route text;
-    visible boolean;
 BEGIN
     FOREACH queue_name IN ARRAY p_queues LOOP
         SELECT a.pgmq_queue INTO route FROM dramatiq.actor a
         WHERE a.queue_name = news.queue_name AND to_regclass('pgmq.' || quote_ident('q_' || a.pgmq_queue)) IS NOT NULL
             AND NOT EXISTS (SELECT FROM dramatiq.held_route h WHERE h.pgmq_queue = a.pgmq_queue);
-        visible := false;
-        IF route IS NOT NULL THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I WHERE vt <= clock_timestamp())', 'q_' || route) INTO visible;
-        END IF;
         seconds := CASE
-            WHEN visible THEN 0
+            WHEN dramatiq.is_any_visible(route) THEN 0
             WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
                 THEN dramatiq.next_due(queue_name, route)
-            WHEN EXISTS (
-                SELECT FROM dramatiq.live q
-                WHERE q.queue_name = news.queue_name AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-            ) OR EXISTS (
+            WHEN dramatiq.is_any_due(queue_name) OR EXISTS (
                 SELECT FROM dramatiq.worker w, dramatiq.live q
                 WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
-            ) OR EXISTS (
-                SELECT FROM dramatiq.changed_line c WHERE c.queue_name = news.queue_name AND c.at <= clock_timestamp()
-            ) THEN 0
+            ) OR dramatiq.is_called_for(queue_name) THEN 0
             ELSE dramatiq.next_due(queue_name, route) END;
         IF seconds IS NOT NULL THEN
             RETURN NEXT;

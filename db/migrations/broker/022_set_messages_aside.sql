@@ -67,8 +67,10 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off S
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM dramatiq.live
-                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for IS NOT NULL) THEN
+    IF NOT EXISTS (SELECT FROM dramatiq.live -- in two parts, past all that wait for their turn
+                   WHERE queue_name = p_queue AND state = 'queued' AND waits_for < 'its turn')
+       AND NOT EXISTS (SELECT FROM dramatiq.live
+                       WHERE queue_name = p_queue AND state = 'queued' AND waits_for > 'its turn') THEN
         RETURN;
     END IF;
     UPDATE dramatiq.live AS q SET waits_for = NULL

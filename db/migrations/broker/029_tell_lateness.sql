@@ -3,7 +3,7 @@
 CREATE FUNCTION dramatiq.heard_within(p_time interval, OUT workers bigint, OUT latest timestamptz)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT count(*) FILTER (WHERE heartbeat_at > clock_timestamp() - p_time), max(heartbeat_at) FROM dramatiq.worker;
+    SELECT count(*) FILTER (WHERE heartbeat_at > clock_timestamp() - p_time), max(heartbeat_at) FROM dramatiq.alive;
 $$;
 COMMENT ON FUNCTION dramatiq.heard_within IS
 'How many workers have said within that time that they live, by this server''s clock, and when the latest did. For people:

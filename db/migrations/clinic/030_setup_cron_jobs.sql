@@ -21,11 +21,12 @@ INSERT INTO balansity.job (name, schedule, time_zone) VALUES
 
 -- planned → started → succeeded | failed (→ started again, on a retry); or skipped: missed, and not to be made up for.
 CREATE TABLE balansity.scheduler (
-    id uuid PRIMARY KEY,
+    id uuid,
     host text NOT NULL,
     pid integer NOT NULL,
-    beats bigint NOT NULL,                            -- who is dead is told by this count: it stands still
-    looked_at timestamptz NOT NULL DEFAULT clock_timestamp()  -- for people
+    beats bigint,                                     -- who is dead is told by this count: it stands still
+    looked_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- for people
+    PRIMARY KEY (id, beats)                           -- whose end leads to the latest, past all dead ones that are kept
 );
 
 CREATE TABLE balansity.slot (
