@@ -8,7 +8,7 @@ PIP      := $(BIN)/pip install --quiet --disable-pip-version-check
 SITE     := var/docs/installed
 # Three workers on two cores, for half of the time a test waits; a test at a time, so that none is left with the last ones.
 PARALLEL := $(BIN)/pytest --numprocesses 3 --dist load --maxschedchunk 1
-PACKAGES := chromium nodejs pgbouncer postgresql-15 postgresql-15-cron
+PACKAGES := chromium nodejs pgbouncer postgresql-15 postgresql-15-cron rabbitmq-server
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,4 +1,4 @@
-"""This service's broker: a PostgresBroker on our pool, with our settings."""
+"""This service's broker: on our pool, with our settings."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ import log
 import settings
 from db.database import pool
 from errors import SettingsError
-from messaging.broker import PostgresBroker
 from messaging.limits import PostgresLimits
+from messaging.relayed import RelayedBroker
 from values import key_bytes
 
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own setting, and so are its sisters
@@ -44,8 +44,9 @@ def _spans() -> dramatiq.Middleware:
     return spans
 
 
-broker = PostgresBroker(
+broker = RelayedBroker(
     pool,
+    urls=lambda: settings.current().broker_url,
     listen=lambda: settings.current().broker_listen,
     keys=lambda: map(key_bytes, settings.current().message_keys),
 )

@@ -31,6 +31,7 @@ COMMANDS = {
     "preview": ("mail:preview", "What mails look like, with sample data."),
     "queues": ("queues:queues", "Queues with depth, age and pauses; pause, resume."),
     "redrive": ("fates:redrive", "Send dead letters back to work."),
+    "relay": ("relay:relay", "Carry messages from PostgreSQL to RabbitMQ."),
     "reports": ("reports:reports", "The reports that are kept, and their mails; mail one again."),
     "restored": ("restored:restored", "Mails that a restore holds, and the decision about them."),
     "reveal": ("reveal:reveal", "What an encrypted message says, for a reason."),

@@ -9,6 +9,7 @@ BalansityError
 │   ├── ProviderBusy   and the provider said when
 │   │   └── ProviderHeld   it is known to be away, and was not asked
 │   └── ProviderAway   and so will everything else that is asked of the provider
+├── CarrierAway        RabbitMQ does not answer, or did not confirm that it has what it was given
 ├── OutcomeUnknown     the request went out and no answer came: nobody knows whether it had its effect
 ├── KeyMissing         it is encrypted with a key that this process has not
 ├── DeadLettered      what a caller waited for ended as a dead letter
@@ -65,6 +66,10 @@ class ProviderHeld(ProviderBusy):
 
 class ProviderAway(RetryableError):  # noqa: N818 - as ProviderBusy
     """The provider takes nothing from us: it is down, or refuses us rather than what it was asked."""
+
+
+class CarrierAway(BalansityError):  # noqa: N818 - as ProviderBusy
+    """RabbitMQ does not answer."""
 
 
 class OutcomeUnknown(BalansityError):  # noqa: N818 - the point is that it may not be an error

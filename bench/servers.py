@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 
+from bench.rabbitmq import Node, end_names
 from db import embedded
 
 START_SECONDS = 60
@@ -64,30 +65,35 @@ class Servers:
         return self._run(command, "redis", port)
 
     def _start_rabbitmq(self) -> int:
+        [pid] = self.rabbitmq_nodes(["bench"])
+        return pid
+
+    def rabbitmq_nodes(self, names: list[str]) -> list[int]:
+        """Start nodes of RabbitMQ, as a cluster where there are several; the process of each.
+
+        Raises:
+            Missing: as `start`.
+        """
         _program("rabbitmq-server")
-        # The program behind Debian's wrapper, which insists on a user and folders of its own.
-        script = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-        port, distribution, names = _free_port(), _free_port(), _free_port()
-        folder = self.folder / "rabbitmq"
-        self.stack.callback(subprocess.run, ["epmd", "-port", str(names), "-kill"], capture_output=True, check=False)
-        self.environment["RABBITMQ_URL"] = f"amqp://guest:guest@127.0.0.1:{port}"
-        return self._run(
-            [script],
-            "rabbitmq",
-            port,
-            HOME=str(folder),
-            ERL_EPMD_PORT=str(names),
-            RABBITMQ_NODENAME="bench@localhost",
-            RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
-            RABBITMQ_NODE_PORT=str(port),
-            RABBITMQ_DIST_PORT=str(distribution),
-            RABBITMQ_MNESIA_BASE=str(folder / "mnesia"),
-            RABBITMQ_LOG_BASE=str(folder / "log"),
-            RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
-            RABBITMQ_CONFIG_FILE=str(folder / "none"),
-        )
+        home, names_port = self.folder / "rabbitmq", _free_port()
+        home.mkdir()
+        peers = names if len(names) > 1 else []
+        nodes = [Node(name, home, _free_port(), _free_port(), names_port, peers) for name in names]
+        self.stack.callback(end_names, names_port)
+        self.environment["RABBITMQ_URL"] = ",".join(node.url for node in nodes)
+        started = [self._begin(node.command, node.name, **node.environment) for node in nodes]
+        for node, process in zip(nodes, started, strict=True):
+            _wait_for(node.port, process, self.folder / node.name / "output")
+        if peers:
+            nodes[0].control("await_online_nodes", str(len(nodes)))
+        return [process.pid for process in started]
 
     def _run(self, command: list[str], name: str, port: int, **environment: str) -> int:
+        process = self._begin(command, name, **environment)
+        _wait_for(port, process, self.folder / name / "output")
+        return process.pid
+
+    def _begin(self, command: list[str], name: str, **environment: str) -> subprocess.Popen[bytes]:
         folder = self.folder / name
         folder.mkdir()
         with (folder / "output").open("wb") as output:
@@ -100,8 +106,7 @@ class Servers:
                 stderr=subprocess.STDOUT,
             )
         self.stack.callback(_stop, process)
-        _wait_for(port, process, folder / "output")
-        return process.pid
+        return process
 
 
 @contextmanager

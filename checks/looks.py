@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import psycopg2
 
-from checks import failures, jobs, processes, providers, queues, schema, telling
+from checks import failures, jobs, processes, providers, queues, rabbitmq, schema, telling
 from checks.finding import Finding
 from db.connection import Connection
 from db.trouble import passes
@@ -22,6 +22,7 @@ QUICK: tuple[Look, ...] = (
     schema.writable,
     schema.migrated,
     processes.beating,
+    rabbitmq.answering,
     providers.away,
     queues.lateness,
     queues.lines,

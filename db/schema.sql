@@ -4108,6 +4108,63 @@ CREATE FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) RETURNS text
 
 COMMENT ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) IS 'What a cancelled message says of its end.';
 
+CREATE FUNCTION dramatiq.carry(p_queue text, p_limit integer) RETURNS TABLE(priority integer, message text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    leaving uuid[];
+    kept uuid[];
+BEGIN
+    IF EXISTS (SELECT FROM dramatiq.changed_line WHERE queue_name = p_queue AND at <= clock_timestamp()) THEN
+        PERFORM dramatiq.pass_on(ARRAY[p_queue]);
+    END IF;
+    IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
+        RETURN;
+    END IF;
+    WITH due AS MATERIALIZED (
+        SELECT message_id FROM dramatiq.live
+        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL AND line IS NULL
+        ORDER BY priority DESC, available_at, position
+        LIMIT p_limit
+        FOR UPDATE SKIP LOCKED
+    ), fallen_due AS MATERIALIZED (
+        SELECT message_id FROM dramatiq.live
+        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+            AND waits_for IS NULL AND line IS NULL
+        ORDER BY available_at
+        LIMIT p_limit
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT array_agg(message_id) INTO leaving FROM (TABLE due UNION ALL TABLE fallen_due) AS both_kinds;
+    RETURN QUERY
+    WITH gone AS (
+        DELETE FROM dramatiq.live AS q WHERE q.message_id = ANY (leaving) AND q.unique_key IS NULL
+        RETURNING q.priority, q.available_at, q.position, q.message
+    )
+    SELECT carried.priority, carried.message::text
+    FROM (
+        TABLE gone
+        UNION ALL
+        SELECT q.priority, q.available_at, q.position, q.message FROM dramatiq.live AS q
+        WHERE q.message_id = ANY (leaving) AND q.unique_key IS NOT NULL
+    ) AS carried
+    ORDER BY carried.priority DESC, carried.available_at, carried.position;
+    kept := ARRAY(SELECT message_id FROM dramatiq.live WHERE message_id = ANY (leaving));
+    IF kept <> '{}' THEN
+        PERFORM dramatiq.finish_all(kept, array_fill(NULL::integer, ARRAY[cardinality(kept)]));
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.carry(p_queue text, p_limit integer) IS 'Takes what is due out of a queue, p_limit at most of what was delayed and as many others, for whoever carries it elsewhere
+and commits when it has arrived there. What has a line stays, for a turn lasts until its end is written here; workers are told
+of it. Where a unique key holds a message''s place, that stays, too, as done. Nothing of a paused queue.';
+
 CREATE FUNCTION dramatiq.check_pgmq_queue(queue_name text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4121,6 +4178,36 @@ BEGIN
 END $_$;
 
 COMMENT ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) IS 'Raises where pgmq has no such queue; pgmq itself would name a missing table.';
+
+CREATE FUNCTION dramatiq.claim_in_turn(p_worker bigint, p_queue text, p_limit integer) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH due AS MATERIALIZED (
+        SELECT message_id FROM dramatiq.live
+        WHERE line >= p_queue || ' ' AND line < p_queue || '!' -- the character after the blank
+            AND state IN ('queued', 'consumed') AND waits_for IS DISTINCT FROM 'its turn' -- as the index has it
+            AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+        ORDER BY priority DESC, available_at, position
+        LIMIT p_limit
+        FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE dramatiq.live AS q
+        SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+        FROM due WHERE q.message_id = due.message_id
+        RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+    )
+    SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.claim_in_turn(p_worker bigint, p_queue text, p_limit integer) IS 'Claims messages of a queue''s lines whose turn has come, and no others.';
 
 CREATE FUNCTION dramatiq.class_of(p_error text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4559,7 +4646,7 @@ try. They are written in the order of their ids, so that two senders of the same
 order in which they were sent by their positions. In plpgsql, which keeps its plans: planning costs more than inserting
 one message.';
 
-CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
+CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid, p_lines_only boolean DEFAULT false) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -4614,6 +4701,7 @@ BEGIN
             WHERE q.message_id IN (
                 SELECT message_id FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+                    AND (line IS NOT NULL OR NOT p_lines_only)
                 ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
             RETURNING q.line, q.waits_for
         )
@@ -4628,33 +4716,38 @@ BEGIN
         IF is_part THEN
             SELECT place.priority, place.priority, place.available_at, place.position INTO lowest, highest, since, behind;
         END IF;
-        LOOP
-            IF p_after IS NULL AND NOT is_part THEN
-                whole_began := clock_timestamp();
-                entries := dramatiq.entries_read();
-                PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
-            END IF;
-            RETURN QUERY
-            WITH due AS MATERIALIZED (
-                SELECT message_id FROM dramatiq.live
-                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-                    AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-                ORDER BY priority DESC, available_at, position
-                LIMIT p_limit
-                FOR UPDATE SKIP LOCKED
-            ), taken AS (
-                UPDATE dramatiq.live AS q
-                SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-                FROM due WHERE q.message_id = due.message_id
-                RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
-            )
-            SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+        IF p_lines_only THEN
+            RETURN QUERY SELECT * FROM dramatiq.claim_in_turn(p_worker, p_queue, p_limit);
             GET DIAGNOSTICS claimed = ROW_COUNT;
-            EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
-            SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
-        END LOOP;
-        PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
-        WHERE p_after IS NULL;
+        ELSE
+            LOOP
+                IF p_after IS NULL AND NOT is_part THEN
+                    whole_began := clock_timestamp();
+                    entries := dramatiq.entries_read();
+                    PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+                END IF;
+                RETURN QUERY
+                WITH due AS MATERIALIZED (
+                    SELECT message_id FROM dramatiq.live
+                    WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                        AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+                    ORDER BY priority DESC, available_at, position
+                    LIMIT p_limit
+                    FOR UPDATE SKIP LOCKED
+                ), taken AS (
+                    UPDATE dramatiq.live AS q
+                    SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+                    FROM due WHERE q.message_id = due.message_id
+                    RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+                )
+                SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+                GET DIAGNOSTICS claimed = ROW_COUNT;
+                EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
+                SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
+            END LOOP;
+            PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
+            WHERE p_after IS NULL;
+        END IF;
         IF called > claimed OR called IS NULL THEN
             PERFORM dramatiq.ring(ARRAY[p_queue]); -- for whoever sleeps while there is more than this worker takes
         END IF;
@@ -4670,14 +4763,14 @@ BEGIN
     END IF;
 END $$;
 
-COMMENT ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) IS 'The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
+COMMENT ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) IS 'The hot path, one round trip a batch: acks what is finished, claims what is due, and tops up from pgmq.
 An ack counts only while the claim it belongs to (message and attempt) is the current one.
 With p_after, a message that this worker claimed before, it looks only behind that one at the same priority. While
 another session holds an old snapshot, the index entries of all that was claimed since stay; from the start of the
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few. Where that is
 dear, it begins behind what this session acked last, too, and at the start of the queue where that finds nothing, for a
 twentieth of the time, or after twenty looks that find something.
-Between acks and claims it calls up, in the queue''s lines, whose turn has come.
+Between acks and claims it calls up, in the queue''s lines, whose turn has come. p_lines_only: all else is carried elsewhere.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
 CREATE FUNCTION dramatiq.failing(p_most integer DEFAULT NULL::integer) RETURNS TABLE(actor text, kind text, first_at timestamp with time zone)
@@ -5004,6 +5097,30 @@ CREATE FUNCTION dramatiq.furnish_routes() RETURNS void
 $$;
 
 COMMENT ON FUNCTION dramatiq.furnish_routes() IS 'Furnishes the queue of every published route; asked for at each publication, for one that was dropped and made anew.';
+
+CREATE FUNCTION dramatiq.give_back(p_message jsonb, p_priority integer, p_delay bigint, p_dead boolean, p_error text, p_waits_for text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO dramatiq.live AS q
+        (message_id, queue_name, state, message, priority, available_at, delayed, error, waits_for)
+    VALUES (
+        (p_message ->> 'message_id')::uuid, p_message ->> 'queue_name',
+        CASE WHEN p_dead THEN 'rejected' ELSE 'queued' END::dramatiq.state, p_message, p_priority,
+        now() + p_delay * interval '1 millisecond', p_delay > 0, p_error, p_waits_for)
+    ON CONFLICT (message_id) DO UPDATE
+    SET state = excluded.state, message = excluded.message, mtime = now(), priority = excluded.priority,
+        available_at = excluded.available_at, delayed = excluded.delayed, attempt = q.attempt + 1, claimed_by = NULL,
+        error = excluded.error, waits_for = excluded.waits_for;
+    PERFORM dramatiq.start_over(ARRAY[(p_message ->> 'message_id')::uuid], 0); -- what a unique key has kept as done
+    IF p_delay = 0 AND NOT p_dead THEN
+        PERFORM dramatiq.ring(ARRAY[p_message ->> 'queue_name']);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.give_back(p_message jsonb, p_priority integer, p_delay bigint, p_dead boolean, p_error text, p_waits_for text) IS 'Takes back a message that was carried elsewhere: to be tried again in p_delay milliseconds, as a dead letter, or for a worker
+that has what it waits for.';
 
 CREATE FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -6983,13 +7100,21 @@ BEGIN
                        p_msg_ids[cardinality(p_msg_ids)]::text, false); -- behind it dramatiq.visible finds the next
 
     RETURN QUERY
-    WITH arrived AS (
+    WITH identified AS (
         SELECT (left(batch, 4) || lpad(to_hex(a.msg_id % 65536), 4, '0') || substr(batch, 9)
                 || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
                a.kind = 'object' AND a.line IS NULL AS free,
                row_number() OVER (ORDER BY (a.kind = 'object' AND a.line IS NULL) DESC, a.urgency DESC, a.msg_id) AS rank
         FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due, p_headers, p_lines)
             AS a (msg_id, content, kind, urgency, sent_at, due_at, headers, line)
+    ), arrived AS (
+        SELECT a.*, a.free AND room IS NULL AS passing,
+               CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
+                                                 'trace', dramatiq.trace_at(a.sent_at))
+                       || CASE WHEN a.headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', a.headers) END,
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END AS message
+        FROM identified a
     ), moved AS (
         INSERT INTO dramatiq.live AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
@@ -6997,12 +7122,7 @@ BEGIN
         SELECT a.id, p_queue,
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.free AND a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
-               CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
-                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
-                                                 'trace', dramatiq.trace_at(a.sent_at))
-                       || CASE WHEN a.headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', a.headers) END,
-                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
-               a.urgency, a.due_at,
+               a.message, a.urgency, a.due_at,
                CASE WHEN a.free AND a.rank <= room THEN 1 ELSE 0 END,
                CASE WHEN a.free AND a.rank <= room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
@@ -7012,18 +7132,22 @@ BEGIN
                END,
                CASE WHEN a.sound THEN a.line END, CASE WHEN a.sound AND a.line IS NOT NULL THEN 'its turn' END
         FROM arrived a
+        WHERE NOT a.passing
         ORDER BY a.rank
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
     )
     SELECT message_id, attempt, priority, CASE WHEN p_sealed THEN message - '{sealed,kwargs}'::text[] ELSE message END
-    FROM moved WHERE state = 'consumed';
+    FROM moved WHERE state = 'consumed'
+    UNION ALL
+    SELECT * FROM (SELECT a.id, 0, a.urgency, a.message FROM arrived a WHERE a.passing ORDER BY a.rank) AS passed;
     PERFORM dramatiq.note_change(p_lines, false);
 END $$;
 
 COMMENT ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) IS 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
 are claimed on the way, of a paused queue none, and none that has a line; the others wait here, where priority counts.
 What cannot be a message becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so
-the archive must not keep them either, and the caller, who knows what the messages say, gets their envelopes alone.';
+the archive must not keep them either, and the caller, who knows what the messages say, gets their envelopes alone. Where
+p_room is NULL the caller carries them elsewhere: what could be claimed is returned whole and not stored here.';
 
 CREATE FUNCTION dramatiq.take_over(p_ids uuid[], p_why text, p_most_rescues integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -9556,9 +9680,17 @@ REVOKE ALL ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) FROM PUB
 GRANT ALL ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.cancelled_by(p_who text, p_reason text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.carry(p_queue text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.carry(p_queue text, p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.carry(p_queue text, p_limit integer) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.check_pgmq_queue(queue_name text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.claim_in_turn(p_worker bigint, p_queue text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.claim_in_turn(p_worker bigint, p_queue text, p_limit integer) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.claim_in_turn(p_worker bigint, p_queue text, p_limit integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.class_of(p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.class_of(p_error text) TO balansity_web;
@@ -9647,9 +9779,9 @@ REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[],
 GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.failing(p_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.failing(p_most integer) TO balansity_web;
@@ -9702,6 +9834,10 @@ GRANT ALL ON FUNCTION dramatiq.furnish_queue(p_pgmq_queue text) TO balansity_wor
 REVOKE ALL ON FUNCTION dramatiq.furnish_routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.furnish_routes() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.furnish_routes() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.give_back(p_message jsonb, p_priority integer, p_delay bigint, p_dead boolean, p_error text, p_waits_for text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.give_back(p_message jsonb, p_priority integer, p_delay bigint, p_dead boolean, p_error text, p_waits_for text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.give_back(p_message jsonb, p_priority integer, p_delay bigint, p_dead boolean, p_error text, p_waits_for text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.give_up_waiting(p_actor text, p_limit integer) TO balansity_web;

@@ -48,6 +48,11 @@ class SealedBridge:
             )
             return self._take_in(conn, route, list(rows), worker, limit - claimed)
 
+    def passing(self, conn: Connection, route: Route, limit: int) -> list[Any]:
+        """What arrived, sealed, in the transaction of whoever carries it elsewhere; what has a line is moved here."""
+        rows = list(queries.broker.visible_next(conn, pgmq_queue=route.pgmq_queue, limit=limit))
+        return self._stored(conn, route, rows, None, None)
+
     def move_singly(self, route: Route) -> tuple[int, int]:
         """Move one by one, for a while, what cannot be moved together; how many were moved, and how many refused."""
         moved, refused, deadline = 0, 0, time.monotonic() + SINGLY_SECONDS
@@ -71,19 +76,25 @@ class SealedBridge:
         return moved, refused
 
     def _take_in(self, conn: Connection, route: Route, rows: list[Any], worker: int | None, room: int) -> list[Any]:
+        said = {row.msg_id: (row.content, _read(row.content)) for row in rows}
+        headers = _headers(rows)
+        return [self._completed(row, said, headers) for row in self._stored(conn, route, rows, worker, room)]
+
+    def _stored(
+        self, conn: Connection, route: Route, rows: list[Any], worker: int | None, room: int | None
+    ) -> list[Any]:
         if not rows:
             return []
-        said = {row.msg_id: (row.content, _read(row.content)) for row in rows}
-        headers = {row.msg_id: _read(row.headers) for row in rows if row.headers is not None}
-        claimed = queries.broker.take_in(
+        headers = _headers(rows)
+        stored = queries.broker.take_in(
             conn,
             worker=worker,
             queue=self.queue_name,
             pgmq_queue=route.pgmq_queue,
             actor=route.actor_name,
             room=room,
-            msg_ids=list(said),
-            contents=[self._sealed(route, *each) for each in said.values()],
+            msg_ids=[row.msg_id for row in rows],
+            contents=[self._sealed(route, row.content, _read(row.content)) for row in rows],
             kinds=[row.kind for row in rows],
             urgencies=[row.urgency for row in rows],
             times=[row.sent_at for row in rows],
@@ -91,7 +102,7 @@ class SealedBridge:
             headers=[self._sealed_headers(headers.get(row.msg_id)) for row in rows],
             lines=[row.line for row in rows],
         )
-        return [self._completed(row, said, headers) for row in claimed]
+        return list(stored)
 
     def _completed(self, row: Any, said: dict[int, tuple[str, dict[str, Any]]], headers: dict[int, Any]) -> Any:
         fields = json.loads(row.message)
@@ -120,6 +131,10 @@ class SealedBridge:
     def _sealed(self, route: Route, text: str, read: dict[str, Any]) -> str:
         readable = self.process.repertoire.readable(route.actor_name)
         return ENCODE(self.process.seal.content(read, readable, text))
+
+
+def _headers(rows: list[Any]) -> dict[int, Any]:
+    return {row.msg_id: _read(row.headers) for row in rows if row.headers is not None}
 
 
 def _read(content: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ from messaging.process import Process
 from messaging.pulse import SILENCE_SECONDS, Pulse
 from messaging.repertoire import Repertoire
 from messaging.results import PostgresResults
-from messaging.routes import RouteOption, Routes
+from messaging.routes import Route, RouteOption, Routes
 from messaging.seal import Seal
 from messaging.stopping import StopOnce
 from messaging.vault import Vault
@@ -143,13 +143,8 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.listeners = Listeners(
             self.middleware, self.intake
         )  # hooks may have been set since on an object that was there
-        return PostgresConsumer(
-            self.process,
-            queue_name,
-            self.routes.get(queue_name),
-            threads=max(1, prefetch // 2),
-            timeout_seconds=timeout / 1000,
-        )
+        route, threads = self.routes.get(queue_name), max(1, prefetch // 2)
+        return self._consumer(queue_name, route, threads=threads, timeout_seconds=timeout / 1000)
 
     def enqueue(self, message: Any, *, delay: float | timedelta | None = None) -> Any:
         """Enqueue a message, due in `delay` milliseconds, in the caller's transaction where there is one.
@@ -188,7 +183,7 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
             for message in batch:
                 self.emit_before("enqueue", message, delay)
         if batch:
-            self.intake.store(batch, [self._priority(each) for each in batch], milliseconds(delay))
+            self._store(batch, [self._priority(each) for each in batch], milliseconds(delay))
         if self._listeners().at("after_enqueue"):
             for message in batch:
                 self.emit_after("enqueue", message, delay)
@@ -241,6 +236,14 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
     def close(self) -> None:
         self.pulse.stop()
         self.pool.closeall()
+
+    def _consumer(
+        self, queue_name: str, route: Route | None, *, threads: int, timeout_seconds: float
+    ) -> PostgresConsumer:
+        return PostgresConsumer(self.process, queue_name, route, threads=threads, timeout_seconds=timeout_seconds)
+
+    def _store(self, batch: list[Any], priorities: list[int], delay: int) -> None:
+        self.intake.store(batch, priorities, delay)
 
     def _is_unfinished(self, queue_name: str) -> bool:
         """Whether a message of that queue waits or runs; first those in pgmq are looked for, for they move here."""

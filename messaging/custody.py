@@ -10,6 +10,7 @@ from dramatiq.middleware import SkipMessage
 from messaging import tracing
 from messaging.cancelling import Cancelled
 from messaging.claim import Claim
+from messaging.parcel import Parcel
 from messaging.process import Process
 
 EXCHANGES_AT_ONCE = 2  # connections that all consumers of a process share, beside one for each of its threads
@@ -25,14 +26,16 @@ class Custody(Middleware):
         actor.logger.setLevel(logging.INFO)  # what it logs below are its arguments
 
     def before_process_message(self, _broker: Any, message: Any) -> None:
-        if isinstance(message, Claim):
+        if not isinstance(message, Claim):
+            return
+        if not isinstance(message, Parcel):  # of which RabbitMQ says whose it is
             claims = self.process.claims[message.queue_name]
             if self.process.pulse.lapsed():
                 claims.hand_back()
             if not claims.start(message):
                 raise SkipMessage("It was handed back for another worker to run.")
-            tracing.enter(message)
-            message.interruption.begin()
+        tracing.enter(message)
+        message.interruption.begin()
 
     def after_process_message(
         self, _broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None

@@ -63,7 +63,7 @@ class Doorbell:
         for notice in notices:
             if notice.channel == self.own_channel:
                 with suppress(ValueError):  # of somebody who has seen the channel's name
-                    self.heard, self.deaf = int(notice.payload), False
+                    self.heard, self.deaf = max(self.heard, int(notice.payload)), False
             elif notice.channel == BELLS:
                 self.passed_on.add(notice.payload)
         channels = {notice.channel for notice in notices}

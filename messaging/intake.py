@@ -93,6 +93,11 @@ class Intake:
         finally:
             self.collected.reset(before)
 
+    def is_joined(self) -> bool:
+        """Whether what is sent now is written with something else: a caller's transaction, or a run's end."""
+        joined = self.caller.get()
+        return self.collected.get() is not None or bool(joined and not joined.over)
+
     def store(self, batch: list[Any], priorities: list[int], delay: int) -> None:
         """Store messages, due in `delay` milliseconds: all of them or none.
 
@@ -100,7 +105,7 @@ class Intake:
             InvalidMessage: one of them cannot be stored; it is named.
             dramatiq.errors.ConnectionError: the database cannot be reached.
         """
-        messages = Batch(self._encoded(batch), priorities, delay, [self.line(each) for each in batch], _built(batch))
+        messages = Batch(self.encoded(batch), priorities, delay, [self.line(each) for each in batch], _built(batch))
         refuse_twins(batch)
         joined = self.caller.get()
         caller = joined.connection if joined and not joined.over else None
@@ -126,8 +131,12 @@ class Intake:
                 tried = int(1000 * (time.monotonic() - began)) + NETWORK_MILLISECONDS
         raise BrokerConnectionError(str(lost)) from lost
 
-    def _encoded(self, batch: list[Any]) -> list[str]:
-        """The messages as they will lie in the database; one that cannot be stored is refused by what it says."""
+    def encoded(self, batch: list[Any]) -> list[str]:
+        """The messages as they will lie in the database; one that cannot be stored is refused by what it says.
+
+        Raises:
+            InvalidMessage: as `store`.
+        """
         fields = [keyless(carried(vars(each))) for each in batch]
         plain = [encoded(*each) for each in zip(batch, fields, strict=True)]
         if not self.seal:

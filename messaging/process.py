@@ -44,7 +44,7 @@ class Process:
         Raises:
             dramatiq.errors.ConnectionError: the database cannot be reached, or takes nothing now.
         """
-        with self._transaction() as conn:
+        with self.transaction() as conn:
             return getattr(queries.broker, name)(conn, **arguments)
 
     def settle(self, how: str, claim: Claim, **arguments: Any) -> bool:
@@ -53,7 +53,7 @@ class Process:
         Raises:
             dramatiq.errors.ConnectionError: as `call`.
         """
-        with self._transaction() as conn:
+        with self.transaction() as conn:
             query = getattr(queries.broker, how)
             ours = bool(query(conn, id=claim.message_id, attempt=claim.attempt, **arguments))
             if ours and claim.outcome:
@@ -74,7 +74,12 @@ class Process:
             work_through(self.pool.transaction, "message", partial(queries.broker.unclaimed, queue=queue), drop)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction of the block's own.
+
+        Raises:
+            dramatiq.errors.ConnectionError: as `call`.
+        """
         with _connection_errors(), self.pool.transaction() as conn:
             yield conn
 

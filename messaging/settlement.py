@@ -36,7 +36,7 @@ class Settlement:
         elif claim.outcome and not claim.outcome.is_empty:
             self._write("finish", claim)
         else:
-            self.claims.settle(claim)
+            self._release(claim)
 
     def nack(self, claim: Claim) -> None:
         """Write that a message is given up."""
@@ -60,22 +60,28 @@ class Settlement:
     def _write(self, how: str, claim: Claim, **arguments: Any) -> None:
         """Write the end with what the run caused; a lost connection is raised, so that Dramatiq tries again."""
         try:
-            ours = self.process.settle(how, claim, **arguments)
+            ours = self._write_end(how, claim, **arguments)
         except psycopg2.Error as error:
             how, claim.outcome = "reject", None
             ours = self._reject_plainly(claim, f"It could not be settled: {self._said(error)}")
         if how == "retry" and arguments["delay"] <= SOON:
             self.claims.appetite.expect(time.monotonic() + arguments["delay"] / 1000)
         claim.written = True
-        self.claims.settle(claim)
+        self._release(claim)
         _tell(how if ours else "taken over", claim, arguments.get("delay"))
 
     def _reject_plainly(self, claim: Claim, reason: str) -> bool:
         try:
-            return self.process.settle("reject", claim, options=None, error=reason)
+            return self._write_end("reject", claim, options=None, error=reason)
         except psycopg2.Error as error:  # somebody's trigger, perhaps: until that is mended, this thread tries again
             events.error("message_cannot_be_settled", message_id=claim.message_id, error=quoteless(error))
             raise BrokerConnectionError(quoteless(error)) from error
+
+    def _write_end(self, how: str, claim: Claim, **arguments: Any) -> bool:
+        return self.process.settle(how, claim, **arguments)
+
+    def _release(self, claim: Claim) -> None:
+        self.claims.settle(claim)
 
     def _said(self, error: psycopg2.Error) -> str:
         return type(error).__name__ if self.process.seal else first_line(error)

@@ -5,6 +5,35 @@
 SELECT message_id::text, attempt, priority, message::text
 FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, :pgmq_queue, :actor, :after::uuid);
 
+-- name: exchange_lines(worker, queue, done, attempts, limit)
+-- As `exchange`, but claim only what has a line: all else is carried elsewhere.
+SELECT message_id::text, attempt, priority, message::text
+FROM dramatiq.exchange(:worker, :queue, :done::uuid[], :attempts::integer[], :limit, p_lines_only => true);
+
+-- name: carried_queues()
+-- The queues of published actors; of one that pgmq feeds, from which queue and for which actor.
+SELECT queue_name, max(pgmq_queue) AS pgmq_queue, max(name) FILTER (WHERE pgmq_queue IS NOT NULL) AS actor_name
+FROM dramatiq.actor GROUP BY queue_name ORDER BY queue_name;
+
+-- name: carry(queue, limit)
+-- Take out what is due, for the transaction in which it arrives elsewhere.
+SELECT priority, message FROM dramatiq.carry(:queue, :limit);
+
+-- name: carry_from_pgmq(queue, limit)
+-- The same for what waits in the pgmq queue that feeds a queue; what has a line, or is no message, is moved to the queue.
+SELECT moved.priority, moved.message::text
+FROM dramatiq.actor AS fed,
+     LATERAL dramatiq.bridge(NULL, fed.queue_name, fed.pgmq_queue, fed.name, :limit, NULL) AS moved
+WHERE fed.queue_name = :queue AND fed.pgmq_queue IS NOT NULL;
+
+-- name: give_back(messages, priority, delay, dead, error, waits_for)!
+-- Take back a message that was carried elsewhere and does not end there.
+SELECT dramatiq.give_back(:messages::jsonb, :priority, :delay, :dead, :error, :waits_for);
+
+-- name: others_signature(actor, signature)$
+-- What else an actor is called with, as it is published or as another worker has it.
+SELECT dramatiq.others_signature(:actor, :signature);
+
 -- name: bridge_singly(queue, pgmq_queue, actor, limit, patience_seconds)^
 -- Move pgmq messages one by one that cannot be moved together; how many were moved, and how many refused.
 SELECT moved, refused
@@ -19,6 +48,10 @@ SELECT dramatiq.note_change(:lines::text[], :ended);
 SELECT msg_id, content::text, kind, urgency, sent_at, due_at, headers::text, line
 FROM dramatiq.visible(
     :pgmq_queue, dramatiq.most_moved(:worker, :queue, :pgmq_queue, :actor, :limit, :claimed, :whole));
+
+-- name: visible_next(pgmq_queue, limit)
+-- The next messages of pgmq, for whoever carries them elsewhere to encrypt.
+SELECT msg_id, content::text, kind, urgency, sent_at, due_at, headers::text, line FROM dramatiq.visible(:pgmq_queue, :limit);
 
 -- name: visible_one(pgmq_queue, msg_id)
 -- One message of pgmq, for a worker to encrypt; nothing where somebody else has it.

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import actors
 import cli
 import scheduler
+import settings
 from broker import broker
 from checks import looks
 from checks.finding import Finding
@@ -27,6 +28,9 @@ DIED = """
     SELECT gen_random_uuid(), 'emails', 'rejected', jsonb_build_object('actor_name', %s::text), %s,
            now() - %s * interval '1 hour'
 """
+
+
+NOWHERE = "amqp://somebody:hunter22@127.0.0.1:1"
 
 
 @pytest.fixture
@@ -198,3 +202,18 @@ def test_doctor_tells_all_of_it_with_the_names_that_programs_know(alive: Connect
     assert {finding.check for finding in looks.quick(alive)} - {"no-worker", "no-scheduler"} <= {
         each["check"] for each in told
     }
+
+
+def test_a_rabbitmq_that_does_not_answer_is_told_of_without_its_login(
+    alive: Connection, environment: pytest.MonkeyPatch
+) -> None:
+    assert "rabbitmq-away" not in {finding.check for finding in looks.quick(alive)}
+    environment.setenv("BROKER_URL", NOWHERE)
+    settings.current.cache_clear()
+    [finding] = looks.calling(looks.quick(alive))
+    assert (finding.check, finding.verdict) == ("rabbitmq-away", "bad")
+    assert finding.said() == "RabbitMQ does not answer at 127.0.0.1:1: messages wait in PostgreSQL."
+    for command in ("doctor", "status"):
+        said = CliRunner().invoke(cli.main, [command]).output
+        assert "RabbitMQ does not answer at 127.0.0.1:1" in said
+        assert "hunter22" not in said

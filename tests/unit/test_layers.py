@@ -67,7 +67,7 @@ CLOSED = {
     "db.binary": set(),
     "db.text": set(),
 }
-ABOVE_THE_BROKER = {"messaging.broker", "messaging.testing"}
+ABOVE_THE_BROKER = {"messaging.broker", "messaging.relayed", "messaging.testing"}
 FACES = {"click", "flask"}
 FACELESS = {
     *("actors", "alarms", "broker", "checks", "db", "desk", "domain", "gateways", "mail", "messaging", "reports"),

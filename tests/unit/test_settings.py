@@ -94,6 +94,28 @@ def test_an_address_is_shown_without_its_secrets(address: str, words: str) -> No
     assert shown(address) == words
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://u:hunter2@h:5672",
+        "amqp://u:hunter2@",
+        "amqp://u:hunter2@h:http",
+        "amqp://u:p@hunter2@h",
+        "amqp://a:hunter2@h,b:hunter2@h",
+    ],
+)
+def test_an_address_of_rabbitmq_that_nobody_can_read_is_refused_with_the_remedy(address: str) -> None:
+    said = problems(BROKER_URL=address)
+    assert "BROKER_URL: its value (not shown) must look like amqp://" in said
+    assert "hunter2" not in said
+
+
+def test_a_cluster_of_rabbitmq_has_an_address_a_node_and_its_passwords_are_secrets() -> None:
+    current = settings.load({"BROKER_URL": "amqp://u:hunter2@a:5672, amqps://u:hunter%402@b/%2f"})
+    assert current.broker_url == ("amqp://u:hunter2@a:5672", "amqps://u:hunter%402@b/%2f")
+    assert {"hunter2", "hunter@2"} <= settings.secrets_of(current)
+
+
 def test_a_setting_without_its_partner_is_named() -> None:
     assert "SENDGRID_API_KEY: is empty and EMAIL_PROVIDER=sendgrid needs it" in problems(EMAIL_PROVIDER="sendgrid")
 

@@ -96,13 +96,21 @@ BEGIN
                        p_msg_ids[cardinality(p_msg_ids)]::text, false); -- behind it dramatiq.visible finds the next
 
     RETURN QUERY
-    WITH arrived AS (
+    WITH identified AS (
         SELECT (left(batch, 4) || lpad(to_hex(a.msg_id % 65536), 4, '0') || substr(batch, 9)
                 || lpad(to_hex(a.msg_id), 12, '0'))::uuid AS id, a.*, a.kind = 'object' AS sound,
                a.kind = 'object' AND a.line IS NULL AS free,
                row_number() OVER (ORDER BY (a.kind = 'object' AND a.line IS NULL) DESC, a.urgency DESC, a.msg_id) AS rank
         FROM unnest(p_msg_ids, p_contents, p_kinds, p_urgencies, p_times, p_due, p_headers, p_lines)
             AS a (msg_id, content, kind, urgency, sent_at, due_at, headers, line)
+    ), arrived AS (
+        SELECT a.*, a.free AND room IS NULL AS passing,
+               CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
+                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
+                                                 'trace', dramatiq.trace_at(a.sent_at))
+                       || CASE WHEN a.headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', a.headers) END,
+                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END AS message
+        FROM identified a
     ), moved AS (
         INSERT INTO dramatiq.live AS q
             (message_id, queue_name, state, message, priority, available_at, attempt, claimed_by,
@@ -110,12 +118,7 @@ BEGIN
         SELECT a.id, p_queue,
                CASE WHEN NOT a.sound THEN 'rejected' WHEN a.free AND a.rank <= room THEN 'consumed' ELSE 'queued'
                END::dramatiq.state,
-               CASE WHEN NOT a.sound THEN a.content ELSE envelope || a.content || jsonb_build_object(
-                   'options', jsonb_build_object('pgmq', jsonb_build_object('queue', p_pgmq_queue, 'msg_id', a.msg_id),
-                                                 'trace', dramatiq.trace_at(a.sent_at))
-                       || CASE WHEN a.headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', a.headers) END,
-                   'message_id', a.id, 'message_timestamp', floor(extract(epoch FROM a.sent_at) * 1000)) END,
-               a.urgency, a.due_at,
+               a.message, a.urgency, a.due_at,
                CASE WHEN a.free AND a.rank <= room THEN 1 ELSE 0 END,
                CASE WHEN a.free AND a.rank <= room THEN p_worker END,
                p_pgmq_queue, a.msg_id,
@@ -125,18 +128,22 @@ BEGIN
                END,
                CASE WHEN a.sound THEN a.line END, CASE WHEN a.sound AND a.line IS NOT NULL THEN 'its turn' END
         FROM arrived a
+        WHERE NOT a.passing
         ORDER BY a.rank
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.state
     )
     SELECT message_id, attempt, priority, CASE WHEN p_sealed THEN message - '{sealed,kwargs}'::text[] ELSE message END
-    FROM moved WHERE state = 'consumed';
+    FROM moved WHERE state = 'consumed'
+    UNION ALL
+    SELECT * FROM (SELECT a.id, 0, a.urgency, a.message FROM arrived a WHERE a.passing ORDER BY a.rank) AS passed;
     PERFORM dramatiq.note_change(p_lines, false);
 END $$;
 COMMENT ON FUNCTION dramatiq.take_in IS
 'Archives what dramatiq.visible found and enqueues it, in the caller''s transaction. The first p_room of all, by priority,
 are claimed on the way, of a paused queue none, and none that has a line; the others wait here, where priority counts.
 What cannot be a message becomes a dead letter with its reason. p_sealed: the contents have been encrypted meanwhile, so
-the archive must not keep them either, and the caller, who knows what the messages say, gets their envelopes alone.';
+the archive must not keep them either, and the caller, who knows what the messages say, gets their envelopes alone. Where
+p_room is NULL the caller carries them elsewhere: what could be claimed is returned whole and not stored here.';
 
 CREATE FUNCTION dramatiq.bridge(
     p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_limit integer, p_room integer,

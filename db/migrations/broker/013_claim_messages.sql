@@ -50,7 +50,7 @@ the caller says they left.';
 
 CREATE FUNCTION dramatiq.exchange(
     p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer,
-    p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL
+    p_pgmq_queue text DEFAULT NULL, p_actor text DEFAULT NULL, p_after uuid DEFAULT NULL, p_lines_only boolean DEFAULT false
 ) RETURNS TABLE (message_id uuid, attempt integer, priority integer, message jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 -- The plan is the same whatever the statistics say, which lag behind a queue that fills and drains in seconds.
@@ -103,6 +103,7 @@ BEGIN
             WHERE q.message_id IN (
                 SELECT message_id FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+                    AND (line IS NOT NULL OR NOT p_lines_only)
                 ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
             RETURNING q.line, q.waits_for
         )
@@ -117,33 +118,38 @@ BEGIN
         IF is_part THEN
             SELECT place.priority, place.priority, place.available_at, place.position INTO lowest, highest, since, behind;
         END IF;
-        LOOP
-            IF p_after IS NULL AND NOT is_part THEN
-                whole_began := clock_timestamp();
-                entries := dramatiq.entries_read();
-                PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
-            END IF;
-            RETURN QUERY
-            WITH due AS MATERIALIZED (
-                SELECT message_id FROM dramatiq.live
-                WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-                    AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-                ORDER BY priority DESC, available_at, position
-                LIMIT p_limit
-                FOR UPDATE SKIP LOCKED
-            ), taken AS (
-                UPDATE dramatiq.live AS q
-                SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-                FROM due WHERE q.message_id = due.message_id
-                RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
-            )
-            SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+        IF p_lines_only THEN
+            RETURN QUERY SELECT * FROM dramatiq.claim_in_turn(p_worker, p_queue, p_limit);
             GET DIAGNOSTICS claimed = ROW_COUNT;
-            EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
-            SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
-        END LOOP;
-        PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
-        WHERE p_after IS NULL;
+        ELSE
+            LOOP
+                IF p_after IS NULL AND NOT is_part THEN
+                    whole_began := clock_timestamp();
+                    entries := dramatiq.entries_read();
+                    PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
+                END IF;
+                RETURN QUERY
+                WITH due AS MATERIALIZED (
+                    SELECT message_id FROM dramatiq.live
+                    WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                        AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+                    ORDER BY priority DESC, available_at, position
+                    LIMIT p_limit
+                    FOR UPDATE SKIP LOCKED
+                ), taken AS (
+                    UPDATE dramatiq.live AS q
+                    SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
+                    FROM due WHERE q.message_id = due.message_id
+                    RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
+                )
+                SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
+                GET DIAGNOSTICS claimed = ROW_COUNT;
+                EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
+                SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
+            END LOOP;
+            PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
+            WHERE p_after IS NULL;
+        END IF;
         IF called > claimed OR called IS NULL THEN
             PERFORM dramatiq.ring(ARRAY[p_queue]); -- for whoever sleeps while there is more than this worker takes
         END IF;
@@ -166,7 +172,7 @@ another session holds an old snapshot, the index entries of all that was claimed
 queue, every claim would walk them. The worker asks without p_after now and then, and whenever it gets too few. Where that is
 dear, it begins behind what this session acked last, too, and at the start of the queue where that finds nothing, for a
 twentieth of the time, or after twenty looks that find something.
-Between acks and claims it calls up, in the queue''s lines, whose turn has come.
+Between acks and claims it calls up, in the queue''s lines, whose turn has come. p_lines_only: all else is carried elsewhere.
 Of a paused queue nothing is claimed; what waits in pgmq comes over all the same, to where people find it.';
 
 CREATE FUNCTION dramatiq.finish(p_id uuid, p_attempt integer) RETURNS boolean
