@@ -10,7 +10,13 @@ from threading import Lock
 
 import psycopg2
 
+from db.trouble import passes
+
 Row = tuple[bytes, ...]
+
+
+class RefusedTogetherError(Exception):
+    """The server refused what was stored together: alone, each learns whether it was meant."""
 
 
 class Sent:
@@ -20,7 +26,7 @@ class Sent:
         self.queue_name = queue_name
         self.row = row
         self.is_storer = False
-        self.error: psycopg2.Error | None = None
+        self.error: Exception | None = None
         self.news = Lock()
         self.news.acquire()  # until it is stored, or is the storer
 
@@ -43,7 +49,8 @@ class Gathering:
         """Store a message, together with what waits by then.
 
         Raises:
-            psycopg2.Error: none of what was stored together is there, or nobody knows.
+            psycopg2.Error: it is not there, or nobody knows.
+            RefusedTogetherError: it is not there, nor what was to be stored together with it.
         """
         sent = Sent(queue_name, row)
         try:
@@ -62,14 +69,14 @@ class Gathering:
 
     def _store_all(self) -> None:
         batch: list[Sent] = []
-        error: psycopg2.Error | None = psycopg2.OperationalError("Whether this was stored was not heard.")
+        error: Exception | None = psycopg2.OperationalError("Whether this was stored was not heard.")
         try:
             with self.lock:
                 batch, self.waiting = self.waiting, []
             self.copy(sorted({each.queue_name for each in batch}), sorted(each.row for each in batch))
             error = None
         except psycopg2.Error as its:
-            error = its
+            error = its if len(batch) == 1 or passes(its) else RefusedTogetherError()
         finally:
             for each in batch:
                 each.error = error

@@ -10,13 +10,14 @@ from typing import Any
 
 import psycopg2
 from dramatiq.errors import ConnectionError as BrokerConnectionError
+from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from db import binary, queries
 from db.connection import Connection, Pool
 from db.trouble import passes, spoils
 from messaging.encoding import ENCODE, encoded, refuse_twins, refused
-from messaging.gathering import Gathering, Row
+from messaging.gathering import Gathering, RefusedTogetherError, Row
 from messaging.lines import WAITING, keyless
 from messaging.outcome import Batch
 from messaging.seal import Seal
@@ -152,10 +153,8 @@ class Intake:
                 self._copy_many(batch, messages)
             else:
                 return False
-        except psycopg2.Error as error:
-            if passes(error):
-                raise
-            return False  # one of them exists, or of those stored with it, and starts over; or one is to be named
+        except (UniqueViolation, RefusedTogetherError):  # one of them exists, and starts over
+            return False
         return True
 
     def _copy_due(self, queue_names: list[str], rows: list[Row]) -> None:
