@@ -55,8 +55,8 @@ def main(messages: int, milliseconds: float, rounds: int, as_json: bool) -> None
             for way, machines, place, relayed in WAYS:
                 track = course(running, OURS)
                 with at(track, place, milliseconds, rabbitmq if relayed else "") as (url, trip):
-                    cost, rate = drained(track, FILL / "fill_by_sql.sql", messages, url, machines)
-                found.setdefault(way, []).append((rate, cost.server_us, trip))
+                    run = drained(track, FILL / "fill_by_sql.sql", messages, url, machines)
+                found.setdefault(way, []).append((run.per_second, run.cost.server_us, trip))
     figures = {
         way: dict(
             zip(("per_second", "server_us", "round_trip_ms"), map(_rounded, zip(*runs, strict=True)), strict=True)
@@ -68,7 +68,7 @@ def main(messages: int, milliseconds: float, rounds: int, as_json: bool) -> None
 
 @contextmanager
 def at(track: Course, place: str, milliseconds: float, rabbitmq: str) -> Iterator[tuple[str, float]]:
-    """Workers of the course at a place: RabbitMQ's address from there, and a round trip to PostgreSQL in milliseconds."""
+    """Workers of the course at a place: RabbitMQ's address from there, and PostgreSQL's round trip in milliseconds."""
     with ExitStack() as stack:
         if place == "away":
             pooled = parse_dsn(stack.enter_context(pgbouncer.running(track.database, connections=POOLED)))

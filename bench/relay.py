@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import click
 import psycopg2
@@ -24,7 +25,7 @@ from rich.table import Table
 import settings
 from bench import servers
 from bench.contestants import BRIDGED, OURS, Contestant
-from bench.cost import Cost, between
+from bench.cost import Cost, between, processor_seconds
 from bench.course import PROCESSES, Course, course
 from bench.watch import Watch
 
@@ -33,9 +34,19 @@ WAYS: dict[str, tuple[Contestant, str]] = {
     "sent by SQL": (OURS, "fill_by_sql.sql"),
     "sent to pgmq": (BRIDGED, "fill_pgmq.sql"),
 }
+WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
 LEFT = "SELECT count(*) FROM dramatiq.queue WHERE state IN ('queued', 'consumed')"
 MOST_SECONDS = 120
 LOOK_SECONDS = 0.05
+
+
+class Drain(NamedTuple):
+    """What a message costs the server to be sent, and to be worked off; how many a second ran."""
+
+    to_send_us: float
+    to_send_wal_bytes: float
+    cost: Cost
+    per_second: float
 
 
 @click.command()
@@ -44,7 +55,7 @@ LOOK_SECONDS = 0.05
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(messages: int, rounds: int, as_json: bool) -> None:
     """Measure both ways of working off what SQL and pgmq were sent."""
-    found: dict[tuple[str, str], list[tuple[Cost, float]]] = {}
+    found: dict[tuple[str, str], list[Drain]] = {}
     with servers.fresh(settings.ROOT / "var" / "bench-relay") as running:
         running.start("rabbitmq")
         for _ in range(rounds):
@@ -56,33 +67,42 @@ def main(messages: int, rounds: int, as_json: bool) -> None:
                     )
     figures = {
         f"{way}, {how}": {
-            "server_us": round(median(cost.server_us for cost, _ in runs), 1),
-            "wal_bytes": round(median(cost.wal_bytes for cost, _ in runs)),
-            "transactions": round(median(cost.transactions for cost, _ in runs), 3),
-            "per_second": round(median(rate for _, rate in runs)),
+            "to_send_us": round(median(run.to_send_us for run in runs), 1),
+            "to_send_wal_bytes": round(median(run.to_send_wal_bytes for run in runs)),
+            "server_us": round(median(run.cost.server_us for run in runs), 1),
+            "wal_bytes": round(median(run.cost.wal_bytes for run in runs)),
+            "per_second": round(median(run.per_second for run in runs)),
         }
         for (way, how), runs in found.items()
     }
     report(figures, as_json)
 
 
-def drained(track: Course, fill: Path, messages: int, url: str, processes: int = PROCESSES) -> tuple[Cost, float]:
-    """What each message cost from when the workers begin, and how many a second ran."""
+def drained(track: Course, fill: Path, messages: int, url: str, processes: int = PROCESSES) -> Drain:
+    """Send messages, then have them worked off."""
     track.environment["BROKER_URL"] = url
     introduce(track)
+    before = spent(track)
     track.execute(fill.read_text(), count=messages)
+    to_send = [(late - early) / messages for early, late in zip(before, spent(track), strict=True)]
     track.settle()
     empty_rabbitmq(url)
     with track.working(processes) as workers, Watch(workers, track) as watch:
-        before = watch.spent()
+        began = watch.spent()
         with relay(track) if url else nullcontext():
             seen = track.wait_until_ran(messages, MOST_SECONDS)
             until_left(track)
         track.execute("VACUUM dramatiq.queue")  # what each way leaves to be cleared up
-        after = watch.spent()
-    cost = between(before, after)
+        ended = watch.spent()
+    cost = between(began, ended)
     assert cost, track.folder
-    return cost, seen.messages / seen.seconds
+    return Drain(1e6 * to_send[0], to_send[1], cost, seen.messages / seen.seconds)
+
+
+def spent(track: Course) -> tuple[float, int]:
+    """The server's processor's seconds, and how many bytes it has logged ahead."""
+    assert track.server
+    return processor_seconds([track.server]), asked(track, WRITTEN)
 
 
 def introduce(track: Course) -> None:
@@ -140,7 +160,7 @@ def report(figures: dict[str, dict[str, float]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures))
         return
-    table = Table("Messages", "server, µs each", "WAL, bytes each", "transactions each", "a second")
+    table = Table("Messages", "to send, µs", "WAL, bytes", "to work off, µs", "WAL, bytes", "a second")
     for way, figure in figures.items():
         table.add_row(way, *(f"{value:,}" for value in figure.values()))
     Console().print(table)

@@ -4012,7 +4012,7 @@ BEGIN
     -- In statements of their own: each sees what was committed before it began, so what a word speaks of, too.
     WITH taken AS (
         DELETE FROM dramatiq.changed_line
-        WHERE queue_name = p_queue AND id IN (
+        WHERE queue_name = p_queue AND id > heard AND id IN (
             SELECT ranked.id FROM (
                 SELECT w.id, dense_rank() OVER (ORDER BY w.first) AS rank FROM (
                     SELECT c.id, min(c.id) OVER (PARTITION BY c.line) AS first FROM (
@@ -5820,6 +5820,7 @@ CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[]) RETURNS TABLE(qu
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
     route text;
@@ -5833,8 +5834,10 @@ BEGIN
             WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
                 THEN dramatiq.next_due(queue_name, route)
             WHEN dramatiq.is_any_due(queue_name) OR EXISTS (
-                SELECT FROM dramatiq.worker w, dramatiq.live q
-                WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
+                SELECT FROM dramatiq.worker w, unnest(w.abilities) AS able (ability)
+                WHERE w.id = p_worker AND ( -- asked of each ability: a join would walk all that wait for their turn
+                    SELECT true FROM dramatiq.live q
+                    WHERE q.queue_name = news.queue_name AND q.state = 'queued' AND q.waits_for = able.ability LIMIT 1)
             ) OR dramatiq.is_called_for(queue_name) THEN 0
             ELSE dramatiq.next_due(queue_name, route) END;
         IF seconds IS NOT NULL THEN

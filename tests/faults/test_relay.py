@@ -12,6 +12,8 @@ import pytest
 
 import settings
 from db.connection import Pool
+from messaging.parcel import Packed
+from messaging.publisher import Publisher
 from messaging.relayed import RelayedBroker
 from tests.faults.crew import Crew, Office, ProcessGroup
 from tests.servers import rabbitmq
@@ -30,6 +32,7 @@ SEND_MAILS = """
         'variables', '{"name": "Анна"}'::jsonb))
     FROM generate_series(1, %s) AS number
 """
+ASIDE = "SELECT state::text, priority, waits_for, message ->> 'payload' FROM dramatiq.queue ORDER BY state"
 NOWHERE = "amqp://somebody:hunter22@127.0.0.1:1"
 SEND = "SELECT dramatiq.send('count', jsonb_build_object('number', %s::integer), unique_key => %s)"
 
@@ -144,6 +147,20 @@ def test_what_a_killed_worker_and_a_killed_relay_held_runs_elsewhere(
     assert other.process.wait(timeout=20) == 0
     survivor.terminate()
     assert survivor.process.wait(timeout=20) == 0
+
+
+def test_what_no_worker_can_run_comes_back_to_postgresql(
+    office: Office, crew: Crew, cluster: Cluster, relay: RelayProcess
+) -> None:
+    worker = crew.hire(BROKER_URL=cluster.url)
+    publisher = Publisher([cluster.url])
+    absent = office.message("absent", 1).encode().decode()
+    publisher.publish([Packed("quick", 0, "no message"), Packed("quick", 7, absent)])
+    publisher.close()
+    until(lambda: office.states() == {"queued": 1, "rejected": 1}, "both are back")
+    assert office.query(ASIDE) == [("queued", 7, "absent", None), ("rejected", 0, None, "no message")]
+    worker.terminate()
+    assert worker.process.wait(timeout=20) == 0
 
 
 def test_with_keys_nothing_lies_readable_in_rabbitmq(office: Office, crew: Crew, cluster: Cluster) -> None:

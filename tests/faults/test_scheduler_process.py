@@ -182,7 +182,7 @@ def freeze_holding_a_job(clinic: Clinic, since: datetime) -> None:
 
 def _waiting_to_enqueue(clinic: Clinic) -> bool:
     """Whether a scheduler has given a slot its row and stands before the locked queue."""
-    waiting = f"SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dramatiq.queue'::regclass AND {WAITS_HERE})"
+    waiting = f"SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dramatiq.live'::regclass AND {WAITS_HERE})"
     return bool(clinic.value(waiting))
 
 

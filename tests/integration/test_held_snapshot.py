@@ -78,7 +78,7 @@ def test_a_row_that_has_changed_often_is_found_at_once(
 
 
 def test_a_row_that_changes_often_stays_one(connection: Connection) -> None:
-    """However many change it at once, and whoever created it."""
+    """Each change leaves its earlier version dead."""
     for number in range(3):
         beat(connection, number)
         take_place(connection, number)

@@ -83,7 +83,7 @@ BEGIN
     -- In statements of their own: each sees what was committed before it began, so what a word speaks of, too.
     WITH taken AS (
         DELETE FROM dramatiq.changed_line
-        WHERE queue_name = p_queue AND id IN (
+        WHERE queue_name = p_queue AND id > heard AND id IN (
             SELECT ranked.id FROM (
                 SELECT w.id, dense_rank() OVER (ORDER BY w.first) AS rank FROM (
                     SELECT c.id, min(c.id) OVER (PARTITION BY c.line) AS first FROM (

@@ -308,7 +308,7 @@ worker asks, so that it need not wait for its next look.';
 CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[])
 RETURNS TABLE (queue_name text, seconds double precision)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 DECLARE
     route text;
@@ -322,8 +322,10 @@ BEGIN
             WHEN EXISTS (SELECT FROM dramatiq.current_pause p WHERE p.queue_name = news.queue_name)
                 THEN dramatiq.next_due(queue_name, route)
             WHEN dramatiq.is_any_due(queue_name) OR EXISTS (
-                SELECT FROM dramatiq.worker w, dramatiq.live q
-                WHERE w.id = p_worker AND q.queue_name = news.queue_name AND state = 'queued' AND waits_for = ANY (w.abilities)
+                SELECT FROM dramatiq.worker w, unnest(w.abilities) AS able (ability)
+                WHERE w.id = p_worker AND ( -- asked of each ability: a join would walk all that wait for their turn
+                    SELECT true FROM dramatiq.live q
+                    WHERE q.queue_name = news.queue_name AND q.state = 'queued' AND q.waits_for = able.ability LIMIT 1)
             ) OR dramatiq.is_called_for(queue_name) THEN 0
             ELSE dramatiq.next_due(queue_name, route) END;
         IF seconds IS NOT NULL THEN
