@@ -122,6 +122,12 @@ class Worker:
         )
         return len(self.held)
 
+    def is_called_for(self) -> bool:
+        """Whether somebody has left word of a line."""
+        with self.conn.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM dramatiq.changed_line)")
+            return bool(cursor.fetchall()[0][0])
+
     def news(self) -> None:
         list(queries.broker.news(self.conn, worker=self.id, queues=["analytics"]))
 
@@ -146,7 +152,7 @@ def looked(worker: Worker, send: str, messages: int) -> Iterator[tuple[str, Pair
     first = {name: milliseconds(worker.conn, look) for name, look in looks.items()}
     for _ in range(0, messages, BATCH):
         run(worker.conn, send, BATCH)
-        while worker.exchange(BATCH):
+        while worker.exchange(BATCH) or worker.is_called_for():
             pass
     sleep(RECENT_SECONDS)
     for name, look in looks.items():
