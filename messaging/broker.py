@@ -27,6 +27,7 @@ from dramatiq.middleware import (
 from dramatiq.results import Results
 
 import log
+from db import queries
 from db.connection import Connection, Pool
 from errors import DeadLettered
 from messaging import contract
@@ -246,11 +247,14 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         self.intake.store(batch, priorities, delay)
 
     def _is_unfinished(self, queue_name: str) -> bool:
-        """Whether a message of that queue waits or runs; first those in pgmq are looked for, for they move here."""
+        """Whether a message of that queue waits or runs, here or in the pgmq queue that feeds it."""
         route = self.routes.get(queue_name)
-        if route and self.process.call("count_in_pgmq", pgmq_queue=route.pgmq_queue):
-            return True
-        return bool(self.process.call("unfinished", queue=queue_name))
+        with self.process.transaction() as conn:
+            queries.broker.one_snapshot(conn)
+            return bool(
+                (route and queries.broker.count_in_pgmq(conn, pgmq_queue=route.pgmq_queue))
+                or queries.broker.unfinished(conn, queue=queue_name)
+            )
 
     def _listeners(self) -> Listeners:
         if self.listeners.middleware != self.middleware:  # whoever changed that list, and however

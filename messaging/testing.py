@@ -146,13 +146,14 @@ def _work_off(broker: PostgresBroker, queues: tuple[str, ...], *, delayed: bool,
 
 def _due(broker: PostgresBroker, queues: tuple[str, ...], *, delayed: bool) -> bool:
     routes = [(name, route.pgmq_queue) for name in queues if (route := broker.routes.get(name))]
+    if delayed:
+        with broker.pool.transaction() as conn:
+            queries.testing.hasten(conn, queues=list(queues))
     with broker.pool.transaction() as conn:
-        return (
-            any(queries.testing.due_in_pgmq(conn, queue=name, pgmq_queue=pgmq_queue) for name, pgmq_queue in routes)
-            or any(queries.testing.due(conn, queue=name) for name in queues)
-            # Asked last: what runs now may be delayed by the next question, and not the other way round.
-            or (delayed and bool(queries.testing.hasten(conn, queues=list(queues))))
-        )
+        queries.broker.one_snapshot(conn)
+        return any(
+            queries.testing.due_in_pgmq(conn, queue=name, pgmq_queue=pgmq_queue) for name, pgmq_queue in routes
+        ) or any(queries.testing.due(conn, queue=name, delayed=delayed) for name in queues)
 
 
 def _arguments(actor: dramatiq.Actor[..., Any], message: dict[str, Any]) -> dict[str, Any]:

@@ -223,9 +223,12 @@ SELECT pgmq_queue FROM dramatiq.actor WHERE pgmq_queue IS NOT NULL;
 -- Create the routes' pgmq queues where they are missing, and give them what they lack.
 SELECT dramatiq.furnish_routes();
 
+-- name: one_snapshot()!
+-- This transaction sees one moment: a message that moves, or is sent by one that ends, stands on one side or the other.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+
 -- name: count_in_pgmq(pgmq_queue)$
--- How many messages lie in a pgmq queue. To be asked before `unfinished`, in a statement of its own: pgmq.metrics sees what
--- is committed while it runs, and of one statement that asked both, each might see a move on the other's side.
+-- How many messages lie in a pgmq queue.
 SELECT coalesce((
     SELECT m.queue_length
     FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m

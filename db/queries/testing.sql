@@ -1,23 +1,24 @@
 -- What tests of actors ask of the broker's table.
 
 -- name: due_in_pgmq(queue, pgmq_queue)$
--- How many messages are due in the pgmq queue that feeds a queue; of a paused one, none. To be asked before `due`, as
--- broker.count_in_pgmq before its sister.
+-- How many messages are due in the pgmq queue that feeds a queue; of a paused one, none.
 SELECT coalesce((
     SELECT (to_jsonb(m) ->> 'queue_visible_length')::bigint
     FROM dramatiq.readable_queues() AS readable (name), LATERAL pgmq.metrics(readable.name) AS m
     WHERE readable.name = :pgmq_queue AND NOT EXISTS (
         SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue)), 0);
 
--- name: due(queue)$
--- How many messages of a queue run or are due here, or wait in line for what is; of a paused one, how many run.
+-- name: due(queue, delayed)$
+-- How many messages of a queue run or are due here (or are delayed, where `delayed`), or wait in line for what is; of a paused
+-- one, how many run.
 SELECT count(*) FROM dramatiq.live AS q
 WHERE queue_name = :queue AND (state = 'consumed' OR state = 'queued' AND (waits_for IS NULL OR waits_for = 'its turn' AND (
         SELECT count(*) FROM dramatiq.live AS first -- that hold it up, and are not due
         WHERE first.line = q.line AND first.state = 'queued'
-            AND (first.waits_for <> 'its turn' OR first.waits_for IS NULL AND first.available_at > clock_timestamp())
+            AND (first.waits_for <> 'its turn'
+                 OR first.waits_for IS NULL AND first.available_at > clock_timestamp() AND NOT :delayed)
     ) < coalesce((SELECT key_limit FROM dramatiq.actor WHERE name = q.message ->> 'actor_name'), 1))
-    AND available_at <= clock_timestamp() AND NOT EXISTS (
+    AND (available_at <= clock_timestamp() OR :delayed) AND NOT EXISTS (
         SELECT FROM dramatiq.current_pause AS pause WHERE pause.queue_name = :queue));
 
 -- name: hasten(queues)$

@@ -49,3 +49,22 @@ def test_join_sees_a_message_that_is_moved_while_it_looks(broker: PostgresBroker
         mover.commit()
         with pytest.raises(dramatiq.errors.QueueJoinTimeout):
             joined.result()
+
+
+def test_join_sees_what_a_run_sends_to_pgmq_and_ends_while_it_looks(broker: PostgresBroker, connect: Connect) -> None:
+    @dramatiq.actor(broker=broker, queue_name="analytics", pgmq_queue="analytics_queue")
+    def record(number: int) -> None:
+        del number
+
+    runner, connection = connect(), connect()
+    record.send(1)
+    runner.autocommit = False
+    run(runner, "LOCK TABLE dramatiq.queue IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor() as pool:
+        joined = pool.submit(broker.join, "analytics", timeout=1000)
+        until(lambda: blocked(connection), "join has looked into pgmq", seconds=5)
+        run(runner, "SELECT pgmq.send('analytics_queue', '{\"number\": 2}')")
+        run(runner, "DELETE FROM dramatiq.queue")
+        runner.commit()
+        with pytest.raises(dramatiq.errors.QueueJoinTimeout):
+            joined.result()
