@@ -46,7 +46,7 @@ def change(conn: Connection, files: Iterable[Path]) -> None:
 def _run(cursor: Cursor, statement: str, made: set[str]) -> None:
     """A statement of a migration, as far as it is not done already; `made`: what these statements have made."""
     if FUNCTION in statement:
-        cursor.execute(statement.replace(FUNCTION, "CREATE OR REPLACE FUNCTION", 1))
+        _replace(cursor, statement, made)
     elif changed := CHANGED.search(statement):
         if changed[1] in made:
             cursor.execute(statement)
@@ -59,6 +59,16 @@ def _run(cursor: Cursor, statement: str, made: set[str]) -> None:
             cursor.execute("ROLLBACK TO SAVEPOINT statement")
     else:
         cursor.execute(statement)
+
+
+def _replace(cursor: Cursor, statement: str, made: set[str]) -> None:
+    """Make a function anew; one of its name that takes something else goes, or calls would be ambiguous."""
+    name = statement.split(FUNCTION, 1)[1].split("(", 1)[0].strip()
+    before = [] if name in made else list(queries.coming_over.functions(cursor.connection, name=name))
+    cursor.execute(statement.replace(FUNCTION, "CREATE OR REPLACE FUNCTION", 1))
+    made.add(name)
+    for function in set(before).intersection(queries.coming_over.functions(cursor.connection, name=name)):
+        cursor.execute(f"DROP FUNCTION {function.signature}")
 
 
 def follow(url: str, *, start_options: bool) -> str:

@@ -4646,6 +4646,15 @@ try. They are written in the order of their ids, so that two senders of the same
 order in which they were sent by their positions. In plpgsql, which keeps its plans: planning costs more than inserting
 one message.';
 
+CREATE FUNCTION dramatiq.entries_read() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ -- as text, so that the index may be made anew
+    SELECT pg_stat_get_xact_tuples_returned(to_regclass('dramatiq.queue_due'));
+$$;
+
+COMMENT ON FUNCTION dramatiq.entries_read() IS 'How many entries of the index that claims walk this session has read of late: a look that reads many is dear.';
+
 CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid, p_lines_only boolean DEFAULT false) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8407,14 +8416,6 @@ ALTER TABLE ONLY dramatiq.done ATTACH PARTITION dramatiq.done_other DEFAULT;
 
 ALTER TABLE ONLY dramatiq.queue ATTACH PARTITION dramatiq.live DEFAULT;
 
-CREATE INDEX queue_due ON dramatiq.live USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
-
-CREATE FUNCTION dramatiq.entries_read() RETURNS bigint
-    LANGUAGE sql
-    RETURN pg_stat_get_xact_tuples_returned(('dramatiq.queue_due'::regclass)::oid);
-
-COMMENT ON FUNCTION dramatiq.entries_read() IS 'How many entries of the index that claims walk this session has read of late: a look that reads many is dear.';
-
 ALTER TABLE ONLY balansity.alarm
     ADD CONSTRAINT alarm_pkey PRIMARY KEY (id);
 
@@ -8723,6 +8724,8 @@ CREATE INDEX queue_dead_by_kind ON dramatiq.live USING btree (dramatiq.kind_of(e
 CREATE INDEX queue_dead_by_queue ON dramatiq.live USING btree (queue_name) WHERE (state = 'rejected'::dramatiq.state);
 
 CREATE INDEX queue_delayed ON dramatiq.live USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
+
+CREATE INDEX queue_due ON dramatiq.live USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
 CREATE INDEX queue_has_turn ON dramatiq.live USING btree (line) WHERE ((line IS NOT NULL) AND (state = ANY (ARRAY['queued'::dramatiq.state, 'consumed'::dramatiq.state])) AND (waits_for IS DISTINCT FROM 'its turn'::text));
 
@@ -9782,6 +9785,10 @@ REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[],
 GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.entries_read() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) TO balansity_worker;
@@ -10587,8 +10594,4 @@ GRANT SELECT ON TABLE public.users TO balansity_worker;
 GRANT SELECT(id) ON TABLE public.users TO balansity_web;
 
 GRANT SELECT(email) ON TABLE public.users TO balansity_web;
-
-REVOKE ALL ON FUNCTION dramatiq.entries_read() FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_worker;
 

@@ -17,6 +17,7 @@ def publish(connection: Connection, actors: Iterable[Any]) -> None:
     The routes' pgmq queues are furnished.
     """
     described = [_described(actor) for actor in actors]
+    queries.broker.hold_contract(connection)
     for each in described:
         queries.broker.free_route(connection, name=each["name"], pgmq_queue=each["pgmq_queue"])
         queries.broker.publish_actor(connection, **each)

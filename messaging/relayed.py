@@ -45,10 +45,10 @@ class RelayedBroker(PostgresBroker):
 
         To Dramatiq's worker that is one of a delay queue, and messages of both end at the first (see `consume`).
         """
+        super().emit_before(signal, *arguments, **options)
         if signal == "worker_boot" and self.urls():
             self.threads = arguments[0].worker_threads
             self.delay_queues |= {dq_name(queue_name) for queue_name in self.queues}
-        super().emit_before(signal, *arguments, **options)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> Any:
         if queue_name not in self.delay_queues:

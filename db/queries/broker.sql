@@ -180,6 +180,10 @@ SELECT dramatiq.rescue(:dead::bigint[], :beats::bigint[], :most_rescues);
 -- Put back claims of one's own that no thread runs any more.
 SELECT dramatiq.rescue_lost(:ids::uuid[], :attempts::integer[], :most_rescues);
 
+-- name: hold_contract()!
+-- Nobody else publishes or introduces an actor until the transaction ends: it might take a route that was just freed.
+LOCK TABLE dramatiq.actor IN SHARE ROW EXCLUSIVE MODE;
+
 -- name: free_route(name, pgmq_queue)!
 -- Take a pgmq queue from the actor that had it before.
 UPDATE dramatiq.actor SET pgmq_queue = NULL WHERE pgmq_queue = :pgmq_queue AND name <> :name;

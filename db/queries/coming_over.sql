@@ -35,8 +35,7 @@ WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = 'dramatiq.queue'::regc
 SELECT count(dramatiq.furnish_queue(queue)) FROM unnest(:queues::text[]) AS queue;
 
 -- name: make_way()!
--- Put the table aside, in a schema that only its owner may enter; views of it go, and functions that take its rows, or that
--- take more than before.
+-- Put the table aside, in a schema that only its owner may enter; views of it go, and functions that take its rows.
 LOCK TABLE dramatiq.queue IN ACCESS EXCLUSIVE MODE;
 CREATE SCHEMA dramatiq_former;
 ALTER TABLE dramatiq.queue SET SCHEMA dramatiq_former;
@@ -56,8 +55,18 @@ BEGIN
     LOOP
         EXECUTE concat('DROP ROUTINE ', taker);
     END LOOP;
-    DROP FUNCTION dramatiq.enqueue(text, integer[], bigint, bigint, text[]);
 END $$;
+-- What changes often is found by its key: its newest version first.
+ALTER TABLE dramatiq.worker DROP COLUMN beats, DROP COLUMN heartbeat_at;
+ALTER TABLE dramatiq.counter DROP CONSTRAINT counter_pkey, ADD change bigint DEFAULT 0, ADD PRIMARY KEY (key, change),
+    RESET (fillfactor);
+ALTER TABLE dramatiq.group_member DROP CONSTRAINT group_member_group_id_fkey;
+ALTER TABLE dramatiq.open_group DROP CONSTRAINT open_group_pkey, ADD PRIMARY KEY (id, missing);
+
+-- name: functions(name)
+-- The functions of this name, and what tells whether one was replaced.
+SELECT oid::regprocedure::text AS signature, xmin::text AS version FROM pg_proc
+WHERE concat(pronamespace::regnamespace, '.', proname) = :name;
 
 -- name: take_along()!
 -- Move what is not done, and note whose the unique keys are. Each state has a small index of its own.

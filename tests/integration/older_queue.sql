@@ -4,8 +4,15 @@
 DROP TABLE dramatiq.queue CASCADE;
 DROP TABLE dramatiq.taken_key;
 DROP SEQUENCE dramatiq.queue_position_seq;
-DROP FUNCTION dramatiq.enqueue, dramatiq.start_over, dramatiq.finish_all, dramatiq.make_day, dramatiq.drop_day, dramatiq.release_key;
-DELETE FROM dramatiq.migration WHERE migration_id = '010_keep_days';
+DROP FUNCTION dramatiq.enqueue, dramatiq.exchange, dramatiq.start_over, dramatiq.finish_all, dramatiq.make_day, dramatiq.drop_day, dramatiq.release_key;
+DROP VIEW dramatiq.alive;
+DROP TABLE dramatiq.beat;
+DROP TYPE dramatiq.sight, dramatiq.place, dramatiq.hearing CASCADE;
+ALTER TABLE dramatiq.worker ADD beats bigint NOT NULL DEFAULT 0, ADD heartbeat_at timestamptz NOT NULL DEFAULT now();
+ALTER TABLE dramatiq.counter DROP CONSTRAINT counter_pkey, DROP COLUMN change, ADD PRIMARY KEY (key), SET (fillfactor = 50);
+ALTER TABLE dramatiq.open_group DROP CONSTRAINT open_group_pkey, ADD PRIMARY KEY (id);
+ALTER TABLE dramatiq.group_member ADD FOREIGN KEY (group_id) REFERENCES dramatiq.open_group ON DELETE CASCADE;
+DELETE FROM dramatiq.migration WHERE migration_id IN ('010_keep_days', '012_look_past_dead_rows', '024_carry_messages');
 UPDATE dramatiq.migration_digest SET digest = 'of then' WHERE migration_id = '010_create_queue';
 
 CREATE TABLE dramatiq.queue (

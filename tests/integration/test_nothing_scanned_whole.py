@@ -16,7 +16,7 @@ from tests.servers import shared_postgres
 from tests.waiting import until
 
 LARGE = 5_000  # rows
-SIZE = {"messages": 80_000, "mails": 60_000, "days": 5}
+SIZE = {"messages": 80_000, "mails": 90_000, "days": 5}
 COUNTED = {
     # All of a long time, for that is what is asked for.
     "/jobs?from={month_ago}&to={now}": {"slot"},

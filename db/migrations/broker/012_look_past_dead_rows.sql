@@ -151,8 +151,10 @@ COMMENT ON TYPE dramatiq.place IS
 'What a session remembers of its looks for what is due in a queue, in the setting dramatiq.place_<md5 of its name>.';
 
 CREATE FUNCTION dramatiq.entries_read() RETURNS bigint
-LANGUAGE sql
-RETURN pg_stat_get_xact_tuples_returned('dramatiq.queue_due'::regclass);
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$ -- as text, so that the index may be made anew
+    SELECT pg_stat_get_xact_tuples_returned(to_regclass('dramatiq.queue_due'));
+$$;
 COMMENT ON FUNCTION dramatiq.entries_read IS
 'How many entries of the index that claims walk this session has read of late: a look that reads many is dear.';
 
