@@ -181,8 +181,9 @@ SELECT dramatiq.rescue(:dead::bigint[], :beats::bigint[], :most_rescues);
 SELECT dramatiq.rescue_lost(:ids::uuid[], :attempts::integer[], :most_rescues);
 
 -- name: hold_contract()!
--- Nobody else publishes or introduces an actor until the transaction ends: it might take a route that was just freed.
-LOCK TABLE dramatiq.actor IN SHARE ROW EXCLUSIVE MODE;
+-- Nobody else publishes or introduces an actor until the transaction, if there is one, ends: it might take a route that was
+-- just freed.
+DO $$ BEGIN LOCK TABLE dramatiq.actor IN SHARE ROW EXCLUSIVE MODE; END $$;
 
 -- name: free_route(name, pgmq_queue)!
 -- Take a pgmq queue from the actor that had it before.
