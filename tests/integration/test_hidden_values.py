@@ -37,7 +37,7 @@ HARMLESS = set(
     """
     abilities accepted action actor actors after amount answer_type appointment_id assessment_id assessment_type
     at attempt attempts beats before bells built can_ask cause channel claimed columns contents count days dead deadline
-    definitions delay delivery_id despite digest done drop due end external_id first form format gender group
+    definitions delay delayed delivery_id despite digest done drop due end external_id first form format gender group
     handlers happened_at hears high host hourly id ids in_charge job keep kept_actors key keys kind kinds known
     last limit look low media_type member members message_id most most_rescues ms msg_id msg_ids name names now number
     occurred_at outcome path patience patience_seconds pause paused payment_id pgmq_queue pid places priorities
