@@ -5,6 +5,7 @@ due (messaging/relay.py). A worker takes each queue's messages from both: from P
 others. Without RabbitMQ's addresses this is the PostgresBroker that it is built on.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from threading import local
@@ -38,7 +39,13 @@ class RelayedBroker(PostgresBroker):
         super().__init__(pool, **options)
         self.urls = urls
         self.threads = 1
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """Connect anew when needed: what a process had before it forked is its parent's."""
         self.own = local()  # a thread's publisher
+        self.__dict__.pop("amqp", None)
 
     def emit_before(self, signal: str, *arguments: Any, **options: Any) -> None:
         """Tell the middleware; a worker that starts gets a second consumer for each queue.
