@@ -23,8 +23,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 import settings
+from bench.databases import fresh
 from db import embedded
-from db.migrate import migrate
 from tests.servers import sendgrid
 from tests.servers.sendgrid import SendGrid
 
@@ -40,7 +40,7 @@ def main(mails: int, as_json: bool) -> None:
     """Measure mails a second."""
     with sendgrid.running() as provider, embedded.running(settings.ROOT / "var" / "bench-mail") as server:
         provider.delay_seconds = ANSWER_SECONDS
-        url = _fresh_database(server)
+        url = fresh(server, "bench_mail")
         bare = _bare_connections(provider, mails)
         ours = _worker(provider, url, mails)
         result = {
@@ -58,18 +58,6 @@ def main(mails: int, as_json: bool) -> None:
     table.add_row("bare connections", f"{bare:.1f}")
     table.add_row("worker", f"{ours:.1f}  ({ours / bare:.0%})")
     Console().print(table)
-
-
-def _fresh_database(server: str) -> str:
-    conn = psycopg2.connect(server)
-    conn.autocommit = True
-    with conn.cursor() as cursor:
-        cursor.execute("DROP DATABASE IF EXISTS bench_mail WITH (FORCE)")
-        cursor.execute("CREATE DATABASE bench_mail")
-    conn.close()
-    url = server.replace("/postgres?", "/bench_mail?")
-    migrate(url)
-    return url
 
 
 def _bare_connections(provider: SendGrid, mails: int) -> float:

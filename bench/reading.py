@@ -27,11 +27,11 @@ from werkzeug.test import TestResponse
 
 import cli
 import settings
+from bench.databases import fresh
 from bench.readings import COMMANDS, PAGES, STATEMENTS, samples
 from db import embedded
 from db.connection import Connection
 from db.database import pool
-from db.migrate import migrate
 from web.app import create_app
 
 FILL = Path(__file__).parent / "sql" / "fill_history.sql"
@@ -51,7 +51,7 @@ def main(*, messages: int, mails: int, again: bool, rounds: int, only: str) -> N
     with embedded.running(settings.ROOT / "var" / "bench-reading") as server:
         url = server.replace("/postgres?", f"/{DATABASE}?")
         if not again:
-            fill(server, url, messages, mails)
+            fill(fresh(server, DATABASE), messages, mails)
         with settings_of(url), connected(url) as conn:
             readings = [each for each in prepared(conn) if only in each[0]]
             figures = {name: measured(read, rounds) for name, read in readings}
@@ -61,11 +61,7 @@ def main(*, messages: int, mails: int, again: bool, rounds: int, only: str) -> N
     Console().print(table)
 
 
-def fill(server: str, url: str, messages: int, mails: int) -> None:
-    with connected(server) as conn, conn.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        cursor.execute(f"CREATE DATABASE {DATABASE}")
-    migrate(url)
+def fill(url: str, messages: int, mails: int) -> None:
     with connected(url) as conn, conn.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(FILL.read_text(encoding="utf-8"), {"messages": messages, "mails": mails, "days": 90})

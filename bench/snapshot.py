@@ -19,16 +19,15 @@ from time import sleep
 from typing import Any
 
 import click
-import psycopg2
 from rich.console import Console
 from rich.table import Table
 
 import actors
 import settings
+from bench.databases import fresh
 from bench.measures import held_snapshot
 from db import embedded, queries
 from db.connection import Connection, connect
-from db.migrate import migrate
 
 TIMES = 100  # a call is made for one figure
 BATCH = 250
@@ -70,14 +69,7 @@ def main(messages: int, changes: int, *, as_json: bool) -> None:
 @contextmanager
 def database(server: str) -> Iterator[Connection]:
     """A session in a fresh database, of which somebody holds a snapshot."""
-    conn = psycopg2.connect(server)
-    conn.autocommit = True
-    with conn.cursor() as cursor:
-        cursor.execute("DROP DATABASE IF EXISTS bench WITH (FORCE)")
-        cursor.execute("CREATE DATABASE bench")
-    conn.close()
-    url = server.replace("/postgres?", "/bench?")
-    migrate(url)
+    url = fresh(server, "bench")
     actors.publish(url)
     conn = connect(url)
     conn.autocommit = True

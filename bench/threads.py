@@ -20,9 +20,9 @@ from rich.progress import track
 from rich.table import Table
 
 import settings
+from bench.databases import fresh
 from broker import broker
 from db import embedded
-from db.migrate import migrate
 from messaging.encoding import encoded
 
 THREADS = 16
@@ -43,7 +43,7 @@ def noop(number: int) -> None:
 def main(rounds: int, as_json: bool) -> None:
     """Measure messages a second."""
     with embedded.running(settings.ROOT / "var" / "bench-threads") as server:
-        url = _fresh_database(server)
+        url = fresh(server, "bench_threads")
         os.environ.update(DATABASE_URL=url, DATABASE_POOL_SIZE=str(THREADS))
         settings.current.cache_clear()
         bare, ours = _both(url, rounds)
@@ -105,17 +105,6 @@ def _empty(url: str) -> None:
     with conn.cursor() as cursor:
         cursor.execute("TRUNCATE dramatiq.queue")
     conn.close()
-
-
-def _fresh_database(server: str) -> str:
-    conn = _connected(server)
-    with conn.cursor() as cursor:
-        cursor.execute("DROP DATABASE IF EXISTS bench_threads WITH (FORCE)")
-        cursor.execute("CREATE DATABASE bench_threads")
-    conn.close()
-    url = server.replace("/postgres?", "/bench_threads?")
-    migrate(url)
-    return url
 
 
 if __name__ == "__main__":
