@@ -24,6 +24,7 @@ from values import (
     HostName,
     HostNames,
     Hours,
+    LedgerDays,
     Mailbox,
     Mailboxes,
     MessageKeys,
@@ -125,6 +126,11 @@ class Settings(BaseModel, frozen=True):
         "90", "days that dead letters and cancelled messages are kept for a person to decide"
     )
     archive_retention_days: Days = setting("30", "days that pgmq's archive keeps what workers have taken")
+    delivery_retention_days: LedgerDays = setting(
+        "1095", "days that the ledger keeps mails, and until the end of that month: a claim lapses after three years"
+    )
+    delivery_attempt_retention_days: LedgerDays = setting("400", "days that it keeps attempts, likewise")
+    delivery_event_retention_days: LedgerDays = setting("400", "days that it keeps what providers report, likewise")
     slot_retention_days: Days = setting("90", "days that slots of jobs are kept")
     site_url: WebAddress = setting("https://balansity.example", "where links in mails lead")
     site_appointment_url: SitePattern = setting(

@@ -276,6 +276,7 @@ def good_password(value: str) -> str:
 AmqpUrls = Annotated[tuple[str, ...], PlainValidator(amqp_urls)]
 Ascii = Annotated[str, AfterValidator(ascii_text)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
+LedgerDays = Annotated[int, Field(ge=90, le=36_500)]  # balansity.kept_in_any_case has the least
 MessageKeys = Annotated[tuple[str, ...], PlainValidator(message_keys)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]

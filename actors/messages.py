@@ -15,6 +15,7 @@ from db.batches import Done, Page, hexadecimal, work_through
 from db.connection import Connection
 from db.database import transaction
 from errors import PermanentError
+from mail import retention
 
 MINUTES = timedelta(days=8)  # a week can be held against the one before
 MOST_MINUTES = timedelta(minutes=10)  # that are kept in one transaction
@@ -24,9 +25,9 @@ MOST_MINUTES = timedelta(minutes=10)  # that are kept in one transaction
     queue_name="appointments", max_retries=5, min_backoff=60_000, time_limit=600_000, throws=(PermanentError,)
 )
 def purge_messages(slot: str) -> None:
-    """Drop days of finished messages, and delete dead letters, pgmq's archive, results and events past their time.
+    """Drop days of finished messages and months of mails, and delete dead letters, pgmq's archive, results and events.
 
-    The tables of days to come are made ahead.
+    Each after its time. The tables of days and months to come are made ahead.
 
     What is still plain, for SQL sent it and no worker has claimed it, is encrypted where MESSAGE_KEYS is set.
     """
@@ -84,8 +85,10 @@ def purge(now: datetime) -> str:
     counted_before = now - timedelta(days=kept.analytics_retention_days)
     done.add(_purge("event", old, purged, named=hexadecimal, before=counted_before))
     done.add(broker.vault.seal_all(transaction))
+    done.add(retention.keep_months(now))
+    months = f", {done.counts['months']} months of the ledger dropped" if done.counts["months"] else ""
     encrypted = f", {done.counts['encrypted']} encrypted" if done.counts["encrypted"] else ""
-    return f"{done.counts['purged']} messages purged{encrypted}{done.note()}"
+    return f"{done.counts['purged']} messages purged{months}{encrypted}{done.note()}"
 
 
 def _make_days(conn: Connection, days: list[date]) -> dict[str, int]:

@@ -35,6 +35,7 @@ QUICK: tuple[Look, ...] = (
     telling.ways,
     queues.pauses,
     queues.days,
+    providers.months,
 )
 
 

@@ -32,6 +32,21 @@ def away(conn: Connection) -> Iterator[Finding]:
         yield Finding("good", N_("Providers that are away or unheard of: none"), check="provider-away")
 
 
+def months(conn: Connection) -> Iterator[Finding]:
+    """Whether the ledger has its tables of a month before it begins; else its rows are deleted one by one."""
+    found = queries.checks.months(conn)
+    if found.missing or found.strays:
+        yield Finding(
+            "note",
+            N_("Rows of the ledger without a table of their month: %(strays)s; tables that are missing: %(missing)s"),
+            N_("Nothing is lost. The job purge-messages and `balansity migrate` make the tables: see that they run."),
+            check="months-missing",
+            facts={"strays": found.strays, "missing": found.missing},
+        )
+    else:
+        yield Finding("good", N_("The ledger has its tables of this month and the next."), check="months-missing")
+
+
 def restored(conn: Connection) -> Iterator[Finding]:
     """Mails that may have left before the database was restored: a person decides."""
     row = queries.checks.held_since(conn)

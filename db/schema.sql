@@ -291,7 +291,7 @@ BEGIN
     IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
         SET state = 'unknown', reason = 'its worker was lost before it told the provider''s answer', changed_at = present
-        WHERE d.id = opened.id
+        WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at)
         RETURNING * INTO opened;
     END IF;
 
@@ -338,7 +338,7 @@ BEGIN
         scheduled_at = coalesce(p_entry.scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END,
         vouched_at = CASE WHEN p_refusal IS NULL THEN clock_timestamp() ELSE d.vouched_at END
-    WHERE d.id = opened.id;
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at);
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
         INSERT INTO balansity.delivery_attempt (delivery_id, number, token, provider, started_at)
@@ -610,8 +610,8 @@ CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason tex
     WITH closed AS (
         UPDATE balansity.delivery d
         SET state = 'sent', reason = p_reason, changed_at = balansity.now()
-        WHERE d.id IN (
-            SELECT id FROM balansity.delivery
+        WHERE (d.id, d.planned_at) IN (
+            SELECT id, planned_at FROM balansity.delivery
             WHERE state = 'unknown' AND held_at IS NOT NULL AND (p_ids IS NULL OR id = ANY (p_ids))
             ORDER BY planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         )
@@ -763,8 +763,8 @@ CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TA
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
-    FROM balansity.delivery d
-    WHERE d.id = ANY (p_ids)
+    FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+    WHERE k.id = ANY (p_ids)
       AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
 
@@ -830,6 +830,24 @@ $$;
 COMMENT ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) IS 'Work that was under way before a restore is done again, and only its mail would come twice: where its cause was there
 before, so may the mail have been.';
 
+CREATE FUNCTION balansity.drop_month(p_ledger text, p_month date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    AS $$
+BEGIN
+    IF p_month NOT IN (
+        SELECT balansity.old_months(p_ledger, clock_timestamp() - balansity.kept_in_any_case())
+    ) THEN
+        RAISE EXCEPTION '% of % is kept: there is no such table, or it ended less than % ago',
+            to_char(p_month, 'YYYY-MM'), p_ledger, balansity.kept_in_any_case();
+    END IF;
+    EXECUTE 'DROP TABLE ' || balansity.month_table(p_ledger, p_month);
+END $$;
+
+COMMENT ON FUNCTION balansity.drop_month(p_ledger text, p_month date) IS 'Drops the table of a month that ended long ago. It waits half a second at most for those who read the ledger, and whoever
+wants to waits behind it. An owner''s work, which workers ask for.';
+
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -866,7 +884,9 @@ DECLARE
     opened balansity.delivery;
     called text;
 BEGIN
-    SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+    SELECT * INTO opened FROM balansity.delivery
+    WHERE id = p_delivery_id AND planned_at = balansity.when_planned(p_delivery_id)
+    FOR NO KEY UPDATE;
     IF opened.recipient IS NULL THEN
         p_answer := NULL;
     END IF;
@@ -877,16 +897,16 @@ BEGIN
     WHERE delivery_id = p_delivery_id AND number = p_number
     RETURNING provider INTO called;
 
-    UPDATE balansity.delivery
+    UPDATE balansity.delivery d
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
-        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE provider END,
-        provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
-        sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
+        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE d.provider END,
+        provider_message_id = coalesce(nullif(p_provider_message_id, ''), d.provider_message_id),
+        sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE d.sent_at END,
         changed_at = balansity.now()
-    WHERE id = p_delivery_id AND CASE p_outcome
-        WHEN 'sent' THEN balansity.delivery_progress(state) = 0
-        ELSE attempts = p_number AND state IN ('sending', 'unknown')
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND CASE p_outcome
+        WHEN 'sent' THEN balansity.delivery_progress(d.state) = 0
+        ELSE d.attempts = p_number AND d.state IN ('sending', 'unknown')
     END;
 
     IF p_outcome = 'planned' AND opened.state = 'unknown' AND opened.attempts = p_number THEN
@@ -1054,13 +1074,14 @@ CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
 DECLARE
     forgotten bigint;
 BEGIN
-    UPDATE balansity.delivery
-    SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
+    UPDATE balansity.delivery d
+    SET key = 'forgotten:' || d.id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
         scheduled_at = NULL, decided_because = NULL,
         state = CASE
-            WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
+            WHEN d.state <> 'planned' THEN d.state WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'superseded'
         END
-    WHERE id = ANY (p_ids);
+    FROM balansity.delivery_key k
+    WHERE k.id = ANY (p_ids) AND (d.id, d.planned_at) = (k.id, k.planned_at);
     GET DIAGNOSTICS forgotten = ROW_COUNT;
     UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (p_ids);
     UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (p_ids);
@@ -1155,7 +1176,7 @@ BEGIN
     SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
         reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_entry.message_id,
         changed_at = balansity.now()
-    WHERE d.id = opened.id AND d.state = 'planned';
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND d.state = 'planned';
 END $$;
 
 COMMENT ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_reason text) IS 'Closes a delivery whose message is out of tries and becomes a dead letter.';
@@ -1167,8 +1188,8 @@ CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timesta
 DECLARE
     given_up bigint;
     lost text[] := ARRAY(
-        SELECT d.key FROM balansity.delivery d
-        WHERE d.id = ANY (p_ids) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before
+        SELECT k.key FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+        WHERE k.id = ANY (p_ids) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before
           AND NOT dramatiq.is_pending(d.message_id::uuid)
     );
 BEGIN
@@ -1183,7 +1204,9 @@ BEGIN
         reason = concat_ws(': ', CASE WHEN dramatiq.is_cancelled(d.message_id::uuid) THEN 'cancelled by a person'
                                       ELSE 'given up, its message is dead or gone' END, d.reason),
         changed_at = balansity.now()
-    WHERE d.key = ANY (lost) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
+    FROM balansity.delivery_key k
+    WHERE k.key = ANY (lost) AND (d.id, d.planned_at) = (k.id, k.planned_at)
+      AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
     GET DIAGNOSTICS given_up = ROW_COUNT;
     RETURN given_up;
 END $$;
@@ -1623,7 +1646,8 @@ CREATE TABLE balansity.delivery (
     decided_by text,
     decided_because text,
     CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
-);
+)
+PARTITION BY RANGE (planned_at);
 
 CREATE FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry) RETURNS balansity.delivery
     LANGUAGE sql
@@ -1635,7 +1659,7 @@ CREATE FUNCTION balansity.hold_delivery(p_id uuid, p_entry balansity.mail_entry)
         scheduled_at = coalesce(p_entry.scheduled_at, scheduled_at),
         reason = format('it may have left before the restore that was noticed at %s: `balansity restored` decides',
                         balansity.iso_utc(date_trunc('second', balansity.latest_restore())))
-    WHERE id = p_id
+    WHERE id = p_id AND planned_at = balansity.when_planned(p_id)
     RETURNING *;
 $$;
 
@@ -1993,6 +2017,40 @@ $$;
 
 COMMENT ON FUNCTION balansity.keep(p_kind text, p_name text) IS 'Keeps what is about to be replaced; what was kept first stays.';
 
+CREATE FUNCTION balansity.keep_delivery_key() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    CASE TG_OP
+        WHEN 'INSERT' THEN
+            INSERT INTO balansity.delivery_key (id, key, planned_at) VALUES (NEW.id, NEW.key, NEW.planned_at)
+            ON CONFLICT DO NOTHING;
+            RETURN CASE WHEN FOUND THEN NEW END;
+        WHEN 'UPDATE' THEN
+            UPDATE balansity.delivery_key SET id = NEW.id, key = NEW.key, planned_at = NEW.planned_at WHERE id = OLD.id;
+            RETURN NEW;
+        WHEN 'DELETE' THEN
+            DELETE FROM balansity.delivery_key WHERE id = OLD.id;
+            RETURN OLD;
+        ELSE
+            DELETE FROM balansity.delivery_key; -- with a mail go its attempts and events
+            DELETE FROM balansity.delivery_attempt;
+            DELETE FROM balansity.delivery_event;
+            RETURN NULL;
+    END CASE;
+END $$;
+
+COMMENT ON FUNCTION balansity.keep_delivery_key() IS 'Has every delivery in balansity.delivery_key. Where its id or key is another''s, no row is inserted and none returned, as
+with ON CONFLICT DO NOTHING, which no table of months can.';
+
+CREATE FUNCTION balansity.kept_in_any_case() RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN '90 days'::interval;
+
+COMMENT ON FUNCTION balansity.kept_in_any_case() IS 'How long the ledger is kept whatever anyone asks for: who was told what is evidence, and workers cannot remove it.';
+
 CREATE FUNCTION balansity.latest_restore() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2024,6 +2082,19 @@ END $$;
 
 COMMENT ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) IS 'The provider knows nothing of an id: false where the service wrote it, which a person must look into. Of what a visitor
 wrote it is asked once: nobody can decide anything about it, and whoever writes many would use up its patience with us.';
+
+CREATE FUNCTION balansity.ledgers() RETURNS TABLE(ledger text, time_column text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT c.relname::text, a.attname::text
+    FROM pg_partitioned_table p
+    JOIN pg_class c ON c.oid = p.partrelid AND c.relnamespace = 'balansity'::regnamespace
+    JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    ORDER BY 1;
+$$;
+
+COMMENT ON FUNCTION balansity.ledgers() IS 'The tables that are parted by the month, and the time that decides.';
 
 CREATE FUNCTION balansity.let_go(p_provider text, p_limit integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -2131,6 +2202,38 @@ END $$;
 
 COMMENT ON FUNCTION balansity.look_in_shadow() IS 'Notes what ours would have done since the last look; returns how much. The first look notes what stands already.';
 
+CREATE FUNCTION balansity.make_month(p_ledger text, p_month date) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    AS $_$
+DECLARE
+    month_table text := balansity.month_table(p_ledger, p_month);
+    ends timestamptz := dramatiq.day_begins(balansity.next_month(p_month));
+    begins timestamptz;
+    time_column text;
+BEGIN
+    SELECT l.time_column INTO STRICT time_column FROM balansity.ledgers() AS l WHERE l.ledger = p_ledger;
+    EXECUTE format('LOCK TABLE balansity.%I IN ACCESS EXCLUSIVE MODE', p_ledger || '_other'); -- as attaching does
+    IF to_regclass(month_table) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('SELECT coalesce(max(%1$I) + interval ''1 microsecond'', $1) FROM balansity.%2$I WHERE %1$I >= $1 AND %1$I < $2',
+                   time_column, p_ledger || '_other')
+    INTO begins USING dramatiq.day_begins(p_month), ends;
+    IF begins = ends THEN
+        RETURN false; -- something stands in the month's last moment: nothing is left of it
+    END IF;
+    EXECUTE format('CREATE TABLE %s (LIKE balansity.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', month_table, p_ledger);
+    EXECUTE format('ALTER TABLE balansity.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
+                   p_ledger, month_table, begins, ends);
+    PERFORM dramatiq.shut('TABLE ' || month_table);
+    RETURN true;
+END $_$;
+
+COMMENT ON FUNCTION balansity.make_month(p_ledger text, p_month date) IS 'Makes the table of a month; false where there is one. What came in that month before stays in the _other table, and the
+month begins behind it, so that nothing is moved while others wait. An owner''s work, which workers ask for.';
+
 CREATE FUNCTION balansity.may_have_left(p_delivery_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2140,7 +2243,9 @@ BEGIN
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
     ) OR EXISTS (
-        SELECT FROM balansity.delivery WHERE id = p_delivery_id AND vouched_at <= balansity.latest_restore()
+        SELECT FROM balansity.delivery
+        WHERE id = p_delivery_id AND planned_at = balansity.when_planned(p_delivery_id)
+          AND vouched_at <= balansity.latest_restore()
     );
 END $$;
 
@@ -2208,6 +2313,30 @@ $$;
 
 COMMENT ON FUNCTION balansity.missing_grants() IS 'The statements that give the two roles what they need and do not have, the roles themselves first.';
 
+CREATE FUNCTION balansity.missing_months(p_ahead integer DEFAULT 2) RETURNS TABLE(ledger text, month date)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT l.ledger, months.month
+    FROM balansity.ledgers() AS l, LATERAL (
+        SELECT (date_trunc('month', balansity.now() AT TIME ZONE 'UTC') + number * interval '1 month')::date
+        FROM generate_series(0, p_ahead) AS number
+    ) AS months (month)
+    WHERE to_regclass(balansity.month_table(l.ledger, months.month)) IS NULL
+    ORDER BY 2, 1;
+$$;
+
+COMMENT ON FUNCTION balansity.missing_months(p_ahead integer) IS 'The tables that are missing, from this month''s to those of p_ahead months ahead.';
+
+CREATE FUNCTION balansity.month_table(p_ledger text, p_month date) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('balansity.%I', p_ledger || to_char(p_month, '_YYYYMM'));
+$$;
+
+COMMENT ON FUNCTION balansity.month_table(p_ledger text, p_month date) IS 'The table of what was planned (deliveries), begun (attempts) or received (events) in a month.';
+
 CREATE FUNCTION balansity.never_begun_messages(p_limit integer) RETURNS SETOF uuid
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2229,6 +2358,15 @@ $$;
 
 COMMENT ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) IS 'In the first hour, in which most people pay, whoever pays is booked within 5 minutes without a webhook; later, the longer
 it has waited, the longer it may.';
+
+CREATE FUNCTION balansity.next_month(p_month date) RETURNS date
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT (date_trunc('month', p_month::timestamp) + interval '1 month')::date;
+$$;
+
+COMMENT ON FUNCTION balansity.next_month(p_month date) IS 'The first day of the month after.';
 
 CREATE FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) RETURNS void
     LANGUAGE plpgsql
@@ -2472,6 +2610,19 @@ END $_$;
 
 COMMENT ON FUNCTION balansity.old_mails(p_since timestamp with time zone) IS 'The mails that the old system ordered since then, waiting or archived, and how often each.';
 
+CREATE FUNCTION balansity.old_months(p_ledger text, p_before timestamp with time zone) RETURNS SETOF date
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT month
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, LATERAL to_date(right(c.relname, 6), 'YYYYMM') AS month
+    WHERE i.inhparent = format('balansity.%I', p_ledger)::regclass AND c.relname ~ '_\d{6}$'
+      AND dramatiq.day_begins(balansity.next_month(month)) <= p_before
+    ORDER BY month;
+$_$;
+
+COMMENT ON FUNCTION balansity.old_months(p_ledger text, p_before timestamp with time zone) IS 'The months that were over by p_before and have a table.';
+
 CREATE FUNCTION balansity.open_deliveries(p_most bigint) RETURNS TABLE(state text, deliveries bigint)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2565,7 +2716,7 @@ DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     UPDATE balansity.delivery d SET again_of = p_again_of, decided_by = p_who, decided_because = p_reason
-    WHERE d.id = opened.id AND d.message_id = p_entry.message_id;
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND d.message_id = p_entry.message_id;
     RETURN opened.id;
 END $$;
 
@@ -2577,11 +2728,13 @@ CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS ba
     AS $$
 DECLARE
     opened balansity.delivery;
+    known balansity.delivery_key;
     same_id uuid;
 BEGIN
     -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
     IF p_entry.numbered AND EXISTS (
-        SELECT FROM balansity.delivery d WHERE d.key = p_entry.key AND d.message_id <> p_entry.message_id
+        SELECT FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+        WHERE k.key = p_entry.key AND d.message_id <> p_entry.message_id
     ) THEN
         p_entry.key := p_entry.key || ':' || p_entry.message_id;
     END IF;
@@ -2598,12 +2751,13 @@ BEGIN
         CASE WHEN balansity.was_due_before_restore(p_entry.key, p_entry.message_id) THEN '-infinity'
              ELSE clock_timestamp() END
     )
-    ON CONFLICT DO NOTHING
     RETURNING * INTO opened;
     IF NOT FOUND THEN -- the key is another where the person has been forgotten since: the mail is the same
+        SELECT * INTO STRICT known FROM balansity.delivery_key k
+        WHERE k.key = p_entry.key OR k.id = same_id
+        ORDER BY k.key = p_entry.key DESC LIMIT 1;
         SELECT * INTO STRICT opened FROM balansity.delivery d
-        WHERE d.key = p_entry.key OR d.id = same_id
-        ORDER BY d.key = p_entry.key DESC LIMIT 1
+        WHERE (d.id, d.planned_at) = (known.id, known.planned_at)
         FOR UPDATE;
     END IF;
     RETURN opened;
@@ -2619,7 +2773,7 @@ DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     UPDATE balansity.delivery d SET postponed_until = p_until, reason = p_reason, changed_at = balansity.now()
-    WHERE d.id = opened.id AND d.state = 'planned';
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND d.state = 'planned';
 END $$;
 
 COMMENT ON FUNCTION balansity.postpone_delivery(p_entry balansity.mail_entry, p_until timestamp with time zone, p_reason text) IS 'Notes until when a planned delivery waits, and why.';
@@ -2734,6 +2888,24 @@ END $$;
 COMMENT ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) IS 'A provider answers: what was held for it is due, in the order of its deadlines, the first thousand at once. Whether it
 was away. One that is unheard of answers, too: only its events end that.';
 
+CREATE FUNCTION balansity.purge_strays(p_ledger text, p_before timestamp with time zone, p_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    time_column text;
+    purged bigint;
+BEGIN
+    SELECT l.time_column INTO STRICT time_column FROM balansity.ledgers() AS l WHERE l.ledger = p_ledger;
+    EXECUTE format('DELETE FROM balansity.%1$I WHERE ctid = ANY (ARRAY(SELECT ctid FROM balansity.%1$I WHERE %2$I < $1 LIMIT $2))',
+                   p_ledger || '_other', time_column)
+    USING least(p_before, clock_timestamp() - balansity.kept_in_any_case()), p_most;
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
+END $_$;
+
+COMMENT ON FUNCTION balansity.purge_strays(p_ledger text, p_before timestamp with time zone, p_most integer) IS 'Deletes what came in months that had no table, p_most rows at most; how many. An owner''s work, which workers ask for.';
+
 CREATE FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2771,30 +2943,33 @@ DECLARE
     next_state text := CASE p_kind
         WHEN 'processed' THEN 'sent' WHEN 'deferred' THEN 'sent' WHEN 'blocked' THEN 'bounced' ELSE p_kind
     END;
+    known balansity.delivery;
 BEGIN
-    INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
-    SELECT p_id, d.id, p_kind, CASE WHEN d.recipient IS NOT NULL THEN p_detail END, p_occurred_at,
-        balansity.now() + (clock_timestamp() - now()) -- a batch is one transaction: its events keep their order
-    FROM balansity.delivery d WHERE d.id = p_delivery_id
-    ON CONFLICT (id) DO NOTHING;
-    IF NOT FOUND THEN
+    SELECT * INTO known FROM balansity.delivery
+    WHERE id = p_delivery_id AND planned_at = balansity.when_planned(p_delivery_id)
+    FOR NO KEY UPDATE; -- so that of the same event twice the second sees the first
+    IF NOT FOUND OR EXISTS (
+        SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery_id AND e.id = p_id
+    ) THEN
         RETURN false;
     END IF;
+    INSERT INTO balansity.delivery_event (id, delivery_id, kind, detail, occurred_at, received_at)
+    VALUES (p_id, p_delivery_id, p_kind, CASE WHEN known.recipient IS NOT NULL THEN p_detail END, p_occurred_at,
+        balansity.now() + (clock_timestamp() - now())); -- a batch is one transaction: its events keep their order
 
     UPDATE balansity.delivery d
     SET state = next_state,
         reason = CASE WHEN next_state IN ('dropped', 'bounced') AND d.recipient IS NOT NULL THEN p_detail END,
         sent_at = coalesce(d.sent_at, p_occurred_at),
         changed_at = balansity.now()
-    WHERE d.id = p_delivery_id
+    WHERE (d.id, d.planned_at) = (known.id, known.planned_at)
       AND (d.attempts > 0 OR d.held_at IS NOT NULL) -- else it never left, whatever anyone reports
       AND balansity.delivery_progress(next_state) > balansity.delivery_progress(d.state);
 
     -- A refusal for good, or a complaint. `blocked` is a refusal for today, `dropped` a refusal by the provider's own list.
     INSERT INTO balansity.suppression (address, reason, delivery_id, since)
-    SELECT lower(d.recipient), p_kind, d.id, balansity.now()
-    FROM balansity.delivery d
-    WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
+    SELECT lower(known.recipient), p_kind, known.id, balansity.now()
+    WHERE known.recipient IS NOT NULL AND p_kind IN ('bounced', 'complained')
     ON CONFLICT (address) DO UPDATE SET reason = excluded.reason, delivery_id = excluded.delivery_id, since = excluded.since
     WHERE balansity.suppression_reach(suppression.reason) < balansity.suppression_reach(excluded.reason);
     RETURN true;
@@ -2897,13 +3072,27 @@ BEGIN
         SET state = CASE WHEN refusal IS NULL THEN 'planned' ELSE 'failed' END,
             reason = coalesce(refusal, 'let go after a restore'), held_at = NULL, vouched_at = clock_timestamp(),
             changed_at = balansity.now()
-        WHERE d.id = held.id;
+        WHERE (d.id, d.planned_at) = (held.id, held.planned_at);
         RETURN NEXT;
     END LOOP;
 END $$;
 
 COMMENT ON FUNCTION balansity.release_held(p_limit integer) IS 'A person''s decision that what a restore holds is to be sent, as far as it is still true: p_limit of them at most, and
 whatever comes to be held later not at all. The mails keep their Message-IDs, so one that did arrive is no second one.';
+
+CREATE FUNCTION balansity.release_keys(p_ids uuid[]) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH released AS (
+        DELETE FROM balansity.delivery_key
+        WHERE id = ANY (p_ids) AND planned_at < clock_timestamp() - balansity.kept_in_any_case()
+        RETURNING 1
+    )
+    SELECT count(*) FROM released;
+$$;
+
+COMMENT ON FUNCTION balansity.release_keys(p_ids uuid[]) IS 'Gives the keys of old deliveries back, before their month is dropped; how many. An owner''s work.';
 
 CREATE FUNCTION balansity.release_reminder(p_key text) RETURNS void
     LANGUAGE plpgsql
@@ -2948,7 +3137,9 @@ CREATE FUNCTION balansity.resend_delivery(p_id uuid, p_reporting text[]) RETURNS
 DECLARE
     opened balansity.delivery;
 BEGIN
-    SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
+    SELECT * INTO STRICT opened FROM balansity.delivery
+    WHERE id = p_id AND planned_at = balansity.when_planned(p_id)
+    FOR UPDATE;
     IF opened.state NOT IN ('failed', 'unknown') AND NOT EXISTS (
         SELECT FROM balansity.unheard(p_reporting) AS u WHERE u.id = opened.id
     ) THEN
@@ -2959,10 +3150,10 @@ BEGIN
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery
-    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now(),
-        resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
-    WHERE id = p_id;
+    UPDATE balansity.delivery d
+    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', d.reason), changed_at = balansity.now(),
+        resends = d.resends + 1, held_at = NULL, vouched_at = clock_timestamp()
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at);
     RETURN NULL;
 END $$;
 
@@ -3219,6 +3410,20 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
 $$;
 
 COMMENT ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) IS 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
+
+CREATE FUNCTION balansity.stray_rows() RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) FROM (
+        (SELECT FROM balansity.delivery_other LIMIT 10000)
+        UNION ALL (SELECT FROM balansity.delivery_attempt_other LIMIT 10000)
+        UNION ALL (SELECT FROM balansity.delivery_event_other LIMIT 10000)
+    ) AS first;
+$$;
+
+COMMENT ON FUNCTION balansity.stray_rows() IS 'How many rows of the ledger came in months that had no table, counted up to 10,000 of each kind. They leave after their
+time, row by row.';
 
 CREATE FUNCTION balansity.suppression_reach(p_reason text) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -3482,16 +3687,19 @@ COMMENT ON FUNCTION balansity.told_reminders() IS 'Who has been reminded of a co
 this appointment and this time. Unclear: one that names no time. A reminder may be named twice.';
 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT d.scheduled_at
-    FROM balansity.delivery d
-    JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
-    WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
-    ORDER BY a.started_at DESC
-    LIMIT 1;
-$$;
+    AS $$ -- which keeps its plans: tables of months make them long
+BEGIN
+    RETURN (
+        SELECT d.scheduled_at
+        FROM balansity.delivery d
+        JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+        WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
+        ORDER BY a.started_at DESC
+        LIMIT 1
+    );
+END $$;
 
 COMMENT ON FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) IS 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
@@ -3555,7 +3763,7 @@ CREATE FUNCTION balansity.unsubscribe(p_delivery_id uuid) RETURNS boolean
         INSERT INTO balansity.suppression AS s (address, reason, delivery_id, since, unsubscribed)
         SELECT lower(d.recipient), 'unsubscribed', d.id, balansity.now(), true
         FROM balansity.delivery d
-        WHERE d.id = p_delivery_id AND d.recipient IS NOT NULL
+        WHERE d.id = p_delivery_id AND d.planned_at = balansity.when_planned(p_delivery_id) AND d.recipient IS NOT NULL
         ON CONFLICT (address) DO UPDATE SET unsubscribed = true -- the reason that it has stops no less
         WHERE NOT s.unsubscribed
         RETURNING 1
@@ -3654,6 +3862,10 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     FROM pg_proc p, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
     WHERE p.pronamespace = 'balansity'::regnamespace AND NOT p.prosecdef
     UNION ALL
+    SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL -- an owner's work, as far as it may be asked for
+    FROM pg_proc p
+    WHERE p.pronamespace = 'balansity'::regnamespace AND p.proname IN ('make_month', 'drop_month', 'release_keys', 'purge_strays')
+    UNION ALL
     SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL
     FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (SELECT f.name FROM balansity.site_function f)
@@ -3665,15 +3877,15 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
     UNION ALL
     SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
-        WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN c.relkind = 'v' OR c.relispartition THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
         WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
         WHEN each.role = 'balansity_worker' AND c.relname IN (
-            'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look',
+            'delivery', 'delivery_key', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look',
             'operator_action', 'bulk_action')
             THEN '{SELECT, INSERT, UPDATE}' -- evidence: who was told, what was paid, what came back
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
-        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
+        WHEN c.relname IN ('delivery', 'delivery_key', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
         WHEN c.relname = 'bulk_action' THEN '{SELECT, INSERT, UPDATE}' -- what a person decides on a page
         WHEN c.relname IN ('alarm', 'alarm_telling', 'alarm_way') THEN '{SELECT, INSERT, UPDATE, DELETE}' -- either may tell
@@ -3681,7 +3893,8 @@ CREATE FUNCTION balansity.wanted_rights() RETURNS TABLE(role text, privilege tex
         WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}'
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
-    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '^_?yoyo|^migration'
+      AND NOT (c.relispartition AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT') -- a month is asked through its ledger
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
            '{id, user_id, assessment_id, format, digest, size_bytes, path, created_at}'::text[] -- never what it says
@@ -3777,6 +3990,16 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION balansity.watch_table(p_table text) IS 'Gives a table of the site''s the triggers of ours that it needs: none where the site''s own serves. Writers wait for it.';
+
+CREATE FUNCTION balansity.when_planned(p_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (SELECT planned_at FROM balansity.delivery_key WHERE id = p_id);
+END $$;
+
+COMMENT ON FUNCTION balansity.when_planned(p_id uuid) IS 'When a delivery was planned, so that it is looked for in one month; NULL where there is none.';
 
 CREATE FUNCTION balansity.withdraw_attempt(p_token uuid) RETURNS void
     LANGUAGE sql
@@ -7702,6 +7925,20 @@ CREATE TABLE balansity.delivery_attempt (
     provider_message_id text,
     token uuid DEFAULT gen_random_uuid() NOT NULL,
     CONSTRAINT delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'planned'::text, 'unknown'::text, 'failed'::text])))
+)
+PARTITION BY RANGE (started_at);
+
+CREATE TABLE balansity.delivery_attempt_other (
+    delivery_id uuid CONSTRAINT delivery_attempt_delivery_id_not_null NOT NULL,
+    number integer CONSTRAINT delivery_attempt_number_not_null NOT NULL,
+    provider text CONSTRAINT delivery_attempt_provider_not_null NOT NULL,
+    started_at timestamp with time zone CONSTRAINT delivery_attempt_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    outcome text,
+    answer text,
+    provider_message_id text,
+    token uuid DEFAULT gen_random_uuid() CONSTRAINT delivery_attempt_token_not_null NOT NULL,
+    CONSTRAINT delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'planned'::text, 'unknown'::text, 'failed'::text])))
 );
 
 CREATE TABLE balansity.delivery_event (
@@ -7712,6 +7949,54 @@ CREATE TABLE balansity.delivery_event (
     occurred_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
     CONSTRAINT delivery_event_kind_check CHECK ((kind = ANY (ARRAY['processed'::text, 'deferred'::text, 'delivered'::text, 'dropped'::text, 'bounced'::text, 'blocked'::text, 'complained'::text])))
+)
+PARTITION BY RANGE (received_at);
+
+CREATE TABLE balansity.delivery_event_other (
+    id text CONSTRAINT delivery_event_id_not_null NOT NULL,
+    delivery_id uuid CONSTRAINT delivery_event_delivery_id_not_null NOT NULL,
+    kind text CONSTRAINT delivery_event_kind_not_null NOT NULL,
+    detail text,
+    occurred_at timestamp with time zone CONSTRAINT delivery_event_occurred_at_not_null NOT NULL,
+    received_at timestamp with time zone CONSTRAINT delivery_event_received_at_not_null NOT NULL,
+    CONSTRAINT delivery_event_kind_check CHECK ((kind = ANY (ARRAY['processed'::text, 'deferred'::text, 'delivered'::text, 'dropped'::text, 'bounced'::text, 'blocked'::text, 'complained'::text])))
+);
+
+CREATE TABLE balansity.delivery_key (
+    id uuid NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    planned_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE balansity.delivery_key IS 'Whose an id and a business reason are, of all deliveries that are kept: small, and the way to the right month.';
+
+CREATE TABLE balansity.delivery_other (
+    id uuid DEFAULT gen_random_uuid() CONSTRAINT delivery_id_not_null NOT NULL,
+    key text CONSTRAINT delivery_key_not_null NOT NULL COLLATE pg_catalog."C",
+    template text CONSTRAINT delivery_template_not_null NOT NULL,
+    recipient text,
+    subject text,
+    user_id uuid,
+    appointment_id uuid,
+    scheduled_at timestamp with time zone,
+    state text DEFAULT 'planned'::text CONSTRAINT delivery_state_not_null NOT NULL,
+    reason text,
+    attempts integer DEFAULT 0 CONSTRAINT delivery_attempts_not_null NOT NULL,
+    resends integer DEFAULT 0 CONSTRAINT delivery_resends_not_null NOT NULL,
+    message_id text CONSTRAINT delivery_message_id_not_null NOT NULL,
+    trace text,
+    provider text,
+    provider_message_id text,
+    planned_at timestamp with time zone CONSTRAINT delivery_planned_at_not_null NOT NULL,
+    postponed_until timestamp with time zone,
+    sent_at timestamp with time zone,
+    changed_at timestamp with time zone CONSTRAINT delivery_changed_at_not_null NOT NULL,
+    vouched_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT delivery_vouched_at_not_null NOT NULL,
+    held_at timestamp with time zone,
+    again_of uuid,
+    decided_by text,
+    decided_because text,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'delivered'::text, 'bounced'::text, 'dropped'::text, 'complained'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text])))
 );
 
 CREATE TABLE balansity.delivery_total (
@@ -8410,6 +8695,12 @@ CREATE TABLE public.users (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+ALTER TABLE ONLY balansity.delivery_attempt ATTACH PARTITION balansity.delivery_attempt_other DEFAULT;
+
+ALTER TABLE ONLY balansity.delivery_event ATTACH PARTITION balansity.delivery_event_other DEFAULT;
+
+ALTER TABLE ONLY balansity.delivery ATTACH PARTITION balansity.delivery_other DEFAULT;
+
 ALTER TABLE ONLY dramatiq.queue ATTACH PARTITION dramatiq.done FOR VALUES IN ('done');
 
 ALTER TABLE ONLY dramatiq.done ATTACH PARTITION dramatiq.done_other DEFAULT;
@@ -8435,16 +8726,28 @@ ALTER TABLE ONLY balansity.bulk_action
     ADD CONSTRAINT bulk_action_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY balansity.delivery_attempt
-    ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, number);
+    ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, number, started_at);
+
+ALTER TABLE ONLY balansity.delivery_attempt_other
+    ADD CONSTRAINT delivery_attempt_other_pkey PRIMARY KEY (delivery_id, number, started_at);
 
 ALTER TABLE ONLY balansity.delivery_event
-    ADD CONSTRAINT delivery_event_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT delivery_event_pkey PRIMARY KEY (delivery_id, id, received_at);
+
+ALTER TABLE ONLY balansity.delivery_event_other
+    ADD CONSTRAINT delivery_event_other_pkey PRIMARY KEY (delivery_id, id, received_at);
+
+ALTER TABLE ONLY balansity.delivery_key
+    ADD CONSTRAINT delivery_key_key_key UNIQUE (key);
+
+ALTER TABLE ONLY balansity.delivery_key
+    ADD CONSTRAINT delivery_key_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY balansity.delivery
-    ADD CONSTRAINT delivery_key_key UNIQUE (key);
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (id, planned_at);
 
-ALTER TABLE ONLY balansity.delivery
-    ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY balansity.delivery_other
+    ADD CONSTRAINT delivery_other_pkey PRIMARY KEY (id, planned_at);
 
 ALTER TABLE ONLY balansity.delivery_total
     ADD CONSTRAINT delivery_total_pkey PRIMARY KEY (state);
@@ -8635,35 +8938,61 @@ CREATE INDEX analytics_event_by_user ON balansity.analytics_event USING btree (u
 
 CREATE INDEX bulk_action_begun_at ON balansity.bulk_action USING btree (begun_at DESC);
 
-CREATE INDEX delivery_attempt_accepted ON balansity.delivery_attempt USING btree (provider, finished_at) WHERE (outcome = 'sent'::text);
+CREATE INDEX delivery_attempt_accepted ON ONLY balansity.delivery_attempt USING btree (provider, finished_at) WHERE (outcome = 'sent'::text);
 
-CREATE INDEX delivery_attempt_running ON balansity.delivery_attempt USING btree (token) WHERE (finished_at IS NULL);
+CREATE INDEX delivery_attempt_other_provider_finished_at_idx ON balansity.delivery_attempt_other USING btree (provider, finished_at) WHERE (outcome = 'sent'::text);
 
-CREATE INDEX delivery_by_appointment ON balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
+CREATE INDEX delivery_attempt_running ON ONLY balansity.delivery_attempt USING btree (token) WHERE (finished_at IS NULL);
 
-CREATE INDEX delivery_by_change ON balansity.delivery USING btree (changed_at DESC);
+CREATE INDEX delivery_attempt_other_token_idx ON balansity.delivery_attempt_other USING btree (token) WHERE (finished_at IS NULL);
 
-CREATE INDEX delivery_by_message ON balansity.delivery USING btree (message_id);
+CREATE INDEX delivery_by_appointment ON ONLY balansity.delivery USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
 
-CREATE INDEX delivery_by_origin ON balansity.delivery USING btree (again_of) WHERE (again_of IS NOT NULL);
+CREATE INDEX delivery_by_change ON ONLY balansity.delivery USING btree (changed_at DESC);
 
-CREATE INDEX delivery_by_plan ON balansity.delivery USING btree (planned_at);
+CREATE INDEX delivery_by_message ON ONLY balansity.delivery USING btree (message_id);
 
-CREATE INDEX delivery_by_recipient ON balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
+CREATE INDEX delivery_by_origin ON ONLY balansity.delivery USING btree (again_of) WHERE (again_of IS NOT NULL);
 
-CREATE INDEX delivery_by_state ON balansity.delivery USING btree (state, changed_at DESC, id DESC);
+CREATE INDEX delivery_by_plan ON ONLY balansity.delivery USING btree (planned_at);
 
-CREATE INDEX delivery_by_trace ON balansity.delivery USING btree (trace) WHERE (trace IS NOT NULL);
+CREATE INDEX delivery_by_recipient ON ONLY balansity.delivery USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
 
-CREATE INDEX delivery_by_user ON balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
+CREATE INDEX delivery_by_state ON ONLY balansity.delivery USING btree (state, changed_at DESC, id DESC);
 
-CREATE INDEX delivery_event_by_delivery ON balansity.delivery_event USING btree (delivery_id);
+CREATE INDEX delivery_by_trace ON ONLY balansity.delivery USING btree (trace) WHERE (trace IS NOT NULL);
 
-CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event USING btree (received_at);
+CREATE INDEX delivery_by_user ON ONLY balansity.delivery USING btree (user_id) WHERE (user_id IS NOT NULL);
 
-CREATE INDEX delivery_held ON balansity.delivery USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
+CREATE INDEX delivery_event_by_receipt ON ONLY balansity.delivery_event USING btree (received_at);
 
-CREATE INDEX delivery_postponed ON balansity.delivery USING btree (postponed_until) WHERE ((state = 'planned'::text) AND (postponed_until IS NOT NULL));
+CREATE INDEX delivery_event_other_received_at_idx ON balansity.delivery_event_other USING btree (received_at);
+
+CREATE INDEX delivery_held ON ONLY balansity.delivery USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
+
+CREATE INDEX delivery_other_again_of_idx ON balansity.delivery_other USING btree (again_of) WHERE (again_of IS NOT NULL);
+
+CREATE INDEX delivery_other_appointment_id_idx ON balansity.delivery_other USING btree (appointment_id) WHERE (appointment_id IS NOT NULL);
+
+CREATE INDEX delivery_other_changed_at_idx ON balansity.delivery_other USING btree (changed_at DESC);
+
+CREATE INDEX delivery_other_lower_changed_at_idx ON balansity.delivery_other USING btree (lower(recipient), changed_at) WHERE (recipient IS NOT NULL);
+
+CREATE INDEX delivery_other_message_id_idx ON balansity.delivery_other USING btree (message_id);
+
+CREATE INDEX delivery_other_planned_at_idx ON balansity.delivery_other USING btree (planned_at);
+
+CREATE INDEX delivery_other_planned_at_idx1 ON balansity.delivery_other USING btree (planned_at) WHERE ((state = 'unknown'::text) AND (held_at IS NOT NULL));
+
+CREATE INDEX delivery_postponed ON ONLY balansity.delivery USING btree (postponed_until) WHERE ((state = 'planned'::text) AND (postponed_until IS NOT NULL));
+
+CREATE INDEX delivery_other_postponed_until_idx ON balansity.delivery_other USING btree (postponed_until) WHERE ((state = 'planned'::text) AND (postponed_until IS NOT NULL));
+
+CREATE INDEX delivery_other_state_changed_at_id_idx ON balansity.delivery_other USING btree (state, changed_at DESC, id DESC);
+
+CREATE INDEX delivery_other_trace_idx ON balansity.delivery_other USING btree (trace) WHERE (trace IS NOT NULL);
+
+CREATE INDEX delivery_other_user_id_idx ON balansity.delivery_other USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX held_message_by_deadline ON balansity.held_message USING btree (provider, deadline, message_id);
 
@@ -8765,6 +9094,40 @@ CREATE INDEX profiles_user_id_idx ON public.profiles USING btree (user_id);
 
 CREATE INDEX users_address_idx ON public.users USING btree ("substring"(lower(email), '[^\s<>"]+@[^\s<>"]+'::text));
 
+ALTER INDEX balansity.delivery_attempt_pkey ATTACH PARTITION balansity.delivery_attempt_other_pkey;
+
+ALTER INDEX balansity.delivery_attempt_accepted ATTACH PARTITION balansity.delivery_attempt_other_provider_finished_at_idx;
+
+ALTER INDEX balansity.delivery_attempt_running ATTACH PARTITION balansity.delivery_attempt_other_token_idx;
+
+ALTER INDEX balansity.delivery_event_pkey ATTACH PARTITION balansity.delivery_event_other_pkey;
+
+ALTER INDEX balansity.delivery_event_by_receipt ATTACH PARTITION balansity.delivery_event_other_received_at_idx;
+
+ALTER INDEX balansity.delivery_by_origin ATTACH PARTITION balansity.delivery_other_again_of_idx;
+
+ALTER INDEX balansity.delivery_by_appointment ATTACH PARTITION balansity.delivery_other_appointment_id_idx;
+
+ALTER INDEX balansity.delivery_by_change ATTACH PARTITION balansity.delivery_other_changed_at_idx;
+
+ALTER INDEX balansity.delivery_by_recipient ATTACH PARTITION balansity.delivery_other_lower_changed_at_idx;
+
+ALTER INDEX balansity.delivery_by_message ATTACH PARTITION balansity.delivery_other_message_id_idx;
+
+ALTER INDEX balansity.delivery_pkey ATTACH PARTITION balansity.delivery_other_pkey;
+
+ALTER INDEX balansity.delivery_by_plan ATTACH PARTITION balansity.delivery_other_planned_at_idx;
+
+ALTER INDEX balansity.delivery_held ATTACH PARTITION balansity.delivery_other_planned_at_idx1;
+
+ALTER INDEX balansity.delivery_postponed ATTACH PARTITION balansity.delivery_other_postponed_until_idx;
+
+ALTER INDEX balansity.delivery_by_state ATTACH PARTITION balansity.delivery_other_state_changed_at_id_idx;
+
+ALTER INDEX balansity.delivery_by_trace ATTACH PARTITION balansity.delivery_other_trace_idx;
+
+ALTER INDEX balansity.delivery_by_user ATTACH PARTITION balansity.delivery_other_user_id_idx;
+
 ALTER INDEX dramatiq.queue_by_trace ATTACH PARTITION dramatiq.done_expr_idx;
 
 ALTER INDEX dramatiq.done_expr_idx ATTACH PARTITION dramatiq.done_other_expr_idx;
@@ -8774,6 +9137,10 @@ ALTER INDEX dramatiq.queue_finished_by_id ATTACH PARTITION dramatiq.done_other_m
 ALTER INDEX dramatiq.queue_finished ATTACH PARTITION dramatiq.done_other_mtime_idx;
 
 ALTER INDEX dramatiq.queue_by_trace ATTACH PARTITION dramatiq.live_expr_idx;
+
+CREATE TRIGGER keep_delivery_key BEFORE INSERT OR DELETE OR UPDATE OF id, key, planned_at ON balansity.delivery FOR EACH ROW EXECUTE FUNCTION balansity.keep_delivery_key();
+
+CREATE TRIGGER keep_no_delivery_key BEFORE TRUNCATE ON balansity.delivery FOR EACH STATEMENT EXECUTE FUNCTION balansity.keep_delivery_key();
 
 CREATE TRIGGER hide_value BEFORE INSERT ON dramatiq.hidden_value FOR EACH ROW EXECUTE FUNCTION dramatiq.hide_value();
 
@@ -8794,20 +9161,8 @@ CREATE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH
 ALTER TABLE ONLY balansity.alarm_telling
     ADD CONSTRAINT alarm_telling_alarm_id_fkey FOREIGN KEY (alarm_id) REFERENCES balansity.alarm(id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY balansity.delivery
-    ADD CONSTRAINT delivery_again_of_fkey FOREIGN KEY (again_of) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
-
-ALTER TABLE ONLY balansity.delivery_attempt
-    ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY balansity.delivery_event
-    ADD CONSTRAINT delivery_event_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE CASCADE;
-
 ALTER TABLE ONLY balansity.slot
     ADD CONSTRAINT slot_job_fkey FOREIGN KEY (job) REFERENCES balansity.job(name) ON UPDATE CASCADE ON DELETE CASCADE;
-
-ALTER TABLE ONLY balansity.suppression
-    ADD CONSTRAINT suppression_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES balansity.delivery(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY dramatiq.beat
     ADD CONSTRAINT beat_worker_fkey FOREIGN KEY (worker) REFERENCES dramatiq.worker(id) ON DELETE CASCADE;
@@ -9027,6 +9382,9 @@ GRANT ALL ON FUNCTION balansity.doubt_completion(p_payment public.payments, p_no
 REVOKE ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.drop_month(p_ledger text, p_month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.drop_month(p_ledger text, p_month date) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.email_of(p_user_id uuid) TO balansity_web;
@@ -9281,6 +9639,14 @@ REVOKE ALL ON FUNCTION balansity.keep(p_kind text, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.keep(p_kind text, p_name text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.keep(p_kind text, p_name text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.keep_delivery_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.keep_delivery_key() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.keep_delivery_key() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.kept_in_any_case() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.kept_in_any_case() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.kept_in_any_case() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.latest_restore() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.latest_restore() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.latest_restore() TO balansity_worker;
@@ -9288,6 +9654,10 @@ GRANT ALL ON FUNCTION balansity.latest_restore() TO balansity_worker;
 REVOKE ALL ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.leave_unknown(p_payment_id uuid, p_external_id text, p_now timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.ledgers() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.ledgers() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.ledgers() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) TO balansity_web;
@@ -9300,6 +9670,9 @@ GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports bo
 REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.look_in_shadow() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.look_in_shadow() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.make_month(p_ledger text, p_month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.make_month(p_ledger text, p_month date) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.may_have_left(p_delivery_id uuid) TO balansity_web;
@@ -9325,6 +9698,14 @@ REVOKE ALL ON FUNCTION balansity.missing_grants() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.missing_grants() TO balansity_web;
 GRANT ALL ON FUNCTION balansity.missing_grants() TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.missing_months(p_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.missing_months(p_ahead integer) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.missing_months(p_ahead integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.month_table(p_ledger text, p_month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.month_table(p_ledger text, p_month date) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.month_table(p_ledger text, p_month date) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansity_worker;
@@ -9332,6 +9713,10 @@ GRANT ALL ON FUNCTION balansity.never_begun_messages(p_limit integer) TO balansi
 REVOKE ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.next_check(p_since timestamp with time zone, p_now timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.next_month(p_month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.next_month(p_month date) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.next_month(p_month date) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.note_alarms(p_checks text[], p_subjects text[], p_sentences jsonb[], p_settled interval) TO balansity_web;
@@ -9380,6 +9765,10 @@ GRANT ALL ON FUNCTION balansity.old_jobs() TO balansity_worker;
 REVOKE ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.old_mails(p_since timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.old_months(p_ledger text, p_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.old_months(p_ledger text, p_before timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.old_months(p_ledger text, p_before timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.open_deliveries(p_most bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.open_deliveries(p_most bigint) TO balansity_web;
@@ -9440,6 +9829,9 @@ REVOKE ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text)
 GRANT ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.provider_worked(p_provider text, p_worker text) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.purge_strays(p_ledger text, p_before timestamp with time zone, p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.purge_strays(p_ledger text, p_before timestamp with time zone, p_most integer) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.put_at_stake(p_provider text, p_message_id uuid) TO balansity_worker;
@@ -9467,6 +9859,9 @@ GRANT ALL ON FUNCTION balansity.release_appointment(p_payment public.payments, p
 REVOKE ALL ON FUNCTION balansity.release_held(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.release_held(p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.release_held(p_limit integer) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.release_keys(p_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.release_keys(p_ids uuid[]) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.release_reminder(p_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.release_reminder(p_key text) TO balansity_web;
@@ -9525,6 +9920,10 @@ REVOKE ALL ON FUNCTION balansity.site_update_appointment_statuses() FROM PUBLIC;
 REVOKE ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.stray_rows() FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.stray_rows() TO balansity_web;
+GRANT ALL ON FUNCTION balansity.stray_rows() TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.suppression_reach(p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.suppression_reach(p_reason text) TO balansity_web;
@@ -9617,6 +10016,10 @@ GRANT ALL ON FUNCTION balansity.was_due_before_restore(p_key text, p_message_id 
 REVOKE ALL ON FUNCTION balansity.watch_table(p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.watch_table(p_table text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.watch_table(p_table text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.when_planned(p_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.when_planned(p_id uuid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.when_planned(p_id uuid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.withdraw_attempt(p_token uuid) TO balansity_web;
@@ -10355,8 +10758,20 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.deliveries_counted_until TO
 GRANT SELECT ON TABLE balansity.delivery_attempt TO balansity_web;
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_attempt TO balansity_worker;
 
+GRANT SELECT ON TABLE balansity.delivery_attempt_other TO balansity_web;
+GRANT SELECT ON TABLE balansity.delivery_attempt_other TO balansity_worker;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_event TO balansity_web;
 GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_event TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.delivery_event_other TO balansity_web;
+GRANT SELECT ON TABLE balansity.delivery_event_other TO balansity_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_key TO balansity_web;
+GRANT SELECT,INSERT,UPDATE ON TABLE balansity.delivery_key TO balansity_worker;
+
+GRANT SELECT ON TABLE balansity.delivery_other TO balansity_web;
+GRANT SELECT ON TABLE balansity.delivery_other TO balansity_worker;
 
 GRANT SELECT ON TABLE balansity.delivery_total TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE balansity.delivery_total TO balansity_worker;

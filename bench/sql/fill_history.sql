@@ -52,6 +52,9 @@ INSERT INTO balansity.report (id, assessment_id, user_id, format, digest, filena
 SELECT report, checkup, id, 'pdf', md5(n::text), 'report.pdf', 'application/pdf', 40000, 'reports/' || n, came FROM family
 WHERE came > now() - interval '365 days';
 
+SELECT balansity.make_month(ledger, (date_trunc('month', now() AT TIME ZONE 'UTC') - number * interval '1 month')::date)
+FROM unnest(ARRAY['delivery', 'delivery_attempt', 'delivery_event']) AS ledger, generate_series(1, 24) AS number;
+
 -- Ten mails a family; of those of the last week the messages are kept.
 INSERT INTO balansity.delivery
     (id, key, template, recipient, subject, user_id, appointment_id, state, attempts, message_id, trace, provider,
@@ -66,6 +69,7 @@ SELECT gen_random_uuid(),
             ELSE 'delivered' END,
        1, gen_random_uuid(), md5(concat(n, ':', number)), 'sendgrid', gen_random_uuid(), came, came, came
 FROM family, generate_series(1, 10) AS number;
+INSERT INTO balansity.delivery_key (id, key, planned_at) SELECT id, key, planned_at FROM balansity.delivery;
 INSERT INTO balansity.delivery_attempt (delivery_id, number, provider, started_at, finished_at, outcome, answer)
 SELECT id, 1, 'sendgrid', planned_at, planned_at + interval '1 second', 'sent', '202' FROM balansity.delivery;
 INSERT INTO balansity.delivery_event (id, delivery_id, kind, occurred_at, received_at)

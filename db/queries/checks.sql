@@ -46,3 +46,7 @@ SELECT count(*) AS held, min(held_at) AS since FROM balansity.delivery WHERE sta
 -- name: days()^
 -- How many of today and tomorrow have no table of finished messages, and how many messages found none.
 SELECT (SELECT count(*) FROM dramatiq.missing_days(1)) AS missing, dramatiq.stray_messages() AS strays;
+
+-- name: months()^
+-- How many tables of this month and the next the ledger lacks, and how many rows found none.
+SELECT (SELECT count(*) FROM balansity.missing_months(1)) AS missing, balansity.stray_rows() AS strays;

@@ -93,15 +93,17 @@ SELECT balansity.resend_delivery(:id::uuid, :reporting);
 
 -- name: lock(id)^
 -- A delivery under its lock, with the key of the mail that it was first, and its person's present address.
-WITH RECURSIVE origin (key, again_of) AS (
-    SELECT key, again_of FROM balansity.delivery WHERE id = :id::uuid
+WITH RECURSIVE origin (id, key, again_of) AS (
+    SELECT id, key, again_of FROM balansity.delivery WHERE id = :id::uuid
     UNION ALL
-    SELECT d.key, d.again_of FROM balansity.delivery d JOIN origin o ON d.id = o.again_of
+    SELECT d.id, d.key, d.again_of
+    FROM origin o JOIN balansity.delivery_key k ON k.id = o.again_of
+    JOIN balansity.delivery d ON (d.id, d.planned_at) = (k.id, k.planned_at)
 )
 SELECT d.id::text, d.key, d.template, d.subject, d.state, d.message_id, d.user_id::text,
        CASE WHEN d.user_id IS NULL THEN d.recipient ELSE balansity.email_of(d.user_id) END AS address,
-       (SELECT o.key FROM origin o WHERE o.again_of IS NULL) AS first_key
-FROM balansity.delivery d WHERE d.id = :id::uuid
+       (SELECT o.key FROM origin o WHERE NOT EXISTS (SELECT FROM origin b WHERE b.id = o.again_of)) AS first_key
+FROM balansity.delivery d WHERE d.id = :id::uuid AND d.planned_at = balansity.when_planned(:id::uuid)
 FOR UPDATE OF d;
 
 -- name: sent_again(id)
@@ -177,7 +179,7 @@ SELECT count(*) FROM (
 
 -- name: find(id)^
 -- One delivery.
-SELECT * FROM balansity.delivery WHERE id = :id::uuid;
+SELECT * FROM balansity.delivery WHERE id = :id::uuid AND planned_at = balansity.when_planned(:id::uuid);
 
 -- name: of_message(message_id)
 -- The mail that a message is to send, or has sent.
@@ -187,21 +189,21 @@ SELECT id::text FROM balansity.delivery WHERE message_id = :message_id ORDER BY 
 -- The deliveries whose key begins with `name` or whose id is from one to another, the last changed first; what is called
 -- exactly so stands alone.
 WITH named AS (
-    SELECT id, id::text = :name OR key = :name AS exact FROM balansity.delivery
+    SELECT id, planned_at, id::text = :name OR key = :name AS exact FROM balansity.delivery_key
     WHERE id BETWEEN :first::uuid AND :last::uuid OR starts_with(key, :name)
 )
-SELECT d.* FROM balansity.delivery d JOIN named USING (id)
+SELECT d.* FROM balansity.delivery d JOIN named USING (id, planned_at)
 WHERE named.exact OR NOT EXISTS (SELECT FROM named WHERE exact)
 ORDER BY d.changed_at DESC, d.id
 LIMIT :count;
 
 -- name: count_matching(name, first, last)$
 -- How many deliveries' keys begin with `name`, or have ids from one to another.
-SELECT count(*) FROM balansity.delivery WHERE id BETWEEN :first::uuid AND :last::uuid OR starts_with(key, :name);
+SELECT count(*) FROM balansity.delivery_key WHERE id BETWEEN :first::uuid AND :last::uuid OR starts_with(key, :name);
 
 -- name: ids(first, last, count)
 -- The ids of deliveries from one to another.
-SELECT id::text FROM balansity.delivery WHERE id BETWEEN :first::uuid AND :last::uuid ORDER BY id LIMIT :count;
+SELECT id::text FROM balansity.delivery_key WHERE id BETWEEN :first::uuid AND :last::uuid ORDER BY id LIMIT :count;
 
 -- name: attempts(delivery_id)
 SELECT * FROM balansity.delivery_attempt WHERE delivery_id = :delivery_id::uuid ORDER BY number;

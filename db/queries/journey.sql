@@ -31,8 +31,10 @@ FROM (
     FROM public.assessments s LEFT JOIN public.profiles p ON p.id = s.profile_id
     WHERE s.id BETWEEN :low::uuid AND :high::uuid
     UNION
-    SELECT 'mail', d.id::text, d.user_id FROM balansity.delivery d
-    WHERE d.id BETWEEN :low::uuid AND :high::uuid OR d.key = :words OR d.trace = lower(:words)
+    SELECT 'mail', d.id::text, d.user_id FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+    WHERE k.id BETWEEN :low::uuid AND :high::uuid OR k.key = :words
+    UNION
+    SELECT 'mail', d.id::text, d.user_id FROM balansity.delivery d WHERE d.trace = lower(:words)
     UNION
     SELECT 'report', r.id::text, r.user_id FROM balansity.report r WHERE r.id BETWEEN :low::uuid AND :high::uuid
     UNION
@@ -156,8 +158,9 @@ FROM public.appointments a
 LEFT JOIN public.users u ON u.id = a.user_id
 CROSS JOIN (VALUES ('24h', interval '24 hours', interval '1 hour'), ('1h', interval '1 hour', interval '0'))
     AS r (kind, before, until)
-LEFT JOIN balansity.delivery d
-    ON d.key = concat_ws(':', 'reminder', r.kind, a.id, balansity.iso_utc(a.scheduled_at))
+LEFT JOIN balansity.delivery_key k
+    ON k.key = concat_ws(':', 'reminder', r.kind, a.id, balansity.iso_utc(a.scheduled_at))
+LEFT JOIN balansity.delivery d ON (d.id, d.planned_at) = (k.id, k.planned_at)
 LEFT JOIN balansity.job j ON j.name = 'send-appointment-reminders'
 WHERE a.user_id = :user_id::uuid OR a.id = :id::uuid
 ORDER BY a.scheduled_at, r.before DESC;

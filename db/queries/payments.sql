@@ -220,7 +220,7 @@ FROM (
     SELECT d.changed_at, 'mail ' || d.state, d.id::text, concat_ws(': ', d.template, d.reason)
     FROM balansity.delivery d, public.payments p
     WHERE p.id = :payment_id::uuid AND d.user_id = p.user_id AND (starts_with(d.key, 'payment:' || p.id) OR EXISTS (
-        SELECT FROM balansity.delivery o WHERE o.id = d.again_of AND starts_with(o.key, 'payment:' || p.id)))
+        SELECT FROM balansity.delivery_key o WHERE o.id = d.again_of AND starts_with(o.key, 'payment:' || p.id)))
 ) AS effect
 ORDER BY at, what;
 

@@ -23,9 +23,10 @@ LIMIT :rows;
 SELECT balansity.forget_suppressions(:keys, :person::jsonb);
 
 -- name: all_deliveries(after, rows)
-SELECT id::text AS key, pg_column_size(d) AS bytes FROM balansity.delivery d
-WHERE :after::uuid IS NULL OR id > :after::uuid
-ORDER BY id
+SELECT id::text AS key, pg_column_size(d) AS bytes
+FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+WHERE :after::uuid IS NULL OR k.id > :after::uuid
+ORDER BY k.id
 LIMIT :rows;
 
 -- name: deliveries_to(keys, person)

@@ -125,7 +125,8 @@ FROM (
     ORDER BY created_at DESC, id DESC
     LIMIT :count
 ) AS r
-LEFT JOIN balansity.delivery d ON d.key = concat_ws(':', 'report_ready', r.assessment_id, r.format, r.digest)
+LEFT JOIN balansity.delivery_key k ON k.key = concat_ws(':', 'report_ready', r.assessment_id, r.format, r.digest)
+LEFT JOIN balansity.delivery d ON (d.id, d.planned_at) = (k.id, k.planned_at)
 ORDER BY r.created_at DESC, r.id DESC;
 
 -- name: count_kept(since, most)$
@@ -152,11 +153,11 @@ FROM balansity.report WHERE id = :id::uuid;
 -- The deliveries that brought a report, and those that brought it once more.
 WITH RECURSIVE brought AS (
     SELECT d.id FROM balansity.report r
-    JOIN balansity.delivery d ON d.key = concat_ws(':', 'report_ready', r.assessment_id, r.format, r.digest)
+    JOIN balansity.delivery_key d ON d.key = concat_ws(':', 'report_ready', r.assessment_id, r.format, r.digest)
     WHERE r.id = :id::uuid
     UNION
     SELECT d.id FROM balansity.delivery d JOIN brought b ON d.again_of = b.id
 )
 SELECT d.id::text, d.planned_at, d.state, d.reason, d.decided_by
-FROM balansity.delivery d JOIN brought USING (id)
+FROM brought JOIN balansity.delivery_key USING (id) JOIN balansity.delivery d USING (id, planned_at)
 ORDER BY d.planned_at, d.id;

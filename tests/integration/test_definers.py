@@ -15,6 +15,8 @@ DEFINERS = {
     "dramatiq.send",  # whoever may send may do nothing else to the queue
     "dramatiq.start_over",  # nor forget how a message ended but by sending it anew
     *("dramatiq.make_day", "dramatiq.drop_day"),  # only an owner makes and drops tables; workers may ask for a day's
+    # likewise a month's
+    *(f"balansity.{what}" for what in ("make_month", "drop_month", "release_keys", "purge_strays")),
     "dramatiq.discard",  # whoever acts on a page may delete what is given up, and nothing else
     "balansity.opened_report",  # the pages may read no report, but one that the operators' log says is opened
     "dramatiq.ring_for_pgmq",  # a trigger of pgmq's tables: their senders know nothing of ours

@@ -51,9 +51,14 @@ DAMAGES = {
         "trigger ring on pgmq.q_email_queue is missing",
     ],
     "DROP INDEX dramatiq.queue_due": ["index dramatiq.queue_due is missing"],
-    "ALTER TABLE balansity.delivery DROP CONSTRAINT delivery_key_key": [
-        "constraint delivery_key_key on balansity.delivery is missing"
+    "ALTER TABLE balansity.delivery_key DROP CONSTRAINT delivery_key_key_key": [
+        "constraint delivery_key_key_key on balansity.delivery_key is missing"
     ],
+    "ALTER TABLE balansity.delivery DISABLE TRIGGER keep_delivery_key": [
+        "trigger keep_delivery_key on balansity.delivery is disabled"
+    ],
+    "DROP TABLE balansity.delivery_event_other": ["table balansity.delivery_event_other is missing"],
+    "DROP TABLE balansity.delivery_key": ["table balansity.delivery_key is missing"],
     "ALTER TABLE balansity.delivery ALTER key DROP NOT NULL, ALTER attempts TYPE bigint": [
         "column balansity.delivery.key is another",
         "type balansity.delivery.attempts is another",

@@ -8,8 +8,8 @@
 --                                           again), or not wanted
 -- A person may put failed and unknown ones back to planned, and sent ones that were never heard of again.
 CREATE TABLE balansity.delivery (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- plan_delivery derives it from the key
-    key text COLLATE "C" NOT NULL UNIQUE,   -- the business reason: one reason, one mail; in "C" found by its beginning
+    id uuid NOT NULL DEFAULT gen_random_uuid(), -- plan_delivery derives it from the key
+    key text COLLATE "C" NOT NULL,          -- the business reason: one reason, one mail (balansity.delivery_key)
     template text NOT NULL,
     recipient text,
     subject text,
@@ -33,10 +33,17 @@ CREATE TABLE balansity.delivery (
     changed_at timestamptz NOT NULL,
     vouched_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- it had not left by then; a restore noticed later doubts it
     held_at timestamptz,                    -- when a restore made it unknown; such a one waits for a person
-    again_of uuid REFERENCES balansity.delivery (id) ON DELETE SET NULL, -- the mail that a person had sent once more,
+    again_of uuid,                          -- the mail that a person had sent once more, kept or not,
     decided_by text,                        -- who,
-    decided_because text                    -- and why
-);
+    decided_because text,                   -- and why
+    PRIMARY KEY (id, planned_at)
+) PARTITION BY RANGE (planned_at);          -- a table a month: they are dropped whole (022_keep_months.sql)
+CREATE TABLE balansity.delivery_other PARTITION OF balansity.delivery DEFAULT;
+
+CREATE TRIGGER keep_delivery_key BEFORE INSERT OR DELETE OR UPDATE OF id, key, planned_at ON balansity.delivery
+FOR EACH ROW EXECUTE FUNCTION balansity.keep_delivery_key();
+CREATE TRIGGER keep_no_delivery_key BEFORE TRUNCATE ON balansity.delivery
+FOR EACH STATEMENT EXECUTE FUNCTION balansity.keep_delivery_key();
 
 CREATE INDEX delivery_by_change ON balansity.delivery (changed_at DESC);
 CREATE INDEX delivery_by_plan ON balansity.delivery (planned_at);
@@ -50,8 +57,8 @@ CREATE INDEX delivery_postponed ON balansity.delivery (postponed_until) WHERE st
 CREATE INDEX delivery_by_state ON balansity.delivery (state, changed_at DESC, id DESC);
 
 CREATE TABLE balansity.delivery_attempt (
-    delivery_id uuid NOT NULL REFERENCES balansity.delivery (id) ON DELETE CASCADE,
-    number integer NOT NULL,
+    delivery_id uuid NOT NULL,
+    number integer NOT NULL,                -- one after the other, under the delivery's lock
     provider text NOT NULL,
     started_at timestamptz NOT NULL,
     finished_at timestamptz,                -- null: still running, or its worker died
@@ -59,8 +66,9 @@ CREATE TABLE balansity.delivery_attempt (
     answer text,                            -- the provider's words
     provider_message_id text,               -- its name for the mail, where it took it
     token uuid NOT NULL DEFAULT gen_random_uuid(), -- the name that its caller gave it, who may never hear of its number
-    PRIMARY KEY (delivery_id, number)
-);
+    PRIMARY KEY (delivery_id, number, started_at)
+) PARTITION BY RANGE (started_at);
+CREATE TABLE balansity.delivery_attempt_other PARTITION OF balansity.delivery_attempt DEFAULT;
 
 CREATE INDEX delivery_attempt_running ON balansity.delivery_attempt (token) WHERE finished_at IS NULL;
 
@@ -91,11 +99,13 @@ CREATE FUNCTION balansity.plan_delivery(p_entry balansity.mail_entry) RETURNS ba
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery;
+    known balansity.delivery_key;
     same_id uuid;
 BEGIN
     -- pgmq counts from 1 again in a queue that was dropped and created anew: another message's number is another mail.
     IF p_entry.numbered AND EXISTS (
-        SELECT FROM balansity.delivery d WHERE d.key = p_entry.key AND d.message_id <> p_entry.message_id
+        SELECT FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+        WHERE k.key = p_entry.key AND d.message_id <> p_entry.message_id
     ) THEN
         p_entry.key := p_entry.key || ':' || p_entry.message_id;
     END IF;
@@ -112,12 +122,13 @@ BEGIN
         CASE WHEN balansity.was_due_before_restore(p_entry.key, p_entry.message_id) THEN '-infinity'
              ELSE clock_timestamp() END
     )
-    ON CONFLICT DO NOTHING
     RETURNING * INTO opened;
     IF NOT FOUND THEN -- the key is another where the person has been forgotten since: the mail is the same
+        SELECT * INTO STRICT known FROM balansity.delivery_key k
+        WHERE k.key = p_entry.key OR k.id = same_id
+        ORDER BY k.key = p_entry.key DESC LIMIT 1;
         SELECT * INTO STRICT opened FROM balansity.delivery d
-        WHERE d.key = p_entry.key OR d.id = same_id
-        ORDER BY d.key = p_entry.key DESC LIMIT 1
+        WHERE (d.id, d.planned_at) = (known.id, known.planned_at)
         FOR UPDATE;
     END IF;
     RETURN opened;
@@ -131,7 +142,7 @@ DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     UPDATE balansity.delivery d SET postponed_until = p_until, reason = p_reason, changed_at = balansity.now()
-    WHERE d.id = opened.id AND d.state = 'planned';
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND d.state = 'planned';
 END $$;
 COMMENT ON FUNCTION balansity.postpone_delivery IS
 'Notes until when a planned delivery waits, and why.';
@@ -143,7 +154,9 @@ BEGIN
         SELECT FROM balansity.delivery_attempt
         WHERE delivery_id = p_delivery_id AND coalesce(outcome, 'unknown') = 'unknown'
     ) OR EXISTS (
-        SELECT FROM balansity.delivery WHERE id = p_delivery_id AND vouched_at <= balansity.latest_restore()
+        SELECT FROM balansity.delivery
+        WHERE id = p_delivery_id AND planned_at = balansity.when_planned(p_delivery_id)
+          AND vouched_at <= balansity.latest_restore()
     );
 END $$;
 COMMENT ON FUNCTION balansity.may_have_left IS
@@ -215,7 +228,7 @@ BEGIN
     IF opened.state = 'sending' AND (opened.message_id = p_entry.message_id OR opened.changed_at < present - stale) THEN
         UPDATE balansity.delivery d
         SET state = 'unknown', reason = 'its worker was lost before it told the provider''s answer', changed_at = present
-        WHERE d.id = opened.id
+        WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at)
         RETURNING * INTO opened;
     END IF;
 
@@ -262,7 +275,7 @@ BEGIN
         scheduled_at = coalesce(p_entry.scheduled_at, d.scheduled_at),
         attempts = d.attempts + CASE WHEN p_refusal IS NULL THEN 1 ELSE 0 END,
         vouched_at = CASE WHEN p_refusal IS NULL THEN clock_timestamp() ELSE d.vouched_at END
-    WHERE d.id = opened.id;
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at);
     IF p_refusal IS NULL THEN
         number := opened.attempts + 1;
         INSERT INTO balansity.delivery_attempt (delivery_id, number, token, provider, started_at)
@@ -286,7 +299,9 @@ DECLARE
     opened balansity.delivery;
     called text;
 BEGIN
-    SELECT * INTO opened FROM balansity.delivery WHERE id = p_delivery_id FOR NO KEY UPDATE;
+    SELECT * INTO opened FROM balansity.delivery
+    WHERE id = p_delivery_id AND planned_at = balansity.when_planned(p_delivery_id)
+    FOR NO KEY UPDATE;
     IF opened.recipient IS NULL THEN
         p_answer := NULL;
     END IF;
@@ -297,16 +312,16 @@ BEGIN
     WHERE delivery_id = p_delivery_id AND number = p_number
     RETURNING provider INTO called;
 
-    UPDATE balansity.delivery
+    UPDATE balansity.delivery d
     SET state = p_outcome,
         reason = CASE WHEN p_outcome <> 'sent' THEN p_answer END,
-        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE provider END,
-        provider_message_id = coalesce(nullif(p_provider_message_id, ''), provider_message_id),
-        sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE sent_at END,
+        provider = CASE WHEN p_outcome = 'sent' THEN called ELSE d.provider END,
+        provider_message_id = coalesce(nullif(p_provider_message_id, ''), d.provider_message_id),
+        sent_at = CASE WHEN p_outcome = 'sent' THEN balansity.now() ELSE d.sent_at END,
         changed_at = balansity.now()
-    WHERE id = p_delivery_id AND CASE p_outcome
-        WHEN 'sent' THEN balansity.delivery_progress(state) = 0
-        ELSE attempts = p_number AND state IN ('sending', 'unknown')
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND CASE p_outcome
+        WHEN 'sent' THEN balansity.delivery_progress(d.state) = 0
+        ELSE d.attempts = p_number AND d.state IN ('sending', 'unknown')
     END;
 
     IF p_outcome = 'planned' AND opened.state = 'unknown' AND opened.attempts = p_number THEN
@@ -330,14 +345,17 @@ COMMENT ON FUNCTION balansity.withdraw_attempt IS
 'Takes back an attempt that was committed as its caller lost the connection, and that was never made.';
 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT d.scheduled_at
-    FROM balansity.delivery d
-    JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
-    WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
-    ORDER BY a.started_at DESC
-    LIMIT 1;
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- which keeps its plans: tables of months make them long
+BEGIN
+    RETURN (
+        SELECT d.scheduled_at
+        FROM balansity.delivery d
+        JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+        WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
+        ORDER BY a.started_at DESC
+        LIMIT 1
+    );
+END $$;
 COMMENT ON FUNCTION balansity.told_time IS
 'The time of a consultation that the last mail about it named, of those that went out or may have; but for the delivery
 p_key, which is in the making. NULL where no mail has named one.';
@@ -351,7 +369,7 @@ BEGIN
     SET state = CASE WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'failed' END,
         reason = 'given up: ' || coalesce(d.reason, p_reason), message_id = p_entry.message_id,
         changed_at = balansity.now()
-    WHERE d.id = opened.id AND d.state = 'planned';
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND d.state = 'planned';
 END $$;
 COMMENT ON FUNCTION balansity.give_up_delivery IS
 'Closes a delivery whose message is out of tries and becomes a dead letter.';
@@ -361,8 +379,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     given_up bigint;
     lost text[] := ARRAY(
-        SELECT d.key FROM balansity.delivery d
-        WHERE d.id = ANY (p_ids) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before
+        SELECT k.key FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+        WHERE k.id = ANY (p_ids) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before
           AND NOT dramatiq.is_pending(d.message_id::uuid)
     );
 BEGIN
@@ -377,7 +395,9 @@ BEGIN
         reason = concat_ws(': ', CASE WHEN dramatiq.is_cancelled(d.message_id::uuid) THEN 'cancelled by a person'
                                       ELSE 'given up, its message is dead or gone' END, d.reason),
         changed_at = balansity.now()
-    WHERE d.key = ANY (lost) AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
+    FROM balansity.delivery_key k
+    WHERE k.key = ANY (lost) AND (d.id, d.planned_at) = (k.id, k.planned_at)
+      AND d.state IN ('planned', 'sending') AND d.changed_at < p_before;
     GET DIAGNOSTICS given_up = ROW_COUNT;
     RETURN given_up;
 END $$;
@@ -406,7 +426,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     opened balansity.delivery;
 BEGIN
-    SELECT * INTO STRICT opened FROM balansity.delivery WHERE id = p_id FOR UPDATE;
+    SELECT * INTO STRICT opened FROM balansity.delivery
+    WHERE id = p_id AND planned_at = balansity.when_planned(p_id)
+    FOR UPDATE;
     IF opened.state NOT IN ('failed', 'unknown') AND NOT EXISTS (
         SELECT FROM balansity.unheard(p_reporting) AS u WHERE u.id = opened.id
     ) THEN
@@ -417,10 +439,10 @@ BEGIN
     IF dramatiq.send_again(opened.message_id::uuid) IS NOT TRUE THEN
         RETURN 'Its message is no longer kept: order the mail anew, under another key.';
     END IF;
-    UPDATE balansity.delivery
-    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', reason), changed_at = balansity.now(),
-        resends = resends + 1, held_at = NULL, vouched_at = clock_timestamp()
-    WHERE id = p_id;
+    UPDATE balansity.delivery d
+    SET state = 'planned', reason = concat_ws(': ', 'to be sent again', d.reason), changed_at = balansity.now(),
+        resends = d.resends + 1, held_at = NULL, vouched_at = clock_timestamp()
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at);
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION balansity.resend_delivery IS
@@ -434,7 +456,7 @@ DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     UPDATE balansity.delivery d SET again_of = p_again_of, decided_by = p_who, decided_because = p_reason
-    WHERE d.id = opened.id AND d.message_id = p_entry.message_id;
+    WHERE (d.id, d.planned_at) = (opened.id, opened.planned_at) AND d.message_id = p_entry.message_id;
     RETURN opened.id;
 END $$;
 COMMENT ON FUNCTION balansity.plan_again IS

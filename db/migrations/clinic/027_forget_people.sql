@@ -121,8 +121,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
-    FROM balansity.delivery d
-    WHERE d.id = ANY (p_ids)
+    FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+    WHERE k.id = ANY (p_ids)
       AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
 COMMENT ON FUNCTION balansity.deliveries_to IS
@@ -135,13 +135,14 @@ AS $$
 DECLARE
     forgotten bigint;
 BEGIN
-    UPDATE balansity.delivery
-    SET key = 'forgotten:' || id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
+    UPDATE balansity.delivery d
+    SET key = 'forgotten:' || d.id, recipient = NULL, subject = NULL, reason = NULL, user_id = NULL, appointment_id = NULL,
         scheduled_at = NULL, decided_because = NULL,
         state = CASE
-            WHEN state <> 'planned' THEN state WHEN balansity.may_have_left(id) THEN 'unknown' ELSE 'superseded'
+            WHEN d.state <> 'planned' THEN d.state WHEN balansity.may_have_left(d.id) THEN 'unknown' ELSE 'superseded'
         END
-    WHERE id = ANY (p_ids);
+    FROM balansity.delivery_key k
+    WHERE k.id = ANY (p_ids) AND (d.id, d.planned_at) = (k.id, k.planned_at);
     GET DIAGNOSTICS forgotten = ROW_COUNT;
     UPDATE balansity.delivery_attempt SET answer = NULL WHERE delivery_id = ANY (p_ids);
     UPDATE balansity.delivery_event SET detail = NULL WHERE delivery_id = ANY (p_ids);

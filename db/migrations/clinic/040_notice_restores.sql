@@ -125,7 +125,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
         scheduled_at = coalesce(p_entry.scheduled_at, scheduled_at),
         reason = format('it may have left before the restore that was noticed at %s: `balansity restored` decides',
                         balansity.iso_utc(date_trunc('second', balansity.latest_restore())))
-    WHERE id = p_id
+    WHERE id = p_id AND planned_at = balansity.when_planned(p_id)
     RETURNING *;
 $$;
 COMMENT ON FUNCTION balansity.hold_delivery IS
@@ -159,7 +159,7 @@ BEGIN
         SET state = CASE WHEN refusal IS NULL THEN 'planned' ELSE 'failed' END,
             reason = coalesce(refusal, 'let go after a restore'), held_at = NULL, vouched_at = clock_timestamp(),
             changed_at = balansity.now()
-        WHERE d.id = held.id;
+        WHERE (d.id, d.planned_at) = (held.id, held.planned_at);
         RETURN NEXT;
     END LOOP;
 END $$;
@@ -172,8 +172,8 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
         SET state = 'sent', reason = p_reason, changed_at = balansity.now()
-        WHERE d.id IN (
-            SELECT id FROM balansity.delivery
+        WHERE (d.id, d.planned_at) IN (
+            SELECT id, planned_at FROM balansity.delivery
             WHERE state = 'unknown' AND held_at IS NOT NULL AND (p_ids IS NULL OR id = ANY (p_ids))
             ORDER BY planned_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         )

@@ -16,6 +16,10 @@ AS $$
     FROM pg_proc p, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role)
     WHERE p.pronamespace = 'balansity'::regnamespace AND NOT p.prosecdef
     UNION ALL
+    SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL -- an owner's work, as far as it may be asked for
+    FROM pg_proc p
+    WHERE p.pronamespace = 'balansity'::regnamespace AND p.proname IN ('make_month', 'drop_month', 'release_keys', 'purge_strays')
+    UNION ALL
     SELECT 'balansity_worker', 'EXECUTE', 'FUNCTION', p.oid::regprocedure::text, NULL
     FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (SELECT f.name FROM balansity.site_function f)
@@ -27,15 +31,15 @@ AS $$
     UNION ALL
     SELECT each.role, may.privilege, 'TABLE', c.oid::regclass::text, NULL
     FROM pg_class c, (VALUES ('balansity_worker'), ('balansity_web')) AS each (role), unnest(CASE
-        WHEN c.relkind = 'v' THEN '{SELECT}'
+        WHEN c.relkind = 'v' OR c.relispartition THEN '{SELECT}'
         WHEN each.role = 'balansity_worker' AND c.relname IN ('intended', 'replaced') THEN '{SELECT}' -- an owner runs these
         WHEN each.role = 'balansity_worker' AND c.relname = 'payment_transition' THEN '{SELECT}' -- a table of rules
         WHEN each.role = 'balansity_worker' AND c.relname IN (
-            'delivery', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look',
+            'delivery', 'delivery_key', 'delivery_attempt', 'delivery_event', 'provider_payment', 'home', 'restore', 'shadow', 'shadow_look',
             'operator_action', 'bulk_action')
             THEN '{SELECT, INSERT, UPDATE}' -- evidence: who was told, what was paid, what came back
         WHEN each.role = 'balansity_worker' THEN '{SELECT, INSERT, UPDATE, DELETE}'
-        WHEN c.relname IN ('delivery', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
+        WHEN c.relname IN ('delivery', 'delivery_key', 'delivery_event', 'suppression', 'provider_state', 'outage', 'payment_check')
             THEN '{SELECT, INSERT, UPDATE}' -- what a provider reports
         WHEN c.relname = 'bulk_action' THEN '{SELECT, INSERT, UPDATE}' -- what a person decides on a page
         WHEN c.relname IN ('alarm', 'alarm_telling', 'alarm_way') THEN '{SELECT, INSERT, UPDATE, DELETE}' -- either may tell
@@ -43,7 +47,8 @@ AS $$
         WHEN c.relname = 'operator_action' THEN '{SELECT, INSERT}'
         WHEN c.relname IN ('report', 'replaced') THEN '{}'
         ELSE '{SELECT}' END::text[]) AS may (privilege)
-    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname !~ '^_?yoyo|^migration'
+    WHERE c.relnamespace = 'balansity'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '^_?yoyo|^migration'
+      AND NOT (c.relispartition AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT') -- a month is asked through its ledger
     UNION ALL
     SELECT 'balansity_web', 'SELECT', 'TABLE', 'balansity.report',
            '{id, user_id, assessment_id, format, digest, size_bytes, path, created_at}'::text[] -- never what it says
