@@ -128,9 +128,9 @@ CREATE FUNCTION balansity.addresses_of(p_user_id uuid) RETURNS SETOF text
         UNION SELECT balansity.address_in(recipient) FROM balansity.delivery WHERE user_id = p_user_id
     ) AS theirs (address)
     WHERE theirs.address IS NOT NULL
-      AND NOT EXISTS (
-          SELECT FROM public.users u WHERE u.id <> p_user_id AND balansity.address_in(u.email) = theirs.address
-      )
+      AND ( -- address by address, however many the planner expects
+          SELECT true FROM public.users u WHERE u.id <> p_user_id AND balansity.address_in(u.email) = theirs.address LIMIT 1
+      ) IS NULL
 $$;
 
 COMMENT ON FUNCTION balansity.addresses_of(p_user_id uuid) IS 'The addresses that are or were theirs, in lower case, without those that are another user''s now.';
@@ -264,6 +264,7 @@ asks again was rescued from a worker that died with it, and is the probe anew. W
 CREATE FUNCTION balansity.begin_delivery(p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer, p_resend_after interval, p_provider text, p_token uuid, OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -606,6 +607,9 @@ where a person sends the message back to work. Returns how many.';
 CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_material TO 'off'
     AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
@@ -763,7 +767,9 @@ CREATE FUNCTION balansity.deliveries_to(p_ids uuid[], p_person jsonb) RETURNS TA
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT d.id, d.user_id IS NOT DISTINCT FROM (p_person ->> 'user_id')::uuid
-    FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+    FROM balansity.delivery_key k, LATERAL ( -- mail by mail: no month is read whole
+        SELECT * FROM balansity.delivery WHERE (id, planned_at) = (k.id, k.planned_at) OFFSET 0
+    ) AS d
     WHERE k.id = ANY (p_ids)
       AND balansity.speaks_of(concat_ws(' ', d.user_id, d.key, d.recipient), d.user_id::text, p_person)
 $$;
@@ -848,6 +854,13 @@ END $$;
 COMMENT ON FUNCTION balansity.drop_month(p_ledger text, p_month date) IS 'Drops the table of a month that ended long ago. It waits half a second at most for those who read the ledger, and whoever
 wants to waits behind it. An owner''s work, which workers ask for.';
 
+CREATE FUNCTION balansity.earliest(p_planned_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN (p_planned_at - '24:00:00'::interval);
+
+COMMENT ON FUNCTION balansity.earliest(p_planned_at timestamp with time zone) IS 'Since when a mail that was planned then may have attempts and events, however the clocks of two servers differ: no month
+before is looked through.';
+
 CREATE FUNCTION balansity.email_of(p_user_id uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -879,6 +892,7 @@ COMMENT ON FUNCTION balansity.external_id(p_payment public.payments) IS 'The pro
 CREATE FUNCTION balansity.finish_attempt(p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     opened balansity.delivery;
@@ -894,7 +908,7 @@ BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = balansity.now()
-    WHERE delivery_id = p_delivery_id AND number = p_number
+    WHERE delivery_id = p_delivery_id AND number = p_number AND started_at >= balansity.earliest(opened.planned_at)
     RETURNING provider INTO called;
 
     UPDATE balansity.delivery d
@@ -1070,6 +1084,9 @@ COMMENT ON FUNCTION balansity.forget_deleted(p_ids uuid[]) IS 'Removes the notes
 CREATE FUNCTION balansity.forget_deliveries(p_ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_material TO 'off'
     AS $$
 DECLARE
     forgotten bigint;
@@ -1184,6 +1201,9 @@ COMMENT ON FUNCTION balansity.give_up_delivery(p_entry balansity.mail_entry, p_r
 CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_material TO 'off'
     AS $$
 DECLARE
     given_up bigint;
@@ -1505,6 +1525,7 @@ COMMENT ON FUNCTION balansity.handle_payment_status_change() IS 'Payment status 
 CREATE FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     since constant timestamptz := balansity.now() - interval '1 hour';
@@ -1513,10 +1534,13 @@ BEGIN
     PERFORM dramatiq.take_turn('balansity.recipient:' || lower(p_recipient));
     RETURN p_hourly <= (
         SELECT count(*) FROM (
-            SELECT FROM balansity.delivery d
-            JOIN balansity.delivery_attempt a ON a.delivery_id = d.id
-            WHERE lower(d.recipient) = lower(p_recipient) AND d.changed_at > since AND a.started_at > since
-              AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+            SELECT FROM balansity.delivery d, LATERAL ( -- mail by mail: no month is read whole
+                SELECT FROM balansity.delivery_attempt a
+                WHERE a.delivery_id = d.id AND a.started_at > since AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+                OFFSET 0
+            ) AS attempt
+            WHERE lower(d.recipient) = lower(p_recipient) AND d.changed_at > since
+              AND d.planned_at > since - interval '31 days' -- in the tables of the last months
             LIMIT p_hourly
         ) AS had
     );
@@ -1954,13 +1978,14 @@ COMMENT ON FUNCTION balansity.is_unpaid(p_linked_payment_id uuid) IS 'Whether a 
 CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     RETURN NOT EXISTS (
         SELECT FROM balansity.delivery_attempt
-        WHERE delivery_id = opened.id AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
+        WHERE delivery_id = opened.id AND started_at >= balansity.earliest(opened.planned_at) AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
     );
 END $$;
 
@@ -2126,6 +2151,9 @@ while the provider is away. A batch at a time, so that a million end no statemen
 CREATE FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_material TO 'off'
     AS $$
 DECLARE
     present constant timestamptz := balansity.now();
@@ -2938,6 +2966,7 @@ COMMENT ON FUNCTION balansity.reader_name(p_user_id uuid) IS 'How a mail greets 
 CREATE FUNCTION balansity.record_event(p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     next_state text := CASE p_kind
@@ -2949,7 +2978,8 @@ BEGIN
     WHERE id = p_delivery_id AND planned_at = balansity.when_planned(p_delivery_id)
     FOR NO KEY UPDATE; -- so that of the same event twice the second sees the first
     IF NOT FOUND OR EXISTS (
-        SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery_id AND e.id = p_id
+        SELECT FROM balansity.delivery_event e
+        WHERE e.delivery_id = p_delivery_id AND e.id = p_id AND e.received_at >= balansity.earliest(known.planned_at)
     ) THEN
         RETURN false;
     END IF;
@@ -3689,14 +3719,19 @@ this appointment and this time. Unclear: one that names no time. A reminder may 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$ -- which keeps its plans: tables of months make them long
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
 BEGIN
     RETURN (
         SELECT d.scheduled_at
-        FROM balansity.delivery d
-        JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+        FROM balansity.delivery d, LATERAL ( -- mail by mail: no month is read whole
+            SELECT a.started_at FROM balansity.delivery_attempt a
+            WHERE a.delivery_id = d.id AND a.started_at >= balansity.earliest(d.planned_at)
+              AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+            OFFSET 0
+        ) AS attempt
         WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
-        ORDER BY a.started_at DESC
+        ORDER BY attempt.started_at DESC
         LIMIT 1
     );
 END $$;
@@ -3709,12 +3744,18 @@ CREATE FUNCTION balansity.unheard(p_reporting text[]) RETURNS TABLE(id uuid, cha
     AS $$
     SELECT d.id, d.changed_at FROM balansity.delivery d
     WHERE d.state = 'sent'
-      AND EXISTS (
-          SELECT FROM balansity.delivery_attempt a
-          WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+      -- Mail by mail, from the month on in which it was planned: no month is read whole.
+      AND (
+          SELECT true FROM balansity.delivery_attempt a
+          WHERE a.delivery_id = d.id AND a.started_at >= balansity.earliest(d.planned_at)
+            AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
             AND a.finished_at <= balansity.now() - interval '15 minutes'
+          LIMIT 1
       )
-      AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = d.id);
+      AND (
+          SELECT true FROM balansity.delivery_event e
+          WHERE e.delivery_id = d.id AND e.received_at >= balansity.earliest(d.planned_at) LIMIT 1
+      ) IS NULL;
 $$;
 
 COMMENT ON FUNCTION balansity.unheard(p_reporting text[]) IS 'The deliveries that one of the providers that report on their mails has accepted and said nothing more of. Without a pinned
@@ -3724,6 +3765,9 @@ safe.';
 CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_material TO 'off'
     AS $$
 DECLARE
     patience constant interval := '15 minutes'; -- an event of a mail's acceptance comes within seconds
@@ -9385,6 +9429,10 @@ GRANT ALL ON FUNCTION balansity.doubt_mail(p_key text, p_cause_since timestamp w
 
 REVOKE ALL ON FUNCTION balansity.drop_month(p_ledger text, p_month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.drop_month(p_ledger text, p_month date) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.earliest(p_planned_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.earliest(p_planned_at timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.earliest(p_planned_at timestamp with time zone) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.email_of(p_user_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.email_of(p_user_id uuid) TO balansity_web;

@@ -131,10 +131,11 @@ FROM (
     UNION ALL
     SELECT a.started_at, 'mail', concat_ws(' ', 'tried by', a.provider), d.id::text, d.appointment_id::text,
            d.template, concat_ws(': ', a.outcome, a.answer)
-    FROM mails d JOIN balansity.delivery_attempt a ON a.delivery_id = d.id
+    FROM mails d, LATERAL ( -- mail by mail, or whole months would be read
+        SELECT * FROM balansity.delivery_attempt WHERE delivery_id = d.id OFFSET 0) AS a
     UNION ALL
     SELECT e.occurred_at, 'mail', e.kind, d.id::text, d.appointment_id::text, d.template, e.detail
-    FROM mails d JOIN balansity.delivery_event e ON e.delivery_id = d.id
+    FROM mails d, LATERAL (SELECT * FROM balansity.delivery_event WHERE delivery_id = d.id OFFSET 0) AS e
     UNION ALL
     SELECT CASE WHEN d.postponed_until > balansity.now() AND d.state = 'planned' THEN d.postponed_until ELSE d.changed_at END,
            'mail', d.state, d.id::text, d.appointment_id::text, d.template, d.reason
@@ -160,7 +161,9 @@ CROSS JOIN (VALUES ('24h', interval '24 hours', interval '1 hour'), ('1h', inter
     AS r (kind, before, until)
 LEFT JOIN balansity.delivery_key k
     ON k.key = concat_ws(':', 'reminder', r.kind, a.id, balansity.iso_utc(a.scheduled_at))
-LEFT JOIN balansity.delivery d ON (d.id, d.planned_at) = (k.id, k.planned_at)
+LEFT JOIN LATERAL (
+    SELECT * FROM balansity.delivery WHERE (id, planned_at) = (k.id, k.planned_at) OFFSET 0
+) AS d ON true
 LEFT JOIN balansity.job j ON j.name = 'send-appointment-reminders'
 WHERE a.user_id = :user_id::uuid OR a.id = :id::uuid
 ORDER BY a.scheduled_at, r.before DESC;

@@ -23,8 +23,10 @@ LIMIT :rows;
 SELECT balansity.forget_suppressions(:keys, :person::jsonb);
 
 -- name: all_deliveries(after, rows)
-SELECT id::text AS key, pg_column_size(d) AS bytes
-FROM balansity.delivery_key k JOIN balansity.delivery d USING (id, planned_at)
+SELECT k.id::text AS key, d.bytes
+FROM balansity.delivery_key k, LATERAL (
+    SELECT pg_column_size(m) AS bytes FROM balansity.delivery m WHERE (m.id, m.planned_at) = (k.id, k.planned_at) OFFSET 0
+) AS d
 WHERE :after::uuid IS NULL OR k.id > :after::uuid
 ORDER BY k.id
 LIMIT :rows;

@@ -126,7 +126,9 @@ FROM (
     LIMIT :count
 ) AS r
 LEFT JOIN balansity.delivery_key k ON k.key = concat_ws(':', 'report_ready', r.assessment_id, r.format, r.digest)
-LEFT JOIN balansity.delivery d ON (d.id, d.planned_at) = (k.id, k.planned_at)
+LEFT JOIN LATERAL (
+    SELECT id, state FROM balansity.delivery WHERE (id, planned_at) = (k.id, k.planned_at) OFFSET 0
+) AS d ON true
 ORDER BY r.created_at DESC, r.id DESC;
 
 -- name: count_kept(since, most)$

@@ -16,6 +16,13 @@ END $$;
 COMMENT ON FUNCTION balansity.when_planned IS
 'When a delivery was planned, so that it is looked for in one month; NULL where there is none.';
 
+CREATE FUNCTION balansity.earliest(p_planned_at timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE
+RETURN p_planned_at - interval '24 hours';
+COMMENT ON FUNCTION balansity.earliest IS
+'Since when a mail that was planned then may have attempts and events, however the clocks of two servers differ: no month
+before is looked through.';
+
 CREATE FUNCTION balansity.keep_delivery_key() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

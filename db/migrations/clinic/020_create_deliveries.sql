@@ -164,20 +164,22 @@ COMMENT ON FUNCTION balansity.may_have_left IS
 undone what was.';
 
 CREATE FUNCTION balansity.is_untaken(p_entry balansity.mail_entry, p_provider text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     opened balansity.delivery := balansity.plan_delivery(p_entry);
 BEGIN
     RETURN NOT EXISTS (
         SELECT FROM balansity.delivery_attempt
-        WHERE delivery_id = opened.id AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
+        WHERE delivery_id = opened.id AND started_at >= balansity.earliest(opened.planned_at) AND provider <> p_provider AND coalesce(outcome, 'unknown') = 'unknown'
     );
 END $$;
 COMMENT ON FUNCTION balansity.is_untaken IS
 'Whether it is certain that no other provider than p_provider has the mail without our knowing: each of them answered.';
 
 CREATE FUNCTION balansity.has_had_enough(p_recipient text, p_hourly integer) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $$
 DECLARE
     since constant timestamptz := balansity.now() - interval '1 hour';
 BEGIN
@@ -185,10 +187,13 @@ BEGIN
     PERFORM dramatiq.take_turn('balansity.recipient:' || lower(p_recipient));
     RETURN p_hourly <= (
         SELECT count(*) FROM (
-            SELECT FROM balansity.delivery d
-            JOIN balansity.delivery_attempt a ON a.delivery_id = d.id
-            WHERE lower(d.recipient) = lower(p_recipient) AND d.changed_at > since AND a.started_at > since
-              AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+            SELECT FROM balansity.delivery d, LATERAL ( -- mail by mail: no month is read whole
+                SELECT FROM balansity.delivery_attempt a
+                WHERE a.delivery_id = d.id AND a.started_at > since AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+                OFFSET 0
+            ) AS attempt
+            WHERE lower(d.recipient) = lower(p_recipient) AND d.changed_at > since
+              AND d.planned_at > since - interval '31 days' -- in the tables of the last months
             LIMIT p_hourly
         ) AS had
     );
@@ -201,7 +206,7 @@ CREATE FUNCTION balansity.begin_delivery(
     p_entry balansity.mail_entry, p_refusal text, p_reason text, p_despite text[], p_hourly integer,
     p_resend_after interval, p_provider text, p_token uuid,
     OUT delivery_id uuid, OUT state text, OUT number integer, OUT wait interval, OUT edition integer
-) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     stale constant interval := '5 minutes'; -- an attempt that another message began so long ago has lost its worker
@@ -294,7 +299,7 @@ long to wait before asking again, NULL if there is nothing left to do. The editi
 
 CREATE FUNCTION balansity.finish_attempt(
     p_delivery_id uuid, p_number integer, p_outcome text, p_answer text, p_provider_message_id text
-) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     opened balansity.delivery;
     called text;
@@ -309,7 +314,7 @@ BEGIN
     UPDATE balansity.delivery_attempt
     SET outcome = p_outcome, answer = nullif(p_answer, ''), provider_message_id = nullif(p_provider_message_id, ''),
         finished_at = balansity.now()
-    WHERE delivery_id = p_delivery_id AND number = p_number
+    WHERE delivery_id = p_delivery_id AND number = p_number AND started_at >= balansity.earliest(opened.planned_at)
     RETURNING provider INTO called;
 
     UPDATE balansity.delivery d
@@ -345,14 +350,20 @@ COMMENT ON FUNCTION balansity.withdraw_attempt IS
 'Takes back an attempt that was committed as its caller lost the connection, and that was never made.';
 
 CREATE FUNCTION balansity.told_time(p_appointment_id uuid, p_key text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- which keeps its plans: tables of months make them long
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $$
 BEGIN
     RETURN (
         SELECT d.scheduled_at
-        FROM balansity.delivery d
-        JOIN balansity.delivery_attempt a ON a.delivery_id = d.id AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+        FROM balansity.delivery d, LATERAL ( -- mail by mail: no month is read whole
+            SELECT a.started_at FROM balansity.delivery_attempt a
+            WHERE a.delivery_id = d.id AND a.started_at >= balansity.earliest(d.planned_at)
+              AND coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')
+            OFFSET 0
+        ) AS attempt
         WHERE d.appointment_id = p_appointment_id AND d.key IS DISTINCT FROM p_key
-        ORDER BY a.started_at DESC
+        ORDER BY attempt.started_at DESC
         LIMIT 1
     );
 END $$;
@@ -375,7 +386,9 @@ COMMENT ON FUNCTION balansity.give_up_delivery IS
 'Closes a delivery whose message is out of tries and becomes a dead letter.';
 
 CREATE FUNCTION balansity.give_up_lost_deliveries(p_ids uuid[], p_before timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off -- mail by mail: no month is read whole
+AS $$
 DECLARE
     given_up bigint;
     lost text[] := ARRAY(

@@ -59,7 +59,7 @@ COMMENT ON FUNCTION balansity.delivery_progress IS
 
 CREATE FUNCTION balansity.record_event(
     p_id text, p_delivery_id uuid, p_kind text, p_detail text, p_occurred_at timestamptz
-) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     next_state text := CASE p_kind
         WHEN 'processed' THEN 'sent' WHEN 'deferred' THEN 'sent' WHEN 'blocked' THEN 'bounced' ELSE p_kind
@@ -70,7 +70,8 @@ BEGIN
     WHERE id = p_delivery_id AND planned_at = balansity.when_planned(p_delivery_id)
     FOR NO KEY UPDATE; -- so that of the same event twice the second sees the first
     IF NOT FOUND OR EXISTS (
-        SELECT FROM balansity.delivery_event e WHERE e.delivery_id = p_delivery_id AND e.id = p_id
+        SELECT FROM balansity.delivery_event e
+        WHERE e.delivery_id = p_delivery_id AND e.id = p_id AND e.received_at >= balansity.earliest(known.planned_at)
     ) THEN
         RETURN false;
     END IF;

@@ -4,7 +4,9 @@ CREATE INDEX delivery_attempt_accepted ON balansity.delivery_attempt (provider, 
 CREATE INDEX delivery_event_by_receipt ON balansity.delivery_event (received_at);
 
 CREATE FUNCTION balansity.unheard_since(p_provider text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off -- mail by mail: no month is read whole
+AS $$
 DECLARE
     patience constant interval := '15 minutes'; -- an event of a mail's acceptance comes within seconds
     pattern constant integer := 3;              -- one lost event is none, nor are two of one family's mails
@@ -39,12 +41,18 @@ CREATE FUNCTION balansity.unheard(p_reporting text[]) RETURNS TABLE (id uuid, ch
 LANGUAGE sql STABLE AS $$
     SELECT d.id, d.changed_at FROM balansity.delivery d
     WHERE d.state = 'sent'
-      AND EXISTS (
-          SELECT FROM balansity.delivery_attempt a
-          WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
+      -- Mail by mail, from the month on in which it was planned: no month is read whole.
+      AND (
+          SELECT true FROM balansity.delivery_attempt a
+          WHERE a.delivery_id = d.id AND a.started_at >= balansity.earliest(d.planned_at)
+            AND a.outcome = 'sent' AND a.provider = ANY (p_reporting)
             AND a.finished_at <= balansity.now() - interval '15 minutes'
+          LIMIT 1
       )
-      AND NOT EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = d.id);
+      AND (
+          SELECT true FROM balansity.delivery_event e
+          WHERE e.delivery_id = d.id AND e.received_at >= balansity.earliest(d.planned_at) LIMIT 1
+      ) IS NULL;
 $$;
 COMMENT ON FUNCTION balansity.unheard IS
 'The deliveries that one of the providers that report on their mails has accepted and said nothing more of. Without a pinned
@@ -84,7 +92,9 @@ transaction, which by then has locked its deliveries: so that two batches never 
 
 CREATE FUNCTION balansity.listen_to_provider(
     p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean
-) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off -- mail by mail: no month is read whole
+AS $$
 DECLARE
     present constant timestamptz := balansity.now();
     since_when constant timestamptz := CASE WHEN p_reports THEN balansity.unheard_since(p_provider) END;

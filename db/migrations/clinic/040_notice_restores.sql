@@ -168,7 +168,9 @@ COMMENT ON FUNCTION balansity.release_held IS
 whatever comes to be held later not at all. The mails keep their Message-IDs, so one that did arrive is no second one.';
 
 CREATE FUNCTION balansity.close_held(p_ids uuid[], p_limit integer, p_reason text) RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off -- mail by mail: no month is read whole
+AS $$
     WITH closed AS (
         UPDATE balansity.delivery d
         SET state = 'sent', reason = p_reason, changed_at = balansity.now()
