@@ -95,10 +95,13 @@ fonts: install ## Make reports/fonts anew from Debian's packages: after a change
 reference: install ## Write docs/reference/ from the code: settings, commands, SQL functions, log events
 	$(BIN)/python -m docs.making_reference
 
+release: install ## Note in db/released.json what the last commit releases: see CONTRIBUTING.md
+	@$(BIN)/python -m db.releasing
+
 faults: $(TOOLS) ## Work under every fault at once, and audit it: MINUTES=30 SEED=… (or PROVIDER=smtp) repeat a run
 	$(BIN)/python -m tests.faults.proof --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(PROVIDER),--provider $(PROVIDER))
 
 bench: $(TOOLS) ## Measure the broker beside its peers (balansity bench --help); KEEP=1 keeps the figures beside the code
 	$(BIN)/balansity bench $(if $(KEEP),--keep)
 
-.PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs pictures fonts reference faults bench
+.PHONY: help install demo up test test-fast test-all test-packages check audit hashes docs pictures fonts reference release faults bench

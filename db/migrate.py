@@ -1,6 +1,5 @@
 """Brings a database to the newest schema; safe to run from several processes at once."""
 
-import hashlib
 import platform
 import uuid
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 
 from address import shown
-from db import coming_over, queries, turn
+from db import coming_over, queries, releases, turn
 from db.comparison import is_lost, note_intended, should_be
 from db.connection import Connection, connect
 from db.mending import LOST, mend, take_stock
@@ -177,18 +176,17 @@ def _grant(patience: Patience, watch: Callable[[Connection], None]) -> list[str]
 
 def _refuse_other_content(patience: Patience, folder: Path, schema: str) -> None:
     """Refuse a database that earlier files of the same names made: yoyo compares names only."""
-    digests = {migration.id: _digest(migration) for migration in yoyo.read_migrations(str(folder))}
+    files = {migration.id: Path(migration.path) for migration in yoyo.read_migrations(str(folder))}
     url, table = patience.url, f"{schema}.migration_digest"
     with closing(connect(url, start_options=patience.start_options)) as conn, conn, conn.cursor() as cursor:
         if not queries.intended.is_whole(conn, table=table, columns=DIGEST) and should_be(conn, table):
             return  # it was lost, which mending will say
         applied = _applied(cursor, schema)
     for name, digest in applied:
-        if digest != digests.get(name, digest) or digest is None:
-            raise DatabaseError(
-                f"{shown(url)} was made by an earlier {name}: no version has been released, and there is no way from "
-                "there. Make the database anew, or restore into a new one what the site keeps in schema public."
-            )
+        if digest is None:
+            raise DatabaseError(f"{shown(url)} {releases.never_had(name)}")
+        if name in files and digest != releases.digest(files[name]):
+            raise DatabaseError(f"{shown(url)} {releases.told_apart(files[name], digest)}")
 
 
 def _applied(cursor: Cursor, schema: str) -> list[tuple[str, str | None]]:
@@ -204,10 +202,6 @@ def _applied(cursor: Cursor, schema: str) -> list[tuple[str, str | None]]:
     else:
         cursor.execute("SELECT migration_id, NULL AS digest FROM migration ORDER BY migration_id")
     return cursor.fetchall()
-
-
-def _digest(migration: Any) -> str:
-    return hashlib.sha256(Path(migration.path).read_bytes()).hexdigest()
 
 
 def _apply(patience: Patience, folder: Path, schema: str) -> list[str]:
@@ -245,7 +239,7 @@ def _note_digest(backend: Any, migration: Any) -> None:
         backend.execute(
             "INSERT INTO migration_digest VALUES (%(id)s, %(digest)s) "
             "ON CONFLICT (migration_id) DO UPDATE SET digest = excluded.digest",
-            {"id": migration.id, "digest": _digest(migration)},
+            {"id": migration.id, "digest": releases.digest(Path(migration.path))},
         )
 
 

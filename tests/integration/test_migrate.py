@@ -1,13 +1,17 @@
 """Migrations apply once, from many processes at once, to empty and to live databases."""
 
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg2
 import pytest
 
 import actors
+from db import releases
 from db.connection import Connection
-from db.migrate import BROKER, Migrated, migrate
+from db.migrate import BROKER, MIGRATIONS, Migrated, migrate
 from errors import DatabaseError
 from tests.clinic import take_over
 from tests.integration.test_live_database import OLDER_DEPLOYMENT
@@ -261,12 +265,24 @@ def test_a_database_that_earlier_files_made_is_refused_by_name(database: str, ch
     conn = psycopg2.connect(database)
     with conn, conn.cursor() as cursor:
         cursor.execute(change)
-    with pytest.raises(DatabaseError, match=f"was made by an earlier {name}: no version has been released"):
+    with pytest.raises(DatabaseError, match=f"was made by an earlier {name}, which no release had"):
         migrate(database)
     with conn, conn.cursor() as cursor:
         cursor.execute("SELECT to_regnamespace('dramatiq') IS NULL")
         assert cursor.fetchone() == ("DROP SCHEMA" in change,)
     conn.close()
+
+
+def test_a_released_migration_that_was_changed_is_named_with_its_remedy(empty_database: str, tmp_path: Path) -> None:
+    shutil.copytree(MIGRATIONS, tmp_path / "migrations")
+    broker = (tmp_path / "migrations" / "broker", "dramatiq")
+    digests = releases.digests(tmp_path / "migrations")
+    (tmp_path / "released.json").write_text(json.dumps({"version": "0.1.0", "commit": "c0ffee", "migrations": digests}))
+    migrate(empty_database, (broker,))
+    with (broker[0] / "018_remove_messages.sql").open("a") as file:
+        file.write("-- a comment\n")
+    with pytest.raises(DatabaseError, match=r"has 018_remove_messages as it was released, .*git checkout c0ffee --"):
+        migrate(empty_database, (broker,))
 
 
 def test_a_database_that_a_newer_version_migrated_is_not_refused(database: str) -> None:
