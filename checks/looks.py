@@ -23,6 +23,7 @@ QUICK: tuple[Look, ...] = (
     schema.migrated,
     processes.beating,
     rabbitmq.answering,
+    rabbitmq.carried,
     providers.away,
     queues.lateness,
     queues.lines,

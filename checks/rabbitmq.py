@@ -1,10 +1,12 @@
-"""Whether RabbitMQ answers, where messages go past PostgreSQL."""
+"""Whether RabbitMQ answers and a relay lives, where messages go past PostgreSQL."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import settings
 from checks.finding import Finding
+from checks.processes import SILENCE_SECONDS
+from db import queries
 from db.connection import Connection
 from errors import CarrierAway
 from translations import N_
@@ -33,6 +35,27 @@ def answering(_conn: Connection) -> Iterator[Finding]:
         yield Finding("good", N_("RabbitMQ answers."), check="rabbitmq-away")
     finally:
         publisher.close()
+
+
+def carried(conn: Connection) -> Iterator[Finding]:
+    """Whether a relay lives, which somebody has to know where messages wait for one; nothing where none is needed."""
+    if not settings.current().broker_url:
+        return
+    relay = queries.checks.relay_heard(conn, seconds=SILENCE_SECONDS)
+    if relay.lives:
+        yield Finding("good", N_("A relay carries messages to RabbitMQ."), check="no-relay")
+        return
+    paused = {row.queue for row in queries.pauses.current(conn)}
+    waits = any(row.queue not in paused for row in queries.checks.oldest_due(conn))
+    nothing_waits = N_("No relay lives: nothing waits for it yet.")
+    yield Finding(
+        "bad" if waits else "note",
+        N_("No relay lives: messages for RabbitMQ wait in PostgreSQL.") if waits else nothing_waits,
+        N_("Start `balansity relay`, a line of the Procfile where BROKER_URL is set. Nothing is lost."),
+        check="no-relay",
+        since=relay.latest,
+        calls=waits,
+    )
 
 
 def _place(url: str) -> str:

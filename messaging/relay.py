@@ -32,6 +32,7 @@ AT_ONCE = 10  # batches of a queue, before others have their turn
 DEEPEST = 10_000  # messages of a queue that RabbitMQ is to hold; more wait in PostgreSQL, where priority counts
 FULL_SECONDS = 0.1  # before it is asked again whether it has room
 PAUSES_SECONDS = (0.005, 1.0)  # between looks that find nothing: twice as long each time, until a bell rings
+BEAT_SECONDS = 5.0  # between two words that a relay lives
 LOST_SECONDS = 1.0  # before a server that is away is asked again
 
 Take = Callable[[Connection, str, int], list[Any]]  # so many messages of a queue, out of the transaction's database
@@ -51,6 +52,7 @@ class Relay:
         self.doorbell = Doorbell()
         self.bells: dict[str, list[int]] = {}  # that are held, so that senders ring
         self.refused: dict[str, str] = {}  # queues that the database does not give, and what it says; once
+        self.beat_at = 0.0  # when to say again that it lives
         self.trouble = ""
 
     def run(self, stop: Event) -> None:
@@ -74,6 +76,7 @@ class Relay:
         shortest, longest = PAUSES_SECONDS
         pause, ask_at = shortest, 0.0
         while not stop.is_set():
+            self._beat()
             if (now := time.monotonic()) >= ask_at:
                 ask_at = now + longest
                 self.queues = {row.queue_name: _route(row) for row in queries.broker.carried_queues(conn)}
@@ -88,6 +91,13 @@ class Relay:
                 events.info("relay_goes_on")
                 self.trouble = ""
 
+    def _beat(self) -> None:
+        """Say now and then that a relay lives: where none does, somebody is told."""
+        if (now := time.monotonic()) >= self.beat_at:
+            with self.process.pool.single_statements() as conn:
+                queries.broker.relay_lives(conn)
+            self.beat_at = now + BEAT_SECONDS
+
     def _carry(self, queue_name: str) -> int:
         """Carry some of a queue, and of the pgmq queue that feeds it; how many messages."""
         return self._carry_some(self._from_queue, queue_name) + self._carry_some(self._from_pgmq, queue_name)
@@ -96,6 +106,7 @@ class Relay:
         """Carry batch after batch while they are full: to look at the other queues costs more than to go on."""
         carried = 0
         for _ in range(AT_ONCE):
+            self._beat()
             carried += (more := self._carry_batch(take, queue_name))
             if more < BATCH:
                 break

@@ -13,6 +13,7 @@ OF_CHECKS = {
     "line-stuck": ("/queues",),
     "run-too-long": ("/running/%s", "/running"),
     "no-worker": ("/queues",),
+    "no-relay": ("/queues",),
     "no-scheduler": ("/jobs",),
     "jobs-unplanned": ("/jobs/%s", "/jobs"),
     "slots-late": ("/jobs/%s", "/jobs"),

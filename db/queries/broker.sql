@@ -26,6 +26,10 @@ FROM dramatiq.actor AS fed,
      LATERAL dramatiq.bridge(NULL, fed.queue_name, fed.pgmq_queue, fed.name, :limit, NULL) AS moved
 WHERE fed.queue_name = :queue AND fed.pgmq_queue IS NOT NULL;
 
+-- name: relay_lives()$
+-- Say that a relay lives.
+SELECT dramatiq.relay_lives();
+
 -- name: give_back(messages, priority, delay, dead, error, waits_for)!
 -- Take back a message that was carried elsewhere and does not end there.
 SELECT dramatiq.give_back(:messages::jsonb, :priority, :delay, :dead, :error, :waits_for);

@@ -16,6 +16,10 @@ FROM dramatiq.heard_within(:seconds * interval '1 second') AS heard, (
     FROM balansity.scheduler
 ) AS schedulers (heard, latest);
 
+-- name: relay_heard(seconds)^
+-- Whether a relay has said within so many seconds that it lives, and when one did last.
+SELECT lives, latest FROM dramatiq.relay_heard_within(:seconds * interval '1 second');
+
 -- name: oldest_due()
 -- Since when the oldest message of each queue has been due.
 SELECT queue_name AS queue, since FROM dramatiq.oldest_due();

@@ -1,14 +1,14 @@
 """The last release out of the clone's history, and a version's processes in its own folder."""
 
-import json
 import os
 import subprocess
 import sys
 import tarfile
-import urllib.request
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+
+import urllib3
 
 import settings
 from db.releases import Release
@@ -49,11 +49,11 @@ class Version:
         for module in MODULES:
             command = [sys.executable, "-m", *module]
             self.processes.append(subprocess.Popen(command, cwd=self.root, env=self.environment))
-        until(self.is_well, f"the version in {self.root} finds all well")
+        until(lambda: self.complaints() == [], f"the version in {self.root} finds all well")
 
     def stop(self) -> None:
         """Let them end what they have to, as a deploy does."""
-        assert self.is_well()
+        assert self.complaints() == []
         for process in self.processes:
             process.terminate()
         assert [process.wait(PATIENCE) for process in self.processes] == [0] * len(MODULES)
@@ -64,10 +64,10 @@ class Version:
             process.kill()
             process.wait()
 
-    def is_well(self) -> bool:
-        """What its web process says of the whole system."""
+    def complaints(self) -> list[str]:
+        """The checks that are bad, as its web process sees the whole system."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.environment['PORT']}/health/system") as answer:
-                return bool(json.load(answer)["well"])
-        except OSError:
-            return False
+            answer = urllib3.request("GET", f"http://127.0.0.1:{self.environment['PORT']}/health/system", retries=False)
+        except urllib3.exceptions.HTTPError as error:
+            return [str(error)]
+        return [each["check"] for each in answer.json()["checks"] if each["verdict"] == "bad"]

@@ -33,6 +33,7 @@ SEND_MAILS = """
     FROM generate_series(1, %s) AS number
 """
 ASIDE = "SELECT state::text, priority, waits_for, message ->> 'payload' FROM dramatiq.queue ORDER BY state"
+HEARD = "SELECT lives FROM dramatiq.relay_heard_within('30 seconds')"
 NOWHERE = "amqp://somebody:hunter22@127.0.0.1:1"
 SEND = "SELECT dramatiq.send('count', jsonb_build_object('number', %s::integer), unique_key => %s)"
 
@@ -205,6 +206,15 @@ def test_of_three_nodes_one_is_killed_in_mid_run_nothing_is_lost_and_mails_are_s
         print(f"ran {office.deeds().total()} times, of {MANY + 200} messages")
         relay.kill()
         crew.dismiss()
+
+
+def test_a_relay_is_heard_also_while_rabbitmq_is_away(office: Office) -> None:
+    office.send("count", 1)
+    relay = RelayProcess(office, NOWHERE)
+    until(lambda: office.query(HEARD) == [(True,)], "it is heard")
+    first = office.query("SELECT heard_at FROM dramatiq.relay")
+    until(lambda: office.query("SELECT heard_at FROM dramatiq.relay") != first, "it is heard again")
+    relay.kill()
 
 
 def test_where_rabbitmq_is_away_messages_wait_in_postgresql(office: Office) -> None:

@@ -204,6 +204,24 @@ def test_doctor_tells_all_of_it_with_the_names_that_programs_know(alive: Connect
     }
 
 
+def test_that_no_relay_lives_is_told_while_messages_wait_for_one(
+    alive: Connection, environment: pytest.MonkeyPatch
+) -> None:
+    waits(alive, "reports", 1)
+    assert calls(alive) == []
+    environment.setenv("BROKER_URL", NOWHERE)
+    settings.current.cache_clear()
+    assert calls(alive) == [("rabbitmq-away", ""), ("no-relay", "")]
+    run(alive, "SELECT dramatiq.relay_lives()")
+    assert found(alive, "no-relay").verdict == "good"
+    run(alive, "UPDATE dramatiq.relay SET heard_at = now() - interval '31 seconds'")
+    assert calls(alive) == [("rabbitmq-away", ""), ("no-relay", "")]
+    run(alive, "SELECT dramatiq.pause_queue('reports', NULL, 'vera', 'a test')")
+    assert found(alive, "no-relay").verdict == "note"
+    run(alive, "SELECT dramatiq.relay_lives()")
+    assert found(alive, "no-relay").verdict == "good"
+
+
 def test_a_rabbitmq_that_does_not_answer_is_told_of_without_its_login(
     alive: Connection, environment: pytest.MonkeyPatch
 ) -> None:

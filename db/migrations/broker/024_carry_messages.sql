@@ -105,3 +105,27 @@ END $$;
 COMMENT ON FUNCTION dramatiq.give_back IS
 'Takes back a message that was carried elsewhere: to be tried again in p_delay milliseconds, as a dead letter, or for a worker
 that has what it waits for.';
+
+CREATE TABLE dramatiq.relay (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    heard_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE dramatiq.relay IS
+'When one of those who carry messages elsewhere has said last that it lives; for people.';
+
+CREATE FUNCTION dramatiq.relay_lives() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO dramatiq.relay DEFAULT VALUES ON CONFLICT (single) DO UPDATE SET heard_at = excluded.heard_at;
+$$;
+COMMENT ON FUNCTION dramatiq.relay_lives IS
+'Says that somebody lives who carries messages elsewhere.';
+
+CREATE FUNCTION dramatiq.relay_heard_within(p_time interval, OUT lives boolean, OUT latest timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(max(heard_at) > clock_timestamp() - p_time, false), max(heard_at) FROM dramatiq.relay;
+$$;
+COMMENT ON FUNCTION dramatiq.relay_heard_within IS
+'Whether somebody who carries messages elsewhere has said within that time that they live, by this server''s clock, and when
+that was last.';
