@@ -32,15 +32,20 @@ def change(conn: Connection, files: Iterable[Path]) -> None:
     """Make, of the broker's migrations, what is not there, and all functions anew, in the caller's transaction."""
     viewed = queries.coming_over.viewed_queues(conn)
     queries.coming_over.make_way(conn)
+    make_anew(conn, files)
+    queries.coming_over.furnish(conn, queues=viewed)
+    queries.coming_over.take_along(conn)
+    queries.coming_over.make_past_days(conn, days=DAYS)
+
+
+def make_anew(conn: Connection, files: Iterable[Path]) -> None:
+    """Make, of these migrations, what is not there, and all their functions anew, in the caller's transaction."""
     made: set[str] = set()
     with conn.cursor() as cursor:
         cursor.execute("SET LOCAL check_function_bodies = off")  # what they call comes later
         for path in files:
             for statement in sqlparse.split(path.read_text(encoding="utf-8")):
                 _run(cursor, statement, made)
-    queries.coming_over.furnish(conn, queues=viewed)
-    queries.coming_over.take_along(conn)
-    queries.coming_over.make_past_days(conn, days=DAYS)
 
 
 def _run(cursor: Cursor, statement: str, made: set[str]) -> None:

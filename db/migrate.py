@@ -1,25 +1,21 @@
 """Brings a database to the newest schema; safe to run from several processes at once."""
 
-import platform
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import yoyo
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
 from psycopg2.extensions import parse_dsn, quote_ident
-from yoyo.backends.core.postgresql import PostgresqlBackend
-from yoyo.connections import DatabaseURI
 
 from address import shown
-from db import coming_over, queries, releases, turn
-from db.comparison import is_lost, note_intended, should_be
+from db import queries, releases, turn
+from db.applied import DIGEST, applied_digests, note_digest, open_backend
+from db.bringing_over import bring_over
+from db.comparison import is_lost, should_be
 from db.connection import Connection, connect
 from db.mending import LOST, mend, take_stock
 from db.patience import LOCK_WAIT_MS, PATIENCE_SECONDS, Patience
@@ -31,8 +27,6 @@ BROKER = (MIGRATIONS / "broker", "dramatiq")  # a folder, and the schema that re
 CLINIC = (MIGRATIONS / "clinic", "balansity")
 LISTS = (BROKER[1], CLINIC[1])  # schemas that list what is applied
 NOTE = CLINIC[0] / "055_compare_with_what_is_intended.sql"  # makes the table of what should be
-DIGEST = ["migration_id", "digest"]  # the columns of migration_digest
-LONGEST_WAIT_SECONDS = 10  # of CREATE INDEX CONCURRENTLY, before it says whom it waits for
 events = EventLogger(__name__)
 
 
@@ -63,7 +57,7 @@ def migrate(
     done = Migrated()
     patience = Patience(url, patience_seconds, start_options=start_options)
     with turn.taken(url, patience_seconds, start_options=start_options):
-        done.mended += _bring_over(patience)
+        done.mended += bring_over(patience, BROKER, CLINIC)
         for folder, schema in folders:
             _refuse_other_content(patience, folder, schema)
         if CLINIC in folders:
@@ -98,37 +92,6 @@ def migrate(
     return Migrated(done.applied, done.mended + owned * (not done.applied))
 
 
-def _bring_over(patience: Patience) -> list[str]:
-    """Bring a queue that is one plain table over; what is done already of that is not done again."""
-    with closing(connect(patience.url, start_options=patience.start_options)) as conn, conn:
-        is_due = coming_over.is_due(conn)
-    if is_due:
-        patience.run("the queue's days", partial(_part_queue, patience))
-    told = coming_over.follow(patience.url, start_options=patience.start_options)
-    return [told] * bool(told)
-
-
-def _part_queue(patience: Patience, watch: Callable[[Connection], None]) -> None:
-    folder, schema = BROKER
-    backend = _backend(patience.url, schema, start_options=patience.start_options)
-    migrations = yoyo.read_migrations(str(folder))
-    try:
-        for migration in migrations:
-            _note_digest(backend, migration)
-        with backend.transaction():
-            queries.coming_over.let_callers_follow(backend.connection)
-        with backend.transaction():
-            watch(backend.connection)
-            parts = [*migrations, *migrations.post_apply]
-            coming_over.change(backend.connection, [Path(each.path) for each in parts if each.path.endswith(".sql")])
-            list(queries.roles.grant_rights(backend.connection))
-            for migration in backend.to_apply(migrations):
-                backend.mark_one(migration)
-            note_intended(backend.connection)
-    finally:
-        backend.connection.close()
-
-
 def _sites_owner(url: str, *, start_options: bool) -> str:
     """Who owns the tables of the site: `postgres` on Supabase, `supabase_admin` where it is self-hosted."""
     with closing(connect(url, start_options=start_options)) as conn, conn:
@@ -155,7 +118,7 @@ def lost_list(schema: str) -> str:
 def _replace_lost_note(patience: Patience, watch: Callable[[Connection], None]) -> list[str]:
     """Make the table of what should be anew where it was lost, for what is there now to be noted."""
     with closing(connect(patience.url, start_options=patience.start_options)) as conn, conn, conn.cursor() as cursor:
-        if NOTE.stem not in dict(_applied(cursor, CLINIC[1])) or not is_lost(conn):
+        if NOTE.stem not in dict(applied_digests(cursor, CLINIC[1])) or not is_lost(conn):
             return []
         queries.locks.limit_wait(conn, ms=LOCK_WAIT_MS)
         watch(conn)
@@ -181,7 +144,7 @@ def _refuse_other_content(patience: Patience, folder: Path, schema: str) -> None
     with closing(connect(url, start_options=patience.start_options)) as conn, conn, conn.cursor() as cursor:
         if not queries.intended.is_whole(conn, table=table, columns=DIGEST) and should_be(conn, table):
             return  # it was lost, which mending will say
-        applied = _applied(cursor, schema)
+        applied = applied_digests(cursor, schema)
     for name, digest in applied:
         if digest is None:
             raise DatabaseError(f"{shown(url)} {releases.never_had(name)}")
@@ -189,28 +152,13 @@ def _refuse_other_content(patience: Patience, folder: Path, schema: str) -> None
             raise DatabaseError(f"{shown(url)} {releases.told_apart(files[name], digest)}")
 
 
-def _applied(cursor: Cursor, schema: str) -> list[tuple[str, str | None]]:
-    """Each applied migration with its digest; None where it was applied before there were digests."""
-    conn: Connection = cursor.connection
-    if not queries.intended.is_whole(conn, table=f"{schema}.migration", columns=["migration_id"]):
-        return []
-    cursor.execute("SELECT set_config('search_path', quote_ident(%s), true)", (schema,))
-    if queries.intended.is_whole(conn, table=f"{schema}.migration_digest", columns=DIGEST):
-        cursor.execute(
-            "SELECT migration_id, digest FROM migration LEFT JOIN migration_digest USING (migration_id) ORDER BY 1"
-        )
-    else:
-        cursor.execute("SELECT migration_id, NULL AS digest FROM migration ORDER BY migration_id")
-    return cursor.fetchall()
-
-
 def _apply(patience: Patience, folder: Path, schema: str) -> list[str]:
-    backend = _backend(patience.url, schema, start_options=patience.start_options)
+    backend = open_backend(patience.url, schema, start_options=patience.start_options)
     try:
         migrations = yoyo.read_migrations(str(folder))
         missing = backend.to_apply(migrations)
         for migration in missing:
-            _note_digest(backend, migration)
+            note_digest(backend, migration)
             patience.run(migration.id, partial(_apply_one, backend, migration))
             events.info("migration_applied", migration=migration.id)
         for migration in migrations.post_apply:
@@ -230,25 +178,12 @@ def _apply_one(backend: Any, migration: Any, watch: Callable[[Connection], None]
             backend.mark_one(migration)
 
 
-def _note_digest(backend: Any, migration: Any) -> None:
-    """Before it is applied: what is applied always has its digest, whatever ends this process in between."""
-    with backend.transaction():
-        backend.execute(
-            "CREATE TABLE IF NOT EXISTS migration_digest (migration_id text PRIMARY KEY, digest text NOT NULL)"
-        )
-        backend.execute(
-            "INSERT INTO migration_digest VALUES (%(id)s, %(digest)s) "
-            "ON CONFLICT (migration_id) DO UPDATE SET digest = excluded.digest",
-            {"id": migration.id, "digest": releases.digest(Path(migration.path))},
-        )
-
-
 def pending(url: str, *, start_options: bool = True) -> list[str]:
     """The names of the migrations that `url` lacks; nothing is changed."""
     names: list[str] = []
     with closing(connect(url, start_options=start_options)) as conn, conn, conn.cursor() as cursor:
         for folder, schema in (BROKER, CLINIC):
-            applied = dict(_applied(cursor, schema))
+            applied = dict(applied_digests(cursor, schema))
             names += [each.id for each in yoyo.read_migrations(str(folder)) if each.id not in applied]
     return names
 
@@ -268,40 +203,3 @@ def _create_schema(url: str, schema: str, *, start_options: bool) -> None:
         ) from None
     finally:
         conn.close()
-
-
-def _backend(url: str, schema: str, *, start_options: bool) -> Any:
-    how = {"schema": schema, "start_options": start_options}
-    backend = Backend(DatabaseURI("postgresql", None, None, None, None, url, how), "migration")
-    backend.init_database()
-    return backend
-
-
-class Backend(PostgresqlBackend):  # type: ignore[misc] # yoyo publishes no types
-    """yoyo on a connection of ours: its own reading of addresses knows one host and no session settings."""
-
-    def connect(self, dburi: DatabaseURI) -> Connection:
-        self.schema = dburi.args["schema"]
-        conn = connect(dburi.database, start_options=dburi.args["start_options"])
-        conn.autocommit = True
-        if dburi.args["start_options"]:
-            with conn.cursor() as cursor:  # what runs outside a transaction may wait: nobody queues behind it
-                cursor.execute(f"SET statement_timeout = 0; SET lock_timeout = '{LONGEST_WAIT_SECONDS}s'")
-        return conn
-
-    def begin(self) -> None:
-        super().begin()
-        self.execute("SET LOCAL statement_timeout = 0")  # a migration takes as long as its tables are large
-        self.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
-
-    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        """What yoyo notes, with the role's name: in a container this process's user may have none."""
-        return {
-            "id": str(uuid.uuid1()),
-            "migration_id": migration and migration.id,
-            "migration_hash": migration and migration.hash,
-            "username": self.connection.info.user,
-            "hostname": platform.node(),
-            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
-            "operation": operation,
-        }

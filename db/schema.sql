@@ -6715,6 +6715,25 @@ END $$;
 COMMENT ON FUNCTION dramatiq.relabel_aside(p_limit integer) IS 'Lets messages whose arguments an earlier signature of their actor took wait for the one that is published now, where it
 takes them too; returns how many, p_limit at most.';
 
+CREATE FUNCTION dramatiq.relay_heard_within(p_time interval, OUT lives boolean, OUT latest timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(max(heard_at) > clock_timestamp() - p_time, false), max(heard_at) FROM dramatiq.relay;
+$$;
+
+COMMENT ON FUNCTION dramatiq.relay_heard_within(p_time interval, OUT lives boolean, OUT latest timestamp with time zone) IS 'Whether somebody who carries messages elsewhere has said within that time that they live, by this server''s clock, and when
+that was last.';
+
+CREATE FUNCTION dramatiq.relay_lives() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO dramatiq.relay DEFAULT VALUES ON CONFLICT (single) DO UPDATE SET heard_at = excluded.heard_at;
+$$;
+
+COMMENT ON FUNCTION dramatiq.relay_lives() IS 'Says that somebody lives who carries messages elsewhere.';
+
 CREATE FUNCTION dramatiq.release_key() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8597,6 +8616,14 @@ CREATE TABLE dramatiq.open_group (
     touched_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE dramatiq.relay (
+    single boolean DEFAULT true NOT NULL,
+    heard_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT relay_single_check CHECK (single)
+);
+
+COMMENT ON TABLE dramatiq.relay IS 'When one of those who carry messages elsewhere has said last that it lives; for people.';
+
 CREATE TABLE dramatiq.result (
     message_id uuid NOT NULL,
     result bytea NOT NULL,
@@ -8921,6 +8948,9 @@ ALTER TABLE ONLY dramatiq.open_group
 
 ALTER TABLE ONLY dramatiq.pause
     ADD CONSTRAINT pause_pkey PRIMARY KEY (queue_name);
+
+ALTER TABLE ONLY dramatiq.relay
+    ADD CONSTRAINT relay_pkey PRIMARY KEY (single);
 
 ALTER TABLE ONLY dramatiq.result
     ADD CONSTRAINT result_pkey PRIMARY KEY (message_id);
@@ -10570,6 +10600,14 @@ REVOKE ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.relabel_aside(p_limit integer) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.relay_heard_within(p_time interval, OUT lives boolean, OUT latest timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.relay_heard_within(p_time interval, OUT lives boolean, OUT latest timestamp with time zone) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.relay_heard_within(p_time interval, OUT lives boolean, OUT latest timestamp with time zone) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.relay_lives() FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.relay_lives() TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.relay_lives() TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.release_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dramatiq.release_routes() FROM PUBLIC;
@@ -10989,6 +11027,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.minute TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.open_group TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.open_group TO balansity_worker;
+
+GRANT SELECT ON TABLE dramatiq.relay TO balansity_web;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.relay TO balansity_worker;
 
 GRANT SELECT ON TABLE dramatiq.result TO balansity_web;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE dramatiq.result TO balansity_worker;
