@@ -15,7 +15,7 @@ PARTS = """
                   ELSE 'TABLE' END, ' ', n.nspname, '.', quote_ident(c.relname)) AS part, NULL::regclass AS its_table
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('balansity', 'dramatiq') AND c.relkind IN ('r', 'p', 'v', 'i', 'I', 'S')
-      AND NOT (c.relispartition AND (c.relkind IN ('i', 'I') OR c.relname ~ '_[0-9]{8}$')) -- parts of indexes, days
+      AND NOT (c.relispartition AND (c.relkind IN ('i', 'I') OR c.relname ~ '_[0-9]{6,8}$')) -- of indexes, days, months
       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid)
     UNION ALL
     SELECT 'ROUTINE ' || p.oid::regprocedure, NULL

@@ -84,7 +84,8 @@ def test_revenue_finds_the_consultation_type_of_every_kind_of_payment(clinic: Cl
 
 
 def test_mails_count_by_template_and_outcome(clinic: Clinic) -> None:
-    allowed = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'delivery_state_check'"
+    checked = "conrelid = 'balansity.delivery'::regclass AND contype = 'c'"
+    allowed = f"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE {checked}"
     states = re.findall("'([a-z]+)'", clinic.value(allowed))
     assert len(states) == 11
     for state in states:

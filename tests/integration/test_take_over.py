@@ -147,7 +147,9 @@ def test_old_triggers_of_every_shape_end_and_come_back(prepared: LiveDatabase) -
         site.complete_checkup(customer, site.begin_checkup(customer))
         told = ["appointment_confirmation", "payment_confirmation", "payment_failed", "checkup_completed"]
         assert owner.rows(DELIVERED, customer.email) == [(template,) for template in told]
-        ours = owner.rows("SELECT tgname FROM pg_trigger WHERE tgfoid::regproc::text LIKE 'balansity.%%' ORDER BY 1")
+        ours = owner.rows(
+            "SELECT tgname FROM pg_trigger WHERE tgfoid::regproc::text LIKE 'balansity.handle%%' ORDER BY 1"
+        )
         assert ours == [
             ("on_appointment_change",), ("on_new_appointment_balansity",), ("on_new_payment",),
             ("on_payment_status_change_balansity",)
