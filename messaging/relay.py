@@ -157,14 +157,15 @@ class Relay:
             return False
         if self.process.seal:
             return any(SealedBridge(self.process, queue_name).move_singly(route))
-        moved, refused = self.process.call(
-            "bridge_singly",
-            queue=queue_name,
-            pgmq_queue=route.pgmq_queue,
-            actor=route.actor_name,
-            limit=SINGLY,
-            patience_seconds=SINGLY_SECONDS,
-        )
+        with self.process.pool.transaction() as conn:
+            moved, refused = queries.broker.bridge_singly(
+                conn,
+                queue=queue_name,
+                pgmq_queue=route.pgmq_queue,
+                actor=route.actor_name,
+                limit=SINGLY,
+                patience_seconds=SINGLY_SECONDS,
+            )
         return bool(moved or refused)
 
     def _sealed(self, message: str) -> str:

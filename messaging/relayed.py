@@ -111,6 +111,7 @@ class RelayedBroker(PostgresBroker):
         return publisher
 
     def _is_unfinished(self, queue_name: str) -> bool:
+        """As in PostgreSQL; of what went past it only whether any waits: AMQP tells nobody what others have unacked."""
         return super()._is_unfinished(queue_name) or bool(self.urls() and self._publisher().waiting(queue_name))
 
 

@@ -16,7 +16,7 @@ from messaging.parcel import Packed
 from messaging.publisher import Publisher
 from messaging.relayed import RelayedBroker
 from tests.faults.crew import Crew, Office, ProcessGroup
-from tests.servers import rabbitmq
+from tests.servers import deaf_relay, rabbitmq
 from tests.servers.rabbitmq import Cluster
 from tests.waiting import until
 
@@ -162,6 +162,22 @@ def test_what_no_worker_can_run_comes_back_to_postgresql(
     assert office.query(ASIDE) == [("queued", 7, "absent", None), ("rejected", 0, None, "no message")]
     worker.terminate()
     assert worker.process.wait(timeout=20) == 0
+
+
+def test_a_relay_outlives_a_server_that_goes_while_it_moves_one_by_one(
+    office: Office, crew: Crew, cluster: Cluster
+) -> None:
+    worker = crew.hire(BROKER_URL=cluster.url)  # it has told SQL of its actors
+    office.query("ALTER TABLE pgmq.a_analytics_queue ADD CONSTRAINT odd CHECK (message <> '{\"number\": 13}')")
+    office.query("SELECT pgmq.send('analytics_queue', '{\"number\": 13}')")
+    with deaf_relay.running(office.url) as way:
+        way.lose_answer_to = b"bridge_singly"
+        relay = RelayProcess(office, cluster.url, DATABASE_URL=way.url)
+        until(lambda: way.lost == 1, "the server goes")
+        office.query("SELECT pgmq.send('analytics_queue', '{\"number\": 14}')")
+        until(lambda: office.deeds()["14"] == 1, "the relay goes on")
+        relay.kill()
+    worker.terminate()
 
 
 def test_with_keys_nothing_lies_readable_in_rabbitmq(office: Office, crew: Crew, cluster: Cluster) -> None:
