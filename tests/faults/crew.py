@@ -91,9 +91,11 @@ class Office:
 class ProcessGroup:
     """A Python program in a group of its own, with its children."""
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: IO[bytes]) -> None:
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], log: IO[bytes] | None, root: Path = settings.ROOT
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *command], env=environment, cwd=settings.ROOT, stderr=log, start_new_session=True
+            [sys.executable, *command], env=environment, cwd=root, stderr=log, start_new_session=True
         )
 
     def kill(self) -> None:

@@ -13,6 +13,7 @@ import urllib3
 import settings
 from db.releases import Release
 from tests.faults.command import PATIENCE, free_port
+from tests.faults.crew import ProcessGroup
 from tests.waiting import until
 
 MODULES = (["dramatiq", "actors", "--processes", "1", "--threads", "4"], ["scheduler"], ["web.server"])
@@ -38,7 +39,7 @@ class Version:
     def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
         self.root = root
         self.environment = {**os.environ, **environment, "PORT": str(free_port()), "LOG_LEVEL": "WARNING"}
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[ProcessGroup] = []
 
     def run(self, *words: str) -> None:
         """Run one of its commands."""
@@ -46,9 +47,7 @@ class Version:
 
     def start(self) -> None:
         """Start a worker, a scheduler and a web process, which soon finds all well."""
-        for module in MODULES:
-            command = [sys.executable, "-m", *module]
-            self.processes.append(subprocess.Popen(command, cwd=self.root, env=self.environment))
+        self.processes += [ProcessGroup(["-m", *words], self.environment, None, self.root) for words in MODULES]
         until(lambda: self.complaints() == [], f"the version in {self.root} finds all well")
 
     def stop(self) -> None:
@@ -56,13 +55,12 @@ class Version:
         assert self.complaints() == []
         for process in self.processes:
             process.terminate()
-        assert [process.wait(PATIENCE) for process in self.processes] == [0] * len(MODULES)
+        assert [each.process.wait(PATIENCE) for each in self.processes] == [0] * len(MODULES)
         self.processes = []
 
     def kill(self) -> None:
         for process in self.processes:
             process.kill()
-            process.wait()
 
     def complaints(self) -> list[str]:
         """The checks that are bad, as its web process sees the whole system."""
