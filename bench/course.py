@@ -88,8 +88,8 @@ class Course:
         began = time.monotonic()
         while True:
             seen = self.seen()
-            waited = (time.monotonic_ns() - seen.began) / 1e9 if seen.messages else 0
-            if seen.messages >= messages or waited >= most_seconds:
+            waited = (time.monotonic_ns() - seen.began) / 1e9
+            if seen.messages and (seen.messages >= messages or waited >= most_seconds):
                 return seen
             if not seen.messages and time.monotonic() - began > START_SECONDS:
                 output = (self.folder / "workers.log").read_text(errors="replace")[-2000:]

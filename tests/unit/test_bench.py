@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import contestants, cost, environments, history, picture, players, probe, report, trend
+from bench import contestants, cost, course, environments, history, picture, players, probe, report, trend
 from bench.cost import Cost, Spent
+from bench.course import Course
 from bench.measures import Result
 from bench.race import Race, Standing
 from cli import main
@@ -61,6 +62,13 @@ def test_the_probe_counts_what_every_thread_ran(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Debian's package nodejs")
+def test_a_drain_begins_with_its_first_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "START_SECONDS", 0)
+    (tmp_path / "workers.log").write_text("still importing")
+    with pytest.raises(RuntimeError, match="still importing"):
+        Course(contestants.OURS, {}, "", None, tmp_path).wait_until_ran(1, most_seconds=0)
+
+
 def test_what_runs_in_node_is_counted_too(tmp_path: Path) -> None:
     play = f"""
         const {{ touch, note }} = await import({json.dumps(str(environments.PLAYERS / "probe.js"))});
