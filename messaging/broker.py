@@ -162,8 +162,10 @@ class PostgresBroker(dramatiq_pg.PostgresBroker):  # type: ignore[misc] # dramat
         return message
 
     def emit_before(self, signal: str, *arguments: Any, **options: Any) -> None:
-        if signal == "enqueue" or self._listeners()[f"before_{signal}"]:
+        if signal == "enqueue":
             super().emit_before(signal, *arguments, **options)
+        else:
+            self._listeners().tell(self, f"before_{signal}", *arguments, **options)
 
     def emit_after(self, signal: str, *arguments: Any, **results: Any) -> None:
         listeners = self._listeners()

@@ -117,11 +117,15 @@ def in_words(error: BaseException) -> str:
         return f"{type(error).__name__}, which raises {type(unsaid).__name__} when asked what it says"
 
 
-def fences(claims: Iterable[Claim]) -> dict[str, list[Any]]:
-    """By what the database knows these claims."""
+def fences(claims: Iterable[Claim]) -> dict[str, str]:
+    """By what the database knows these claims: arrays as it writes them, for of a list each value is quoted apart."""
     listed = in_order(claims)
-    return {"ids": [claim.message_id for claim in listed], "attempts": [claim.attempt for claim in listed]}
+    return {"ids": _array(each.message_id for each in listed), "attempts": _array(str(each.attempt) for each in listed)}
 
 
 def in_order(claims: Iterable[Claim]) -> list[Claim]:
     return sorted(claims, key=lambda claim: claim.message_id)  # as senders write them: neither waits in a circle
+
+
+def _array(values: Iterable[str]) -> str:
+    return f"{{{','.join(values)}}}"

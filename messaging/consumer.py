@@ -176,7 +176,7 @@ class PostgresConsumer(Consumer):
         return rows
 
     def _ask_bridging(
-        self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route
+        self, conn: Connection, done: dict[str, str], limit: int, after: str | None, route: Route
     ) -> list[Any]:
         try:
             rows = self._ask(conn, done, limit, after, route)
@@ -238,7 +238,7 @@ class PostgresConsumer(Consumer):
             self.appetite.expect(time.monotonic() + seconds)
 
     def _ask(
-        self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route | None
+        self, conn: Connection, done: dict[str, str], limit: int, after: str | None, route: Route | None
     ) -> list[Any]:
         return list(
             queries.broker.exchange(

@@ -10,6 +10,7 @@ from dramatiq.middleware import (
     Callbacks,
     CurrentMessage,
     GroupCallbacks,
+    MiddlewareError,
     Pipelines,
     Retries,
     ShutdownNotifications,
@@ -63,6 +64,20 @@ class Listeners(dict[str, list[Middleware]]):
         """Who does something at a hook now: by its class, or by what somebody set on the object."""
         idle = getattr(Middleware, hook)
         return [each for each in self._heard if getattr(getattr(each, hook), "__func__", None) is not idle]
+
+    def tell(self, broker: Any, hook: str, *arguments: Any, **options: Any) -> None:
+        """Tell that something is about to be done, as Dramatiq's `emit_before` tells everybody.
+
+        Raises:
+            MiddlewareError: a hook says that it is not to be done, or done otherwise.
+        """
+        for middleware in self[hook]:
+            try:
+                getattr(middleware, hook)(broker, *arguments, **options)
+            except MiddlewareError:
+                raise
+            except Exception:  # noqa: BLE001 - a guest's hook; Dramatiq, too, logs it and goes on
+                events.error("hook_failed", middleware=type(middleware).__name__, with_traceback=True)
 
     def conclude(self, broker: Any, hook: str, claim: Claim, **results: Any) -> None:
         """Tell that a message was processed or skipped, as Dramatiq does; but it is not done before its hooks are.

@@ -135,7 +135,7 @@ class LinesConsumer(PostgresConsumer):
             super().nack(message)
 
     def _ask(
-        self, conn: Connection, done: dict[str, list[Any]], limit: int, after: str | None, route: Route | None
+        self, conn: Connection, done: dict[str, str], limit: int, after: str | None, route: Route | None
     ) -> list[Any]:
         del after, route  # lines are claimed from their beginning, and the relay bridges
         return list(

@@ -29,6 +29,8 @@ class Unsealing:
 
     def claims(self, rows: Iterable[Any]) -> list[Claim]:
         """The claims that this process can read. Without its key a message waits for a process that has it."""
+        seal = self.process.seal
+        seals = bool(seal)  # asked once: it asks the settings
         claims: list[Claim] = []
         plain: dict[str, str] = {}
         locked: dict[Claim, str] = {}
@@ -39,10 +41,10 @@ class Unsealing:
                     continue
                 # Here and not by psycopg2: one that cannot be decoded must not fail the batch.
                 fields = json.loads(message)
-                if self.process.seal and "sealed" not in fields:
+                if seals and "sealed" not in fields:
                     plain[message_id] = self._sealed(fields)
                 try:
-                    fields = self.process.seal.opened(fields)
+                    fields = seal.opened(fields)
                     claims.append(self._claim(message_id, attempt, priority, fields))
                 except KeyMissing as missing:
                     locked[self._claim(message_id, attempt, priority, fields)] = missing.key_name

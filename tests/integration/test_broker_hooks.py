@@ -5,6 +5,7 @@ from typing import Any
 
 import dramatiq
 from dramatiq.errors import Retry
+from dramatiq.middleware import ShutdownNotifications
 
 from db.connection import Connection
 from messaging.broker import PostgresBroker
@@ -51,3 +52,23 @@ def test_middleware_that_was_put_into_the_list_by_hand_is_told_too(broker: Postg
     broker.middleware.pop()
     broker.enqueue(message_with())
     assert told == [heard.message_id]
+
+
+def test_of_a_kind_that_may_stand_only_once_one_is_told_before_a_run(broker: PostgresBroker, work: Work) -> None:
+    told: list[dramatiq.Middleware] = []
+
+    class Listener(ShutdownNotifications):
+        def before_process_message(self, broker: Any, message: Any) -> None:
+            told.append(self)
+            super().before_process_message(broker, message)  # type: ignore[no-untyped-call]
+
+    @dramatiq.actor(broker=broker)
+    def run() -> None:
+        pass
+
+    both = [Listener(), Listener()]  # type: ignore[no-untyped-call]
+    broker.middleware.extend(both)
+    run.send()
+    work()
+    broker.join("default", timeout=PATIENCE)
+    assert told == both[1:]
