@@ -272,8 +272,9 @@ class PostgresConsumer(Consumer):
         freed = queries.broker.free_unknown(conn, worker=self.process.pulse.worker_id, queue=self.queue_name, **held)
         if freed:
             events.warning("unknown_claims_freed", queue=self.queue_name, count=freed)
-        self.process.pulse.doorbell.try_out(conn)
         now = time.monotonic()
+        if now >= self.process.pulse.doorbell.try_at:
+            self.process.pulse.doorbell.try_out(conn)
         self.audit_at = now + max(AUDIT_SECONDS, (now - began) / AUDIT_SHARE)
 
     def _runnable(self, claims: list[Claim]) -> list[Claim]:

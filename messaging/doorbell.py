@@ -12,6 +12,7 @@ from db import queries
 from db.connection import Connection
 
 BELLS = "dramatiq.bells"  # on which a queue is passed on
+TRIAL_SECONDS = 60.0  # between two trials: at each notification PostgreSQL wakes every session that listens to anything
 
 
 class Doorbell:
@@ -30,12 +31,13 @@ class Doorbell:
         self.numbers = count(1)
         self.heard = 0  # the number of the last trial that was heard
         self.tried: tuple[int, float] | None = None  # that of the last one, and when it had been rung
+        self.try_at = 0.0  # when to try it out again
 
     def disconnected(self) -> None:
         """Note that there is another connection from now on."""
         self.listening, self.passed_on = set(), set()
         self.connected = False
-        self.tried = None
+        self.tried, self.try_at = None, 0.0
 
     def listen(self, conn: Connection, queue_names: Iterable[str] = ()) -> None:
         """Listen for these queues, too; always for its own trials, and for what others pass on."""
@@ -73,6 +75,7 @@ class Doorbell:
         """Ring it on a connection of somebody else's, as senders do; called by the consumers' threads."""
         if self.connected:
             number = next(self.numbers)
+            self.try_at = time.monotonic() + TRIAL_SECONDS
             queries.broker.try_bell(conn, channel=self.own_channel, number=number)
             if not self.tried or self.tried[0] <= self.heard:  # else the one before is still to be heard
                 self.tried = (number, time.monotonic())

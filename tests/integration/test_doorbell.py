@@ -2,15 +2,21 @@
 
 import time
 from collections.abc import Callable
+from math import inf
 
+import dramatiq
+import pytest
 from psycopg2.extensions import quote_ident
 
 from db.connection import Connection
+from messaging import consumer
+from messaging.broker import PostgresBroker
 from messaging.doorbell import Doorbell
-from tests.integration.broker_cases import run
+from tests.integration.broker_cases import PATIENCE, run
 from tests.waiting import until
 
 Connect = Callable[[], Connection]
+Work = Callable[..., dramatiq.Worker]
 
 
 def test_a_bell_hears_the_queues_that_it_listens_for(connection: Connection, connect: Connect) -> None:
@@ -90,3 +96,20 @@ def test_another_connection_is_not_judged_by_the_trials_of_the_last(connection: 
     bell.try_out(connect())
     bell.disconnected()
     assert not bell.turns_out_deaf(0)
+
+
+def test_a_process_tries_its_bell_out_now_and_then_however_often_it_audits(
+    broker: PostgresBroker, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "AUDIT_SECONDS", 0.0)
+    monkeypatch.setattr(consumer, "AUDIT_SHARE", inf)
+    bell, exchanges = broker.pulse.doorbell, 20
+    stir = dramatiq.actor(broker=broker, actor_name="stir")(lambda: None)
+    work()
+    until(lambda: bell.heard > 0)
+    for _ in range(exchanges):
+        stir.send()
+        broker.join("default", timeout=PATIENCE)
+    assert next(bell.numbers) <= exchanges / 2
+    bell.disconnected()
+    assert bell.try_at == 0, "another connection is tried at once"
