@@ -19,7 +19,6 @@ class Contestant:
     requirements: str | None = None  # None: it runs in this project's own environment
     dramatiq: bool = True  # its workers are the `dramatiq` command's; else its player's work()
     bulk: bool = False  # it can enqueue many at once
-    alone: bool = False  # one process is all that it can use
 
     def command(self, verb: str, *numbers: int) -> list[str]:
         """What runs a verb of its player."""
@@ -32,7 +31,7 @@ class Contestant:
         if self.dramatiq:
             options = ["--processes", str(processes), "--threads", str(threads)]
             return [[self._python, "-m", "dramatiq", f"bench.players.{self.player}", *options]]
-        return [self.command("work")] * (1 if self.alone else processes)
+        return [self.command("work")] * processes
 
     @property
     def _python(self) -> str:
@@ -53,5 +52,5 @@ PEERS = [
     Contestant("graphile-worker", "graphile-worker 0.18", "graphile_worker", "postgresql", "node", False, True),
 ]
 BARE_SQL = Contestant("bare-sql", "limit: bare SQL", "bare_sql", dramatiq=False, bulk=True)
-IN_MEMORY = Contestant("in-memory", "limit: Dramatiq in memory", "in_memory", None, dramatiq=False, alone=True)
+IN_MEMORY = Contestant("in-memory", "limit: Dramatiq in memory", "in_memory", None, dramatiq=False)
 EVERYONE = [OURS, BRIDGED, *PEERS, BARE_SQL, IN_MEMORY]
