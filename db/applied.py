@@ -24,7 +24,7 @@ def applied_digests(cursor: Cursor, schema: str) -> list[tuple[str, str | None]]
     conn: Connection = cursor.connection
     if not queries.intended.is_whole(conn, table=f"{schema}.migration", columns=["migration_id"]):
         return []
-    cursor.execute("SELECT set_config('search_path', quote_ident(%s), true)", (schema,))
+    look_in(cursor, schema)
     if queries.intended.is_whole(conn, table=f"{schema}.migration_digest", columns=DIGEST):
         cursor.execute(
             "SELECT migration_id, digest FROM migration LEFT JOIN migration_digest USING (migration_id) ORDER BY 1"
@@ -32,6 +32,11 @@ def applied_digests(cursor: Cursor, schema: str) -> list[tuple[str, str | None]]
     else:
         cursor.execute("SELECT migration_id, NULL AS digest FROM migration ORDER BY migration_id")
     return cursor.fetchall()
+
+
+def look_in(cursor: Cursor, schema: str) -> None:
+    """Let the list of a schema be the one that is meant, in this transaction."""
+    cursor.execute("SELECT set_config('search_path', quote_ident(%s), true)", (schema,))
 
 
 def note_digest(backend: Any, migration: Any) -> None:

@@ -1,6 +1,6 @@
 """Brings a database over whose queue or ledger no release had: plain tables, which are parted by time now."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import yoyo
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
 
 from db import coming_over, ledger_months, queries, releases
-from db.applied import applied_digests, note_digest, open_backend, write_digest
+from db.applied import applied_digests, look_in, note_digest, open_backend, write_digest
 from db.comparison import note_intended
 from db.connection import Connection, connect
 from db.patience import Patience
@@ -59,36 +59,32 @@ def _part_queue(patience: Patience, broker: Place, watch: Callable[[Connection],
 def _part_ledger(
     patience: Patience, broker: Place, clinic: Place, month: Any, watch: Callable[[Connection], None]
 ) -> None:
-    """In one transaction with the notes of what is made anew; what is new of the broker's is applied later."""
-    folder, schema = clinic
-    backend = open_backend(patience.url, schema, start_options=patience.start_options)
-    migrations = yoyo.read_migrations(str(folder))
+    """In one transaction with the notes of what is made anew, and of what is new."""
+    backend = open_backend(patience.url, clinic[1], start_options=patience.start_options)
     try:
         with backend.transaction(), backend.connection.cursor() as cursor:
             watch(backend.connection)
-            missing = backend.to_apply(migrations)
-            others = yoyo.read_migrations(str(broker[0]))
-            brokers = _changed(cursor, others, broker[1])
-            ours = sorted([*_changed(cursor, migrations, schema), *missing], key=lambda each: each.id)
-            files = [Path(each.path) for each in (*brokers, *others.post_apply, *ours, *migrations.post_apply)]
+            others = [_others(backend, cursor, place) for place in (broker, clinic)]
+            files = [Path(each.path) for anew, _, last in others for each in (*anew, *last)]
             ledger_months.change(backend.connection, month, files)
             list(queries.roles.grant_rights(backend.connection))
-            for each in brokers:
-                write_digest(backend, broker[1], each)
-            for each in ours:
-                write_digest(backend, schema, each)
-            for each in missing:
-                backend.mark_one(each)
+            for (_, schema), (anew, missing, _) in zip((broker, clinic), others, strict=True):
+                look_in(cursor, schema)
+                for each in anew:
+                    write_digest(backend, schema, each)
+                for each in missing:
+                    backend.mark_one(each)
             note_intended(backend.connection)
     finally:
         backend.connection.close()
 
 
-def _changed(cursor: Cursor, migrations: Iterable[Any], schema: str) -> list[Any]:
-    """Those in SQL that were applied and are others by now."""
+def _others(backend: Any, cursor: Cursor, place: Place) -> tuple[list[Any], list[Any], list[Any]]:
+    """What of a folder's migrations is to be made anew, what of that is missing, and what ends every migrate."""
+    folder, schema = place
+    migrations = yoyo.read_migrations(str(folder))
     applied = dict(applied_digests(cursor, schema))
-    return [
-        each
-        for each in migrations
-        if each.path.endswith(".sql") and applied.get(each.id) not in {None, releases.digest(Path(each.path))}
-    ]
+    missing = list(backend.to_apply(migrations))
+    sql = (each for each in migrations if each.path.endswith(".sql"))
+    changed = [each for each in sql if applied.get(each.id) not in {None, releases.digest(Path(each.path))}]
+    return sorted([*changed, *missing], key=lambda each: str(each.id)), missing, list(migrations.post_apply)
