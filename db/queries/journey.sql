@@ -63,15 +63,15 @@ WITH signs AS (
     SELECT s.* FROM public.assessments s WHERE s.id IN (
         SELECT o.id FROM public.assessments o JOIN families f ON f.id = o.profile_id UNION SELECT :id::uuid)
 ), mails AS (
-    SELECT d.* FROM balansity.delivery d WHERE d.user_id = :user_id::uuid
-    UNION SELECT d.* FROM balansity.delivery d WHERE d.appointment_id IN (SELECT id FROM booked)
+    SELECT d.* FROM balansity.delivery d -- in one look, for each of many months is planned for
+    WHERE d.user_id = :user_id::uuid OR d.appointment_id = ANY (ARRAY(SELECT id FROM booked))
+       OR d.id = :id::uuid OR d.message_id = :id
     UNION SELECT nobodys.* FROM (
         SELECT lower(:address) UNION SELECT theirs.address
         FROM balansity.addresses_of(:user_id::uuid) AS theirs (address) WHERE :user_id::uuid IS NOT NULL
     ) AS theirs (address), LATERAL ( -- address by address, or all that belong to nobody would be read
         SELECT d.* FROM balansity.delivery d WHERE lower(d.recipient) = theirs.address AND d.user_id IS NULL OFFSET 0
     ) AS nobodys
-    UNION SELECT d.* FROM balansity.delivery d WHERE d.id = :id::uuid OR d.message_id = :id
 )
 SELECT balansity.of_our_time(step.at) AS at, step.kind, step.event, step.id, step.about, step.words, step.detail
 FROM (
