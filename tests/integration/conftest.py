@@ -14,6 +14,7 @@ from mail import pace
 from messaging.broker import PostgresBroker
 from tests.clinic import Clinic
 from tests.integration.broker_cases import run
+from tests.integration.line_cases import QUEUE, Hands
 from tests.servers import sendgrid, yookassa
 from tests.servers.sendgrid import SendGrid
 from tests.servers.yookassa import YooKassa
@@ -89,3 +90,11 @@ def held(connect: Callable[[], Connection]) -> None:
     conn = connect()
     run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ")
     run(conn, "SELECT 1")
+
+
+@pytest.fixture
+def hands(broker: PostgresBroker, connection: Connection) -> Hands:
+    """A worker of a queue with an actor that bakes."""
+    dramatiq.actor(broker=broker, actor_name="bake", queue_name=QUEUE)(lambda loaf: loaf)
+    broker.publish_actors(connection, retire=True)
+    return Hands(connection)

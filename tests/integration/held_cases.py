@@ -1,7 +1,13 @@
 """What the tests of a held snapshot share: how many entries a session has read, however many of them are dead."""
 
-from db.connection import Connection
+from typing import Any
 
+from db import queries
+from db.connection import Connection
+from tests.integration.line_cases import QUEUE, Hands
+
+MANY = 6400  # messages: more than make a look dear
+BATCH = 256
 NEAR = 25  # entries that a call may read of the indexes of a table, besides those that it writes
 FUTURE = "clock_timestamp() + interval '1 hour'"
 READ = """
@@ -17,3 +23,19 @@ def entries_read(conn: Connection, table: str) -> int:
         cursor.execute(READ, {"table": table})
         [(read,)] = cursor.fetchall()
     return int(read)
+
+
+def exchange(hands: Hands, done: list[Any]) -> list[Any]:
+    return list(
+        queries.broker.exchange(
+            hands.connection,
+            worker=hands.worker,
+            queue=QUEUE,
+            done=[claim.message_id for claim in done],
+            attempts=[claim.attempt for claim in done],
+            limit=BATCH,
+            pgmq_queue=None,
+            actor=None,
+            after=None,
+        )
+    )

@@ -4,19 +4,15 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import dramatiq
 import pytest
 
 from db import queries
 from db.connection import Connection
-from messaging.broker import PostgresBroker
 from tests.integration.broker_cases import run
-from tests.integration.held_cases import FUTURE, NEAR, entries_read
+from tests.integration.held_cases import BATCH, FUTURE, MANY, NEAR, entries_read, exchange
 from tests.integration.line_cases import QUEUE, Hands
 
 UPDATES = 300
-MANY = 6400  # messages: more than make a look dear
-BATCH = 256
 MARGIN = 1000  # of dramatiq.note_heard
 
 
@@ -85,14 +81,6 @@ def test_a_row_that_changes_often_stays_one(connection: Connection) -> None:
         count(connection, number)
     for table in ("dramatiq.beat", "balansity.mail_pace", "dramatiq.counter"):
         assert run(connection, f"SELECT count(*) FROM {table}") == [(1,)], table
-
-
-@pytest.fixture
-def hands(broker: PostgresBroker, connection: Connection) -> Hands:
-    """A worker of a queue with an actor that bakes."""
-    dramatiq.actor(broker=broker, actor_name="bake", queue_name=QUEUE)(lambda loaf: loaf)
-    broker.publish_actors(connection, retire=True)
-    return Hands(connection)
 
 
 def find_dear(hands: Hands, whole_at: str = FUTURE, put_off: int = 0) -> None:
@@ -166,26 +154,10 @@ def test_a_message_here_is_found_past_none_that_was_done_before(hands: Hands, ke
     for _ in range(3):
         run(hands.connection, send, 1)
         run(hands.connection, "BEGIN")
-        before = [entries_read(hands.connection, table) for table in ("dramatiq.queue", "dramatiq.changed_line")]
+        before = [entries_read(hands.connection, table) for table in ("dramatiq.live", "dramatiq.changed_line")]
         done = exchange(hands, done)
-        after = [entries_read(hands.connection, table) for table in ("dramatiq.queue", "dramatiq.changed_line")]
+        after = [entries_read(hands.connection, table) for table in ("dramatiq.live", "dramatiq.changed_line")]
         run(hands.connection, "COMMIT")
         assert len(done) == 1
     assert after[0] - before[0] <= 4 * NEAR
     assert after[1] - before[1] <= 4 * MARGIN  # so many words may be of others who commit meanwhile
-
-
-def exchange(hands: Hands, done: list[Any]) -> list[Any]:
-    return list(
-        queries.broker.exchange(
-            hands.connection,
-            worker=hands.worker,
-            queue=QUEUE,
-            done=[claim.message_id for claim in done],
-            attempts=[claim.attempt for claim in done],
-            limit=BATCH,
-            pgmq_queue=None,
-            actor=None,
-            after=None,
-        )
-    )

@@ -53,7 +53,7 @@ CREATE INDEX queue_in_line ON dramatiq.live (line, priority DESC, available_at, 
     WHERE state = 'queued' AND waits_for = 'its turn' AND NOT delayed;
 CREATE INDEX queue_has_turn ON dramatiq.live (line)
     WHERE line IS NOT NULL AND state IN ('queued', 'consumed') AND waits_for IS DISTINCT FROM 'its turn';
-CREATE INDEX queue_delayed ON dramatiq.live (queue_name, available_at) WHERE state = 'queued' AND delayed;
+CREATE INDEX queue_delayed ON dramatiq.live (queue_name, available_at, position) WHERE state = 'queued' AND delayed;
 CREATE INDEX queue_claimed ON dramatiq.live (claimed_by) WHERE state = 'consumed';
 CREATE INDEX queue_dead ON dramatiq.live (mtime, message_id) WHERE state = 'rejected';
 CREATE INDEX queue_dead_by_queue ON dramatiq.live (queue_name) WHERE state = 'rejected';

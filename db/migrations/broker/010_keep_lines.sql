@@ -120,7 +120,7 @@ BEGIN
         WHERE waiting.may_run
     ), locked AS MATERIALIZED (
         SELECT q.message_id FROM dramatiq.live q
-        WHERE q.message_id IN (SELECT f.message_id FROM first AS f)
+        WHERE q.message_id = ANY (ARRAY(SELECT f.message_id FROM first AS f))
             AND q.state::text = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         FOR UPDATE SKIP LOCKED
     ), held_up AS MATERIALIZED (
@@ -133,7 +133,7 @@ BEGIN
         UPDATE dramatiq.live AS q
         SET waits_for = NULL, available_at = CASE WHEN f.ended THEN now() ELSE q.available_at END
         FROM first AS f
-        WHERE q.message_id = f.message_id AND f.line NOT IN (TABLE held_up)
+        WHERE q.message_id = ANY (ARRAY[f.message_id]) AND f.line NOT IN (TABLE held_up)
         RETURNING 1
     )
     SELECT count(*) INTO called FROM up;

@@ -150,13 +150,19 @@ CREATE TYPE dramatiq.place AS (
 COMMENT ON TYPE dramatiq.place IS
 'What a session remembers of its looks for what is due in a queue, in the setting dramatiq.place_<md5 of its name>.';
 
-CREATE FUNCTION dramatiq.entries_read() RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION dramatiq.entries_read(p_index text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$ -- as text, so that the index may be made anew
-    SELECT pg_stat_get_xact_tuples_returned(to_regclass('dramatiq.queue_due'));
+    SELECT pg_stat_get_xact_tuples_returned(to_regclass('dramatiq.' || p_index));
 $$;
 COMMENT ON FUNCTION dramatiq.entries_read IS
-'How many entries of the index that claims walk this session has read of late: a look that reads many is dear.';
+'How many entries of an index this session has read of late.';
+
+CREATE FUNCTION dramatiq.is_dear(p_entries bigint) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN p_entries > 5000;
+COMMENT ON FUNCTION dramatiq.is_dear IS
+'Whether a look at a whole queue that reads so many entries, of the dead ones too, is not to be repeated each time.';
 
 CREATE FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) RETURNS dramatiq.place
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -179,11 +185,10 @@ CREATE FUNCTION dramatiq.note_place(
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    many constant integer := 5000;
     place dramatiq.place := p_place;
 BEGIN
     IF p_whole_began IS NOT NULL THEN
-        place.whole_at := CASE WHEN p_entries > many THEN dramatiq.again_at(p_whole_began) END;
+        place.whole_at := CASE WHEN dramatiq.is_dear(p_entries) THEN dramatiq.again_at(p_whole_began) END;
         place.put_off := 0;
     ELSIF p_claimed > 0 AND clock_timestamp() >= place.whole_at THEN
         place.put_off := place.put_off + 1;

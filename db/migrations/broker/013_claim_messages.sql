@@ -25,11 +25,12 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 BEGIN
-    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
-    -- planner walks it once for every row of the batch.
+    -- The state is compared as text, and the id as the only one of an array, so that the primary key answers for each row
+    -- of the batch, whatever the statistics say: with the index of claimed rows at hand, or the order of ids to merge by, the
+    -- planner walks either from end to end where it believes the table empty.
     WITH ended AS (
         DELETE FROM dramatiq.live AS q USING unnest(p_ids, p_attempts) AS run (message_id, attempt)
-        WHERE q.message_id = run.message_id
+        WHERE q.message_id = ANY (ARRAY[run.message_id])
             AND (q.attempt = run.attempt AND q.state::text = 'consumed' OR run.attempt IS NULL)
         RETURNING q.*, coalesce(run.attempt, q.attempt + 1) AS attempts
     ), kept AS (
@@ -98,16 +99,7 @@ BEGIN
 
     paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
     IF NOT paused THEN
-        WITH due AS (
-            UPDATE dramatiq.live AS q SET delayed = false
-            WHERE q.message_id IN (
-                SELECT message_id FROM dramatiq.live
-                WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-                    AND (line IS NOT NULL OR NOT p_lines_only)
-                ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
-            RETURNING q.line, q.waits_for
-        )
-        SELECT array_agg(line) INTO lines FROM due WHERE waits_for = 'its turn';
+        lines := dramatiq.make_due(p_queue, p_limit, p_lines_only);
         IF lines IS NOT NULL THEN
             PERFORM dramatiq.note_change(lines, false);
         END IF;
@@ -125,21 +117,20 @@ BEGIN
             LOOP
                 IF p_after IS NULL AND NOT is_part THEN
                     whole_began := clock_timestamp();
-                    entries := dramatiq.entries_read();
+                    entries := dramatiq.entries_read('queue_due');
                     PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
                 END IF;
                 RETURN QUERY
-                WITH due AS MATERIALIZED (
-                    SELECT message_id FROM dramatiq.live
-                    WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-                        AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-                    ORDER BY priority DESC, available_at, position
-                    LIMIT p_limit
-                    FOR UPDATE SKIP LOCKED
-                ), taken AS (
+                WITH taken AS (
                     UPDATE dramatiq.live AS q
                     SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-                    FROM due WHERE q.message_id = due.message_id
+                    WHERE q.message_id = ANY (ARRAY(
+                        SELECT message_id FROM dramatiq.live
+                        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+                        ORDER BY priority DESC, available_at, position
+                        LIMIT p_limit
+                        FOR UPDATE SKIP LOCKED))
                     RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
                 )
                 SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
@@ -147,7 +138,7 @@ BEGIN
                 EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
                 SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
             END LOOP;
-            PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
+            PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read('queue_due') - entries)
             WHERE p_after IS NULL;
         END IF;
         IF called > claimed OR called IS NULL THEN
@@ -202,7 +193,7 @@ BEGIN
         claimed_by = NULL, error = p_error,
         available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
         delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    WHERE message_id = p_id AND attempt = p_attempt AND state::text = 'consumed'
     RETURNING queue_name, delayed INTO queue, waits;
     PERFORM dramatiq.heed_cancellations();
     IF NOT waits THEN
@@ -224,7 +215,7 @@ BEGIN
     UPDATE dramatiq.live
     SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    WHERE message_id = p_id AND attempt = p_attempt AND state::text = 'consumed'
     RETURNING line INTO its_line;
     ours := FOUND;
     PERFORM dramatiq.heed_cancellations();
@@ -244,7 +235,8 @@ BEGIN
         UPDATE dramatiq.live AS q
         SET state = 'queued', claimed_by = NULL, mtime = now()
         FROM unnest(p_ids, p_attempts) AS unstarted (message_id, attempt)
-        WHERE q.message_id = unstarted.message_id AND q.attempt = unstarted.attempt AND q.state = 'consumed'
+        WHERE q.message_id = ANY (ARRAY[unstarted.message_id]) AND q.attempt = unstarted.attempt
+            AND q.state::text = 'consumed'
         RETURNING q.queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM requeued;
@@ -263,9 +255,8 @@ DECLARE
 BEGIN
     UPDATE dramatiq.live AS q
     SET state = 'queued', claimed_by = NULL, mtime = now()
-    WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
-        SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
-        WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
+    WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed'
+        AND (q.message_id, q.attempt) NOT IN (SELECT * FROM unnest(p_ids, p_attempts));
     GET DIAGNOSTICS freed = ROW_COUNT;
     IF freed > 0 THEN
         PERFORM dramatiq.heed_cancellations();
@@ -281,6 +272,11 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 DECLARE
+    soon constant interval := '2 seconds'; -- who asks looks again before
+    began constant timestamptz := clock_timestamp();
+    entries constant bigint := dramatiq.entries_read('queue_delayed');
+    horizon dramatiq.horizon := dramatiq.recall_horizon(p_queue);
+    delayed_until timestamptz;
     due timestamptz;
     visible timestamptz;
 BEGIN
@@ -288,22 +284,31 @@ BEGIN
     IF FOUND THEN
         RETURN extract(epoch FROM due - clock_timestamp());
     END IF;
+    SELECT available_at INTO delayed_until
+    FROM dramatiq.live
+    WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at < began + soon
+        AND (available_at, position) > (horizon.available_at, horizon.position)
+    ORDER BY available_at, position LIMIT 1;
+    IF coalesce(delayed_until > now(), true) THEN
+        horizon.available_at := NULL;
+        PERFORM dramatiq.note_horizon(p_queue, horizon, began, dramatiq.entries_read('queue_delayed') - entries);
+    END IF;
     SELECT least(
-        (SELECT min(available_at) FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed),
+        delayed_until,
         -- A word that another worker is about to take, or took and left again.
         (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
          WHERE queue_name = p_queue AND id > dramatiq.heard_up_to(p_queue) HAVING count(*) > 0)
     ) INTO due;
     IF p_pgmq_queue IS NOT NULL THEN
-        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > $1', 'q_' || p_pgmq_queue)
-        INTO visible USING clock_timestamp();
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > $1 AND vt < $2', 'q_' || p_pgmq_queue)
+        INTO visible USING clock_timestamp(), began + soon;
     END IF;
     RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
 END $$;
 COMMENT ON FUNCTION dramatiq.next_due IS
-'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
-delayed; or in how many to look again for whose turn has come. Of a paused queue: in how many its pause ends. An idle
-worker asks, so that it need not wait for its next look.';
+'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none does
+soon; or in how many to look again for whose turn has come. Of a paused queue: in how many its pause ends. An idle worker
+asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.news(p_worker bigint, p_queues text[])
 RETURNS TABLE (queue_name text, seconds double precision)

@@ -61,7 +61,7 @@ BEGIN
             available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
                                 ELSE available_at END,
             error = format(p_why, q.claimed_by, rescues + 1)
-        WHERE message_id = ANY (p_ids) AND state = 'consumed'
+        WHERE message_id = ANY (p_ids) AND state::text = 'consumed'
         RETURNING queue_name, line, state
     )
     SELECT coalesce(array_agg(queue_name), '{}'), array_agg(line) FILTER (WHERE state = 'rejected') INTO queues, lines
@@ -108,10 +108,9 @@ CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     WITH lost AS (
-        SELECT q.message_id FROM dramatiq.live AS q
-        JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
-        WHERE q.state = 'consumed'
-        ORDER BY q.message_id FOR UPDATE OF q
+        SELECT q.message_id FROM dramatiq.live AS q, unnest(p_ids, p_attempts) AS claim (message_id, attempt)
+        WHERE q.message_id = ANY (ARRAY[claim.message_id]) AND q.attempt = claim.attempt AND q.state::text = 'consumed'
+        ORDER BY claim.message_id FOR UPDATE OF q
     )
     SELECT dramatiq.take_over(array_agg(message_id), 'A thread of worker %s left this message without an end (%s so far).',
                               p_most_rescues)

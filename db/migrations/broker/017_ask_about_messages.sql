@@ -163,7 +163,7 @@ BEGIN
             priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
             hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
+        WHERE q.message_id = ANY (ARRAY[wanted.id]) AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name, q.line
     )
     SELECT array_agg(DISTINCT queue_name), array_agg(line) INTO queues, lines FROM hastened;

@@ -33,7 +33,7 @@ BEGIN
                CASE WHEN signature IS NULL THEN actor ELSE dramatiq.others_signature(actor, signature) END AS ability
         FROM unnest(p_ids, p_attempts, p_actors, p_signatures) AS s (message_id, attempt, actor, signature)
     ) AS strange
-    WHERE q.message_id = strange.message_id AND q.attempt = strange.attempt AND q.state::text = 'consumed'
+    WHERE q.message_id = ANY (ARRAY[strange.message_id]) AND q.attempt = strange.attempt AND q.state::text = 'consumed'
         AND strange.ability IS NOT NULL
     RETURNING q.message_id::text;
     GET DIAGNOSTICS moved = ROW_COUNT;
@@ -43,16 +43,16 @@ BEGIN
 
     -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
     UPDATE dramatiq.live AS q SET waits_for = q.message ->> 'actor_name'
-    WHERE q.message_id IN (
+    WHERE q.message_id = ANY (ARRAY(
         SELECT message_id FROM dramatiq.live
-        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
+        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id = ANY (ARRAY(
             SELECT message_id FROM (
                 SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
                 ORDER BY priority DESC, available_at, position LIMIT 10000
             ) AS head
-            WHERE actor <> ALL (p_known))
-        FOR UPDATE SKIP LOCKED);
+            WHERE actor <> ALL (p_known)))
+        FOR UPDATE SKIP LOCKED));
     PERFORM dramatiq.ring(ARRAY[p_queue]);
 END $$;
 COMMENT ON FUNCTION dramatiq.set_aside IS
@@ -74,14 +74,14 @@ BEGIN
         RETURN;
     END IF;
     UPDATE dramatiq.live AS q SET waits_for = NULL
-    WHERE q.message_id IN (
+    WHERE q.message_id = ANY (ARRAY(
         SELECT mine.message_id
         FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
             SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
             ORDER BY priority DESC, available_at, position LIMIT p_limit
             FOR UPDATE SKIP LOCKED
-        ) AS mine);
+        ) AS mine));
 END $$;
 COMMENT ON FUNCTION dramatiq.take_up IS
 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
@@ -109,7 +109,7 @@ BEGIN
         WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
         LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
     ) AS fitting
-    WHERE q.message_id = fitting.message_id;
+    WHERE q.message_id = ANY (ARRAY[fitting.message_id]);
     GET DIAGNOSTICS relabelled = ROW_COUNT;
     RETURN relabelled;
 END $$;
@@ -128,7 +128,7 @@ BEGIN
         UPDATE dramatiq.live AS q
         SET state = 'rejected', mtime = now(), waits_for = NULL,
             error = format('Given up: no worker has %s.', coalesce(nullif(q.waits_for, 'its turn'), p_actor))
-        WHERE q.message_id IN (
+        WHERE q.message_id = ANY (ARRAY(
             SELECT message_id FROM dramatiq.live AS w
             WHERE state = 'queued' AND waits_for IS NOT NULL AND NOT delayed
                 AND p_actor IN (message ->> 'actor_name', waits_for)
@@ -136,7 +136,7 @@ BEGIN
                     SELECT FROM dramatiq.live first
                     WHERE first.line = w.line AND first.state = 'queued' AND first.waits_for <> 'its turn'))
             ORDER BY waits_for <> 'its turn' -- the first of a line last, so that no next one is called up between
-            LIMIT p_limit FOR UPDATE SKIP LOCKED)
+            LIMIT p_limit FOR UPDATE SKIP LOCKED))
         RETURNING line
     )
     SELECT count(*), array_agg(line) INTO given_up, lines FROM given_up;

@@ -62,18 +62,17 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.live
-        WHERE line >= p_queue || ' ' AND line < p_queue || '!' -- the character after the blank
-            AND state IN ('queued', 'consumed') AND waits_for IS DISTINCT FROM 'its turn' -- as the index has it
-            AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-        ORDER BY priority DESC, available_at, position
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
+    WITH taken AS (
         UPDATE dramatiq.live AS q
         SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-        FROM due WHERE q.message_id = due.message_id
+        WHERE q.message_id = ANY (ARRAY(
+            SELECT message_id FROM dramatiq.live
+            WHERE line >= p_queue || ' ' AND line < p_queue || '!' -- the character after the blank
+                AND state IN ('queued', 'consumed') AND waits_for IS DISTINCT FROM 'its turn' -- as the index has it
+                AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            ORDER BY priority DESC, available_at, position
+            LIMIT p_limit
+            FOR UPDATE SKIP LOCKED))
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
     )
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;

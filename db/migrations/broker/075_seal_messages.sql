@@ -12,7 +12,7 @@ BEGIN
             SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(q.message)
             WHERE key IN ('queue_name', 'actor_name', 'message_id', 'message_timestamp'))
     FROM unnest(p_ids, p_sealed) AS s (message_id, content)
-    WHERE q.message_id = s.message_id
+    WHERE q.message_id = ANY (ARRAY[s.message_id])
         AND (p_worker IS NULL OR q.claimed_by = p_worker AND q.state::text = 'consumed');
     GET DIAGNOSTICS sealed = ROW_COUNT;
     RETURN sealed;
