@@ -92,8 +92,7 @@ BEGIN
     ELSE
         PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
     END IF;
-    PERFORM set_config('dramatiq.moved_' || format('pgmq.%I', 'q_' || p_pgmq_queue)::regclass::oid,
-                       p_msg_ids[cardinality(p_msg_ids)]::text, false); -- behind it dramatiq.visible finds the next
+    PERFORM dramatiq.note_moved(p_pgmq_queue, p_msg_ids[cardinality(p_msg_ids)]);
 
     RETURN QUERY
     WITH identified AS (

@@ -29,7 +29,7 @@ DECLARE
     memory constant text := 'dramatiq.sight_' || source::oid;
     present constant timestamptz := clock_timestamp();
     seen dramatiq.sight := nullif(current_setting(memory, true), '')::dramatiq.sight;
-    moved constant bigint := nullif(current_setting('dramatiq.moved_' || source::oid, true), ''); -- last, by take_in
+    moved constant bigint := nullif(current_setting('dramatiq.moved_' || source::oid, true), '');
     is_known constant boolean := coalesce(seen.since BETWEEN present - known_for AND present, false);
     is_due constant boolean := coalesce(present >= seen.whole_at, true);
     ways text[] := '{whole}';
@@ -113,6 +113,14 @@ them. Where that takes long, a look begins behind what this session moved last, 
 become readable since the last look that left nothing. What these pass over (it committed late, or another worker let go of it)
 is found by a look at the whole queue, which takes a twentieth of the time at most and waits for one that finds nothing, but
 for no more than twenty that find something.';
+
+CREATE FUNCTION dramatiq.note_moved(p_pgmq_queue text, p_last bigint) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT set_config('dramatiq.moved_' || format('pgmq.%I', 'q_' || p_pgmq_queue)::regclass::oid, p_last::text, false);
+$$;
+COMMENT ON FUNCTION dramatiq.note_moved IS
+'Remembers the last message that this session moved out of a pgmq queue: behind it dramatiq.visible finds the next.';
 
 CREATE FUNCTION dramatiq.is_any_visible(p_pgmq_queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp

@@ -105,24 +105,24 @@ CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue tex
 RETURNS TABLE (message_id uuid, msg_id bigint, sent_at timestamptz, arguments text, sealed text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    due uuid[];
 BEGIN
     IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
         RETURN;
     END IF;
+    due := dramatiq.take_due(p_queue, p_limit, 'along', p_actor);
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs', q.message ->> 'sealed'
     FROM dramatiq.live q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
-        AND q.message ->> 'actor_name' = p_actor
-    ORDER BY q.priority DESC, q.available_at, q.position
-    LIMIT p_limit
-    FOR UPDATE SKIP LOCKED;
+    WHERE q.message_id = ANY (due)
+    ORDER BY q.priority DESC, q.available_at, q.position;
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
             'SELECT NULL::uuid, msg_id, enqueued_at, message::text, NULL::text FROM pgmq.%I
-             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED', 'q_' || p_pgmq_queue)
-        USING p_limit;
+             WHERE msg_id = ANY ($1) ORDER BY msg_id', 'q_' || p_pgmq_queue)
+        USING ARRAY(SELECT v.msg_id FROM dramatiq.visible(p_pgmq_queue, p_limit) AS v ORDER BY v.msg_id LIMIT p_limit);
     END IF;
 END $$;
 COMMENT ON FUNCTION dramatiq.take_along IS
@@ -143,6 +143,7 @@ BEGIN
     ELSIF p_msg_ids <> '{}' THEN
         PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
     END IF;
+    PERFORM dramatiq.note_moved(p_pgmq_queue, p_msg_ids[cardinality(p_msg_ids)]) WHERE p_msg_ids <> '{}';
 END $$;
 COMMENT ON FUNCTION dramatiq.finish_along IS
 'Marks done what this transaction took along and worked on; nobody held a claim on it. p_drop: pgmq''s

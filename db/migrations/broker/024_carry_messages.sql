@@ -16,21 +16,7 @@ BEGIN
     IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
         RETURN;
     END IF;
-    WITH due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.live
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL AND line IS NULL
-        ORDER BY priority DESC, available_at, position
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    ), fallen_due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.live
-        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-            AND waits_for IS NULL AND line IS NULL
-        ORDER BY available_at
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    )
-    SELECT array_agg(message_id) INTO leaving FROM (TABLE due UNION ALL TABLE fallen_due) AS both_kinds;
+    leaving := dramatiq.take_due(p_queue, p_limit, 'to carry') || dramatiq.fallen_due(p_queue, p_limit, false);
     RETURN QUERY
     WITH gone AS (
         DELETE FROM dramatiq.live AS q WHERE q.message_id = ANY (leaving) AND q.unique_key IS NULL

@@ -123,17 +123,24 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 -- A plan that stops at the thousandth, whatever the statistics say of a queue that fills in seconds.
 SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
-    WITH RECURSIVE waits (queue_name) AS (
-        -- From one queue's first entry in the index to the next queue's.
-        SELECT min(q.queue_name) FROM dramatiq.live q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+    WITH RECURSIVE claimed AS (
+        SELECT q.queue_name, count(*) AS messages FROM dramatiq.live q WHERE q.state = 'consumed' GROUP BY q.queue_name
+    ), known AS (
+        SELECT a.queue_name FROM dramatiq.actor a UNION SELECT d.queue_name FROM dramatiq.depth d
+        UNION SELECT m.queue_name FROM dramatiq.minute m WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour'
+    ), waits (queue_name, next) AS (
+        -- From each known queue to the next in the index's order, past their own entries, to others that nobody knows yet.
+        SELECT k.queue_name, lead(k.queue_name) OVER (ORDER BY k.queue_name) FROM (TABLE known UNION SELECT '') AS k
         UNION ALL
-        SELECT (SELECT min(q.queue_name) FROM dramatiq.live q
-                WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+        SELECT CASE WHEN w.next IS NULL
+                    THEN (SELECT min(q.queue_name) FROM dramatiq.live q
+                          WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+                    ELSE (SELECT min(q.queue_name) FROM dramatiq.live q
+                          WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name
+                            AND q.queue_name < w.next) END, w.next
         FROM waits w WHERE w.queue_name IS NOT NULL
     ), names AS (
-        SELECT a.queue_name FROM dramatiq.actor a UNION SELECT d.queue_name FROM dramatiq.depth d
-        UNION SELECT w.queue_name FROM waits w WHERE w.queue_name IS NOT NULL
-        UNION SELECT m.queue_name FROM dramatiq.minute m WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour'
+        SELECT w.queue_name FROM waits w WHERE w.queue_name <> ''
     ), hour AS (
         SELECT m.queue_name, m.ending, m.bucket, sum(m.messages) AS messages FROM dramatiq.minute m
         WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour' GROUP BY 1, 2, 3
@@ -143,12 +150,13 @@ AS $$
                 THEN greatest(d.waiting, waiting.messages + in_line.messages) ELSE waiting.messages + in_line.messages END,
            CASE WHEN delayed.messages > 1000 THEN greatest(d.delayed, delayed.messages) ELSE delayed.messages END,
            CASE WHEN aside.messages > 1000 THEN greatest(d.set_aside, aside.messages) ELSE aside.messages END,
-           running.messages,
+           coalesce(claimed.messages, 0),
            CASE WHEN dead.messages > 1000 THEN greatest(d.dead, dead.messages) ELSE dead.messages END,
            coalesce(extract(epoch FROM now() - least(waiting.since, unheard.since))::float8, 0),
            coalesce(ended.done, 0), coalesce(ended.dead, 0), ended.buckets
     FROM names n
     LEFT JOIN dramatiq.depth d USING (queue_name)
+    LEFT JOIN claimed USING (queue_name)
     CROSS JOIN LATERAL (
         SELECT count(*), min(available_at) FROM (
             SELECT q.available_at FROM dramatiq.live q
@@ -177,9 +185,6 @@ AS $$
             (SELECT FROM dramatiq.live q
              WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for > 'its turn' LIMIT 1001)) AS first
     ) AS aside (messages)
-    CROSS JOIN LATERAL (
-        SELECT count(*) FROM dramatiq.live q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
-    ) AS running (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
             -- Said so that no other index gives the order: one by time would be walked through all queues' dead letters.
