@@ -11,6 +11,15 @@ from tests.integration.held_cases import NEAR, entries_read, exchange
 from tests.integration.line_cases import QUEUE, Hands
 
 WORKED_OFF = 1000
+DONE = 1000
+END = """
+    INSERT INTO dramatiq.done (message_id, queue_name, state, mtime, message)
+    SELECT gen_random_uuid(), 'oven', 'done', now(), '{}' FROM generate_series(1, %s)
+"""
+START_OVER = """
+    SELECT dramatiq.start_over(ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 100)),
+                               (1000 * extract(epoch FROM now()))::bigint)
+"""
 BY_ID = ["dramatiq.live_pkey", "dramatiq.queue_claimed"]  # that an id, and a worker's claims, are looked up in
 
 
@@ -103,3 +112,17 @@ def entries_of(hands: Hands, change: Callable[[Hands], None]) -> int:
     entries = read(hands.connection) - before
     run(hands.connection, "COMMIT")
     return entries
+
+
+@pytest.mark.parametrize("known", [0, 200, DONE], ids=["nothing yet", "a little", "all of it"])
+def test_what_is_sent_is_compared_with_nothing_else_that_was_done_today(connection: Connection, known: int) -> None:
+    """Whatever the statistics know of today when the plan is made, which lasts for as long as the session."""
+    run(connection, END, known)
+    run(connection, "ANALYZE dramatiq.done")
+    run(connection, START_OVER)
+    run(connection, END, DONE - known)
+    [(today,)] = run(connection, "SELECT DISTINCT tableoid::regclass::text FROM dramatiq.done")
+    run(connection, "BEGIN")
+    before = entries_read(connection, today)
+    run(connection, START_OVER)
+    assert entries_read(connection, today) - before <= NEAR
