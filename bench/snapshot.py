@@ -1,10 +1,11 @@
 """What is dearer after a while in which somebody held an old snapshot: looks for messages, and rows that change often.
 
 python -m bench.snapshot [--messages 50000] [--changes 15000] [--json]
+python -m bench.snapshot --minutes 15 [--way ours-pgmq] [--json]
 
 What each call costs the server's processor, at the start and once so many messages were worked off, or the row has
-changed so often: on a machine that others use, too, that is told more surely than a time. How the drains fare is what
-`balansity bench --only long --only snapshot` tells.
+changed so often: on a machine that others use, too, that is told more surely than a time. With --minutes, how drains
+fare: of two servers with workers one has a session that holds a snapshot, and they drain in turn (`bench/rounds.py`).
 """
 
 import json
@@ -24,11 +25,14 @@ from rich.table import Table
 
 import actors
 import settings
+from bench import rounds
+from bench.contestants import BRIDGED, OURS
 from bench.databases import fresh
 from bench.measures import held_snapshot
 from db import embedded, queries
 from db.connection import Connection, connect
 
+PARTS = 5  # of a run of drains, each with medians of its own
 TIMES = 100  # a call is made for one figure
 BATCH = 250
 RECENT_SECONDS = 4  # what was moved within them is walked still
@@ -38,7 +42,10 @@ WAYS = {
     "through pgmq": """SELECT pgmq.send('analytics_queue', '{"type": "visit"}') FROM generate_series(1, %s)""",
     "sent here": HERE % "NULL",
     "sent here, a key each": HERE % "gen_random_uuid()::text",
+    "delayed here": HERE % "NULL, delay => '1 millisecond'",
 }
+
+DRAINS = {each.name: each for each in (OURS, BRIDGED)}
 
 Call = Callable[[], Any]
 Pair = tuple[float, float]  # milliseconds at the start, and after that
@@ -47,9 +54,21 @@ Pair = tuple[float, float]  # milliseconds at the start, and after that
 @click.command()
 @click.option("--messages", default=50_000, show_default=True, help="How many are worked off meanwhile.")
 @click.option("--changes", default=15_000, show_default=True, help="How often each row changes meanwhile.")
+@click.option("--minutes", type=float, help="Drain in rounds for so long instead.")
+@click.option(
+    "--way",
+    "drained",
+    type=click.Choice(list(DRAINS)),
+    default=OURS.name,
+    show_default=True,
+    help="What is drained then.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def main(messages: int, changes: int, *, as_json: bool) -> None:
-    """Measure what each call costs the server, in milliseconds of processor time."""
+def main(messages: int, changes: int, minutes: float | None, drained: str, *, as_json: bool) -> None:
+    """Measure what each call costs the server, in milliseconds of processor time, or how drains fare."""
+    if minutes:
+        tell_drains(rounds.drains(DRAINS[drained], minutes), as_json=as_json)
+        return
     figures: dict[str, Pair] = {}
     with embedded.running(settings.ROOT / "var" / "bench-snapshot") as server:
         for way, send in WAYS.items():
@@ -64,6 +83,26 @@ def main(messages: int, changes: int, *, as_json: bool) -> None:
     for name, (before, after) in figures.items():
         table.add_row(name, f"{before:.2f}", f"{after:.2f}")
     Console().print(table)
+
+
+def tell_drains(pairs: list[rounds.Pair], *, as_json: bool) -> None:
+    """The medians of each part of the run, from its start to its end."""
+    parts = rounds.parts(pairs, PARTS)
+    if as_json:
+        told = [{"alone": part.alone._asdict(), "held": part.held._asdict(), "kept": part.kept} for part in parts]
+        click.echo(json.dumps({"pairs": len(pairs), "parts": told}))
+        return
+    table = Table("alone, /s", "held, /s", "kept, pair by pair", "server alone, µs", "server held, µs")
+    for part in parts:
+        table.add_row(
+            f"{part.alone.rate:,.0f}",
+            f"{part.held.rate:,.0f}",
+            f"{part.kept:.2f}",
+            f"{part.alone.server_us:.1f}",
+            f"{part.held.server_us:.1f}",
+        )
+    Console().print(table)
+    click.echo(f"{len(pairs)} pairs of {rounds.MESSAGES:,} messages")
 
 
 @contextmanager
@@ -123,8 +162,12 @@ class Worker:
     def news(self) -> None:
         list(queries.broker.news(self.conn, worker=self.id, queues=["analytics"]))
 
-    def next_due(self) -> None:
-        queries.broker.next_due(self.conn, queue="analytics", pgmq_queue="analytics_queue")
+    def take_along(self) -> None:
+        list(queries.analytics.take_along(self.conn, count=BATCH))
+
+    def next_due(self) -> float | None:
+        seconds: float | None = queries.broker.next_due(self.conn, queue="analytics", pgmq_queue="analytics_queue")
+        return seconds
 
 
 def looked(worker: Worker, send: str, messages: int) -> Iterator[tuple[str, Pair]]:
@@ -140,12 +183,14 @@ def looked(worker: Worker, send: str, messages: int) -> Iterator[tuple[str, Pair
         "an exchange that finds nothing": worker.exchange,
         "when something falls due": worker.next_due,
         "news for who rests": worker.news,
+        "what an actor takes along": worker.take_along,
     }
     first = {name: milliseconds(worker.conn, look) for name, look in looks.items()}
     for _ in range(0, messages, BATCH):
         run(worker.conn, send, BATCH)
-        while worker.exchange(BATCH) or worker.is_called_for():
+        while worker.exchange(BATCH) or worker.is_called_for() or worker.next_due() is not None:
             pass
+    run(worker.conn, "ANALYZE")  # as the server does by itself, once all is worked off too
     sleep(RECENT_SECONDS)
     for name, look in looks.items():
         yield name, (first[name], milliseconds(worker.conn, look))

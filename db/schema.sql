@@ -27,6 +27,15 @@ CREATE TYPE dramatiq.hearing AS (
 
 COMMENT ON TYPE dramatiq.hearing IS 'What a session remembers of its looks for words of a queue, in the setting dramatiq.hearing_<md5 of its name>.';
 
+CREATE TYPE dramatiq.horizon AS (
+	available_at timestamp with time zone,
+	"position" bigint,
+	whole_at timestamp with time zone
+);
+
+COMMENT ON TYPE dramatiq.horizon IS 'What a session remembers of its looks for delayed messages of a queue, in the setting dramatiq.horizon_<md5 of its name>,
+while a look at all of them is dear.';
+
 CREATE TYPE dramatiq.place AS (
 	priority integer,
 	available_at timestamp with time zone,
@@ -4316,7 +4325,7 @@ BEGIN
         WHERE waiting.may_run
     ), locked AS MATERIALIZED (
         SELECT q.message_id FROM dramatiq.live q
-        WHERE q.message_id IN (SELECT f.message_id FROM first AS f)
+        WHERE q.message_id = ANY (ARRAY(SELECT f.message_id FROM first AS f))
             AND q.state::text = 'queued' AND q.waits_for = 'its turn' AND NOT q.delayed
         FOR UPDATE SKIP LOCKED
     ), held_up AS MATERIALIZED (
@@ -4329,7 +4338,7 @@ BEGIN
         UPDATE dramatiq.live AS q
         SET waits_for = NULL, available_at = CASE WHEN f.ended THEN now() ELSE q.available_at END
         FROM first AS f
-        WHERE q.message_id = f.message_id AND f.line NOT IN (TABLE held_up)
+        WHERE q.message_id = ANY (ARRAY[f.message_id]) AND f.line NOT IN (TABLE held_up)
         RETURNING 1
     )
     SELECT count(*) INTO called FROM up;
@@ -4394,21 +4403,7 @@ BEGIN
     IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
         RETURN;
     END IF;
-    WITH due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.live
-        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL AND line IS NULL
-        ORDER BY priority DESC, available_at, position
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    ), fallen_due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.live
-        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-            AND waits_for IS NULL AND line IS NULL
-        ORDER BY available_at
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    )
-    SELECT array_agg(message_id) INTO leaving FROM (TABLE due UNION ALL TABLE fallen_due) AS both_kinds;
+    leaving := dramatiq.take_due(p_queue, p_limit, 'to carry') || dramatiq.fallen_due(p_queue, p_limit, false);
     RETURN QUERY
     WITH gone AS (
         DELETE FROM dramatiq.live AS q WHERE q.message_id = ANY (leaving) AND q.unique_key IS NULL
@@ -4457,18 +4452,17 @@ CREATE FUNCTION dramatiq.claim_in_turn(p_worker bigint, p_queue text, p_limit in
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH due AS MATERIALIZED (
-        SELECT message_id FROM dramatiq.live
-        WHERE line >= p_queue || ' ' AND line < p_queue || '!' -- the character after the blank
-            AND state IN ('queued', 'consumed') AND waits_for IS DISTINCT FROM 'its turn' -- as the index has it
-            AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-        ORDER BY priority DESC, available_at, position
-        LIMIT p_limit
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
+    WITH taken AS (
         UPDATE dramatiq.live AS q
         SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-        FROM due WHERE q.message_id = due.message_id
+        WHERE q.message_id = ANY (ARRAY(
+            SELECT message_id FROM dramatiq.live
+            WHERE line >= p_queue || ' ' AND line < p_queue || '!' -- the character after the blank
+                AND state IN ('queued', 'consumed') AND waits_for IS DISTINCT FROM 'its turn' -- as the index has it
+                AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+            ORDER BY priority DESC, available_at, position
+            LIMIT p_limit
+            FOR UPDATE SKIP LOCKED))
         RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
     )
     SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
@@ -4913,14 +4907,14 @@ try. They are written in the order of their ids, so that two senders of the same
 order in which they were sent by their positions. In plpgsql, which keeps its plans: planning costs more than inserting
 one message.';
 
-CREATE FUNCTION dramatiq.entries_read() RETURNS bigint
-    LANGUAGE sql
+CREATE FUNCTION dramatiq.entries_read(p_index text) RETURNS bigint
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ -- as text, so that the index may be made anew
-    SELECT pg_stat_get_xact_tuples_returned(to_regclass('dramatiq.queue_due'));
+    SELECT pg_stat_get_xact_tuples_returned(to_regclass('dramatiq.' || p_index));
 $$;
 
-COMMENT ON FUNCTION dramatiq.entries_read() IS 'How many entries of the index that claims walk this session has read of late: a look that reads many is dear.';
+COMMENT ON FUNCTION dramatiq.entries_read(p_index text) IS 'How many entries of an index this session has read of late.';
 
 CREATE FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_after uuid DEFAULT NULL::uuid, p_lines_only boolean DEFAULT false) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
@@ -4972,16 +4966,7 @@ BEGIN
 
     paused := EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue);
     IF NOT paused THEN
-        WITH due AS (
-            UPDATE dramatiq.live AS q SET delayed = false
-            WHERE q.message_id IN (
-                SELECT message_id FROM dramatiq.live
-                WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
-                    AND (line IS NOT NULL OR NOT p_lines_only)
-                ORDER BY available_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
-            RETURNING q.line, q.waits_for
-        )
-        SELECT array_agg(line) INTO lines FROM due WHERE waits_for = 'its turn';
+        lines := dramatiq.make_due(p_queue, p_limit, p_lines_only);
         IF lines IS NOT NULL THEN
             PERFORM dramatiq.note_change(lines, false);
         END IF;
@@ -4999,21 +4984,20 @@ BEGIN
             LOOP
                 IF p_after IS NULL AND NOT is_part THEN
                     whole_began := clock_timestamp();
-                    entries := dramatiq.entries_read();
+                    entries := dramatiq.entries_read('queue_due');
                     PERFORM dramatiq.take_up(p_worker, p_queue, p_limit);
                 END IF;
                 RETURN QUERY
-                WITH due AS MATERIALIZED (
-                    SELECT message_id FROM dramatiq.live
-                    WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
-                        AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
-                    ORDER BY priority DESC, available_at, position
-                    LIMIT p_limit
-                    FOR UPDATE SKIP LOCKED
-                ), taken AS (
+                WITH taken AS (
                     UPDATE dramatiq.live AS q
                     SET state = 'consumed', claimed_by = p_worker, attempt = q.attempt + 1, mtime = now()
-                    FROM due WHERE q.message_id = due.message_id
+                    WHERE q.message_id = ANY (ARRAY(
+                        SELECT message_id FROM dramatiq.live
+                        WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                            AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+                        ORDER BY priority DESC, available_at, position
+                        LIMIT p_limit
+                        FOR UPDATE SKIP LOCKED))
                     RETURNING q.message_id, q.attempt, q.priority, q.message, q.available_at, q.position
                 )
                 SELECT message_id, attempt, priority, message FROM taken ORDER BY priority DESC, available_at, position;
@@ -5021,7 +5005,7 @@ BEGIN
                 EXIT WHEN NOT is_part OR claimed > 0 OR clock_timestamp() < place.whole_at;
                 SELECT false, -2147483648, 2147483647, '-infinity', 0 INTO is_part, lowest, highest, since, behind;
             END LOOP;
-            PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read() - entries)
+            PERFORM dramatiq.note_place(p_queue, place, claimed, whole_began, dramatiq.entries_read('queue_due') - entries)
             WHERE p_after IS NULL;
         END IF;
         IF called > claimed OR called IS NULL THEN
@@ -5138,6 +5122,36 @@ COMMENT ON FUNCTION dramatiq.fall_asleep(p_queues text[]) IS 'Holds the bells of
 whose bells it got, all of a queue''s or none: where another sleeps already, a message need not wake both. A sender''s
 shared lock is in the way only while it tries the bell.';
 
+CREATE FUNCTION dramatiq.fallen_due(p_queue text, p_limit integer, p_lines boolean) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+    memory constant text := concat_ws(' ', p_queue, p_lines);
+    began constant timestamptz := clock_timestamp();
+    entries constant bigint := dramatiq.entries_read('queue_delayed');
+    horizon dramatiq.horizon := dramatiq.recall_horizon(memory);
+    found uuid[];
+BEGIN
+    found := ARRAY(
+        SELECT message_id FROM dramatiq.live
+        WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at <= now()
+            AND (available_at, position) > (horizon.available_at, horizon.position)
+            AND CASE p_lines WHEN true THEN line IS NOT NULL WHEN false THEN line IS NULL AND waits_for IS NULL ELSE true END
+        ORDER BY available_at, position LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    SELECT available_at, position INTO horizon.available_at, horizon.position
+    FROM dramatiq.live WHERE cardinality(found) >= p_limit AND message_id = found[p_limit];
+    PERFORM dramatiq.note_horizon(memory, horizon, began, dramatiq.entries_read('queue_delayed') - entries);
+    RETURN found;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.fallen_due(p_queue text, p_limit integer, p_lines boolean) IS 'Delayed messages whose time has come, p_limit at most, locked; p_lines: those that have a line, or those that wait for
+nothing else. While somebody holds an old snapshot, the index entries of all that was made due since stay. Where a look at all
+of them reads many, one begins where this session''s last one ended; what that passes over, because it committed late, is
+found by a look at all, which takes a twentieth of the time at most.';
+
 CREATE FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_first uuid DEFAULT NULL::uuid) RETURNS TABLE(message_id uuid, queue text, actor text, state text, changed_at timestamp with time zone, due_at timestamp with time zone, attempt integer, priority integer, kind text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5184,11 +5198,12 @@ CREATE FUNCTION dramatiq.finish_all(p_ids uuid[], p_attempts integer[], OUT fini
     SET enable_mergejoin TO 'off'
     AS $$
 BEGIN
-    -- The state is compared as text so that only the primary key answers: with the index of claimed rows at hand, the
-    -- planner walks it once for every row of the batch.
+    -- The state is compared as text, and the id as the only one of an array, so that the primary key answers for each row
+    -- of the batch, whatever the statistics say: with the index of claimed rows at hand, or the order of ids to merge by, the
+    -- planner walks either from end to end where it believes the table empty.
     WITH ended AS (
         DELETE FROM dramatiq.live AS q USING unnest(p_ids, p_attempts) AS run (message_id, attempt)
-        WHERE q.message_id = run.message_id
+        WHERE q.message_id = ANY (ARRAY[run.message_id])
             AND (q.attempt = run.attempt AND q.state::text = 'consumed' OR run.attempt IS NULL)
         RETURNING q.*, coalesce(run.attempt, q.attempt + 1) AS attempts
     ), kept AS (
@@ -5221,6 +5236,7 @@ BEGIN
     ELSIF p_msg_ids <> '{}' THEN
         PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
     END IF;
+    PERFORM dramatiq.note_moved(p_pgmq_queue, p_msg_ids[cardinality(p_msg_ids)]) WHERE p_msg_ids <> '{}';
 END $$;
 
 COMMENT ON FUNCTION dramatiq.finish_along(p_pgmq_queue text, p_ids uuid[], p_msg_ids bigint[], p_drop boolean) IS 'Marks done what this transaction took along and worked on; nobody held a claim on it. p_drop: pgmq''s
@@ -5289,9 +5305,8 @@ DECLARE
 BEGIN
     UPDATE dramatiq.live AS q
     SET state = 'queued', claimed_by = NULL, mtime = now()
-    WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed' AND NOT EXISTS (
-        SELECT FROM unnest(p_ids, p_attempts) AS known (message_id, attempt)
-        WHERE known.message_id = q.message_id AND known.attempt = q.attempt);
+    WHERE q.claimed_by = p_worker AND q.queue_name = p_queue AND q.state = 'consumed'
+        AND (q.message_id, q.attempt) NOT IN (SELECT * FROM unnest(p_ids, p_attempts));
     GET DIAGNOSTICS freed = ROW_COUNT;
     IF freed > 0 THEN
         PERFORM dramatiq.heed_cancellations();
@@ -5410,7 +5425,7 @@ BEGIN
         UPDATE dramatiq.live AS q
         SET state = 'rejected', mtime = now(), waits_for = NULL,
             error = format('Given up: no worker has %s.', coalesce(nullif(q.waits_for, 'its turn'), p_actor))
-        WHERE q.message_id IN (
+        WHERE q.message_id = ANY (ARRAY(
             SELECT message_id FROM dramatiq.live AS w
             WHERE state = 'queued' AND waits_for IS NOT NULL AND NOT delayed
                 AND p_actor IN (message ->> 'actor_name', waits_for)
@@ -5418,7 +5433,7 @@ BEGIN
                     SELECT FROM dramatiq.live first
                     WHERE first.line = w.line AND first.state = 'queued' AND first.waits_for <> 'its turn'))
             ORDER BY waits_for <> 'its turn' -- the first of a line last, so that no next one is called up between
-            LIMIT p_limit FOR UPDATE SKIP LOCKED)
+            LIMIT p_limit FOR UPDATE SKIP LOCKED))
         RETURNING line
     )
     SELECT count(*), array_agg(line) INTO given_up, lines FROM given_up;
@@ -5473,7 +5488,7 @@ BEGIN
             priority = CASE WHEN place <= p_pressing THEN 2147483647 ELSE priority END,
             hastened = CASE WHEN state = 'consumed' THEN attempt END
         FROM unnest(p_ids) WITH ORDINALITY AS wanted (id, place)
-        WHERE q.message_id = wanted.id AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
+        WHERE q.message_id = ANY (ARRAY[wanted.id]) AND (q.state = 'queued' AND q.delayed OR q.state = 'consumed')
         RETURNING q.queue_name, q.line
     )
     SELECT array_agg(DISTINCT queue_name), array_agg(line) INTO queues, lines FROM hastened;
@@ -5737,6 +5752,12 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.is_cancelled(p_id uuid) IS 'Whether a person cancelled a message.';
 
+CREATE FUNCTION dramatiq.is_dear(p_entries bigint) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (p_entries > 5000);
+
+COMMENT ON FUNCTION dramatiq.is_dear(p_entries bigint) IS 'Whether a look at a whole queue that reads so many entries, of the dead ones too, is not to be repeated each time.';
+
 CREATE FUNCTION dramatiq.is_pending(p_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5958,6 +5979,26 @@ END $$;
 COMMENT ON FUNCTION dramatiq.make_day(p_day date) IS 'Makes the table of a day; false where there is one. What was done on that day before stays in dramatiq.done_other, and the
 table begins behind it, so that nothing is moved while others wait. An owner''s work, which workers ask for.';
 
+CREATE FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found constant uuid[] := dramatiq.fallen_due(p_queue, p_limit, nullif(p_lines_only, false));
+    lines text[];
+BEGIN
+    IF found = '{}' THEN
+        RETURN NULL;
+    END IF;
+    WITH due AS (
+        UPDATE dramatiq.live AS q SET delayed = false WHERE q.message_id = ANY (found) RETURNING q.line, q.waits_for
+    )
+    SELECT array_agg(line) INTO lines FROM due WHERE waits_for = 'its turn';
+    RETURN lines;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) IS 'Makes delayed messages due whose time has come, p_limit at most; returns the lines of those that wait for their turn.';
+
 CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text, waits_for text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6131,6 +6172,11 @@ CREATE FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) RETURNS doubl
     SET enable_seqscan TO 'off'
     AS $_$
 DECLARE
+    soon constant interval := '2 seconds'; -- who asks looks again before
+    began constant timestamptz := clock_timestamp();
+    entries constant bigint := dramatiq.entries_read('queue_delayed');
+    horizon dramatiq.horizon := dramatiq.recall_horizon(p_queue);
+    delayed_until timestamptz;
     due timestamptz;
     visible timestamptz;
 BEGIN
@@ -6138,22 +6184,31 @@ BEGIN
     IF FOUND THEN
         RETURN extract(epoch FROM due - clock_timestamp());
     END IF;
+    SELECT available_at INTO delayed_until
+    FROM dramatiq.live
+    WHERE queue_name = p_queue AND state = 'queued' AND delayed AND available_at < began + soon
+        AND (available_at, position) > (horizon.available_at, horizon.position)
+    ORDER BY available_at, position LIMIT 1;
+    IF coalesce(delayed_until > now(), true) THEN
+        horizon.available_at := NULL;
+        PERFORM dramatiq.note_horizon(p_queue, horizon, began, dramatiq.entries_read('queue_delayed') - entries);
+    END IF;
     SELECT least(
-        (SELECT min(available_at) FROM dramatiq.live WHERE queue_name = p_queue AND state = 'queued' AND delayed),
+        delayed_until,
         -- A word that another worker is about to take, or took and left again.
         (SELECT greatest(min(at), clock_timestamp() + interval '2 milliseconds') FROM dramatiq.changed_line
          WHERE queue_name = p_queue AND id > dramatiq.heard_up_to(p_queue) HAVING count(*) > 0)
     ) INTO due;
     IF p_pgmq_queue IS NOT NULL THEN
-        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > $1', 'q_' || p_pgmq_queue)
-        INTO visible USING clock_timestamp();
+        EXECUTE format('SELECT min(vt) FROM pgmq.%I WHERE vt > $1 AND vt < $2', 'q_' || p_pgmq_queue)
+        INTO visible USING clock_timestamp(), began + soon;
     END IF;
     RETURN extract(epoch FROM least(due, visible) - clock_timestamp());
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none is
-delayed; or in how many to look again for whose turn has come. Of a paused queue: in how many its pause ends. An idle
-worker asks, so that it need not wait for its next look.';
+COMMENT ON FUNCTION dramatiq.next_due(p_queue text, p_pgmq_queue text) IS 'In how many seconds the next delayed message of a queue falls due, or of the pgmq queue that feeds it; NULL where none does
+soon; or in how many to look again for whose turn has come. Of a paused queue: in how many its pause ends. An idle worker
+asks, so that it need not wait for its next look.';
 
 CREATE FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) RETURNS void
     LANGUAGE plpgsql
@@ -6184,16 +6239,49 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) IS 'Remembers that this session has heard all words of a queue up to this one, but for those that commit late.';
 
+CREATE FUNCTION dramatiq.note_horizon(p_queue text, p_horizon dramatiq.horizon, p_began timestamp with time zone, p_entries bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    margin constant interval := '0.5 seconds'; -- what commits later after it fell due is found by a look at all
+    memory constant text := 'dramatiq.horizon_' || md5(p_queue);
+    horizon dramatiq.horizon := p_horizon;
+BEGIN
+    IF horizon.available_at IS NULL THEN
+        horizon := ROW(now() - margin, 0, horizon.whole_at);
+    END IF;
+    IF horizon.whole_at IS NULL AND dramatiq.is_dear(p_entries) THEN
+        horizon.whole_at := dramatiq.again_at(p_began);
+    END IF;
+    IF horizon.whole_at IS NOT NULL THEN
+        PERFORM set_config(memory, horizon::text, false);
+    ELSIF current_setting(memory, true) <> '' THEN
+        PERFORM set_config(memory, '', false);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.note_horizon(p_queue text, p_horizon dramatiq.horizon, p_began timestamp with time zone, p_entries bigint) IS 'Remembers where a look for what is due ended, without a place where it left nothing; and where it was one at all that is
+delayed, which has no time for the next, when it began and how many entries it read.';
+
+CREATE FUNCTION dramatiq.note_moved(p_pgmq_queue text, p_last bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT set_config('dramatiq.moved_' || format('pgmq.%I', 'q_' || p_pgmq_queue)::regclass::oid, p_last::text, false);
+$$;
+
+COMMENT ON FUNCTION dramatiq.note_moved(p_pgmq_queue text, p_last bigint) IS 'Remembers the last message that this session moved out of a pgmq queue: behind it dramatiq.visible finds the next.';
+
 CREATE FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    many constant integer := 5000;
     place dramatiq.place := p_place;
 BEGIN
     IF p_whole_began IS NOT NULL THEN
-        place.whole_at := CASE WHEN p_entries > many THEN dramatiq.again_at(p_whole_began) END;
+        place.whole_at := CASE WHEN dramatiq.is_dear(p_entries) THEN dramatiq.again_at(p_whole_began) END;
         place.put_off := 0;
     ELSIF p_claimed > 0 AND clock_timestamp() >= place.whole_at THEN
         place.put_off := place.put_off + 1;
@@ -6442,17 +6530,24 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $$
-    WITH RECURSIVE waits (queue_name) AS (
-        -- From one queue's first entry in the index to the next queue's.
-        SELECT min(q.queue_name) FROM dramatiq.live q WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
+    WITH RECURSIVE claimed AS (
+        SELECT q.queue_name, count(*) AS messages FROM dramatiq.live q WHERE q.state = 'consumed' GROUP BY q.queue_name
+    ), known AS (
+        SELECT a.queue_name FROM dramatiq.actor a UNION SELECT d.queue_name FROM dramatiq.depth d
+        UNION SELECT m.queue_name FROM dramatiq.minute m WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour'
+    ), waits (queue_name, next) AS (
+        -- From each known queue to the next in the index's order, past their own entries, to others that nobody knows yet.
+        SELECT k.queue_name, lead(k.queue_name) OVER (ORDER BY k.queue_name) FROM (TABLE known UNION SELECT '') AS k
         UNION ALL
-        SELECT (SELECT min(q.queue_name) FROM dramatiq.live q
-                WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+        SELECT CASE WHEN w.next IS NULL
+                    THEN (SELECT min(q.queue_name) FROM dramatiq.live q
+                          WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name)
+                    ELSE (SELECT min(q.queue_name) FROM dramatiq.live q
+                          WHERE q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL AND q.queue_name > w.queue_name
+                            AND q.queue_name < w.next) END, w.next
         FROM waits w WHERE w.queue_name IS NOT NULL
     ), names AS (
-        SELECT a.queue_name FROM dramatiq.actor a UNION SELECT d.queue_name FROM dramatiq.depth d
-        UNION SELECT w.queue_name FROM waits w WHERE w.queue_name IS NOT NULL
-        UNION SELECT m.queue_name FROM dramatiq.minute m WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour'
+        SELECT w.queue_name FROM waits w WHERE w.queue_name <> ''
     ), hour AS (
         SELECT m.queue_name, m.ending, m.bucket, sum(m.messages) AS messages FROM dramatiq.minute m
         WHERE m.minute >= date_trunc('minute', now()) - interval '1 hour' GROUP BY 1, 2, 3
@@ -6462,12 +6557,13 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
                 THEN greatest(d.waiting, waiting.messages + in_line.messages) ELSE waiting.messages + in_line.messages END,
            CASE WHEN delayed.messages > 1000 THEN greatest(d.delayed, delayed.messages) ELSE delayed.messages END,
            CASE WHEN aside.messages > 1000 THEN greatest(d.set_aside, aside.messages) ELSE aside.messages END,
-           running.messages,
+           coalesce(claimed.messages, 0),
            CASE WHEN dead.messages > 1000 THEN greatest(d.dead, dead.messages) ELSE dead.messages END,
            coalesce(extract(epoch FROM now() - least(waiting.since, unheard.since))::float8, 0),
            coalesce(ended.done, 0), coalesce(ended.dead, 0), ended.buckets
     FROM names n
     LEFT JOIN dramatiq.depth d USING (queue_name)
+    LEFT JOIN claimed USING (queue_name)
     CROSS JOIN LATERAL (
         SELECT count(*), min(available_at) FROM (
             SELECT q.available_at FROM dramatiq.live q
@@ -6496,9 +6592,6 @@ CREATE FUNCTION dramatiq.present() RETURNS TABLE(queue_name text, waiting bigint
             (SELECT FROM dramatiq.live q
              WHERE q.queue_name = n.queue_name AND q.state = 'queued' AND q.waits_for > 'its turn' LIMIT 1001)) AS first
     ) AS aside (messages)
-    CROSS JOIN LATERAL (
-        SELECT count(*) FROM dramatiq.live q WHERE q.queue_name = n.queue_name AND q.state = 'consumed'
-    ) AS running (messages)
     CROSS JOIN LATERAL (
         SELECT count(*) FROM (
             -- Said so that no other index gives the order: one by time would be walked through all queues' dead letters.
@@ -6606,6 +6699,21 @@ $$;
 
 COMMENT ON FUNCTION dramatiq.readable_queues() IS 'The pgmq queues whose figures this role may see: pgmq.metrics_all fails where it may not see one of them.';
 
+CREATE FUNCTION dramatiq.recall_horizon(p_queue text) RETURNS dramatiq.horizon
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    horizon dramatiq.horizon := nullif(current_setting('dramatiq.horizon_' || md5(p_queue), true), '')::dramatiq.horizon;
+BEGIN
+    IF clock_timestamp() BETWEEN horizon.available_at AND horizon.whole_at THEN
+        RETURN horizon;
+    END IF;
+    RETURN ROW(timestamptz '-infinity', 0, NULL)::dramatiq.horizon;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.recall_horizon(p_queue text) IS 'Behind which place this session looks for delayed messages of a queue: before all of them where that is cheap, or due again.';
+
 CREATE FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) RETURNS dramatiq.place
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6683,7 +6791,7 @@ BEGIN
     UPDATE dramatiq.live
     SET state = 'rejected', message = coalesce(jsonb_set(message, '{options}', p_options), message), mtime = now(),
         claimed_by = NULL, error = p_error
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    WHERE message_id = p_id AND attempt = p_attempt AND state::text = 'consumed'
     RETURNING line INTO its_line;
     ours := FOUND;
     PERFORM dramatiq.heed_cancellations();
@@ -6707,7 +6815,7 @@ BEGIN
         WHERE w.state = 'queued' AND w.waits_for IS NOT NULL AND dramatiq.fits(w.message, a.required, a.accepted)
         LIMIT p_limit FOR UPDATE OF w SKIP LOCKED
     ) AS fitting
-    WHERE q.message_id = fitting.message_id;
+    WHERE q.message_id = ANY (ARRAY[fitting.message_id]);
     GET DIAGNOSTICS relabelled = ROW_COUNT;
     RETURN relabelled;
 END $$;
@@ -6772,7 +6880,8 @@ BEGIN
         UPDATE dramatiq.live AS q
         SET state = 'queued', claimed_by = NULL, mtime = now()
         FROM unnest(p_ids, p_attempts) AS unstarted (message_id, attempt)
-        WHERE q.message_id = unstarted.message_id AND q.attempt = unstarted.attempt AND q.state = 'consumed'
+        WHERE q.message_id = ANY (ARRAY[unstarted.message_id]) AND q.attempt = unstarted.attempt
+            AND q.state::text = 'consumed'
         RETURNING q.queue_name
     )
     SELECT coalesce(array_agg(queue_name), '{}') INTO queues FROM requeued;
@@ -6818,10 +6927,9 @@ CREATE FUNCTION dramatiq.rescue_lost(p_ids uuid[], p_attempts integer[], p_most_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH lost AS (
-        SELECT q.message_id FROM dramatiq.live AS q
-        JOIN unnest(p_ids, p_attempts) AS claim (message_id, attempt) USING (message_id, attempt)
-        WHERE q.state = 'consumed'
-        ORDER BY q.message_id FOR UPDATE OF q
+        SELECT q.message_id FROM dramatiq.live AS q, unnest(p_ids, p_attempts) AS claim (message_id, attempt)
+        WHERE q.message_id = ANY (ARRAY[claim.message_id]) AND q.attempt = claim.attempt AND q.state::text = 'consumed'
+        ORDER BY claim.message_id FOR UPDATE OF q
     )
     SELECT dramatiq.take_over(array_agg(message_id), 'A thread of worker %s left this message without an end (%s so far).',
                               p_most_rescues)
@@ -6857,7 +6965,7 @@ BEGIN
         claimed_by = NULL, error = p_error,
         available_at = CASE WHEN hastened = attempt THEN available_at ELSE now() + p_delay * interval '1 millisecond' END,
         delayed = p_delay > 0 AND hastened IS DISTINCT FROM attempt
-    WHERE message_id = p_id AND attempt = p_attempt AND state = 'consumed'
+    WHERE message_id = p_id AND attempt = p_attempt AND state::text = 'consumed'
     RETURNING queue_name, delayed INTO queue, waits;
     PERFORM dramatiq.heed_cancellations();
     IF NOT waits THEN
@@ -7009,7 +7117,7 @@ BEGIN
             SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(q.message)
             WHERE key IN ('queue_name', 'actor_name', 'message_id', 'message_timestamp'))
     FROM unnest(p_ids, p_sealed) AS s (message_id, content)
-    WHERE q.message_id = s.message_id
+    WHERE q.message_id = ANY (ARRAY[s.message_id])
         AND (p_worker IS NULL OR q.claimed_by = p_worker AND q.state::text = 'consumed');
     GET DIAGNOSTICS sealed = ROW_COUNT;
     RETURN sealed;
@@ -7171,7 +7279,7 @@ BEGIN
                CASE WHEN signature IS NULL THEN actor ELSE dramatiq.others_signature(actor, signature) END AS ability
         FROM unnest(p_ids, p_attempts, p_actors, p_signatures) AS s (message_id, attempt, actor, signature)
     ) AS strange
-    WHERE q.message_id = strange.message_id AND q.attempt = strange.attempt AND q.state::text = 'consumed'
+    WHERE q.message_id = ANY (ARRAY[strange.message_id]) AND q.attempt = strange.attempt AND q.state::text = 'consumed'
         AND strange.ability IS NOT NULL
     RETURNING q.message_id::text;
     GET DIAGNOSTICS moved = ROW_COUNT;
@@ -7181,16 +7289,16 @@ BEGIN
 
     -- Where one is, many may be: no claim should meet them one by one. The states are asked again of what is locked.
     UPDATE dramatiq.live AS q SET waits_for = q.message ->> 'actor_name'
-    WHERE q.message_id IN (
+    WHERE q.message_id = ANY (ARRAY(
         SELECT message_id FROM dramatiq.live
-        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id IN (
+        WHERE state::text = 'queued' AND NOT delayed AND waits_for IS NULL AND message_id = ANY (ARRAY(
             SELECT message_id FROM (
                 SELECT message_id, message ->> 'actor_name' AS actor FROM dramatiq.live
                 WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
                 ORDER BY priority DESC, available_at, position LIMIT 10000
             ) AS head
-            WHERE actor <> ALL (p_known))
-        FOR UPDATE SKIP LOCKED);
+            WHERE actor <> ALL (p_known)))
+        FOR UPDATE SKIP LOCKED));
     PERFORM dramatiq.ring(ARRAY[p_queue]);
 END $$;
 
@@ -7260,9 +7368,12 @@ DECLARE
     built timestamptz := to_timestamp(greatest(0, least(p_built, 1e13)) / 1000) - interval '1 day';
     known uuid[];
 BEGIN
-    SELECT array_agg(d.message_id) INTO known
-    FROM unnest(p_ids) AS sent (message_id) JOIN dramatiq.done AS d USING (message_id)
-    WHERE d.mtime BETWEEN built AND now() + interval '1 hour';
+    SELECT array_agg(ended.message_id) INTO known
+    FROM unnest(p_ids) AS sent (message_id), LATERAL (
+        SELECT d.message_id FROM dramatiq.done AS d
+        WHERE d.message_id = sent.message_id AND d.mtime >= built
+        OFFSET 0 -- each id is looked up: a join, or a range that ends, makes the planner read all that was done today
+    ) AS ended;
     IF known IS NULL THEN
         RETURN;
     END IF;
@@ -7342,24 +7453,24 @@ CREATE FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_queue tex
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
+DECLARE
+    due uuid[];
 BEGIN
     IF EXISTS (SELECT FROM dramatiq.current_pause WHERE queue_name = p_queue) THEN
         RETURN;
     END IF;
+    due := dramatiq.take_due(p_queue, p_limit, 'along', p_actor);
     RETURN QUERY
     SELECT q.message_id, NULL::bigint, to_timestamp((q.message ->> 'message_timestamp')::bigint / 1000.0),
            q.message ->> 'kwargs', q.message ->> 'sealed'
     FROM dramatiq.live q
-    WHERE q.queue_name = p_queue AND q.state = 'queued' AND NOT q.delayed AND q.waits_for IS NULL
-        AND q.message ->> 'actor_name' = p_actor
-    ORDER BY q.priority DESC, q.available_at, q.position
-    LIMIT p_limit
-    FOR UPDATE SKIP LOCKED;
+    WHERE q.message_id = ANY (due)
+    ORDER BY q.priority DESC, q.available_at, q.position;
     IF to_regclass(format('pgmq.%I', 'q_' || p_pgmq_queue)) IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
             'SELECT NULL::uuid, msg_id, enqueued_at, message::text, NULL::text FROM pgmq.%I
-             WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED', 'q_' || p_pgmq_queue)
-        USING p_limit;
+             WHERE msg_id = ANY ($1) ORDER BY msg_id', 'q_' || p_pgmq_queue)
+        USING ARRAY(SELECT v.msg_id FROM dramatiq.visible(p_pgmq_queue, p_limit) AS v ORDER BY v.msg_id LIMIT p_limit);
     END IF;
 END $_$;
 
@@ -7375,6 +7486,47 @@ CREATE FUNCTION dramatiq.take_counters_turn(p_key text) RETURNS void
 $_$;
 
 COMMENT ON FUNCTION dramatiq.take_counters_turn(p_key text) IS 'One at a time creates a counter, or counts in a window, whose counters are called key@second.';
+
+CREATE FUNCTION dramatiq.take_due(p_queue text, p_limit integer, p_for text, p_actor text DEFAULT NULL::text) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+    memory constant text := concat_ws(' ', p_queue, p_for);
+    place constant dramatiq.place := dramatiq.recall_place(memory, '{}');
+    is_part boolean := place.whole_at IS NOT NULL AND (place.put_off < 20 OR clock_timestamp() < place.whole_at);
+    lowest integer := place.priority;
+    highest integer := place.priority;
+    since timestamptz := place.available_at;
+    behind bigint := place.position;
+    whole_began timestamptz;
+    entries bigint;
+    found uuid[];
+BEGIN
+    LOOP
+        IF NOT is_part THEN
+            SELECT -2147483648, 2147483647, '-infinity', 0, clock_timestamp(), dramatiq.entries_read('queue_due')
+            INTO lowest, highest, since, behind, whole_began, entries;
+        END IF;
+        found := ARRAY(
+            SELECT message_id FROM dramatiq.live
+            WHERE queue_name = p_queue AND state = 'queued' AND NOT delayed AND waits_for IS NULL
+                AND priority BETWEEN lowest AND highest AND (available_at, position) > (since, behind)
+                AND CASE WHEN p_actor IS NULL THEN line IS NULL ELSE message ->> 'actor_name' = p_actor END
+            ORDER BY priority DESC, available_at, position LIMIT p_limit FOR UPDATE SKIP LOCKED);
+        EXIT WHEN NOT is_part OR found <> '{}' OR clock_timestamp() < place.whole_at;
+        is_part := false;
+    END LOOP;
+    PERFORM dramatiq.note_place(memory, dramatiq.recall_place(memory, found), cardinality(found), whole_began,
+                                dramatiq.entries_read('queue_due') - entries);
+    RETURN found;
+END $$;
+
+COMMENT ON FUNCTION dramatiq.take_due(p_queue text, p_limit integer, p_for text, p_actor text) IS 'What is due of a queue, p_limit at most, locked, for whoever takes it out for p_for without a claim: what an actor may run, or
+what has no line. Where a look at the whole queue is dear it begins behind what this session took so last, as
+dramatiq.exchange does.';
 
 CREATE FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) RETURNS TABLE(message_id uuid, attempt integer, priority integer, message jsonb)
     LANGUAGE plpgsql
@@ -7394,8 +7546,7 @@ BEGIN
     ELSE
         PERFORM pgmq.archive(p_pgmq_queue, p_msg_ids);
     END IF;
-    PERFORM set_config('dramatiq.moved_' || format('pgmq.%I', 'q_' || p_pgmq_queue)::regclass::oid,
-                       p_msg_ids[cardinality(p_msg_ids)]::text, false); -- behind it dramatiq.visible finds the next
+    PERFORM dramatiq.note_moved(p_pgmq_queue, p_msg_ids[cardinality(p_msg_ids)]);
 
     RETURN QUERY
     WITH identified AS (
@@ -7463,7 +7614,7 @@ BEGIN
             available_at = CASE WHEN rescues > 0 THEN now() + random() * rescues * interval '10 seconds'
                                 ELSE available_at END,
             error = format(p_why, q.claimed_by, rescues + 1)
-        WHERE message_id = ANY (p_ids) AND state = 'consumed'
+        WHERE message_id = ANY (p_ids) AND state::text = 'consumed'
         RETURNING queue_name, line, state
     )
     SELECT coalesce(array_agg(queue_name), '{}'), array_agg(line) FILTER (WHERE state = 'rejected') INTO queues, lines
@@ -7512,14 +7663,14 @@ BEGIN
         RETURN;
     END IF;
     UPDATE dramatiq.live AS q SET waits_for = NULL
-    WHERE q.message_id IN (
+    WHERE q.message_id = ANY (ARRAY(
         SELECT mine.message_id
         FROM (SELECT unnest(abilities) FROM dramatiq.worker WHERE id = p_worker) AS able (ability), LATERAL (
             SELECT message_id FROM dramatiq.live
             WHERE queue_name = p_queue AND state = 'queued' AND waits_for = able.ability
             ORDER BY priority DESC, available_at, position LIMIT p_limit
             FOR UPDATE SKIP LOCKED
-        ) AS mine);
+        ) AS mine));
 END $$;
 
 COMMENT ON FUNCTION dramatiq.take_up(p_worker bigint, p_queue text, p_limit integer) IS 'Makes what was set aside and this worker can run due again, in its old place: p_limit messages of each actor at most.';
@@ -7608,7 +7759,7 @@ DECLARE
     memory constant text := 'dramatiq.sight_' || source::oid;
     present constant timestamptz := clock_timestamp();
     seen dramatiq.sight := nullif(current_setting(memory, true), '')::dramatiq.sight;
-    moved constant bigint := nullif(current_setting('dramatiq.moved_' || source::oid, true), ''); -- last, by take_in
+    moved constant bigint := nullif(current_setting('dramatiq.moved_' || source::oid, true), '');
     is_known constant boolean := coalesce(seen.since BETWEEN present - known_for AND present, false);
     is_due constant boolean := coalesce(present >= seen.whole_at, true);
     ways text[] := '{whole}';
@@ -9126,7 +9277,7 @@ CREATE INDEX queue_dead_by_kind ON dramatiq.live USING btree (dramatiq.kind_of(e
 
 CREATE INDEX queue_dead_by_queue ON dramatiq.live USING btree (queue_name) WHERE (state = 'rejected'::dramatiq.state);
 
-CREATE INDEX queue_delayed ON dramatiq.live USING btree (queue_name, available_at) WHERE ((state = 'queued'::dramatiq.state) AND delayed);
+CREATE INDEX queue_delayed ON dramatiq.live USING btree (queue_name, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND delayed);
 
 CREATE INDEX queue_due ON dramatiq.live USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
@@ -10266,9 +10417,9 @@ REVOKE ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[],
 GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.enqueue(p_messages text, p_priorities integer[], p_delay bigint, p_tried bigint, p_lines text[], p_built bigint) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.entries_read() FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.entries_read() TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.entries_read(p_index text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.entries_read(p_index text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.entries_read(p_index text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.exchange(p_worker bigint, p_queue text, p_done uuid[], p_attempts integer[], p_limit integer, p_pgmq_queue text, p_actor text, p_after uuid, p_lines_only boolean) TO balansity_web;
@@ -10285,6 +10436,10 @@ GRANT ALL ON FUNCTION dramatiq.failures(p_filter jsonb) TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.fall_asleep(p_queues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.fall_asleep(p_queues text[]) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.fall_asleep(p_queues text[]) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.fallen_due(p_queue text, p_limit integer, p_lines boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.fallen_due(p_queue text, p_limit integer, p_lines boolean) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.fallen_due(p_queue text, p_limit integer, p_lines boolean) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.find(p_filter jsonb, p_until timestamp with time zone, p_last uuid, p_rows integer, p_from timestamp with time zone, p_first uuid) TO balansity_web;
@@ -10399,6 +10554,10 @@ REVOKE ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.is_cancelled(p_id uuid) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.is_dear(p_entries bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.is_dear(p_entries bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.is_dear(p_entries bigint) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.is_pending(p_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.is_pending(p_id uuid) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.is_pending(p_id uuid) TO balansity_worker;
@@ -10448,6 +10607,10 @@ GRANT ALL ON FUNCTION dramatiq.look_into(p_worker bigint) TO balansity_worker;
 REVOKE ALL ON FUNCTION dramatiq.make_day(p_day date) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.make_day(p_day date) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_worker;
@@ -10495,6 +10658,14 @@ GRANT ALL ON FUNCTION dramatiq.note_change(p_lines text[], p_ended boolean) TO b
 REVOKE ALL ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.note_heard(p_queue text, p_last bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.note_horizon(p_queue text, p_horizon dramatiq.horizon, p_began timestamp with time zone, p_entries bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.note_horizon(p_queue text, p_horizon dramatiq.horizon, p_began timestamp with time zone, p_entries bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.note_horizon(p_queue text, p_horizon dramatiq.horizon, p_began timestamp with time zone, p_entries bigint) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.note_moved(p_pgmq_queue text, p_last bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.note_moved(p_pgmq_queue text, p_last bigint) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.note_moved(p_pgmq_queue text, p_last bigint) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.note_place(p_queue text, p_place dramatiq.place, p_claimed bigint, p_whole_began timestamp with time zone, p_entries bigint) TO balansity_web;
@@ -10579,6 +10750,10 @@ GRANT ALL ON FUNCTION dramatiq.read_pgmq(queue_name text, vt integer) TO balansi
 REVOKE ALL ON FUNCTION dramatiq.readable_queues() FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.readable_queues() TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.readable_queues() TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.recall_horizon(p_queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.recall_horizon(p_queue text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.recall_horizon(p_queue text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.recall_place(p_queue text, p_done uuid[]) TO balansity_web;
@@ -10719,6 +10894,10 @@ GRANT ALL ON FUNCTION dramatiq.take_along(p_queue text, p_actor text, p_pgmq_que
 REVOKE ALL ON FUNCTION dramatiq.take_counters_turn(p_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_counters_turn(p_key text) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.take_counters_turn(p_key text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.take_due(p_queue text, p_limit integer, p_for text, p_actor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.take_due(p_queue text, p_limit integer, p_for text, p_actor text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.take_due(p_queue text, p_limit integer, p_for text, p_actor text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.take_in(p_worker bigint, p_queue text, p_pgmq_queue text, p_actor text, p_room integer, p_sealed boolean, p_msg_ids bigint[], p_contents jsonb[], p_kinds text[], p_urgencies integer[], p_times timestamp with time zone[], p_due timestamp with time zone[], p_headers jsonb[], p_lines text[]) TO balansity_web;

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import contestants, cost, course, environments, history, picture, players, probe, report, trend
+from bench import contestants, cost, course, environments, history, picture, players, probe, report, rounds, trend
 from bench.cost import Cost, Spent
 from bench.course import Course
 from bench.measures import Result
@@ -200,3 +200,11 @@ def test_the_trend_shows_every_run_and_what_it_ran_on() -> None:
 
 def test_a_quick_run_is_not_kept() -> None:
     assert "not worth keeping" in CliRunner().invoke(main, ["bench", "--quick", "--keep"]).output
+
+
+def test_a_run_of_drains_is_told_by_its_parts() -> None:
+    alone = rounds.Round(100, 10)
+    pairs = [rounds.Pair(alone, rounds.Round(rate, 20)) for rate in (75, 75, 100, 50, 25)]
+    told = rounds.parts(pairs, 2)
+    assert [(part.alone, part.held.rate, part.kept) for part in told] == [(alone, 75, 0.75), (alone, 50, 0.5)]
+    assert len(rounds.parts(pairs[:1], 2)) == 1
