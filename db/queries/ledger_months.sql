@@ -53,6 +53,7 @@ SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:name) AND NO
 -- Give the tables, and what belongs to them, the names of that month; what refers to them as a whole goes.
 LOCK TABLE balansity.delivery, balansity.delivery_attempt, balansity.delivery_event IN ACCESS EXCLUSIVE MODE;
 DROP SCHEMA balansity_former CASCADE;
+DROP INDEX dramatiq.queue_delayed; -- small, and of fewer columns than it has now
 SELECT set_config('balansity.first_month', :month, true);
 DO $$
 DECLARE
