@@ -57,6 +57,7 @@ def prepare(patience: Patience, clinic: Path) -> Any:
 def change(conn: Connection, month: Any, files: Iterable[Path]) -> None:
     """Part the ledger, and make what has changed in these migrations, in the caller's transaction."""
     queries.ledger_months.make_way(conn, month=month.name)
+    queries.coming_over.drop_other_indexes(conn)
     make_anew(conn, files)
     queries.ledger_months.attach(conn, month=month.name, ends=month.ends)
 

@@ -116,6 +116,10 @@ WITH moved AS (
 )
 SELECT count(*) FROM kept;
 
+-- name: drop_other_indexes()!
+-- Drop what has other columns now; small, and made anew with the functions.
+DROP INDEX dramatiq.queue_delayed;
+
 -- name: clear_away()!
 -- Drop the emptied table.
 DROP SCHEMA dramatiq_former CASCADE;

@@ -1,9 +1,8 @@
 -- How a ledger of mails that was plain tables comes over to tables of months: they become the first month's, as they are.
 
 -- name: is_older()$
--- Whether the ledger is such tables, beside a queue that is not.
-SELECT count(*) = 2 FROM pg_class
-WHERE oid = to_regclass('balansity.delivery') AND relkind = 'r' OR oid = to_regclass('dramatiq.queue') AND relkind = 'p';
+-- Whether the ledger is such tables.
+SELECT count(*) = 1 FROM pg_class WHERE oid = to_regclass('balansity.delivery') AND relkind = 'r';
 
 -- name: month()^
 -- The month that they are to end with, when it does, and in how many seconds.
@@ -53,7 +52,6 @@ SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:name) AND NO
 -- Give the tables, and what belongs to them, the names of that month; what refers to them as a whole goes.
 LOCK TABLE balansity.delivery, balansity.delivery_attempt, balansity.delivery_event IN ACCESS EXCLUSIVE MODE;
 DROP SCHEMA balansity_former CASCADE;
-DROP INDEX dramatiq.queue_delayed; -- small, and of fewer columns than it has now
 SELECT set_config('balansity.first_month', :month, true);
 DO $$
 DECLARE
