@@ -3,7 +3,8 @@
 What each reads is the server's own count of rows and of index entries, whichever functions it was asked through.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg2
 import pytest
@@ -55,29 +56,74 @@ def years(server: str) -> Iterator[str]:
         yield url
 
 
+class Reads:
+    """Watches how much of the large tables is read."""
+
+    def __init__(self, url: str) -> None:
+        self.asking, self.looking = psycopg2.connect(url), psycopg2.connect(url)
+        self.asking.autocommit = self.looking.autocommit = True
+        self.own, self.counts = Clinic(self.asking), Clinic(self.looking)
+        self.large = dict(self.counts.rows(ROWS, LARGE))
+
+    def whole(self, name: str, read: Callable[[], object]) -> list[str]:
+        """What of them is read as often as it has rows."""
+        before = dict(self.counts.rows(READ))
+        read()
+        pool.closeall()  # a session tells what it read once it ends
+        self.own.rows(FLUSH)
+        until(lambda: self.counts.value(CLIENTS) == 2, "the pages' sessions are gone")
+        after = dict(self.counts.rows(READ))
+        return [
+            f"{name}: {after[table] - before[table]} of {rows} rows of {table}"
+            for table, rows in self.large.items()
+            if after[table] - before[table] >= rows and table not in COUNTED.get(name, ())
+        ]
+
+    def close(self) -> None:
+        self.asking.close()
+        self.looking.close()
+
+
 def test_nothing_that_is_asked_often_reads_a_large_table_whole(years: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "LOOK", 2_000)  # less than the table has, as it is after years
-    asking, looking = psycopg2.connect(years), psycopg2.connect(years)
-    asking.autocommit = looking.autocommit = True
-    counts, own = Clinic(looking), Clinic(asking)
-    large = dict(counts.rows(ROWS, LARGE))
-    assert {"queue", "delivery", "delivery_attempt", "users", "payments", "slot", "a_email_queue"} <= large.keys()
-    whole: list[str] = []
+    reads = Reads(years)
+    assert {"queue", "delivery", "delivery_attempt", "users", "payments", "slot", "a_email_queue"} <= reads.large.keys()
     with settings_of(years):
-        readings = list(prepared(asking))
-        own.rows(FLUSH)
-        for name, read in readings:
-            before = dict(counts.rows(READ))
-            read()
-            pool.closeall()  # a session tells what it read once it ends
-            own.rows(FLUSH)
-            until(lambda: counts.value(CLIENTS) == 2, "the pages' sessions are gone")
-            after = dict(counts.rows(READ))
-            whole += [
-                f"{name}: {after[table] - before[table]} of {rows} rows of {table}"
-                for table, rows in large.items()
-                if after[table] - before[table] >= rows and table not in COUNTED.get(name, ())
-            ]
-    asking.close()
-    looking.close()
+        readings = list(prepared(reads.asking))
+        reads.own.rows(FLUSH)  # what that read
+        whole = [each for name, read in readings for each in reads.whole(name, read)]
+    reads.close()
+    assert not whole, "\n".join(whole)
+
+
+def test_no_mail_on_its_way_has_a_month_read_whole(years: str) -> None:
+    """The planner would join tables of months by reading them, for a single mail, too."""
+    reads = Reads(years)
+    [(old, address, user, appointment)] = reads.own.rows(
+        "SELECT id::text, recipient, user_id::text, appointment_id::text FROM balansity.delivery "
+        "WHERE appointment_id IS NOT NULL ORDER BY planned_at LIMIT 1"
+    )
+    reads.own.rows(FLUSH)
+    entry = f"ROW('new', false, gen_random_uuid(), 'report_ready', '{address}')"
+    begin = (
+        f"balansity.begin_delivery({entry[:-1]}, NULL, '{user}', NULL, NULL)::balansity.mail_entry, NULL, NULL, '{{}}'"
+    )
+    calls = {
+        "begin": f"SELECT {begin}, 30, NULL, 'sendgrid', gen_random_uuid())",
+        "finish": f"SELECT balansity.finish_attempt('{old}', 1, 'sent', '202', 'x')",
+        "event": f"SELECT balansity.record_event('news', '{old}', 'delivered', NULL, now())",
+        "time told": f"SELECT balansity.told_time('{appointment}', 'new')",
+        "given up": f"SELECT balansity.give_up_lost_deliveries(ARRAY['{old}']::uuid[], now())",
+        "left before": f"SELECT balansity.may_have_left('{old}')",
+        "unheard": "SELECT balansity.unheard_since('sendgrid')",
+        "unsubscribed": f"SELECT balansity.unsubscribe('{old}')",
+        "forgotten": f"SELECT balansity.forget_deliveries(ARRAY['{old}']::uuid[])",
+    }
+    whole = [
+        each
+        for name, call in calls.items()
+        for _ in range(7)  # from the sixth time on a plan is kept
+        for each in reads.whole(name, partial(reads.own.rows, call))
+    ]
+    reads.close()
     assert not whole, "\n".join(whole)

@@ -15,7 +15,9 @@ BEGIN
     SELECT min(latest.started_at) INTO first_unheard
     FROM (
         SELECT a.started_at,
-            EXISTS (SELECT FROM balansity.delivery_event e WHERE e.delivery_id = a.delivery_id) AS heard
+            ( -- mail by mail, or all events would be hashed
+                SELECT true FROM balansity.delivery_event e WHERE e.delivery_id = a.delivery_id LIMIT 1
+            ) IS NOT NULL AS heard
         FROM balansity.delivery_attempt a
         WHERE a.provider = p_provider AND a.outcome = 'sent' AND a.finished_at <= balansity.now() - patience
         ORDER BY a.finished_at DESC
