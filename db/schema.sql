@@ -1340,6 +1340,7 @@ BEGIN
 
     RETURN QUERY
     SELECT format('%s %s comes back', r.kind, r.name), concat_ws('; ',
+        rtrim(balansity.lock_sources(h.oid), '; '),
         CASE r.kind WHEN 'view' THEN format('DROP VIEW IF EXISTS %s', r.name) END,
         rtrim(r.definition, E'; \n'),
         CASE WHEN r.kind <> 'job' AND NOT r.in_place THEN
@@ -1350,6 +1351,7 @@ BEGIN
     FROM balansity.replaced r
     LEFT JOIN (VALUES ('function', 'ROUTINE', 'ROUTINE', 'EXECUTE'), ('view', 'TABLE', 'VIEW', 'SELECT'))
         AS o (kind, grants, alters, use) USING (kind)
+    LEFT JOIN balansity.old_handlers() AS h ON h.ours IS NULL AND r.kind = 'function' AND h.oid = to_regprocedure(r.name)
     ORDER BY r.id;
 
     RETURN QUERY VALUES
@@ -1774,10 +1776,13 @@ CREATE FUNCTION balansity.in_public(p_function oid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT regexp_replace(pg_get_functiondef(p_function), '^(CREATE OR REPLACE FUNCTION )balansity\.(site_)?', '\1public.');
+    SELECT replace(
+        regexp_replace(pg_get_functiondef(p_function), '^(CREATE OR REPLACE FUNCTION )balansity\.(site_)?', '\1public.'),
+        'balansity.in_charge()', 'true');
 $$;
 
-COMMENT ON FUNCTION balansity.in_public(p_function oid) IS 'The statement that makes the twin of a function of ours in public.';
+COMMENT ON FUNCTION balansity.in_public(p_function oid) IS 'The statement that makes the twin of a function of ours in public. It does not ask who is in charge: that it stands there is
+the answer, and by a second look the hand-over may have come, and nobody would tell the family.';
 
 CREATE FUNCTION balansity.is_anothers(p_payment public.payments) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2198,6 +2203,18 @@ COMMENT ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports bool
 `unheard`, once it did and has stopped: mails are held, but for a probe now and then; `never heard`: events may just not be
 switched on there, and mails go on. And whether that was news.';
 
+CREATE FUNCTION balansity.lock_sources(p_handler oid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE; ', string_agg(DISTINCT tgrelid::regclass::text, ', '))
+    FROM pg_trigger WHERE tgfoid = p_handler
+    HAVING count(*) > 0;
+$$;
+
+COMMENT ON FUNCTION balansity.lock_sources(p_handler oid) IS 'The statement that lets the writers end whose rows an old trigger and one of ours hear of, and no other begin, until the
+hand-over is there: each of the two looks by itself, so both could tell the family, or neither. NULL where nothing calls it.';
+
 CREATE FUNCTION balansity.look_in_shadow() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2575,11 +2592,13 @@ $$;
 COMMENT ON FUNCTION balansity.of_our_time(p_at timestamp with time zone) IS 'The time, NULL for one that no row of a clinic can mean: PostgreSQL''s reach to the year 294276 and to infinity, no
 calendar of a reader''s, nor Python''s, does. domain/payload.py has its twin.';
 
-CREATE FUNCTION balansity.old_handlers() RETURNS TABLE(oid oid, handler text)
+CREATE FUNCTION balansity.old_handlers() RETURNS TABLE(oid oid, ours oid)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT p.oid, e.handler
+    SELECT p.oid, (
+        SELECT f.oid FROM to_regprocedure(format('balansity.%I()', e.handler)) AS f (oid)
+        WHERE balansity.serves(e.handler) AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = f.oid))
     FROM balansity.site_event e
     JOIN pg_proc p ON p.oid = to_regprocedure(format('public.%I()', e.handler)) AND p.prorettype = 'trigger'::regtype
     UNION
@@ -2594,7 +2613,8 @@ CREATE FUNCTION balansity.old_handlers() RETURNS TABLE(oid oid, handler text)
         WHERE t.tgrelid = to_regclass(format('public.%I', e.table_name)) AND t.tgname = e.trigger_name));
 $$;
 
-COMMENT ON FUNCTION balansity.old_handlers() IS 'Functions of the old system''s triggers; with the handler of ours whose name they have.';
+COMMENT ON FUNCTION balansity.old_handlers() IS 'Functions of the old system''s triggers; with the function of ours that each can become where it stands. Where it can become
+none, a trigger of ours stands beside.';
 
 CREATE FUNCTION balansity.old_jobs() RETURNS TABLE(id bigint, name text, schedule text, command text, owner text, active boolean, running boolean)
     LANGUAGE plpgsql STABLE
@@ -3268,14 +3288,16 @@ CREATE FUNCTION balansity.serves(p_handler text) RETURNS boolean
     SELECT count(*) = 1 AND bool_and(
         t.tgrelid = to_regclass(format('public.%I', e.table_name)) AND t.tgenabled IN ('O', 'A')
         AND t.tgtype::integer = 1 + CASE e.event WHEN 'INSERT' THEN 4 ELSE 16 END -- after, each row, this event alone
-        AND t.tgattr = '' AND p.proowner = to_regrole(current_user) AND balansity.hears_all(t.oid))
+        AND t.tgattr = '' AND p.proowner = to_regrole(current_user) AND balansity.hears_all(t.oid)
+        AND p.prosecdef) -- as ours: a statement under way may run the new body with the old one's rights
     FROM balansity.site_event e
     JOIN pg_proc p ON p.oid = to_regprocedure(format('public.%I()', e.handler))
     JOIN pg_trigger t ON t.tgfoid = p.oid
     WHERE e.handler = p_handler;
 $$;
 
-COMMENT ON FUNCTION balansity.serves(p_handler text) IS 'Whether the site''s trigger may stay, because whatever ours has to hear of makes it call public.<handler> once.';
+COMMENT ON FUNCTION balansity.serves(p_handler text) IS 'Whether the site''s trigger may stay, because whatever ours has to hear of makes it call public.<handler> once, and what it
+calls may become ours between two rows of a statement.';
 
 CREATE FUNCTION balansity.settle_payment(p_payment_id uuid, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -3534,8 +3556,8 @@ EXCEPTION WHEN dependent_objects_still_exist THEN
     RAISE EXCEPTION '% must make way for ours, but %: drop what depends on it and do this again.', step.name, user_of_it;
 END $$;
 
-COMMENT ON FUNCTION balansity.take_over() IS 'Puts ours in charge, in the caller''s transaction, without a lock on any table of the site''s; returns how many steps that
-took. Again, it mends what has come back since.';
+COMMENT ON FUNCTION balansity.take_over() IS 'Puts ours in charge, in the caller''s transaction, without a lock on any table of the site''s but those whose old triggers
+cannot become ours; returns how many steps that took. Again, it mends what has come back since.';
 
 CREATE FUNCTION balansity.take_over_steps() RETURNS TABLE(kind text, name text, what text, statement text, obstacle text)
     LANGUAGE plpgsql STABLE
@@ -3555,22 +3577,16 @@ BEGIN
 
     RETURN QUERY
     SELECT 'function', h.oid::regprocedure::text,
-           CASE WHEN d.takes THEN 'becomes ours' ELSE 'does nothing any more: a trigger of ours stands beside' END,
-           d.definition, balansity.owner_obstacle(p.proowner, h.oid::regprocedure::text)
+           CASE WHEN h.ours IS NOT NULL THEN 'becomes ours'
+                ELSE 'does nothing any more: a trigger of ours stands beside' END,
+           CASE WHEN h.ours IS NOT NULL THEN balansity.in_public(h.ours)
+                ELSE concat(balansity.lock_sources(h.oid), format(
+                    'CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', h.oid::regprocedure, idle)) END,
+           balansity.owner_obstacle(p.proowner, h.oid::regprocedure::text)
     FROM balansity.old_handlers() AS h
     JOIN pg_proc p ON p.oid = h.oid
-    CROSS JOIN LATERAL (
-        SELECT h.handler IS NOT NULL AND balansity.serves(h.handler) AND NOT EXISTS (
-            SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('balansity.%I()', h.handler)))
-    ) AS s (takes)
-    CROSS JOIN LATERAL (
-        SELECT s.takes, CASE WHEN s.takes
-            THEN balansity.in_public(to_regprocedure(format('balansity.%I()', h.handler)))
-            ELSE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', h.oid::regprocedure, idle)
-        END
-    ) AS d (takes, definition)
-    WHERE p.prosrc <> CASE WHEN d.takes
-        THEN (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('balansity.%I()', h.handler))) ELSE idle END;
+    WHERE CASE WHEN h.ours IS NOT NULL THEN pg_get_functiondef(p.oid) <> balansity.in_public(h.ours)
+               ELSE p.prosrc <> idle END;
 
     RETURN QUERY
     SELECT 'function', o.oid::regprocedure::text, 'makes way for ours', format('DROP ROUTINE %s', o.oid::regprocedure),
@@ -9897,6 +9913,10 @@ GRANT ALL ON FUNCTION balansity.let_go(p_provider text, p_limit integer) TO bala
 REVOKE ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.listen_to_provider(p_provider text, p_reports boolean, p_worker text, OUT verdict text, OUT news boolean) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.lock_sources(p_handler oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.lock_sources(p_handler oid) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.lock_sources(p_handler oid) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.look_in_shadow() FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.look_in_shadow() TO balansity_web;

@@ -26,6 +26,7 @@ BEGIN
 
     RETURN QUERY
     SELECT format('%s %s comes back', r.kind, r.name), concat_ws('; ',
+        rtrim(balansity.lock_sources(h.oid), '; '),
         CASE r.kind WHEN 'view' THEN format('DROP VIEW IF EXISTS %s', r.name) END,
         rtrim(r.definition, E'; \n'),
         CASE WHEN r.kind <> 'job' AND NOT r.in_place THEN
@@ -36,6 +37,7 @@ BEGIN
     FROM balansity.replaced r
     LEFT JOIN (VALUES ('function', 'ROUTINE', 'ROUTINE', 'EXECUTE'), ('view', 'TABLE', 'VIEW', 'SELECT'))
         AS o (kind, grants, alters, use) USING (kind)
+    LEFT JOIN balansity.old_handlers() AS h ON h.ours IS NULL AND r.kind = 'function' AND h.oid = to_regprocedure(r.name)
     ORDER BY r.id;
 
     RETURN QUERY VALUES

@@ -1,7 +1,7 @@
 -- Who is in charge, the old system or ours; triggers of ours that wait for it; what makes way, and is kept.
 
--- A switch in the catalogue, not a row: a call sees it together with the functions that are replaced in the same
--- transaction, whatever its isolation level.
+-- A switch in the catalogue, not a row: whatever its isolation level, a call sees who is in charge at that moment. One
+-- statement must not depend on two looks, for the hand-over may come between them.
 CREATE FUNCTION balansity.in_charge() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS 'SELECT false';
@@ -43,10 +43,13 @@ COMMENT ON VIEW balansity.site_function IS
 CREATE FUNCTION balansity.in_public(p_function oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT regexp_replace(pg_get_functiondef(p_function), '^(CREATE OR REPLACE FUNCTION )balansity\.(site_)?', '\1public.');
+    SELECT replace(
+        regexp_replace(pg_get_functiondef(p_function), '^(CREATE OR REPLACE FUNCTION )balansity\.(site_)?', '\1public.'),
+        'balansity.in_charge()', 'true');
 $$;
 COMMENT ON FUNCTION balansity.in_public IS
-'The statement that makes the twin of a function of ours in public.';
+'The statement that makes the twin of a function of ours in public. It does not ask who is in charge: that it stands there is
+the answer, and by a second look the hand-over may have come, and nobody would tell the family.';
 
 CREATE FUNCTION balansity.hears_all(p_trigger oid) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -88,14 +91,16 @@ AS $$
     SELECT count(*) = 1 AND bool_and(
         t.tgrelid = to_regclass(format('public.%I', e.table_name)) AND t.tgenabled IN ('O', 'A')
         AND t.tgtype::integer = 1 + CASE e.event WHEN 'INSERT' THEN 4 ELSE 16 END -- after, each row, this event alone
-        AND t.tgattr = '' AND p.proowner = to_regrole(current_user) AND balansity.hears_all(t.oid))
+        AND t.tgattr = '' AND p.proowner = to_regrole(current_user) AND balansity.hears_all(t.oid)
+        AND p.prosecdef) -- as ours: a statement under way may run the new body with the old one's rights
     FROM balansity.site_event e
     JOIN pg_proc p ON p.oid = to_regprocedure(format('public.%I()', e.handler))
     JOIN pg_trigger t ON t.tgfoid = p.oid
     WHERE e.handler = p_handler;
 $$;
 COMMENT ON FUNCTION balansity.serves IS
-'Whether the site''s trigger may stay, because whatever ours has to hear of makes it call public.<handler> once.';
+'Whether the site''s trigger may stay, because whatever ours has to hear of makes it call public.<handler> once, and what it
+calls may become ours between two rows of a statement.';
 
 CREATE FUNCTION balansity.watch_table(p_table text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

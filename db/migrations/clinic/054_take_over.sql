@@ -35,10 +35,12 @@ END $$;
 COMMENT ON FUNCTION balansity.old_jobs IS
 'The old system''s jobs in pg_cron that this role can see.';
 
-CREATE FUNCTION balansity.old_handlers() RETURNS TABLE (oid oid, handler text)
+CREATE FUNCTION balansity.old_handlers() RETURNS TABLE (oid oid, ours oid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT p.oid, e.handler
+    SELECT p.oid, (
+        SELECT f.oid FROM to_regprocedure(format('balansity.%I()', e.handler)) AS f (oid)
+        WHERE balansity.serves(e.handler) AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = f.oid))
     FROM balansity.site_event e
     JOIN pg_proc p ON p.oid = to_regprocedure(format('public.%I()', e.handler)) AND p.prorettype = 'trigger'::regtype
     UNION
@@ -53,7 +55,19 @@ AS $$
         WHERE t.tgrelid = to_regclass(format('public.%I', e.table_name)) AND t.tgname = e.trigger_name));
 $$;
 COMMENT ON FUNCTION balansity.old_handlers IS
-'Functions of the old system''s triggers; with the handler of ours whose name they have.';
+'Functions of the old system''s triggers; with the function of ours that each can become where it stands. Where it can become
+none, a trigger of ours stands beside.';
+
+CREATE FUNCTION balansity.lock_sources(p_handler oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE; ', string_agg(DISTINCT tgrelid::regclass::text, ', '))
+    FROM pg_trigger WHERE tgfoid = p_handler
+    HAVING count(*) > 0;
+$$;
+COMMENT ON FUNCTION balansity.lock_sources IS
+'The statement that lets the writers end whose rows an old trigger and one of ours hear of, and no other begin, until the
+hand-over is there: each of the two looks by itself, so both could tell the family, or neither. NULL where nothing calls it.';
 
 CREATE FUNCTION balansity.take_over_steps()
 RETURNS TABLE (kind text, name text, what text, statement text, obstacle text)
@@ -73,22 +87,16 @@ BEGIN
 
     RETURN QUERY
     SELECT 'function', h.oid::regprocedure::text,
-           CASE WHEN d.takes THEN 'becomes ours' ELSE 'does nothing any more: a trigger of ours stands beside' END,
-           d.definition, balansity.owner_obstacle(p.proowner, h.oid::regprocedure::text)
+           CASE WHEN h.ours IS NOT NULL THEN 'becomes ours'
+                ELSE 'does nothing any more: a trigger of ours stands beside' END,
+           CASE WHEN h.ours IS NOT NULL THEN balansity.in_public(h.ours)
+                ELSE concat(balansity.lock_sources(h.oid), format(
+                    'CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', h.oid::regprocedure, idle)) END,
+           balansity.owner_obstacle(p.proowner, h.oid::regprocedure::text)
     FROM balansity.old_handlers() AS h
     JOIN pg_proc p ON p.oid = h.oid
-    CROSS JOIN LATERAL (
-        SELECT h.handler IS NOT NULL AND balansity.serves(h.handler) AND NOT EXISTS (
-            SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('balansity.%I()', h.handler)))
-    ) AS s (takes)
-    CROSS JOIN LATERAL (
-        SELECT s.takes, CASE WHEN s.takes
-            THEN balansity.in_public(to_regprocedure(format('balansity.%I()', h.handler)))
-            ELSE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', h.oid::regprocedure, idle)
-        END
-    ) AS d (takes, definition)
-    WHERE p.prosrc <> CASE WHEN d.takes
-        THEN (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('balansity.%I()', h.handler))) ELSE idle END;
+    WHERE CASE WHEN h.ours IS NOT NULL THEN pg_get_functiondef(p.oid) <> balansity.in_public(h.ours)
+               ELSE p.prosrc <> idle END;
 
     RETURN QUERY
     SELECT 'function', o.oid::regprocedure::text, 'makes way for ours', format('DROP ROUTINE %s', o.oid::regprocedure),
@@ -215,8 +223,8 @@ EXCEPTION WHEN dependent_objects_still_exist THEN
     RAISE EXCEPTION '% must make way for ours, but %: drop what depends on it and do this again.', step.name, user_of_it;
 END $$;
 COMMENT ON FUNCTION balansity.take_over IS
-'Puts ours in charge, in the caller''s transaction, without a lock on any table of the site''s; returns how many steps that
-took. Again, it mends what has come back since.';
+'Puts ours in charge, in the caller''s transaction, without a lock on any table of the site''s but those whose old triggers
+cannot become ours; returns how many steps that took. Again, it mends what has come back since.';
 
 CREATE FUNCTION balansity.close_site_functions() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
