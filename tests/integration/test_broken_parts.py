@@ -34,7 +34,7 @@ PARTS = """
     SELECT 'CONSTRAINT ' || quote_ident(k.conname), k.conrelid
     FROM pg_constraint k
     WHERE k.connamespace IN ('balansity'::regnamespace, 'dramatiq'::regnamespace) AND k.conrelid <> 0
-      AND k.contype <> 'n'
+      AND k.contype <> 'n' AND k.coninhcount = 0 -- a day's and a month's go and come with their table's
 """
 
 # What the comparison, the mending, or what migrate does before and after them stands on.

@@ -37,7 +37,8 @@ BEGIN
     FROM balansity.replaced r
     LEFT JOIN (VALUES ('function', 'ROUTINE', 'ROUTINE', 'EXECUTE'), ('view', 'TABLE', 'VIEW', 'SELECT'))
         AS o (kind, grants, alters, use) USING (kind)
-    LEFT JOIN balansity.old_handlers() AS h ON h.ours IS NULL AND r.kind = 'function' AND h.oid = to_regprocedure(r.name)
+    LEFT JOIN balansity.old_handlers() AS h
+        ON h.handler IS NULL AND h.oid = to_regprocedure(CASE r.kind WHEN 'function' THEN r.name END)
     ORDER BY r.id;
 
     RETURN QUERY VALUES

@@ -35,12 +35,11 @@ END $$;
 COMMENT ON FUNCTION balansity.old_jobs IS
 'The old system''s jobs in pg_cron that this role can see.';
 
-CREATE FUNCTION balansity.old_handlers() RETURNS TABLE (oid oid, ours oid)
+CREATE FUNCTION balansity.old_handlers() RETURNS TABLE (oid oid, handler text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT p.oid, (
-        SELECT f.oid FROM to_regprocedure(format('balansity.%I()', e.handler)) AS f (oid)
-        WHERE balansity.serves(e.handler) AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = f.oid))
+    SELECT p.oid, CASE WHEN balansity.serves(e.handler) AND NOT EXISTS (
+        SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('balansity.%I()', e.handler))) THEN e.handler END
     FROM balansity.site_event e
     JOIN pg_proc p ON p.oid = to_regprocedure(format('public.%I()', e.handler)) AND p.prorettype = 'trigger'::regtype
     UNION
@@ -55,7 +54,7 @@ AS $$
         WHERE t.tgrelid = to_regclass(format('public.%I', e.table_name)) AND t.tgname = e.trigger_name));
 $$;
 COMMENT ON FUNCTION balansity.old_handlers IS
-'Functions of the old system''s triggers; with the function of ours that each can become where it stands. Where it can become
+'Functions of the old system''s triggers; with the handler of ours that each can become where it stands. Where it can become
 none, a trigger of ours stands beside.';
 
 CREATE FUNCTION balansity.lock_sources(p_handler oid) RETURNS text
@@ -87,16 +86,14 @@ BEGIN
 
     RETURN QUERY
     SELECT 'function', h.oid::regprocedure::text,
-           CASE WHEN h.ours IS NOT NULL THEN 'becomes ours'
-                ELSE 'does nothing any more: a trigger of ours stands beside' END,
-           CASE WHEN h.ours IS NOT NULL THEN balansity.in_public(h.ours)
-                ELSE concat(balansity.lock_sources(h.oid), format(
-                    'CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', h.oid::regprocedure, idle)) END,
+           CASE WHEN d.ours IS NULL THEN 'does nothing any more: a trigger of ours stands beside' ELSE 'becomes ours' END,
+           coalesce(d.ours, concat(balansity.lock_sources(h.oid), format(
+               'CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS %L', h.oid::regprocedure, idle))),
            balansity.owner_obstacle(p.proowner, h.oid::regprocedure::text)
     FROM balansity.old_handlers() AS h
     JOIN pg_proc p ON p.oid = h.oid
-    WHERE CASE WHEN h.ours IS NOT NULL THEN pg_get_functiondef(p.oid) <> balansity.in_public(h.ours)
-               ELSE p.prosrc <> idle END;
+    CROSS JOIN balansity.in_public(to_regprocedure(format('balansity.%I()', h.handler))) AS d (ours)
+    WHERE CASE WHEN d.ours IS NULL THEN p.prosrc <> idle ELSE pg_get_functiondef(p.oid) <> d.ours END;
 
     RETURN QUERY
     SELECT 'function', o.oid::regprocedure::text, 'makes way for ours', format('DROP ROUTINE %s', o.oid::regprocedure),
