@@ -92,7 +92,7 @@ BEGIN
            balansity.owner_obstacle(p.proowner, h.oid::regprocedure::text)
     FROM balansity.old_handlers() AS h
     JOIN pg_proc p ON p.oid = h.oid
-    CROSS JOIN balansity.in_public(to_regprocedure(format('balansity.%I()', h.handler))) AS d (ours)
+    CROSS JOIN balansity.in_public(to_regprocedure('balansity.' || h.handler || '()')) AS d (ours)
     WHERE CASE WHEN d.ours IS NULL THEN p.prosrc <> idle ELSE pg_get_functiondef(p.oid) <> d.ours END;
 
     RETURN QUERY
