@@ -53,6 +53,10 @@ LIMIT 50;
 -- it is nobody's. `about` is the consultation or payment that a step belongs to.
 WITH signs AS (
     SELECT balansity.signs_of(:user_id::uuid) AS person WHERE :user_id::uuid IS NOT NULL
+), names AS (
+    SELECT string_agg(name, ' ') AS words
+    FROM (SELECT balansity.ids_of(:user_id::uuid) UNION ALL SELECT balansity.addresses_of(:user_id::uuid)) AS theirs (name)
+    WHERE :user_id::uuid IS NOT NULL
 ), families AS (
     SELECT p.id FROM public.profiles p WHERE p.user_id = :user_id::uuid
 ), booked AS (
@@ -123,7 +127,7 @@ FROM (
     FROM dramatiq.messages_about(
         ARRAY(SELECT message_id::uuid FROM mails WHERE message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
               UNION SELECT :id::uuid),
-        'balansity.message_speaks_of', (SELECT person FROM signs)) AS m
+        'balansity.message_speaks_of', (SELECT person FROM signs), (SELECT words FROM names)) AS m
     UNION ALL
     SELECT d.planned_at, 'mail', CASE WHEN d.again_of IS NULL THEN 'planned' ELSE 'sent again by ' || d.decided_by END,
            d.id::text, d.appointment_id::text, d.template, d.decided_because

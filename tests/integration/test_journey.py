@@ -124,3 +124,21 @@ def test_a_row_of_nobodys_and_of_an_odd_time_has_a_journey(clinic: Clinic) -> No
 @pytest.mark.parametrize("words", ["nobody@example.com", "deadbeef", "Никто", "'; DROP TABLE users; --", "%", ""])
 def test_what_names_nothing_is_said(clinic: Clinic, words: str) -> None:
     assert "Nothing here is called" in told(words, exit_code=1)
+
+
+@pytest.mark.parametrize("named_by", [0, 3, 4, 5])  # her, her consultation, her payment, her address
+@pytest.mark.parametrize(("state", "event"), [("rejected", "is dead"), ("cancelled", "is cancelled")])
+def test_what_was_given_up_is_found_by_whatever_it_says_of_a_person(
+    clinic: Clinic, anna: list[str], named_by: int, state: str, event: str
+) -> None:
+    other = live_with_the_service(clinic, "johanna@example.com", "Иоанна", "Другая")
+    for words, error in ((f"to {anna[named_by].upper()}, at once", None), ("", f"Refused: <{anna[named_by]}>")):
+        clinic.rows(
+            "INSERT INTO dramatiq.queue (message_id, queue_name, state, error, message) "
+            "SELECT gen_random_uuid(), 'emails', %s, %s, "
+            "jsonb_build_object('actor_name', 'send_email', 'kwargs', jsonb_build_object('words', %s))",
+            *(state, error, words),
+        )
+    given_up = [step["event"] for step in told(anna[0])["step"] if step["event"] == event]
+    assert given_up == [event, event]
+    assert f"message {event}" not in happened(told(other[0]))

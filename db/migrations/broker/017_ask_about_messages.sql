@@ -176,7 +176,30 @@ COMMENT ON FUNCTION dramatiq.hasten IS
 their queue, whatever its priorities. One that is running may be about to be put back for a time that somebody chose
 before: if it is, it takes its place in this order all the same.';
 
-CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb)
+CREATE FUNCTION dramatiq.marks_in(p_text text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(DISTINCT mark[1]), '{}')
+    FROM regexp_matches(lower(p_text), '[0-9a-f]{8}-[0-9a-f]{4}-|[[:alnum:]]*@', 'g') AS mark;
+$$;
+COMMENT ON FUNCTION dramatiq.marks_in IS
+'By what a text is found that names a uuid or an address: of each uuid how it begins, of each address the last word before
+its @. No two of them can overlap, so none is missed, whatever stands around them.';
+
+CREATE FUNCTION dramatiq.marks_of(p_message jsonb, p_error text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT dramatiq.marks_in(concat_ws(' ', p_message, p_error));
+$$;
+COMMENT ON FUNCTION dramatiq.marks_of IS
+'The marks of what a message says, and its failure.';
+
+-- What was given up stays for months, and may be much; nothing else pays for this.
+CREATE INDEX queue_given_up_by_mark ON dramatiq.live
+    USING gin (dramatiq.marks_of(message, error)) WITH (fastupdate = off)
+    WHERE state IN ('rejected', 'cancelled');
+
+CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_names text)
 RETURNS TABLE (message_id uuid, actor text, state dramatiq.state, sent_at timestamptz, due_at timestamptz,
                changed_at timestamptz, attempt integer, failure text, waits_for text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -196,20 +219,21 @@ BEGIN
                      UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND waits_for IS NOT NULL
                      UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND delayed
                      UNION ALL SELECT * FROM dramatiq.live WHERE state = ''consumed''
-                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''rejected''
-                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''cancelled''
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state IN (''rejected'', ''cancelled'')
+                         AND dramatiq.marks_of(message, error) && $3
                  ) AS u
                  OFFSET 0 -- columns as arguments let the function that knows be inlined
              ) AS said
              WHERE %s(said.text, said.arguments, $2)
          ) AS wanted (id), LATERAL dramatiq.kept(wanted.id) AS q
          WHERE q.message_id IS NOT NULL', p_speaks_of)
-    USING p_ids, p_subject;
+    USING p_ids, p_subject, dramatiq.marks_in(p_names);
 END $$;
 COMMENT ON FUNCTION dramatiq.messages_about IS
 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
-its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index, and what
-they find is found by its id: an OR of the two would walk what is done.';
+its arguments, p_subject) that knows, p_names the uuids and addresses of which a message that speaks of it names one. What
+an encrypted one says, only its ids tell. Each state has a small index, and what they find is found by its id: an OR of the
+two would walk what is done.';
 
 CREATE FUNCTION dramatiq.pgmq_messages_about(p_speaks_of regproc, p_subject jsonb)
 RETURNS TABLE (pgmq_queue text, msg_id bigint, actor text, sent_at timestamptz, visible_at timestamptz)

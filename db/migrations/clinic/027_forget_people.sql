@@ -15,8 +15,8 @@ AS $$
     UNION SELECT unnest(ARRAY[id, assessment_id])::text FROM balansity.report WHERE user_id = p_user_id
     UNION SELECT named.id
     FROM balansity.delivery d,
-        substring(lower(d.key) FROM '^(?:checkup|appointment|payment|report_ready|reminder:..?h):([0-9a-f-]{36})')
-            AS named (id)
+        substring(lower(d.key) FROM '^(?:checkup|appointment|payment|report_ready|reminder:..?h):'
+            '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})') AS named (id)
     WHERE d.user_id = p_user_id AND named.id IS NOT NULL
 $$;
 COMMENT ON FUNCTION balansity.ids_of IS
