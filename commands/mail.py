@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ from commands.output import (
     so_many,
 )
 from commands.when import When
-from db import queries
+from db import clock, queries
 from db.connection import Connection
 from db.database import transaction
 from desk.decision import record
@@ -53,13 +53,19 @@ ADDRESS = re.compile(r"[^\s<>\"]+@[^\s<>\"]+")
 LEAST = ("tries", "subject", "template", "reason")  # of a delivery's columns, where there is no room
 
 UNHEARD = "unheard"  # no state of its own: accepted, and never reported on
+UNHEARD_DAYS = 30  # that are looked at: each mail whose end nobody told is looked at alone
 
 
 @click.command()
 @click.argument("which", required=False)
 @click.option("--failed", "wanted", flag_value="failed", help="Those that could not be sent, with the reason.")
 @click.option("--unknown", "wanted", flag_value="unknown", help="Those whose provider never answered.")
-@click.option("--unheard", "wanted", flag_value=UNHEARD, help="Those that were accepted and never reported on.")
+@click.option(
+    "--unheard",
+    "wanted",
+    flag_value=UNHEARD,
+    help=f"Those that were accepted and never reported on, of {UNHEARD_DAYS} days.",
+)
 @click.option("--state", "wanted", type=click.Choice([*sorted(STATES), UNHEARD]), help="Those in this state.")
 @click.option("--since", type=When(), help="Changed since then: 2h (ago), or an ISO time.")
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1), help="How many at most.")
@@ -106,6 +112,8 @@ def deliveries(  # noqa: PLR0913 - a parameter an option
         if resend is not None:
             sending.resend(conn, resend, reason)
             return
+        is_cut = wanted == UNHEARD and since is None
+        since = clock.now(conn) - timedelta(days=UNHEARD_DAYS) if is_cut else since
         rows = _latest(conn, wanted, since, limit) if which is None else _matching(conn, which, limit)
         total = counted(rows, limit, partial(_count, conn, which, wanted, since))
         story = _story(conn, rows[0]) if which is not None and len(rows) == 1 else None
@@ -118,6 +126,8 @@ def deliveries(  # noqa: PLR0913 - a parameter an option
         show_table(title if rows else "Deliveries", [_listed(row) for row in rows], least=LEAST)
     if not story:
         say_rest(len(rows), total, "deliveries")
+    if is_cut:
+        say(f"None that changed more than {UNHEARD_DAYS} days ago was looked at: --since looks further back.", err=True)
 
 
 @click.command()

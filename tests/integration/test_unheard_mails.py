@@ -98,6 +98,10 @@ def test_a_suspended_account_is_found_out_and_mails_wait_until_one_is_heard_of(
     for command in (doctor, status):
         assert "reports nothing of them any more: its account may be suspended" in said(command)
     assert said(deliveries, "--unheard").count("report_ready") == 3
+    clinic.rows("UPDATE balansity.delivery SET changed_at = changed_at - interval '31 days' WHERE key = 'lost1'")
+    recent = said(deliveries, "--unheard")
+    assert (recent.count("report_ready"), "more than 30 days ago was looked at" in recent) == (2, True)
+    assert said(deliveries, "--unheard", "--since", "60d").count("report_ready") == 3
 
     send(clinic, "probe")  # the first that asks
     send(clinic, "held")
