@@ -47,6 +47,11 @@ class Period:
         return datetime.combine(self.last + timedelta(days=1), time(), self.zone)
 
     @property
+    def midnights(self) -> list[datetime]:
+        """When each of its days begins."""
+        return [datetime.combine(day, time(), self.zone) for day in self.days]
+
+    @property
     def days(self) -> list[date]:
         return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
 
@@ -106,7 +111,7 @@ def choose_period(first: date | None, last: date | None, zone: ZoneInfo) -> Peri
 
 def collect(conn: Connection, period: Period) -> dict[str, Section]:
     """Every section of COLUMNS."""
-    moments = {"start": period.start, "end": period.end, "zone": period.zone.key}
+    moments = {"start": period.start, "end": period.end, "first": period.first, "midnights": period.midnights}
     rows = {
         "checkups": queries.statistics.checkups(conn, **moments),
         "consultations": queries.statistics.consultations(conn, **moments),

@@ -47,7 +47,7 @@ HARMLESS = set(
     speaks_of stacks start started_at state states status table target template time_zone times token tried ttl type
     check_name span stopped_by total type_name until urgencies user_id value via vt wanted who whole why worker zone
     checks key_limit last_begun waits_for lease least ledger lines ended headers over sentences settled subjects
-    way ways ends month
+    way ways ends month midnights
     """.split()  # noqa: SIM905 - a hundred lines otherwise
 )
 

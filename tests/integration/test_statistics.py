@@ -290,3 +290,15 @@ def test_an_event_that_cannot_be_moved_holds_up_no_other(clinic: Clinic, environ
         ("2026-11-23", 1),
         ("2026-11-24", 8),
     ]
+
+
+def test_a_day_on_which_clocks_go_back_has_an_hour_more(clinic: Clinic) -> None:
+    berlin = Period(date(2026, 10, 24), date(2026, 10, 26), ZoneInfo("Europe/Berlin"))
+    for at in ("2026-10-24 21:59", "2026-10-24 22:00", "2026-10-25 22:59", "2026-10-25 23:00", "2026-10-26 23:00"):
+        clinic.rows(
+            "INSERT INTO balansity.delivery (key, template, state, message_id, planned_at, changed_at) "
+            "VALUES (%s, 'report_ready', 'sent', 'm', %s, now())",
+            *(str(uuid4()), f"{at}Z"),
+        )
+    days = collect(clinic.connection, berlin)["mails"].by_day("planned", berlin.days)
+    assert [count for _day, count in days] == [1, 2, 1]
