@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from commands.output import json_option, moment, say_rest, show_json, show_table
+from commands.output import json_option, moment, say, say_rest, show_json, show_table
 from commands.when import When
 from db import clock, queries
 from db.database import transaction
@@ -28,7 +28,8 @@ from desk.plan import happenings, runs_between
 def plan(since: datetime | None, until: datetime | None, limit: int, *, as_json: bool) -> None:
     """Show how often each job will run, and which reminders, status changes and clean-ups would happen when.
 
-    Nothing is written.
+    Nothing is written. Which check-ups have been deleted is not looked for: their reports go with the next run of
+    remove-old-reports.
 
     \b
       balansity plan --from tomorrow
@@ -42,10 +43,11 @@ def plan(since: datetime | None, until: datetime | None, limit: int, *, as_json:
         if end <= start:
             raise click.UsageError(f"--to {moment(end)} must be after --from {moment(start)}")
         runs = [asdict(each) for each in runs_between(conn, start, end)]
-        rows = [asdict(each) for each in happenings(conn, now, start, end)]
+        rows = [each._asdict() for each in happenings(conn, now, start, end)]
     if as_json:
         show_json({"job": runs, "happening": rows})
     else:
         show_table("Runs of jobs", [row | {"paused": "paused" if row["paused"] else ""} for row in runs])
         show_table("What they would do", rows[:limit])
         say_rest(min(limit, len(rows)), len(rows), "happenings")
+        say("Reports of deleted check-ups go with the next run of remove-old-reports, and are not listed.")

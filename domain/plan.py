@@ -1,16 +1,15 @@
 """What is going to happen when, if nobody changes anything: due moments meet the slots of the job that acts on them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.slots import next_slot
 
 
-@dataclass(frozen=True, order=True)
-class Happening:
-    """Something that happens to a row: `subject` is its table's noun and its id."""
+class Happening(NamedTuple):
+    """Something that happens to a row: `subject` is its table's noun and its id. They sort by time."""
 
     at: datetime
     what: str
@@ -18,7 +17,7 @@ class Happening:
 
 
 def at_slots(happenings: Iterable[Happening], start: datetime, schedule: str, time_zone: ZoneInfo) -> list[Happening]:
-    """Each of these at the first slot from its moment on, and not before `start`.
+    """Each of these at the first slot from its moment on, and not before `start`; slot by slot.
 
     Of several to one subject in one slot, the last counts: a run does them in one go.
     """
@@ -27,6 +26,5 @@ def at_slots(happenings: Iterable[Happening], start: datetime, schedule: str, ti
     for each in sorted(happenings):
         if slot is None or max(each.at, start) > slot:
             slot = next_slot(schedule, time_zone, max(each.at, start))
-        late = replace(each, at=slot)
-        moved[late.at, late.subject] = late
-    return sorted(moved.values())
+        moved[slot, each.subject] = Happening(slot, each.what, each.subject)
+    return list(moved.values())

@@ -151,6 +151,7 @@ def count_slots(schedule: str, time_zone: ZoneInfo, after: datetime, until: date
     return Slots(hours * len(in_an_hour) + len(rest), first, last)
 
 
+@lru_cache
 def _is_hourly(schedule: str) -> bool:
     """Whether every hour has the same minutes."""
     return _fields(schedule)[1:] == ["*"] * 4
@@ -224,8 +225,18 @@ def _fields(schedule: str) -> list[str]:
 
 
 def next_slot(schedule: str, time_zone: ZoneInfo, moment: datetime) -> datetime:
-    """The first planned time at or after a moment, in UTC."""
+    """The first planned time at or after a moment, in UTC; of a job of every hour without a look into the calendar."""
+    if _is_hourly(schedule) and _shift(time_zone, moment - HOUR, moment + HOUR) % HOUR == NOTHING:
+        return _next_of_every_hour(schedule, time_zone, moment)
     return next(slots_between(schedule, time_zone, moment - INSTANT, moment + LONGEST_REST))
+
+
+def _next_of_every_hour(schedule: str, time_zone: ZoneInfo, moment: datetime) -> datetime:
+    shown = moment.astimezone(time_zone)
+    since = timedelta(minutes=shown.minute, seconds=shown.second, microseconds=shown.microsecond)  # the hour began
+    [trigger] = _triggers(schedule)
+    times = _times_of_day(trigger)
+    return moment.astimezone(UTC) - since + times[bisect_left(times, since)]
 
 
 def next_slots(schedule: str, time_zone: ZoneInfo, after: datetime, count: int) -> list[datetime]:

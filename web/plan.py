@@ -14,7 +14,7 @@ from web import job_words, periods
 from web.happening_words import subject, what
 from web.paging import same_page
 
-ROWS = 100
+ROWS = 50
 MOST = 10_000  # things of a kind that are looked at
 
 pages = Blueprint("plan", __name__, template_folder="templates")

@@ -94,8 +94,9 @@ SELECT date_trunc('minute', due.at) + interval '1 minute' AS due_at, sum(due.mes
 FROM (
     SELECT date_trunc('day', ended.at, 'UTC') + interval '1 day' + :done, ended.messages
     FROM (
-        SELECT m.minute, m.messages FROM known k, dramatiq.minute m
+        SELECT date_bin('1 day', m.minute, 'epoch'), sum(m.messages) FROM known k, dramatiq.minute m
         WHERE m.ending = 'done' AND m.minute >= date_trunc('minute', k.oldest) AND m.minute < k.gone
+        GROUP BY 1
         UNION ALL
         SELECT q.mtime, 1 FROM known k, dramatiq.done q WHERE q.mtime < least(k.first, k.gone)
         UNION ALL

@@ -91,14 +91,11 @@ ORDER BY r.id
 LIMIT :rows;
 
 -- name: removals_until(retention, until, most)
--- What is going to be removed by a given time, each report from the moment it is due: the first, or all (NULL).
-SELECT due_at, id::text
-FROM (
-    SELECT r.id, CASE WHEN s.id IS NULL THEN r.created_at ELSE r.created_at + :retention END AS due_at
-    FROM balansity.report r LEFT JOIN public.assessments s ON s.id = r.assessment_id
-) AS due
-WHERE due_at < :until
-ORDER BY due_at
+-- What is going to be removed for its age by a given time: the first, or all (NULL). Which check-ups are gone only a look at
+-- every report would tell.
+SELECT created_at + :retention AS due_at, id::text FROM balansity.report
+WHERE created_at < :until - :retention
+ORDER BY created_at
 LIMIT :most;
 
 -- name: page(before, after, rows)

@@ -1,5 +1,6 @@
 """In every zone, slots are what a look at every minute finds: what clocks show, skip and show twice."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -156,3 +157,13 @@ def test_slots_are_counted_as_if_one_by_one(zone: str, day: str, schedule: str, 
     slots = list(slots_between(schedule, ZoneInfo(zone), after, until))
     ends = (slots[0], slots[-1]) if slots else (None, None)
     assert count_slots(schedule, ZoneInfo(zone), after, until) == (len(slots), *ends)
+
+
+@pytest.mark.parametrize(("zone", "day"), JUMPS)
+@pytest.mark.parametrize("schedule", ["* * * * *", "*/7 * * * *", "15 * * * *", "59 * * * *"])
+def test_the_next_slot_is_the_first_of_those_that_come(zone: str, day: str, schedule: str) -> None:
+    start = datetime.fromisoformat(f"{day}T00:00:00+00:00") - DAY
+    slots = list(slots_between(schedule, ZoneInfo(zone), start - MINUTE, start + 4 * DAY))
+    for seconds in range(0, 3 * 86_400, 450):  # whole minutes and halves
+        moment = start + timedelta(seconds=seconds)
+        assert next_slot(schedule, ZoneInfo(zone), moment) == slots[bisect_left(slots, moment)]

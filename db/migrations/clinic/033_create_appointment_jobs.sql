@@ -1,36 +1,43 @@
 -- What the jobs do to appointments and check-ups: each a function of the present, so that plan and tests can move time.
 
 CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT round(p_minutes::numeric)::integer
-    WHERE CASE WHEN p_minutes ~ '^[0-9]{1,4}([.][0-9]{1,9})?$' THEN p_minutes::numeric BETWEEN 1 AND 1440 END;
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_minutes ~ '^[0-9]{1,4}([.][0-9]{1,9})?$' THEN
+    CASE WHEN p_minutes::numeric BETWEEN 1 AND 1440 THEN round(p_minutes::numeric)::integer END END;
 COMMENT ON FUNCTION balansity.believable_minutes IS
 'The duration of a consultation, NULL for one that none has: nothing, less than nothing, more than a day.';
 
+CREATE FUNCTION balansity.minutes_of(p_own text, p_of_its_type text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(balansity.believable_minutes(p_own), balansity.believable_minutes(p_of_its_type), 45);
+COMMENT ON FUNCTION balansity.minutes_of(text, text) IS
+'How long an appointment takes: its own duration where that can be meant, else its type''s.';
+
 CREATE FUNCTION balansity.minutes_of(p_appointment public.appointments) RETURNS integer
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(
-        balansity.believable_minutes(to_jsonb(p_appointment) ->> 'duration_minutes'),
-        (SELECT balansity.believable_minutes(t.duration_minutes::text) FROM public.appointment_types t
-         WHERE t.id = p_appointment.appointment_type_id),
-        45
+    SELECT balansity.minutes_of(
+        to_jsonb(p_appointment) ->> 'duration_minutes',
+        (SELECT t.duration_minutes::text FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
     );
 $$;
-COMMENT ON FUNCTION balansity.minutes_of IS
-'How long an appointment takes: its own duration where the deployment has that column and it can be meant, else its
-type''s.';
+COMMENT ON FUNCTION balansity.minutes_of(public.appointments) IS
+'The same of a row, whether or not the deployment has that column.';
+
+CREATE FUNCTION balansity.over_at(p_scheduled_at timestamptz, p_minutes integer) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN p_scheduled_at < '9999-01-01 00:00:00+00' THEN p_scheduled_at + interval '1 minute' * (p_minutes + 15)
+       ELSE 'infinity' END;
+COMMENT ON FUNCTION balansity.over_at(timestamptz, integer) IS
+'When an appointment counts as over: after its duration and 15 minutes of grace.';
 
 CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN p_appointment.scheduled_at < '9999-01-01 00:00:00+00'
-        THEN p_appointment.scheduled_at + interval '1 minute' * (balansity.minutes_of(p_appointment) + 15)
-        ELSE 'infinity' END;
+    SELECT balansity.over_at(p_appointment.scheduled_at, balansity.minutes_of(p_appointment));
 $$;
-COMMENT ON FUNCTION balansity.over_at IS
-'When an appointment counts as over: after its duration and 15 minutes of grace.';
+COMMENT ON FUNCTION balansity.over_at(public.appointments) IS
+'The same of a row.';
 
 CREATE FUNCTION balansity.odd_appointments() RETURNS SETOF uuid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -74,10 +81,14 @@ AS $$
     FROM public.appointments a
     WHERE a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_until
     UNION ALL
-    SELECT a.id, 'completed', balansity.over_at(a)
+    SELECT a.id, 'completed', o.over_at
     FROM public.appointments a
-    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
-      AND balansity.over_at(a) <= p_until
+    LEFT JOIN public.appointment_types t ON t.id = a.appointment_type_id
+    CROSS JOIN LATERAL ( -- once for each, and in line
+        SELECT balansity.over_at(
+            a.scheduled_at, balansity.minutes_of(to_jsonb(a) ->> 'duration_minutes', t.duration_minutes::text)) OFFSET 0
+    ) AS o (over_at)
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until AND o.over_at <= p_until
 $$;
 COMMENT ON FUNCTION balansity.status_changes_until IS
 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
