@@ -59,7 +59,7 @@ PAGES = (
     "{appointment} /people",
     "/people/user/{user}",
     "/numbers",
-    "/numbers?period=year",
+    "/numbers?period=last-month",
     "/log",
     "/actions",
     "/mails",
