@@ -36,7 +36,7 @@ WHOLE = """(
         ELSE coalesce(pg_partition_root(t.relid), t.relid) END)"""  # of its parts
 GIVEN_UP = """
     INSERT INTO dramatiq.live (message_id, queue_name, state, mtime, error, message)
-    SELECT gen_random_uuid(), queue_name, 'rejected', mtime, 'Refused by the provider', message FROM dramatiq.done LIMIT 8000
+    SELECT gen_random_uuid(), queue_name, 'rejected', mtime, 'Refused', message FROM dramatiq.done LIMIT 8000
 """
 ROWS = f"""
     SELECT {WHOLE}, sum(n_live_tup)::bigint FROM pg_stat_all_tables t
