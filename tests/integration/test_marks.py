@@ -1,5 +1,7 @@
 """A text that names a uuid or an address has its mark, whatever stands around it: none is missed for its words."""
 
+from random import choices
+from string import ascii_letters, digits
 from uuid import UUID
 
 from hypothesis import HealthCheck, example, given
@@ -37,3 +39,14 @@ def test_no_address_is_missed_where_it_is_no_part_of_a_longer_one(
 ) -> None:
     before = before.rstrip("0123456789abcdefABCDEF.+_-яЁ")
     assert shares(undone, f"{before}{local}@{domain} {after}", f"{local}@{domain}")
+
+
+def test_a_message_is_given_up_however_long_its_words_are(undone: Connection) -> None:
+    word = "".join(choices(ascii_letters + digits, k=50_000))
+    with undone.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO dramatiq.queue (message_id, state, message) "
+            "VALUES (gen_random_uuid(), 'rejected', jsonb_build_object('kwargs', %s::text))",
+            [f"{word}@clinic.example"],
+        )
+    assert shares(undone, f"<{word}@clinic.example>", f"{word}@clinic.example")

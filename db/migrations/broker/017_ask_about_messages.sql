@@ -180,11 +180,12 @@ CREATE FUNCTION dramatiq.marks_in(p_text text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(array_agg(DISTINCT mark[1]), '{}')
-    FROM regexp_matches(lower(p_text), '[0-9a-f]{8}-[0-9a-f]{4}-|[[:alnum:]]*@', 'g') AS mark;
+    FROM regexp_matches(lower(p_text), '[0-9a-f]{8}-[0-9a-f]{4}-|[[:alnum:]]{0,40}@', 'g') AS mark;
 $$;
 COMMENT ON FUNCTION dramatiq.marks_in IS
 'By what a text is found that names a uuid or an address: of each uuid how it begins, of each address the last word before
-its @. No two of them can overlap, so none is missed, whatever stands around them.';
+its @, 40 letters of it at most, for an index takes none of any length. No two of them can overlap, so none is missed,
+whatever stands around them.';
 
 CREATE FUNCTION dramatiq.marks_of(p_message jsonb, p_error text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
