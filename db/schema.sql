@@ -382,12 +382,8 @@ END $$;
 COMMENT ON FUNCTION balansity.begin_in_charge() IS 'At the end of a migration: ours takes over where no old system lives, or mends what it has; else it waits for a person.';
 
 CREATE FUNCTION balansity.believable_minutes(p_minutes text) RETURNS integer
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-    SELECT round(p_minutes::numeric)::integer
-    WHERE CASE WHEN p_minutes ~ '^[0-9]{1,4}([.][0-9]{1,9})?$' THEN p_minutes::numeric BETWEEN 1 AND 1440 END;
-$_$;
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_minutes ~ '^[0-9]{1,4}([.][0-9]{1,9})?$'::text) THEN CASE WHEN (((p_minutes)::numeric >= (1)::numeric) AND ((p_minutes)::numeric <= (1440)::numeric)) THEN (round((p_minutes)::numeric))::integer ELSE NULL::integer END ELSE NULL::integer END;
 
 COMMENT ON FUNCTION balansity.believable_minutes(p_minutes text) IS 'The duration of a consultation, NULL for one that none has: nothing, less than nothing, more than a day.';
 
@@ -1759,8 +1755,8 @@ CREATE FUNCTION balansity.ids_of(p_user_id uuid) RETURNS SETOF text
     UNION SELECT unnest(ARRAY[id, assessment_id])::text FROM balansity.report WHERE user_id = p_user_id
     UNION SELECT named.id
     FROM balansity.delivery d,
-        substring(lower(d.key) FROM '^(?:checkup|appointment|payment|report_ready|reminder:..?h):([0-9a-f-]{36})')
-            AS named (id)
+        substring(lower(d.key) FROM '^(?:checkup|appointment|payment|report_ready|reminder:..?h):'
+            '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})') AS named (id)
     WHERE d.user_id = p_user_id AND named.id IS NOT NULL
 $$;
 
@@ -2324,16 +2320,19 @@ CREATE FUNCTION balansity.minutes_of(p_appointment public.appointments) RETURNS 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT coalesce(
-        balansity.believable_minutes(to_jsonb(p_appointment) ->> 'duration_minutes'),
-        (SELECT balansity.believable_minutes(t.duration_minutes::text) FROM public.appointment_types t
-         WHERE t.id = p_appointment.appointment_type_id),
-        45
+    SELECT balansity.minutes_of(
+        to_jsonb(p_appointment) ->> 'duration_minutes',
+        (SELECT t.duration_minutes::text FROM public.appointment_types t WHERE t.id = p_appointment.appointment_type_id)
     );
 $$;
 
-COMMENT ON FUNCTION balansity.minutes_of(p_appointment public.appointments) IS 'How long an appointment takes: its own duration where the deployment has that column and it can be meant, else its
-type''s.';
+COMMENT ON FUNCTION balansity.minutes_of(p_appointment public.appointments) IS 'The same of a row, whether or not the deployment has that column.';
+
+CREATE FUNCTION balansity.minutes_of(p_own text, p_of_its_type text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(balansity.believable_minutes(p_own), balansity.believable_minutes(p_of_its_type), 45);
+
+COMMENT ON FUNCTION balansity.minutes_of(p_own text, p_of_its_type text) IS 'How long an appointment takes: its own duration where that can be meant, else its type''s.';
 
 CREATE FUNCTION balansity.misplaced_events(p_zone text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -2716,12 +2715,16 @@ CREATE FUNCTION balansity.over_at(p_appointment public.appointments) RETURNS tim
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT CASE WHEN p_appointment.scheduled_at < '9999-01-01 00:00:00+00'
-        THEN p_appointment.scheduled_at + interval '1 minute' * (balansity.minutes_of(p_appointment) + 15)
-        ELSE 'infinity' END;
+    SELECT balansity.over_at(p_appointment.scheduled_at, balansity.minutes_of(p_appointment));
 $$;
 
-COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'When an appointment counts as over: after its duration and 15 minutes of grace.';
+COMMENT ON FUNCTION balansity.over_at(p_appointment public.appointments) IS 'The same of a row.';
+
+CREATE FUNCTION balansity.over_at(p_scheduled_at timestamp with time zone, p_minutes integer) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_scheduled_at < '9999-01-01 00:00:00+00'::timestamp with time zone) THEN (p_scheduled_at + ('00:01:00'::interval * ((p_minutes + 15))::double precision)) ELSE 'infinity'::timestamp with time zone END;
+
+COMMENT ON FUNCTION balansity.over_at(p_scheduled_at timestamp with time zone, p_minutes integer) IS 'When an appointment counts as over: after its duration and 15 minutes of grace.';
 
 CREATE FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) RETURNS text
     LANGUAGE sql STABLE
@@ -3464,10 +3467,14 @@ CREATE FUNCTION balansity.status_changes_until(p_until timestamp with time zone)
     FROM public.appointments a
     WHERE a.status IN ('scheduled', 'confirmed') AND a.scheduled_at <= p_until
     UNION ALL
-    SELECT a.id, 'completed', balansity.over_at(a)
+    SELECT a.id, 'completed', o.over_at
     FROM public.appointments a
-    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until
-      AND balansity.over_at(a) <= p_until
+    LEFT JOIN public.appointment_types t ON t.id = a.appointment_type_id
+    CROSS JOIN LATERAL ( -- once for each, and in line
+        SELECT balansity.over_at(
+            a.scheduled_at, balansity.minutes_of(to_jsonb(a) ->> 'duration_minutes', t.duration_minutes::text)) OFFSET 0
+    ) AS o (over_at)
+    WHERE a.status IN ('scheduled', 'confirmed', 'in_progress') AND a.scheduled_at <= p_until AND o.over_at <= p_until
 $$;
 
 COMMENT ON FUNCTION balansity.status_changes_until(p_until timestamp with time zone) IS 'What update_appointment_statuses is going to do by a given time, each change from the moment it is due.';
@@ -6015,7 +6022,28 @@ END $$;
 
 COMMENT ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) IS 'Makes delayed messages due whose time has come, p_limit at most; returns the lines of those that wait for their turn.';
 
-CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text, waits_for text)
+CREATE FUNCTION dramatiq.marks_in(p_text text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(array_agg(DISTINCT mark[1]), '{}')
+    FROM regexp_matches(lower(p_text), '[0-9a-f]{8}-[0-9a-f]{4}-|[[:alnum:]]{0,40}@', 'g') AS mark;
+$$;
+
+COMMENT ON FUNCTION dramatiq.marks_in(p_text text) IS 'By what a text is found that names a uuid or an address: of each uuid how it begins, of each address the last word before
+its @, 40 letters of it at most, for an index takes none of any length. No two of them can overlap, so none is missed,
+whatever stands around them.';
+
+CREATE FUNCTION dramatiq.marks_of(p_message jsonb, p_error text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT dramatiq.marks_in(concat_ws(' ', p_message, p_error));
+$$;
+
+COMMENT ON FUNCTION dramatiq.marks_of(p_message jsonb, p_error text) IS 'The marks of what a message says, and its failure.';
+
+CREATE FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_names text) RETURNS TABLE(message_id uuid, actor text, state dramatiq.state, sent_at timestamp with time zone, due_at timestamp with time zone, changed_at timestamp with time zone, attempt integer, failure text, waits_for text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -6034,20 +6062,21 @@ BEGIN
                      UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND waits_for IS NOT NULL
                      UNION ALL SELECT * FROM dramatiq.live WHERE state = ''queued'' AND delayed
                      UNION ALL SELECT * FROM dramatiq.live WHERE state = ''consumed''
-                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''rejected''
-                     UNION ALL SELECT * FROM dramatiq.live WHERE state = ''cancelled''
+                     UNION ALL SELECT * FROM dramatiq.live WHERE state IN (''rejected'', ''cancelled'')
+                         AND dramatiq.marks_of(message, error) && $3
                  ) AS u
                  OFFSET 0 -- columns as arguments let the function that knows be inlined
              ) AS said
              WHERE %s(said.text, said.arguments, $2)
          ) AS wanted (id), LATERAL dramatiq.kept(wanted.id) AS q
          WHERE q.message_id IS NOT NULL', p_speaks_of)
-    USING p_ids, p_subject;
+    USING p_ids, p_subject, dramatiq.marks_in(p_names);
 END $_$;
 
-COMMENT ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) IS 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
-its arguments, p_subject) that knows. What an encrypted one says, only its ids tell. Each state has a small index, and what
-they find is found by its id: an OR of the two would walk what is done.';
+COMMENT ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_names text) IS 'These messages, and those that speak of a subject and are not done: p_speaks_of is the function (text of the message,
+its arguments, p_subject) that knows, p_names the uuids and addresses of which a message that speaks of it names one. What
+an encrypted one says, only its ids tell. Each state has a small index, and what they find is found by its id: an OR of the
+two would walk what is done.';
 
 CREATE FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) RETURNS SETOF uuid
     LANGUAGE sql STABLE ROWS 20
@@ -9297,6 +9326,8 @@ CREATE INDEX queue_delayed ON dramatiq.live USING btree (queue_name, available_a
 
 CREATE INDEX queue_due ON dramatiq.live USING btree (queue_name, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (NOT delayed) AND (waits_for IS NULL));
 
+CREATE INDEX queue_given_up_by_mark ON dramatiq.live USING gin (dramatiq.marks_of(message, error)) WITH (fastupdate=off) WHERE (state = ANY (ARRAY['rejected'::dramatiq.state, 'cancelled'::dramatiq.state]));
+
 CREATE INDEX queue_has_turn ON dramatiq.live USING btree (line) WHERE ((line IS NOT NULL) AND (state = ANY (ARRAY['queued'::dramatiq.state, 'consumed'::dramatiq.state])) AND (waits_for IS DISTINCT FROM 'its turn'::text));
 
 CREATE INDEX queue_in_line ON dramatiq.live USING btree (line, priority DESC, available_at, "position") WHERE ((state = 'queued'::dramatiq.state) AND (waits_for = 'its turn'::text) AND (NOT delayed));
@@ -9939,6 +9970,10 @@ REVOKE ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) F
 GRANT ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.minutes_of(p_appointment public.appointments) TO balansity_worker;
 
+REVOKE ALL ON FUNCTION balansity.minutes_of(p_own text, p_of_its_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.minutes_of(p_own text, p_of_its_type text) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.minutes_of(p_own text, p_of_its_type text) TO balansity_worker;
+
 REVOKE ALL ON FUNCTION balansity.misplaced_events(p_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.misplaced_events(p_zone text) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.misplaced_events(p_zone text) TO balansity_worker;
@@ -10029,6 +10064,10 @@ GRANT ALL ON FUNCTION balansity.opened_report(p_id uuid) TO balansity_web;
 REVOKE ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_web;
 GRANT ALL ON FUNCTION balansity.over_at(p_appointment public.appointments) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION balansity.over_at(p_scheduled_at timestamp with time zone, p_minutes integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION balansity.over_at(p_scheduled_at timestamp with time zone, p_minutes integer) TO balansity_web;
+GRANT ALL ON FUNCTION balansity.over_at(p_scheduled_at timestamp with time zone, p_minutes integer) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) FROM PUBLIC;
 GRANT ALL ON FUNCTION balansity.owner_obstacle(p_owner oid, p_what text) TO balansity_web;
@@ -10631,9 +10670,17 @@ REVOKE ALL ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_
 GRANT ALL ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) TO balansity_web;
 GRANT ALL ON FUNCTION dramatiq.make_due(p_queue text, p_limit integer, p_lines_only boolean) TO balansity_worker;
 
-REVOKE ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_web;
-GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb) TO balansity_worker;
+REVOKE ALL ON FUNCTION dramatiq.marks_in(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.marks_in(p_text text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.marks_in(p_text text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.marks_of(p_message jsonb, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.marks_of(p_message jsonb, p_error text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.marks_of(p_message jsonb, p_error text) TO balansity_worker;
+
+REVOKE ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_names text) FROM PUBLIC;
+GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_names text) TO balansity_web;
+GRANT ALL ON FUNCTION dramatiq.messages_about(p_ids uuid[], p_speaks_of regproc, p_subject jsonb, p_names text) TO balansity_worker;
 
 REVOKE ALL ON FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION dramatiq.messages_between(p_low uuid, p_high uuid) TO balansity_web;
