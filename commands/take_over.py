@@ -12,15 +12,18 @@ from db.takeover import hand_back
 from db.takeover import take_over as put_in_charge
 from errors import BalansityError
 
+LOCKS_NONE = "It is one transaction. It locks no table of the site's: functions are replaced, triggers stay."
 LOCKS = (
-    "It is one transaction. It locks no table of the site's: functions are replaced, triggers stay. It waits for no "
-    "lock longer than half a second, and then begins anew."
+    "It is one transaction. Where a trigger of ours stands beside an old one, it lets whoever writes to that table end "
+    "first; who comes meanwhile waits until it is done. Readers never wait."
 )
+WAITS = "It waits for no lock longer than half a second, and then begins anew."
 STAYS = (
     "The widened CHECK of appointments.status stays, and visitors stay out. Messages that were never begun go back to "
     "pgmq, consultations to come that are confirmed become scheduled. Mails that were sent, or may have been, never "
     "return: the old jobs know nothing of them."
 )
+LOCK_TABLE = "LOCK TABLE "  # how balansity.lock_sources begins
 
 HIDDEN = {
     "all": "This role may not read cron.job and cron.job_run_details: look for old jobs as the role that may.",
@@ -63,7 +66,8 @@ def _plan(*, undo: bool) -> dict[str, Any]:
         told = [] if undo else [row._asdict() for row in queries.takeover.count_told(conn)]
     finally:
         conn.close()
-    notes = [note for note in (LOCKS, undo and STAYS, hidden) if note]
+    locks = LOCKS if any(LOCK_TABLE in step["statement"] for step in steps) else LOCKS_NONE
+    notes = [note for note in (locks, WAITS, undo and STAYS, hidden) if note]
     return {"in_charge": in_charge, "steps": steps, "told": told, "notes": notes}
 
 

@@ -45,6 +45,11 @@ class Clinic:
         [(found,)] = self.rows(statement, *values)
         return found
 
+    def make_for_all(self, *statements: str) -> None:
+        """Make what the databases of all tests share, a role say, as far as no other test has."""
+        for statement in statements:
+            self.rows(f"DO $$ BEGIN {statement}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
+
     def is_worked_off(self) -> bool:
         """Whether no message waits or runs; pgmq is asked first, for a move to the queue may come between the two."""
         return not self.value(IN_PGMQ) and not self.value(UNFINISHED)

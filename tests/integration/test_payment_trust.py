@@ -15,16 +15,12 @@ from tests.servers.yookassa import YooKassa
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 ANOTHERS = "its external_payment_id pays for another row"
-ROLES_LOCK = 271_828_182_845  # roles are the cluster's: parallel tests make them one after another
 
 
 @contextmanager
 def visiting(clinic: Clinic) -> Iterator[None]:
     """What a signed-in visitor may write: rows of payments and appointments, with any values."""
-    clinic.rows("SELECT pg_advisory_lock(%s)", ROLES_LOCK)
-    if not clinic.value("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticated')"):
-        clinic.rows("CREATE ROLE authenticated NOLOGIN")
-    clinic.rows("SELECT pg_advisory_unlock(%s)", ROLES_LOCK)
+    clinic.make_for_all("CREATE ROLE authenticated NOLOGIN")
     clinic.rows("GRANT SELECT, INSERT, UPDATE ON public.payments, public.appointments TO authenticated")
     for table in ("payments", "appointments"):
         clinic.rows(f"CREATE POLICY visitors ON public.{table} TO authenticated USING (true)")

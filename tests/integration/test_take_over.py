@@ -181,11 +181,13 @@ def test_old_triggers_of_every_shape_end_and_come_back(prepared: LiveDatabase) -
 def test_an_old_function_that_runs_as_the_visitor_does_not_become_ours(prepared: LiveDatabase) -> None:
     """A statement under way would run ours with the visitor's rights: writers are let end before the change."""
     with prepared.owner() as owner:
+        balansity("migrate")
+        assert "It locks no table of the site's" in balansity("take-over", "--plan").output
         owner.rows("ALTER FUNCTION public.handle_new_appointment() SECURITY INVOKER")
         balansity("migrate")
-        steps = json.loads(balansity("take-over", "--plan", "--json").stdout)["steps"]
+        plan = json.loads(balansity("take-over", "--plan", "--json").stdout)
     [(what, statement)] = [
-        (step["what"], step["statement"]) for step in steps if "handle_new_appointment" in step["name"]
+        (step["what"], step["statement"]) for step in plan["steps"] if "handle_new_appointment" in step["name"]
     ]
     assert what.endswith("a trigger of ours stands beside")
     assert statement.startswith(

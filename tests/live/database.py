@@ -24,7 +24,6 @@ ROLES = {
     OWNER: f"LOGIN PASSWORD '{PASSWORD}' CREATEROLE BYPASSRLS",
 }
 LOOSE = {"public": "IN SCHEMA public", "pgmq": "IN SCHEMA pgmq", "everywhere": ""}  # kinds of default privileges
-ROLES_LOCK = 271_828_182_845  # roles are the cluster's, and a lock is its database's: tests take it in that of all
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,10 @@ def live_database(
     create_database(server, name)
     admin_url = at_database(server, name)
     live = LiveDatabase(_as_owner(admin_url), admin_url)
-    with _autocommit(server) as conn:
-        _create_roles(Clinic(conn))
     with live.superuser() as superuser:
+        # The owner is a member of the others, as Supabase's postgres is.
+        superuser.make_for_all(*(f"CREATE ROLE {role} {kind}" for role, kind in ROLES.items()))
+        superuser.make_for_all(*(f"GRANT {role} TO {OWNER}" for role in ROLES if role != OWNER))
         superuser.rows(f"ALTER DATABASE {name} OWNER TO {OWNER}")
         superuser.rows((HERE / "platform.sql").read_text(encoding="utf-8"))
         if cron:
@@ -100,16 +100,6 @@ def live_database(
             live.run("old_jobs.sql")
     yield live
     drop_database(server, name)
-
-
-def _create_roles(superuser: Clinic) -> None:
-    """What is missing of them; the owner is a member of the others, as Supabase's postgres is."""
-    superuser.rows("SELECT pg_advisory_lock(%s)", ROLES_LOCK)
-    for role, kind in ROLES.items():
-        if not superuser.value("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", role):
-            superuser.rows(f"CREATE ROLE {role} {kind}")
-    superuser.rows(f"GRANT anon, authenticated, service_role TO {OWNER}")
-    superuser.rows("SELECT pg_advisory_unlock(%s)", ROLES_LOCK)
 
 
 def _as_owner(url: str) -> str:
