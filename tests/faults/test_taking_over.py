@@ -128,7 +128,7 @@ def office(live_database: LiveDatabase, tmp_path: Path) -> Iterator[Office]:
         office.broker.close()
 
 
-@pytest.mark.heavy  # its sister without processes of ours is in tests/integration/test_take_over.py
+@pytest.mark.heavy  # its sister without processes of ours is in tests/integration/test_hands_under_load.py
 def test_a_site_changes_hands_while_its_business_goes_on(
     live_database: LiveDatabase, office: Office, crew: Crew, tmp_path: Path
 ) -> None:

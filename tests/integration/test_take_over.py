@@ -1,11 +1,8 @@
 """Migrate prepares beside an old system; a person hands over in one moment, and may hand back."""
 
 import json
-import threading
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -22,8 +19,7 @@ from mail.order import read_order
 from tests.clinic import Clinic
 from tests.live.database import LiveDatabase
 from tests.live.shell import balansity, pointed_at
-from tests.live.site import Customer, Site, load
-from tests.waiting import until
+from tests.live.site import Site
 
 # Everything of the old system's, as the catalogues tell it.
 OLD_SYSTEM = """
@@ -38,34 +34,6 @@ OLD_SYSTEM = """
     SELECT 'view', viewname, definition, viewowner FROM pg_views WHERE schemaname IN ('pgmq', 'public')
         AND viewname = 'email_queue'
     ORDER BY 1, 2, 3
-"""
-ODD_TRIGGERS = """
-    DROP TRIGGER on_checkup_completed ON public.assessments;
-    CREATE TRIGGER checkups AFTER UPDATE ON public.assessments FOR EACH ROW
-        WHEN (NEW.status = 'completed' AND OLD.status IS DISTINCT FROM NEW.status)
-        EXECUTE FUNCTION public.handle_checkup_completed();
-    CREATE OR REPLACE TRIGGER on_payment_status_change AFTER UPDATE ON public.payments FOR EACH ROW
-        WHEN (NEW.status = 'completed') EXECUTE FUNCTION public.handle_payment_status_change();
-    ALTER FUNCTION public.handle_new_appointment RENAME TO tell_of_appointment;
-    CREATE OR REPLACE TRIGGER on_new_appointment BEFORE INSERT ON public.appointments FOR EACH ROW
-        EXECUTE FUNCTION public.tell_of_appointment();
-"""
-CHANGES = 50  # there and back, of which one in seven lost a booking once
-TOLD = """
-    SELECT message ->> 'template', coalesce(message #>> '{variables,assessment_id}',
-        message #>> '{variables,payment_id}', message #>> '{variables,appointment_id}')
-    FROM (SELECT message FROM pgmq.q_email_queue UNION ALL SELECT message FROM pgmq.a_email_queue) AS m
-    WHERE message ->> 'to' LIKE 'visitor-%%' AND message ->> 'template' <> 'appointment_moved'
-"""
-DUE = """
-    WITH visitor AS (SELECT id FROM public.users WHERE email LIKE 'visitor-%%')
-    SELECT 'appointment_confirmation', id::text FROM public.appointments WHERE user_id IN (SELECT id FROM visitor)
-    UNION ALL
-    SELECT 'payment_confirmation', id::text FROM public.payments
-    WHERE user_id IN (SELECT id FROM visitor) AND status = 'completed'
-    UNION ALL
-    SELECT 'checkup_completed', a.id::text FROM public.assessments a JOIN public.profiles p ON p.id = a.profile_id
-    WHERE p.user_id IN (SELECT id FROM visitor) AND a.status = 'completed'
 """
 DELIVERED = "SELECT message ->> 'template' FROM pgmq.q_email_queue WHERE message ->> 'to' = %s ORDER BY msg_id"
 
@@ -155,7 +123,7 @@ def test_old_triggers_of_every_shape_end_and_come_back(prepared: LiveDatabase) -
     """A condition that lets all through, one that lets too little through, one that fires before, other names."""
     site = prepared.site
     with prepared.owner() as owner:
-        owner.rows(ODD_TRIGGERS)
+        prepared.run("odd_triggers.sql")
         before = owner.rows(OLD_SYSTEM)
         balansity("migrate")
         assert owner.rows(OLD_SYSTEM) == before
@@ -276,46 +244,6 @@ def test_reminders_that_the_old_system_repeated_go_once(
         assert sorted(states) == sorted([(waiting, "sent"), (archived, "sent")])
         due = owner.rows("SELECT appointment_id::text FROM balansity.reminders_between(now(), now())")
         assert not {(waiting,), (archived,)} & set(due)
-
-
-def test_every_family_has_its_mail_once_while_hands_change_under_load(prepared: LiveDatabase) -> None:
-    """The site's statements run while ours takes over, hands back and takes over again: none fails, each mails once."""
-    site = prepared.site
-    customers = [site.sign_up(f"visitor-{number}@example.com") for number in range(3)]
-    balansity("migrate")
-    with load(site, customers) as seen:
-        for arguments in ([], ["--undo"], []):
-            seen.seconds.clear()
-            until(lambda: len(seen.seconds) > 10, "the site goes on")
-            assert balansity("take-over", *arguments).exit_code == 0
-    assert seen.failures == []
-    with prepared.owner() as owner:
-        assert Counter(owner.rows(TOLD)) == Counter(owner.rows(DUE))
-
-
-@pytest.mark.parametrize("triggers", ["SELECT", ODD_TRIGGERS], ids=["that become ours", "beside ours"])
-def test_a_booking_at_the_very_moment_of_a_hand_over_is_told_once(prepared: LiveDatabase, triggers: str) -> None:
-    """A statement under way may look before the change and after it."""
-    site, over = prepared.site, threading.Event()
-    customers = [site.sign_up(f"visitor-{number}@example.com") for number in range(3)]
-
-    def book(customer: Customer) -> None:
-        while not over.is_set():
-            site.book(customer, datetime.now(UTC) + timedelta(days=1))
-
-    with prepared.owner() as owner, ThreadPoolExecutor(len(customers)) as threads:
-        owner.rows(triggers)
-        balansity("migrate")
-        booking = [threads.submit(book, customer) for customer in customers]
-        try:
-            for _ in range(CHANGES):
-                owner.rows("SELECT balansity.take_over()")
-                owner.rows("SELECT balansity.hand_back()")
-        finally:
-            over.set()
-        assert [each.result() for each in booking] == [None] * len(customers)
-        assert owner.value("SELECT count(*) > 100 FROM public.appointments")
-        assert Counter(owner.rows(TOLD)) == Counter(owner.rows(DUE))
 
 
 def test_an_interrupted_hand_back_goes_on(prepared: LiveDatabase) -> None:
