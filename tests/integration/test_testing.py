@@ -111,7 +111,8 @@ def test_draining_runs_what_is_due_and_what_that_sends(
     bakery.bake.send("spelt")
     bakery.sell.send_with_options(args=("a wedding cake",), delay=60_000)
     assert drain(broker) == 4
-    assert bakery.done == ["baked rye", "baked spelt", "sold rye", "sold spelt"]
+    for deed in ("baked", "sold"):  # of two queues, each has its order
+        assert [each for each in bakery.done if each.startswith(deed)] == [f"{deed} rye", f"{deed} spelt"]
     assert states(connection) == {"done": 4, "queued": 1}
 
 
